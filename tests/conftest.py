@@ -1,0 +1,58 @@
+"""Runs before anything imports hopfield: shape checks, threads, guard of global randomness."""
+
+import os
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Shapes are checked in the pure functions only: what a user calls must raise the library's own
+# errors, which a type checker in front of it would hide.
+PURE = ("similarity", "separation", "rules", "energy", "readout", "dynamics", "stores")
+
+if "hopfield" in sys.modules:
+    raise RuntimeError("hopfield was imported before tests/conftest.py could check its shapes.")
+install_import_hook([f"hopfield.{name}" for name in PURE], "beartype.beartype")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # one core a worker; tests of thread counts set their own
+
+# Examples come from the test's name alone, and no example fails for being slow.
+settings.register_profile("house", derandomize=True, deadline=None, database=None)
+settings.load_profile("house")
+
+
+def _global_random_state() -> dict[str, object]:
+    kind, keys, *rest = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": (kind, keys.tobytes(), *rest),
+        "random": random.getstate(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_global_randomness():
+    """Neither a test nor what it calls may draw from, or seed, the global generators."""
+    before = _global_random_state()
+    yield
+    after = _global_random_state()
+    used = [name for name, state in after.items() if state != before[name]]
+    if used:
+        pytest.fail(f"global random state was used: {', '.join(used)}. Pass a generator.")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Path:
+    """The folder of the MNIST files, for tests on the real digits."""
+    if "HOPFIELD_DATA" not in os.environ:
+        pytest.skip("HOPFIELD_DATA is not set: no MNIST here")
+    folder = Path(os.environ["HOPFIELD_DATA"]) / "mnist"
+    if not list(folder.glob("*idx3-ubyte*")):
+        pytest.skip(f"HOPFIELD_DATA holds no MNIST: no *idx3-ubyte* in {folder}")
+    return folder

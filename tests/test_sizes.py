@@ -1,0 +1,187 @@
+"""Files, functions and constructors stay small; classes are abstract or final; text stays clean."""
+
+import ast
+import builtins
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from source_tree import PACKAGE, ROOT, dotted, files, parse, place, within
+
+FOLDERS = ("src", "tests", "benchmarks", "examples")
+WRITTEN = (".py", ".md", ".html", ".css", ".js", ".sh", ".toml")  # records and data may be long
+# Results are filled by the library; nobody calls their constructors.
+RESULTS = {"Retrieval"}
+ARGUMENTS, FUNCTION, FILE, SCREEN = 6, 40, 400, 80
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _report(wrong: list[str]) -> None:
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_files_are_short():
+    paths = within(*FOLDERS, suffixes=WRITTEN)
+    _report([f"{p.relative_to(ROOT)}: {_lines(p)} lines" for p in paths if _lines(p) > FILE])
+
+
+def test_the_public_api_is_one_screen():
+    assert _lines(PACKAGE / "__init__.py") <= SCREEN
+
+
+def _length(function: ast.FunctionDef) -> int:
+    """Lines from `def` to the last one, its docstring not counted."""
+    first = function.body[0]
+    documented = ast.get_docstring(function, clean=False) is not None
+    docstring = first.end_lineno - first.lineno + 1 if documented else 0
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
+def test_functions_are_short():
+    _report(
+        [
+            f"{place(path, node)}: {node.name} has {_length(node)} lines"
+            for path in within(*FOLDERS)
+            for node in ast.walk(parse(path))
+            if isinstance(node, FUNCTIONS) and _length(node) > FUNCTION
+        ]
+    )
+
+
+class Class(NamedTuple):
+    """A class of the package, with the last and the full name of each of its bases."""
+
+    path: Path
+    node: ast.ClassDef
+    bases: dict[str, str]
+
+    def methods(self) -> list[ast.FunctionDef]:
+        return [node for node in self.node.body if isinstance(node, FUNCTIONS)]
+
+
+@cache
+def _classes() -> dict[str, Class]:
+    found = {}
+    for path in within("src"):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.ClassDef):
+                plain = [b.value if isinstance(b, ast.Subscript) else b for b in node.bases]
+                names = [dotted(base, path) for base in plain]
+                found[node.name] = Class(path, node, {n.split(".")[-1]: n for n in names})
+    return found
+
+
+def _ancestors(one: Class) -> Iterator[Class]:
+    for base in one.bases:
+        if base in _classes():
+            yield _classes()[base]
+            yield from _ancestors(_classes()[base])
+
+
+def _decorators(node: ast.AST, path: Path) -> set[str]:
+    plain = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+    return {dotted(d, path).split(".")[-1] for d in plain}
+
+
+def _fields(one: Class) -> list[str]:
+    """What the generated constructor of a dataclass or named tuple takes."""
+    generated = "dataclass" in _decorators(one.node, one.path) or "NamedTuple" in one.bases
+    if not generated:
+        return []
+    return [
+        item.target.id
+        for item in one.node.body
+        if isinstance(item, ast.AnnAssign)
+        and "ClassVar" not in ast.unparse(item.annotation)
+        and "init=False" not in ast.unparse(item).replace(" ", "")
+    ]
+
+
+def _arguments(one: Class) -> int:
+    for method in one.methods():
+        if method.name == "__init__":
+            args = method.args
+            named = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+            return len(named) - 1 + bool(args.vararg) + bool(args.kwarg)
+    return len({name for each in (one, *_ancestors(one)) for name in _fields(each)})
+
+
+def test_constructors_take_few_arguments():
+    assert set(_classes()) >= RESULTS, "premise: the exceptions exist"
+    _report(
+        [
+            f"{place(one.path, one.node)}: {name} takes {_arguments(one)} arguments"
+            for name, one in _classes().items()
+            if _arguments(one) > ARGUMENTS and name not in RESULTS
+        ]
+    )
+
+
+def _concrete(method: ast.FunctionDef, path: Path) -> bool:
+    """Whether a method has a body: an abstract one, or a bare `...`, has none."""
+    body = method.body[1:] if ast.get_docstring(method) is not None else method.body
+    empty = all(isinstance(n, ast.Expr) and ast.unparse(n) == "..." for n in body)
+    decorators = _decorators(method, path)
+    return not empty and not decorators & {"abstractmethod", "overload"}
+
+
+def test_no_method_is_overridden_once_concrete():
+    wrong = []
+    for name, one in _classes().items():
+        own = {method.name: method for method in one.methods()}
+        for base in _ancestors(one):
+            for method in base.methods():
+                if method.name in own and _concrete(method, base.path):
+                    where = place(one.path, own[method.name])
+                    wrong.append(f"{where}: {name} overrides {base.node.name}.{method.name}")
+    _report(wrong)
+
+
+def _may_call_super(one: Class) -> bool:
+    """Layers, autograd functions and errors build on a foreign class that asks for it."""
+    foreign = {n for each in (one, *_ancestors(one)) for n in each.bases.values()}
+    errors = (getattr(builtins, name, None) for name in foreign)
+    return any(isinstance(e, type) and issubclass(e, BaseException) for e in errors) or any(
+        name.split(".")[-1] in ("Module", "Function") for name in foreign
+    )
+
+
+def test_super_only_under_foreign_classes():
+    _report(
+        [
+            f"{place(one.path, node)}: super() in {name}"
+            for name, one in _classes().items()
+            if not _may_call_super(one)
+            for node in ast.walk(one.node)
+            if isinstance(node, ast.Call) and dotted(node.func, one.path) == "super"
+        ]
+    )
+
+
+def _matches(pattern: str, paths: list[Path]) -> list[str]:
+    """The lines of text files that match; what is no UTF-8 is no text."""
+    found = []
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if match := re.search(pattern, line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
+    return found
+
+
+def test_no_unfinished_notes():
+    # Split, so that this file holds none of them itself.
+    _report(_matches(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b", within("src", suffixes=WRITTEN)))
+
+
+def test_no_paths_of_one_machine():
+    _report(_matches(r"(?<![\w.~-])/(?:work|root|home|Users)/\w[\w./-]*", list(files())))
