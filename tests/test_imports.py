@@ -16,8 +16,8 @@ SOURCES = "src/hopfield"
 LOADS = """
 import random, sys
 import {core}, safetensors.torch
-before = set(sys.modules)
 state = torch.get_rng_state(), repr(numpy.random.get_state()), random.getstate()
+before = set(sys.modules)
 import hopfield
 same = torch.equal(torch.get_rng_state(), state[0])
 same = same and (repr(numpy.random.get_state()), random.getstate()) == state[1:]
