@@ -13,7 +13,10 @@ from jaxtyping import install_import_hook
 
 # Shapes are checked in the pure functions only: what a user calls must raise the library's own
 # errors, which a type checker in front of it would hide.
-PURE = ("similarity", "separation", "rules", "energy", "readout", "dynamics", "stores")
+PURE = (
+    *("similarity", "separation", "coupling", "rules", "energy", "readout", "exact", "units"),
+    *("dynamics", "stores"),
+)
 
 if "hopfield" in sys.modules:
     raise RuntimeError("hopfield was imported before tests/conftest.py could check its shapes.")

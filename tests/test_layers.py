@@ -6,9 +6,9 @@ from source_tree import PACKAGE, calls, imports, place, within
 
 LEVELS = {
     0: ("errors", "kernels"),
-    1: ("cue", "similarity", "separation"),
-    2: ("rules", "energy", "readout"),
-    3: ("stores", "dynamics"),
+    1: ("cue", "similarity", "separation", "coupling"),
+    2: ("rules", "energy", "readout", "exact"),
+    3: ("stores", "dynamics", "units"),
     4: ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
     5: ("diagnosis", "tuning"),
     6: ("experiments",),

@@ -1,0 +1,57 @@
+"""Associative memory in PyTorch: store patterns, retrieve them from damaged cues, read the energy.
+
+Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield; load() reads one from a file
+Questions:    Cue in, Retrieval out
+Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial
+Functions:    attention; the modules energy, rules, similarity, separation
+Around them:  the modules data, corruption, metrics, synthetic
+"""
+
+from importlib.metadata import version
+
+from . import corruption, data, energy, errors, metrics, rules, separation, similarity, synthetic
+from .cue import Cue
+from .dynamics import Retrieval
+from .errors import CapacityWarning, HopfieldError
+from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, load
+from .readout import attention
+from .separation import (
+    Entmax,
+    Polynomial,
+    RectifiedPolynomial,
+    Separation,
+    Softmax,
+    Sparsemax,
+    TopK,
+)
+
+__version__ = version("hopfield")
+
+__all__ = [
+    "CapacityWarning",
+    "ClassicalHopfield",
+    "Cue",
+    "DenseHopfield",
+    "Entmax",
+    "HopfieldError",
+    "Memory",
+    "ModernHopfield",
+    "Polynomial",
+    "RectifiedPolynomial",
+    "Retrieval",
+    "Separation",
+    "Softmax",
+    "Sparsemax",
+    "TopK",
+    "attention",
+    "corruption",
+    "data",
+    "energy",
+    "errors",
+    "load",
+    "metrics",
+    "rules",
+    "separation",
+    "similarity",
+    "synthetic",
+]

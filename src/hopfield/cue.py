@@ -1,0 +1,83 @@
+"""What a memory is asked: a state, and which of its entries are known."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .errors import DeviceError, InputTypeError, ShapeError, check_finite, check_float
+
+
+@dataclass(frozen=True, eq=False)
+class Cue:
+    """A damaged or partial state, ready for `memory.retrieve(cue)`.
+
+    Args:
+        state: `(*batch, dim)`, floating point and finite.
+        known: None where every entry is evidence but none certain (flips, noise); otherwise a
+            bool mask broadcastable to `state`, True where the entry is known and False where it
+            is missing (erasure, occlusion). Entries that are not known never count; NaN is allowed
+            there, so that `Cue(x, ~x.isnan())` completes what is missing.
+
+    Raises:
+        ShapeError, InputTypeError, DeviceError: where `known` does not fit `state`.
+    """
+
+    state: Tensor
+    known: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Check both, and expand `known` to the shape of `state` (without copying it)."""
+        state = check_float("cue", self.state)
+        if state.ndim == 0:
+            raise ShapeError("cue must have shape (*batch, dim), but is a single number.")
+        if self.known is not None:
+            object.__setattr__(self, "known", check_known(self.known, state))
+            state = torch.where(self.known, state, 0.0)
+        check_finite("cue", state)
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the state, `(*batch, dim)`."""
+        return self.state.shape
+
+    def __len__(self) -> int:
+        """Number of cues along the first axis."""
+        return len(self.state)
+
+    def __getitem__(self, index: object) -> "Cue":
+        """The cues at `index` of the batch axes, each with its own mask."""
+        known = None if self.known is None else self.known[index]  # type: ignore[index]
+        return Cue(self.state[index], known)  # type: ignore[index]
+
+    def __iter__(self) -> Iterator["Cue"]:
+        """One cue after another along the first axis."""
+        return (self[i] for i in range(len(self)))
+
+
+def check_known(known: object, state: Tensor) -> Tensor:
+    """Return the mask `known` expanded to the shape of `state`, or raise a named error."""
+    if not isinstance(known, Tensor):
+        raise InputTypeError(
+            f"known must be a bool tensor or None, but is a {type(known).__name__}. "
+            "Use torch.tensor(known), True where the entry is known."
+        )
+    if known.dtype != torch.bool:
+        raise InputTypeError(
+            f"known must be a bool tensor, but is {str(known.dtype).removeprefix('torch.')}. "
+            "Use known.bool(), True where the entry is known."
+        )
+    if known.device != state.device:
+        raise DeviceError(
+            f"known must be on the cue's device, {state.device}, but is on {known.device}. "
+            f"Use known.to({str(state.device)!r})."
+        )
+    try:
+        return known.expand(state.shape)
+    except RuntimeError:
+        raise ShapeError(
+            f"known must broadcast to the cue's shape {tuple(state.shape)}, "
+            f"but has shape {tuple(known.shape)}. "
+            "Give one mask for all, or one mask a cue."
+        ) from None

@@ -1,0 +1,184 @@
+"""Iterating a network to a fixed point, each query by itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A state described, and where it goes: what one read of a memory gives.
+
+    Attributes:
+        next: the following state, `(batch, dim)`.
+        energy: of the state read, `(batch)`.
+        index: its strongest pattern, `(batch)`.
+        weight: the weight of that pattern, `(batch)`.
+        entropy: of the weights, `(batch)`, or None where the network has none.
+    """
+
+    next: Tensor
+    energy: Tensor
+    index: Tensor
+    weight: Tensor
+    entropy: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieval:
+    """What a memory found, one entry for each query of the batch.
+
+    Attributes:
+        state: the retrieved state, `(*batch, dim)`; all else describes it.
+        steps: reads (or sweeps) applied, without the one that confirmed, `(*batch)`; 0 for a
+            stored fixed point.
+        converged: whether one more read leaves it where it is, `(*batch)`.
+        energy: its energy, `(*batch)`: the one that was descended, see `objective`.
+        index: the strongest pattern, `(*batch)`; the first where several tie.
+        weight: the weight of that pattern, `(*batch)`.
+        entropy: of the weights in nats, `(*batch)`; None where the network has none.
+        value: what was stored with the patterns, `(*batch, *)`: float values weighted, others
+            those of the strongest pattern; None where no values were stored.
+        objective: which energy: "full", or "known" where only known entries counted.
+        trace: energies along the way, `(1 + most steps, *batch)`, where asked for; `trace[0]` is
+            the cue's, and a query that has settled keeps its last.
+    """
+
+    state: Tensor
+    steps: Tensor
+    converged: Tensor
+    energy: Tensor
+    index: Tensor
+    weight: Tensor
+    entropy: Tensor | None = None
+    value: Tensor | None = None
+    objective: str = "full"
+    trace: Tensor | None = None
+
+    def __repr__(self) -> str:
+        """How many, how far, which energy."""
+        count = self.converged.numel()
+        return (
+            f"Retrieval({count} {'query' if count == 1 else 'queries'}, "
+            f"{int(self.converged.sum())} converged, at most {int(self.steps.max())} steps, "
+            f"objective={self.objective!r})"
+        )
+
+
+Read = Callable[[Tensor, Tensor, int], Reading]
+"""(states, which queries of the batch they are, step) → Reading."""
+
+
+def moved_within(tolerance: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """Settled means max|x' − x| ≤ tolerance · max(1, max|x|)."""
+
+    def settled(state: Tensor, following: Tensor) -> Tensor:
+        scale = state.abs().amax(-1).clamp_min(1)
+        return (following - state).abs().amax(-1) <= tolerance * scale
+
+    return settled
+
+
+def unchanged(state: Tensor, following: Tensor) -> Tensor:
+    """Settled means that no unit changed."""
+    return (state == following).all(-1)
+
+
+def never(state: Tensor, following: Tensor) -> Tensor:
+    """Thermal dynamics does not settle."""
+    return torch.zeros(len(state), dtype=torch.bool, device=state.device)
+
+
+def iterate(
+    read: Read,
+    state: Float[Tensor, "batch dim"],
+    steps: int,
+    settled: Callable[[Tensor, Tensor], Tensor],
+    *,
+    earliest: int = 0,
+    cycles: bool = False,
+    trace: bool = False,
+) -> Retrieval:
+    """Apply `read` until each query has settled, for at most `steps` reads.
+
+    A query that has settled leaves the batch; the others do not notice.
+
+    Args:
+        read: describes states and says where they go.
+        state: the cues, `(batch, dim)`.
+        steps: the most reads applied; one more describes where they led.
+        settled: (state, next) → which queries have arrived.
+        earliest: no query stops before this step.
+        cycles: stop a query whose next state is the one before the present (not converged).
+        trace: keep the energies.
+    """
+    result = _Buffers(state, trace)
+    active = torch.arange(len(state), device=state.device)
+    before: Tensor | None = None
+    for step in range(steps + 1):
+        reading = read(state, active, step)
+        arrived = settled(state, reading.next)
+        if step < min(earliest, steps):
+            arrived = torch.zeros_like(arrived)
+        done = arrived if step < steps else torch.ones_like(arrived)
+        if before is not None and cycles:
+            done = done | unchanged(before, reading.next)
+        result.note(step, active, done, arrived, state, reading)
+        if bool(done.all()):
+            break
+        before, state = state[~done], reading.next[~done]
+        active = active[~done]
+    return result.retrieval()
+
+
+class _Buffers:
+    """The results of a batch whose queries finish at different steps."""
+
+    def __init__(self, state: Tensor, trace: bool) -> None:
+        """Room for every query of `state`."""
+        self.state = state.clone()
+        self.steps = torch.zeros(len(state), dtype=torch.long, device=state.device)
+        self.converged = torch.zeros(len(state), dtype=torch.bool, device=state.device)
+        self.fields: dict[str, Tensor] = {}
+        self.trace: list[Tensor] | None = [] if trace else None
+
+    def note(
+        self,
+        step: int,
+        active: Int[Tensor, " active"],
+        done: Tensor,
+        arrived: Tensor,
+        state: Tensor,
+        reading: Reading,
+    ) -> None:
+        """Write down what is final, and the energies of this step."""
+        at = active[done]
+        self.state[at] = state[done]
+        self.steps[at] = step
+        self.converged[at] = arrived[done]
+        for name in ("energy", "index", "weight", "entropy"):
+            values = getattr(reading, name)
+            if values is not None:
+                whole = self.fields.setdefault(name, values.new_zeros(len(self.state)))
+                whole[at] = values[done]
+        if self.trace is not None:
+            energies = self.trace[-1].clone() if self.trace else torch.zeros_like(reading.energy)
+            energies[active] = reading.energy
+            self.trace.append(energies)
+
+    def retrieval(self) -> Retrieval:
+        """All of it."""
+        trace = None if self.trace is None else torch.stack(self.trace)
+        return Retrieval(
+            self.state,
+            self.steps,
+            self.converged,
+            self.fields["energy"],
+            self.fields["index"],
+            self.fields["weight"],
+            self.fields.get("entropy"),
+            trace=trace,
+        )

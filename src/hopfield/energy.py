@@ -1,0 +1,47 @@
+"""Energies: E(x) = R(x) − F(s(x)) + const, one formula for every network (docs/notation.md)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .coupling import Coupling
+from .similarity import SIMILARITIES
+
+
+def classical(
+    state: Float[Tensor, "*batch dim"], coupling: Coupling, thresholds: Tensor | None = None
+) -> Float[Tensor, "*batch"]:
+    """E = −½ xᵀWx + b·x (Hopfield 1982)."""
+    value = -coupling.quadratic(state) / 2
+    return value if thresholds is None else value + (state * thresholds).sum(-1)
+
+
+def dense(potential: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """E = −F(Xx) (Krotov & Hopfield 2016; Demircigil et al. 2017 with F = β⁻¹ log mean exp)."""
+    return -potential
+
+
+def modern(
+    state: Float[Tensor, "*batch dim"],
+    potential: Float[Tensor, "*batch"],
+    largest_norm: Float[Tensor, ""],
+    similarity: str = "dot",
+    known: Tensor | None = None,
+) -> Float[Tensor, "*batch"]:
+    """E = ½‖x‖² − F(s) + ½M² for the dot product, −F(s) for every other similarity.
+
+    Euclidean scores contain −½‖x‖² already, and weights that sum to one pass it on to F. On the
+    convex hull of the patterns 0 ≤ E ≤ 2M² (Ramsauer et al. 2021, eq. 2). For cosine, correlation
+    and Manhattan the update is no descent step of this value.
+
+    Args:
+        state: x, `(*batch, dim)`.
+        potential: F(s(x)), normalised to F(0) = 0.
+        largest_norm: M = max ‖x_μ‖.
+        similarity: name of the similarity the scores came from.
+        known: mask m where only known entries counted in s; then R = ½‖m⊙x‖².
+    """
+    if SIMILARITIES[similarity] is not SIMILARITIES["dot"]:
+        return -potential
+    own = state if known is None else torch.where(known, state, 0.0)
+    return own.square().sum(-1) / 2 - potential + largest_norm.square() / 2

@@ -1,0 +1,79 @@
+"""Exact signs of the sums that decide a dense unit, for the few that rounding could decide."""
+
+import decimal
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .separation import RectifiedPolynomial, Separation, Softmax
+
+
+def exact_signs(
+    levels: Float[Tensor, "k n"], signs: Float[Tensor, "k n"], separation: Separation
+) -> Float[Tensor, " k"]:
+    """The signs of Σ_μ signs_μ g(levels_μ), row by row, in exact arithmetic.
+
+    Scores without the unit, `levels`, are whole numbers; g(u) = f(u + 1) − f(u − 1), that is
+    ∝ exp(βu) for the exponential separation. Patterns of equal level are counted first. Where all
+    counts are zero the sum is; for β > ½ log n the highest level that does not cancel decides.
+
+    Args:
+        levels: s^{∖i}, one row for each decision.
+        signs: x_μi = ±1.
+        separation: Softmax, Polynomial or RectifiedPolynomial.
+    """
+    top = levels.amax(-1, keepdim=True)
+    depth = (top - levels).long()
+    counts = levels.new_zeros(len(levels), int(depth.max()) + 1)
+    counts.scatter_add_(-1, depth, signs.to(levels.dtype))
+    cancelled = (counts == 0).all(-1)
+    if isinstance(separation, Softmax) and float(separation.beta) > 0.5 * math.log(len(signs[0])):
+        first = (counts != 0).long().argmax(-1, keepdim=True)
+        return counts.gather(-1, first).squeeze(-1).sign()
+    result = torch.zeros_like(levels[:, 0])
+    for row in (~cancelled).nonzero().squeeze(-1).tolist():
+        places = counts[row].nonzero().squeeze(-1).tolist()
+        level = int(top[row, 0])
+        pairs = [(level - place, int(counts[row, place])) for place in places]
+        result[row] = _exact_sign(pairs, separation)
+    return result
+
+
+def _exact_sign(pairs: list[tuple[int, int]], separation: Separation) -> int:
+    """The sign of Σ count·g(level), highest level first; no two levels are equal."""
+    if isinstance(separation, Softmax):
+        return _exponential_sign(pairs, float(separation.beta))
+    degree = getattr(separation, "degree")  # noqa: B009
+    floor = 0 if isinstance(separation, RectifiedPolynomial) else -math.inf
+
+    def f(u: int) -> int:
+        return int(max(u, floor)) ** degree
+
+    total = sum(count * (f(level + 1) - f(level - 1)) for level, count in pairs)
+    return (total > 0) - (total < 0)
+
+
+def _exponential_sign(pairs: list[tuple[int, int]], beta: float) -> int:
+    """The sign of Σ count·exp(β·level), with as many digits as it takes.
+
+    It is no zero: e^β is transcendental for a rational β ≠ 0 (Lindemann), so more digits always
+    end the loop; at β = 0 the sum is that of the counts.
+    """
+    if beta == 0:
+        total = sum(count for _, count in pairs)
+        return (total > 0) - (total < 0)
+    top = pairs[0][0]
+    digits = 50
+    while True:
+        with decimal.localcontext() as context:
+            context.prec = digits
+            terms = [
+                count * (decimal.Decimal(beta) * (level - top)).exp() for level, count in pairs
+            ]
+            total_ = sum(terms, decimal.Decimal(0))
+            size = sum((abs(term) for term in terms), decimal.Decimal(0))
+            if abs(total_) > size * len(pairs) * decimal.Decimal(10) ** (3 - digits):
+                return 1 if total_ > 0 else -1
+        digits *= 2

@@ -1,0 +1,9 @@
+"""Memories: objects you write patterns into."""
+
+from .base import Memory
+from .classical import ClassicalHopfield
+from .dense import DenseHopfield
+from .io import load
+from .modern import ModernHopfield
+
+__all__ = ["ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "load"]

@@ -1,0 +1,329 @@
+"""What every memory is: rows that are stored, one primitive `_read`, and everything built on it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from os import PathLike
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .. import readout
+from ..cue import Cue
+from ..dynamics import Reading, Retrieval, iterate
+from ..errors import (
+    EmptyMemoryError,
+    InputTypeError,
+    OptionError,
+    ShapeError,
+    check_device,
+    check_dim,
+    check_flag,
+    check_generator,
+    check_integer,
+    check_number,
+    check_patterns,
+    check_tensor,
+)
+from ..separation import Separation
+from ..similarity import Similarity
+from ..stores import Block, RamStore
+from .query import Query, check_indices, check_size, computing_dtype, make_query
+
+MEMORIES: dict[str, type["Memory"]] = {}
+"""Every memory class by name, as files name them."""
+
+
+class Memory(ABC):
+    """An associative memory: store patterns, retrieve them from damaged cues, read the energy.
+
+    A pattern is a row, always: patterns `(n, dim)`, cues and states `(*batch, dim)`. Each query of
+    a batch stands alone. What is stored is copied; cues are never modified.
+    """
+
+    evidences: ClassVar[tuple[str, ...]] = ("known",)
+    _store: RamStore
+
+    def __init_subclass__(cls) -> None:
+        """Make the class known to `hopfield.load`."""
+        MEMORIES[cls.__name__] = cls
+
+    def store(self, patterns: Tensor, values: Tensor | None = None) -> None:
+        """Add patterns, and values to be recalled with them: all of them or, on an error, none.
+
+        Args:
+            patterns: `(n, dim)`, floating point; ±1 for binary networks. The first call decides
+                dim, dtype and device.
+            values: `(n, *)`, anything to be returned as `Retrieval.value`; given with every call
+                or with none.
+
+        Raises:
+            ShapeError, InputTypeError, DeviceError, DomainError: saying what was expected.
+        """
+        count = len(self._store)
+        check_patterns("patterns", patterns, self._store.rows.shape[-1] if count else None)
+        check_size("patterns", patterns)
+        if count:
+            self._check_like("patterns", patterns, self._store.rows)
+        self._check_values(patterns, values)
+        self._check_new(patterns)
+        self._store.append(patterns, values)
+
+    def remove(self, indices: "int | Iterable[int] | Tensor") -> None:
+        """Take stored patterns away by their numbers; those behind them move up."""
+        self._require()
+        self._store.remove(check_indices(indices, len(self)))
+
+    def retrieve(
+        self,
+        cue: Tensor | Cue,
+        known: Tensor | None = None,
+        *,
+        clamp: bool | None = None,
+        evidence: str = "known",
+        steps: int = 100,
+        tol: float | None = None,
+        trace: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> Retrieval:
+        """Iterate from a damaged or partial cue until it settles.
+
+        Args:
+            cue: `(*batch, dim)`, or a `Cue`, which brings its own mask.
+            known: None where every entry is evidence but none certain; a bool mask broadcastable
+                to the cue where entries are missing: only known entries are evidence.
+            clamp: hold known entries at the cue; the default where `known` is given.
+            evidence: "known": known entries count throughout. "all" (ModernHopfield): one read by
+                known entries, then by all of them until it settles.
+            steps: at most so many reads or sweeps; thermal dynamics makes exactly so many.
+            tol: settled means max|x' − x| ≤ tol·max(1, max|x|); default 1e-4 (1e-2 for half
+                precision). Binary networks settle when a whole sweep changes nothing.
+            trace: keep the energies of all steps.
+            generator: source of random orders and thermal noise; None is a fresh one, seed 0.
+
+        Returns:
+            A `Retrieval`, in the shape, dtype and on the device of the cue.
+        """
+        patterns = self._require()
+        query = make_query(cue, known, clamp, evidence, patterns, self.evidences)
+        steps = check_integer("steps", steps)
+        check_flag("trace", trace)
+        if tol is None:
+            tol = 1e-2 if query.dtype.itemsize == 2 else 1e-4
+        tol = check_number("tol", tol, low=0.0)
+        with torch.no_grad():
+            found = self._solve(query, steps, tol, trace, check_generator(generator))
+            found = replace(found, value=self._value(found, query))
+        return self._shaped(found, query)
+
+    def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+        """The energy of each state, all entries counting."""
+        return self._energy(self._wide_state(state)).to(computing_dtype(state.dtype))
+
+    def update(
+        self, state: Float[Tensor, "*batch dim"], *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch dim"]:
+        """One step of the dynamics (one sweep, in binary networks)."""
+        wide = self._wide_state(state)
+        flat = wide.reshape(-1, wide.shape[-1])
+        following = self._read(flat, None, None, check_generator(generator)).next
+        return following.reshape(state.shape).to(state.dtype)
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "Memory":
+        """Move the patterns (and floating values) to a device or dtype, and return the memory."""
+        if isinstance(device, torch.dtype):
+            raise OptionError("to(device, dtype) takes the dtype by name: to(dtype=…).")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise InputTypeError(f"dtype must be a floating point torch dtype, but is {dtype!r}.")
+        self._store.to(device, dtype)
+        return self
+
+    def save(self, path: "str | PathLike[str]") -> None:
+        """Write the memory to a file that `hopfield.load` reads; atomically, and without pickle."""
+        from .io import save
+
+        save(self, path)
+
+    def __len__(self) -> int:
+        """How many patterns are stored."""
+        return len(self._store)
+
+    @property
+    def patterns(self) -> Float[Tensor, "n dim"]:
+        """The stored patterns: a view, never write to it."""
+        return self._require()
+
+    @property
+    def values(self) -> Tensor | None:
+        """What was stored with the patterns, or None: a view, never write to it."""
+        return self._store.values
+
+    def __repr__(self) -> str:
+        """The class, its parameters and what it holds."""
+        given = ", ".join(f"{name}={_say(value)}" for name, value in self._config().items())
+        held = "empty"
+        if len(self):
+            rows = self._store.rows
+            dtype = str(rows.dtype).removeprefix("torch.")
+            held = f"{len(rows)} patterns of {rows.shape[-1]} entries, {dtype}"
+        return f"{type(self).__name__}({given}) <{held}>"
+
+    @abstractmethod
+    def _read(
+        self,
+        state: Tensor,
+        known: Tensor | None,
+        held: Tensor | None,
+        generator: torch.Generator,
+    ) -> Reading:
+        """Describe flat states by the evidence of `known`, and say where they go.
+
+        `held` entries must not change; continuous networks may leave that to the caller.
+        """
+
+    @abstractmethod
+    def _energy(self, state: Tensor) -> Tensor:
+        """Energy of states in the computing precision."""
+
+    @abstractmethod
+    def _config(self) -> dict[str, Any]:
+        """The constructor's arguments: plain values, tensors and separations."""
+
+    @abstractmethod
+    def _check_new(self, patterns: Tensor) -> None:
+        """Raise if the network cannot store these patterns."""
+
+    @abstractmethod
+    def _solve(
+        self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
+    ) -> Retrieval:
+        """Iterate a flat batch."""
+
+    @abstractmethod
+    def _check_state(self, name: str, state: Tensor) -> Tensor:
+        """Return the state if the network is defined on it."""
+
+    @property
+    @abstractmethod
+    def _weighing(self) -> tuple[Similarity, Separation] | None:
+        """What weighs float values; None where the network has no weights that sum to one."""
+
+    def _blocks(self) -> list[Block]:
+        return self._store.blocks(readout.BLOCK_ROWS)
+
+    def _require(self) -> Tensor:
+        """The stored rows, if there are any."""
+        if not len(self._store):
+            raise EmptyMemoryError("this memory is empty. Call store(patterns) first.")
+        return self._store.rows
+
+    def _wide_state(self, state: object) -> Tensor:
+        """A checked state in the computing precision; differentiable."""
+        rows = self._require()
+        checked = check_dim("state", check_tensor("state", state), rows.shape[-1])
+        check_device("state", checked, rows.device)
+        wide = checked.to(computing_dtype(checked.dtype, rows.dtype))
+        return self._check_state("state", check_size("state", wide))
+
+    def _iterate(self, query: Query, generator: torch.Generator, **options: Any) -> Retrieval:
+        """`iterate` with `_read` under the query's masks."""
+        both = query.evidence == "all"
+
+        def read(state: Tensor, active: Tensor, step: int) -> Reading:
+            known, held = query.known_of(active), query.held_of(active)
+            counted = known if not both or step == 0 else None
+            reading = self._read(state, counted, held, generator)
+            following = reading.next
+            if both and step == 0:  # one read by known entries, but energies of all
+                reading = self._read(state, None, held, generator)
+            if held is not None:
+                following = torch.where(held, state, following)
+            return replace(reading, next=following)
+
+        return iterate(read, query.state, earliest=int(both), **options)
+
+    def _value(self, found: Retrieval, query: Query) -> Tensor | None:
+        values = self._store.values
+        if values is None:
+            return None
+        if self._weighing is None or not values.is_floating_point():
+            return values[found.index]
+        similarity, separation = self._weighing
+        known = query.known if found.objective == "known" else None
+        blocks = [readout.Values(block) for block in self._blocks()]
+        flat = readout.read(blocks, found.state, similarity, separation, known).state
+        return flat.reshape(len(flat), *values.shape[1:]).to(values.dtype)
+
+    def _shaped(self, found: Retrieval, query: Query) -> Retrieval:
+        """The flat results in the cue's batch shape and dtype."""
+        wide = computing_dtype(query.dtype)
+
+        def shaped(flat: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+            return flat.reshape(*query.batch, *flat.shape[1:]).to(dtype or flat.dtype)
+
+        trace = found.trace
+        if trace is not None:
+            trace = trace.reshape(len(trace), *query.batch).to(wide)
+        return replace(
+            found,
+            state=shaped(found.state, query.dtype),
+            steps=shaped(found.steps),
+            converged=shaped(found.converged),
+            energy=shaped(found.energy, wide),
+            index=shaped(found.index),
+            weight=shaped(found.weight, wide),
+            entropy=None if found.entropy is None else shaped(found.entropy, wide),
+            value=None if found.value is None else shaped(found.value),
+            trace=trace,
+        )
+
+    def _check_values(self, patterns: Tensor, values: object) -> None:
+        """Raise unless `values` fit the patterns, and what has been stored before."""
+        before = self._store.values if len(self._store) else None
+        if len(self._store) and (before is None) != (values is None):
+            missing, had = ("no values", "values") if values is None else ("values", "none")
+            raise OptionError(
+                f"values go with every store or with none: this call brings {missing}, "
+                f"earlier ones brought {had}."
+            )
+        if values is None:
+            return
+        if not isinstance(values, Tensor):
+            raise InputTypeError(
+                f"values must be a torch.Tensor, but is a {type(values).__name__}. "
+                "Use torch.tensor(values)."
+            )
+        if values.ndim == 0 or len(values) != len(patterns):
+            raise ShapeError(
+                f"values must have one row a pattern, {len(patterns)}, "
+                f"but have shape {tuple(values.shape)}."
+            )
+        check_device("values", values, patterns.device)
+        if values.is_floating_point():
+            check_tensor("values", values)
+        if before is not None:
+            self._check_like("values", values, before)
+            if values.shape[1:] != before.shape[1:]:
+                raise ShapeError(
+                    f"values must have shape (n, {', '.join(map(str, before.shape[1:]))}) as "
+                    f"before, but have shape {tuple(values.shape)}."
+                )
+
+    @staticmethod
+    def _check_like(name: str, new: Tensor, old: Tensor) -> None:
+        check_device(name, new, old.device)
+        if new.dtype != old.dtype:
+            raise InputTypeError(
+                f"{name} must be {old.dtype} like those stored before, but are {new.dtype}. "
+                f"Use {name}.to({old.dtype})."
+            )
+
+
+def _say(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"<tensor of shape {tuple(value.shape)}>"
+    return repr(value)

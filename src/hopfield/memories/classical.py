@@ -1,0 +1,171 @@
+"""The classical binary network: Hebb, Storkey, pseudo-inverse and covariance couplings."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import energy
+from ..coupling import Coupling
+from ..dynamics import Reading, Retrieval, never, unchanged
+from ..errors import (
+    CapacityWarning,
+    ShapeError,
+    check_binary,
+    check_choice,
+    check_flag,
+    check_number,
+    check_tensor,
+)
+from ..readout import all_scores
+from ..rules import RULES, coupling, grown
+from ..separation import Separation
+from ..similarity import Similarity, dot
+from ..stores import RamStore
+from ..units import classical_sweep
+from .base import Memory
+from .options import SCHEDULES, decided, sweep_order
+from .query import Query
+
+HEBBIAN_CAPACITY = 0.137906
+"""Critical load n/N of the Hebbian network at T = 0 (Amit, Gutfreund & Sompolinsky 1985)."""
+
+
+class ClassicalHopfield(Memory):
+    """Binary network of Hopfield (1982): E(x) = −½ xᵀWx + b·x, x_i' = sign(Σ_j W_ij x_j − b_i).
+
+    Asynchronous updates never raise E. Values of hetero-association are those of the pattern with
+    the largest overlap m = x_μ·x/N, which `Retrieval.weight` reports.
+
+    Args:
+        rule: "hebbian", "covariance", "pseudo_inverse" or "storkey".
+        diagonal: keep W_ii. With it synchronous Hebbian and pseudo-inverse updates never cycle;
+            without it (the default) the basins of attraction are wider.
+        schedule: "asynchronous" (one unit after another, in random order) or "synchronous" (all
+            at once; may end in a 2-cycle, which is not converged).
+        temperature: T > 0 makes the updates thermal: P(x_i = +1) = sigmoid(2h_i/T).
+        thresholds: b, `(dim,)`; None is 0.
+    """
+
+    def __init__(
+        self,
+        rule: str = "hebbian",
+        *,
+        diagonal: bool = False,
+        schedule: str = "asynchronous",
+        temperature: float = 0.0,
+        thresholds: Tensor | None = None,
+    ) -> None:
+        """An empty memory."""
+        self.rule = check_choice("rule", rule, RULES)
+        self.diagonal = check_flag("diagonal", diagonal)
+        self.schedule = check_choice("schedule", schedule, SCHEDULES)
+        self.temperature = check_number("temperature", temperature, low=0.0, high=1e300)
+        if thresholds is not None and check_tensor("thresholds", thresholds).ndim != 1:
+            raise ShapeError(
+                "thresholds must have shape (dim,), one a unit, "
+                f"but have shape {tuple(thresholds.shape)}."
+            )
+        self.thresholds = None if thresholds is None else thresholds.detach().clone()
+        self._store = RamStore()
+        self._learned: tuple[int, int, Coupling] | None = None
+
+    @property
+    def coupling(self) -> Tensor:
+        """W, `(dim, dim)`: built when asked for."""
+        return self._learn().matrix()
+
+    def _learn(self) -> Coupling:
+        """The coupling of what is stored now, grown from an earlier one where the rule allows."""
+        rows = self._require()
+        epoch, count = self._store.epoch, len(rows)
+        if self._learned is None or self._learned[0] != epoch:
+            self._learned = (epoch, count, coupling(self.rule, rows, self.diagonal))
+        elif self._learned[1] < count:
+            learned = grown(self.rule, self._learned[2], rows, self._learned[1], self.diagonal)
+            self._learned = (epoch, count, learned)
+        return self._learned[2]
+
+    def _read(
+        self,
+        state: Tensor,
+        known: Tensor | None,
+        held: Tensor | None,
+        generator: torch.Generator,
+    ) -> Reading:
+        order = sweep_order(self.schedule, held, state.shape[-1], generator)
+        learned = self._learn()
+        exact = state.to(torch.promote_types(state.dtype, learned.dtype))
+        thermal = None
+        if self.temperature > 0:
+            noise = torch.rand(
+                state.shape, generator=generator, dtype=torch.float64, device=generator.device
+            )
+            thermal = (self.temperature, noise.to(state.device))
+        following = classical_sweep(learned, self._bias(exact), exact, order, held, thermal).to(
+            state.dtype
+        )
+        top, index = all_scores(self._blocks(), state, dot).max(-1)
+        return Reading(following, self._energy(state), index, top / state.shape[-1], None)
+
+    def _energy(self, state: Tensor) -> Tensor:
+        learned = self._learn()
+        exact = state.to(torch.promote_types(state.dtype, learned.dtype))
+        thresholds = None if self.thresholds is None else self._bias(exact)
+        return energy.classical(exact, learned, thresholds).to(state.dtype)
+
+    def _bias(self, state: Tensor) -> Tensor:
+        if self.thresholds is None:
+            return state.new_zeros(state.shape[-1])
+        return self.thresholds.to(state)
+
+    def _solve(
+        self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
+    ) -> Retrieval:
+        self._check_state("cue", query.state)
+        thermal = self.temperature > 0
+        found = self._iterate(
+            query,
+            generator,
+            steps=steps,
+            settled=never if thermal else unchanged,
+            cycles=self.schedule == "synchronous" and not thermal,
+            trace=trace,
+        )
+        return decided(found, lambda state: self._read(state, None, None, generator))
+
+    def _check_new(self, patterns: Tensor) -> None:
+        check_binary("patterns", patterns)
+        dim = patterns.shape[-1]
+        if self.thresholds is not None and len(self.thresholds) != dim:
+            raise ShapeError(
+                f"patterns must have {len(self.thresholds)} entries, one a threshold, "
+                f"but have shape {tuple(patterns.shape)}."
+            )
+        before, after = len(self), len(self) + len(patterns)
+        limit = max(1.0, HEBBIAN_CAPACITY * dim)
+        if self.rule == "hebbian" and before <= limit < after:
+            warnings.warn(
+                f"{after} patterns of {dim} entries exceed the capacity of Hebb's rule, about "
+                f"0.138·{dim} = {limit:.0f} random patterns. rule='pseudo_inverse' holds up to "
+                f"{dim}, DenseHopfield many more.",
+                CapacityWarning,
+                stacklevel=3,
+            )
+
+    def _check_state(self, name: str, state: Tensor) -> Tensor:
+        return check_binary(name, state, zero=True)
+
+    @property
+    def _weighing(self) -> tuple[Similarity, Separation] | None:
+        return None
+
+    def _config(self) -> dict[str, Any]:
+        return {
+            "rule": self.rule,
+            "diagonal": self.diagonal,
+            "schedule": self.schedule,
+            "temperature": self.temperature,
+            "thresholds": self.thresholds,
+        }

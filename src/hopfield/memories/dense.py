@@ -1,0 +1,115 @@
+"""Dense binary networks: exponential (Demircigil) and polynomial (Krotov & Hopfield)."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import energy
+from ..dynamics import Reading, Retrieval, unchanged
+from ..errors import DomainError, OptionError, check_binary, check_choice
+from ..readout import read
+from ..separation import Polynomial, RectifiedPolynomial, Separation, Softmax
+from ..similarity import Similarity, dot
+from ..stores import RamStore
+from ..units import degree, dense_sweep
+from .base import Memory
+from .options import SCHEDULES, decided, scalar_separation, sweep_order
+from .query import Query
+
+
+class DenseHopfield(Memory):
+    """Dense associative memory on ±1: E(x) = −F(Xx), each unit taking the value of lower energy.
+
+        x_i' = sign(F(s | x_i = +1) − F(s | x_i = −1)),   a tie keeps the present value.
+
+    With `Softmax` it is the network of Demircigil et al. (2017), F = β⁻¹ log mean exp(βs): the
+    same flips as their Σ exp(βs), finite at every β; with `Polynomial` or `RectifiedPolynomial`
+    that of Krotov & Hopfield (2016). Decisions are computed in float64 and, where rounding could
+    turn one, in exact arithmetic.
+
+    Args:
+        beta: β ≥ 0, shorthand for `separation=Softmax(beta)`; 1 where neither is given.
+        separation: `Softmax`, `Polynomial` or `RectifiedPolynomial`.
+        schedule: "synchronous" (all units from the same state; may cycle) or "asynchronous" (one
+            after another in random order; never raises E).
+    """
+
+    def __init__(
+        self,
+        beta: float | None = None,
+        *,
+        separation: Separation | None = None,
+        schedule: str = "synchronous",
+    ) -> None:
+        """An empty memory."""
+        self.separation = scalar_separation(beta, separation)
+        if not isinstance(self.separation, (Softmax, Polynomial, RectifiedPolynomial)):
+            raise OptionError(
+                "DenseHopfield needs Softmax, Polynomial or RectifiedPolynomial, not "
+                f"{type(self.separation).__name__}. ModernHopfield takes the sparse ones."
+            )
+        self.schedule = check_choice("schedule", schedule, SCHEDULES)
+        self._store = RamStore()
+
+    def _read(
+        self,
+        state: Tensor,
+        known: Tensor | None,
+        held: Tensor | None,
+        generator: torch.Generator,
+    ) -> Reading:
+        order = sweep_order(self.schedule, held, state.shape[-1], generator)
+        blocks = self._blocks()
+        following = dense_sweep(blocks, self.separation, state, order, held)
+        found = read(blocks, state.double(), dot, self.separation)
+        return Reading(
+            following, energy.dense(found.potential), found.index, found.weight, found.entropy
+        )
+
+    def _energy(self, state: Tensor) -> Tensor:
+        found = read(self._blocks(), state.double(), dot, self.separation)
+        return energy.dense(found.potential)
+
+    def _solve(
+        self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
+    ) -> Retrieval:
+        self._check_state("cue", query.state)
+        found = self._iterate(
+            query,
+            generator,
+            steps=steps,
+            settled=unchanged,
+            cycles=self.schedule == "synchronous",
+            trace=trace,
+        )
+        return decided(found, lambda state: self._read(state, None, None, generator))
+
+    def _check_new(self, patterns: Tensor) -> None:
+        check_binary("patterns", patterns)
+        if isinstance(self.separation, Softmax):
+            return
+        count, dim = len(self) + len(patterns), patterns.shape[-1]
+        power = degree(self.separation)
+        # Energies are reported in float32 or wider, unit rules computed in float64.
+        digits = power * math.log10(dim + 2) + math.log10(count) + 1
+        limit = 308 if patterns.dtype == torch.float64 else 38
+        if digits > limit:
+            raise DomainError(
+                f"degree must be small enough for energies of about 10^{digits:.0f}, which exceed "
+                f"{'float64' if limit == 308 else 'float32'}, but is {power} at dim={dim}. "
+                "Use a lower degree, "
+                + ("or" if limit == 308 else "float64 patterns, or")
+                + " Softmax, which has no such limit."
+            )
+
+    def _check_state(self, name: str, state: Tensor) -> Tensor:
+        return check_binary(name, state, zero=True)
+
+    @property
+    def _weighing(self) -> tuple[Similarity, Separation] | None:
+        return (dot, self.separation) if self.separation.simplex else None
+
+    def _config(self) -> dict[str, Any]:
+        return {"separation": self.separation, "schedule": self.schedule}

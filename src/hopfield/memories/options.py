@@ -1,0 +1,77 @@
+"""Options that several memories share."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+
+import torch
+from torch import Tensor
+
+from ..dynamics import Reading, Retrieval
+from ..errors import InputTypeError, OptionError, check_choice
+from ..separation import Separation, Softmax
+
+SCHEDULES = ("asynchronous", "synchronous")
+
+
+def scalar_separation(beta: object, separation: object) -> Separation:
+    """The separation that `beta=` or `separation=` means; its parameters must be single numbers."""
+    if beta is not None and separation is not None:
+        raise OptionError(
+            "beta= is shorthand for separation=Softmax(beta): give one of them, not both."
+        )
+    if separation is None:
+        separation = Softmax(1.0 if beta is None else beta)  # type: ignore[arg-type]
+    if not isinstance(separation, Separation):
+        hint = (
+            "an instance, as in Softmax(8.0)" if isinstance(separation, type) else "as Softmax(8.0)"
+        )
+        raise InputTypeError(f"separation must be a Separation ({hint}), but is {separation!r}.")
+    for field in fields(separation):
+        value = getattr(separation, field.name)
+        if isinstance(value, Tensor) and value.ndim:
+            raise OptionError(
+                f"{field.name} must be one number for the whole memory, but has shape "
+                f"{tuple(value.shape)}; its queries leave the batch one by one."
+            )
+    return separation
+
+
+def sweep_order(
+    schedule: str, held: Tensor | None, dim: int, generator: torch.Generator
+) -> list[int] | None:
+    """The order in which one sweep visits the units: random, the same for the whole batch."""
+    check_choice("schedule", schedule, SCHEDULES)
+    if schedule == "synchronous":
+        return None
+    order = torch.randperm(dim, generator=generator, device=generator.device).tolist()
+    if held is None:
+        return order
+    free = (~held.all(0)).tolist()
+    return [i for i in order if free[i]]
+
+
+def decided(found: Retrieval, read: Callable[[Tensor], Reading]) -> Retrieval:
+    """A binary result whose units are all ±1: one that is still unknown becomes +1.
+
+    Nothing spoke for either value, so such a query is not converged.
+    """
+    undecided = (found.state == 0).any(-1)
+    if not bool(undecided.any()):
+        return found
+    state = torch.where(found.state == 0, 1.0, found.state)
+    again = read(state)
+    trace = found.trace
+    if trace is not None:
+        trace = torch.cat([trace[:-1], torch.where(undecided, again.energy, trace[-1])[None]])
+    return replace(
+        found,
+        state=state,
+        converged=found.converged & ~undecided,
+        energy=torch.where(undecided, again.energy, found.energy),
+        index=torch.where(undecided, again.index, found.index),
+        weight=torch.where(undecided, again.weight, found.weight),
+        entropy=None
+        if again.entropy is None or found.entropy is None
+        else torch.where(undecided, again.entropy, found.entropy),
+        trace=trace,
+    )

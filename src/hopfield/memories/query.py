@@ -1,0 +1,144 @@
+"""What a call to `retrieve` asks, checked and brought into the form a memory computes with."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..cue import Cue
+from ..errors import (
+    DomainError,
+    InputTypeError,
+    OptionError,
+    check_choice,
+    check_device,
+    check_dim,
+    check_flag,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A flat batch of cues.
+
+    Attributes:
+        state: `(batch, dim)` in the computing precision, 0 where an entry is missing.
+        known: the mask, `(dim,)` where all cues share it, else `(batch, dim)`; None without one.
+        clamp: whether known entries are held at the cue.
+        evidence: "known" or "all".
+        batch: the batch shape of the cue.
+        dtype: the dtype of the cue.
+    """
+
+    state: Tensor
+    known: Tensor | None
+    clamp: bool
+    evidence: str
+    batch: torch.Size
+    dtype: torch.dtype
+
+    def known_of(self, active: Tensor) -> Tensor | None:
+        """The mask of some of the queries."""
+        if self.known is None or self.known.ndim == 1:
+            return self.known
+        return self.known[active]
+
+    def held_of(self, active: Tensor) -> Tensor | None:
+        """Which entries of these queries must not change, `(active, dim)`."""
+        known = self.known_of(active) if self.clamp else None
+        return None if known is None else known.expand(len(active), -1)
+
+
+def make_query(
+    cue: object,
+    known: object,
+    clamp: object,
+    evidence: object,
+    patterns: Tensor,
+    evidences: tuple[str, ...],
+) -> Query:
+    """Check what was asked of a memory with these patterns; nothing is modified."""
+    if isinstance(cue, Cue):
+        if known is not None:
+            raise OptionError("this cue brings its own known= mask: leave out known=.")
+    else:
+        cue = Cue(cue, known)  # type: ignore[arg-type]
+    check_dim("cue", cue.state, patterns.shape[-1])
+    check_device("cue", cue.state, patterns.device)
+    if evidence not in evidences and evidence == "all":
+        raise OptionError(
+            "evidence='all' belongs to ModernHopfield; in a binary network a unit counts as soon "
+            "as it has been updated. Leave out evidence=."
+        )
+    check_choice("evidence", evidence, evidences)
+    if clamp is not None:
+        check_flag("clamp", clamp)
+    if cue.known is None and (clamp or evidence == "all"):
+        option = "clamp=True" if clamp else "evidence='all'"
+        raise OptionError(f"{option} needs a mask: say which entries are known with known=.")
+    return Query(
+        state=_flat_state(cue, patterns.dtype),
+        known=_flat_known(cue),
+        clamp=cue.known is not None and clamp is not False,
+        evidence=str(evidence),
+        batch=cue.shape[:-1],
+        dtype=cue.state.dtype,
+    )
+
+
+def computing_dtype(*dtypes: torch.dtype) -> torch.dtype:
+    """The precision results of these dtypes are computed in: float32 at least."""
+    widest = torch.float32
+    for dtype in dtypes:
+        widest = torch.promote_types(widest, dtype)
+    return widest
+
+
+def check_size(name: str, rows: Tensor) -> Tensor:
+    """Return `rows` if their squared norms are finite in the computing precision."""
+    wide = rows.detach().to(computing_dtype(rows.dtype))
+    if not bool(torch.isfinite(4 * wide.square().sum(-1)).all()):
+        raise DomainError(
+            f"{name} must have squared norms that {wide.dtype} can hold, but the largest entry is "
+            f"{wide.abs().max().item():.3g}. Scale the patterns down, or use float64."
+        )
+    return rows
+
+
+def check_indices(indices: object, count: int) -> Tensor:
+    """Row numbers as a 1-D tensor of distinct non-negative integers below `count`."""
+    if isinstance(indices, bool) or not isinstance(indices, (int, list, tuple, range, Tensor)):
+        raise InputTypeError(
+            "indices must be a whole number, a list of them or an integer tensor, "
+            f"but is a {type(indices).__name__}."
+        )
+    try:
+        rows = torch.as_tensor(indices if not isinstance(indices, range) else list(indices))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputTypeError(f"indices must be whole numbers ({error}).") from None
+    if rows.numel() == 0:
+        return rows.new_zeros(0, dtype=torch.long)
+    if rows.is_floating_point() or rows.is_complex() or rows.dtype == torch.bool or rows.ndim > 1:
+        raise InputTypeError(
+            "indices must be one whole number or a row of them, "
+            f"but are {rows.dtype} of shape {tuple(rows.shape)}."
+        )
+    rows = rows.reshape(-1).long()
+    if bool(((rows < -count) | (rows >= count)).any()):
+        raise DomainError(f"indices must be between 0 and {count - 1}, but are {rows.tolist()}.")
+    return (rows % count).unique()
+
+
+def _flat_state(cue: Cue, dtype: torch.dtype) -> Tensor:
+    state = cue.state.detach().to(computing_dtype(cue.state.dtype, dtype))
+    if cue.known is not None:
+        state = torch.where(cue.known, state, 0.0)
+    return check_size("cue", state.reshape(-1, state.shape[-1]))
+
+
+def _flat_known(cue: Cue) -> Tensor | None:
+    """The mask, as one row where all cues share it: their scores then need one product less."""
+    if cue.known is None:
+        return None
+    flat = cue.known.reshape(-1, cue.shape[-1])
+    return flat[0] if len(flat) and bool((flat == flat[0]).all()) else flat

@@ -1,0 +1,150 @@
+"""Learning rules of the classical network: from rows x_μ = ±1 to the coupling W.
+
+`hebbian`, `covariance`, `pseudo_inverse` and `storkey` return W itself; `coupling` returns the
+form of it that is cheapest for a memory of n patterns.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .coupling import Coupling, Full, LowRank
+
+EXACT_INTEGERS = {torch.float32: 2**24, torch.float64: 2**53}
+
+
+def hebbian(patterns: Float[Tensor, "n dim"], diagonal: bool = False) -> Float[Tensor, "dim dim"]:
+    """W = XᵀX/N (Hopfield 1982), without its diagonal n/N unless `diagonal`."""
+    return _hebbian(_wide(patterns), diagonal).matrix()
+
+
+def covariance(
+    patterns: Float[Tensor, "n dim"], diagonal: bool = False
+) -> Float[Tensor, "dim dim"]:
+    """W = (X − a)ᵀ(X − a)/N, a the mean of all entries: for biased patterns (Amit et al. 1987)."""
+    return _covariance(_wide(patterns), diagonal).matrix()
+
+
+def pseudo_inverse(
+    patterns: Float[Tensor, "n dim"], diagonal: bool = False
+) -> Float[Tensor, "dim dim"]:
+    """W = Xᵀ(XXᵀ)⁻¹X, the projection on the patterns (Personnaz et al. 1985).
+
+    Where patterns depend linearly on one another, the projection on what they span.
+    """
+    return _pseudo_inverse(_wide(patterns), diagonal).matrix()
+
+
+def storkey(
+    patterns: Float[Tensor, "n dim"],
+    diagonal: bool = False,
+    start: Float[Tensor, "dim dim"] | None = None,
+) -> Float[Tensor, "dim dim"]:
+    """Storkey's rule (Storkey & Valabregue 1999), one pattern after another.
+
+    ΔW_ij = (x_i x_j − x_i h_ji − h_ij x_j)/N with h_ij = Σ_{k≠i,j} W_ik x_k. For i ≠ j this is
+    ((1 + 2/N)W + (x(x − a)ᵀ − a xᵀ)/N)_ij, a_i = Σ_{k≠i} W_ik x_k: O(N²) a pattern.
+
+    Args:
+        patterns: `(n, dim)`; the order matters.
+        diagonal: keep W_ii, which follows the same formula; it never enters another entry.
+        start: W of the patterns stored before; None is W = 0.
+    """
+    size = patterns.shape[-1]
+    rows = _wide(patterns)
+    weights = rows.new_zeros(size, size) if start is None else start.to(rows.dtype).clone()
+    for x in rows:
+        own = weights.diagonal().clone()
+        a = weights @ x - own * x
+        weights.mul_(1 + 2 / size).addr_(x, x - a, alpha=1 / size).addr_(a, x, alpha=-1 / size)
+        weights.diagonal().copy_(own + (1 - 2 * x * a) / size if diagonal else torch.zeros_like(x))
+    return weights
+
+
+def _wide(patterns: Tensor) -> Tensor:
+    """Rows in a precision that holds sums of n·N products of ±1 exactly; float32 at least."""
+    dtype = torch.promote_types(patterns.dtype, torch.float32)
+    if patterns.numel() >= EXACT_INTEGERS[dtype]:
+        dtype = torch.float64
+    return patterns.to(dtype)
+
+
+def _hebbian(rows: Tensor, diagonal: bool) -> LowRank:
+    dropped = None if diagonal else rows.square().sum(0)
+    return LowRank(rows, rows, 1 / rows.shape[-1], dropped)
+
+
+def _covariance(rows: Tensor, diagonal: bool) -> LowRank:
+    return _hebbian(rows - rows.mean(), diagonal)
+
+
+def _pseudo_inverse(rows: Tensor, diagonal: bool, basis: Tensor | None = None) -> LowRank:
+    added = orthonormal(rows, basis)
+    whole = added if basis is None else torch.cat([basis, added])
+    return LowRank(whole, whole, 1.0, None if diagonal else whole.square().sum(0))
+
+
+def orthonormal(
+    rows: Float[Tensor, "n dim"], basis: Float[Tensor, "k dim"] | None = None
+) -> Float[Tensor, "r dim"]:
+    """Orthonormal rows Q that span what `rows` add to the span of `basis`; r ≤ n.
+
+    By Cholesky of the Gram matrix of what is left of the rows, or, where they depend on one
+    another, by its eigenvalues above a cut-off. QᵀQ = Xᵀ(XXᵀ)⁻¹X.
+    """
+    left = rows.double()
+    size = left.square().sum(-1).amax()
+    if basis is not None:
+        known = basis.double()
+        for _ in range(2):  # twice, or rounding leaves some of the basis
+            left = left - (left @ known.T) @ known
+    gram = left @ left.T
+    cutoff = max(rows.shape) * torch.finfo(rows.dtype).eps * size
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if not int(failed) and bool((factor.diagonal().square() > cutoff).all()):
+        added = torch.linalg.solve_triangular(factor, left, upper=False)
+    else:
+        values, vectors = torch.linalg.eigh(gram)
+        kept = values > cutoff
+        added = (vectors[:, kept] / values[kept].sqrt()).T @ left
+    return added.to(rows.dtype)
+
+
+LOW_RANK: dict[str, Callable[[Tensor, bool], LowRank]] = {
+    "hebbian": _hebbian,
+    "covariance": _covariance,
+    "pseudo_inverse": _pseudo_inverse,
+}
+RULES = (*LOW_RANK, "storkey")
+"""Every learning rule by name."""
+
+
+def coupling(rule: str, patterns: Float[Tensor, "n dim"], diagonal: bool) -> Coupling:
+    """The coupling of `patterns` by `rule`: low rank while its rank is below dim/2, else W."""
+    if rule == "storkey":
+        return Full(storkey(patterns, diagonal))
+    return _cheapest(LOW_RANK[rule](_wide(patterns), diagonal))
+
+
+def grown(
+    rule: str, old: Coupling, patterns: Float[Tensor, "n dim"], learned: int, diagonal: bool
+) -> Coupling:
+    """The coupling of all `patterns`, from that of the first `learned` where the rule allows it."""
+    added = _wide(patterns)[learned:]
+    if rule == "storkey" and isinstance(old, Full):
+        return Full(storkey(added, diagonal, start=old.entries))
+    if rule == "hebbian" and isinstance(old, Full) and old.entries.dtype == added.dtype:
+        new = _hebbian(added, diagonal)
+        return Full(old.entries + new.unscaled(), old.scale)
+    if rule == "pseudo_inverse" and isinstance(old, LowRank):
+        return _cheapest(_pseudo_inverse(added, diagonal, basis=old.right))
+    return coupling(rule, patterns, diagonal)
+
+
+def _cheapest(low_rank: LowRank) -> Coupling:
+    """A low-rank form, or W itself where that is the smaller."""
+    if 2 * len(low_rank.right) < low_rank.right.shape[-1]:
+        return low_rank
+    return Full(low_rank.unscaled(), low_rank.scale)

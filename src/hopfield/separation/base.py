@@ -1,0 +1,122 @@
+"""What every separation is: a convex potential F on the scores, its gradient, and its partials."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import DomainError, InputTypeError, check_number
+
+Pull = Callable[[Tensor], Tensor]
+"""weights `(*batch, n)` → weights @ rows, `(*batch, dim)`."""
+
+
+class Rows(Protocol):
+    """Consecutive patterns, as the readout meets them: where they start, how many, how to pull."""
+
+    @property
+    def start(self) -> int:
+        """Index of the first row."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def pull(self, weights: Tensor) -> Tensor:
+        """Weights @ rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """What reading a memory at a state gives, one entry per state of the batch.
+
+    Attributes:
+        state: Xᵀ∇F(s), `(*batch, dim)`.
+        potential: F(s), `(*batch)`.
+        index: the strongest pattern, `(*batch)`; the first of those that tie.
+        weight: its weight, `(*batch)`.
+        entropy: −Σ p log p of the weights in nats, `(*batch)`.
+    """
+
+    state: Tensor
+    potential: Tensor
+    index: Tensor
+    weight: Tensor
+    entropy: Tensor
+
+
+class Partial(ABC):
+    """What some of the rows say about a batch of states; two of them merge into one."""
+
+    @abstractmethod
+    def merge(self, other: "Partial") -> "Partial":
+        """The partial of both sets of rows together."""
+
+    @abstractmethod
+    def result(self, blocks: Iterable[Rows]) -> Readout:
+        """The readout; `blocks` are the rows again, for partials that pull at the end."""
+
+
+@dataclass(frozen=True)
+class Separation(ABC):
+    """A potential F on the scores s and its gradient ∇F, the weights.
+
+    F is normalised to F(0) = 0, so that energies need no further constant. Parameters are floats
+    or tensors broadcastable to the batch of the scores.
+    """
+
+    simplex: ClassVar[bool] = True
+    """Whether the weights are non-negative and sum to one."""
+
+    @abstractmethod
+    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+        """F(s)."""
+
+    @abstractmethod
+    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """∇F(s), the weights."""
+
+    @abstractmethod
+    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> Partial:
+        """What these rows, with these scores, contribute to a readout."""
+
+
+def check_parameter(name: str, value: object, low: float, high: float = torch.inf) -> None:
+    """Raise a named error unless `value` is a number, or a floating tensor of them, in range."""
+    if not isinstance(value, Tensor):
+        check_number(name, value, low=low, high=high)
+        return
+    if not value.is_floating_point():
+        raise InputTypeError(
+            f"{name} must be a number or a floating point tensor, but is {value.dtype}."
+        )
+    if not bool(((value >= low) & (value <= high)).all()):
+        span = f"at least {low:g}" if high == torch.inf else f"between {low:g} and {high:g}"
+        raise DomainError(f"{name} must be {span} in every entry, but is {value.tolist()}.")
+
+
+def wide(scores: Tensor) -> Tensor:
+    """Scores in the precision sums over them need: float32 at least."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def broadcast(value: "float | Tensor", scores: Tensor) -> Tensor:
+    """A parameter as a tensor of the scores' dtype and device, with a trailing axis for n."""
+    return torch.as_tensor(value, dtype=scores.dtype, device=scores.device)[..., None]
+
+
+def sharpness(beta: "float | Tensor", scores: Tensor) -> Tensor:
+    """β with a trailing axis for n, kept where β·score neither vanishes nor becomes NaN.
+
+    At either end of this range the formulas agree with their limits β = 0 and β = ∞ to rounding.
+    """
+    limits = torch.finfo(scores.dtype)
+    return broadcast(beta, scores).clamp(limits.tiny**0.5, limits.max)
+
+
+def entropy(weights: Tensor) -> Tensor:
+    """−Σ p log p over the last axis, in nats."""
+    return torch.special.entr(weights).sum(-1) + 0.0  # no −0

@@ -1,0 +1,142 @@
+"""The dense separation of the modern network, and the partial that makes it stream."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .base import Partial, Readout, Rows, Separation, check_parameter, sharpness, wide
+
+
+@dataclass(frozen=True)
+class Softmax(Separation):
+    """Dense separation of Ramsauer et al. (2021), eq. 3; on ±1 that of Demircigil et al. (2017).
+
+    F(s) = β⁻¹ log mean_μ exp(β s_μ),    ∇F(s) = softmax(β s).
+
+    At β = 0 these are the mean of the scores and equal weights; at β = ∞ their maximum, with the
+    weight shared by all patterns that attain it.
+
+    Args:
+        beta: β ≥ 0, in units of one over the scores.
+    """
+
+    beta: float | Tensor = 1.0
+
+    def __post_init__(self) -> None:
+        """Check β."""
+        check_parameter("beta", self.beta, low=0.0)
+
+    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+        """F(s)."""
+        return _Sums.of(wide(scores), self.beta).potential().to(scores.dtype)
+
+    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """softmax(β s)."""
+        gap = wide(scores) - wide(scores).detach().amax(-1, keepdim=True)
+        return torch.softmax(sharpness(self.beta, gap) * gap, dim=-1).to(scores.dtype)
+
+    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Exponential":
+        """The sums of exp(βs) over these rows, and of exp(βs)·row."""
+        sums = _Sums.of(scores, self.beta)
+        weights = (sums.beta[..., None] * (scores - sums.top[..., None])).exp()
+        index = scores.argmax(-1) + rows.start
+        return Exponential(sums, rows.pull(weights), index)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums over n rows with scores s, relative to the largest, s_max; with x = β(s − s_max) ≤ 0.
+
+    `excess` = Σ expm1(x) = `total` − n is kept beside `total` = Σ exp(x) because the one is exact
+    for small β and the other for large β.
+    """
+
+    count: int
+    beta: Tensor
+    top: Tensor
+    total: Tensor
+    excess: Tensor
+    spread: Tensor  # Σ x exp(x)
+
+    @classmethod
+    def of(cls, scores: Tensor, beta: "float | Tensor") -> "_Sums":
+        """The sums over the last axis of `scores`."""
+        top = scores.detach().amax(-1, keepdim=True)
+        sharp = sharpness(beta, scores)
+        x = sharp * (scores - top)
+        power = x.exp()
+        return cls(
+            count=scores.shape[-1],
+            beta=sharp.squeeze(-1),
+            top=top.squeeze(-1),
+            total=power.sum(-1),
+            excess=torch.expm1(x).sum(-1),
+            spread=_product(power, x).sum(-1),
+        )
+
+    def shifted(self, top: Tensor) -> tuple["_Sums", Tensor]:
+        """The same sums relative to a larger `top`, and the factor exp(β(s_max − top))."""
+        x = self.beta * (self.top - top)
+        factor = x.exp()
+        excess = self.excess * factor + self.count * torch.expm1(x)
+        spread = self.spread * factor + self.total * _product(factor, x)
+        return _Sums(self.count, self.beta, top, self.total * factor, excess, spread), factor
+
+    def __add__(self, other: "_Sums") -> "_Sums":
+        """Sums over both sets of rows; both must be relative to the same top."""
+        return _Sums(
+            self.count + other.count,
+            self.beta,
+            self.top,
+            self.total + other.total,
+            self.excess + other.excess,
+            self.spread + other.spread,
+        )
+
+    def potential(self) -> Tensor:
+        """β⁻¹ log mean exp(βs), exact from β → 0 (the plain form is 0 there) to β → ∞."""
+        mean = self.excess / self.count
+        near = torch.log1p(mean.clamp_min(-0.5))
+        far = torch.log(self.total / self.count)
+        return self.top + torch.where(mean > -0.5, near, far) / self.beta
+
+
+@dataclass(frozen=True, eq=False)
+class Exponential(Partial):
+    """Partial readout of `Softmax`: (max, Σ exp, Σ exp·row), merged as in an online softmax."""
+
+    sums: _Sums
+    pulled: Tensor
+    index: Tensor
+
+    def merge(self, other: Partial) -> "Exponential":
+        """Both sets of rows together."""
+        if not isinstance(other, Exponential):
+            raise TypeError(
+                f"an Exponential partial merges with its like, not {type(other).__name__}"
+            )
+        top = torch.maximum(self.sums.top, other.sums.top)
+        mine, my_factor = self.sums.shifted(top)
+        theirs, their_factor = other.sums.shifted(top)
+        pulled = self.pulled * my_factor[..., None] + other.pulled * their_factor[..., None]
+        index = torch.where(other.sums.top > self.sums.top, other.index, self.index)
+        return Exponential(mine + theirs, pulled, index)
+
+    def result(self, blocks: Iterable[Rows]) -> Readout:
+        """The readout: weights are exp(βs)/Σexp(βs)."""
+        total = self.sums.total
+        return Readout(
+            state=self.pulled / total[..., None],
+            potential=self.sums.potential(),
+            index=self.index,
+            weight=1 / total,
+            entropy=total.log() - self.sums.spread / total,
+        )
+
+
+def _product(factor: Tensor, x: Tensor) -> Tensor:
+    """factor·x where the factor exp(x) is 0 because x → −∞, and their product therefore 0."""
+    return torch.where(factor > 0, factor * x.clamp_min(torch.finfo(x.dtype).min), 0.0)

@@ -1,0 +1,289 @@
+"""Separations with exact zeros: sparsemax, α-entmax and top-k, and their common partial."""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import check_integer
+from .base import (
+    Partial,
+    Readout,
+    Rows,
+    Separation,
+    broadcast,
+    check_parameter,
+    entropy,
+    sharpness,
+    wide,
+)
+from .softmax import Softmax
+
+ALPHA_RANGE = (1.01, 10.0)
+"""α-entmax is computed for these α; below, exp(log t/(α−1)) loses its digits: use Softmax."""
+
+
+@dataclass(frozen=True)
+class _Sparse(Separation):
+    """A separation whose weights vanish exactly below a threshold on the scores."""
+
+    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+        """F(s)."""
+        return self._potential(wide(scores), scores.shape[-1]).to(scores.dtype)
+
+    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """∇F(s)."""
+        return self._weights(wide(scores)).to(scores.dtype)
+
+    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Candidates":
+        """The rows here that may have weight."""
+        index = torch.arange(len(rows), device=scores.device) + rows.start
+        return Candidates(self, len(rows), scores, index.expand(scores.shape)).pruned()
+
+    @abstractmethod
+    def _weights(self, scores: Tensor) -> Tensor:
+        """∇F(s) in float32 or float64."""
+
+    @abstractmethod
+    def _potential(self, scores: Tensor, count: int) -> Tensor:
+        """F(s) of `count` patterns, given at least the scores of those with weight."""
+
+    @abstractmethod
+    def _floor(self, scores: Tensor) -> Tensor:
+        """A score `(*batch, 1)` below which a pattern has no weight, whatever else is stored."""
+
+
+@dataclass(frozen=True)
+class _Tsallis(_Sparse):
+    """The maths that sparsemax and α-entmax share, at α and β."""
+
+    @abstractmethod
+    def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
+        """α and β."""
+
+    def _weights(self, scores: Tensor) -> Tensor:
+        alpha, beta = self._parameters()
+        return tsallis_weights(scores, broadcast(alpha, scores), sharpness(beta, scores))
+
+    def _potential(self, scores: Tensor, count: int) -> Tensor:
+        alpha, beta = self._parameters()
+        exact = scores.double()
+        value = tsallis_potential(
+            exact, broadcast(alpha, exact), sharpness(beta, scores).double(), count
+        )
+        return value.to(scores.dtype)
+
+    def _floor(self, scores: Tensor) -> Tensor:
+        alpha, beta = self._parameters()
+        window = 1 / ((broadcast(alpha, scores) - 1) * sharpness(beta, scores))
+        return scores.amax(-1, keepdim=True) - window
+
+
+@dataclass(frozen=True)
+class Entmax(_Tsallis):
+    """Sparse separation by α-entmax (Peters et al. 2019; Santos et al. 2024).
+
+    F(s) = max_p p·s + β⁻¹ (H_α(p) − H_α(1/n)),   H_α(p) = Σ_μ (p_μ − p_μ^α) / (α(α−1)),
+    ∇F(s) = α-entmax(βs) = [(α−1)βs − τ]₊^{1/(α−1)}, with τ such that the weights sum to one.
+
+    α → 1 is Softmax, α = 2 Sparsemax.
+
+    Args:
+        alpha: α in [1.01, 10]; a tensor that requires grad is learnable.
+        beta: β ≥ 0.
+    """
+
+    alpha: float | Tensor = 1.5
+    beta: float | Tensor = 1.0
+
+    def __post_init__(self) -> None:
+        """Check α and β."""
+        check_parameter("alpha", self.alpha, *ALPHA_RANGE)
+        check_parameter("beta", self.beta, low=0.0)
+
+    def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
+        return self.alpha, self.beta
+
+
+@dataclass(frozen=True)
+class Sparsemax(_Tsallis):
+    """Sparse separation by sparsemax (Martins & Astudillo 2016; Hu et al. 2023).
+
+    F(s) = max_p p·s + (2β)⁻¹ (1/n − ‖p‖²),
+    ∇F(s) = sparsemax(βs), the point of the simplex nearest to βs; α-entmax at α = 2.
+
+    Args:
+        beta: β ≥ 0.
+    """
+
+    beta: float | Tensor = 1.0
+
+    def __post_init__(self) -> None:
+        """Check β."""
+        check_parameter("beta", self.beta, low=0.0)
+
+    def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
+        return 2.0, self.beta
+
+
+@dataclass(frozen=True)
+class TopK(_Sparse):
+    """Softmax over the k largest scores; every other weight is exactly zero.
+
+    F(s) = β⁻¹ log mean exp(βs) over the k largest,   ∇F(s) = softmax(βs) over them.
+
+    Where several scores tie for the last places, they share the weight of those places equally,
+    so that the answer does not depend on the order of storage.
+
+    Args:
+        k: how many patterns take part, at least 1; all of them where fewer are stored.
+        beta: β ≥ 0.
+    """
+
+    k: int = 1
+    beta: float | Tensor = 1.0
+
+    def __post_init__(self) -> None:
+        """Check k and β."""
+        check_integer("k", self.k, low=1)
+        check_parameter("beta", self.beta, low=0.0)
+
+    def _weights(self, scores: Tensor) -> Tensor:
+        last = self._floor(scores)
+        above = scores > last
+        tied = scores == last
+        places = min(self.k, scores.shape[-1]) - above.sum(-1, keepdim=True)
+        share = torch.where(above, 1.0, places / tied.sum(-1, keepdim=True))
+        gap = scores - scores.detach().amax(-1, keepdim=True)
+        power = (sharpness(self.beta, scores) * gap).exp() * share
+        power = torch.where(above | tied, power, 0.0)
+        return power / power.sum(-1, keepdim=True)
+
+    def _potential(self, scores: Tensor, count: int) -> Tensor:
+        return Softmax(self.beta).potential(self._largest(scores))
+
+    def _floor(self, scores: Tensor) -> Tensor:
+        return self._largest(scores)[..., -1:].detach()
+
+    def _largest(self, scores: Tensor) -> Tensor:
+        return scores.topk(min(self.k, scores.shape[-1]), dim=-1).values
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates(Partial):
+    """Partial readout of a sparse separation: the patterns that can still have weight.
+
+    Which of them do is known only when all rows have been seen, so rows are pulled at the end.
+    """
+
+    separation: _Sparse
+    count: int
+    scores: Tensor
+    index: Tensor
+
+    def pruned(self) -> "Candidates":
+        """Without the patterns that cannot have weight; O(batch · largest support) remains."""
+        floor = self.separation._floor(self.scores.detach())
+        keep = int((self.scores >= floor).sum(-1).max()) if self.scores.numel() else 0
+        if keep == self.scores.shape[-1]:
+            return self
+        scores, at = self.scores.topk(keep, dim=-1)
+        return replace(self, scores=scores, index=self.index.gather(-1, at))
+
+    def merge(self, other: Partial) -> "Candidates":
+        """Both sets of rows together."""
+        if not isinstance(other, Candidates):
+            raise TypeError(f"Candidates merge with their like, not {type(other).__name__}")
+        scores = torch.cat([self.scores, other.scores], dim=-1)
+        index = torch.cat([self.index, other.index], dim=-1)
+        return Candidates(self.separation, self.count + other.count, scores, index).pruned()
+
+    def result(self, blocks: Iterable[Rows]) -> Readout:
+        """The readout, pulling only from blocks that hold a pattern with weight."""
+        weights = self.separation._weights(self.scores)
+        top = self.scores == self.scores.amax(-1, keepdim=True)
+        first = torch.where(top, self.index, torch.iinfo(self.index.dtype).max).min(-1).values
+        return Readout(
+            state=self._pull(weights, blocks),
+            potential=self.separation._potential(self.scores, self.count),
+            index=first,
+            weight=weights.amax(-1),
+            entropy=entropy(weights),
+        )
+
+    def _pull(self, weights: Tensor, blocks: Iterable[Rows]) -> Tensor:
+        pulled = None
+        for rows in blocks:
+            at = self.index - rows.start
+            here = (at >= 0) & (at < len(rows)) & (weights > 0)
+            if pulled is not None and not bool(here.any()):
+                continue
+            spread = weights.new_zeros(*weights.shape[:-1], len(rows))
+            spread = spread.scatter_add(-1, at.clamp(0, len(rows) - 1), weights * here)
+            part = rows.pull(spread)
+            pulled = part if pulled is None else pulled + part
+        if pulled is None:
+            raise ValueError("a readout needs at least one block of rows")
+        return pulled
+
+
+def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """α-entmax(βs) over the last axis; α and β carry a trailing axis.
+
+    The threshold τ is found without gradients and then refined by two Newton steps that autograd
+    sees: each doubles the order to which τ's derivatives are right, so second ones are exact.
+    """
+    z = (alpha - 1) * (beta * (scores - scores.detach().amax(-1, keepdim=True)))
+    z = z.clamp_min(-2.0)  # below −1 there is no weight; −∞ would make the gradients NaN
+    power = 1 / (alpha - 1)
+    with torch.no_grad():
+        tau = _threshold(z, power)
+    for _ in range(2):
+        weights, slope = _power(z - tau, power)
+        tau = tau + (weights.sum(-1, keepdim=True) - 1) / slope.sum(-1, keepdim=True)
+    weights, _ = _power(z - tau, power)
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def _threshold(z: Tensor, power: Tensor) -> Tensor:
+    """τ in [−1, 0) with Σ [z − τ]₊^power = 1, where max z = 0; by bisection, for any α."""
+    low = torch.full_like(z[..., :1] + power, -1.0)
+    high = torch.zeros_like(low)
+    for _ in range(torch.finfo(z.dtype).bits):
+        middle = (low + high) / 2
+        above = _power(z - middle, power)[0].sum(-1, keepdim=True) >= 1
+        low = torch.where(above, middle, low)
+        high = torch.where(above, high, middle)
+    return low
+
+
+def _power(t: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
+    """[t]₊^power and its derivative by t, with finite gradients where t ≤ 0."""
+    inside = t > 0
+    safe = torch.where(inside, t, 1.0)
+    value = torch.where(inside, safe**power, 0.0)
+    slope = torch.where(inside, power * safe ** (power - 1), 0.0)
+    return value, slope
+
+
+def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -> Tensor:
+    """max_p p·s + β⁻¹(H_α(p) − H_α(1/count)); scores of patterns without weight may be left out.
+
+    Where β·range is so small that the entropies cancel, its second-order expansion at β = 0.
+    """
+    top = scores.detach().amax(-1, keepdim=True)
+    gap = scores - top
+    weights = tsallis_weights(scores, alpha, beta)
+    tallied = (weights - weights**alpha).sum(-1, keepdim=True)
+    uniform = 1 - float(count) ** (1 - alpha)
+    exact = (weights * gap).sum(-1, keepdim=True)
+    exact = exact + (tallied - uniform) / (alpha * (alpha - 1) * beta)
+    mean = gap.mean(-1, keepdim=True)
+    curvature = beta * float(count) ** (alpha - 2)
+    series = mean + curvature / 2 * (gap - mean).square().sum(-1, keepdim=True)
+    small = curvature * count * gap.abs().amax(-1, keepdim=True) < 1e-5
+    whole = small & (scores.shape[-1] == count)
+    return (top + torch.where(whole, series, exact)).squeeze(-1)

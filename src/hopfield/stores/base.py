@@ -1,0 +1,94 @@
+"""What every store is: rows in blocks, and nothing of energies."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Consecutive rows of a store, computed with in float32 at least.
+
+    Attributes:
+        start: index of the first row in the store.
+        rows: `(n, dim)`, a view into the store: never write to it.
+        values: the values of the rows, `(n, *)`, or None.
+    """
+
+    start: int
+    rows: Tensor
+    values: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
+        """X·x."""
+        return state @ self._wide(self.rows, state.dtype).T
+
+    def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
+        """Σ_i m_i x_μi²; m = 1 for None."""
+        if mask is None:
+            return self._wide(self.rows, torch.float32).square().sum(-1)
+        return mask @ self._wide(self.rows, mask.dtype).square().T
+
+    def pull(self, weights: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch dim"]:
+        """weights @ rows."""
+        return weights @ self._wide(self.rows, weights.dtype)
+
+    @staticmethod
+    def _wide(rows: Tensor, dtype: torch.dtype) -> Tensor:
+        """Rows in the precision of the computation, at least their own."""
+        return rows.to(torch.promote_types(rows.dtype, dtype))
+
+
+class Store(ABC):
+    """Where patterns and their values live.
+
+    Whatever is derived from the rows can be kept as long as `version` stays the same: it grows with
+    every change. `epoch` grows with every change but appending.
+    """
+
+    version: int
+    epoch: int
+
+    @abstractmethod
+    def append(self, rows: Tensor, values: Tensor | None = None) -> None:
+        """Add copies of `rows`, all or none."""
+
+    @abstractmethod
+    def remove(self, indices: Tensor) -> None:
+        """Take rows away; those behind them move up."""
+
+    @abstractmethod
+    def take(self, indices: Tensor) -> Tensor:
+        """Copies of the rows at `indices`."""
+
+    @abstractmethod
+    def blocks(self, size: int) -> Iterable[Block]:
+        """All rows in order, `size` at a time; may be iterated more than once."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    @property
+    @abstractmethod
+    def rows(self) -> Tensor:
+        """All rows, `(n, dim)`: a view, never write to it."""
+
+    @property
+    @abstractmethod
+    def values(self) -> Tensor | None:
+        """All values, `(n, *)`: a view, never write to it."""
+
+    @abstractmethod
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "Store":
+        """Move the rows (and floating values) and return self."""

@@ -1,0 +1,99 @@
+"""Patterns in memory, on one device."""
+
+import torch
+from torch import Tensor
+
+from ..errors import EmptyMemoryError
+from .base import Block, Store
+
+
+class RamStore(Store):
+    """Rows in one tensor that grows by doubling, so that storing one by one stays linear."""
+
+    def __init__(self) -> None:
+        """An empty store; the first rows decide dim, dtype and device."""
+        self.version = 0
+        self.epoch = 0
+        self._count = 0
+        self._rows: Tensor | None = None
+        self._values: Tensor | None = None
+
+    def append(self, rows: Tensor, values: Tensor | None = None) -> None:
+        """Add copies of `rows`, all or none."""
+        grown = _appended(self._rows, self._count, rows)
+        if values is not None:
+            self._values = _appended(self._values, self._count, values)
+        self._rows = grown
+        self._count += len(rows)
+        self.version += 1
+
+    def remove(self, indices: Tensor) -> None:
+        """Take rows away; those behind them move up."""
+        keep = torch.ones(self._count, dtype=torch.bool, device=self.rows.device)
+        keep[indices.to(keep.device)] = False
+        values = None if self.values is None else self.values[keep.to(self.values.device)]
+        self._rows, self._values = self.rows[keep], values
+        self._count = len(self._rows)
+        self.version += 1
+        self.epoch += 1
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Copies of the rows at `indices`."""
+        return self.rows[indices]
+
+    def blocks(self, size: int) -> list[Block]:
+        """All rows in order, `size` at a time."""
+        rows, values = self.rows, self.values
+        return [
+            Block(start, rows[start : start + size], _cut(values, slice(start, start + size)))
+            for start in range(0, len(rows), size)
+        ]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self._count
+
+    @property
+    def rows(self) -> Tensor:
+        """All rows, `(n, dim)`: a view, never write to it."""
+        if self._rows is None:
+            raise EmptyMemoryError("nothing is stored yet. Call store(patterns) first.")
+        return self._rows[: self._count]
+
+    @property
+    def values(self) -> Tensor | None:
+        """All values, `(n, *)`: a view, never write to it."""
+        return _cut(self._values, slice(0, self._count))
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "RamStore":
+        """Move the rows (and floating values) and return self."""
+        if self._rows is not None:
+            moved = self.rows.to(device=device, dtype=dtype)
+            values = self.values
+            if values is not None:
+                floats = dtype if values.is_floating_point() else None
+                values = values.to(device=device, dtype=floats)
+            self._rows, self._values = moved, values
+            self._count = len(moved)
+            self.version += 1
+            self.epoch += 1
+        return self
+
+
+def _cut(values: Tensor | None, part: slice) -> Tensor | None:
+    return None if values is None else values[part]
+
+
+def _appended(old: Tensor | None, count: int, new: Tensor) -> Tensor:
+    """A tensor that begins with `count` old rows and the new ones; old memory where it fits."""
+    total = count + len(new)
+    if old is None or total > len(old):
+        room = total if old is None else max(total, 2 * len(old))
+        grown = new.new_empty(room, *new.shape[1:])
+        if old is not None:
+            grown[:count] = old[:count]
+        old = grown
+    old[count:total] = new.detach()
+    return old

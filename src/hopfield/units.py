@@ -1,0 +1,231 @@
+"""Unit rules of the binary networks: each unit takes the value of lower energy.
+
+    classical    x_i' = sign(Σ_j W_ij x_j − b_i)            (W without its diagonal, by default)
+    dense        x_i' = sign(F(s | x_i = +1) − F(s | x_i = −1))
+
+A sweep is asynchronous (one unit after another, never raising the energy) or synchronous (all from
+the same state). On a tie the present value stays; an unknown unit, 0, adds nothing to a score.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .coupling import Coupling
+from .exact import exact_signs
+from .readout import Block, all_scores, read
+from .separation import Polynomial, RectifiedPolynomial, Separation, Softmax
+from .similarity import dot
+
+
+def decide(
+    field: Float[Tensor, "*batch"], present: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
+    """sign(field), or the present value where the field is zero."""
+    return torch.where(field == 0, present, field.sign())
+
+
+def glauber(
+    field: Float[Tensor, "*batch"], temperature: float, noise: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
+    """+1 with probability sigmoid(2h/T), given uniform noise in [0, 1) (Glauber 1963)."""
+    # sigmoid(2h/T) = ½(1 + tanh(h/T)); float64, or rounding decides at low temperature.
+    chance = torch.sigmoid(2 * field.double() / temperature)
+    return torch.where(noise < chance, 1.0, -1.0).to(field.dtype)
+
+
+def classical_sweep(
+    coupling: Coupling,
+    thresholds: Float[Tensor, " dim"],
+    state: Float[Tensor, "batch dim"],
+    order: list[int] | None,
+    held: Bool[Tensor, "batch dim"] | None = None,
+    thermal: tuple[float, Float[Tensor, "batch dim"]] | None = None,
+) -> Float[Tensor, "batch dim"]:
+    """One sweep of the classical network.
+
+    Args:
+        coupling: W.
+        thresholds: b.
+        state: x, entries −1, 0 or +1.
+        order: the units in the order of their visits; None is synchronous.
+        held: units that keep their value.
+        thermal: temperature T and uniform noise, for Glauber dynamics.
+
+    Returns:
+        The next state; `state` is left alone.
+    """
+
+    def new(field: Tensor, present: Tensor, noise: Tensor | None) -> Tensor:
+        if thermal is None or noise is None:
+            return decide(field, present)
+        return glauber(field, thermal[0], noise)
+
+    noise = None if thermal is None else thermal[1]
+    if order is None:
+        following = new(coupling.field(state) - thresholds, state, noise)
+        return following if held is None else torch.where(held, state, following)
+    state = state.clone()
+    carry = coupling.carry(state)
+    for i in order:
+        present = state[:, i].clone()
+        field = coupling.unit(carry, state, i) - thresholds[i]
+        following = new(field, present, None if noise is None else noise[:, i])
+        if held is not None:
+            following = torch.where(held[:, i], present, following)
+        state[:, i] = following
+        coupling.changed(carry, i, following - present)
+    return state
+
+
+def dense_sweep(
+    blocks: Iterable[Block],
+    separation: Separation,
+    state: Float[Tensor, "batch dim"],
+    order: list[int] | None,
+    held: Bool[Tensor, "batch dim"] | None = None,
+) -> Float[Tensor, "batch dim"]:
+    """One sweep of a dense network; arguments as for `classical_sweep`.
+
+    Computed in float64; where rounding could decide, by exact arithmetic.
+    """
+    exact = state.double()
+    if order is not None:
+        return _dense_asynchronous(blocks, separation, exact, order, held).to(state.dtype)
+    field, error = _dense_field(blocks, separation, exact)
+    following = decide(field, exact)
+    doubtful = (field.abs() <= error) if held is None else (field.abs() <= error) & ~held
+    queries, units = doubtful.nonzero(as_tuple=True)
+    if len(queries):
+        scores = all_scores(blocks, exact, dot)
+        for at in torch.arange(len(queries)).split(max(1, 2**22 // scores.shape[-1])):
+            q, i = queries[at], units[at]
+            signs = _columns(blocks, i)
+            levels = scores[q] - signs * exact[q, i, None]
+            sign = exact_signs(levels, signs, separation)
+            following[q, i] = decide(sign, exact[q, i])
+    following = following if held is None else torch.where(held, exact, following)
+    return following.to(state.dtype)
+
+
+def _columns(blocks: Iterable[Block], units: Int[Tensor, " k"]) -> Float[Tensor, "k n"]:
+    """x_μi of every pattern, for each of the units."""
+    return torch.cat([block.rows[:, units] for block in blocks]).T.double()
+
+
+def saturated(beta: "float | Tensor", count: int) -> float:
+    """β, or the value above which every β makes the same decision for `count` patterns.
+
+    Scores without unit i lie 2 apart, so beyond β = ½ log n one level of scores outweighs all
+    lower ones together.
+    """
+    return min(float(beta), 0.5 * math.log(count) + 0.5)
+
+
+def _dense_field(
+    blocks: Iterable[Block], separation: Separation, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A number with the sign of F(s | x_i = +1) − F(s | x_i = −1), and its rounding error."""
+    if isinstance(separation, Softmax):
+        return _exponential_field(blocks, separation, state)
+    return _polynomial_field(blocks, separation, state)
+
+
+def _exponential_field(
+    blocks: Iterable[Block], separation: Softmax, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Σ_μ x_μi exp(βs_μ^{∖i}) ∝ (Xᵀp)_i − tanh(βx_i), p = softmax(βs): O(nN) for all units.
+
+    log A± = ½ log(1 ± Xᵀp) + const. are the two logsumexps of the rule; in float64 and with β no
+    larger than it need be, neither underflows.
+    """
+    count = sum(len(block) for block in blocks)
+    beta = saturated(separation.beta, count)
+    pulled = read(blocks, state, dot, Softmax(beta)).state
+    eps = torch.finfo(state.dtype).eps
+    error = eps * (8 + 2 * beta * state.shape[-1] + count)
+    return pulled - torch.tanh(beta * state), torch.full_like(state, error)
+
+
+def _polynomial_field(
+    blocks: Iterable[Block], separation: Separation, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Σ_μ x_μi g(s_μ^{∖i}), g(u) = f(u + 1) − f(u − 1), for all units at once.
+
+    With G± = g(s ± 1) and x_i = ±1 this is ½(Xᵀ(G⁻ + G⁺) + x_i Σ(G⁻ − G⁺))_i, where the unit is
+    unknown it is (Xᵀg(s))_i.
+    """
+    field = torch.zeros_like(state)
+    size = state.new_zeros(*state.shape[:-1], 1)
+    unknown = bool((state == 0).any())
+    for block in blocks:
+        scores = dot(block, state)
+        below, above = _edge(separation, scores - 1), _edge(separation, scores + 1)
+        known = block.pull(below + above) + state * (below - above).sum(-1, keepdim=True)
+        if unknown:
+            known = torch.where(state == 0, 2 * block.pull(_edge(separation, scores)), known)
+        field = field + known / 2
+        size = size + (below.abs() + above.abs()).sum(-1, keepdim=True)
+    count = sum(len(block) for block in blocks)
+    error = torch.finfo(state.dtype).eps * (count + 8 * degree(separation)) * size
+    exact = size < 2**52  # sums of whole numbers this small are not rounded
+    return field, torch.where(exact, 0.0, error).expand(state.shape)
+
+
+def degree(separation: Separation) -> int:
+    """The degree of a polynomial separation."""
+    if isinstance(separation, (Polynomial, RectifiedPolynomial)):
+        return separation.degree
+    raise TypeError(f"{type(separation).__name__} is no polynomial separation")
+
+
+def _edge(separation: Separation, scores: Tensor) -> Tensor:
+    """g(u) = f(u + 1) − f(u − 1)."""
+    if isinstance(separation, (Polynomial, RectifiedPolynomial)):
+        return separation.terms(scores + 1) - separation.terms(scores - 1)
+    raise TypeError(f"{type(separation).__name__} is no polynomial separation")
+
+
+def _dense_asynchronous(
+    blocks: Iterable[Block],
+    separation: Separation,
+    state: Tensor,
+    order: list[int],
+    held: Tensor | None,
+) -> Tensor:
+    """One unit after another; the scores follow each flip."""
+    state = state.clone()
+    scores = all_scores(blocks, state, dot)
+    for i in order:
+        column = torch.cat([block.rows[:, i] for block in blocks]).double()
+        present = state[:, i].clone()
+        levels = scores - column * present[:, None]
+        field, error = _unit_field(separation, levels, column)
+        doubtful = (field.abs() <= error).nonzero().squeeze(-1)
+        if len(doubtful):
+            signs = column.expand(len(doubtful), -1)
+            field[doubtful] = exact_signs(levels[doubtful], signs, separation)
+        following = decide(field, present)
+        if held is not None:
+            following = torch.where(held[:, i], present, following)
+        state[:, i] = following
+        scores.addr_(following - present, column)
+    return state
+
+
+def _unit_field(separation: Separation, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ_μ x_μi g(s_μ^{∖i}) for one unit, and its rounding error."""
+    count = levels.shape[-1]
+    eps = torch.finfo(levels.dtype).eps
+    if isinstance(separation, Softmax):
+        beta = saturated(separation.beta, count)
+        gap = beta * (levels - levels.amax(-1, keepdim=True))
+        terms, rounding = gap.exp(), eps * (8 + count + gap.abs().amax(-1))
+        return terms @ column, rounding * terms.sum(-1)
+    terms = _edge(separation, levels)
+    size = terms.abs().sum(-1)
+    error = eps * (count + 8 * degree(separation)) * size
+    return terms @ column, torch.where(size < 2**52, 0.0, error)
