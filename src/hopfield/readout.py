@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,10 +16,12 @@ BLOCK_ROWS = 4096
 """Rows a block holds: large enough for a fast product, small enough never to hold batch × n."""
 
 
+@runtime_checkable
 class Block(RowProducts, Rows, Protocol):
     """Consecutive stored rows: what a store hands out, and all a readout knows of it."""
 
 
+@runtime_checkable
 class ValuedBlock(Block, Protocol):
     """A block that may carry values."""
 

@@ -6,12 +6,13 @@ All but Manhattan need nothing of the rows but two products, so packed rows can 
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 
+@runtime_checkable
 class RowProducts(Protocol):
     """What a similarity asks of a block of rows X."""
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ Pull = Callable[[Tensor], Tensor]
 """weights `(*batch, n)` → weights @ rows, `(*batch, dim)`."""
 
 
+@runtime_checkable
 class Rows(Protocol):
     """Consecutive patterns, as the readout meets them: where they start, how many, how to pull."""
 
