@@ -263,7 +263,7 @@ class Memory(ABC):
         wide = computing_dtype(query.dtype)
 
         def shaped(flat: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-            return flat.reshape(*query.batch, *flat.shape[1:]).to(dtype or flat.dtype)
+            return flat.reshape(query.batch + flat.shape[1:]).to(dtype or flat.dtype)
 
         trace = found.trace
         if trace is not None:
