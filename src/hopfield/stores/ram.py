@@ -20,9 +20,10 @@ class RamStore(Store):
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of `rows`, all or none."""
-        grown = _appended(self._rows, self._count, rows)
-        if values is not None:
-            self._values = _appended(self._values, self._count, values)
+        # An emptied store is like a new one: the next rows decide again.
+        kept = (self._rows, self._values) if self._count else (None, None)
+        grown = _appended(kept[0], self._count, rows)
+        self._values = None if values is None else _appended(kept[1], self._count, values)
         self._rows = grown
         self._count += len(rows)
         self.version += 1
