@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from beartype._check.code import codemain
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -20,6 +21,8 @@ PURE = (
 
 if "hopfield" in sys.modules:
     raise RuntimeError("hopfield was imported before tests/conftest.py could check its shapes.")
+# beartype looks at one random item of a list: by a generator of its own, not the global one.
+codemain.getrandbits = random.Random(0).getrandbits
 install_import_hook([f"hopfield.{name}" for name in PURE], "beartype.beartype")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
