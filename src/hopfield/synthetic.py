@@ -1,0 +1,182 @@
+"""Random patterns for people who measure: all take a generator and return `(n, dim)` rows.
+
+`generator=None` is a fresh generator with seed 0. Rows lie on the generator's device, and what is
+drawn does not depend on `dtype`, save for rounding.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .errors import DomainError, InputTypeError, check_generator, check_integer, check_number
+
+
+def random_binary(
+    n: int,
+    dim: int,
+    *,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "n dim"]:
+    """Independent ±1 entries, P(+1) = ½: overlaps of two rows are 0 ± dim^−½.
+
+    Args:
+        n: number of patterns.
+        dim: entries of each.
+        generator: source of the draws.
+        dtype: floating point dtype of the result.
+
+    Raises:
+        DomainError, InputTypeError: where an argument is none of these.
+    """
+    return biased(n, dim, 0.5, generator=generator, dtype=dtype)
+
+
+def biased(
+    n: int,
+    dim: int,
+    activity: float,
+    *,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "n dim"]:
+    """Independent ±1 entries, P(+1) = a: mean b = 2a − 1, expected overlap of two rows b².
+
+    Amit, Gutfreund & Sompolinsky (1987). `sparse` fixes the number of +1 instead.
+
+    Args:
+        n: number of patterns.
+        dim: entries of each.
+        activity: a, between 0 and 1.
+        generator: source of the draws.
+        dtype: floating point dtype of the result.
+
+    Raises:
+        DomainError, InputTypeError: where an argument is none of these.
+    """
+    shape = (_size("n", n), _size("dim", dim))
+    share = check_number("activity", activity, low=0.0, high=1.0)
+    return _signs(shape, share, check_generator(generator)).to(_float(dtype))
+
+
+def hierarchical(
+    n_parents: int,
+    n_children: int,
+    dim: int,
+    correlation: float,
+    *,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "n dim"]:
+    """Families of correlated ±1 patterns: every child is its parent with some signs changed.
+
+    x_i = p_i with probability (1 + c)/2, else −p_i, the parents p being random_binary. Expected
+    overlaps: c of a child with its parent, c² of two children of one parent, 0 of two families.
+    Parga & Virasoro (1986); Feigelman & Ioffe (1987).
+
+    Args:
+        n_parents: number of families.
+        n_children: patterns in each.
+        dim: entries of each.
+        correlation: c, between 0 (random patterns) and 1 (copies of the parents).
+        generator: source of the draws.
+        dtype: floating point dtype of the result.
+
+    Returns:
+        `n_parents · n_children` rows, family by family: row k has parent k // n_children. The
+        parents are not among them; `correlation=1` with an equal generator gives them.
+
+    Raises:
+        DomainError, InputTypeError: where an argument is none of these.
+    """
+    families, each = _size("n_parents", n_parents), _size("n_children", n_children)
+    size, share = _size("dim", dim), check_number("correlation", correlation, low=0.0, high=1.0)
+    source = check_generator(generator)
+    parents = _signs((families, 1, size), 0.5, source)
+    kept = _signs((families, each, size), (1 + share) / 2, source)
+    return (parents * kept).flatten(0, 1).to(_float(dtype))
+
+
+def sparse(
+    n: int,
+    dim: int,
+    activity: float,
+    *,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "n dim"]:
+    """Rows with exactly k = ⌊activity · dim + ½⌋ entries +1 at random places, the others −1.
+
+    ±1 because binary networks store nothing else; (x + 1) / 2 is the same in 0/1. All k-subsets
+    are equally likely; the expected overlap of two rows is (1 − 2k/dim)².
+
+    Args:
+        n: number of patterns.
+        dim: entries of each.
+        activity: share of +1 entries, between 0 and 1, at least one entry.
+        generator: source of the draws.
+        dtype: floating point dtype of the result.
+
+    Raises:
+        DomainError: where `activity` is less than one entry, which would make all rows equal.
+        DomainError, InputTypeError: where an argument is none of these.
+    """
+    shape = (_size("n", n), _size("dim", dim))
+    share = check_number("activity", activity, low=0.0, high=1.0)
+    count = math.floor(share * dim + 0.5)
+    if count == 0:
+        raise DomainError(
+            f"activity must make at least one of dim={dim} entries +1, but {activity!r} makes "
+            f"none. Use at least 1 / dim = {1 / dim:g}."
+        )
+    source = check_generator(generator)
+    draws = torch.rand(shape, generator=source, device=source.device)
+    places = draws.topk(count, dim=-1, sorted=False).indices
+    rows = torch.full(shape, -1.0, dtype=_float(dtype), device=source.device)
+    return rows.scatter_(-1, places, 1.0)
+
+
+def unit_sphere(
+    n: int,
+    dim: int,
+    *,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "n dim"]:
+    """Rows uniform on the unit sphere, ‖x‖ = 1: z / ‖z‖ with normal z.
+
+    Args:
+        n: number of patterns.
+        dim: entries of each; in one dimension rows are ±1.
+        generator: source of the draws.
+        dtype: floating point dtype of the result.
+
+    Raises:
+        DomainError, InputTypeError: where an argument is none of these.
+    """
+    shape = (_size("n", n), _size("dim", dim))
+    source, kind = check_generator(generator), _float(dtype)
+    rows = torch.randn(shape, generator=source, device=source.device, dtype=torch.float64)
+    norm: Tensor = rows.norm(dim=-1, keepdim=True)
+    return rows.div(norm).to(kind)
+
+
+def _signs(shape: tuple[int, ...], share: float, generator: torch.Generator) -> Tensor:
+    """Independent ±1 entries with P(+1) = share."""
+    draws = torch.rand(shape, generator=generator, device=generator.device)
+    return torch.where(draws < share, 1.0, -1.0)
+
+
+def _size(name: str, value: int) -> int:
+    return check_integer(name, value, low=1)
+
+
+def _float(dtype: torch.dtype) -> torch.dtype:
+    """Return `dtype` if it is a floating point one."""
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise InputTypeError(
+            f"dtype must be a floating point dtype, but is {dtype!r}. Use torch.float32."
+        )
+    return dtype
