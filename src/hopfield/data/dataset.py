@@ -1,0 +1,97 @@
+"""What loading returns."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import ShapeError, check_number, check_tensor
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Images or vectors of one shape, with values in [0, 1]. Printing it says what it holds.
+
+    Args:
+        images: `(n, *shape)`, float32, ink bright: 1 is full ink.
+        labels: `(n,)`, int64, or None.
+        name: what it was loaded as.
+        source: where it came from.
+        split: "train", "test", or None where there is no such division.
+        classes: names of the labels, `classes[label]`; empty where labels are but numbers.
+
+    Raises:
+        ShapeError: where `images` hold no image, or `labels` do not fit them.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    name: str
+    source: str
+    split: str | None = None
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that images and labels fit."""
+        images = check_tensor("images", self.images)
+        if images.ndim < 2 or 0 in images.shape:
+            raise ShapeError(
+                f"images must have shape (n, *shape) with n ≥ 1, but have {tuple(images.shape)}. "
+                "For a single one use images[None]."
+            )
+        if self.labels is not None and self.labels.shape != images.shape[:1]:
+            raise ShapeError(
+                f"labels must have shape ({len(images)},), one an image, but have "
+                f"{tuple(self.labels.shape)}. Give one label each, or None."
+            )
+
+    @property
+    def patterns(self) -> Tensor:
+        """The images as rows, `(n, dim)`: what a memory stores. Shares their memory."""
+        return self.images.flatten(1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image, such as (8, 8); `(dim,)` for plain vectors."""
+        return tuple(self.images.shape[1:])
+
+    def binary(self, threshold: float = 0.0) -> Tensor:
+        """The patterns as ±1, `(n, dim)` float32: ink, a value above the threshold, is +1.
+
+        Args:
+            threshold: between 0 and 1; 0 makes every trace of ink +1.
+
+        Raises:
+            DomainError: where `threshold` is not between 0 and 1.
+        """
+        level = check_number("threshold", threshold, low=0.0, high=1.0)
+        return torch.where(self.patterns > level, 1.0, -1.0)
+
+    def __len__(self) -> int:
+        """Number of patterns."""
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        """What it holds and where it came from, one fact a line."""
+        size = " × ".join(map(str, self.shape))
+        lines = [
+            f"Dataset {self.name}",
+            f"    Number of patterns: {len(self)}",
+            f"    Shape: {size}" + (f" = {math.prod(self.shape)}" if len(self.shape) > 1 else ""),
+            f"    Split: {self.split or 'none'}",
+            f"    Classes: {self._describe_classes()}",
+            f"    Source: {self.source}",
+        ]
+        return "\n".join(lines)
+
+    def _describe_classes(self) -> str:
+        """Number of classes and as many of their names as fit on a line."""
+        if self.labels is None:
+            return "none"
+        if not self.classes:
+            return str(len(set(self.labels.tolist())))
+        names = ", ".join(self.classes)
+        if len(names) > 80:
+            names = f"{names[:80].rsplit(', ', 1)[0]}, …"
+        return f"{len(self.classes)} ({names})"

@@ -1,0 +1,395 @@
+"""Sets of one's own: folders of images, .npy, .npz and .csv, sound and damaged."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from hopfield import data
+from hopfield.data import files
+from hopfield.errors import DataError, HopfieldError, OptionError
+
+GREY = np.array([[[0, 51], [102, 255]], [[1, 2], [3, 4]]], dtype=np.uint8)
+
+
+def picture(path, values=GREY[0], mode="L"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).convert(mode).save(path)
+
+
+# Scale
+
+
+def loaded(tmp_path, values):
+    np.save(tmp_path / "x.npy", values)
+    return data.load(tmp_path / "x.npy")
+
+
+def test_bytes_are_divided_by_255(tmp_path):
+    found = loaded(tmp_path, GREY)
+    assert found.shape == (2, 2) and found.patterns.dtype == torch.float32
+    assert torch.equal(found.patterns * 255, torch.from_numpy(GREY).flatten(1).float())
+    assert "scaled" not in found.source and found.labels is None and found.name == "x.npy"
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, bool])
+def test_values_in_0_to_1_are_kept(tmp_path, dtype):
+    values = np.array([[0, 1, 0], [0, 0, 1]], dtype=dtype)
+    if np.dtype(dtype).kind == "f":
+        values = values / 2
+    found = loaded(tmp_path, values)
+    assert torch.equal(found.patterns, torch.from_numpy(values).float())
+    assert "scaled" not in found.source
+
+
+def test_other_ranges_are_mapped_over_the_whole_set_and_it_says_so(tmp_path):
+    found = loaded(tmp_path, np.array([[-3.0, 1.0], [5.0, 1.0]]))
+    assert found.patterns.tolist() == [[0.0, 0.5], [1.0, 0.5]]
+    assert found.source.endswith("(scaled from [-3, 5])")
+
+
+def test_plus_minus_one_comes_back_as_binary(tmp_path):
+    signs = np.array([[-1, 1, 1], [1, -1, 1]])
+    assert torch.equal(loaded(tmp_path, signs).binary(), torch.from_numpy(signs).float())
+
+
+# Folders of images
+
+
+@pytest.fixture(autouse=True)
+def listed_backwards(monkeypatch):
+    """Folders list their files in no particular order."""
+    plain = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter(sorted(plain(folder))[::-1]))
+
+
+def test_a_folder_of_images_by_name(tmp_path):
+    picture(tmp_path / "b.png", GREY[1])
+    picture(tmp_path / "a.bmp", GREY[0])
+    picture(tmp_path / ".hidden.png", np.zeros((9, 9), np.uint8))
+    (tmp_path / "notes.txt").write_text("not an image")
+    found = data.load(tmp_path)
+    assert torch.equal(found.patterns * 255, torch.from_numpy(GREY).flatten(1).float())
+    assert (found.shape, found.labels, found.split) == ((2, 2), None, None)
+    assert found.source == str(tmp_path) and found.name == tmp_path.name
+
+
+def test_subfolders_are_classes(tmp_path):
+    for name in ("cat/1", "ant/2", "ant/1", "bee/x"):
+        picture(tmp_path / f"{name}.png", np.full((2, 3), len(name) * 10, np.uint8))
+    (tmp_path / "empty").mkdir()
+    found = data.load(str(tmp_path))
+    assert found.classes == ("ant", "bee", "cat") and found.labels.tolist() == [0, 0, 1, 2]
+    assert "3 (ant, bee, cat)" in repr(found) and found.shape == (2, 3)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "RGB", "RGBA", "LA"])
+def test_colour_becomes_grey(tmp_path, mode):
+    picture(tmp_path / "a.png", np.array([[0, 255]], np.uint8), mode)
+    assert data.load(tmp_path).patterns.tolist() == [[0.0, 1.0]]
+
+
+def test_16_bit_images_keep_their_levels(tmp_path):
+    Image.fromarray(np.array([[0, 256, 65535]], np.uint16)).save(tmp_path / "a.png")
+    levels = data.load(tmp_path).patterns * 65535
+    torch.testing.assert_close(levels, torch.tensor([[0.0, 256.0, 65535.0]]))
+
+
+@pytest.mark.parametrize("values", [[[0.0, 1.0]], [[-1, 5]], [[0, 65536]]], ids=str)
+def test_32_bit_images_are_refused(tmp_path, values):
+    kind = np.float32 if isinstance(values[0][0], float) else np.int32
+    Image.fromarray(np.array(values, kind)).save(tmp_path / "a.tiff")
+    with pytest.raises(DataError, match="8 or 16 bits a pixel, but has 32"):
+        data.load(tmp_path)
+
+
+def test_images_of_several_sizes(tmp_path):
+    picture(tmp_path / "a.png", np.zeros((2, 3), np.uint8))
+    picture(tmp_path / "b.png", np.zeros((3, 2), np.uint8))
+    with pytest.raises(DataError, match=r"one size, but 'a.png' has 3 × 2 .* 'b.png' has 2 × 3"):
+        data.load(tmp_path)
+
+
+def test_images_beside_subfolders(tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "more" / "b.png")
+    with pytest.raises(DataError, match=r"both beside and in subfolders \('more'\)"):
+        data.load(tmp_path)
+
+
+def test_no_images(tmp_path):
+    with pytest.raises(DataError, match="holds no images"):
+        data.load(tmp_path)
+
+
+def png():
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20), np.uint8)).save(
+        stream, "png"
+    )
+    return stream.getvalue()
+
+
+def bomb():
+    """A sound header that announces 60 000 × 60 000 pixels, before what follows in `png`."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    return png()[:12] + header + struct.pack(">I", zlib.crc32(header)) + png()[33:]
+
+
+def garbled():
+    """The pixels' chunk says it is shorter than it is, so that the next one begins inside it."""
+    whole, place = png(), png().index(b"IDAT")
+    (size,) = struct.unpack(">I", whole[place - 4 : place])
+    return whole[: place - 4] + struct.pack(">I", size - 30) + whole[place:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", png()[:60], png()[:-40], bomb(), garbled()],
+    ids=["empty", "text", "cut short", "cut", "a bomb", "garbled"],
+)
+def test_a_damaged_image(tmp_path, content):
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"bad\.png' is no readable image"):
+        data.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.txt", "t10k-images-idx3-ubyte", "a.tar.gz"])
+def test_a_file_of_another_kind(tmp_path, name):
+    (tmp_path / name).write_bytes(b"0")
+    with pytest.raises(DataError, match=r"must be a folder, or end in \.npy, \.npz or \.csv"):
+        data.load(tmp_path / name)
+
+
+def test_files_have_no_split(tmp_path):
+    picture(tmp_path / "images" / "a.png")
+    np.save(tmp_path / "x.npy", GREY)
+    for path in (tmp_path / "images", tmp_path / "x.npy"):
+        with pytest.raises(OptionError, match="one set without a split"):
+            data.load(path, split="train")
+
+
+# .npy
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.arange(4.0), r"array \(n, …\)"),
+        (np.float64(3), r"array \(n, …\)"),
+        (np.ones((0, 4)), r"\(0, 4\)"),
+        (np.ones((4, 0)), r"\(4, 0\)"),
+        (np.array([["a", "b"]]), "real numbers, but holds <U1"),
+        (np.array([[1j, 2]]), "real numbers, but holds complex128"),
+        (np.array([[0.5, np.nan]]), r"at \[0, 1\] is nan"),
+        (np.array([[0.5], [np.inf]]), r"at \[1, 0\] is inf"),
+        (np.full((2, 2), 7.0), "7 everywhere"),
+        (np.array([[-1.7e308, 1.7e308]]), "too far apart"),
+    ],
+)
+def test_arrays_that_are_no_patterns(tmp_path, values, message):
+    with np.errstate(over="ignore"), pytest.raises(DataError, match=message):
+        loaded(tmp_path, values)
+
+
+def test_object_arrays_are_refused_unread(tmp_path):
+    for name, save in (("x.npy", np.save), ("x.npz", np.savez)):
+        save(tmp_path / name, np.array([[1, "a", None]], dtype=object))
+        with pytest.raises(DataError, match="no dtype=object"):
+            data.load(tmp_path / name)
+
+
+def encoded(save):
+    stream = io.BytesIO()
+    save(stream, GREY)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"hello", b"PK\3\4", b"\x93NUMPY\1\0"),
+        *(encoded(np.save)[:-1], encoded(np.savez)[:-9]),
+        *(encoded(np.save).replace(b"}", b" "), encoded(np.savez).replace(b"}", b" ")),
+    ],
+    ids=["empty", "text", "cut zip", "cut header", "cut npy", "cut npz", "open npy", "open npz"],
+)
+def test_damaged_arrays(tmp_path, suffix, content):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="is no intact"):
+        data.load(path)
+
+
+def test_arrays_under_the_wrong_suffix(tmp_path):
+    (tmp_path / "x.npz").write_bytes(encoded(np.save))
+    (tmp_path / "x.npy").write_bytes(encoded(np.savez))
+    for name in ("x.npz", "x.npy"):
+        with pytest.raises(DataError, match="is no intact"):
+            data.load(tmp_path / name)
+
+
+@given(
+    kind=st.sampled_from([".npy", ".npz", ".csv", ".png"]),
+    place=st.integers(0, 400),
+    byte=st.integers(0, 255),
+    cut=st.booleans(),
+)
+def test_no_damage_shows_an_error_from_below(kind, place, byte, cut, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("damage")
+    whole = {
+        ".npy": encoded(np.save),
+        ".npz": encoded(np.savez_compressed),
+        ".csv": b"a,b,label\n1,2,x\n3,4,y\n",
+        ".png": png(),
+    }[kind]
+    place %= len(whole)
+    spoiled = whole[:place] if cut else whole[:place] + bytes([byte]) + whole[place + 1 :]
+    (folder / f"x{kind}").write_bytes(spoiled)
+    try:
+        found = data.load(folder if kind == ".png" else folder / f"x{kind}")
+    except HopfieldError as error:
+        assert "\n" not in str(error)
+    else:
+        assert found.patterns.isfinite().all()
+
+
+# .npz
+
+
+def test_npz_by_names(tmp_path):
+    path = tmp_path / "set.npz"
+    for x, y in (("patterns", "labels"), ("x", "y"), ("X", "Y"), ("images", "label")):
+        np.savez(path, **{x: GREY, y: np.array([4, 7]), "extra": np.ones(3)})
+        found = data.load(path)
+        assert found.labels.tolist() == [4, 7] and found.shape == (2, 2) and found.split is None
+    np.savez(path, anything=GREY)
+    assert data.load(path).labels is None
+
+
+def test_npz_with_splits(tmp_path):
+    path, labels = tmp_path / "set.npz", np.array([1, 2])
+    np.savez(path, x_train=GREY, y_train=labels, x_test=GREY[:1], y_test=labels[:1])
+    assert (len(data.load(path)), data.load(path).split) == (2, "train")
+    assert data.load(path, split="test").labels.tolist() == [1]
+    np.savez(path, x_test=GREY)
+    assert data.load(path).split == "test"
+    with pytest.raises(DataError, match=r"'x_train', but holds 'x_test'\. Use split='test'"):
+        data.load(path, split="train")
+    np.savez(path, patterns=GREY)
+    with pytest.raises(DataError, match="Leave split out"):
+        data.load(path, split="train")
+
+
+def test_npz_without_patterns(tmp_path):
+    np.savez(tmp_path / "set.npz", a=GREY, b=GREY)
+    with pytest.raises(DataError, match=r"named 'patterns', .* but holds 'a', 'b'"):
+        data.load(tmp_path / "set.npz")
+    np.savez(tmp_path / "set.npz")
+    with pytest.raises(DataError, match="but holds none"):
+        data.load(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers", "classes"),
+    [
+        (np.array([3, 1], np.uint8), [3, 1], ()),
+        (np.array([3.0, 1.0]), [3, 1], ()),
+        (np.array([True, False]), [1, 0], ()),
+        (np.array(["dog", "cat"]), [1, 0], ("cat", "dog")),
+    ],
+)
+def test_labels(tmp_path, labels, numbers, classes):
+    np.savez(tmp_path / "set.npz", x=GREY, y=labels)
+    found = data.load(tmp_path / "set.npz")
+    assert found.labels.tolist() == numbers and found.labels.dtype == torch.int64
+    assert found.classes == classes
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array([0.5, 1]), r"whole numbers or text .*float64 such as .*0\.5"),
+        (np.array([np.nan, 1]), "whole numbers or text"),
+        (np.array([np.inf, 1]), "whole numbers or text"),
+        (np.array([1, 2, 3]), r"one label for each of 2 patterns, but labels have shape \(3,\)"),
+        (np.array([[1], [2]]), r"shape \(2, 1\)"),
+    ],
+)
+def test_labels_that_do_not_fit(tmp_path, labels, message):
+    np.savez(tmp_path / "set.npz", x=GREY, y=labels)
+    with pytest.raises(DataError, match=message):
+        data.load(tmp_path / "set.npz")
+
+
+# .csv
+
+
+def table(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(encoding))
+    return data.load(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0,0.5\n1,0.25\n", "a,b\n0,0.5\n1,0.25", " a , b\r\n\r\n 0, 0.5\r\n1,0.25\r\n\r\n"],
+    ids=["plain", "header", "spaces and empty lines"],
+)
+def test_a_table(tmp_path, text):
+    found = table(tmp_path, text)
+    assert found.patterns.tolist() == [[0.0, 0.5], [1.0, 0.25]] and found.shape == (2,)
+    assert found.labels is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_table_with_labels(tmp_path, encoding):
+    found = table(tmp_path, "Label,a,b\n7,0,0.5\n3,1,0.25\n", encoding)
+    assert found.patterns.tolist() == [[0.0, 0.5], [1.0, 0.25]] and found.labels.tolist() == [7, 3]
+    found = table(tmp_path, "a,label,b\n0,dog,0.5\n1,cat,0.25\n")
+    assert found.classes == ("cat", "dog") and found.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no rows"),
+        ("\n\n", "holds no rows"),
+        ("a,b\n", "holds no rows"),
+        ("1,2\n3\n", "2 columns, but line 2 has 1"),
+        ("1,2\n3,4,5\n", "2 columns, but line 2 has 3"),
+        ("a,b\n1,2\n3,oops\n", "line 3 has 'oops' under 'b'"),
+        ("a,b\n1,2\n3,\n", "line 3 has '' under 'b'"),
+        ("1,2\nnan,4\n", "line 2 has 'nan' under 'column 1'"),
+        ("1,2\n3,inf\n", "line 2 has 'inf' under 'column 2'"),
+        ("a,label\n1,2\n3,\n", "line 3 has '' under 'label'"),
+        ("a,label\n1,2\n3,1.5\n", "whole numbers or text"),
+        ("label\n1\n2\n", r"shape \(2, 0\)"),
+        (",a\n0,1\n1,2\n", r"no name for column 1.*index=False"),
+        ("1;2\n3;4\n", "'3;4' under '1;2'"),
+        ("5,5\n5,5\n", "5 everywhere"),
+    ],
+)
+def test_tables_that_are_no_patterns(tmp_path, text, message):
+    with pytest.raises(DataError, match=message) as caught:
+        table(tmp_path, text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_is_no_text(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xff\xfe1\x002\x00")
+    with pytest.raises(DataError, match="no readable text"):
+        data.load(tmp_path / "t.csv")
+
+
+def test_image_suffixes_can_all_be_read():
+    known = Image.registered_extensions()
+    assert all(known.get(suffix) in Image.OPEN for suffix in files.IMAGES)
