@@ -42,8 +42,8 @@ def euclidean(block: RowProducts, state: Tensor, known: Tensor | None = None) ->
     """
     masked = _masked(state, known)
     own = (masked * state).sum(-1, keepdim=True)
-    scores = block.scores(masked) - block.squares(_as(known, state)) / 2 - own / 2
-    return scores.clamp_max(0)
+    scores = block.scores(masked).sub_((block.squares(_as(known, state)) + own) / 2)
+    return scores.clamp_max(0) if scores.requires_grad else scores.clamp_(max=0)
 
 
 def cosine(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Tensor:
