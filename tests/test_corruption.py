@@ -213,6 +213,15 @@ def test_extremes_follow_the_patterns():
         corruption.salt_and_pepper(grey, 0.5, low=1.0)
 
 
+def test_extremes_and_fill_keep_the_precision_of_the_patterns():
+    grey = torch.full((2, 6), 0.5, dtype=torch.float64)
+    assert corruption.salt_and_pepper(grey, 1.0, low=0.1, high=0.7).state.unique().tolist() == [
+        0.1,
+        0.7,
+    ]
+    assert (corruption.occlude_random(grey, 1.0, fill=0.1).state == 0.1).all()
+
+
 def test_salt_is_as_frequent_as_pepper():
     state = corruption.salt_and_pepper(torch.full((100, 100), 0.5), 1.0).state
     assert abs(state.mean().item() - 0.5) < 0.02

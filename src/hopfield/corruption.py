@@ -113,7 +113,7 @@ def salt_and_pepper(
     source = check_generator(generator)
     hit = _choose(rows, _count(amount, rows.shape[-1]), source)
     salt = torch.rand(rows.shape, generator=source, device=source.device) < 0.5
-    extremes = torch.where(salt.to(rows.device), bright, dark).to(rows.dtype)
+    extremes = torch.full_like(rows, dark).masked_fill(salt.to(rows.device), bright)
     return Cue(torch.where(hit, extremes, rows))
 
 

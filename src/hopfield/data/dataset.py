@@ -66,7 +66,7 @@ class Dataset:
             DomainError: where `threshold` is not between 0 and 1.
         """
         level = check_number("threshold", threshold, low=0.0, high=1.0)
-        return torch.where(self.patterns > level, 1.0, -1.0)
+        return torch.where(self.patterns > level, 1.0, -1.0).float()
 
     def __len__(self) -> int:
         """Number of patterns."""
