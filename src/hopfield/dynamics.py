@@ -26,6 +26,13 @@ class Reading:
     weight: Tensor
     entropy: Tensor | None
 
+    def at(self, queries: Tensor, state: Tensor) -> "Reading":
+        """The same of some of the queries, for states that stay where they are."""
+        entropy = None if self.entropy is None else self.entropy[queries]
+        return Reading(
+            state, self.energy[queries], self.index[queries], self.weight[queries], entropy
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Retrieval:

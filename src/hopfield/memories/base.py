@@ -25,12 +25,13 @@ from ..errors import (
     check_integer,
     check_number,
     check_patterns,
+    check_size,
     check_tensor,
 )
 from ..separation import Separation
 from ..similarity import Similarity
 from ..stores import Block, RamStore
-from .query import Query, check_indices, check_size, computing_dtype, make_query
+from .query import Query, check_indices, computing_dtype, make_query
 
 MEMORIES: dict[str, type["Memory"]] = {}
 """Every memory class by name, as files name them."""
@@ -229,11 +230,16 @@ class Memory(ABC):
         wide = checked.to(computing_dtype(checked.dtype, rows.dtype))
         return self._check_state("state", check_size("state", wide))
 
-    def _iterate(self, query: Query, generator: torch.Generator, **options: Any) -> Retrieval:
-        """`iterate` with `_read` under the query's masks."""
+    def _iterate(
+        self, query: Query, generator: torch.Generator, *, once: bool = False, **options: Any
+    ) -> Retrieval:
+        """`iterate` with `_read` under the query's masks; `once`: a second read says the same."""
         both = query.evidence == "all"
+        first: list[Reading] = []
 
         def read(state: Tensor, active: Tensor, step: int) -> Reading:
+            if once and step:
+                return first[0].at(active, state)
             known, held = query.known_of(active), query.held_of(active)
             counted = known if not both or step == 0 else None
             reading = self._read(state, counted, held, generator)
@@ -242,7 +248,9 @@ class Memory(ABC):
                 reading = self._read(state, None, held, generator)
             if held is not None:
                 following = torch.where(held, state, following)
-            return replace(reading, next=following)
+            reading = replace(reading, next=following)
+            first[:] = [reading] if once else []
+            return reading
 
         return iterate(read, query.state, earliest=int(both), **options)
 

@@ -51,7 +51,6 @@ class ModernHopfield(Memory):
             )
         self.similarity = check_choice("similarity", similarity, SIMILARITIES)
         self._store = RamStore()
-        self._norm: tuple[int, Tensor] | None = None
 
     def _read(
         self,
@@ -60,19 +59,28 @@ class ModernHopfield(Memory):
         held: Tensor | None,
         generator: torch.Generator,
     ) -> Reading:
+        largest = self._largest_norm()  # first: blocks then carry the norms
         found = read(self._blocks(), state, SIMILARITIES[self.similarity], self.separation, known)
-        value = energy.modern(state, found.potential, self._largest_norm(), self.similarity, known)
+        value = energy.modern(state, found.potential, largest, self.similarity, known)
         return Reading(found.state, value, found.index, found.weight, found.entropy)
 
     def _energy(self, state: Tensor) -> Tensor:
+        largest = self._largest_norm()
         found = read(self._blocks(), state, SIMILARITIES[self.similarity], self.separation)
-        return energy.modern(state, found.potential, self._largest_norm(), self.similarity)
+        return energy.modern(state, found.potential, largest, self.similarity)
 
     def _solve(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
     ) -> Retrieval:
-        found = self._iterate(query, generator, steps=steps, settled=moved_within(tol), trace=trace)
         masked = query.known is not None and query.evidence == "known"
+        found = self._iterate(
+            query,
+            generator,
+            once=masked and query.clamp,  # held entries alone decide the weights
+            steps=steps,
+            settled=moved_within(tol),
+            trace=trace,
+        )
         return replace(found, objective="known" if masked else "full")
 
     @property
@@ -89,8 +97,5 @@ class ModernHopfield(Memory):
         return {"separation": self.separation, "similarity": self.similarity}
 
     def _largest_norm(self) -> Tensor:
-        """M = max ‖x_μ‖, kept until the patterns change."""
-        if self._norm is None or self._norm[0] != self._store.version:
-            largest = torch.stack([block.squares(None).amax() for block in self._blocks()]).amax()
-            self._norm = (self._store.version, largest.sqrt())
-        return self._norm[1]
+        """M = max ‖x_μ‖."""
+        return self._store.norms().amax().sqrt()

@@ -148,7 +148,7 @@ def _exponentials(gap: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
         x = (beta * gap).clamp_min(lowest)
         return x, torch.nn.functional.threshold(x.exp(), zero, 0.0)
     x = gap.mul_(beta).clamp_(min=lowest)
-    return x, torch.nn.functional.threshold_(x.exp(), zero, 0.0)
+    return x, torch.nn.functional.threshold(x.exp(), zero, 0.0, inplace=True)
 
 
 def _product(factor: Tensor, x: Tensor) -> Tensor:

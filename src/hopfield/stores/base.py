@@ -17,11 +17,13 @@ class Block:
         start: index of the first row in the store.
         rows: `(n, dim)`, a view into the store: never write to it.
         values: the values of the rows, `(n, *)`, or None.
+        norms: Σ_i x_μi², `(n,)`, where the store has them at hand.
     """
 
     start: int
     rows: Tensor
     values: Tensor | None = None
+    norms: Tensor | None = None
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -33,6 +35,8 @@ class Block:
 
     def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
         """Σ_i m_i x_μi²; m = 1 for None."""
+        if mask is None and self.norms is not None:
+            return self.norms
         if mask is None:
             return self._wide(self.rows, torch.float32).square().sum(-1)
         return mask @ self._wide(self.rows, mask.dtype).square().T
@@ -86,6 +90,10 @@ class Store(ABC):
     @abstractmethod
     def values(self) -> Tensor | None:
         """All values, `(n, *)`: a view, never write to it."""
+
+    @abstractmethod
+    def norms(self) -> Tensor:
+        """Σ_i x_μi² of every row, `(n,)`, in float32 at least; blocks then carry them."""
 
     @abstractmethod
     def to(

@@ -6,6 +6,9 @@ from torch import Tensor
 from ..errors import EmptyMemoryError
 from .base import Block, Store
 
+NORM_ROWS = 4096
+"""Rows squared at a time."""
+
 
 class RamStore(Store):
     """Rows in one tensor that grows by doubling, so that storing one by one stays linear."""
@@ -17,6 +20,7 @@ class RamStore(Store):
         self._count = 0
         self._rows: Tensor | None = None
         self._values: Tensor | None = None
+        self._norms: tuple[int, Tensor] | None = None
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of `rows`, all or none."""
@@ -45,10 +49,20 @@ class RamStore(Store):
     def blocks(self, size: int) -> list[Block]:
         """All rows in order, `size` at a time."""
         rows, values = self.rows, self.values
+        norms = None
+        if self._norms is not None and self._norms[0] == self.version:
+            norms = self._norms[1]
+        parts = [slice(start, start + size) for start in range(0, len(rows), size)]
         return [
-            Block(start, rows[start : start + size], _cut(values, slice(start, start + size)))
-            for start in range(0, len(rows), size)
+            Block(part.start, rows[part], _cut(values, part), _cut(norms, part)) for part in parts
         ]
+
+    def norms(self) -> Tensor:
+        """Σ_i x_μi² of every row, kept until the rows change."""
+        if self._norms is None or self._norms[0] != self.version:
+            parts = [block.squares() for block in self.blocks(NORM_ROWS)]
+            self._norms = (self.version, torch.cat(parts))
+        return self._norms[1]
 
     def __len__(self) -> int:
         """Number of rows."""
