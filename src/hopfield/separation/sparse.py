@@ -186,9 +186,10 @@ class Candidates(Partial):
 
     def pruned(self) -> "Candidates":
         """Without the patterns that cannot have weight; O(batch · largest support) remains."""
+        count = self.scores.shape[-1]
         floor = self.separation._floor(self.scores.detach())
-        keep = int((self.scores >= floor).sum(-1).max()) if self.scores.numel() else 0
-        if keep == self.scores.shape[-1]:
+        keep = int((self.scores >= floor).sum(-1).max()) if self.scores.numel() else count
+        if keep == count:
             return self
         scores, at = self.scores.topk(keep, dim=-1)
         return replace(self, scores=scores, index=self.index.gather(-1, at))
