@@ -10,6 +10,10 @@ from numbers import Integral, Real
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""The dtypes the library computes with."""
 
 
 class HopfieldError(ValueError):
@@ -69,17 +73,20 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     valid = list(choices)
     if isinstance(value, str) and value in valid:
         return value
-    near = difflib.get_close_matches(str(value), valid, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    text = value.lower()[:80] if isinstance(value, str) else ""
+    near = difflib.get_close_matches(text, valid, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else "Choose one of them."
     raise OptionError(
-        f"{name} must be one of {', '.join(map(repr, valid))}, but is {value!r}.{hint}"
+        f"{name} must be one of {', '.join(map(repr, valid))}, but is {say(value)}. {hint}"
     )
 
 
 def check_flag(name: str, value: object) -> bool:
     """Return `value` if it is a bool, else raise InputTypeError."""
     if not isinstance(value, bool):
-        raise InputTypeError(f"{name} must be True or False, but is {value!r}.")
+        raise InputTypeError(
+            f"{name} must be True or False, but is {say(value)}. Give one of the two."
+        )
     return value
 
 
@@ -88,19 +95,33 @@ def check_number(
 ) -> float:
     """Return the real number `value` if low ≤ value ≤ high, else raise a named error."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise InputTypeError(f"{name} must be a number, but is {_say(value)}.")
-    number = float(value)
+        raise InputTypeError(
+            f"{name} must be a number, but is {say(value)}. {_to_number(name, value, '1.0')}"
+        )
+    try:
+        number = float(value)
+    except OverflowError:
+        raise DomainError(
+            f"{name} must be a number that float64 can hold, but is {say(value)}. "
+            "Use math.inf for the limit."
+        ) from None
     if not low <= number <= high:  # also false for NaN
-        raise DomainError(f"{name} must be {_range(low, high)}, but is {value!r}.")
+        raise DomainError(
+            f"{name} must be {_range(low, high)}, but is {say(value)}. Choose one in this range."
+        )
     return number
 
 
 def check_integer(name: str, value: object, *, low: int = 0, high: float = math.inf) -> int:
     """Return the whole number `value` if low ≤ value ≤ high, else raise a named error."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise InputTypeError(f"{name} must be a whole number, but is {_say(value)}.")
+        raise InputTypeError(
+            f"{name} must be a whole number, but is {say(value)}. {_to_number(name, value, '10')}"
+        )
     if not low <= int(value) <= high:
-        raise DomainError(f"{name} must be {_range(low, high)}, but is {value!r}.")
+        raise DomainError(
+            f"{name} must be {_range(low, high)}, but is {say(value)}. Choose one in this range."
+        )
     return int(value)
 
 
@@ -111,17 +132,36 @@ def check_tensor(name: str, value: object) -> Tensor:
 
 def check_float(name: str, value: object) -> Tensor:
     """Return `value` if it is a dense floating point tensor."""
-    if not isinstance(value, Tensor):
-        way = "torch.from_numpy(x)" if type(value).__module__ == "numpy" else "torch.tensor(x)"
-        raise InputTypeError(f"{name} must be a torch.Tensor, but is {_say(value)}. Use {way}.")
-    if value.layout != torch.strided:
+    tensor = check_dense(name, value)
+    if tensor.dtype not in FLOATS:
+        way = f"Use {name}.real, or {name}.abs()" if tensor.is_complex() else f"Use {name}.float()"
         raise InputTypeError(
-            f"{name} must be a dense tensor, but is sparse. Use {name}.to_dense()."
+            f"{name} must be floating point (float16 to float64), but is {_dtype(tensor)}. {way}."
         )
-    if not value.is_floating_point():
+    return tensor
+
+
+def check_dense(name: str, value: object) -> Tensor:
+    """Return `value` if it is a tensor that holds all its entries, one beside the other."""
+    if not isinstance(value, Tensor):
         raise InputTypeError(
-            f"{name} must be floating point (float16 to float64), but is {_dtype(value)}. "
-            f"Use {name}.float()."
+            f"{name} must be a torch.Tensor, but is {say(value)}. {_to_tensor(name, value)}"
+        )
+    kind, way = "", f"Use {name}.to_dense()."
+    if is_lazy(value):
+        kind, way = "uninitialised", "Give it a shape and numbers first."
+    elif value.is_nested:
+        kind, way = "nested", "Cut or pad its parts to one length."
+    elif value.layout != torch.strided:
+        kind = str(value.layout).removeprefix("torch.").replace("_coo", "").strip("_")
+    elif value.is_quantized:
+        kind, way = f"quantised ({_dtype(value)})", f"Use {name}.dequantize()."
+    if kind:
+        raise InputTypeError(f"{name} must be a dense tensor, but is {kind}. {way}")
+    if value.is_meta:
+        raise DeviceError(
+            f"{name} must hold numbers, but is on the device 'meta', where tensors have none. "
+            "Move the model to a real device before."
         )
     return value
 
@@ -141,17 +181,19 @@ def check_patterns(name: str, value: object, dim: int | None = None) -> Tensor:
     """Return `value` if it is a finite (n, dim) tensor of rows with n ≥ 1 and dim ≥ 1."""
     patterns = check_tensor(name, value)
     if patterns.ndim != 2:
-        hint = f" For a single pattern use {name}[None]." if patterns.ndim == 1 else ""
-        if patterns.ndim > 2:
-            hint = f" Flatten each pattern to a row: {name}.flatten(1)."
+        hint = f"For a single pattern use {name}[None]."
+        if patterns.ndim == 0:
+            hint = "Give one row of numbers a pattern."
+        elif patterns.ndim > 2:
+            hint = f"Flatten each pattern to a row: {name}.flatten(1)."
         raise ShapeError(
             f"{name} must have shape (n, dim), one pattern a row, "
-            f"but has shape {tuple(patterns.shape)}.{hint}"
+            f"but has shape {tuple(patterns.shape)}. {hint}"
         )
     if 0 in patterns.shape:
         raise ShapeError(
             f"{name} must hold at least one pattern of at least one entry, "
-            f"but has shape {tuple(patterns.shape)}."
+            f"but has shape {tuple(patterns.shape)}. Check where the rows were lost."
         )
     return check_dim(name, patterns, dim) if dim is not None else patterns
 
@@ -171,6 +213,19 @@ def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
     else:
         message += f"\nCut or pad it to {dim} entries along the last axis."
     raise ShapeError(message)
+
+
+def check_size(name: str, rows: Tensor) -> Tensor:
+    """Return `rows` if their squared norms are finite in the computing precision."""
+    wide = rows.detach().to(torch.promote_types(rows.dtype, torch.float32))
+    if not bool(torch.isfinite(4 * wide.square().sum(-1)).all()):
+        way = f"Scale {name} down"
+        raise DomainError(
+            f"{name} must have squared norms that {_dtype(wide)} can hold, but the largest entry "
+            f"is {wide.abs().max().item():.3g}. "
+            + (f"{way}." if wide.dtype == torch.float64 else f"{way}, or use float64.")
+        )
+    return rows
 
 
 def check_device(name: str, value: Tensor, device: torch.device) -> Tensor:
@@ -197,7 +252,7 @@ def check_binary(name: str, value: Tensor, *, zero: bool = False) -> Tensor:
         way = f"These look like 0/1: convert them with 2 * {name} - 1."
     else:
         way = f"Binarise them first, for instance with torch.where({name} > 0, 1.0, -1.0)."
-    raise DomainError(f"{name} must be {allowed} in every entry, but contains {wrong:g}. {way}")
+    raise DomainError(f"{name} must be {allowed} in every entry, but contains {wrong:.7g}. {way}")
 
 
 def check_generator(value: object) -> torch.Generator:
@@ -206,26 +261,51 @@ def check_generator(value: object) -> torch.Generator:
         return torch.Generator().manual_seed(0)
     if not isinstance(value, torch.Generator):
         raise InputTypeError(
-            f"generator must be a torch.Generator or None, but is {_say(value)}. "
+            f"generator must be a torch.Generator or None, but is {say(value)}. "
             "Use torch.Generator().manual_seed(seed)."
         )
     return value
 
 
-def _say(value: object) -> str:
+def say(value: object) -> str:
     """A short description of an argument of the wrong type."""
+    if is_lazy(value):
+        return "an uninitialised parameter"
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
+        return f"an int of {value.bit_length()} bits"
+    if isinstance(value, str) and len(value) > 80:
+        return f"{value[:80]!r}…"
     if value is None or isinstance(value, (bool, int, float, str)):
         return repr(value)
-    return f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
+    if isinstance(value, type):
+        return f"the class {value.__qualname__}"
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _dtype(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
+def _to_tensor(name: str, value: object) -> str:
+    """How to make a tensor of what is none."""
+    if type(value).__module__ == "numpy":
+        return f"Use torch.as_tensor({name})."
+    if isinstance(value, (list, tuple, range, int, float)):
+        return f"Use torch.tensor({name})."
+    return "Give a torch.Tensor of numbers."
+
+
+def _to_number(name: str, value: object, example: str) -> str:
+    """How to make a number of what is none."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return f"Use {name}.item()."
+    return f"Give a single number, for instance {name}={example}."
+
+
 def _range(low: float, high: float) -> str:
     if low == -math.inf:
-        return f"at most {high:g}"
+        return "a number" if high == math.inf else f"at most {high:g}"
     return f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"

@@ -18,6 +18,7 @@ from ..errors import (
     InputTypeError,
     OptionError,
     ShapeError,
+    check_dense,
     check_device,
     check_dim,
     check_flag,
@@ -219,7 +220,10 @@ class Memory(ABC):
     def _require(self) -> Tensor:
         """The stored rows, if there are any."""
         if not len(self._store):
-            raise EmptyMemoryError("this memory is empty. Call store(patterns) first.")
+            raise EmptyMemoryError(
+                "this needs at least one pattern, but the memory is empty. "
+                "Call store(patterns) first."
+            )
         return self._store.rows
 
     def _wide_state(self, state: object) -> Tensor:
@@ -293,22 +297,22 @@ class Memory(ABC):
         """Raise unless `values` fit the patterns, and what has been stored before."""
         before = self._store.values if len(self._store) else None
         if len(self._store) and (before is None) != (values is None):
-            missing, had = ("no values", "values") if values is None else ("values", "none")
+            here, way = "values, earlier ones brought none", "Leave them out"
+            if values is None:
+                here, way = "no values, earlier ones brought some", "Give values= here too"
             raise OptionError(
-                f"values go with every store or with none: this call brings {missing}, "
-                f"earlier ones brought {had}."
+                f"values must come with every store or with none, but this call brings {here}. "
+                f"{way}, or begin a new memory."
             )
         if values is None:
             return
-        if not isinstance(values, Tensor):
-            raise InputTypeError(
-                f"values must be a torch.Tensor, but is a {type(values).__name__}. "
-                "Use torch.tensor(values)."
-            )
+        values = check_dense("values", values)
         if values.ndim == 0 or len(values) != len(patterns):
+            turned = values.ndim == 2 and values.shape[1] == len(patterns)
             raise ShapeError(
-                f"values must have one row a pattern, {len(patterns)}, "
-                f"but have shape {tuple(values.shape)}."
+                f"values must have one row a pattern, {len(patterns)}, but have shape "
+                f"{tuple(values.shape)}. "
+                + ("Did you mean values.T?" if turned else "Give each pattern its own.")
             )
         check_device("values", values, patterns.device)
         if values.is_floating_point():
@@ -316,9 +320,10 @@ class Memory(ABC):
         if before is not None:
             self._check_like("values", values, before)
             if values.shape[1:] != before.shape[1:]:
+                shape = "".join(f", {size}" for size in before.shape[1:]) or ","
                 raise ShapeError(
-                    f"values must have shape (n, {', '.join(map(str, before.shape[1:]))}) as "
-                    f"before, but have shape {tuple(values.shape)}."
+                    f"values must have shape (n{shape}) as before, but have shape "
+                    f"{tuple(values.shape)}. Give all patterns values of one shape."
                 )
 
     @staticmethod

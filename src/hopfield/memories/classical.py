@@ -141,7 +141,7 @@ class ClassicalHopfield(Memory):
         if self.thresholds is not None and len(self.thresholds) != dim:
             raise ShapeError(
                 f"patterns must have {len(self.thresholds)} entries, one a threshold, "
-                f"but have shape {tuple(patterns.shape)}."
+                f"but have shape {tuple(patterns.shape)}. Give one threshold an entry."
             )
         before, after = len(self), len(self) + len(patterns)
         limit = max(1.0, HEBBIAN_CAPACITY * dim)

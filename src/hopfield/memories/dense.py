@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .. import energy
 from ..dynamics import Reading, Retrieval, unchanged
-from ..errors import DomainError, OptionError, check_binary, check_choice
+from ..errors import DomainError, OptionError, check_binary, check_choice, say
 from ..readout import read
 from ..separation import Polynomial, RectifiedPolynomial, Separation, Softmax
 from ..similarity import Similarity, dot
@@ -93,12 +93,13 @@ class DenseHopfield(Memory):
         count, dim = len(self) + len(patterns), patterns.shape[-1]
         power = degree(self.separation)
         # Energies are reported in float32 or wider, unit rules computed in float64.
-        digits = power * math.log10(dim + 2) + math.log10(count) + 1
+        size = math.log10(dim + 2)
         limit = 308 if patterns.dtype == torch.float64 else 38
-        if digits > limit:
+        most = int((limit - 1 - math.log10(count)) / size)
+        if power > most:
             raise DomainError(
-                f"degree must be small enough for energies of about 10^{digits:.0f}, which exceed "
-                f"{'float64' if limit == 308 else 'float32'}, but is {power} at dim={dim}. "
+                f"degree must be at most {most} for {count} patterns of {dim} entries, or energies "
+                f"exceed {'float64' if limit == 308 else 'float32'}, but is {say(power)}. "
                 "Use a lower degree, "
                 + ("or" if limit == 308 else "float64 patterns, or")
                 + " Softmax, which has no such limit."

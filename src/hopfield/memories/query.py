@@ -14,6 +14,7 @@ from ..errors import (
     check_device,
     check_dim,
     check_flag,
+    check_size,
 )
 
 
@@ -92,17 +93,6 @@ def computing_dtype(*dtypes: torch.dtype) -> torch.dtype:
     for dtype in dtypes:
         widest = torch.promote_types(widest, dtype)
     return widest
-
-
-def check_size(name: str, rows: Tensor) -> Tensor:
-    """Return `rows` if their squared norms are finite in the computing precision."""
-    wide = rows.detach().to(computing_dtype(rows.dtype))
-    if not bool(torch.isfinite(4 * wide.square().sum(-1)).all()):
-        raise DomainError(
-            f"{name} must have squared norms that {wide.dtype} can hold, but the largest entry is "
-            f"{wide.abs().max().item():.3g}. Scale the patterns down, or use float64."
-        )
-    return rows
 
 
 def check_indices(indices: object, count: int) -> Tensor:

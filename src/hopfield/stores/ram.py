@@ -72,7 +72,10 @@ class RamStore(Store):
     def rows(self) -> Tensor:
         """All rows, `(n, dim)`: a view, never write to it."""
         if self._rows is None:
-            raise EmptyMemoryError("nothing is stored yet. Call store(patterns) first.")
+            raise EmptyMemoryError(
+                "this needs at least one pattern, but nothing is stored. "
+                "Call store(patterns) first."
+            )
         return self._rows[: self._count]
 
     @property
