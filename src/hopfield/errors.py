@@ -15,6 +15,9 @@ from torch.nn.parameter import is_lazy
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The dtypes the library computes with."""
 
+MOST = 2**63 - 1
+"""The largest whole number a tensor can hold."""
+
 
 class HopfieldError(ValueError):
     """Base of every error this library raises on purpose."""
@@ -112,15 +115,16 @@ def check_number(
     return number
 
 
-def check_integer(name: str, value: object, *, low: int = 0, high: float = math.inf) -> int:
+def check_integer(name: str, value: object, *, low: int = 0, high: int = MOST) -> int:
     """Return the whole number `value` if low ≤ value ≤ high, else raise a named error."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise InputTypeError(
             f"{name} must be a whole number, but is {say(value)}. {_to_number(name, value, '10')}"
         )
     if not low <= int(value) <= high:
+        limit = math.inf if high == MOST and value < low else high
         raise DomainError(
-            f"{name} must be {_range(low, high)}, but is {say(value)}. Choose one in this range."
+            f"{name} must be {_range(low, limit)}, but is {say(value)}. Choose one in this range."
         )
     return int(value)
 
@@ -269,10 +273,9 @@ def check_generator(value: object) -> torch.Generator:
 
 def say(value: object) -> str:
     """A short description of an argument of the wrong type."""
-    if is_lazy(value):
-        return "an uninitialised parameter"
     if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
+        lazy = is_lazy(value)
+        return "an uninitialised parameter" if lazy else f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"
     if isinstance(value, str) and len(value) > 80:

@@ -16,6 +16,7 @@ from ..errors import (
     check_choice,
     check_flag,
     check_number,
+    check_size,
     check_tensor,
 )
 from ..readout import all_scores
@@ -64,9 +65,11 @@ class ClassicalHopfield(Memory):
         self.temperature = check_number("temperature", temperature, low=0.0, high=1e300)
         if thresholds is not None and check_tensor("thresholds", thresholds).ndim != 1:
             raise ShapeError(
-                "thresholds must have shape (dim,), one a unit, "
-                f"but have shape {tuple(thresholds.shape)}."
+                "thresholds must have shape (dim,), one a unit, but have shape "
+                f"{tuple(thresholds.shape)}. Use thresholds.flatten(), or torch.full((dim,), b)."
             )
+        if thresholds is not None:
+            check_size("thresholds", thresholds)
         self.thresholds = None if thresholds is None else thresholds.detach().clone()
         self._store = RamStore()
         self._learned: tuple[int, int, Coupling] | None = None

@@ -48,7 +48,7 @@ class DenseHopfield(Memory):
         if not isinstance(self.separation, (Softmax, Polynomial, RectifiedPolynomial)):
             raise OptionError(
                 "DenseHopfield needs Softmax, Polynomial or RectifiedPolynomial, not "
-                f"{type(self.separation).__name__}. ModernHopfield takes the sparse ones."
+                f"{type(self.separation).__name__}. Use ModernHopfield for the sparse ones."
             )
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
         self._store = RamStore()

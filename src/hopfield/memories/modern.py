@@ -47,7 +47,7 @@ class ModernHopfield(Memory):
         if not self.separation.simplex:
             raise OptionError(
                 "ModernHopfield needs weights that sum to one: Softmax, Sparsemax, Entmax or "
-                f"TopK, not {type(separation).__name__}. DenseHopfield takes polynomials."
+                f"TopK, not {type(separation).__name__}. Use DenseHopfield for polynomials."
             )
         self.similarity = check_choice("similarity", similarity, SIMILARITIES)
         self._store = RamStore()

@@ -1,5 +1,6 @@
 """Options that several memories share."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import fields, replace
 
@@ -7,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ..dynamics import Reading, Retrieval
-from ..errors import InputTypeError, OptionError, check_choice
+from ..errors import InputTypeError, OptionError, check_choice, say
 from ..separation import Separation, Softmax
 
+SEPARATIONS = ("Softmax", "Sparsemax", "Entmax", "TopK", "Polynomial", "RectifiedPolynomial")
 SCHEDULES = ("asynchronous", "synchronous")
 
 
@@ -17,21 +19,26 @@ def scalar_separation(beta: object, separation: object) -> Separation:
     """The separation that `beta=` or `separation=` means; its parameters must be single numbers."""
     if beta is not None and separation is not None:
         raise OptionError(
-            "beta= is shorthand for separation=Softmax(beta): give one of them, not both."
+            "beta= and separation= must not both be given: beta= is shorthand for "
+            "separation=Softmax(beta). Leave one of them out."
         )
     if separation is None:
         separation = Softmax(1.0 if beta is None else beta)  # type: ignore[arg-type]
     if not isinstance(separation, Separation):
-        hint = (
-            "an instance, as in Softmax(8.0)" if isinstance(separation, type) else "as Softmax(8.0)"
+        text = getattr(separation, "__name__", separation)
+        lower = {name.lower(): name for name in SEPARATIONS}
+        near = difflib.get_close_matches(str(text)[:80].lower(), lower, n=1)
+        example = lower[near[0]] if near else "Softmax"
+        raise InputTypeError(
+            f"separation must be one of {', '.join(SEPARATIONS)}, with its parameters, but is "
+            f"{say(separation)}. Use for instance separation={example}()."
         )
-        raise InputTypeError(f"separation must be a Separation ({hint}), but is {separation!r}.")
     for field in fields(separation):
         value = getattr(separation, field.name)
         if isinstance(value, Tensor) and value.ndim:
             raise OptionError(
                 f"{field.name} must be one number for the whole memory, but has shape "
-                f"{tuple(value.shape)}; its queries leave the batch one by one."
+                f"{tuple(value.shape)}. Use a memory for each: queries leave the batch one by one."
             )
     return separation
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import DomainError, InputTypeError, check_number
+from ..errors import check_float, check_number
 
 Pull = Callable[[Tensor], Tensor]
 """weights `(*batch, n)` → weights @ rows, `(*batch, dim)`."""
@@ -85,18 +85,16 @@ class Separation(ABC):
         """What these rows, with these scores, contribute to a readout."""
 
 
-def check_parameter(name: str, value: object, low: float, high: float = torch.inf) -> None:
-    """Raise a named error unless `value` is a number, or a floating tensor of them, in range."""
+def check_parameter(
+    name: str, value: object, low: float, high: float = torch.inf
+) -> float | Tensor:
+    """Return `value` if it is a number, or a floating tensor of them, in range."""
     if not isinstance(value, Tensor):
-        check_number(name, value, low=low, high=high)
-        return
-    if not value.is_floating_point():
-        raise InputTypeError(
-            f"{name} must be a number or a floating point tensor, but is {value.dtype}."
-        )
-    if not bool(((value >= low) & (value <= high)).all()):
-        span = f"at least {low:g}" if high == torch.inf else f"between {low:g} and {high:g}"
-        raise DomainError(f"{name} must be {span} in every entry, but is {value.tolist()}.")
+        return check_number(name, value, low=low, high=high)
+    inside = (check_float(name, value) >= low) & (value <= high)
+    if not bool(inside.all()):
+        check_number(f"every entry of {name}", value[~inside][0].item(), low=low, high=high)
+    return value
 
 
 def wide(scores: Tensor) -> Tensor:

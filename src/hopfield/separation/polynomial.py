@@ -29,7 +29,7 @@ class Polynomial(Separation):
 
     def __post_init__(self) -> None:
         """Check the degree."""
-        check_integer("degree", self.degree, low=1)
+        object.__setattr__(self, "degree", check_integer("degree", self.degree, low=1))
 
     def terms(self, scores: Tensor) -> Tensor:
         """f(s) of each pattern; F is their sum."""
@@ -63,7 +63,7 @@ class RectifiedPolynomial(Separation):
 
     def __post_init__(self) -> None:
         """Check the degree."""
-        check_integer("degree", self.degree, low=1)
+        object.__setattr__(self, "degree", check_integer("degree", self.degree, low=1))
 
     def terms(self, scores: Tensor) -> Tensor:
         """f(s) of each pattern; F is their sum."""

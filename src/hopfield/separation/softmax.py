@@ -28,7 +28,7 @@ class Softmax(Separation):
 
     def __post_init__(self) -> None:
         """Check β."""
-        check_parameter("beta", self.beta, low=0.0)
+        object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""

@@ -101,8 +101,8 @@ class Entmax(_Tsallis):
 
     def __post_init__(self) -> None:
         """Check α and β."""
-        check_parameter("alpha", self.alpha, *ALPHA_RANGE)
-        check_parameter("beta", self.beta, low=0.0)
+        object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE))
+        object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
     def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
         return self.alpha, self.beta
@@ -123,7 +123,7 @@ class Sparsemax(_Tsallis):
 
     def __post_init__(self) -> None:
         """Check β."""
-        check_parameter("beta", self.beta, low=0.0)
+        object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
     def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
         return 2.0, self.beta
@@ -148,8 +148,8 @@ class TopK(_Sparse):
 
     def __post_init__(self) -> None:
         """Check k and β."""
-        check_integer("k", self.k, low=1)
-        check_parameter("beta", self.beta, low=0.0)
+        object.__setattr__(self, "k", check_integer("k", self.k, low=1))
+        object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
     def _weights(self, scores: Tensor) -> Tensor:
         last = self._floor(scores)
