@@ -172,7 +172,7 @@ def test_thresholds_decide_the_length():
     judge_unchanged(case, memory)
 
 
-@pytest.mark.parametrize("degree", [50, 400, 10**6, 10**400], ids=["50", "400", "10⁶", "10⁴⁰⁰"])
+@pytest.mark.parametrize("degree", [50, 400, 10**6, 2**63 - 1])
 def test_energies_that_overflow_are_refused(degree):
     memory = DenseHopfield(separation=Polynomial(degree))
     shows = ("degree", "Use a lower degree", "Softmax")
