@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .errors import DeviceError, InputTypeError, ShapeError, check_finite, check_float
+from .errors import DeviceError, InputTypeError, ShapeError, check_dense, check_finite, check_float
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,10 @@ class Cue:
         """Check both, and expand `known` to the shape of `state` (without copying it)."""
         state = check_float("cue", self.state)
         if state.ndim == 0:
-            raise ShapeError("cue must have shape (*batch, dim), but is a single number.")
+            raise ShapeError(
+                "cue must have shape (*batch, dim), but is a single number, of shape (). "
+                "Give a row of numbers."
+            )
         if self.known is not None:
             object.__setattr__(self, "known", check_known(self.known, state))
             state = torch.where(self.known, state, 0.0)
@@ -58,11 +61,7 @@ class Cue:
 
 def check_known(known: object, state: Tensor) -> Tensor:
     """Return the mask `known` expanded to the shape of `state`, or raise a named error."""
-    if not isinstance(known, Tensor):
-        raise InputTypeError(
-            f"known must be a bool tensor or None, but is a {type(known).__name__}. "
-            "Use torch.tensor(known), True where the entry is known."
-        )
+    known = check_dense("known", known)
     if known.dtype != torch.bool:
         raise InputTypeError(
             f"known must be a bool tensor, but is {str(known.dtype).removeprefix('torch.')}. "
@@ -76,8 +75,9 @@ def check_known(known: object, state: Tensor) -> Tensor:
     try:
         return known.expand(state.shape)
     except RuntimeError:
+        turned = known.ndim == 2 and known.T.shape == state.shape
         raise ShapeError(
-            f"known must broadcast to the cue's shape {tuple(state.shape)}, "
-            f"but has shape {tuple(known.shape)}. "
-            "Give one mask for all, or one mask a cue."
+            f"known must broadcast to the cue's shape {tuple(state.shape)}, but has shape "
+            f"{tuple(known.shape)}. "
+            + ("Did you mean known.T?" if turned else "Give one mask for all, or one mask a cue.")
         ) from None

@@ -32,7 +32,7 @@ from ..errors import (
 from ..separation import Separation
 from ..similarity import Similarity
 from ..stores import Block, RamStore
-from .query import Query, check_indices, computing_dtype, make_query
+from .query import Query, check_indices, computing_dtype, fitting, make_query
 
 MEMORIES: dict[str, type["Memory"]] = {}
 """Every memory class by name, as files name them."""
@@ -122,7 +122,8 @@ class Memory(ABC):
 
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """The energy of each state, all entries counting."""
-        return self._energy(self._wide_state(state)).to(computing_dtype(state.dtype))
+        found = self._energy(self._wide_state(state))
+        return fitting("state", found, computing_dtype(state.dtype))
 
     def update(
         self, state: Float[Tensor, "*batch dim"], *, generator: torch.Generator | None = None
@@ -131,7 +132,7 @@ class Memory(ABC):
         wide = self._wide_state(state)
         flat = wide.reshape(-1, wide.shape[-1])
         following = self._read(flat, None, None, check_generator(generator)).next
-        return following.reshape(state.shape).to(state.dtype)
+        return fitting("state", following.reshape(state.shape), state.dtype)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -275,11 +276,11 @@ class Memory(ABC):
         wide = computing_dtype(query.dtype)
 
         def shaped(flat: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-            return flat.reshape(query.batch + flat.shape[1:]).to(dtype or flat.dtype)
+            return fitting("cue", flat.reshape(query.batch + flat.shape[1:]), dtype or flat.dtype)
 
         trace = found.trace
         if trace is not None:
-            trace = trace.reshape(len(trace), *query.batch).to(wide)
+            trace = fitting("cue", trace.reshape(len(trace), *query.batch), wide)
         return replace(
             found,
             state=shaped(found.state, query.dtype),

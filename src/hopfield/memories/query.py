@@ -15,6 +15,7 @@ from ..errors import (
     check_dim,
     check_flag,
     check_size,
+    say,
 )
 
 
@@ -61,15 +62,18 @@ def make_query(
     """Check what was asked of a memory with these patterns; nothing is modified."""
     if isinstance(cue, Cue):
         if known is not None:
-            raise OptionError("this cue brings its own known= mask: leave out known=.")
+            raise OptionError(
+                "known must not be given where the cue is a Cue, which brings its own mask, but is "
+                f"{say(known)}. Leave out known=, or give a tensor as cue."
+            )
     else:
         cue = Cue(cue, known)  # type: ignore[arg-type]
     check_dim("cue", cue.state, patterns.shape[-1])
     check_device("cue", cue.state, patterns.device)
-    if evidence not in evidences and evidence == "all":
+    if isinstance(evidence, str) and evidence == "all" and evidence not in evidences:
         raise OptionError(
-            "evidence='all' belongs to ModernHopfield; in a binary network a unit counts as soon "
-            "as it has been updated. Leave out evidence=."
+            "evidence must be 'known' in a binary network, where a unit counts as soon as it has "
+            "been updated, but is 'all'. Leave out evidence=."
         )
     check_choice("evidence", evidence, evidences)
     if clamp is not None:
@@ -93,6 +97,18 @@ def computing_dtype(*dtypes: torch.dtype) -> torch.dtype:
     for dtype in dtypes:
         widest = torch.promote_types(widest, dtype)
     return widest
+
+
+def fitting(name: str, result: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return what was computed for the tensor `name` in its `dtype`, if that can hold it."""
+    fitted = result.to(dtype)
+    if bool(torch.isinf(fitted).any()):
+        limits = torch.finfo(dtype)
+        raise DomainError(
+            f"{name} must have a dtype that can hold the result, but {limits.dtype} ends at "
+            f"{limits.max:.3g}. Use {name}.to(memory.patterns.dtype), or scale the patterns down."
+        )
+    return fitted
 
 
 def check_indices(indices: object, count: int) -> Tensor:
