@@ -1,0 +1,261 @@
+"""The table of the contract suite: every memory, what it promises, and input for it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+import hopfield
+from hopfield import (
+    ClassicalHopfield,
+    DenseHopfield,
+    Entmax,
+    Memory,
+    ModernHopfield,
+    Polynomial,
+    RectifiedPolynomial,
+    Separation,
+    Softmax,
+    Sparsemax,
+    TopK,
+)
+from hopfield.rules import RULES
+
+DIM = 24
+HALF = (torch.float16, torch.bfloat16)
+FULL = (torch.float32, torch.float64)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A memory and what it promises.
+
+    Attributes:
+        name: what pytest prints.
+        make: an empty memory.
+        kind: "classical", "dense" or "modern".
+        descends: whether the energy never rises from a cue without unknown entries.
+        beta: what multiplies scores in an exponential; 0 where nothing does.
+        thermal: whether the dynamics draws noise for each query.
+        ordered: whether the rule depends on the order of storage.
+    """
+
+    name: str
+    make: Callable[[], Memory]
+    kind: str
+    descends: bool
+    beta: float = 0.0
+    thermal: bool = False
+    ordered: bool = False
+
+    @property
+    def binary(self) -> bool:
+        """Whether patterns are ±1."""
+        return self.kind != "modern"
+
+    @property
+    def similarity(self) -> str:
+        """What the memory scores with."""
+        return getattr(self.make(), "similarity", "dot")
+
+
+def _classical() -> Iterator[Case]:
+    for rule, schedule, diagonal in product(RULES, ("asynchronous", "synchronous"), (False, True)):
+        keeps = diagonal and rule != "storkey"  # these couplings are positive semidefinite
+        yield Case(
+            f"{rule}-{schedule}" + "-diagonal" * diagonal,
+            lambda rule=rule, schedule=schedule, diagonal=diagonal: ClassicalHopfield(
+                rule, schedule=schedule, diagonal=diagonal
+            ),
+            "classical",
+            descends=keeps or (schedule == "asynchronous" and not diagonal),
+            ordered=rule == "storkey",
+        )
+    yield Case(
+        "hebbian-thresholds",
+        lambda: ClassicalHopfield(thresholds=torch.linspace(-0.125, 0.125, DIM)),
+        "classical",
+        descends=True,
+    )
+    yield Case(
+        "hebbian-thermal", lambda: ClassicalHopfield(temperature=0.3), "classical", False, 0.0, True
+    )
+
+
+def _dense() -> Iterator[Case]:
+    separations: list[tuple[str, Separation, float]] = [
+        ("softmax", Softmax(0.2), 0.2),
+        ("softmax-sharp", Softmax(5.0), 5.0),
+        ("polynomial2", Polynomial(2), 0.0),
+        ("polynomial3", Polynomial(3), 0.0),
+        ("rectified3", RectifiedPolynomial(3), 0.0),
+    ]
+    schedules = ("synchronous", "asynchronous")
+    for (name, separation, beta), schedule in product(separations, schedules):
+        yield Case(
+            f"dense-{name}-{schedule}",
+            lambda separation=separation, schedule=schedule: DenseHopfield(
+                separation=separation, schedule=schedule
+            ),
+            "dense",
+            descends=schedule == "asynchronous",
+            beta=beta,
+        )
+
+
+SHARPNESS = {"dot": 1.0, "euclidean": 1.0, "cosine": 30.0, "correlation": 30.0, "manhattan": 1.0}
+"""β at which the patterns below are attractors, and cues take several steps."""
+
+
+def _modern() -> Iterator[Case]:
+    separations: dict[str, Callable[[float], Separation]] = {
+        "softmax": Softmax,
+        "sparsemax": lambda beta: Sparsemax(beta / 4),
+        "entmax": lambda beta: Entmax(1.5, beta / 2),
+        "topk": lambda beta: TopK(3, beta),
+    }
+    for (name, separation), similarity in product(separations.items(), SHARPNESS):
+        beta = SHARPNESS[similarity]
+        yield Case(
+            f"{name}-{similarity}",
+            lambda make=separation, beta=beta, similarity=similarity: ModernHopfield(
+                separation=make(beta), similarity=similarity
+            ),
+            "modern",
+            descends=similarity in ("dot", "euclidean"),
+            beta=beta,
+        )
+
+
+CASES = [*_classical(), *_dense(), *_modern()]
+DETERMINISTIC = [case for case in CASES if not case.thermal]
+DESCENDING = [case for case in CASES if case.descends]
+MODERN = [case for case in CASES if case.kind == "modern"]
+
+
+def over(cases: list[Case]) -> pytest.MarkDecorator:
+    """Run a test for each of the cases."""
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
+
+
+def over_dtypes(*dtypes: torch.dtype) -> pytest.MarkDecorator:
+    """Run a test for each of the dtypes."""
+    return pytest.mark.parametrize("dtype", dtypes, ids=lambda dtype: str(dtype)[6:])
+
+
+every_memory = over(CASES)
+every_deterministic_memory = over(DETERMINISTIC)
+every_dtype = over_dtypes(*HALF, *FULL)
+both_precisions = over_dtypes(*FULL)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator of one's own."""
+    return torch.Generator().manual_seed(seed)
+
+
+def signs(*shape: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Random ±1."""
+    return torch.where(torch.rand(shape, generator=generator) < 0.5, 1.0, -1.0).to(dtype)
+
+
+def random_patterns(case: Case, n: int, dtype: torch.dtype, seed: int = 0) -> Tensor:
+    """Rows of ±1, or of normal numbers, whose norms differ."""
+    generator = seeded(seed)
+    if case.binary:
+        return signs(n, DIM, generator=generator, dtype=dtype)
+    return torch.randn(n, DIM, generator=generator).to(dtype)
+
+
+def patterns_and_cues(
+    case: Case, dtype: torch.dtype, n: int = 5, seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Patterns, and a stored one, damaged ones and mixtures as cues."""
+    generator = seeded(seed + 1000)
+    patterns = random_patterns(case, n, dtype, seed)
+    some = torch.arange(5)
+    first, second = patterns[some % n], patterns[(some + 1) % n]
+    mixing = torch.linspace(0.0, 0.5, 5)[:, None]
+    if case.binary:
+        swapped = torch.rand(first.shape, generator=generator) < mixing
+        cues = torch.where(swapped, second, first)
+        return patterns, torch.cat([cues, signs(1, DIM, generator=generator, dtype=dtype)])
+    noise = torch.randn(first.shape, generator=generator)
+    cues = first.float() * (1 - mixing) + second.float() * mixing + mixing * noise
+    return patterns, torch.cat([cues, torch.randn(1, DIM, generator=generator)]).to(dtype)
+
+
+def random_masks(*shape: int, seed: int = 0) -> Tensor:
+    """About half of the entries known, differently for each row."""
+    return torch.rand(shape, generator=seeded(seed + 2000)) < 0.5
+
+
+def filled(case: Case, patterns: Tensor, values: Tensor | None = None) -> Memory:
+    """A memory that holds the patterns."""
+    memory = case.make()
+    memory.store(patterns, values=values)
+    return memory
+
+
+def computing(dtype: torch.dtype) -> torch.dtype:
+    """The precision a memory of this dtype computes in."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def kappa(case: Case, patterns: Tensor, state: Tensor) -> Tensor:
+    """κ = 1 + β·M·max(M, ‖x‖): how much rounding of the scores grows.
+
+    The pseudo-inverse solves with the Gram matrix: its κ is that matrix's condition number.
+    """
+    rows = patterns.double()
+    if "pseudo_inverse" in case.name:
+        return torch.linalg.cond(rows @ rows.T).expand(state.shape[:-1])
+    largest = rows.norm(dim=-1).max()
+    return 1 + case.beta * largest * torch.maximum(largest, state.double().norm(dim=-1))
+
+
+def energy_slack(case: Case, patterns: Tensor, state: Tensor, energy: Tensor, eps: float) -> Tensor:
+    """8 eps·κ·max(|F|, ½‖x‖², ½M²)."""
+    largest = patterns.double().norm(dim=-1).max().square() / 2
+    own = state.double().square().sum(-1) / 2
+    potential = energy.double().abs()
+    if case.kind == "modern" and case.similarity == "dot":
+        potential = (own + largest - energy.double()).abs()
+    scale = torch.maximum(potential, torch.maximum(own, largest))
+    return 8 * eps * kappa(case, patterns, state) * scale
+
+
+def state_slack(case: Case, patterns: Tensor, state: Tensor) -> Tensor:
+    """16 eps·κ·M, eps of the state's dtype; 0 for ±1, which rounding must not turn."""
+    if case.binary:
+        return torch.zeros(state.shape[:-1], dtype=torch.float64)
+    largest = patterns.double().norm(dim=-1).max()
+    return 16 * torch.finfo(state.dtype).eps * kappa(case, patterns, state) * largest
+
+
+def assert_same_answer(
+    case: Case, patterns: Tensor, one: hopfield.Retrieval, other: hopfield.Retrieval
+) -> None:
+    """Two retrievals of the same cues agree within the slack of architecture.md."""
+    moved = (one.state.double() - other.state.double()).abs().amax(-1)
+    assert (moved <= state_slack(case, patterns, one.state)).all(), moved
+    eps = torch.finfo(one.state.dtype).eps
+    slack = energy_slack(case, patterns, one.state, one.energy, eps)
+    assert ((one.energy.double() - other.energy.double()).abs() <= slack).all()
+    assert torch.equal(one.steps, other.steps)
+    assert torch.equal(one.converged, other.converged)
+    assert torch.equal(one.index, other.index)
+
+
+def assert_same_bits(one: hopfield.Retrieval, other: hopfield.Retrieval) -> None:
+    """Two retrievals agree in every bit of every field."""
+    for name in ("state", "steps", "converged", "energy", "index", "weight", "entropy", "value"):
+        mine, theirs = getattr(one, name), getattr(other, name)
+        assert (mine is None) == (theirs is None), name
+        assert mine is None or torch.equal(mine, theirs), name
+    assert one.objective == other.objective
+    assert (one.trace is None) == (other.trace is None)
+    assert one.trace is None or torch.equal(one.trace, other.trace), "trace"
