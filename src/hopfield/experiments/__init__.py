@@ -1,0 +1,1 @@
+"""Experiments: frozen configs in, flat records out."""

@@ -1,0 +1,104 @@
+"""The demo: every experiment of both documents, in the order in which they tell them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..data import Dataset
+from ..errors import DataError
+from . import from_scratch, landscape, numerics, walkthrough
+from .records import Record
+
+FEWEST_IMAGES = 20
+MOST_UNITS = 4096
+QUICK = 2
+"""Subsets, draws and repeats of the quick form, which shows that everything runs."""
+QUICK_STORED = 100
+"""Most patterns that the quick form stores."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One experiment: what it is called while it runs, and how its records are made."""
+
+    title: str
+    run: Callable[[Dataset], Iterator[Record]]
+
+
+def plan(seed: int = 0, *, quick: bool = False) -> list[Step]:
+    """The steps of the demo; `quick` measures on two subsets instead of many."""
+    on_images: list[tuple[str, Callable[[Any, Dataset], Iterator[Record]], Any]] = [
+        ("the images", walkthrough.images, walkthrough.ImagesConfig()),
+        ("classical network", walkthrough.classical, walkthrough.ClassicalConfig()),
+        ("negatives", walkthrough.flips, walkthrough.FlipsConfig()),
+        ("dense network", walkthrough.dense, walkthrough.DenseConfig()),
+        ("continuous network", walkthrough.modern, walkthrough.ModernConfig()),
+        ("sweep of β", landscape.beta_sweep, landscape.SweepConfig()),
+        ("stationary points", landscape.stationary, landscape.StationaryConfig()),
+        ("steps until it settles", landscape.steps, landscape.StepsConfig()),
+        ("energies", landscape.energies, landscape.EnergyConfig()),
+        ("encodings", numerics.encodings, numerics.EncodingConfig()),
+        ("speed", numerics.speed, numerics.SpeedConfig()),
+        ("overflow", numerics.overflow, numerics.OverflowConfig()),
+    ]
+    on_random: list[tuple[str, Callable[[Any], Iterator[Record]], Any]] = [
+        ("falling energy", from_scratch.descent, from_scratch.DescentConfig()),
+        ("sweeps and load", from_scratch.load, from_scratch.LoadConfig()),
+        ("oscillation", from_scratch.oscillation, from_scratch.OscillationConfig()),
+        ("noisy Gaussian patterns", from_scratch.gaussian, from_scratch.GaussianConfig()),
+        ("attention", from_scratch.attention_equality, from_scratch.AttentionConfig()),
+        ("methods", from_scratch.summary, from_scratch.SummaryConfig()),
+    ]
+    return [
+        *(_on_images(title, run, _sized(config, seed, quick)) for title, run, config in on_images),
+        *(_on_random(title, run, _sized(config, seed, quick)) for title, run, config in on_random),
+    ]
+
+
+def _on_images(title: str, run: Callable[[Any, Dataset], Iterator[Record]], config: Any) -> Step:
+    return Step(title, lambda dataset: run(config, dataset))
+
+
+def _on_random(title: str, run: Callable[[Any], Iterator[Record]], config: Any) -> Step:
+    return Step(title, lambda _: run(config))
+
+
+def _sized(config: Any, seed: int, quick: bool) -> Any:
+    """The config with this seed; where it must be quick, with few repetitions and small sizes."""
+    if not quick:
+        return replace(config, seed=seed)
+    few = ("subsets", "draws", "trials", "starts", "repeats")
+    sized: dict[str, Any] = {
+        name: min(QUICK, getattr(config, name)) for name in few if hasattr(config, name)
+    }
+    if isinstance(getattr(config, "stored", None), tuple):
+        sized["stored"] = tuple(n for n in config.stored if n <= QUICK_STORED)
+    return replace(config, seed=seed, **sized)
+
+
+def check(dataset: Dataset) -> Dataset:
+    """Return the data set if the demo can be run on it, else raise DataError."""
+    count, units = len(dataset), dataset.patterns.shape[1]
+    if count < FEWEST_IMAGES:
+        raise DataError(
+            f"the demo needs at least {FEWEST_IMAGES} images, but {dataset.name} has {count}. "
+            "Add images, or run it on digits."
+        )
+    if len(dataset.shape) < 2:
+        raise DataError(
+            f"the demo needs images, but the rows of {dataset.name} are plain vectors of "
+            f"{units} entries. Store them as (n, height, width), or run it on digits."
+        )
+    *channels, height, _ = dataset.shape
+    if len(channels) > 1 or (channels and channels[0] not in (1, 3)) or height < 2:
+        raise DataError(
+            f"the demo needs images of shape (height, width) or (3, height, width), two rows at "
+            f"least, but those of {dataset.name} have shape {dataset.shape}. "
+            "Move the axes, or run it on digits."
+        )
+    if units > MOST_UNITS:
+        raise DataError(
+            f"the demo takes images of at most {MOST_UNITS} pixels, but those of {dataset.name} "
+            f"have {units}. Make them smaller, 28 × 28 for instance."
+        )
+    return dataset

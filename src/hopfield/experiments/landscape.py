@@ -1,0 +1,220 @@
+"""The continuous network's landscape: what β does, where the dynamics ends, and how fast.
+
+The documents claim one step, a global minimum, and stored patterns alone at large β. Here each is
+counted: from many cues the dynamics runs until it settles, and what it settled on is compared.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..corruption import occlude_half
+from ..cue import Cue
+from ..data import Dataset
+from ..memories import ModernHopfield
+from . import baselines
+from .records import Record, record
+from .sampling import HALF_LEVEL, generator, image, same_picture, share, sizes, subsets, summarise
+
+BETAS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""The β of the walkthrough."""
+TOLERANCE = 1e-9
+PATIENCE = 1000
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """One step from a half-hidden image at each β."""
+
+    betas: tuple[float, ...] = BETAS
+    stored: int = 10
+    subsets: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StationaryConfig:
+    """Where the dynamics ends, at each β, from stored, half-hidden, mixed and random images."""
+
+    betas: tuple[float, ...] = (*BETAS, 32.0, 128.0, 512.0)
+    stored: int = 10
+    starts: int = 40
+    subsets: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StepsConfig:
+    """Steps until nothing changes, and how far the first one goes."""
+
+    stored: tuple[int, ...] = (10, 100, 1000)
+    beta: float = 8.0
+    sharp: float = 512.0
+    subsets: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EnergyConfig:
+    """Energies along the way, the library's and the document's."""
+
+    stored: int = 100
+    betas: tuple[float, ...] = (0.5, 2.0, 8.0)
+    shown: int = 12
+    seed: int = 0
+
+
+def beta_sweep(config: SweepConfig, dataset: Dataset) -> Iterator[Record]:
+    """The walkthrough's sweep of β: one step from a half-hidden image, blurred to sharp."""
+    for similarity in ("dot", "euclidean"):
+        for beta in config.betas:
+            figures = []
+            shown: dict[str, object] = {}
+            for index in subsets(len(dataset.patterns), config.stored, config.subsets, config.seed):
+                rows = dataset.patterns[index]
+                memory = ModernHopfield(beta, similarity=similarity)
+                memory.store(rows)
+                cue = occlude_half(rows, shape=dataset.shape)
+                found = memory.retrieve(cue)
+                entropy = torch.as_tensor(found.entropy).double()
+                figures.append({
+                    "weight": found.weight.double().mean().item(),
+                    "patterns_in_mixture": entropy.exp().mean().item(),
+                    "right": share(found.index == torch.arange(config.stored)),
+                })  # fmt: skip
+                shown = shown or {
+                    "shape": list(dataset.shape),
+                    "original": image(rows[:1], binary=False),
+                    "retrieved": image(
+                        memory.retrieve(cue[:1], clamp=False, steps=1).state, binary=False
+                    ),
+                }
+            yield record(
+                "beta_sweep", similarity, config,
+                similarity=similarity, beta=beta, **summarise(figures), **shown,
+            )  # fmt: skip
+
+
+def stationary(config: StationaryConfig, dataset: Dataset) -> Iterator[Record]:
+    """Which points the dynamics ends on: how many, how many stored, how many at the lowest."""
+    for similarity in ("dot", "euclidean"):
+        for beta in config.betas:
+            figures = [
+                _stationary_points(similarity, beta, dataset, index, config)
+                for index in subsets(
+                    len(dataset.patterns), config.stored, config.subsets, config.seed
+                )
+            ]
+            yield record(
+                "stationary", similarity, config,
+                similarity=similarity, beta=beta, **summarise(figures),
+            )  # fmt: skip
+
+
+def _stationary_points(
+    similarity: str, beta: float, dataset: Dataset, index: Tensor, config: StationaryConfig
+) -> dict[str, float]:
+    """Counts for one subset; the first starts are its half-hidden images, the next are whole."""
+    rows = dataset.patterns[index].double()
+    memory = ModernHopfield(beta, similarity=similarity)
+    memory.store(rows)
+    halves = occlude_half(rows, shape=dataset.shape).state
+    starts = torch.cat([halves, rows, *_strange_starts(rows, config, int(index[0]))])
+    found = memory.retrieve(starts, steps=PATIENCE, tol=TOLERANCE)
+    points, energies = found.state, found.energy
+    stored = torch.cdist(points, rows, p=torch.inf).amin(dim=1) <= HALF_LEVEL
+    first = _first_of_each(points)
+    n = len(rows)
+    lowest = energies.min()
+    near = (energies - lowest) <= 1e-6 * lowest.abs().clamp(min=1.0)
+    kept = same_picture(rows, points[n : 2 * n])
+    return {
+        "distinct": float(first.sum()),
+        "stored_share": share(stored[first]),
+        "stored_kept": share(kept),
+        "lowest_share": share(near[:n]),
+        "energy_gap": (energies[:n].max() - lowest).item(),
+        "settled": share(found.converged),
+    }
+
+
+def _strange_starts(rows: Tensor, config: StationaryConfig, draw: int) -> tuple[Tensor, Tensor]:
+    """Random mixtures of the stored images, and images of independent random pixels."""
+    stream = generator(config.seed, draw, 2)
+    shares = torch.rand(config.starts, len(rows), generator=stream, dtype=torch.float64)
+    shares = -shares.clamp(min=1e-12).log()  # exponential: uniform on the simplex once normalised
+    mixtures = (shares / shares.sum(dim=1, keepdim=True)) @ rows
+    noise = torch.rand(config.starts, rows.shape[1], generator=stream, dtype=torch.float64)
+    return mixtures, noise
+
+
+def _first_of_each(points: Tensor) -> Tensor:
+    """True for the first of every group of points that agree within half a grey level."""
+    same = torch.cdist(points, points, p=torch.inf) <= HALF_LEVEL
+    earlier = same & torch.ones_like(same).tril(diagonal=-1)
+    return ~earlier.any(dim=1)
+
+
+def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
+    """Steps until nothing changes from half-hidden images; how much is still to come after one."""
+    for n in sizes(config.stored, dataset):
+        for similarity, beta in (("dot", config.beta), ("euclidean", config.sharp)):
+            figures = []
+            counts: list[int] = []
+            for index in subsets(len(dataset.patterns), n, config.subsets, config.seed):
+                rows = dataset.patterns[index].double()
+                memory = ModernHopfield(beta, similarity=similarity)
+                memory.store(rows)
+                cue = occlude_half(rows, shape=dataset.shape)
+                if similarity == "dot":  # as in the document: what is hidden is simply 0
+                    cue = Cue(cue.state)
+                found = memory.retrieve(cue, clamp=False, steps=PATIENCE)
+                first = memory.retrieve(cue, clamp=False, steps=1).state
+                left = (first - found.state).abs().amax(dim=1)
+                figures.append({
+                    "one_is_enough": share(left <= HALF_LEVEL),
+                    "left_after_one": left.mean().item(),
+                    "steps": found.steps.double().mean().item(),
+                })  # fmt: skip
+                counts += found.steps.tolist()
+            yield record(
+                "steps", similarity, config,
+                n=n, similarity=similarity, case_beta=beta, most=max(counts),
+                **summarise(figures),
+            )  # fmt: skip
+
+
+def energies(config: EnergyConfig, dataset: Dataset) -> Iterator[Record]:
+    """The library's energy and the document's along the same ways, and how often either rises."""
+    index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
+    rows = dataset.patterns[index].double()
+    cues = occlude_half(rows, shape=dataset.shape).state
+    for beta in config.betas:
+        memory = ModernHopfield(beta)
+        memory.store(rows)
+        ways = _ways(memory, cues)
+        library = torch.stack([memory.energy(state) for state in ways])
+        document = torch.stack([baselines.continuous_energy(rows, state, beta) for state in ways])
+        yield record(
+            "energies", "modern", config,
+            beta=beta, length=len(ways) - 1,
+            library=library[:, : config.shown].T, document=document[:, : config.shown].T,
+            library_rises=share(_rises(library)), document_rises=share(_rises(document)),
+        )  # fmt: skip
+
+
+def _ways(memory: ModernHopfield, cues: Tensor, limit: int = 30) -> list[Tensor]:
+    """States from the cues on, until none of them changes any more."""
+    ways = [cues]
+    for _ in range(limit):
+        ways.append(memory.update(ways[-1]))
+        if (ways[-1] - ways[-2]).abs().max() <= 1e-6:
+            break
+    return ways
+
+
+def _rises(energy: Tensor) -> Tensor:
+    """For every cue: does its energy rise at any step by more than rounding does?"""
+    return (energy.diff(dim=0) > 1e-9 * energy.abs().amax(dim=0).clamp(min=1.0)).any(dim=0)

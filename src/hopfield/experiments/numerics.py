@@ -1,0 +1,166 @@
+"""What the walkthrough says of encodings, speed and overflow, measured."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..corruption import occlude_half
+from ..data import Dataset
+from ..memories import DenseHopfield, ModernHopfield
+from . import baselines
+from .records import Record, record
+from .sampling import draws, same_picture, share, sizes, subsets, summarise
+
+
+@dataclass(frozen=True)
+class EncodingConfig:
+    """Classical and continuous networks with images as ±1 and as 0 … 1."""
+
+    stored: tuple[int, ...] = (1, 2, 3, 10, 100)
+    beta: float = 8.0
+    subsets: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SpeedConfig:
+    """The loop rule against the closed form, one cue each."""
+
+    stored: int = 10
+    scale: float = 0.1
+    repeats: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class OverflowConfig:
+    """Plain exponentials in float32 against the library's, by β."""
+
+    betas: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 32.0)
+    stored: int = 100
+    seed: int = 0
+
+
+def encodings(config: EncodingConfig, dataset: Dataset) -> Iterator[Record]:
+    """Both kinds of network with both encodings, each asked for half-hidden images."""
+    for n in sizes(config.stored, dataset):
+        for case, measure in (*_BINARY.items(), *_CONTINUOUS.items()):
+            figures = [
+                measure(dataset, dataset.patterns[index], config.beta)
+                for index in subsets(
+                    len(dataset.patterns), n, draws(n, config.subsets), config.seed
+                )
+            ]
+            network = "binary" if case in _BINARY else "continuous"
+            yield record("encodings", case, config, network=network, n=n, **summarise(figures))
+
+
+def _plus_minus(dataset: Dataset, rows: Tensor, _: float) -> dict[str, float]:
+    """±1, the document's rule: ink where the field is positive, the hidden half taken for ink."""
+    inked = torch.where(rows > 0, 1.0, -1.0)
+    return _hebbian(dataset, inked, torch.zeros(rows.shape[1]))
+
+
+def _zero_one(dataset: Dataset, rows: Tensor, _: float) -> dict[str, float]:
+    """The same rule with 0/1 in place of ±1."""
+    return _hebbian(dataset, (rows > 0).float(), torch.zeros(rows.shape[1]))
+
+
+def _zero_one_centred(dataset: Dataset, rows: Tensor, _: float) -> dict[str, float]:
+    """0/1 with the mean ink subtracted from patterns and cue (the covariance rule)."""
+    inked = (rows > 0).float()
+    return _hebbian(dataset, inked, inked.mean().expand(rows.shape[1]))
+
+
+def _hebbian(dataset: Dataset, inked: Tensor, mean: Tensor) -> dict[str, float]:
+    """Exact recall, up to sign, of one synchronous step with the diagonal kept."""
+    cue = occlude_half(inked, shape=dataset.shape, fill=1.0).state
+    field = ((cue - mean) @ (inked - mean).T) @ (inked - mean)
+    right = ((field > 0) == (inked > 0)).all(dim=1)
+    negative = ((field > 0) != (inked > 0)).all(dim=1)
+    return {"right": share(right | negative)}
+
+
+def _grey(low: float, hidden: float) -> Callable[[Dataset, Tensor, float], dict[str, float]]:
+    """A measurement with grey levels in [low, 1] and the hidden half at the value `hidden`."""
+
+    def measure(dataset: Dataset, rows: Tensor, beta: float) -> dict[str, float]:
+        scaled = low + (1 - low) * rows
+        memory = ModernHopfield(beta)
+        memory.store(scaled)
+        cue = occlude_half(scaled, shape=dataset.shape, fill=hidden)
+        strongest = memory.retrieve(cue, steps=0).index
+        state = (memory.update(cue.state) - low) / (1 - low)
+        return {
+            "right": share(strongest == torch.arange(len(rows))),
+            "exact": share(same_picture(rows, state)),
+        }
+
+    return measure
+
+
+_BINARY = {"±1": _plus_minus, "0/1": _zero_one, "0/1, mean subtracted": _zero_one_centred}
+_CONTINUOUS = {
+    "[0, 1]": _grey(0.0, 0.0),
+    "[−1, 1], hidden 0": _grey(-1.0, 0.0),
+    "[−1, 1], hidden −1": _grey(-1.0, -1.0),
+}
+
+
+def speed(config: SpeedConfig, dataset: Dataset) -> Iterator[Record]:
+    """Milliseconds a cue: the loop, the same rule in closed form, the continuous update."""
+    index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
+    binary, grey = dataset.binary()[index], dataset.patterns[index]
+    beta = config.scale * 784 / binary.shape[1]
+    dense, modern = DenseHopfield(beta), ModernHopfield(8.0)
+    dense.store(binary)
+    modern.store(grey)
+    cue = occlude_half(binary, shape=dataset.shape, fill=1.0).state[0]
+    dark = occlude_half(grey, shape=dataset.shape, fill=0.0).state[0]
+    loop = baselines.dense_step(binary, cue, 1 / beta)
+    yield record(
+        "speed", "one cue", config,
+        units=binary.shape[1], beta=beta,
+        units_agreeing=share(loop == dense.update(cue)),
+        loop_ms=_milliseconds(lambda: baselines.dense_step(binary, cue, 1 / beta), 1),
+        closed_ms=_milliseconds(lambda: dense.update(cue), config.repeats),
+        modern_ms=_milliseconds(lambda: modern.update(dark), config.repeats),
+    )  # fmt: skip
+
+
+def _milliseconds(call: Callable[[], object], repeats: int) -> float:
+    """The fastest of several calls: what is left is the work, not what else the machine did."""
+    fastest = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        fastest = min(fastest, time.perf_counter() - start)
+    return 1000 * fastest
+
+
+def overflow(config: OverflowConfig, dataset: Dataset) -> Iterator[Record]:
+    """How many cues plain float32 exponentials spoil at each β, and how many the library does."""
+    index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
+    binary, grey = dataset.binary()[index], dataset.patterns[index]
+    for beta in config.betas:
+        dense, modern = DenseHopfield(beta), ModernHopfield(beta)
+        dense.store(binary)
+        modern.store(grey)
+        halves = occlude_half(binary, shape=dataset.shape, fill=1.0).state
+        dark = occlude_half(grey, shape=dataset.shape, fill=0.0).state
+        yield record(
+            "overflow", "float32", config,
+            beta=beta, largest_score=(halves @ binary.T).max().item() * beta,
+            dense_plain=_spoilt(baselines.plain_exponentials(binary, halves, beta)[:, None]),
+            dense_library=_spoilt(dense.energy(halves)[:, None]),
+            modern_plain=_spoilt(baselines.plain_softmax_step(grey, dark, beta)),
+            modern_library=_spoilt(modern.update(dark)),
+        )  # fmt: skip
+
+
+def _spoilt(values: Tensor) -> float:
+    """Fraction of rows that hold a NaN or an infinity."""
+    return share(~torch.isfinite(values).all(dim=1))

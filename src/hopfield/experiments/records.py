@@ -1,0 +1,145 @@
+"""Records: the flat lines that experiments yield, and the file that keeps them.
+
+A file of records is JSON lines: a header with the versions that made it, then one record a line,
+
+    {"experiment": …, "case": …, the config's fields …, "seed": …, the results …}
+
+so that pictures, tables and verdicts can all be drawn again from the file alone.
+"""
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from ..errors import FileFormatError
+
+FORMAT = 1
+"""Version of the file; a reader refuses any other."""
+
+Record = dict[str, Any]
+
+
+class MissingRecordError(LookupError):
+    """No record answers the question: that experiment was not run, or not at that size."""
+
+
+def record(experiment: str, case: str, config: Any, **results: Any) -> Record:
+    """One flat record: which experiment and case, the fields of `config`, the results."""
+    settings = asdict(config)
+    seed = settings.pop("seed")
+    clash = sorted(set(settings) & set(results))
+    if clash:
+        raise KeyError(f"results of {experiment!r} hide its config: {', '.join(clash)}")
+    line = {"experiment": experiment, "case": case, **settings, "seed": seed, **results}
+    return {key: _plain(value) for key, value in line.items()}
+
+
+def spread(name: str, values: Sequence[float] | Tensor) -> dict[str, float]:
+    """Mean and standard deviation of a figure over subsets, as two fields of a record."""
+    tensor = torch.as_tensor(values, dtype=torch.float64)
+    deviation = tensor.std().item() if tensor.numel() > 1 else 0.0
+    return {name: tensor.mean().item(), f"{name}_sd": deviation}
+
+
+def pixels(images: Tensor) -> list[list[int]]:
+    """Images in [0, 1] as rows of whole numbers 0 … 255, small enough to keep in a record."""
+    return (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).flatten(1).tolist()
+
+
+def find(records: Iterable[Record], experiment: str, **fields: Any) -> Record:
+    """The first record of `experiment` whose fields have these values."""
+    for line in select(records, experiment, **fields):
+        return line
+    asked = ", ".join(f"{key}={value!r}" for key, value in fields.items())
+    raise MissingRecordError(f"no record of {experiment!r} with {asked or 'any fields'}")
+
+
+def select(records: Iterable[Record], experiment: str, **fields: Any) -> list[Record]:
+    """All records of `experiment` whose fields have these values, in their order."""
+    return [
+        line
+        for line in records
+        if line["experiment"] == experiment
+        and all(line.get(key) == value for key, value in fields.items())
+    ]
+
+
+def header(**facts: Any) -> Record:
+    """The first line of a file: what made the records, and nothing about whose machine it was."""
+    return {
+        "experiment": "header",
+        "format": FORMAT,
+        "hopfield": metadata.version("hopfield"),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": torch.get_num_threads(),
+        **facts,
+    }
+
+
+def write(path: Path, head: Record, records: Iterable[Record]) -> None:
+    """Write header and records as JSON lines, all or nothing."""
+    lines = [json.dumps(line, ensure_ascii=False, allow_nan=False) for line in (head, *records)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read(path: Path) -> tuple[Record, list[Record]]:
+    """Header and records of a file that `write` made."""
+    try:
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FileFormatError(f"{path} cannot be read as records (JSON lines): {error}.") from None
+    if not lines or lines[0].get("experiment") != "header":
+        raise FileFormatError(f"{path} must begin with a header line, but has none.")
+    head, *records = lines
+    if head.get("format") != FORMAT:
+        raise FileFormatError(
+            f"{path} must be of format {FORMAT}, but is of format {head.get('format')!r}. "
+            "Make it again with this version: hopfield demo."
+        )
+    return head, records
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file aside and rename it, so that a reader sees the old one or the new one."""
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(aside, 0o666 & ~_umask())
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The process's umask, which mkstemp ignores; it can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _plain(value: Any) -> Any:
+    """Tensors, tuples and mappings as JSON has them."""
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        raise TypeError("records are flat: give each entry of the mapping a field of its own")
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,310 @@
+"""The judges of the documents' claims: records in, a score with its measurement and reason out."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .records import Record, find, select
+from .wording import amount, listed, number, percent, rate
+
+Judge = Callable[[Sequence[Record]], "Finding"]
+
+
+class Finding(NamedTuple):
+    """What the records say of one claim."""
+
+    score: float
+    measured: str
+    reason: str
+
+
+def perfect_with(n: int) -> Judge:
+    """The classical network by the document's rule, n stored."""
+
+    def judge(records: Sequence[Record]) -> Finding:
+        theirs = find(records, "classical", case="document", n=n, patterns="images")
+        ours = find(records, "classical", case="library", n=n, patterns="images")
+        score = theirs["exact_blind"]
+        lost = "" if score == 1 else "the hidden half, filled with ink, pulls like any evidence; "
+        return Finding(
+            score,
+            f"{rate(theirs, 'exact_blind')} returned over {theirs['samples']} draws",
+            f"{lost}unknown instead of ink and unit by unit: {rate(ours, 'exact_blind')}.",
+        )
+
+    return judge
+
+
+def correlation_not_capacity(records: Sequence[Record]) -> Finding:
+    """Ten images against ten random patterns of the same size, by the same rule."""
+    images = find(records, "classical", case="document", n=10, patterns="images")
+    noise = find(records, "classical", case="document", n=10, patterns="random")
+    ours = find(records, "classical", case="library", n=10, patterns="images")
+    theirs = find(records, "classical", case="library", n=10, patterns="random")
+    cure = find(records, "classical", case="pseudo_inverse", n=10, patterns="images")
+    past = "beyond" if images["load"] > 0.138 else "below"
+    return Finding(
+        min(theirs["exact_blind"], 1 - ours["exact_blind"]),
+        f"images {rate(ours, 'exact_blind')}, random {rate(theirs, 'exact_blind')}; by the "
+        f"document's rule {rate(images, 'exact_blind')} and {rate(noise, 'exact_blind')}",
+        f"the load n/N = {number(images['load'])} is {past} Hebb's 0.138; "
+        f"pseudo-inverse, which removes correlation: {rate(cure, 'exact_blind')} of the images.",
+    )
+
+
+def flips_by_symmetry(records: Sequence[Record]) -> Finding:
+    """Negatives with the document's activation and with sign."""
+    line = find(records, "flips")
+    theirs, ours = line["document"], line["sign"]
+    return Finding(
+        ours / theirs if theirs else 1.0,
+        f"negatives: {rate(line, 'document')} with its activation, {rate(line, 'sign')} with sign",
+        "its activation gives ink, −1, where the field is positive: the exact negative."
+        if theirs > ours else "both activations give negatives equally often.",
+    )  # fmt: skip
+
+
+def binary_encoding(records: Sequence[Record]) -> Finding:
+    """Of what ±1 returns by the document's rule, how much 0/1 loses, over 1, 2 and 3 stored."""
+    of = {
+        case: [find(records, "encodings", case=case, n=n) for n in (1, 2, 3)]
+        for case in ("±1", "0/1", "0/1, mean subtracted")
+    }
+    kept = {case: sum(line["right"] for line in lines) for case, lines in of.items()}
+    each = {case: listed([percent(line["right"]) for line in lines]) for case, lines in of.items()}
+    lost = 1 - kept["0/1"] / kept["±1"] if kept["±1"] else 0.0
+    return Finding(
+        max(0.0, lost),
+        f"1, 2 and 3 stored: ±1 {each['±1']}; 0/1 {each['0/1']}",
+        f"0/1 returns {percent(1 - lost)} of what ±1 does; with the mean subtracted from 0/1: "
+        f"{each['0/1, mean subtracted']}.",
+    )
+
+
+def dense_with(n: int) -> Judge:
+    """The dense network, hidden half as ink, n stored."""
+
+    def judge(records: Sequence[Record]) -> Finding:
+        ink = find(records, "dense", case="ink", n=n)
+        unknown = find(records, "dense", case="unknown", n=n)
+        return Finding(
+            ink["exact"],
+            f"{rate(ink, 'exact')} returned over {ink['samples']} draws",
+            f"with the hidden half unknown instead of ink: {rate(unknown, 'exact')}.",
+        )
+
+    return judge
+
+
+def dense_mistakes(records: Sequence[Record]) -> Finding:
+    """Of the mistakes with 100 stored, how many are left when ink is no evidence."""
+    ink = find(records, "dense", case="ink", n=100)
+    unknown = find(records, "dense", case="unknown", n=100)
+    mistakes, left = 1 - ink["exact"], 1 - unknown["exact"]
+    return Finding(
+        min(1.0, left / mistakes) if mistakes else 0.0,
+        f"mistakes: {percent(mistakes)} with ink, {percent(left)} with the half unknown",
+        f"{percent(max(0.0, mistakes - left))} are the ink's doing; "
+        f"{percent(unknown['ambiguous'])} of the visible halves belong to several stored images.",
+    )
+
+
+def overflow(records: Sequence[Record]) -> Finding:
+    """Cues that plain float32 exponentials spoil."""
+    lines = select(records, "overflow")
+    last = lines[-1] if lines else find(records, "overflow")
+    first = next((line for line in lines if line["dense_plain"] or line["modern_plain"]), None)
+    plain = max(last["dense_plain"], last["modern_plain"])
+    library = max(max(line["dense_library"], line["modern_library"]) for line in lines)
+    return Finding(
+        plain - library,
+        f"spoilt from β = {number(first['beta'])} on" if first else "none spoilt",
+        f"at β = {number(last['beta'])} the largest exponent is {number(last['largest_score'])}, "
+        f"float32 holds 88; the library, which subtracts the largest: {percent(library)} spoilt.",
+    )
+
+
+def speed(records: Sequence[Record]) -> Finding:
+    """The loop's time against the vectorised updates."""
+    line = find(records, "speed")
+    return Finding(
+        1 - line["modern_ms"] / line["loop_ms"],
+        f"{number(line['loop_ms'])} ms a cue against {number(line['modern_ms'])} ms",
+        f"the dense rule itself in closed form takes {number(line['closed_ms'])} ms and gives "
+        f"{percent(line['units_agreeing'])} of the same units: it can be vectorised too.",
+    )
+
+
+def continuous_encoding(records: Sequence[Record]) -> Finding:
+    """The continuous network in both ranges."""
+    unit = find(records, "encodings", case="[0, 1]", n=10)
+    signs = find(records, "encodings", case="[−1, 1], hidden 0", n=10)
+    dark = find(records, "encodings", case="[−1, 1], hidden −1", n=10)
+    best = max(signs["right"], dark["right"])
+    better = "does better" if best > unit["right"] else "does not do better"
+    return Finding(
+        min(unit["right"], 1 - best),
+        f"right image strongest: [0, 1] {rate(unit, 'right')}, [−1, 1] {rate(signs, 'right')}",
+        f"[−1, 1] {better} with the dot product; with the hidden half at −1: "
+        f"{rate(dark, 'right')}.",
+    )
+
+
+def modern_with(n: int) -> Judge:
+    """The continuous network with the document's β and dot product."""
+
+    def judge(records: Sequence[Record]) -> Finding:
+        dot = find(records, "modern", case="document", n=n)
+        sharp = find(records, "modern", case="sharp", n=n)
+        return Finding(
+            dot["right"],
+            f"right image strongest: {rate(dot, 'right')}; "
+            f"output within half a grey level: {rate(dot, 'exact')}",
+            f"by distance over the known half, β = {number(sharp['case_beta'])}: "
+            f"{rate(sharp, 'right')} strongest, {rate(sharp, 'exact')} within half a grey level.",
+        )
+
+    return judge
+
+
+def one_step(records: Sequence[Record]) -> Finding:
+    """How far one step goes, at the worst of the sizes measured."""
+    lines = select(records, "steps", similarity="dot")
+    worst = min(lines, key=lambda line: line["one_is_enough"]) if lines else _missing(records)
+    each = [f"{percent(line['one_is_enough'])} with {number(line['n'])}" for line in lines]
+    return Finding(
+        worst["one_is_enough"],
+        f"one step was enough for {listed(each)} stored",
+        f"steps until it settles: {number(worst['steps'])} on average, at most "
+        f"{number(worst['most'])}, with {number(worst['n'])} stored.",
+    )
+
+
+def _missing(records: Sequence[Record]) -> Record:
+    """Raise for an experiment that left no records."""
+    return find(records, "steps", similarity="dot")
+
+
+def global_minimum(records: Sequence[Record]) -> Finding:
+    """How many half-hidden images end at the lowest energy found."""
+    at_eight = find(records, "stationary", similarity="dot", beta=8.0)
+    gentle = select(records, "stationary", similarity="dot")[0]
+    return Finding(
+        at_eight["lowest_share"],
+        f"β = 8: {rate(at_eight, 'lowest_share')} of cues; "
+        f"{number(at_eight['distinct'])} different ends on average",
+        f"with one end, at β = {number(gentle['beta'])}, it is {rate(gentle, 'lowest_share')}; "
+        f"where every cue did reach it, every cue would return the same picture.",
+    )
+
+
+def many_mixtures(records: Sequence[Record]) -> Finding:
+    """Distinct stationary points that are not stored, at β up to 1."""
+    low = [line for line in select(records, "stationary", similarity="dot") if line["beta"] <= 1]
+    if not low:
+        find(records, "stationary", similarity="dot")
+    counts = [line["distinct"] * (1 - line["stored_share"]) for line in low]
+    each = [
+        f"{number(count)} at β = {number(line['beta'])}"
+        for line, count in zip(low, counts, strict=True)
+    ]
+    return Finding(
+        sum(count > 1.5 for count in counts) / len(counts),
+        f"mixtures on average: {listed(each)}",
+        f"below some β one mixture is left, near the mean of all; "
+        f"at β = {number(low[0]['beta'])} there {_are(low[0]['distinct'])} in all.",
+    )
+
+
+def _are(count: float) -> str:
+    return f"is {number(count)}" if count == 1 else f"are {number(count)}"
+
+
+def only_stored(records: Sequence[Record]) -> Finding:
+    """Stationary points that are stored patterns, at the largest β, by similarity."""
+    dot = select(records, "stationary", similarity="dot")
+    last = dot[-1] if dot else find(records, "stationary", similarity="dot")
+    at_eight = find(records, "stationary", similarity="dot", beta=8.0)
+    distance = select(records, "stationary", similarity="euclidean")[-1]
+    return Finding(
+        last["stored_share"],
+        f"β = {number(last['beta'])}: {rate(last, 'stored_share')}; "
+        f"β = 8: {rate(at_eight, 'stored_share')}",
+        f"not every stored pattern is one: {rate(last, 'stored_kept')} with the dot product, "
+        f"{rate(distance, 'stored_kept')} by distance.",
+    )
+
+
+def stated_energy(records: Sequence[Record]) -> Finding:
+    """Cues along whose way the walkthrough's energy rises, and the library's."""
+    lines = select(records, "energies")
+    worst = max(lines, key=lambda line: line["document_rises"]) if lines else None
+    if worst is None:
+        worst = find(records, "energies")
+    ours = max(line["library_rises"] for line in lines)
+    return Finding(
+        1 - worst["document_rises"],
+        f"it rises for {percent(worst['document_rises'])} of cues at β = {number(worst['beta'])}",
+        f"its formula lacks β inside, 1/β outside and ½; with them it rises for {percent(ours)}.",
+    )
+
+
+def two_or_three(records: Sequence[Record]) -> Finding:
+    """Sweeps at the lowest load, and at the highest."""
+    lines = select(records, "load")
+    if not lines:
+        find(records, "load")
+    light, heavy = lines[0], lines[-1]
+    return Finding(
+        light["two_or_three"],
+        f"{rate(light, 'two_or_three')} with {light['n']} patterns of {light['units']} units",
+        f"on average {amount(light, 'sweeps')} sweeps; with {heavy['n']} patterns "
+        f"{amount(heavy, 'sweeps')}.",
+    )
+
+
+def oscillation(records: Sequence[Record]) -> Finding:
+    """Starts that end in a cycle, by schedule."""
+    together = find(records, "oscillation", case="synchronous")
+    kept = find(records, "oscillation", case="synchronous, diagonal kept")
+    alone = find(records, "oscillation", case="asynchronous")
+    return Finding(
+        float(together["cycling"] > 0 and alone["cycling"] == 0),
+        f"{percent(together['cycling'])} of starts cycle together, {percent(alone['cycling'])} "
+        "one unit at a time",
+        f"with the diagonal kept {percent(kept['cycling'])} do.",
+    )
+
+
+def never_rises(records: Sequence[Record]) -> Finding:
+    """Energy curves that rise anywhere."""
+    line = find(records, "descent")
+    return Finding(
+        1 - line["rising"],
+        f"rises for {percent(line['rising'])} of cues over {line['samples']} networks",
+        "a unit flips only against its field, and the coupling is symmetric.",
+    )
+
+
+def energy_drop(records: Sequence[Record]) -> Finding:
+    """First and last energies against the printed ones."""
+    line = find(records, "descent")
+    off = max(abs(line["start"] + 11) / 11, abs(line["end"] + 48) / 48)
+    return Finding(
+        max(0.0, 1 - off),
+        f"{amount(line, 'start')} to {amount(line, 'end')}",
+        f"with {line['stored']} patterns of {line['units']} units and "
+        f"{percent(line['flipped'])} flipped; the document gives no sizes.",
+    )
+
+
+def attention(records: Sequence[Record]) -> Finding:
+    """The largest difference from torch's attention in float64."""
+    double = find(records, "attention", case="float64")
+    single = find(records, "attention", case="float32")
+    bound = 8 * double["epsilon"] * double["largest"]
+    return Finding(
+        float(double["difference"] <= bound),
+        f"largest difference {number(double['difference'])} (float64)",
+        f"the bound, 8 ε of the largest entry, is {number(bound)}; "
+        f"in float32 the difference is {number(single['difference'])}.",
+    )

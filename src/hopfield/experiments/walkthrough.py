@@ -1,0 +1,238 @@
+"""The walkthrough on real images: three networks, each asked for images whose lower half is hidden.
+
+Each function takes a frozen config and a data set and yields flat records. A rate is measured on
+several random subsets of the images and recorded with its standard deviation over them.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..corruption import occlude_half
+from ..cue import Cue
+from ..data import Dataset
+from ..errors import CapacityWarning
+from ..memories import ClassicalHopfield, DenseHopfield, ModernHopfield
+from ..synthetic import random_binary
+from . import baselines
+from .records import Record, record, spread
+from .sampling import (
+    PICTURES,
+    binary_figures,
+    draws,
+    generator,
+    image,
+    known_entries,
+    picture,
+    same_picture,
+    share,
+    sizes,
+    subsets,
+    summarise,
+)
+
+INK = 1.0
+MASKINGS = ("ink", "unknown")
+
+
+@dataclass(frozen=True)
+class ImagesConfig:
+    """What the data set looks like."""
+
+    pairs: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ClassicalConfig:
+    """Classical networks by the number of images stored."""
+
+    stored: tuple[int, ...] = (1, 2, 3, 10)
+    subsets: int = 30
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class DenseConfig:
+    """The dense exponential network by the number of images stored; β = scale · 784 / N."""
+
+    stored: tuple[int, ...] = (10, 100)
+    scale: float = 0.1
+    subsets: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ModernConfig:
+    """The continuous network: the document's β with the dot product, a sharper one besides."""
+
+    stored: tuple[int, ...] = (10, 100, 1000)
+    beta: float = 8.0
+    sharp: float = 512.0
+    subsets: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class FlipsConfig:
+    """Negatives among the classical network's reconstructions."""
+
+    stored: int = 3
+    subsets: int = 30
+    seed: int = 0
+
+
+def images(config: ImagesConfig, dataset: Dataset) -> Iterator[Record]:
+    """The data set in figures, and its first images: grey and binary, whole and half hidden."""
+    binary = dataset.binary()
+    chosen = next(subsets(len(binary), min(config.pairs, len(binary)), 1, config.seed))
+    rows = binary[chosen].double()
+    overlaps = (rows @ rows.T / rows.shape[1]).abs()
+    off = ~torch.eye(len(rows), dtype=torch.bool)
+    noise = random_binary(len(rows), rows.shape[1], generator=generator(config.seed)).double()
+    halves = occlude_half(binary, shape=dataset.shape)
+    tops = halves.state.unique(dim=0)
+    first = dataset.patterns[chosen[:PICTURES]]
+    yield record(
+        "images", "images", config,
+        data=dataset.name, images=len(binary), units=binary.shape[1], shape=dataset.shape,
+        ink=share(binary > 0), distinct=len(binary.unique(dim=0)), distinct_halves=len(tops),
+        overlap=overlaps[off].mean().item(),
+        overlap_random=(noise @ noise.T / rows.shape[1]).abs()[off].mean().item(),
+        grey=image(first, binary=False), binary=image(binary[chosen[:PICTURES]], binary=True),
+        grey_cue=image(occlude_half(first, shape=dataset.shape, fill=0.0).state, binary=False),
+        binary_cue=image(halves.state[chosen[:PICTURES]], binary=True),
+        known=known_entries(halves)[chosen[:PICTURES]].int(),
+    )  # fmt: skip
+
+
+def classical(config: ClassicalConfig, dataset: Dataset) -> Iterator[Record]:
+    """Hebb's rule as the document has it and as the library does; pseudo-inverse; random patterns.
+
+    The document: diagonal kept, one synchronous step, the hidden half filled with ink. The library:
+    no diagonal, unit after unit until nothing changes, the hidden half unknown.
+    """
+    most = sizes(config.stored, dataset)[-1]
+    for n in sizes(config.stored, dataset):
+        for way in ("document", "library"):
+            yield _classical_case(config, dataset, n, way, "images")
+    for way, source in (
+        ("pseudo_inverse", "images"),
+        ("document", "random"),
+        ("library", "random"),
+    ):
+        yield _classical_case(config, dataset, most, way, source)
+
+
+def _classical_case(
+    config: ClassicalConfig, dataset: Dataset, n: int, way: str, source: str
+) -> Record:
+    """One network at one size, over random subsets, with the pictures of the first subset."""
+    everything = dataset.binary()
+    figures = []
+    shown: dict[str, object] = {}
+    chosen = subsets(len(everything), n, draws(n, config.subsets), config.seed)
+    for draw, index in enumerate(chosen):
+        rows = everything[index]
+        if source == "random":
+            stream = generator(config.seed, n, draw, 1)
+            rows = random_binary(n, rows.shape[1], generator=stream).to(rows.dtype)
+        memory = _classical_memory(way, rows)
+        cue = occlude_half(rows, shape=dataset.shape, fill=INK if way == "document" else None)
+        if way == "document":
+            state, steps = memory.update(cue.state), 1.0
+        else:
+            found = memory.retrieve(cue)
+            state, steps = found.state, found.steps.double().mean().item()
+        figures.append({**binary_figures(rows, state), "sweeps": steps})
+        shown = shown or picture(rows, cue, state, dataset.shape, binary=True)
+    return record(
+        "classical", way, config,
+        n=n, patterns=source, load=n / everything.shape[1], **summarise(figures), **shown,
+    )  # fmt: skip
+
+
+def _classical_memory(way: str, rows: Tensor) -> ClassicalHopfield:
+    """A network that holds `rows`; past its capacity too, since that is what is measured."""
+    if way == "document":
+        memory = ClassicalHopfield("hebbian", diagonal=True, schedule="synchronous")
+    else:
+        memory = ClassicalHopfield("pseudo_inverse" if way == "pseudo_inverse" else "hebbian")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CapacityWarning)
+        memory.store(rows)
+    return memory
+
+
+def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
+    """The dense exponential network (Demircigil), one sweep of all units, by both maskings."""
+    everything = dataset.binary()
+    beta = config.scale * 784 / everything.shape[1]
+    for n in sizes(config.stored, dataset):
+        for masking in MASKINGS:
+            figures = []
+            shown: dict[str, object] = {}
+            for index in subsets(len(everything), n, config.subsets, config.seed):
+                rows = everything[index]
+                memory = DenseHopfield(beta)
+                memory.store(rows)
+                fill = INK if masking == "ink" else None
+                cue = occlude_half(rows, shape=dataset.shape, fill=fill)
+                state = memory.retrieve(cue, clamp=False, steps=1).state
+                figures.append({**binary_figures(rows, state), "ambiguous": _ambiguous(cue)})
+                shown = shown or picture(rows, cue, state, dataset.shape, binary=True)
+            yield record("dense", masking, config, n=n, beta=beta, **summarise(figures), **shown)
+
+
+def _ambiguous(cue: Cue) -> float:
+    """Fraction of cues that another stored pattern gave too: no network can tell them apart."""
+    _, inverse, counts = cue.state.unique(dim=0, return_inverse=True, return_counts=True)
+    return share(counts[inverse] > 1)
+
+
+def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
+    """The continuous network: dot product as in the document, distance over the known half."""
+    cases = (
+        ("document", "dot", config.beta),
+        ("same beta", "euclidean", config.beta),
+        ("sharp", "euclidean", config.sharp),
+    )
+    for n in sizes(config.stored, dataset):
+        for case, similarity, beta in cases:
+            figures = []
+            shown: dict[str, object] = {}
+            for index in subsets(len(dataset.patterns), n, config.subsets, config.seed):
+                rows = dataset.patterns[index]
+                memory = ModernHopfield(beta, similarity=similarity)
+                memory.store(rows)
+                cue = occlude_half(rows, shape=dataset.shape)
+                found = memory.retrieve(cue)
+                right = found.index == torch.arange(n)
+                state = memory.update(cue.state) if case == "document" else found.state
+                figures.append({
+                    "right": share(right),
+                    "exact": share(same_picture(rows, state)),
+                    "error": (state - rows).abs().mean().item(),
+                })  # fmt: skip
+                shown = shown or picture(rows, cue, state, dataset.shape, binary=False)
+            yield record(
+                "modern", case, config,
+                n=n, similarity=similarity, case_beta=beta, **summarise(figures), **shown,
+            )  # fmt: skip
+
+
+def flips(config: FlipsConfig, dataset: Dataset) -> Iterator[Record]:
+    """How often a reconstruction is a negative: with the document's activation, and with sign."""
+    everything = dataset.binary()
+    negative, positive = [], []
+    for index in subsets(len(everything), config.stored, config.subsets, config.seed):
+        rows = -everything[index]  # the document's ink is −1
+        cue = occlude_half(rows, shape=dataset.shape, fill=-INK).state
+        field = cue @ baselines.outer_products(rows)
+        negative.append(share((baselines.activation(field) * rows).sum(dim=1) < 0))
+        positive.append(share((torch.where(field > 0, 1.0, -1.0) * rows).sum(dim=1) < 0))
+    figures = spread("document", negative) | spread("sign", positive)
+    yield record("flips", "flips", config, **figures)

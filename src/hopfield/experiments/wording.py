@@ -1,0 +1,68 @@
+"""Figures in words: how a share, a spread or a number is written in captions and verdicts."""
+
+from .records import Record
+
+NARROW = "\u00a0"
+"""A space that does not break: a number stays with its unit."""
+
+
+def percent(value: float) -> str:
+    """A share as a percentage; never rounded up to all or down to none."""
+    return f"{_share(value).removesuffix('.0')}{NARROW}%"
+
+
+def rate(line: Record, field: str) -> str:
+    """A share of a record with its standard deviation over subsets, in percent."""
+    deviation = 100 * line.get(f"{field}_sd", 0.0)
+    spread = f" ± {deviation:.1f}" if deviation >= 0.05 else ""
+    return f"{_share(line[field])}{spread}{NARROW}%".replace(" ± ", f"{NARROW}±{NARROW}")
+
+
+def amount(line: Record, field: str) -> str:
+    """A figure of a record with its standard deviation, both to the same decimals."""
+    value, deviation = line[field], line.get(f"{field}_sd", 0.0)
+    if not deviation:
+        return number(value)
+    decimals = max(0, 1 - _exponent(deviation))
+    both = f"{value:.{decimals}f}{NARROW}±{NARROW}{deviation:.{decimals}f}"
+    return both.replace("-", "−")
+
+
+def number(value: float) -> str:
+    """A number to three significant digits, a whole number as it is."""
+    if value == int(value) and abs(value) < 1e6:
+        return f"{int(value):,}".replace(",", NARROW).replace("-", "−")
+    if 1e-3 <= abs(value) < 1e6:
+        digits = f"{value:.{max(0, 2 - _exponent(value))}f}"
+        return (digits.rstrip("0").rstrip(".") if "." in digits else digits).replace("-", "−")
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}·10{_raised(int(exponent))}".replace("-", "−")
+
+
+def small(value: float) -> str:
+    """A difference: below a thousandth only that it is."""
+    return number(value) if value == 0 or value >= 1e-3 else f"below{NARROW}0.001"
+
+
+def listed(parts: list[str]) -> str:
+    """Parts in a sentence: a, b and c."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _share(value: float) -> str:
+    """A share times 100."""
+    if 0 < value < 0.001:
+        return "under 0.1"
+    if 0.999 < value < 1:
+        return "over 99.9"
+    return f"{100 * value:.{0 if value in (0.0, 1.0) else 1}f}"
+
+
+def _exponent(value: float) -> int:
+    return int(f"{value:e}".split("e")[1])
+
+
+def _raised(exponent: int) -> str:
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
