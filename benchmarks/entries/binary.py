@@ -1,0 +1,98 @@
+"""Binary networks against the documents' loops."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from hopfield import ClassicalHopfield, DenseHopfield, rules
+from hopfield.experiments import baselines
+
+from ..harness import Case, Contender, Entry, Target
+from ..inputs import binary
+
+DIVISOR = 10.0
+"""What the walkthrough divides overlaps by: β = 1/10."""
+
+
+def demircigil(n: int, dim: int, queries: int) -> Case:
+    """One synchronous sweep; the loop runs on the first probe only."""
+    patterns, probes = binary(n, dim, queries)
+    memory = DenseHopfield(1 / DIVISOR)
+    memory.store(patterns)
+    return Case(
+        {
+            "walkthrough's loop": Contender(
+                lambda: baselines.dense_step(patterns, probes[0], DIVISOR)[None],
+                first=1,
+                units=1 / queries,
+            ),
+            "update": Contender(lambda: memory.update(probes)),
+        },
+        partial(_dense_sweep, patterns, probes),
+    )
+
+
+def _dense_sweep(patterns: Tensor, probes: Tensor) -> Tensor:
+    """Both energies of every unit in float64, β⁻¹ log Σ exp(βs) with the unit at +1 and at −1."""
+    rows, states = patterns.double(), probes.double()
+    without = (states @ rows.T)[:, :, None] - rows * states[:, None, :]
+    up, down = (((without + sign * rows) / DIVISOR).logsumexp(1) for sign in (1, -1))
+    return (up - down).sign()
+
+
+def asynchronous(n: int, dim: int, queries: int) -> Case:
+    """Probes iterated until nothing changes; seconds are those of one probe."""
+    patterns, probes = binary(n, dim, queries)
+    memory = ClassicalHopfield()
+    memory.store(patterns)
+    coupling = rules.hebbian(patterns)
+    generator = torch.Generator().manual_seed(0)
+    return Case(
+        {
+            "from-scratch loop": Contender(
+                lambda: baselines.classical_sweeps(coupling, probes[0], generator)[0][None],
+                first=1,
+            ),
+            "retrieve, one probe": Contender(
+                lambda: memory.retrieve(probes[:1]), answer=lambda found: found.state, first=1
+            ),
+            "retrieve, all probes": Contender(
+                lambda: memory.retrieve(probes), answer=lambda found: found.state, units=queries
+            ),
+        },
+        partial(fixed_points, patterns, probes),
+    )
+
+
+def fixed_points(patterns: Tensor, probes: Tensor) -> Tensor:
+    """Where the loop leads in float64; at this load every order of units leads there."""
+    coupling, generator = rules.hebbian(patterns.double()), torch.Generator().manual_seed(1)
+    return torch.stack(
+        [baselines.classical_sweeps(coupling, probe, generator)[0] for probe in probes.double()]
+    )
+
+
+ENTRIES = (
+    Entry(
+        "demircigil",
+        "dense exponential network, 100 patterns of 784 units, 64 probes, one synchronous sweep; "
+        "the loop is timed on one probe and scaled",
+        demircigil,
+        ({"n": 100, "dim": 784, "queries": 64},),
+        {"n": 5, "dim": 24, "queries": 3},
+        (Target("update", 1e5, "≥ 100 000× the walkthrough's loop"),),
+    ),
+    Entry(
+        "asynchronous",
+        "classical network, 40 patterns of 784 units, 20 % of a probe flipped, iterated "
+        "asynchronously until it settles; seconds a probe",
+        asynchronous,
+        ({"n": 40, "dim": 784, "queries": 100},),
+        {"n": 2, "dim": 64, "queries": 3},
+        (
+            Target("retrieve, one probe", 27, "≥ 27× the from-scratch loop"),
+            Target("retrieve, all probes", 1000, "≥ 1000× the from-scratch loop"),
+        ),
+    ),
+)

@@ -1,0 +1,72 @@
+"""Learning rules against the loop, the SVD and the textbook."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from hopfield import rules
+from hopfield.experiments import baselines
+
+from ..harness import Case, Contender, Entry, Target
+from ..inputs import binary
+from ..plain import off_diagonal, svd_projection, textbook_storkey
+
+Rule = Callable[[Tensor], Tensor]
+
+
+def _case(ours: Rule, other: str, theirs: Rule, n: int, dim: int) -> Case:
+    """Rounding of n steps on entries as large as the largest."""
+    patterns, _ = binary(n, dim, 1)
+    exact = ours(patterns.double())
+    eps = torch.finfo(patterns.dtype).eps
+    return Case(
+        {
+            other: Contender(lambda: theirs(patterns)),
+            "rules": Contender(lambda: ours(patterns)),
+        },
+        lambda: theirs(patterns.double()),
+        tolerance=16 * eps * n * exact.abs().max().item(),
+    )
+
+
+def _loop(patterns: Tensor) -> Tensor:
+    """The walkthrough's outer products, brought to Hebb's scale."""
+    return off_diagonal(baselines.outer_products(patterns)) / patterns.shape[-1]
+
+
+def _entry(name: str, what: str, build: Callable[..., Case], bound: float, other: str) -> Entry:
+    return Entry(
+        name,
+        f"{what}: 280 patterns of 2048 units to their coupling",
+        build,
+        ({"n": 280, "dim": 2048},),
+        {"n": 4, "dim": 32},
+        (Target("rules", bound, f"≥ {bound:g}× {other}"),),
+    )
+
+
+ENTRIES = (
+    _entry(
+        "hebb",
+        "Hebb's rule",
+        partial(_case, rules.hebbian, "loop of outer products", _loop),
+        35,
+        "the loop",
+    ),
+    _entry(
+        "pseudo-inverse",
+        "the pseudo-inverse rule",
+        partial(_case, rules.pseudo_inverse, "SVD", svd_projection),
+        3,
+        "the SVD",
+    ),
+    _entry(
+        "storkey",
+        "Storkey's rule",
+        partial(_case, rules.storkey, "textbook", textbook_storkey),
+        20,
+        "the textbook's way",
+    ),
+)

@@ -1,0 +1,149 @@
+"""What a fresh process waits for: the import, and the first retrieval."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import plain
+from ..harness import Case, Contender, Entry, Size, Target
+from ..inputs import binary, normal
+from ..memory import ROOT
+from .binary import fixed_points
+
+TIMED = """
+import json, time
+{before}
+start = time.perf_counter()
+{timed}
+print(json.dumps([time.perf_counter() - start, {answer}]))
+"""
+"""A process of its own: what it prepares, what is timed, what it answers."""
+
+
+def _fresh(before: str, timed: str, answer: str = "None") -> Any:
+    """Seconds and answer of some code in a process of its own."""
+    code = TIMED.format(before=before, timed=timed, answer=answer)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def _own(found: list[Any]) -> float:
+    return float(found[0])
+
+
+def _answer(found: list[Any]) -> Tensor:
+    return torch.tensor(found[1], dtype=torch.float64)
+
+
+def _contender(before: str, timed: str, answer: str) -> Contender:
+    return Contender(partial(_fresh, before, timed, answer), _answer, clock=_own)
+
+
+def imports() -> Case:
+    """Seconds of `import torch`, and of `import hopfield` after it."""
+    return Case(
+        {
+            "import torch": Contender(partial(_fresh, "", "import torch"), None, clock=_own),
+            "import hopfield": Contender(
+                partial(_fresh, "import torch", "import hopfield"), None, clock=_own
+            ),
+        },
+        lambda: torch.zeros(0),
+    )
+
+
+def first_retrieve(n: int, dim: int, queries: int) -> Case:
+    """The first retrieval of a modern memory; plain torch reads as often."""
+    rows, cues = normal(n, dim, queries)
+    before = f"""
+from hopfield import ModernHopfield
+from benchmarks.inputs import normal
+from benchmarks.plain import naive
+rows, cues = normal({n}, {dim}, {queries})
+"""
+    ours = "memory = ModernHopfield(); memory.store(rows); state = memory.retrieve(cues).state"
+    theirs = """
+state, before = naive(rows, cues, 1.0), cues
+while bool((state - before).abs().max() > 1e-4):
+    state, before = naive(rows, state, 1.0), state
+"""
+    return Case(
+        {
+            "naive torch": _contender(before, theirs, "state.tolist()"),
+            "retrieve": _contender(before, ours, "state.tolist()"),
+        },
+        lambda: plain.exactly(partial(plain.naive, beta=1.0), rows, cues),
+        plain.slack(rows, cues, 1.0) + 1e-4 * rows.abs().max().item(),
+    )
+
+
+def first_sweep(n: int, dim: int, queries: int) -> Case:
+    """The first retrieval of a classical memory; the loop follows one probe after another."""
+    rows, cues = binary(n, dim, queries)
+    before = f"""
+import torch
+from hopfield import ClassicalHopfield
+from hopfield.experiments.baselines import classical_sweeps
+from hopfield.rules import hebbian
+from benchmarks.inputs import binary
+rows, cues = binary({n}, {dim}, {queries})
+"""
+    ours = "memory = ClassicalHopfield(); memory.store(rows); state = memory.retrieve(cues).state"
+    theirs = """
+coupling, generator = hebbian(rows), torch.Generator().manual_seed(0)
+state = torch.stack([classical_sweeps(coupling, cue, generator)[0] for cue in cues])
+"""
+    return Case(
+        {
+            "from-scratch loop": _contender(before, theirs, "state.tolist()"),
+            "retrieve": _contender(before, ours, "state.tolist()"),
+        },
+        partial(fixed_points, rows, cues),
+    )
+
+
+def _first(name: str, what: str, build: Callable[..., Case], size: Size, quick: Size) -> Entry:
+    return Entry(
+        name,
+        f"{what}, first call in a fresh process, imports not counted",
+        build,
+        (size,),
+        quick,
+        (Target("retrieve", 0.2, "at most 0.2 s more than plain torch", field="more"),),
+        measures_memory=False,
+    )
+
+
+ENTRIES = (
+    Entry(
+        "import",
+        "import in a fresh process; hopfield after torch",
+        imports,
+        ({},),
+        {},
+        (Target("import hopfield", 0.3, "at most 0.3 s more than torch", field="seconds"),),
+        measures_memory=False,
+    ),
+    _first(
+        "first-retrieve",
+        "modern network, 1000 patterns of 784 numbers, 10 queries",
+        first_retrieve,
+        {"n": 1000, "dim": 784, "queries": 10},
+        {"n": 20, "dim": 64, "queries": 2},
+    ),
+    _first(
+        "first-sweep",
+        "classical network, 40 patterns of 784 units, one probe",
+        first_sweep,
+        {"n": 40, "dim": 784, "queries": 1},
+        {"n": 2, "dim": 64, "queries": 1},
+    ),
+)
