@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types bench clean
 # Two installs into one environment at once would break it, whatever -j says.
 .NOTPARALLEL:
 
@@ -21,11 +21,17 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/python -m mypy
 
+# All of them, about half an hour; some of them: make bench NAMES="batch hebb"
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks $(NAMES)
+	$(BIN)/python -m benchmarks page
+
 # One mark per set of extras; both take every version from constraints.txt.
 # An environment without a working pip was left half made, and is made again.
 $(VENV)/.demo: EXTRAS := all
 $(VENV)/.test: EXTRAS := all,test
-$(VENV)/.demo $(VENV)/.test: pyproject.toml constraints.txt
+$(VENV)/.bench: EXTRAS := bench
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory environment
 	@echo "Installing hopfield[$(EXTRAS)] into $(VENV): some minutes the first time." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \

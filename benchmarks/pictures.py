@@ -1,0 +1,73 @@
+"""Pictures drawn from the records of benchmarks; nothing is computed here but logarithms."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from hopfield.plots import BLUE, INK, SERIES, figure, lines
+
+from .harness import Record
+
+LABELS = {"seconds": "seconds", "extra_mib": "extra memory (MiB)"}
+
+
+def svg(drawing: Any, digest: str) -> str:
+    """A figure as text that is the same for the same records, which `digest` stands for."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "hopfield", "svg.fonttype": "none"}):
+        file = io.StringIO()
+        drawing.savefig(file, format="svg", metadata={"Date": None, "Description": digest})
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def speeds(bars: Sequence[tuple[str, float, float]]) -> Any:
+    """Bars of measured speeds with a mark at each target: (name, speed, target)."""
+    drawing = figure(height=0.8 + 0.32 * len(bars))
+    ax = drawing.add_subplot()
+    places = range(len(bars))
+    ax.barh(places, [speed for _, speed, _ in bars], color=BLUE, height=0.6, label="measured")
+    ax.plot([target for *_, target in bars], places, "|", color=INK, ms=14, mew=2.5, label="target")
+    ax.set_xscale("log")
+    ax.set_yticks(places, [name for name, *_ in bars], fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel("times as fast")
+    ax.legend(fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    return drawing
+
+
+def growth(records: Sequence[Record], field: str) -> Any:
+    """A field of `update` and of naive torch by n, one curve for each number of queries."""
+    series = []
+    for queries in sorted({line["queries"] for line in records}):
+        for way in ("update", "naive torch"):
+            own = [r for r in records if r["queries"] == queries and r["case"] == way]
+            own.sort(key=lambda line: line["n"])
+            n = [line["n"] for line in own]
+            values = [max(line[field], 0.01) for line in own]
+            series.append((f"{way}, batch {queries}", n, values, [0.0] * len(n)))
+    ax = lines(series, ("patterns n", LABELS[field]), log=True)
+    ax.set_yscale("log")
+    return ax.figure
+
+
+def overhead(records: Sequence[Record]) -> Any:
+    """Time of each path over that of naive torch, against the latter, with what is allowed."""
+    ways = list(dict.fromkeys(line["case"] for line in records))
+    plain = [line["seconds"] for line in records if line["case"] == ways[0]]
+    drawing = figure(height=3.2)
+    ax = drawing.add_subplot()
+    for way, (colour, marker, _) in zip(ways[1:], SERIES, strict=False):
+        ratios = [1 / line["speed"] for line in records if line["case"] == way]
+        ax.plot(plain, ratios, marker, color=colour, ms=4.5, alpha=0.8, label=way)
+    times = sorted({*plain, 1e-3, 0.999e-3})
+    allowed = [1.1 if seconds >= 1e-3 else 1 + 1e-4 / seconds for seconds in times]
+    ax.plot(times, allowed, color=INK, lw=1.2, label="allowed")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("seconds of naive torch")
+    ax.set_ylabel("times its time")
+    ax.legend(fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    return drawing
