@@ -242,6 +242,52 @@ def check_device(name: str, value: Tensor, device: torch.device) -> Tensor:
     return value
 
 
+def check_place(name: str, value: object) -> torch.device | None:
+    """Return `value` as a device, if this machine has it; None for None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, torch.device)):
+        raise InputTypeError(
+            f"{name} must be the name of a device, but is {say(value)}. Use for instance 'cpu'."
+        )
+    shown = say(str(value)) if isinstance(value, torch.device) else say(value)
+    try:
+        place = torch.empty(0, device=value).device
+    except (RuntimeError, AssertionError, OverflowError, TypeError, ValueError):
+        raise DeviceError(
+            f"{name} must be one that this machine has, but is {shown}. Use for instance 'cpu'."
+        ) from None
+    if place.type == "meta":
+        raise DeviceError(
+            f"{name} must hold numbers, but is {shown}, where tensors have none. "
+            "Use for instance 'cpu'."
+        )
+    return place
+
+
+def check_dtype(name: str, value: object) -> torch.dtype:
+    """Return `value` if it is a dtype the library computes with."""
+    if not isinstance(value, torch.dtype) or value not in FLOATS:
+        given = str(value) if isinstance(value, torch.dtype) else say(value)
+        raise InputTypeError(
+            f"{name} must be float16, bfloat16, float32 or float64, but is {given}. "
+            "Use for instance torch.float32."
+        )
+    return value
+
+
+def check_convertible(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return `value` as `dtype` if that can hold it."""
+    converted = value.to(dtype)
+    if not bool(torch.isfinite(converted).all()):
+        raise DomainError(
+            f"{name} must fit into {_dtype(converted)}, whose largest number is "
+            f"{torch.finfo(dtype).max:.3g}, but the largest entry is "
+            f"{value.abs().max().item():.3g}. Scale {name} down before."
+        )
+    return converted
+
+
 def check_binary(name: str, value: Tensor, *, zero: bool = False) -> Tensor:
     """Return `value` if its entries are ±1 (or 0, where `zero` allows unknown ones)."""
     magnitude = value.abs()

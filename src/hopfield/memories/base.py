@@ -1,5 +1,6 @@
 """What every memory is: rows that are stored, one primitive `_read`, and everything built on it."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,18 +15,22 @@ from .. import readout
 from ..cue import Cue
 from ..dynamics import Reading, Retrieval, iterate
 from ..errors import (
+    CapacityWarning,
     EmptyMemoryError,
     InputTypeError,
     OptionError,
     ShapeError,
+    check_convertible,
     check_dense,
     check_device,
     check_dim,
+    check_dtype,
     check_flag,
     check_generator,
     check_integer,
     check_number,
     check_patterns,
+    check_place,
     check_size,
     check_tensor,
 )
@@ -64,13 +69,9 @@ class Memory(ABC):
         Raises:
             ShapeError, InputTypeError, DeviceError, DomainError: saying what was expected.
         """
-        count = len(self._store)
-        check_patterns("patterns", patterns, self._store.rows.shape[-1] if count else None)
-        check_size("patterns", patterns)
-        if count:
-            self._check_like("patterns", patterns, self._store.rows)
-        self._check_values(patterns, values)
-        self._check_new(patterns)
+        warning = self._check(patterns, values)
+        if warning is not None:
+            warnings.warn(warning, CapacityWarning, stacklevel=2)
         self._store.append(patterns, values)
 
     def remove(self, indices: "int | Iterable[int] | Tensor") -> None:
@@ -139,10 +140,18 @@ class Memory(ABC):
     ) -> "Memory":
         """Move the patterns (and floating values) to a device or dtype, and return the memory."""
         if isinstance(device, torch.dtype):
-            raise OptionError("to(device, dtype) takes the dtype by name: to(dtype=…).")
-        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-            raise InputTypeError(f"dtype must be a floating point torch dtype, but is {dtype!r}.")
-        self._store.to(device, dtype)
+            raise OptionError(
+                f"to() takes a device first, but got a dtype. Use to(dtype={device})."
+            )
+        place = check_place("device", device)
+        if dtype is not None:
+            check_dtype("dtype", dtype)
+            if len(self):
+                rows = check_convertible("patterns", self._store.rows, dtype)
+                self._check_new(check_size("patterns", rows), 0)
+            if self.values is not None and self.values.is_floating_point():
+                check_convertible("values", self.values, dtype)
+        self._store.to(place, dtype)
         return self
 
     def save(self, path: "str | PathLike[str]") -> None:
@@ -197,8 +206,8 @@ class Memory(ABC):
         """The constructor's arguments: plain values, tensors and separations."""
 
     @abstractmethod
-    def _check_new(self, patterns: Tensor) -> None:
-        """Raise if the network cannot store these patterns."""
+    def _check_new(self, patterns: Tensor, before: int) -> str | None:
+        """Raise if the network cannot store these beside `before` others; what to warn of."""
 
     @abstractmethod
     def _solve(
@@ -292,7 +301,18 @@ class Memory(ABC):
             entropy=None if found.entropy is None else shaped(found.entropy, wide),
             value=None if found.value is None else shaped(found.value),
             trace=trace,
+            bound=None if found.bound is None else found.bound.shaped(query.batch, wide),
         )
+
+    def _check(self, patterns: Tensor, values: object) -> str | None:
+        """Raise unless these can be stored; return what to warn of."""
+        count = len(self._store)
+        check_patterns("patterns", patterns, self._store.rows.shape[-1] if count else None)
+        check_size("patterns", patterns)
+        if count:
+            self._check_like("patterns", patterns, self._store.rows)
+        self._check_values(patterns, values)
+        return self._check_new(patterns, count)
 
     def _check_values(self, patterns: Tensor, values: object) -> None:
         """Raise unless `values` fit the patterns, and what has been stored before."""

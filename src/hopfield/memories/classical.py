@@ -1,6 +1,5 @@
 """The classical binary network: Hebb, Storkey, pseudo-inverse and covariance couplings."""
 
-import warnings
 from typing import Any
 
 import torch
@@ -10,7 +9,6 @@ from .. import energy
 from ..coupling import Coupling
 from ..dynamics import Reading, Retrieval, never, unchanged
 from ..errors import (
-    CapacityWarning,
     ShapeError,
     check_binary,
     check_choice,
@@ -138,7 +136,7 @@ class ClassicalHopfield(Memory):
         )
         return decided(found, lambda state: self._read(state, None, None, generator))
 
-    def _check_new(self, patterns: Tensor) -> None:
+    def _check_new(self, patterns: Tensor, before: int) -> str | None:
         check_binary("patterns", patterns)
         dim = patterns.shape[-1]
         if self.thresholds is not None and len(self.thresholds) != dim:
@@ -146,16 +144,14 @@ class ClassicalHopfield(Memory):
                 f"patterns must have {len(self.thresholds)} entries, one a threshold, "
                 f"but have shape {tuple(patterns.shape)}. Give one threshold an entry."
             )
-        before, after = len(self), len(self) + len(patterns)
-        limit = max(1.0, HEBBIAN_CAPACITY * dim)
-        if self.rule == "hebbian" and before <= limit < after:
-            warnings.warn(
-                f"{after} patterns of {dim} entries exceed the capacity of Hebb's rule, about "
-                f"0.138·{dim} = {limit:.0f} random patterns. rule='pseudo_inverse' holds up to "
-                f"{dim}, DenseHopfield many more.",
-                CapacityWarning,
-                stacklevel=3,
-            )
+        after, limit = before + len(patterns), max(1.0, HEBBIAN_CAPACITY * dim)
+        if self.rule != "hebbian" or not before <= limit < after:
+            return None
+        return (
+            f"{after} patterns of {dim} entries exceed the capacity of Hebb's rule, about "
+            f"0.138·{dim} = {limit:.0f} random patterns. rule='pseudo_inverse' holds up to {dim}, "
+            "DenseHopfield many more."
+        )
 
     def _check_state(self, name: str, state: Tensor) -> Tensor:
         return check_binary(name, state, zero=True)

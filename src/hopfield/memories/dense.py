@@ -86,11 +86,11 @@ class DenseHopfield(Memory):
         )
         return decided(found, lambda state: self._read(state, None, None, generator))
 
-    def _check_new(self, patterns: Tensor) -> None:
+    def _check_new(self, patterns: Tensor, before: int) -> str | None:
         check_binary("patterns", patterns)
         if isinstance(self.separation, Softmax):
-            return
-        count, dim = len(self) + len(patterns), patterns.shape[-1]
+            return None
+        count, dim = before + len(patterns), patterns.shape[-1]
         power = degree(self.separation)
         # Energies are reported in float32 or wider, unit rules computed in float64.
         size = math.log10(dim + 2)
@@ -104,6 +104,7 @@ class DenseHopfield(Memory):
                 + ("or" if limit == 308 else "float64 patterns, or")
                 + " Softmax, which has no such limit."
             )
+        return None
 
     def _check_state(self, name: str, state: Tensor) -> Tensor:
         return check_binary(name, state, zero=True)

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..dynamics import Reading, Retrieval, moved_within
+from ..dynamics import Bound, Reading, Retrieval, moved_within
 from ..errors import OptionError, check_choice
 from ..readout import read
-from ..separation import Separation
+from ..separation import Readout, Separation, Softmax
 from ..similarity import SIMILARITIES, Similarity
 from ..stores import RamStore
 from .base import Memory
+from .certified import certified
 from .options import scalar_separation
 from .query import Query
 
@@ -31,6 +32,9 @@ class ModernHopfield(Memory):
         beta: β ≥ 0, shorthand for `separation=Softmax(beta)`; 1 where neither is given.
         separation: `Softmax`, `Sparsemax`, `Entmax`, `TopK`, or your own with simplex weights.
         similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan".
+        precision: "full", or "certified": an 8-bit scan names the patterns that can have weight,
+            and only those are read, in float64; `Retrieval.bound` says how far that can be from
+            the full readout. With Softmax and the dot product or Euclidean distance.
     """
 
     evidences: ClassVar[tuple[str, ...]] = ("known", "all")
@@ -41,6 +45,7 @@ class ModernHopfield(Memory):
         *,
         separation: Separation | None = None,
         similarity: str = "dot",
+        precision: str = "full",
     ) -> None:
         """An empty memory."""
         self.separation = scalar_separation(beta, separation)
@@ -50,6 +55,14 @@ class ModernHopfield(Memory):
                 f"TopK, not {type(separation).__name__}. Use DenseHopfield for polynomials."
             )
         self.similarity = check_choice("similarity", similarity, SIMILARITIES)
+        self.precision = check_choice("precision", precision, ("full", "certified"))
+        if precision == "certified" and not (
+            isinstance(self.separation, Softmax) and similarity in ("dot", "euclidean")
+        ):
+            raise OptionError(
+                "precision='certified' needs Softmax and similarity 'dot' or 'euclidean', but has "
+                f"{type(self.separation).__name__} and {similarity!r}. Use precision='full'."
+            )
         self._store = RamStore()
 
     def _read(
@@ -60,9 +73,18 @@ class ModernHopfield(Memory):
         generator: torch.Generator,
     ) -> Reading:
         largest = self._largest_norm()  # first: blocks then carry the norms
-        found = read(self._blocks(), state, SIMILARITIES[self.similarity], self.separation, known)
+        found, bound = self._readout(state, known)
         value = energy.modern(state, found.potential, largest, self.similarity, known)
-        return Reading(found.state, value, found.index, found.weight, found.entropy)
+        return Reading(found.state, value, found.index, found.weight, found.entropy, bound)
+
+    def _readout(self, state: Tensor, known: Tensor | None) -> tuple[Readout, Bound | None]:
+        """The readout, in full or certified."""
+        if self.precision == "certified" and isinstance(self.separation, Softmax):
+            return certified(
+                self._store, state, known, float(self.separation.beta), self.similarity
+            )
+        similarity = SIMILARITIES[self.similarity]
+        return read(self._blocks(), state, similarity, self.separation, known), None
 
     def _energy(self, state: Tensor) -> Tensor:
         largest = self._largest_norm()
@@ -87,14 +109,19 @@ class ModernHopfield(Memory):
     def _weighing(self) -> tuple[Similarity, Separation] | None:
         return SIMILARITIES[self.similarity], self.separation
 
-    def _check_new(self, patterns: Tensor) -> None:
+    def _check_new(self, patterns: Tensor, before: int) -> str | None:
         """Any finite patterns will do."""
+        return None
 
     def _check_state(self, name: str, state: Tensor) -> Tensor:
         return state
 
     def _config(self) -> dict[str, Any]:
-        return {"separation": self.separation, "similarity": self.similarity}
+        return {
+            "separation": self.separation,
+            "similarity": self.similarity,
+            "precision": self.precision,
+        }
 
     def _largest_norm(self) -> Tensor:
         """M = max ‖x_μ‖."""

@@ -1,6 +1,8 @@
 """What a call to `retrieve` asks, checked and brought into the form a memory computes with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -10,10 +12,13 @@ from ..errors import (
     DomainError,
     InputTypeError,
     OptionError,
+    ShapeError,
     check_choice,
+    check_dense,
     check_device,
     check_dim,
     check_flag,
+    check_integer,
     check_size,
     say,
 )
@@ -113,26 +118,36 @@ def fitting(name: str, result: Tensor, dtype: torch.dtype) -> Tensor:
 
 def check_indices(indices: object, count: int) -> Tensor:
     """Row numbers as a 1-D tensor of distinct non-negative integers below `count`."""
-    if isinstance(indices, bool) or not isinstance(indices, (int, list, tuple, range, Tensor)):
+    if isinstance(indices, Tensor):
+        indices = _listed(check_dense("indices", indices))
+    elif isinstance(indices, Iterable) and not isinstance(indices, (str, bytes, dict)):
+        if getattr(indices, "ndim", 1) > 0:  # an array of no axes cannot be listed
+            indices = list(indices)
+    places = set()
+    for row in indices if isinstance(indices, list) else [indices]:
+        if isinstance(row, bool) or not isinstance(row, Integral):
+            raise InputTypeError(
+                "indices must be whole numbers, the places of stored patterns, but contain "
+                f"{say(row)}. Give one, or several as in remove([0, 2])."
+            )
+        places.add(check_integer("indices", row, low=-count, high=count - 1) % count)
+    return torch.tensor(sorted(places), dtype=torch.long)
+
+
+def _listed(indices: Tensor) -> list[int]:
+    """The entries of a tensor of row numbers."""
+    if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
+        way = "nonzero().flatten()" if indices.dtype == torch.bool else "long()"
         raise InputTypeError(
-            "indices must be a whole number, a list of them or an integer tensor, "
-            f"but is a {type(indices).__name__}."
+            f"indices must be whole numbers, but are {str(indices.dtype).removeprefix('torch.')}. "
+            f"Use indices.{way}."
         )
-    try:
-        rows = torch.as_tensor(indices if not isinstance(indices, range) else list(indices))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputTypeError(f"indices must be whole numbers ({error}).") from None
-    if rows.numel() == 0:
-        return rows.new_zeros(0, dtype=torch.long)
-    if rows.is_floating_point() or rows.is_complex() or rows.dtype == torch.bool or rows.ndim > 1:
-        raise InputTypeError(
-            "indices must be one whole number or a row of them, "
-            f"but are {rows.dtype} of shape {tuple(rows.shape)}."
+    if indices.ndim > 1:
+        raise ShapeError(
+            "indices must be one whole number or a row of them, but have shape "
+            f"{tuple(indices.shape)}. Use indices.flatten()."
         )
-    rows = rows.reshape(-1).long()
-    if bool(((rows < -count) | (rows >= count)).any()):
-        raise DomainError(f"indices must be between 0 and {count - 1}, but are {rows.tolist()}.")
-    return (rows % count).unique()
+    return [int(index) for index in indices.reshape(-1).tolist()]
 
 
 def _flat_state(cue: Cue, dtype: torch.dtype) -> Tensor:
