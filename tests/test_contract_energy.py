@@ -1,0 +1,216 @@
+"""The contract of every memory: energies fall where promised, and all fields describe the state."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from cases import (
+    DESCENDING,
+    DIM,
+    FULL,
+    MODERN,
+    Case,
+    both_precisions,
+    computing,
+    energy_slack,
+    every_deterministic_memory,
+    every_memory,
+    filled,
+    over,
+    over_dtypes,
+    patterns_and_cues,
+    random_masks,
+    seeded,
+    signs,
+)
+from hopfield import Memory, ModernHopfield, Retrieval, Softmax, energy
+from hopfield.similarity import SIMILARITIES
+from hopfield.stores import Block
+
+pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
+MASKED = [case for case in MODERN if case.descends]
+
+
+def path(memory: Memory, cues: torch.Tensor, steps: int = 5, **options) -> list[Retrieval]:
+    """The retrieval after 0, 1, 2 … steps."""
+    return [memory.retrieve(cues, steps=t, tol=0.0, **options) for t in range(steps)]
+
+
+def assert_falls(case: Case, patterns: torch.Tensor, found: list[Retrieval]) -> None:
+    """The energy never rises, but by rounding; and it does fall."""
+    eps = torch.finfo(computing(patterns.dtype)).eps
+    for before, after in pairwise(found):
+        slack = energy_slack(case, patterns, before.state, before.energy, eps)
+        rise = after.energy.double() - before.energy.double()
+        assert (rise <= slack).all(), rise.max()
+    assert (found[-1].energy < found[0].energy).any(), "premise: there is something to descend"
+
+
+@over(DESCENDING)
+@over_dtypes(torch.float16, *FULL)
+def test_energy_never_rises(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype)
+    if case.binary:  # beyond the capacity too
+        cues = torch.cat([cues, signs(6, DIM, generator=seeded(9), dtype=dtype)])
+    memory = filled(case, patterns)
+    assert_falls(case, patterns, path(memory, cues, 4))
+
+
+@over([case for case in DESCENDING if case.kind == "classical"])
+def test_energy_never_rises_from_unknown_entries(case):
+    patterns, cues = patterns_and_cues(case, torch.float64)
+    memory = filled(case, patterns)
+    states = [torch.where(random_masks(*cues.shape), cues, 0.0)]
+    for seed in range(4):
+        states.append(memory.update(states[-1], generator=seeded(seed)))
+    energies = torch.stack([memory.energy(state) for state in states])
+    slack = energy_slack(case, patterns, cues, energies, torch.finfo(torch.float64).eps)
+    assert (energies.diff(dim=0) <= slack[1:]).all()
+
+
+@over(MASKED)
+@both_precisions
+@pytest.mark.parametrize("shared", [True, False])
+def test_full_energy_never_rises_from_step_one_on(case, dtype, shared):
+    """Promise (a): one known-only step, then clamped reads by all entries."""
+    patterns, cues = patterns_and_cues(case, dtype)
+    known = random_masks(DIM) if shared else random_masks(*cues.shape)
+    found = path(filled(case, patterns), cues, known=known, evidence="all")
+    assert {each.objective for each in found} == {"full"}
+    assert_falls(case, patterns, found[1:])
+
+
+@over(MASKED)
+@both_precisions
+@pytest.mark.parametrize("shared", [True, False])
+def test_known_energy_never_rises_unclamped(case, dtype, shared):
+    """Promise (b): scores on known entries, nothing held."""
+    patterns, cues = patterns_and_cues(case, dtype)
+    known = random_masks(DIM) if shared else random_masks(*cues.shape)
+    found = path(filled(case, patterns), cues, known=known, clamp=False)
+    assert {each.objective for each in found} == {"known"}
+    assert_falls(case, patterns, found)
+
+
+@over(MODERN)
+def test_known_evidence_and_clamp_is_one_read(case):
+    patterns, cues = patterns_and_cues(case, torch.float64)
+    found = filled(case, patterns).retrieve(cues, random_masks(*cues.shape))
+    assert found.converged.all()
+    assert (found.steps <= 1).all()
+    assert (found.steps == 1).any()
+
+
+# ---- all fields describe Retrieval.state
+
+
+@every_memory
+@over_dtypes(torch.bfloat16, torch.float64)
+def test_energy_is_that_of_the_state(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype)
+    memory = filled(case, patterns)
+    for steps in (0, 1, 9):
+        found = memory.retrieve(cues, steps=steps)
+        assert found.objective == "full"
+        slack = energy_slack(case, patterns, found.state, found.energy, torch.finfo(dtype).eps)
+        error = memory.energy(found.state).double() - found.energy.double()
+        assert (error.abs() <= slack).all()
+
+
+@every_deterministic_memory
+def test_trace_holds_the_energies_along_the_way(case):
+    patterns, cues = patterns_and_cues(case, torch.float64)
+    memory = filled(case, patterns)
+    found = memory.retrieve(cues, trace=True, steps=4, tol=0.0)
+    assert torch.equal(found.trace[0], memory.retrieve(cues, steps=0).energy)
+    eps = torch.finfo(torch.float64).eps
+    slack = energy_slack(case, patterns, cues, found.trace[0], eps)
+    assert ((found.trace[0] - memory.energy(cues)).abs() <= slack).all(), "trace[0] is the cue's"
+    for step, each in enumerate(path(memory, cues, len(found.trace))):
+        assert ((found.trace[step] - each.energy).abs() <= slack).all()
+    assert torch.equal(found.trace[-1], found.energy), "who has settled keeps the last"
+    assert memory.retrieve(cues, steps=4).trace is None
+
+
+def naive_scores(case: Case, patterns: torch.Tensor, state: torch.Tensor, known=None):
+    """All scores at once, in float64."""
+    block = Block(0, patterns.double())
+    return SIMILARITIES[case.similarity](block, state.double(), known)
+
+
+@every_deterministic_memory
+@both_precisions
+def test_index_is_the_strongest_pattern(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype)
+    memory = filled(case, patterns)
+    for steps in (0, 1, 50):
+        found = memory.retrieve(cues, steps=steps)
+        scores = naive_scores(case, patterns, found.state)
+        if case.binary:  # exact: the first of those that tie
+            assert torch.equal(found.index, scores.argmax(-1))
+            continue
+        margin = scores.amax(-1) - scores.gather(-1, found.index[:, None]).squeeze(-1)
+        rounding = 8 * torch.finfo(dtype).eps * patterns.double().norm(dim=-1).max().square()
+        assert (margin <= rounding).all()
+
+
+@every_deterministic_memory
+@both_precisions
+def test_weight_and_entropy_are_those_at_the_state(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype)
+    memory = filled(case, patterns)
+    found = memory.retrieve(cues, steps=1)
+    scores = naive_scores(case, patterns, found.state)
+    eps = torch.finfo(dtype).eps
+    if case.kind == "classical":
+        overlap = scores.amax(-1) / DIM
+        assert ((found.weight.double() - overlap).abs() <= eps).all()
+        assert found.entropy is None
+        return
+    weights = memory.separation(scores).abs()
+    weights = weights / weights.sum(-1, keepdim=True)
+    largest = weights.gather(-1, found.index[:, None]).squeeze(-1)
+    entropy = -torch.xlogy(weights, weights).sum(-1)
+    # A score's rounding, eps·M², moves weights by β times as much.
+    slack = 16 * eps * (1 + case.beta * patterns.double().square().sum(-1).max())
+    assert ((found.weight.double() - largest).abs() <= slack).all()
+    assert ((found.entropy.double() - entropy).abs() <= 4 * slack).all()
+
+
+# ---- update and energy belong together
+
+
+@over(MASKED)
+def test_an_update_is_a_unit_step_down_the_gradient(case):
+    """E = ½‖x‖² − F(Xx) gives x − ∇E = Xᵀ∇F = x'; Euclidean likewise."""
+    patterns, cues = patterns_and_cues(case, torch.float64)
+    memory = filled(case, patterns)
+    state = cues.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(memory.energy(state).sum(), state)
+    torch.testing.assert_close(cues - slope, memory.update(cues), rtol=1e-9, atol=1e-9)
+
+
+def test_the_energy_of_the_modern_network_stays_in_its_bounds():
+    """0 ≤ E ≤ 2M² on the hull of the patterns (Ramsauer et al. 2021)."""
+    generator = seeded(0)
+    patterns = torch.randn(6, DIM, generator=generator, dtype=torch.float64)
+    mixing = torch.rand(500, 6, generator=generator, dtype=torch.float64) ** 4
+    states = torch.cat([mixing / mixing.sum(-1, keepdim=True) @ patterns, patterns])
+    largest = patterns.square().sum(-1).max()
+    for beta in (0.0, 0.01, 1.0, 100.0, float("inf")):
+        memory = ModernHopfield(beta)
+        memory.store(patterns)
+        value = memory.energy(states)
+        assert (value >= -1e-12 * largest).all()
+        assert (value <= 2 * largest).all()
+
+
+def test_the_energy_of_a_single_pattern_is_half_the_distance_squared():
+    rows = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
+    state = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    for similarity in ("dot", "euclidean"):
+        memory = ModernHopfield(separation=Softmax(2.0), similarity=similarity)
+        memory.store(rows)
+        assert memory.energy(state).item() == pytest.approx((9 + 9) / 2, rel=1e-15)
+    assert energy.modern(state, torch.tensor(4.0), torch.tensor(5.0)).item() == 9.0
