@@ -101,6 +101,8 @@ def test_find_names_what_is_missing():
     assert records.select(lines, "a") == lines
     with pytest.raises(records.MissingRecordError, match="n=3"):
         records.find(lines, "a", n=3)
+    with pytest.raises(records.MissingRecordError, match="no record of 'b'"):
+        records.select(lines, "b")
 
 
 @pytest.mark.parametrize(

@@ -57,21 +57,26 @@ def pixels(images: Tensor) -> list[list[int]]:
 
 
 def find(records: Iterable[Record], experiment: str, **fields: Any) -> Record:
-    """The first record of `experiment` whose fields have these values."""
-    for line in select(records, experiment, **fields):
-        return line
-    asked = ", ".join(f"{key}={value!r}" for key, value in fields.items())
-    raise MissingRecordError(f"no record of {experiment!r} with {asked or 'any fields'}")
+    """The first record of `experiment` whose fields have these values, as `select`."""
+    return select(records, experiment, **fields)[0]
 
 
 def select(records: Iterable[Record], experiment: str, **fields: Any) -> list[Record]:
-    """All records of `experiment` whose fields have these values, in their order."""
-    return [
+    """All records of `experiment` whose fields have these values, in their order: at least one.
+
+    Raises:
+        MissingRecordError: where there is none.
+    """
+    chosen = [
         line
         for line in records
         if line["experiment"] == experiment
         and all(line.get(key) == value for key, value in fields.items())
     ]
+    if not chosen:
+        asked = ", ".join(f"{key}={value!r}" for key, value in fields.items())
+        raise MissingRecordError(f"no record of {experiment!r}{asked and f' with {asked}'}")
+    return chosen
 
 
 def header(**facts: Any) -> Record:

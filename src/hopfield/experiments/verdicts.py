@@ -111,7 +111,7 @@ def dense_mistakes(records: Sequence[Record]) -> Finding:
 def overflow(records: Sequence[Record]) -> Finding:
     """Cues that plain float32 exponentials spoil."""
     lines = select(records, "overflow")
-    last = lines[-1] if lines else find(records, "overflow")
+    last = lines[-1]
     first = next((line for line in lines if line["dense_plain"] or line["modern_plain"]), None)
     plain = max(last["dense_plain"], last["modern_plain"])
     library = max(max(line["dense_library"], line["modern_library"]) for line in lines)
@@ -169,7 +169,7 @@ def modern_with(n: int) -> Judge:
 def one_step(records: Sequence[Record]) -> Finding:
     """How far one step goes, at the worst of the sizes measured."""
     lines = select(records, "steps", similarity="dot")
-    worst = min(lines, key=lambda line: line["one_is_enough"]) if lines else _missing(records)
+    worst = min(lines, key=lambda line: line["one_is_enough"])
     each = [f"{percent(line['one_is_enough'])} with {number(line['n'])}" for line in lines]
     return Finding(
         worst["one_is_enough"],
@@ -177,11 +177,6 @@ def one_step(records: Sequence[Record]) -> Finding:
         f"steps until it settles: {number(worst['steps'])} on average, at most "
         f"{number(worst['most'])}, with {number(worst['n'])} stored.",
     )
-
-
-def _missing(records: Sequence[Record]) -> Record:
-    """Raise for an experiment that left no records."""
-    return find(records, "steps", similarity="dot")
 
 
 def global_minimum(records: Sequence[Record]) -> Finding:
@@ -200,8 +195,6 @@ def global_minimum(records: Sequence[Record]) -> Finding:
 def many_mixtures(records: Sequence[Record]) -> Finding:
     """Distinct stationary points that are not stored, at β up to 1."""
     low = [line for line in select(records, "stationary", similarity="dot") if line["beta"] <= 1]
-    if not low:
-        find(records, "stationary", similarity="dot")
     counts = [line["distinct"] * (1 - line["stored_share"]) for line in low]
     each = [
         f"{number(count)} at β = {number(line['beta'])}"
@@ -222,7 +215,7 @@ def _are(count: float) -> str:
 def only_stored(records: Sequence[Record]) -> Finding:
     """Stationary points that are stored patterns, at the largest β, by similarity."""
     dot = select(records, "stationary", similarity="dot")
-    last = dot[-1] if dot else find(records, "stationary", similarity="dot")
+    last = dot[-1]
     at_eight = find(records, "stationary", similarity="dot", beta=8.0)
     distance = select(records, "stationary", similarity="euclidean")[-1]
     return Finding(
@@ -237,9 +230,7 @@ def only_stored(records: Sequence[Record]) -> Finding:
 def stated_energy(records: Sequence[Record]) -> Finding:
     """Cues along whose way the walkthrough's energy rises, and the library's."""
     lines = select(records, "energies")
-    worst = max(lines, key=lambda line: line["document_rises"]) if lines else None
-    if worst is None:
-        worst = find(records, "energies")
+    worst = max(lines, key=lambda line: line["document_rises"])
     ours = max(line["library_rises"] for line in lines)
     return Finding(
         1 - worst["document_rises"],
@@ -251,8 +242,6 @@ def stated_energy(records: Sequence[Record]) -> Finding:
 def two_or_three(records: Sequence[Record]) -> Finding:
     """Sweeps at the lowest load, and at the highest."""
     lines = select(records, "load")
-    if not lines:
-        find(records, "load")
     light, heavy = lines[0], lines[-1]
     return Finding(
         light["two_or_three"],

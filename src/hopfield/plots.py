@@ -1,0 +1,244 @@
+"""Figures drawn from records and arrays, and nothing computed here.
+
+Every function takes what it draws and `ax=None`, and returns the Axes. Colours are those of Okabe
+and Ito, which colour-blind readers can tell apart; markers and line styles differ as well.
+matplotlib is imported when a figure is drawn, never with the package.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from .errors import missing_extra
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, RED = "#0072b2", "#d98c00", "#009e73", "#d55e00"
+INK = "#1d2126"
+SERIES = ((BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "^", "-."), (RED, "D", ":"))
+UNKNOWN = (0.72, 0.85, 0.95)
+"""The tint of entries that a cue does not know."""
+WIDTH = 4.0
+"""Inches: narrow enough that a figure stays legible on a phone."""
+FEWEST = 6
+"""Places in a row of pictures; fewer pictures are drawn no larger."""
+
+
+def figure(height: float = 2.8) -> "Figure":
+    """An empty figure of the house's width, tied to no window and no global state."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise missing_extra("matplotlib", "plots") from None
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def _axes(ax: "Axes | None", height: float = 2.8) -> "Axes":
+    """The given axes, or those of a new figure."""
+    return figure(height).add_subplot() if ax is None else ax
+
+
+def pictures(
+    rows: Sequence[tuple[str, Sequence[Sequence[int]]]],
+    shape: Sequence[int],
+    *,
+    known: Sequence[Sequence[int]] | None = None,
+    masked: str = "cue",
+    columns: Sequence[str] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Rows of images, such as stored, cue and retrieved, with a label before each row.
+
+    Args:
+        rows: label and images, each image a sequence of 0 … 255, ink dark.
+        shape: (height, width), or (channels, height, width).
+        known: for the row labelled `masked`, 0 where an entry is unknown: tinted there.
+        masked: label of that row.
+        columns: labels above the images.
+        ax: axes to draw on.
+    """
+    canvas, centres, gap = _canvas(rows, shape, known, masked)
+    if ax is None:
+        ax = _sheet(canvas.shape[0] / canvas.shape[1], head=0.24 if columns else 0.02)
+    ax.imshow(canvas, interpolation="none", aspect="equal")
+    ax.set_yticks(centres, [label for label, _ in rows])
+    step = shape[-1] + gap
+    names = list(columns or [])
+    ax.set_xticks([step * i + (shape[-1] - 1) / 2 for i in range(len(names))], names)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _sheet(aspect: float, head: float) -> "Axes":
+    """Axes of a new figure for pictures: labels to the left, `head` inches above."""
+    left, right = 0.85, 0.05
+    width = WIDTH - left - right
+    height = width * aspect + head + 0.02
+    new = figure(height)
+    new.set_layout_engine("none")
+    return new.add_axes((left / WIDTH, 0.02 / height, width / WIDTH, width * aspect / height))
+
+
+def _canvas(
+    rows: Sequence[tuple[str, Sequence[Sequence[int]]]],
+    shape: Sequence[int],
+    known: Sequence[Sequence[int]] | None,
+    masked: str,
+) -> tuple[np.ndarray, list[float], int]:
+    """All images on one transparent sheet, the centre of each row, and the gap between them."""
+    height, width = shape[-2:]
+    gap = max(1, height // 8)
+    most = max(FEWEST, *(len(images) for _, images in rows))
+    canvas = np.zeros((len(rows) * (height + gap) - gap, most * (width + gap) - gap, 4))
+    centres = []
+    for line, (label, images) in enumerate(rows):
+        top = line * (height + gap)
+        centres.append(top + (height - 1) / 2)
+        for column, image in enumerate(images):
+            left = column * (width + gap)
+            mask = known[column] if known is not None and label == masked else None
+            canvas[top : top + height, left : left + width] = _coloured(image, shape, mask)
+    return canvas, centres, gap
+
+
+def _coloured(
+    image: Sequence[int], shape: Sequence[int], known: Sequence[int] | None
+) -> np.ndarray:
+    """One image as RGBA, ink dark on white (or its three channels), tinted where unknown."""
+    planes = np.asarray(image, dtype=float).reshape(-1, *shape[-2:]) / 255
+    rgba = np.ones((*planes.shape[1:], 4))
+    rgba[..., :3] = np.moveaxis(planes, 0, -1) if len(planes) == 3 else 1 - planes[0][..., None]
+    if known is not None:
+        hidden = np.asarray(known).reshape(-1, *shape[-2:])[0] == 0
+        rgba[hidden, :3] = UNKNOWN
+    return rgba
+
+
+def rates(bars: Sequence[tuple[str, float, float]], label: str, ax: "Axes | None" = None) -> "Axes":
+    """Horizontal bars in percent, each with its standard deviation and its value in figures.
+
+    Args:
+        bars: name, mean and standard deviation, as shares between 0 and 1.
+        label: what is counted.
+        ax: axes to draw on.
+    """
+    ax = _axes(ax, height=0.8 + 0.3 * len(bars))
+    names = [name for name, _, _ in bars]
+    means = [100 * mean for _, mean, _ in bars]
+    low = [min(100 * sd, mean) for (_, _, sd), mean in zip(bars, means, strict=True)]
+    high = [min(100 * sd, 100 - mean) for (_, _, sd), mean in zip(bars, means, strict=True)]
+    places = range(len(bars))
+    ax.barh(places, means, color=BLUE, height=0.62)
+    ax.errorbar(means, places, xerr=(low, high), fmt="none", ecolor=INK, capsize=3, lw=1.2)
+    for place, mean, up in zip(places, means, high, strict=True):
+        ax.text(mean + up + 2, place, f"{mean:.0f}", va="center", fontsize=9)
+    ax.set_yticks(places, names)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 112)
+    ax.set_xticks(range(0, 101, 25))
+    ax.set_xlabel(f"{label} (%)")
+    return _plain(ax, "x")
+
+
+def energies(
+    traces: Sequence[Sequence[float]],
+    ax: "Axes | None" = None,
+    *,
+    step: str = "sweep",
+    colour: str = BLUE,
+    name: str | None = None,
+) -> "Axes":
+    """Energy curves, one a cue, from the cue (0) on."""
+    ax = _axes(ax)
+    for i, trace in enumerate(traces):
+        ax.plot(
+            range(len(trace)), trace, color=colour, alpha=0.55, lw=1.1, marker=".", ms=4,
+            label=name if i == 0 else None,
+        )  # fmt: skip
+    ax.set_xlabel(f"{step} t")
+    ax.set_ylabel("energy E")
+    ax.locator_params(axis="x", integer=True)
+    return _plain(ax, "y")
+
+
+def lines(
+    series: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[float]]],
+    labels: tuple[str, str],
+    ax: "Axes | None" = None,
+    *,
+    log: bool = False,
+) -> "Axes":
+    """Curves with standard deviations: (name, x, mean, sd) each; `log` for a logarithmic x."""
+    ax = _axes(ax)
+    for (name, x, mean, sd), (colour, marker, style) in zip(series, SERIES, strict=False):
+        ax.errorbar(
+            x, mean, yerr=sd, color=colour, marker=marker, ls=style, label=name,
+            ms=5, lw=1.6, capsize=2.5, elinewidth=1,
+        )  # fmt: skip
+    if log:
+        ax.set_xscale("log")
+        places = sorted({x for _, all_x, _, _ in series for x in all_x})
+        ax.set_xticks(places, [f"{x:g}" for x in places], fontsize=9)
+        ax.set_xticks([], minor=True)
+    ax.set_xlabel(labels[0])
+    ax.set_ylabel(labels[1])
+    if len(series) > 1:
+        _legend(ax)
+    return _plain(ax, "y")
+
+
+def histogram(
+    counts: Sequence[tuple[str, Sequence[int]]], label: str, ax: "Axes | None" = None
+) -> "Axes":
+    """Counts of 1, 2, 3 … side by side for each (name, counts), in percent of their sum."""
+    ax = _axes(ax)
+    width = 0.8 / len(counts)
+    for i, ((name, values), (colour, _, _)) in enumerate(zip(counts, SERIES, strict=False)):
+        total = max(1, sum(values))
+        places = [k + 1 + (i - (len(counts) - 1) / 2) * width for k in range(len(values))]
+        heights = [100 * value / total for value in values]
+        ax.bar(places, heights, width=width, color=colour, label=name)
+    last = max(k for _, values in counts for k, value in enumerate(values) if value) + 1
+    ax.set_xlim(0.4, last + 0.6)
+    ax.set_xticks(range(1, last + 1, 1 if last <= 12 else 2))
+    ax.set_xlabel(label)
+    ax.set_ylabel("cues (%)")
+    _legend(ax)
+    return _plain(ax, "y")
+
+
+def durations(bars: Sequence[tuple[str, float]], label: str, ax: "Axes | None" = None) -> "Axes":
+    """Horizontal bars on a logarithmic scale, each with its value in figures."""
+    ax = _axes(ax, height=0.8 + 0.36 * len(bars))
+    places = range(len(bars))
+    ax.barh(places, [value for _, value in bars], color=BLUE, height=0.6)
+    for place, (_, value) in zip(places, bars, strict=True):
+        ax.text(value * 1.15, place, f"{value:.3g}", va="center", fontsize=9)
+    ax.set_yticks(places, [name for name, _ in bars])
+    ax.invert_yaxis()
+    ax.set_xscale("log")
+    ax.set_xlim(min(v for _, v in bars) / 3, max(v for _, v in bars) * 4)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel(label)
+    return _plain(ax, "x")
+
+
+def _legend(ax: "Axes") -> None:
+    """A legend above the axes, where it covers nothing."""
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9,
+        borderaxespad=0.1, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _plain(ax: "Axes", grid: Literal["x", "y"]) -> "Axes":
+    """The house's axes: two spines, a faint grid across one direction."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis=grid, lw=0.6, alpha=0.4)
+    ax.set_axisbelow(True)
+    return ax

@@ -1,0 +1,114 @@
+"""Records of a run → one self-contained page.
+
+Nothing on it is fixed: every caption, number and verdict is made from the records. The page needs
+no other file, makes no request, and needs no script.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from html import escape
+
+from ..experiments.claims import FAILS, HOLDS, PARTLY, UNKNOWN, judge
+from ..experiments.records import MissingRecordError, Record, find
+from ..experiments.wording import listed, number
+from . import dynamics, networks, scratch
+from .html import Section, theme
+from .style import STYLE
+
+SECTIONS: tuple[Callable[[Sequence[Record]], Section], ...] = (
+    networks.images,
+    networks.classical,
+    networks.dense,
+    networks.modern,
+    dynamics.sweep,
+    dynamics.landscape,
+    dynamics.numerics,
+    scratch.section,
+)
+
+
+def page(head: Record, records: Sequence[Record]) -> str:
+    """The whole page as HTML.
+
+    Args:
+        head: the header of the records.
+        records: the records of a run; sections whose experiments are missing are left out.
+
+    Raises:
+        MissingExtraError: without matplotlib.
+    """
+    rows = judge(records)
+    with theme():
+        sections = [made for made in (_made(build, records) for build in SECTIONS) if made]
+    closing = Section("claims", "The claims, judged by this run")
+    closing.say("Each claim has a score and two thresholds, stated under what was measured.")
+    closing.add(scratch.claims(rows))
+    sections.append(closing)
+    links = "".join(f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in sections)
+    body = "".join(section.html() for section in sections)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Hopfield networks on {escape(_name(head, records))}</title>"
+        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head><body>'
+        f"{_header(head, records, rows, links)}<main>{body}</main>{_footer(head)}</body></html>\n"
+    )
+
+
+def _made(
+    build: Callable[[Sequence[Record]], Section], records: Sequence[Record]
+) -> Section | None:
+    """The section, or None where its records are missing."""
+    try:
+        return build(records)
+    except MissingRecordError:
+        return None
+
+
+def _name(head: Record, records: Sequence[Record]) -> str:
+    """What the data set is called."""
+    return str(head.get("data", "records"))
+
+
+def _header(head: Record, records: Sequence[Record], rows: Sequence[Record], links: str) -> str:
+    """Title, verdicts in numbers, contents, and the table of the main results."""
+    counts = Counter(row["verdict"] for row in rows)
+    kinds = {HOLDS: "holds", PARTLY: "partly", FAILS: "fails", UNKNOWN: "unknown"}
+    tally = "".join(
+        f'<li><span class="verdict {kind}"><b>{counts[verdict]}</b>{verdict}</span></li>'
+        for verdict, kind in kinds.items()
+        if counts[verdict]
+    )
+    try:
+        table = networks.summary(records)
+    except MissingRecordError:
+        table = ""
+    return (
+        f"<header><h1>Hopfield networks on {escape(_name(head, records))}, measured</h1>"
+        f'<p class="lead">{escape(_lead(records, len(rows)))}</p>'
+        f'<ul class="tally">{tally}</ul>'
+        f'<nav aria-label="Contents"><ol>{links}</ol></nav>{table}</header>'
+    )
+
+
+def _lead(records: Sequence[Record], claims: int) -> str:
+    """What this page is, in two sentences."""
+    try:
+        line = find(records, "images")
+        what = f"{number(line['images'])} images of {line['units']} pixels"
+    except MissingRecordError:
+        what = "patterns"
+    return (
+        "A walkthrough of associative memories and a from-scratch implementation of them, run "
+        f"again on {what}. Every number comes from this run, and {claims} claims of the two "
+        "documents are held against it:"
+    )
+
+
+def _footer(head: Record) -> str:
+    """What made the records."""
+    facts = [f"{name} {head[name]}" for name in ("hopfield", "torch", "numpy", "python")
+             if name in head]  # fmt: skip
+    seed = f" Seed {head['seed']}." if "seed" in head else ""
+    took = f" Measured in {head['seconds']:.0f} s." if "seconds" in head else ""
+    return f"<footer>Made with {escape(listed(facts))}.{escape(seed + took)}</footer>"

@@ -1,0 +1,136 @@
+"""Pieces of the page: text that is escaped, tables, and figures as inline SVG."""
+
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from .. import plots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SOFT = "#5c646d"
+VARIABLES = {
+    plots.INK: "--ink",
+    SOFT: "--soft",
+    plots.BLUE: "--blue",
+    plots.ORANGE: "--orange",
+    plots.GREEN: "--green",
+    plots.RED: "--red",
+}
+"""Colours of a figure and the page's variables that replace them, so that dark works too."""
+
+
+@dataclass
+class Section:
+    """One section of the page: its anchor, its title, and the pieces in it."""
+
+    anchor: str
+    title: str
+    pieces: list[str] = field(default_factory=list)
+
+    def say(self, *sentences: str) -> None:
+        """Add a paragraph of plain text."""
+        self.pieces.append(f"<p>{escape(' '.join(sentences))}</p>")
+
+    def head(self, title: str) -> None:
+        """Add a heading."""
+        self.pieces.append(f"<h3>{escape(title)}</h3>")
+
+    def show(self, *figures: str) -> None:
+        """Add figures side by side where there is room."""
+        self.pieces.append(f'<div class="figures">{"".join(figures)}</div>')
+
+    def beside(self, figure: str, *sentences: str) -> None:
+        """Add a paragraph and a figure side by side where there is room."""
+        self.pieces.append(
+            f'<div class="figures"><p>{escape(" ".join(sentences))}</p>{figure}</div>'
+        )
+
+    def add(self, piece: str) -> None:
+        """Add a finished piece of HTML."""
+        self.pieces.append(piece)
+
+    def html(self) -> str:
+        """The section."""
+        title = f'<h2 id="{self.anchor}">{escape(self.title)}</h2>'
+        return f'<section aria-labelledby="{self.anchor}">{title}{"".join(self.pieces)}</section>'
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Settings under which figures for the page are drawn."""
+    plots.figure()  # says which extra is missing before anything else happens
+    import matplotlib
+
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "path",
+        "svg.hashsalt": "hopfield",
+        "font.size": 10,
+        "text.color": plots.INK,
+        "axes.edgecolor": SOFT,
+        "axes.labelcolor": plots.INK,
+        "xtick.color": SOFT,
+        "ytick.color": SOFT,
+        "xtick.labelcolor": plots.INK,
+        "ytick.labelcolor": plots.INK,
+        "grid.color": SOFT,
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def drawing(ax: "Axes", caption: str, *, pictures: bool = False) -> str:
+    """A figure with its caption, which is also what a screen reader says of it."""
+    buffer = io.StringIO()
+    ax.figure.get_figure(root=True).savefig(
+        buffer, format="svg", transparent=True, metadata={"Date": None}
+    )
+    kind = "pictures" if pictures else "chart"
+    svg = _inline(buffer.getvalue(), caption, kind)
+    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _inline(document: str, alt: str, kind: str) -> str:
+    """matplotlib's SVG file as an element of the page, in the page's colours."""
+    body = document[document.index("<svg") :]
+    box = body.split('viewBox="')[1].split('"')[0]
+    body = body[body.index(">") + 1 :]
+    body = re.sub(r"<(metadata|style)\b.*?</\1>", "", body, flags=re.DOTALL)
+    for colour, variable in VARIABLES.items():
+        body = body.replace(colour, f"var({variable})")
+    body = re.sub(r"\s*\n\s*", " ", _private(body))
+    return f'<svg class="{kind}" role="img" aria-label="{escape(alt)}" viewBox="{box}">{body}'
+
+
+def _private(body: str) -> str:
+    """Give every id a prefix of its own, since many figures share one page."""
+    prefix = f"f{zlib.crc32(body.encode()):08x}-"
+    body = re.sub(r'\bid="', f'id="{prefix}', body).replace("xlink:href=", "href=")
+    body = body.replace('href="#', f'href="#{prefix}')
+    return body.replace("url(#", f"url(#{prefix}")
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", cards: bool = False
+) -> str:
+    """A table of plain text; the first column names the row. `cards`: stacked on a phone."""
+    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    lines = []
+    for first, *rest in rows:
+        cells = "".join(
+            f'<td class="figure" data-label="{escape(name)}">{escape(cell)}</td>'
+            for name, cell in zip(head[1:], rest, strict=True)
+        )
+        lines.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    kind = ' class="cards"' if cards else ""
+    return (
+        f'<div class="scroll"><table{kind}>{title}<thead><tr>{columns}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )

@@ -1,0 +1,161 @@
+"""The page's section on the from-scratch document, and the table of claims."""
+
+from collections.abc import Sequence
+from html import escape
+
+from .. import plots
+from ..experiments.claims import FAILS, HOLDS, PARTLY, UNKNOWN
+from ..experiments.records import Record, find, select
+from ..experiments.wording import amount, number, percent, rate
+from .html import Section, drawing, table
+
+Records = Sequence[Record]
+
+METHODS = {
+    "store": "store()",
+    "retrieve": "retrieve()",
+    "energy": "energy()",
+    "attention_retrieve": "attention_retrieve()",
+}
+MARKS = {HOLDS: ("holds", "✓"), PARTLY: ("partly", "≈"), FAILS: ("fails", "✗"),
+         UNKNOWN: ("unknown", "–")}  # fmt: skip
+"""Class and sign of each verdict: never told by colour alone."""
+
+
+def section(records: Records) -> Section:
+    """Random patterns: energies, sweeps, cycles, noise, attention, methods."""
+    page = Section("scratch", "From scratch: random patterns")
+    _descent(page, records)
+    _sweeps(page, records)
+    _oscillation(page, records)
+    _modern(page, records)
+    _methods(page, records)
+    return page
+
+
+def _descent(page: Section, records: Records) -> None:
+    line = find(records, "descent")
+    page.say(
+        f"{line['stored']} random patterns of {line['units']} units, {percent(line['flipped'])} of",
+        "the entries flipped, unit after unit until a sweep changes nothing. The energy falls",
+        f"from {amount(line, 'start')} to {amount(line, 'end')} on average (the document: roughly",
+        f"−11 to −48, no sizes given) and rises for {percent(line['rising'])} of the cues;",
+        f"{rate(line, 'accuracy')} of the entries come back.",
+    )
+
+
+def _sweeps(page: Section, records: Records) -> None:
+    line = find(records, "descent")
+    loads = select(records, "load")
+    picked = [loads[0], loads[len(loads) // 2], loads[-1]] if len(loads) > 2 else loads
+    accuracy = [("classical", [each["n"] for each in loads],
+                 [100 * each["accuracy"] for each in loads],
+                 [100 * each["accuracy_sd"] for each in loads])]  # fmt: skip
+    page.show(
+        drawing(plots.energies(line["traces"]),
+                f"{len(line['traces'])} cues; sweep 0 is the cue."),
+        drawing(plots.histogram([(f"{each['n']} stored", each["histogram"]) for each in picked],
+                                "sweeps, the confirming one included"),
+                f"Sweeps from {percent(loads[0]['flipped'])} flips: "
+                f"{rate(loads[0], 'two_or_three')} of the cues need 2 or 3 with "
+                f"{loads[0]['n']} stored, {rate(loads[-1], 'two_or_three')} with "
+                f"{loads[-1]['n']}."),
+        drawing(plots.lines(accuracy, ("patterns stored n", "entries right (%)")),
+                f"The benchmark the document announces: {loads[0]['units']} units, "
+                f"{percent(loads[0]['flipped'])} flips, mean ± standard deviation over "
+                f"{loads[0]['samples']} networks."),
+    )  # fmt: skip
+
+
+def _oscillation(page: Section, records: Records) -> None:
+    lines = select(records, "oscillation")
+    page.head("All units at once")
+    first = find(records, "oscillation")
+    page.say(
+        f"{first['starts']} random starts, {first['stored']} stored in {first['units']} units.",
+        *(f"{line['case'].capitalize()}: {percent(line['cycling'])} end in a cycle of two states."
+          for line in lines),
+    )  # fmt: skip
+    shown = next((line for line in lines if "states" in line), None)
+    if shown is None:
+        page.say("No start of this run ends in a cycle.")
+        return
+    steps = len(shown["cycle_energies"]) - 1
+    columns = [f"t = {t}" for t in range(steps - len(shown["states"]) + 1, steps + 1)]
+    rows = [("state", shown["states"]), ("flipped", shown["flipped"])]
+    grid = plots.pictures(rows, shown["shape"], columns=columns)
+    page.show(
+        drawing(grid, f"One of them, {shown['shape'][0]} × {shown['shape'][1]}: two states take "
+                f"turns, {shown['flipping']} units flip each time.", pictures=True),
+        drawing(plots.energies([shown["cycle_energies"]], step="step"),
+                f"Its energy, from {number(shown['cycle_energies'][0])} to "
+                f"{number(shown['cycle_energies'][-1])}."),
+    )  # fmt: skip
+
+
+def _modern(page: Section, records: Records) -> None:
+    noisy = find(records, "gaussian")
+    double = find(records, "attention", case="float64")
+    single = find(records, "attention", case="float32")
+    page.head("The continuous network")
+    page.say(
+        f"{noisy['stored']} Gaussian patterns of {noisy['dim']} entries, noise of standard",
+        f"deviation {number(noisy['noise'])}, β = {number(noisy['beta'])}: the cosine to the",
+        f"stored pattern is {noisy['cosine']:.4f} on average over {noisy['trials']} networks and",
+        f"{noisy['lowest_cosine']:.4f} at the lowest; that of the cue",
+        f"{noisy['cosine_of_cue']:.4f}.",
+    )
+    page.say(
+        f"One update with β = 1/√d, d = {double['dim']}, against torch's",
+        f"scaled_dot_product_attention with {double['stored']} patterns as keys and values and",
+        f"{double['queries']} queries: the largest difference is",
+        f"{number(double['difference'])} in float64 (ε = {number(double['epsilon'])}) and",
+        f"{number(single['difference'])} in float32 (ε = {number(single['epsilon'])}).",
+    )
+
+
+def _methods(page: Section, records: Records) -> None:
+    lines = select(records, "summary")
+    first = find(records, "summary")
+    rows = [
+        (METHODS[line["case"]], _difference(line, "classical"), _difference(line, "modern"))
+        for line in lines
+    ]
+    page.add(table(
+        ("method", "classical", "modern"), rows,
+        caption="The document's table of methods, each held against its plain loops: largest "
+        "difference (energies up to a constant; classical retrieval: share of "
+        f"{first['cues']} cues that end elsewhere, orders being random).",
+    ))  # fmt: skip
+
+
+def _difference(line: Record, field: str) -> str:
+    return "—" if line[field] is None else number(line[field])
+
+
+def claims(rows: Sequence[Record]) -> str:
+    """The table of claims: what each document says, what this run measured, the verdict."""
+    lines = "".join(_claim(row) for row in rows)
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("claim", "verdict", "measured", "why")
+    )
+    return (
+        f'<table class="cards claims"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
+    )
+
+
+def _claim(row: Record) -> str:
+    kind, mark = MARKS[row["verdict"]]
+    return (
+        f'<tr><th scope="row">{escape(row["case"])}'
+        f'<span class="source">{escape(row["source"])}</span></th>'
+        f'<td class="verdict {kind}">{mark} {escape(row["verdict"])}</td>'
+        f'<td data-label="measured">{escape(_sentence(row["measured"]))}'
+        f'<span class="criterion">{escape(row["criterion"])}</span></td>'
+        f'<td data-label="why">{escape(_sentence(row["reason"]))}</td></tr>'
+    )
+
+
+def _sentence(text: str) -> str:
+    """The text with its first letter large; a symbol stays as it is."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text

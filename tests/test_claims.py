@@ -1,0 +1,96 @@
+"""Verdicts follow the records: change a record and the verdict changes."""
+
+import copy
+
+import pytest
+
+import quick_demo
+from hopfield.experiments import claims
+from hopfield.experiments.records import select
+
+ONE = "Retrieval works perfectly when only a single pattern is stored."
+
+
+def _row(lines, text):
+    return next(row for row in claims.judge(lines) if row["case"] == text)
+
+
+def _changed(experiment, fields, **values):
+    """The records of the quick run with `values` in those of `experiment` that match."""
+    lines = copy.deepcopy(list(quick_demo.lines()))
+    chosen = select(lines, experiment, **fields)
+    assert chosen, "premise: there are records to change"
+    for line in chosen:
+        assert set(values) <= set(line), "premise: the fields exist"
+        line.update(values)
+    return lines
+
+
+# (claim, experiment, fields, values under which it holds, under which it does not)
+DECIDED = [
+    (ONE, "classical", {"case": "document", "n": 1}, {"exact_blind": 1.0}, {"exact_blind": 0.4}),
+    ("The dense network stores 10 patterns without degradation.", "dense",
+     {"case": "ink", "n": 10}, {"exact": 1.0}, {"exact": 0.1}),
+    ("Flipped reconstructions come from the symmetry of the energy.", "flips", {},
+     {"document": 0.5, "sign": 0.5}, {"document": 1.0, "sign": 0.0}),
+    ("Plain exponentials of the scores overflow.", "overflow", {},
+     {"dense_plain": 1.0, "dense_library": 0.0}, {"dense_plain": 0.0, "modern_plain": 0.0}),
+    ("Continuous images must stay within [0, 1] and not [−1, 1].", "encodings",
+     {"case": "[−1, 1], hidden 0", "n": 10}, None, {"right": 1.0}),
+    ("The continuous network retrieves flawlessly with 10 stored.", "modern",
+     {"case": "document", "n": 10}, {"right": 1.0}, {"right": 0.2}),
+    ("It converges after a single step.", "steps", {"similarity": "dot"},
+     {"one_is_enough": 1.0}, {"one_is_enough": 0.1}),
+    ("It is guaranteed to reach a global minimum of the energy.", "stationary",
+     {"similarity": "dot", "beta": 8.0}, {"lowest_share": 1.0}, {"lowest_share": 0.1}),
+    ("With low β there are many metastable mixtures of patterns.", "stationary",
+     {"similarity": "dot"}, {"distinct": 5.0, "stored_share": 0.0}, {"distinct": 1.0}),
+    ("With large β the only attractors are stored patterns.", "stationary",
+     {"similarity": "dot"}, {"stored_share": 1.0}, {"stored_share": 0.3}),
+    ("The update minimises the energy it states.", "energies", {},
+     {"document_rises": 0.0}, {"document_rises": 0.9}),
+    ("Convergence typically takes 2–3 sweeps.", "load", {"n": 5},
+     {"two_or_three": 1.0}, {"two_or_three": 0.2}),
+    ("Synchronous updates can oscillate between two states.", "oscillation",
+     {"case": "synchronous"}, {"cycling": 0.1}, {"cycling": 0.0}),
+    ("Asynchronous updates never raise the energy.", "descent", {},
+     {"rising": 0.0}, {"rising": 0.5}),
+    ("The energy drops from roughly −11 to −48.", "descent", {},
+     {"start": -11.0, "end": -48.0}, {"start": -1.0, "end": -48.0}),
+    ("With β = 1/√d one update is the same as attention.", "attention", {},
+     {"difference": 0.0}, {"difference": 1e-3}),
+    ("The continuous update is much faster than the dense loop.", "speed", {},
+     {"loop_ms": 100.0, "modern_ms": 1.0}, {"loop_ms": 1.0, "modern_ms": 1.0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "experiment", "fields", "good", "bad"), DECIDED)
+def test_a_verdict_follows_its_records(text, experiment, fields, good, bad):
+    if good is not None:
+        row = _row(_changed(experiment, fields, **good), text)
+        assert row["verdict"] == claims.HOLDS, row
+    row = _row(_changed(experiment, fields, **bad), text)
+    assert row["verdict"] == claims.FAILS, row
+
+
+def test_between_the_thresholds_a_claim_holds_partly():
+    lines = _changed("classical", {"case": "document", "n": 1}, exact_blind=0.7)
+    assert _row(lines, ONE)["verdict"] == claims.PARTLY
+
+
+@pytest.mark.parametrize("text", [claim.text for claim in claims.CLAIMS])
+def test_a_claim_without_records_is_not_measured(text):
+    row = _row([], text)
+    assert row["verdict"] == claims.UNKNOWN
+    assert row["reason"].startswith("no record of")
+
+
+def test_every_claim_states_its_thresholds():
+    for claim in claims.CLAIMS:
+        assert 0 < claim.partly <= claim.holds <= 1
+        assert claim.asks in claim.criterion and "holds" in claim.criterion
+
+
+def test_measured_figures_are_those_of_the_records():
+    lines = _changed("classical", {"case": "document", "n": 1}, exact_blind=0.777)
+    assert "77.7" in _row(lines, ONE)["measured"]

@@ -1,0 +1,184 @@
+"""The page: self-contained, made from the records alone, sound HTML, light and dark."""
+
+import copy
+import re
+from collections import Counter
+from functools import cache
+from html.parser import HTMLParser
+
+import pytest
+
+import quick_demo
+from hopfield import report
+from hopfield.experiments import claims, records
+
+VOID = {"meta", "link", "br", "img", "hr", "use", "path"}
+
+
+@cache
+def _page():
+    return report.page(records.header(data="digits", seed=0), quick_demo.lines())
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text, and fails on elements that are closed out of order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.attributes, self.text = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def _read(html):
+    reader = Reader()
+    reader.feed(html)
+    assert not reader.open
+    return reader
+
+
+def _text(html):
+    return " ".join(" ".join(_read(html).text).replace("\u00a0", " ").split())
+
+
+def test_nothing_outside_the_page_is_asked_for():
+    html = _page()
+    assert "http" not in html and "@import" not in html and "<script" not in html
+    for tag, name, value in _read(html).attributes:
+        if name in ("src", "href", "xlink:href", "srcset", "data"):
+            assert value.startswith(("#", "data:")), (tag, name, value[:60])
+    for target in re.findall(r"url\(([^)]*)\)", html):
+        assert target.startswith("#"), target
+
+
+def test_every_section_is_there_and_linked():
+    html = _page()
+    reader = _read(html)
+    ids = {value for _, name, value in reader.attributes if name == "id"}
+    links = {value[1:] for tag, name, value in reader.attributes if (tag, name) == ("a", "href")}
+    assert len(links) == len(report.SECTIONS) + 1 == reader.seen.count("section")
+    assert links <= ids
+
+
+def test_ids_are_unique_and_references_lead_somewhere():
+    reader = _read(_page())
+    counts = Counter(value for _, name, value in reader.attributes if name == "id")
+    assert not [name for name, count in counts.items() if count > 1]
+    used = {value[1:] for _, name, value in reader.attributes if name == "href" and value[0] == "#"}
+    used |= set(re.findall(r"url\(#([^)]*)\)", _page()))
+    assert used <= counts.keys()
+
+
+def test_figures_have_captions_that_are_also_read_aloud():
+    html = _page()
+    figures = re.findall(r"<figure>.*?</figure>", html, flags=re.DOTALL)
+    assert len(figures) > 20, "premise: there are figures"
+    for figure in figures:
+        label = re.search(r'role="img" aria-label="([^"]+)"', figure)[1]
+        assert f"<figcaption>{label}</figcaption>" in figure
+
+
+def test_the_page_has_one_language_one_title_and_one_heading():
+    html = _page()
+    assert '<html lang="en">' in html and html.startswith("<!doctype html>")
+    assert html.count("<h1>") == 1 and html.count("<title>") == 1
+    assert 'name="viewport"' in html and "prefers-color-scheme: dark" in html
+
+
+def test_figures_take_their_colours_from_the_page():
+    body = _page().split("</style>")[1]
+    assert "<svg" in body, "premise: the figures come after the style"
+    for colour in report.html.VARIABLES:
+        assert colour not in body
+    assert "var(--ink)" in body and "var(--blue)" in body
+
+
+def test_every_claim_is_on_the_page_with_its_verdict():
+    text = _text(_page())
+    for row in claims.judge(quick_demo.lines()):
+        assert row["case"] in text
+        assert row["measured"][1:].replace("\u00a0", " ") in text
+    counts = Counter(row["verdict"] for row in claims.judge(quick_demo.lines()))
+    for verdict, count in counts.items():
+        assert f"{count} {verdict}" in text
+
+
+# (experiment, its records, a field, a value that no run gives, how the page writes it)
+CHANGES = [
+    ("images", {}, "overlap", 0.1234, "0.123"),
+    ("images", {}, "images", 54321, "54 321"),
+    ("classical", {"case": "document", "n": 10}, "exact_blind", 0.43211, "43.2"),
+    ("dense", {"case": "unknown", "n": 10}, "exact", 0.44321, "44.3"),
+    ("modern", {"case": "sharp", "n": 100}, "exact", 0.45432, "45.4"),
+    ("beta_sweep", {"similarity": "dot"}, "patterns_in_mixture", 77.0, "77"),
+    ("stationary", {"similarity": "dot"}, "stored_kept", 0.46543, "46.5"),
+    ("steps", {}, "most", 4321, "4 321"),
+    ("energies", {}, "document_rises", 0.47654, "47.7"),
+    ("encodings", {"case": "0/1"}, "right", 0.48765, "48.8"),
+    ("speed", {}, "loop_ms", 87654.0, "87 654"),
+    ("overflow", {}, "largest_score", 65432.0, "65 432"),
+    ("descent", {}, "end", -98.76, "−98.8"),
+    ("load", {}, "two_or_three", 0.49876, "49.9"),
+    ("oscillation", {}, "cycling", 0.41234, "41.2"),
+    ("gaussian", {}, "lowest_cosine", 0.4321, "0.4321"),
+    ("attention", {}, "difference", 4.3e-5, "4.3·10⁻⁵"),
+    ("summary", {}, "modern", 4.4e-5, "4.4·10⁻⁵"),
+]
+
+
+@cache
+def _changed_text():
+    """The page with every change made, its deviations 0."""
+    lines = copy.deepcopy(list(quick_demo.lines()))
+    for experiment, fields, name, value, _ in CHANGES:
+        for line in records.select(lines, experiment, **fields):
+            assert name in line, "premise: the field exists"
+            line[name] = value
+    for line in lines:
+        line.update({key: 0.0 for key in line if key.endswith("_sd")})
+    return _text(report.page(records.header(data="digits"), lines))
+
+
+@pytest.mark.parametrize(("experiment", "fields", "name", "value", "written"), CHANGES)
+def test_a_changed_record_changes_the_page(experiment, fields, name, value, written):
+    assert written not in _text(_page()), "premise: no other figure is written like this"
+    assert written in _changed_text()
+
+
+def test_sections_without_records_are_left_out():
+    lines = [line for line in quick_demo.lines() if line["experiment"] in ("images", "flips")]
+    html = report.page(records.header(data="digits"), lines)
+    assert 'id="images"' in html and 'id="dense"' not in html
+    assert claims.UNKNOWN in _text(html)
+
+
+def test_a_page_without_any_records_is_still_a_page():
+    _read(report.page(records.header(), []))
+
+
+def test_names_are_escaped():
+    lines = copy.deepcopy(list(quick_demo.lines()))
+    lines = [line for line in lines if line["experiment"] == "images"]
+    lines[0]["data"] = "<b>&"
+    html = report.page(records.header(data="<b>&"), lines)
+    assert "<b>&" not in html.split("</style>")[1].replace("<b>0", "").replace("<b>2", "")
+    assert "&lt;b&gt;&amp;" in html
+
+
+def test_the_same_records_give_the_same_page():
+    again = report.page(records.header(data="digits", seed=0), quick_demo.lines())
+    assert again == _page()
