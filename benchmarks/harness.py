@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from . import ceilings, memory
+from . import ceilings, load, memory
 
 Record = dict[str, Any]
 Size = Mapping[str, int]
@@ -35,6 +35,7 @@ class Contender:
         units: how much of the workload one run does: 1/64 for one probe of 64, 2 for two reads.
         clock: the seconds that a run reports of itself, where it is a process of its own.
         facts: further fields of its record.
+        slack: how many times the tolerance it may be off: for peers that are known to lose digits.
     """
 
     run: Callable[[], Any]
@@ -43,6 +44,7 @@ class Contender:
     units: float = 1.0
     clock: Callable[[Any], float] | None = None
     facts: Callable[[Any], dict[str, float]] | None = None
+    slack: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,24 +110,34 @@ class Entry:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: rounds, and seconds each contender runs in each of them."""
+    """How long to measure.
+
+    Args:
+        rounds: how many count.
+        seconds: each contender runs at least so long in each of them.
+        patience: seconds to wait at most, in all, for others to be quiet.
+    """
 
     rounds: int = 5
     seconds: float = 0.05
+    patience: float = 0.0
 
 
-FULL, QUICK = Effort(), Effort(rounds=2, seconds=0.001)
+QUICK = Effort(rounds=2, seconds=0.001)
 
 
-def measure(entry: Entry, number: int, quick: bool = False) -> list[Record]:
+def measure(
+    entry: Entry, number: int, quick: bool = False, effort: Effort | None = None
+) -> list[Record]:
     """The records of one size of an entry, one for each contender."""
+    effort = effort or (QUICK if quick else Effort())
     size = entry.quick if quick else entry.sizes[number]
     case = entry.build(**size)
     checked = check(entry.name, case)
     probes = {} if quick else ceilings.probes(case.flops, case.bytes)
-    seconds = _in_turn(
+    seconds, others = _in_turn(
         {**case.contenders, **{name: Contender(probe.run) for name, probe in probes.items()}},
-        QUICK if quick else FULL,
+        effort,
     )
     least = ceilings.least_seconds(probes, seconds)
     baseline = next(iter(case.contenders))
@@ -133,7 +145,7 @@ def measure(entry: Entry, number: int, quick: bool = False) -> list[Record]:
     for name, found in checked.items():
         times = seconds[name]
         line = {"experiment": entry.name, "case": name, **size, "seed": 0, **found}
-        line |= {"seconds": statistics.median(times), "rounds": times}
+        line |= {"seconds": statistics.median(times), "rounds": times, "others": others}
         line |= compared(times, seconds[baseline])
         if least is not None:
             line["share"] = statistics.median(a / b for a, b in zip(least, times, strict=True))
@@ -147,7 +159,7 @@ def check(name: str, case: Case) -> dict[str, Record]:
     """Each contender against the reference: error, tolerance and further facts, or an error."""
     reference = case.reference()
     return {
-        who: _checked(f"{name}: {who}", one, reference, case.tolerance)
+        who: _checked(f"{name}: {who}", one, reference, case.tolerance * one.slack)
         for who, one in case.contenders.items()
     }
 
@@ -183,20 +195,30 @@ def compared(times: list[float], base: list[float]) -> Record:
     }
 
 
-def _in_turn(contenders: dict[str, Contender], effort: Effort) -> dict[str, list[float]]:
-    """Seconds for one unit of the workload, by contender and round.
+def _in_turn(
+    contenders: dict[str, Contender], effort: Effort
+) -> tuple[dict[str, list[float]], float]:
+    """Seconds for one unit of the workload by contender and round; cores that others used.
 
     In every round each contender runs once, short ones many times over; odd rounds go backwards.
+    Rounds are made until enough of them were quiet, at most three times as many as are needed; the
+    quietest count.
     """
     repeats = {name: _repeats(one, effort.seconds) for name, one in contenders.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(effort.rounds):
-        names = list(contenders) if number % 2 == 0 else list(reversed(contenders))
-        for name in names:
+    rounds: list[tuple[float, dict[str, float]]] = []
+    patience = effort.patience
+    while len(rounds) < 3 * effort.rounds:
+        patience = load.wait(patience)
+        since, seconds = load.mark(), {}
+        for name in list(contenders) if len(rounds) % 2 == 0 else list(reversed(contenders)):
             one = contenders[name]
-            spent = _spent(one, repeats[name])
-            seconds[name].append(spent / (repeats[name] * one.units))
-    return seconds
+            seconds[name] = _spent(one, repeats[name]) / (repeats[name] * one.units)
+        rounds.append((load.others(since), seconds))
+        if sum(used < load.QUIET for used, _ in rounds) >= effort.rounds:
+            break
+    best = sorted(rounds, key=lambda each: each[0])[: effort.rounds]
+    used = statistics.mean(used for used, _ in best)
+    return {name: [seconds[name] for _, seconds in best] for name in contenders}, used
 
 
 def _spent(one: Contender, repeats: int) -> float:

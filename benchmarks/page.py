@@ -10,7 +10,7 @@ from typing import Any
 
 from hopfield.experiments import records
 
-from . import pictures
+from . import load, pictures
 from .entries import ENTRIES
 from .harness import Entry, Record, Target, compared
 
@@ -32,10 +32,11 @@ From a checkout, `make bench` measures everything (about half an hour) and makes
 one row is `python -m benchmarks NAME`. Each way of doing the work is first checked against a \
 float64 reference. Then all are timed in turn within one process, in 5 rounds of at least 50 ms \
 each. Seconds are medians, a speed is the ratio of two medians, in brackets its smallest and \
-largest value over the rounds. Memory is that of one call in a process of its own, beyond its \
-inputs and its result. The limit of a workload is what its float32 products and one read of its \
-patterns take on this machine, timed in the same rounds. On a shared machine trust ratios, not \
-seconds."""
+largest value over the rounds. Rounds in which other processes were busy are made again; where \
+they stayed busy, the row says so. Memory is that of one call in a process of its own, beyond \
+its inputs and its result. The limit of a workload is what its float32 products and one read of \
+its patterns take on this machine, timed in the same rounds. On a shared machine trust ratios, \
+not seconds."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Verdict:
         return "met (less than 15 % short)" if near else "**missed**"
 
 
-def load(folder: Path = RESULTS) -> list[Measured]:
+def gathered(folder: Path = RESULTS) -> list[Measured]:
     """Every entry that has been measured."""
     found = []
     for name, entry in ENTRIES.items():
@@ -118,7 +119,7 @@ def _verdict(target: Target, lines: list[Record]) -> Verdict:
 
 def write(folder: Path = RESULTS) -> None:
     """Make the page and its pictures."""
-    found = load(folder)
+    found = gathered(folder)
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name, (_, draw, _) in drawings(found).items():
         records.write_text(IMAGES / f"{name}.svg", pictures.svg(draw(), digest(found)))
@@ -256,7 +257,10 @@ def _found(measured: Measured, verdict: Verdict) -> str:
         said = f"{_times(verdict.found)} ({_times(verdict.spread[0])}–{_times(verdict.spread[1])})"
     else:
         said = f"{verdict.found:.1f} MiB" if field == "extra_mib" else duration(verdict.found)
-    return said + (f"; {line['saved']:.0%} of the reads saved" if "saved" in line else "")
+    if "saved" in line:
+        said += f"; {line['saved']:.0%} of the reads saved"
+    busy = line["others"] >= load.QUIET
+    return said + (f"; others used {line['others']:.1f} cores" if busy else "")
 
 
 def _section(measured: Measured) -> str:

@@ -38,7 +38,8 @@ def ways(memory: ModernHopfield, cues: Tensor) -> dict[str, Contender]:
     """One update in every way; all read the memory's own rows. Seconds are those of one read."""
     rows, beta = memory.patterns, beta_of(memory)
     return {
-        "naive torch": Contender(lambda: plain.naive(rows, cues, beta)),
+        # torch.softmax of long rows in float32 does not sum to one: 1e-4 off at n = 3e5.
+        "naive torch": Contender(lambda: plain.naive(rows, cues, beta), slack=4.0),
         "torch attention": Contender(lambda: plain.torch_attention(rows, cues, beta)),
         "attention": Contender(lambda: attention(cues, rows, beta)),
         "update": Contender(lambda: memory.update(cues)),
