@@ -1,13 +1,16 @@
-"""Saving and loading memories: safetensors with a format version and a checksum per tensor.
+"""Saving and loading memories: safetensors with a format version and checksums.
 
-Metadata: `format` (a number), `memory` (JSON: class, arguments), `crc32` (JSON: per tensor). A
-file is written aside, synced and renamed, so that a reader sees the old one or the new one whole.
+Metadata: `format` (a number), `memory` (JSON: class, arguments), `crc32` (JSON: of the text of
+`memory` and of every tensor). A file is written aside, synced and renamed, so that a reader sees
+the old one or the new one whole.
 """
 
+import errno
 import json
 import os
-import tempfile
+import secrets
 import zlib
+from contextlib import suppress
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
@@ -19,7 +22,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from .. import separation as separations
-from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
+from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError, say
 from ..separation import Separation
 from .base import MEMORIES, Memory
 
@@ -28,6 +31,7 @@ FORMAT = 1
 
 def save(memory: Memory, path: "str | PathLike[str]") -> None:
     """Write `memory` to `path`, all or nothing."""
+    file = _path(path)
     tensors: dict[str, Tensor] = {}
     config = {name: _described(name, value, tensors) for name, value in memory._config().items()}
     if len(memory):
@@ -35,12 +39,21 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
         if memory.values is not None:
             tensors["values"] = memory.values
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    described = json.dumps({"class": type(memory).__name__, "arguments": config})
     metadata = {
         "format": str(FORMAT),
-        "memory": json.dumps({"class": type(memory).__name__, "arguments": config}),
-        "crc32": json.dumps({name: _crc32(tensor) for name, tensor in tensors.items()}),
+        "memory": described,
+        "crc32": json.dumps(_sums(described, tensors)),
     }
-    _write(_path(path), to_bytes(tensors, metadata))
+    try:
+        content = to_bytes(tensors, metadata)
+    except (KeyError, ValueError):
+        kinds = ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in tensors.values()}))
+        raise InputTypeError(
+            f"values must have a dtype that safetensors files can hold, but they and the patterns "
+            f"are {kinds}. Use torch.view_as_real for complex values."
+        ) from None
+    _write(file, content)
 
 
 def load(path: "str | PathLike[str]") -> Memory:
@@ -50,14 +63,20 @@ def load(path: "str | PathLike[str]") -> Memory:
         FileFormatError: where the file is missing, damaged, or from a newer version.
     """
     file = _path(path)
-    if not file.is_file():
-        raise FileFormatError(f"{file} must be a file that Memory.save wrote, but there is none.")
     try:
+        if not file.is_file():
+            found = "a folder" if file.is_dir() else "not there"
+            raise FileFormatError(
+                f"{file} must be a file that Memory.save wrote, but is {found}. Check the name."
+            )
         with safe_open(file, "pt") as opened:
             metadata = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}
-    except (SafetensorError, OSError) as error:
-        raise FileFormatError(f"{file} is damaged or no safetensors file: {error}.") from None
+    except (SafetensorError, OSError):
+        raise FileFormatError(
+            f"{file} must be a safetensors file that Memory.save wrote, but is damaged, unreadable "
+            "or something else. Save the memory again, or use a copy."
+        ) from None
     described = _checked(file, metadata, tensors)
     try:
         arguments = {
@@ -65,10 +84,13 @@ def load(path: "str | PathLike[str]") -> Memory:
         }
         memory = MEMORIES[described["class"]](**arguments)
         if "patterns" in tensors:
+            memory._check(tensors["patterns"], tensors.get("values"))
             memory._store.append(tensors["patterns"], tensors.get("values"))
     except (KeyError, TypeError, AttributeError, HopfieldError) as error:
+        why = f": {error}" if isinstance(error, HopfieldError) else "."
         raise FileFormatError(
-            f"{file} does not describe a memory of this version: {error}"
+            f"{file} must describe a memory of this version, but does not{why} "
+            "Save it again, or use the version that wrote it."
         ) from None
     return memory
 
@@ -79,21 +101,31 @@ def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -
         version = int(metadata["format"])
         described = json.loads(metadata["memory"])
         sums = json.loads(metadata["crc32"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise FileFormatError(
-            f"{file} is a safetensors file, but not one that Memory.save wrote."
+            f"{file} must be a file that Memory.save wrote, but is another safetensors file. "
+            "Use safetensors.torch.load_file to read its tensors."
         ) from None
     if version > FORMAT:
         raise FileFormatError(
-            f"{file} has format {version}, but this version of hopfield reads up to {FORMAT}. "
-            "Update hopfield."
+            f"{file} must have a format up to {FORMAT}, the one of this version of hopfield, but "
+            f"has {version}. Update hopfield."
         )
-    damaged = [name for name in sums if name not in tensors or _crc32(tensors[name]) != sums[name]]
-    if damaged or set(tensors) - set(sums):
-        names = ", ".join(damaged) or "an extra tensor"
-        raise FileFormatError(f"{file} is damaged: the checksum of {names} is wrong.")
-    if not isinstance(described, dict) or described.get("class") not in MEMORIES:
-        raise FileFormatError(f"{file} holds a memory of an unknown class: {described!r:.80}.")
+    right = _sums(metadata["memory"], tensors)
+    if version != FORMAT or sums != right:
+        names = sorted(
+            name for name in right if not isinstance(sums, dict) or sums.get(name) != right[name]
+        )
+        raise FileFormatError(
+            f"{file} must be as Memory.save wrote it, but is damaged: the checksum of "
+            f"{', '.join(names) or 'something'} is wrong. Save the memory again, or use a copy."
+        )
+    known = isinstance(described, dict) and isinstance(described.get("class"), str)
+    if not known or described["class"] not in MEMORIES:
+        raise FileFormatError(
+            f"{file} must hold one of {', '.join(MEMORIES)}, but holds {described!r:.80}. "
+            "Use the version that wrote it, or import the class before."
+        )
     return described
 
 
@@ -106,8 +138,8 @@ def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
         kind = type(value)
         if getattr(separations, kind.__name__, None) is not kind:
             raise OptionError(
-                f"the separation {kind.__qualname__} is not one of hopfield's own, so a file "
-                "cannot describe it. Save memory.patterns instead, and build the memory again."
+                "separation must be one of hopfield's own, or a file cannot describe it, but is "
+                f"{kind.__qualname__}. Save memory.patterns instead, and build the memory again."
             )
         given = {field.name: getattr(value, field.name) for field in fields(value)}
         numbers = {key: x.item() if isinstance(x, Tensor) else x for key, x in given.items()}
@@ -127,43 +159,55 @@ def _restored(value: object, tensors: dict[str, Tensor]) -> object:
     return value
 
 
-def _crc32(tensor: Tensor) -> int:
-    return zlib.crc32(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
-
-
-def _umask() -> int:
-    """The permissions that new files do not get: mkstemp grants them to nobody else."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _sums(described: str, tensors: dict[str, Tensor]) -> dict[str, int]:
+    """The crc32 of the description, and of each tensor with its dtype and shape."""
+    sums = {"memory": zlib.crc32(described.encode())}
+    for name, tensor in tensors.items():
+        form = zlib.crc32(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        content = tensor.contiguous().flatten().view(torch.uint8).numpy().data
+        sums[name] = zlib.crc32(content, form)
+    return sums
 
 
 def _path(path: object) -> Path:
     if not isinstance(path, (str, PathLike)):
-        raise InputTypeError(f"path must be a file name, but is a {type(path).__name__}.")
-    return Path(path)
+        raise InputTypeError(
+            f"path must be a file name, but is {say(path)}. Use a str or a pathlib.Path."
+        )
+    try:
+        name = os.fspath(path)
+        if not isinstance(name, str) or not name or b"\0" in os.fsencode(name):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InputTypeError(
+            f"path must be a file name, but is {say(path)}. Use letters a file system can hold."
+        ) from None
+    return Path(name)
 
 
 def _write(path: Path, content: bytes) -> None:
     """Write aside, sync, rename."""
+    aside = path.parent / f".{secrets.token_hex(8)}.hopfield"
     try:
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise FileFormatError(
-            f"{path} cannot be written: {error.strerror}. Name a folder that exists and is yours."
-        ) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        with open(aside, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(aside, 0o666 & ~_umask())
         os.replace(aside, path)
-    except OSError as error:
-        Path(aside).unlink(missing_ok=True)
-        raise FileFormatError(f"{path} cannot be written: {error.strerror}.") from None
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    except BaseException as error:
+        with suppress(OSError):
+            aside.unlink()
+        if not isinstance(error, OSError):
+            raise
+        raise FileFormatError(
+            f"{path} must be a file that can be written, but is not: {error.strerror}. "
+            "Name a file in a folder that exists and is yours."
+        ) from None
+    with suppress(OSError):  # not every system opens folders
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
