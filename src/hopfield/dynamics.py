@@ -9,6 +9,28 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
+class Bound:
+    """How far a certified answer can be from the full readout at the same state.
+
+    Attributes:
+        state: ‖x' − x'_full‖, at most, `(*batch)`: the largest over the steps made. Nothing is
+            said of where another trajectory would have led.
+        energy: |E − E_full|, at most, `(*batch)`.
+    """
+
+    state: Tensor
+    energy: Tensor
+
+    def at(self, queries: Tensor) -> "Bound":
+        """The same of some of the queries."""
+        return Bound(self.state[queries], self.energy[queries])
+
+    def shaped(self, batch: torch.Size, dtype: torch.dtype) -> "Bound":
+        """The same in the shape of a batch."""
+        return Bound(self.state.reshape(batch).to(dtype), self.energy.reshape(batch).to(dtype))
+
+
+@dataclass(frozen=True, eq=False)
 class Reading:
     """A state described, and where it goes: what one read of a memory gives.
 
@@ -18,6 +40,7 @@ class Reading:
         index: its strongest pattern, `(batch)`.
         weight: the weight of that pattern, `(batch)`.
         entropy: of the weights, `(batch)`, or None where the network has none.
+        bound: of a certified reading; None elsewhere.
     """
 
     next: Tensor
@@ -25,12 +48,17 @@ class Reading:
     index: Tensor
     weight: Tensor
     entropy: Tensor | None
+    bound: Bound | None = None
 
     def at(self, queries: Tensor, state: Tensor) -> "Reading":
         """The same of some of the queries, for states that stay where they are."""
-        entropy = None if self.entropy is None else self.entropy[queries]
         return Reading(
-            state, self.energy[queries], self.index[queries], self.weight[queries], entropy
+            next=state,
+            energy=self.energy[queries],
+            index=self.index[queries],
+            weight=self.weight[queries],
+            entropy=None if self.entropy is None else self.entropy[queries],
+            bound=None if self.bound is None else self.bound.at(queries),
         )
 
 
@@ -52,6 +80,7 @@ class Retrieval:
         objective: which energy: "full", or "known" where only known entries counted.
         trace: energies along the way, `(1 + most steps, *batch)`, where asked for; `trace[0]` is
             the cue's, and a query that has settled keeps its last.
+        bound: error bounds of a memory with `precision="certified"`; None elsewhere.
     """
 
     state: Tensor
@@ -64,14 +93,16 @@ class Retrieval:
     value: Tensor | None = None
     objective: str = "full"
     trace: Tensor | None = None
+    bound: Bound | None = None
 
     def __repr__(self) -> str:
         """How many, how far, which energy."""
         count = self.converged.numel()
+        steps = int(self.steps.max()) if count else 0
         return (
             f"Retrieval({count} {'query' if count == 1 else 'queries'}, "
-            f"{int(self.converged.sum())} converged, at most {int(self.steps.max())} steps, "
-            f"objective={self.objective!r})"
+            f"{int(self.converged.sum())} converged, at most {steps} "
+            f"{'step' if steps == 1 else 'steps'}, objective={self.objective!r})"
         )
 
 
@@ -151,6 +182,7 @@ class _Buffers:
         self.converged = torch.zeros(len(state), dtype=torch.bool, device=state.device)
         self.fields: dict[str, Tensor] = {}
         self.trace: list[Tensor] | None = [] if trace else None
+        self.bound: Bound | None = None
 
     def note(
         self,
@@ -171,10 +203,20 @@ class _Buffers:
             if values is not None:
                 whole = self.fields.setdefault(name, values.new_zeros(len(self.state)))
                 whole[at] = values[done]
+        if reading.bound is not None:
+            self._note_bound(active, reading.bound)
         if self.trace is not None:
             energies = self.trace[-1].clone() if self.trace else torch.zeros_like(reading.energy)
             energies[active] = reading.energy
             self.trace.append(energies)
+
+    def _note_bound(self, active: Tensor, bound: Bound) -> None:
+        """The largest of the state's bounds so far, the last of the energy's."""
+        if self.bound is None:
+            empty = bound.state.new_zeros(len(self.state))
+            self.bound = Bound(empty, empty.clone())
+        self.bound.state[active] = torch.maximum(self.bound.state[active], bound.state)
+        self.bound.energy[active] = bound.energy
 
     def retrieval(self) -> Retrieval:
         """All of it."""
@@ -188,4 +230,5 @@ class _Buffers:
             self.fields["weight"],
             self.fields.get("entropy"),
             trace=trace,
+            bound=self.bound,
         )

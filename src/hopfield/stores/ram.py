@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..errors import EmptyMemoryError
 from .base import Block, Store
+from .scan import ScanCopy
 
 NORM_ROWS = 4096
 """Rows squared at a time."""
@@ -21,6 +22,7 @@ class RamStore(Store):
         self._rows: Tensor | None = None
         self._values: Tensor | None = None
         self._norms: tuple[int, Tensor] | None = None
+        self._scan: tuple[int, ScanCopy] | None = None
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of `rows`, all or none."""
@@ -63,6 +65,13 @@ class RamStore(Store):
             parts = [block.squares() for block in self.blocks(NORM_ROWS)]
             self._norms = (self.version, torch.cat(parts))
         return self._norms[1]
+
+    def scan_copy(self) -> ScanCopy:
+        """The rows in 8 bits, kept until they change."""
+        if self._scan is None or self._scan[0] != self.version:
+            self.norms()
+            self._scan = (self.version, ScanCopy.of(self.blocks(NORM_ROWS)))
+        return self._scan[1]
 
     def __len__(self) -> int:
         """Number of rows."""

@@ -1,0 +1,83 @@
+"""A copy of the rows in 8 bits, for scans whose error is known."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .base import Block
+
+GROUP = 16
+"""Rows a scan tells apart only together; the copy is padded to whole groups."""
+
+SMALLEST_STEP = 1e-12
+"""So that the reciprocal of two steps is a float32; vectors that vary less are read in full."""
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """256 equally spaced values from `low` to `high`: value = offset + step·code.
+
+    Args:
+        low: `()` or `(n, 1)`, one range for all vectors or one for each, float64.
+        high: likewise.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    @property
+    def step(self) -> Tensor:
+        """Distance of neighbouring levels."""
+        return ((self.high - self.low) / 255).clamp_min(SMALLEST_STEP)
+
+    @property
+    def offset(self) -> Tensor:
+        """The value of code 0."""
+        return self.low + 128 * self.step
+
+    def encode(self, vectors: Float[Tensor, "n dim"]) -> tuple[Tensor, Tensor]:
+        """The nearest codes, int8, and what they leave out, ‖x − offset − step·code‖, `(n,)`.
+
+        8-bit images lose nothing on levels from 0 to 1.
+        """
+        exact, step, offset = vectors.double(), self.step, self.offset
+        codes = ((exact - offset) / step).round_().clamp_(-128, 127)
+        error = (exact - offset).addcmul_(step, codes, value=-1).norm(dim=-1)
+        return codes.to(torch.int8), error
+
+
+@dataclass(frozen=True, eq=False)
+class ScanCopy:
+    """All rows of a store in one byte an entry.
+
+    Attributes:
+        codes: `(dim, n)`, the transpose of rows one after another; n a multiple of GROUP.
+        sums: Σ_i code_i of each row, `(n,)`, float32.
+        levels: x ≈ offset + step·code.
+        norm: at least max ‖offset + step·code‖.
+        error: max ‖x − offset − step·code‖.
+    """
+
+    codes: Int[Tensor, "dim n"]
+    sums: Float[Tensor, " n"]
+    levels: Levels
+    norm: float
+    error: float
+
+    @classmethod
+    def of(cls, blocks: Iterable[Block]) -> "ScanCopy":
+        """Encode the rows of a store block by block."""
+        parts = list(blocks)
+        low = torch.stack([part.rows.min() for part in parts]).min().double()
+        high = torch.stack([part.rows.max() for part in parts]).max().double()
+        levels = Levels(low, high)
+        encoded = [levels.encode(part.rows) for part in parts]
+        codes = torch.cat([codes for codes, _ in encoded])
+        codes = torch.nn.functional.pad(codes, (0, 0, 0, -len(codes) % GROUP))
+        error = max(float(error.max()) for _, error in encoded)
+        norm = max(float(part.squares().double().max().sqrt()) for part in parts)
+        sums = codes.sum(-1, dtype=torch.int32).float()
+        return cls(codes.T, sums, levels, 1.0001 * norm + error, error)

@@ -1,0 +1,122 @@
+"""Certified retrieval: the same answer as the full readout, within the bound it returns."""
+
+import pytest
+import torch
+
+import hopfield
+from hopfield.memories import certified
+from hopfield.stores import RamStore
+from hopfield.stores.scan import ScanCopy
+
+KINDS = ("gaussian", "images", "shifted", "binary", "clustered")
+
+
+def _patterns(kind: str, n: int, dim: int, generator: torch.Generator) -> torch.Tensor:
+    noise = torch.randn(n, dim, generator=generator)
+    if kind == "images":
+        return torch.rand(n, dim, generator=generator).mul(255).round() / 255
+    if kind == "binary":
+        return noise.sign()
+    if kind == "clustered":
+        return noise[: -(-n // 8)].repeat_interleave(8, 0)[:n] + 1e-3 * noise
+    return 100 + 5 * noise if kind == "shifted" else noise
+
+
+def _mask(kind: str, batch: int, dim: int, generator: torch.Generator) -> torch.Tensor | None:
+    if kind == "none":
+        return None
+    shape = (dim,) if kind == "shared" else (batch, dim)
+    return torch.rand(shape, generator=generator) < 0.5
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("mask", ["none", "shared", "own"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bound_holds(kind, mask, similarity):
+    generator = torch.Generator().manual_seed(KINDS.index(kind))
+    for n, dim, beta in ((1, 3, 1.0), (40, 64, 30.0), (700, 20, 0.3), (9000, 48, 8.0)):
+        patterns = _patterns(kind, n, dim, generator)
+        chosen = torch.randint(n, (50,), generator=generator)
+        cues = patterns[chosen] + 0.3 * torch.randn(50, dim, generator=generator)
+        known = _mask(mask, 50, dim, generator)
+        state = cues if known is None else torch.where(known, cues, 0.0)
+        quick = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
+        exact = hopfield.ModernHopfield(beta, similarity=similarity)
+        quick.store(patterns)
+        exact.store(patterns.double())
+        got = quick._read(state, known, None, torch.Generator())
+        want = exact._read(state.double(), known, None, torch.Generator())
+        assert bool(((got.next.double() - want.next).norm(dim=-1) <= got.bound.state).all())
+        assert bool(((got.energy.double() - want.energy).abs() <= got.bound.energy).all())
+
+
+def test_candidates_answer_and_few_are_read_in_full():
+    generator = torch.Generator().manual_seed(1)
+    patterns = _patterns("gaussian", 5000, 64, generator)
+    store = RamStore()
+    store.append(patterns)
+    question = certified.Question(patterns[:100] + 0.1, None, 8.0, True)
+    found, crowded = certified._by_candidates(store, question)
+    assert not crowded.any(), "premise: these patterns are far apart"
+    assert torch.equal(found.index, torch.arange(100))
+    crowd = certified.Question(patterns[:100], None, 1e-6, True)
+    assert certified._by_candidates(store, crowd)[1].all(), "at this β every pattern has weight"
+
+
+def test_the_scan_misses_no_pattern_with_weight():
+    generator = torch.Generator().manual_seed(2)
+    patterns = _patterns("clustered", 3000, 32, generator)
+    store = RamStore()
+    store.append(patterns)
+    question = certified.Question(patterns[:64] + 0.05, None, 20.0, False)
+    copy = store.scan_copy()
+    bias = certified._bias(store, question, copy)
+    queries, rows = certified.scan(copy, question, bias, len(patterns))
+    weights = torch.softmax(20 * question.state.double() @ patterns.double().T, dim=-1)
+    weights[queries[:, None], rows.clamp_max(2999)] = 0.0
+    assert float(weights.sum(-1).max()) <= certified.DROPPED
+
+
+def test_eight_bit_images_are_encoded_exactly():
+    generator = torch.Generator().manual_seed(3)
+    images = torch.randint(256, (50, 20), generator=generator) / 255
+    images[0, :2] = torch.tensor([0.0, 1.0])
+    store = RamStore()
+    store.append(images)
+    copy = ScanCopy.of(store.blocks(7))
+    assert copy.error < 1e-6
+    assert torch.equal(copy.codes.T[:50].long() + 128, (images * 255).round().long())
+
+
+def test_the_copy_follows_the_rows():
+    memory = hopfield.ModernHopfield(64.0, similarity="euclidean", precision="certified")
+    patterns = torch.eye(40)
+    memory.store(patterns[:20])
+    assert memory.retrieve(patterns[30]).index < 20
+    memory.store(patterns[20:])
+    assert memory.retrieve(patterns[30]).index == 30
+    memory.remove(0)
+    assert memory.retrieve(patterns[30]).index == 29
+
+
+def test_only_what_can_be_certified():
+    for options in (
+        {"similarity": "cosine"},
+        {"separation": hopfield.Sparsemax(1.0)},
+    ):
+        with pytest.raises(hopfield.HopfieldError, match="needs Softmax"):
+            hopfield.ModernHopfield(precision="certified", **options)
+    assert hopfield.ModernHopfield().precision == "full"
+
+
+def test_a_result_carries_its_bound():
+    generator = torch.Generator().manual_seed(4)
+    patterns = _patterns("images", 300, 30, generator)
+    memory = hopfield.ModernHopfield(50.0, similarity="euclidean", precision="certified")
+    memory.store(patterns)
+    found = memory.retrieve(patterns[:6].reshape(2, 3, 30))
+    assert found.bound.state.shape == found.bound.energy.shape == (2, 3)
+    assert 0 < float(found.bound.state.max()) < 1e-5
+    plain = hopfield.ModernHopfield(50.0, similarity="euclidean")
+    plain.store(patterns)
+    assert plain.retrieve(patterns[:6]).bound is None
