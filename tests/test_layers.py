@@ -5,7 +5,8 @@ from pathlib import Path
 from source_tree import PACKAGE, calls, imports, place, within
 
 LEVELS = {
-    0: ("errors", "kernels"),
+    -1: ("errors",),  # kernels raise them too
+    0: ("kernels",),
     1: ("cue", "similarity", "separation", "coupling"),
     2: ("rules", "energy", "readout", "exact"),
     3: ("stores", "dynamics", "units"),

@@ -3,7 +3,7 @@
 Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield; load() reads one from a file
 Questions:    Cue in, Retrieval out
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial
-Functions:    attention; the modules energy, rules, similarity, separation
+Functions:    attention, backend; the modules energy, rules, similarity, separation
 Around them:  the modules data, corruption, metrics, synthetic
 """
 
@@ -13,6 +13,7 @@ from . import corruption, data, energy, errors, metrics, rules, separation, simi
 from .cue import Cue
 from .dynamics import Retrieval
 from .errors import CapacityWarning, HopfieldError
+from .kernels import backend
 from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, load
 from .readout import attention
 from .separation import (
@@ -44,6 +45,7 @@ __all__ = [
     "Sparsemax",
     "TopK",
     "attention",
+    "backend",
     "corruption",
     "data",
     "energy",

@@ -1,23 +1,50 @@
 """Couplings: the quadratic form x ↦ Wx of a classical network, without building W if possible.
 
-Both kinds keep a scale outside, W = scale · (…), so that Hebbian fields are sums of integers and
-a tie is exactly zero.
+Both kinds keep a scale outside, W = scale·A, so that Hebbian fields are sums of integers and a tie
+is exactly zero. Elsewhere a field is zero if it is no larger than `slack`, what rounding can make
+of a zero: else it would depend on the order of a sum who wins.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+from . import kernels
+
+
+@dataclass(frozen=True, eq=False)
+class Visits:
+    """What a sweep is told: which units it visits, and what decides about them.
+
+    Attributes:
+        order: the units in the order of their visits, the same for the whole batch.
+        thresholds: b, `(dim,)`.
+        held: units that keep their value, `(batch, dim)`, or None.
+        cut: what a thermal field has to exceed for +1, `(batch, dim)`; None at temperature 0.
+    """
+
+    order: list[int]
+    thresholds: Tensor
+    held: Bool[Tensor, "batch dim"] | None = None
+    cut: Float[Tensor, "batch dim"] | None = None
 
 
 class Coupling(ABC):
     """A symmetric matrix W, `(dim, dim)`, as far as a network needs it.
 
     A sweep visits units one after another: `carry(state)` prepares it, `unit(carry, state, i)` is
-    (Wx)_i, and `changed(carry, i, by)` tells it that x_i has grown.
+    (Wx)_i, and `changed(carry, i, by)` tells it that x_i has grown. `sweep` is all of that in a
+    kernel.
     """
+
+    scale: float
+    slack: float
 
     @property
     @abstractmethod
@@ -37,7 +64,7 @@ class Coupling(ABC):
         """W itself."""
 
     @abstractmethod
-    def carry(self, state: Float[Tensor, "batch dim"]) -> Tensor:
+    def carry(self, state: Float[Tensor, "*batch dim"]) -> Tensor:
         """What a sweep keeps up to date."""
 
     @abstractmethod
@@ -50,6 +77,15 @@ class Coupling(ABC):
     def changed(self, carry: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
         """Update `carry` in place: x_i has grown by `by`."""
 
+    @abstractmethod
+    def sweep(self, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+        """Visit the units, changing `state` in place: on the CPU, in the coupling's precision."""
+
+    def numbers(self) -> tuple[Any, Any, Any]:
+        """1, scale and slack in the coupling's precision, as kernels take them."""
+        number = np.float64 if self.dtype == torch.float64 else np.float32
+        return number(1), number(self.scale), number(self.slack)
+
 
 @dataclass(frozen=True, eq=False)
 class LowRank(Coupling):
@@ -60,12 +96,14 @@ class LowRank(Coupling):
         right: R, `(n, dim)`.
         scale: a number.
         dropped: d, `(dim,)`, the diagonal to take away; None keeps it.
+        slack: the largest field that counts as zero.
     """
 
     left: Tensor
     right: Tensor
     scale: float
     dropped: Tensor | None
+    slack: float = 0.0
 
     @property
     def dtype(self) -> torch.dtype:
@@ -74,19 +112,20 @@ class LowRank(Coupling):
 
     def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Wx."""
-        field = (state @ self.right.T) @ self.left
-        return self.scale * (field if self.dropped is None else field - self.dropped * state)
+        return self.scale * self._field(state, self.carry(state))
 
     def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """xᵀWx."""
-        value = ((state @ self.left.T) * (state @ self.right.T)).sum(-1)
+        overlaps = self.carry(state)
+        same = self.left is self.right
+        value = (overlaps * (overlaps if same else state @ self.left.to(state.dtype).T)).sum(-1)
         if self.dropped is not None:
             value = value - (self.dropped * state.square()).sum(-1)
         return self.scale * value
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
-        return self.scale * self.unscaled()
+        return self.unscaled().mul_(self.scale)
 
     def unscaled(self) -> Float[Tensor, "dim dim"]:
         """W/scale: whole numbers for Hebb's rule."""
@@ -95,9 +134,14 @@ class LowRank(Coupling):
             matrix.diagonal().sub_(self.dropped)
         return matrix
 
-    def carry(self, state: Float[Tensor, "batch dim"]) -> Tensor:
-        """The overlaps Rx, `(batch, n)`."""
-        return state @ self.right.T
+    def carry(self, state: Float[Tensor, "*batch dim"]) -> Tensor:
+        """The overlaps Rx, `(*batch, n)`."""
+        return state @ self.right.to(state.dtype).T
+
+    def _field(self, state: Tensor, overlaps: Tensor) -> Tensor:
+        """Ax."""
+        field = overlaps @ self.left.to(state.dtype)
+        return field if self.dropped is None else field - self.dropped * state
 
     def unit(
         self, carry: Tensor, state: Float[Tensor, "batch dim"], i: int
@@ -112,6 +156,31 @@ class LowRank(Coupling):
         """The overlaps change by x_μi."""
         carry.addr_(by, self.right[:, i])
 
+    def sweep(self, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+        """By overlaps that follow the flips; until the first one, by the fields of all units."""
+        from .kernels.classical import low_rank_sweep
+
+        overlaps = self.carry(state)
+        field = self._field(state, overlaps)
+        work = partial(
+            low_rank_sweep,
+            np.array(visits.order, dtype=np.int64),
+            (*_arrays(state, field, visits), overlaps.numpy()),
+            self._columns,
+            visits.thresholds.numpy(),
+            self.numbers(),
+        )
+        entries = len(visits.order) * (1e-8 + 2e-10 * len(self.right))
+        kernels.in_parts(len(state), len(state) * entries, work)
+
+    @cached_property
+    def _columns(self) -> tuple[Any, Any, Any]:
+        """Lᵀ and Rᵀ, units one after another in memory, and d."""
+        left = self.left.T.contiguous().numpy()
+        right = left if self.left is self.right else self.right.T.contiguous().numpy()
+        dropped = self.right.new_zeros(()) if self.dropped is None else self.dropped
+        return left, right, dropped.expand(len(left)).contiguous().numpy()
+
 
 @dataclass(frozen=True, eq=False)
 class Full(Coupling):
@@ -119,6 +188,7 @@ class Full(Coupling):
 
     entries: Tensor
     scale: float = 1.0
+    slack: float = 0.0
 
     @property
     def dtype(self) -> torch.dtype:
@@ -127,25 +197,50 @@ class Full(Coupling):
 
     def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Wx."""
-        return self.scale * (state @ self.entries)
+        return self.scale * self.carry(state)
 
     def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """xᵀWx."""
-        return self.scale * ((state @ self.entries) * state).sum(-1)
+        return self.scale * (self.carry(state) * state).sum(-1)
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
         return self.scale * self.entries
 
-    def carry(self, state: Float[Tensor, "batch dim"]) -> Tensor:
-        """Nothing: the field of one unit is one product with a row of W."""
-        return state.new_empty(0)
+    def carry(self, state: Float[Tensor, "*batch dim"]) -> Tensor:
+        """The fields Ax."""
+        return state @ self.entries.to(state.dtype)
 
     def unit(
         self, carry: Tensor, state: Float[Tensor, "batch dim"], i: int
     ) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
-        return self.scale * (state @ self.entries[i])
+        return self.scale * carry[:, i]
 
     def changed(self, carry: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
-        """Nothing is carried."""
+        """The fields change by A_i: exactly, twice or once an entry."""
+        carry.addr_(by, self.entries[i])
+
+    def sweep(self, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+        """By fields that follow the flips."""
+        from .kernels.classical import full_sweep
+
+        field = self.carry(state)
+        work = partial(
+            full_sweep,
+            np.array(visits.order, dtype=np.int64),
+            _arrays(state, field, visits),
+            self.entries.numpy(),
+            visits.thresholds.numpy(),
+            self.numbers(),
+        )
+        seconds = len(state) * len(visits.order) * (2e-9 + 2e-11 * len(self.entries))
+        kernels.in_parts(len(state), seconds, work)
+
+
+def _arrays(state: Tensor, field: Tensor, visits: Visits) -> tuple[Any, Any, Any, Any]:
+    """State, fields, held units and cuts for kernels: without rows where there are none."""
+    none = state.new_empty(0, state.shape[-1])
+    held = none.bool() if visits.held is None else visits.held.contiguous()
+    cut = none.double() if visits.cut is None else visits.cut
+    return state.numpy(), field.numpy(), held.numpy(), cut.numpy()

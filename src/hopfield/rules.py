@@ -5,6 +5,7 @@ form of it that is cheapest for a memory of n patterns.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -77,13 +78,18 @@ def _hebbian(rows: Tensor, diagonal: bool) -> LowRank:
 
 
 def _covariance(rows: Tensor, diagonal: bool) -> LowRank:
-    return _hebbian(rows - rows.mean(), diagonal)
+    centred = rows - rows.mean()
+    made = _hebbian(centred, diagonal)
+    # ‖W_i‖² = Xᵀ(XXᵀ)X on the diagonal, times scale².
+    norms = ((centred @ centred.T) @ centred).mul_(centred).sum(0).clamp_min(0).sqrt()
+    return replace(made, slack=_rounding(made.scale * norms, centred))
 
 
 def _pseudo_inverse(rows: Tensor, diagonal: bool, basis: Tensor | None = None) -> LowRank:
     added = orthonormal(rows, basis)
     whole = added if basis is None else torch.cat([basis, added])
-    return LowRank(whole, whole, 1.0, None if diagonal else whole.square().sum(0))
+    norms = whole.square().sum(0)  # of W_i, squared: W is a projection
+    return LowRank(whole, whole, 1.0, None if diagonal else norms, _rounding(norms.sqrt(), whole))
 
 
 def orthonormal(
@@ -124,7 +130,7 @@ RULES = (*LOW_RANK, "storkey")
 def coupling(rule: str, patterns: Float[Tensor, "n dim"], diagonal: bool) -> Coupling:
     """The coupling of `patterns` by `rule`: low rank while its rank is below dim/2, else W."""
     if rule == "storkey":
-        return Full(storkey(patterns, diagonal))
+        return _rounded(storkey(patterns, diagonal))
     return _cheapest(LOW_RANK[rule](_wide(patterns), diagonal))
 
 
@@ -134,7 +140,7 @@ def grown(
     """The coupling of all `patterns`, from that of the first `learned` where the rule allows it."""
     added = _wide(patterns)[learned:]
     if rule == "storkey" and isinstance(old, Full):
-        return Full(storkey(added, diagonal, start=old.entries))
+        return _rounded(storkey(added, diagonal, start=old.entries))
     if rule == "hebbian" and isinstance(old, Full) and old.entries.dtype == added.dtype:
         new = _hebbian(added, diagonal)
         return Full(old.entries + new.unscaled(), old.scale)
@@ -147,4 +153,15 @@ def _cheapest(low_rank: LowRank) -> Coupling:
     """A low-rank form, or W itself where that is the smaller."""
     if 2 * len(low_rank.right) < low_rank.right.shape[-1]:
         return low_rank
-    return Full(low_rank.unscaled(), low_rank.scale)
+    return Full(low_rank.unscaled(), low_rank.scale, low_rank.slack)
+
+
+def _rounded(weights: Tensor) -> Full:
+    """W of real numbers."""
+    return Full(weights, slack=_rounding(weights.norm(dim=-1), weights))
+
+
+def _rounding(norms: Tensor, of: Tensor) -> float:
+    """What rounding can make of a zero field, given ‖W_i‖ of each unit: a few ulp of ‖W_i‖‖x‖."""
+    size = float(norms.max()) * len(norms) ** 0.5
+    return 8 * torch.finfo(of.dtype).eps * size

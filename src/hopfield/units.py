@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .coupling import Coupling
+from . import kernels
+from .coupling import Coupling, Visits
 from .exact import exact_signs
 from .readout import Block, all_scores, read
 from .separation import Polynomial, RectifiedPolynomial, Separation, Softmax
@@ -22,19 +23,27 @@ from .similarity import dot
 
 
 def decide(
-    field: Float[Tensor, "*batch"], present: Float[Tensor, "*batch"]
+    field: Float[Tensor, "*batch"], present: Float[Tensor, "*batch"], slack: float = 0.0
 ) -> Float[Tensor, "*batch"]:
-    """sign(field), or the present value where the field is zero."""
-    return torch.where(field == 0, present, field.sign())
+    """sign(field), or the present value where the field is zero up to `slack`."""
+    return torch.where(field.abs() <= slack, present, field.sign())
 
 
 def glauber(
-    field: Float[Tensor, "*batch"], temperature: float, noise: Float[Tensor, "*batch"]
+    field: Float[Tensor, "*batch"], cut: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch"]:
-    """+1 with probability sigmoid(2h/T), given uniform noise in [0, 1) (Glauber 1963)."""
-    # sigmoid(2h/T) = ½(1 + tanh(h/T)); float64, or rounding decides at low temperature.
-    chance = torch.sigmoid(2 * field.double() / temperature)
-    return torch.where(noise < chance, 1.0, -1.0).to(field.dtype)
+    """+1 where the field exceeds `thermal_cut`."""
+    return torch.where(field > cut, 1.0, -1.0).to(field.dtype)
+
+
+def thermal_cut(temperature: float, noise: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """½T log(u/(1 − u)): a field h exceeds it with probability sigmoid(2h/T) (Glauber 1963).
+
+    Args:
+        temperature: T > 0.
+        noise: u, uniform in [0, 1), float64: or rounding decides at low temperature.
+    """
+    return temperature / 2 * torch.logit(noise)
 
 
 def classical_sweep(
@@ -50,7 +59,7 @@ def classical_sweep(
     Args:
         coupling: W.
         thresholds: b.
-        state: x, entries −1, 0 or +1.
+        state: x, entries −1, 0 or +1: exact in the coupling's precision.
         order: the units in the order of their visits; None is synchronous.
         held: units that keep their value.
         thermal: temperature T and uniform noise, for Glauber dynamics.
@@ -58,27 +67,34 @@ def classical_sweep(
     Returns:
         The next state; `state` is left alone.
     """
-
-    def new(field: Tensor, present: Tensor, noise: Tensor | None) -> Tensor:
-        if thermal is None or noise is None:
-            return decide(field, present)
-        return glauber(field, thermal[0], noise)
-
-    noise = None if thermal is None else thermal[1]
+    exact = state.to(coupling.dtype, copy=True)
+    cut = None if thermal is None else thermal_cut(*thermal)
     if order is None:
-        following = new(coupling.field(state) - thresholds, state, noise)
-        return following if held is None else torch.where(held, state, following)
-    state = state.clone()
+        field = coupling.field(exact) - thresholds.to(exact)
+        following = decide(field, exact, coupling.slack) if cut is None else glauber(field, cut)
+        return (following if held is None else torch.where(held, exact, following)).to(state.dtype)
+    visits = Visits(order, thresholds.to(exact), held, cut)
+    if kernels.fused("classical", len(order), len(order) * exact.numel(), exact):
+        coupling.sweep(exact, visits)
+    else:
+        _visit(coupling, exact, visits)
+    return exact.to(state.dtype)
+
+
+def _visit(coupling: Coupling, state: Tensor, visits: Visits) -> None:
+    """One unit after another, in place: what `Coupling.sweep` does in a kernel."""
     carry = coupling.carry(state)
-    for i in order:
+    for i in visits.order:
         present = state[:, i].clone()
-        field = coupling.unit(carry, state, i) - thresholds[i]
-        following = new(field, present, None if noise is None else noise[:, i])
-        if held is not None:
-            following = torch.where(held[:, i], present, following)
+        field = coupling.unit(carry, state, i) - visits.thresholds[i]
+        if visits.cut is None:
+            following = decide(field, present, coupling.slack)
+        else:
+            following = glauber(field, visits.cut[:, i])
+        if visits.held is not None:
+            following = torch.where(visits.held[:, i], present, following)
         state[:, i] = following
         coupling.changed(carry, i, following - present)
-    return state
 
 
 def dense_sweep(

@@ -1,0 +1,221 @@
+"""Both backends give the same answers to the bit, and the choice between them is the caller's."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from hopfield import ClassicalHopfield, Cue, backend, kernels, rules
+from hopfield.coupling import Full, LowRank
+from hopfield.errors import OptionError
+
+pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def signs(*shape, seed=0):
+    return torch.where(torch.rand(*shape, generator=seeded(seed)) < 0.5, -1.0, 1.0)
+
+
+def mask(*shape, seed=1):
+    return torch.rand(*shape, generator=seeded(seed)) < 0.3
+
+
+def cues_of(patterns, count=19):
+    """Damaged patterns with unknown units; of the last cue nothing is known."""
+    cues = patterns[torch.arange(count) % len(patterns)].clone()
+    cues[mask(*cues.shape, seed=2)] *= -1
+    cues[mask(*cues.shape, seed=3)] = 0
+    cues[-1:] = 0
+    return cues
+
+
+def on_both(ask):
+    found = []
+    for name in kernels.BACKENDS:
+        with backend(name):
+            found.append(ask())
+    return found
+
+
+def assert_same(ask):
+    one, other = on_both(ask)
+    for name in ("state", "steps", "converged", "energy", "index", "weight", "entropy", "trace"):
+        mine, theirs = getattr(one, name), getattr(other, name)
+        assert (mine is None and theirs is None) or torch.equal(mine, theirs), name
+    return one
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The families whose kernels served a call."""
+    served = []
+
+    def fused(family, *given):
+        answer = asked(family, *given)
+        served.extend([family] if answer else [])
+        return answer
+
+    asked = kernels.fused
+    monkeypatch.setattr(kernels, "fused", fused)
+    return served
+
+
+# ---- the choice
+
+
+def test_an_unknown_backend_is_named():
+    with pytest.raises(OptionError, match="'torch', 'fused'"):
+        backend("numba")
+
+
+def test_a_backend_is_forced_inside_the_block_only():
+    assert kernels.forced() is None
+    with backend("torch"):
+        with backend("fused"):
+            assert kernels.forced() == "fused"
+        assert kernels.forced() == "torch"
+    assert kernels.forced() is None
+
+
+@pytest.mark.parametrize("name", kernels.BACKENDS)
+def test_what_is_forced_is_what_runs(name, counted):
+    memory = ClassicalHopfield()
+    memory.store(signs(2, 30))
+    with backend(name):
+        memory.retrieve(signs(30))
+    assert set(counted) == ({"classical"} if name == "fused" else set())
+
+
+SCRIPT = """
+import sys, torch, hopfield
+memory = hopfield.ClassicalHopfield()
+memory.store(torch.ones(1, 50))
+hopfield.kernels.fused("classical", {steps}, 0)
+memory.retrieve(torch.ones(50))
+print("numba" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("steps", "loads"), [(1000, False), (10**6, True)])
+def test_kernels_are_loaded_once_enough_work_came_by(steps, loads):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(steps=steps)], capture_output=True, text=True
+    )
+    assert done.stdout.split() == [str(loads)], done.stderr
+
+
+def test_only_the_cpu_has_kernels():
+    with backend("fused"):
+        assert not kernels.fused("classical", 1, 1, torch.empty(1, device="meta"))
+        assert kernels.fused("classical", 1, 1, torch.empty(1))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_parts_cover_everything_once(count, threads):
+    before, parts = torch.get_num_threads(), []
+    torch.set_num_threads(threads)
+    try:
+        kernels.in_parts(count, 1.0, lambda start, stop: parts.append((start, stop)))
+    finally:
+        torch.set_num_threads(before)
+    assert sorted(i for start, stop in parts for i in range(start, stop)) == list(range(count))
+    assert len(parts) == max(1, min(count, threads))
+
+
+def test_an_error_in_a_thread_is_raised():
+    def work(start, stop):
+        raise OSError(f"{stop}")
+
+    with pytest.raises(OSError, match=r"\d"):
+        kernels.in_parts(4, 1.0, work)
+
+
+# ---- the classical network
+
+
+@pytest.mark.parametrize("rule", rules.RULES)
+@pytest.mark.parametrize(
+    ("n", "dim", "dtype"),
+    [(1, 9, torch.float32), (3, 32, torch.float32), (20, 32, torch.float64)],
+)
+@pytest.mark.parametrize(
+    "options", [{}, {"diagonal": True}, {"temperature": 0.5}, {"thresholds": True}]
+)
+def test_classical_sweeps_agree(rule, n, dim, dtype, options):
+    if "thresholds" in options:
+        options = {"thresholds": torch.randint(-2, 3, (dim,), generator=seeded(5)) / 4}
+    patterns = signs(n, dim).to(dtype)
+    memory = ClassicalHopfield(rule, **options)
+    memory.store(patterns)
+    cues = cues_of(patterns)
+    found = assert_same(lambda: memory.retrieve(cues, steps=4, trace=True))
+    assert "temperature" in options or found.steps.unique().numel() > 1, "premise: some sweeps"
+    assert_same(lambda: memory.retrieve(Cue(cues, mask(*cues.shape)), steps=4))
+    assert_same(lambda: memory.retrieve(Cue(cues, mask(*cues.shape)), clamp=False, steps=4))
+    assert_same(lambda: memory.retrieve(Cue(cues, cues == cues)))  # no unit is left to visit
+
+
+def test_both_couplings_have_a_kernel():
+    forms = set()
+    for n in (3, 20):
+        memory = ClassicalHopfield()
+        memory.store(signs(n, 32))
+        forms.add(type(memory._learn()))
+    assert forms == {LowRank, Full}, "premise of the test above"
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (3, 0), (3, 2), ()])
+def test_classical_batches_of_any_shape(shape):
+    patterns = signs(3, 20)
+    memory = ClassicalHopfield()
+    memory.store(patterns)
+    cues = signs(*shape, 20, seed=4)
+    assert assert_same(lambda: memory.retrieve(cues)).steps.shape == shape
+
+
+def test_a_tie_keeps_the_present_value_whatever_the_rounding():
+    patterns, cues = signs(1, 47), signs(200, 47, seed=1)
+    memory = ClassicalHopfield("pseudo_inverse", schedule="synchronous")
+    memory.store(patterns)
+    tied = ((cues * patterns).sum(-1, keepdim=True) - cues * patterns) == 0  # Σ_{j≠i} x_j z_j
+    raw = memory._learn().field(cues)
+    assert (raw[tied] != 0).any(), "premise: rounding makes something of a zero field"
+    assert torch.equal(memory.update(cues)[tied], cues[tied])
+
+
+def test_a_cue_wider_than_the_patterns():
+    patterns = signs(3, 40)
+    memory = ClassicalHopfield()
+    memory.store(patterns)
+    found = assert_same(lambda: memory.retrieve(cues_of(patterns).double()))
+    assert found.state.dtype == found.energy.dtype == torch.float64
+    with backend("torch"):
+        assert torch.equal(found.state.float(), memory.retrieve(cues_of(patterns)).state)
+
+
+def test_threads_of_the_caller_do_not_disturb_each_other():
+    patterns = signs(5, 400)
+    memory = ClassicalHopfield()
+    memory.store(patterns)
+    cues = cues_of(patterns, 50)
+    expected = memory.retrieve(cues).state
+    found = []
+
+    def ask():
+        with backend("fused"):
+            found.append(memory.retrieve(cues).state)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(torch.equal(each, expected) for each in found)
