@@ -37,7 +37,7 @@ def test_every_step_yields_flat_records_with_a_seed():
 
 
 def test_the_same_seed_gives_the_same_records():
-    titles = ("classical network", "stationary points", "oscillation", "encodings")
+    titles = ("classical network", "sweep of β", "encodings")
     digits = data.load("digits")
     first, again = (quick_demo.run(digits, 5, titles) for _ in range(2))
     assert first == again

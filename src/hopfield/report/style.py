@@ -66,8 +66,10 @@ td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
 footer { color: var(--soft); font-size: 0.85rem; padding-block: 3rem; }
 @media (max-width: 44rem) {
   body { font-size: 1rem; }
-  table { font-size: 0.88rem; }
-  th, td { padding-right: 0.4rem; }
+  table { font-size: 0.84rem; }
+  tbody th { font-size: 0.84rem; }
+  th, td { padding-right: 0.3rem; }
+  caption { max-width: calc(100vw - 2.6rem); }
   td.figure { white-space: normal; }
   .cards caption { display: block; }
   .cards thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
