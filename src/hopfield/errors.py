@@ -236,8 +236,8 @@ def check_device(name: str, value: Tensor, device: torch.device) -> Tensor:
     """Return `value` if it lies on `device`, else raise DeviceError."""
     if value.device != device:
         raise DeviceError(
-            f"{name} must be on {device}, where this memory's patterns are, but is on "
-            f"{value.device}. Move one of them: {name}.to({str(device)!r}), or memory.to(…)."
+            f"{name} must be on {device}, where the patterns are, but is on {value.device}. "
+            f"Move one of them: {name}.to({str(device)!r}), or memory.to(…)."
         )
     return value
 

@@ -8,8 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .errors import ShapeError, check_number, check_tensor
+from .errors import (
+    InputTypeError,
+    ShapeError,
+    check_device,
+    check_patterns,
+    check_size,
+    check_tensor,
+)
 from .separation import Partial, Readout, Rows, Separation, Softmax
+from .separation.base import check_parameter, wide
 from .similarity import RowProducts, Similarity
 
 BLOCK_ROWS = 4096
@@ -63,7 +71,9 @@ class Values:
         values = self.block.values
         if values is None:
             raise ValueError("these rows have no values")
-        return weights @ values.reshape(len(values), -1).to(weights.dtype)
+        # Values may be wider than the patterns: 1.7e9 in float64 is not to be rounded to float32.
+        dtype = torch.promote_types(values.dtype, weights.dtype)
+        return weights.to(dtype) @ values.reshape(len(values), -1).to(dtype)
 
 
 def read(
@@ -121,17 +131,52 @@ def attention(
         `(*batch, out)`.
     """
     check_tensor("state", state)
-    check_tensor("patterns", patterns)
-    if patterns.ndim != 2 or 0 in patterns.shape or state.shape[-1:] != patterns.shape[-1:]:
+    dim = check_patterns("patterns", patterns).shape[-1]
+    if state.shape[-1:] != (dim,):
+        turned = state.ndim > 0 and state.shape[-1] == len(patterns)
         raise ShapeError(
-            "attention needs state (*batch, dim) and patterns (n, dim), n ≥ 1, "
-            f"but they have shapes {tuple(state.shape)} and {tuple(patterns.shape)}."
+            f"state must end in dim={dim}, the length of the patterns, but has shape "
+            f"{tuple(state.shape)}, and patterns {tuple(patterns.shape)}.\n"
+            + (
+                "Patterns are rows: did you mean patterns.T?"
+                if turned
+                else "Give rows of one length."
+            )
         )
-    if values is not None and check_tensor("values", values).shape[:1] != patterns.shape[:1]:
+    _check_alike("state", state, patterns)
+    if values is not None:
+        check_tensor("values", values)
+        if values.ndim != 2 or len(values) != len(patterns):
+            raise ShapeError(
+                f"values must have shape (n, out), one row for each of the n={len(patterns)} "
+                f"patterns, but have shape {tuple(values.shape)}. Use values.flatten(1), or cut it."
+            )
+        _check_alike("values", values, patterns)
+    sharp = check_parameter("beta", beta, low=0.0)
+    if isinstance(sharp, Tensor) and not _broadcasts(sharp.shape, state.shape[:-1]):
         raise ShapeError(
-            f"values must have one row a pattern, {len(patterns)}, "
-            f"but have shape {tuple(values.shape)}."
+            f"beta must be one number, or one for each state of {tuple(state.shape)}, "
+            f"but has shape {tuple(sharp.shape)}. Use beta.reshape(…)."
         )
-    if not isinstance(beta, Tensor):
-        check_number("beta", beta, low=0.0)
-    return Softmax(beta)(state @ patterns.T) @ (patterns if values is None else values)
+    check_size("state", state)
+    keys = wide(check_size("patterns", patterns))
+    weights = Softmax(sharp)(wide(state) @ keys.T)
+    return (weights @ (keys if values is None else wide(values))).to(state.dtype)
+
+
+def _check_alike(name: str, value: Tensor, patterns: Tensor) -> None:
+    """Raise unless a tensor has the device and dtype of the patterns."""
+    check_device(name, value, patterns.device)
+    if value.dtype != patterns.dtype:
+        dtypes = [str(t.dtype).removeprefix("torch.") for t in (patterns, value)]
+        raise InputTypeError(
+            f"{name} must be {dtypes[0]} like the patterns, but is {dtypes[1]}. "
+            f"Use {name}.to(patterns.dtype)."
+        )
+
+
+def _broadcasts(shape: torch.Size, to: torch.Size) -> bool:
+    """Whether a tensor of this shape can be expanded to another."""
+    return len(shape) <= len(to) and all(
+        a in (1, b) for a, b in zip(reversed(shape), reversed(to), strict=False)
+    )
