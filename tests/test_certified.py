@@ -72,10 +72,10 @@ def test_the_scan_misses_no_pattern_with_weight():
     codes, _ = copy.levels.encode(patterns[:64] + 0.05)
     on_levels = (copy.levels.offset + copy.levels.step * codes).float()
     for state in (patterns[:64] + 0.05, on_levels):  # on levels, only the rows lose something
-        question = certified.Question(state, None, 200.0, False)
+        question = certified.Question(state, None, 1e4, False)
         bias = certified._bias(store, question, copy)
         queries, rows = certified.scan(copy, question, bias, len(patterns))
-        weights = torch.softmax(200 * state.double() @ patterns.double().T, dim=-1)
+        weights = torch.softmax(1e4 * state.double() @ patterns.double().T, dim=-1)
         weights[queries[:, None], rows.clamp_max(2999)] = 0.0
         assert float(weights.sum(-1).max()) <= certified.DROPPED
 
