@@ -278,7 +278,9 @@ def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top
     weights = tsallis_weights(scores, alpha, beta)
-    tallied = (weights - weights**alpha).sum(-1, keepdim=True)
+    # A weight of 1 tallies nothing, as one of 0 does, where p^α has no second derivative.
+    safe = torch.where(weights > 0, weights, 1.0)
+    tallied = (safe - safe**alpha).sum(-1, keepdim=True)
     uniform = 1 - float(count) ** (1 - alpha)
     exact = (weights * gap).sum(-1, keepdim=True)
     exact = exact + (tallied - uniform) / (alpha * (alpha - 1) * beta)
