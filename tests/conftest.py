@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.datasets  # noqa: F401  importing it draws once from Python's global generator
 import torch
 from beartype._check.code import codemain
 from hypothesis import settings

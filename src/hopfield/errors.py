@@ -67,7 +67,7 @@ def missing_extra(package: str, extra: str) -> MissingExtraError:
     """The error for an optional `package` that is not installed."""
     return MissingExtraError(
         f"this needs {package}, which is not installed. "
-        f"Install it with: pip install 'hopfield[{extra}]'"
+        f"Install it with: pip install {package} (part of: pip install 'hopfield[{extra}]')."
     )
 
 
