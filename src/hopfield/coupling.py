@@ -23,23 +23,34 @@ class Visits:
     """What a sweep is told: which units it visits, and what decides about them.
 
     Attributes:
-        order: the units in the order of their visits, the same for the whole batch.
+        order: the units in the order of their visits, `(visits,)`, the same for the whole batch.
         thresholds: b, `(dim,)`.
         held: units that keep their value, `(batch, dim)`, or None.
         cut: what a thermal field has to exceed for +1, `(batch, dim)`; None at temperature 0.
     """
 
-    order: list[int]
+    order: Tensor
     thresholds: Tensor
     held: Bool[Tensor, "batch dim"] | None = None
     cut: Float[Tensor, "batch dim"] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """What a coupling knows of states: `units` = Ax, and `overlaps` = Rx where A = LᵀR − diag(d).
+
+    A sweep keeps the overlaps up to date, or else the fields of the units.
+    """
+
+    units: Float[Tensor, "*batch dim"]
+    overlaps: Float[Tensor, "*batch n"] | None = None
+
+
 class Coupling(ABC):
     """A symmetric matrix W, `(dim, dim)`, as far as a network needs it.
 
-    A sweep visits units one after another: `carry(state)` prepares it, `unit(carry, state, i)` is
-    (Wx)_i, and `changed(carry, i, by)` tells it that x_i has grown. `sweep` is all of that in a
+    A sweep visits units one after another: `fields(state)` prepares it, `unit(fields, state, i)` is
+    (Wx)_i, and `changed(fields, i, by)` tells them that x_i has grown. `sweep` is all of that in a
     kernel.
     """
 
@@ -52,34 +63,39 @@ class Coupling(ABC):
         """The precision of its entries."""
 
     @abstractmethod
-    def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Wx."""
-
-    @abstractmethod
-    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
-        """xᵀWx."""
+    def fields(self, state: Float[Tensor, "*batch dim"]) -> Fields:
+        """Ax, and what a sweep needs beside it."""
 
     @abstractmethod
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
 
     @abstractmethod
-    def carry(self, state: Float[Tensor, "*batch dim"]) -> Tensor:
-        """What a sweep keeps up to date."""
-
-    @abstractmethod
     def unit(
-        self, carry: Tensor, state: Float[Tensor, "batch dim"], i: int
+        self, fields: Fields, state: Float[Tensor, "batch dim"], i: int
     ) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
 
     @abstractmethod
-    def changed(self, carry: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
-        """Update `carry` in place: x_i has grown by `by`."""
+    def changed(self, fields: Fields, i: int, by: Float[Tensor, " batch"]) -> None:
+        """Update `fields` in place: x_i has grown by `by`."""
 
     @abstractmethod
-    def sweep(self, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
-        """Visit the units, changing `state` in place: on the CPU, in the coupling's precision."""
+    def sweep(self, fields: Fields, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+        """Visit the units, changing all in place: on the CPU, in the coupling's precision."""
+
+    def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Wx."""
+        return self.scale * self.fields(state).units
+
+    def quadratic(
+        self,
+        state: Float[Tensor, "*batch dim"],
+        units: Float[Tensor, "*batch dim"] | None = None,
+    ) -> Float[Tensor, "*batch"]:
+        """xᵀWx, from Ax where that is known."""
+        units = self.fields(state).units if units is None else units
+        return self.scale * (units * state).sum(-1)
 
     def numbers(self) -> tuple[Any, Any, Any]:
         """1, scale and slack in the coupling's precision, as kernels take them."""
@@ -110,18 +126,11 @@ class LowRank(Coupling):
         """The precision of its entries."""
         return self.right.dtype
 
-    def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Wx."""
-        return self.scale * self._field(state, self.carry(state))
-
-    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
-        """xᵀWx."""
-        overlaps = self.carry(state)
-        same = self.left is self.right
-        value = (overlaps * (overlaps if same else state @ self.left.to(state.dtype).T)).sum(-1)
-        if self.dropped is not None:
-            value = value - (self.dropped * state.square()).sum(-1)
-        return self.scale * value
+    def fields(self, state: Float[Tensor, "*batch dim"]) -> Fields:
+        """Ax and the overlaps Rx."""
+        overlaps = state @ self.right.to(state.dtype).T
+        units = overlaps @ self.left.to(state.dtype)
+        return Fields(units if self.dropped is None else units - self.dropped * state, overlaps)
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
@@ -134,44 +143,33 @@ class LowRank(Coupling):
             matrix.diagonal().sub_(self.dropped)
         return matrix
 
-    def carry(self, state: Float[Tensor, "*batch dim"]) -> Tensor:
-        """The overlaps Rx, `(*batch, n)`."""
-        return state @ self.right.to(state.dtype).T
-
-    def _field(self, state: Tensor, overlaps: Tensor) -> Tensor:
-        """Ax."""
-        field = overlaps @ self.left.to(state.dtype)
-        return field if self.dropped is None else field - self.dropped * state
-
     def unit(
-        self, carry: Tensor, state: Float[Tensor, "batch dim"], i: int
+        self, fields: Fields, state: Float[Tensor, "batch dim"], i: int
     ) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
-        field = carry @ self.left[:, i]
+        field = _overlaps(fields) @ self.left[:, i]
         return self.scale * (
             field if self.dropped is None else field - self.dropped[i] * state[:, i]
         )
 
-    def changed(self, carry: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
+    def changed(self, fields: Fields, i: int, by: Float[Tensor, " batch"]) -> None:
         """The overlaps change by x_μi."""
-        carry.addr_(by, self.right[:, i])
+        _overlaps(fields).addr_(by, self.right[:, i])
 
-    def sweep(self, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+    def sweep(self, fields: Fields, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
         """By overlaps that follow the flips; until the first one, by the fields of all units."""
         from .kernels.classical import low_rank_sweep
 
-        overlaps = self.carry(state)
-        field = self._field(state, overlaps)
         work = partial(
             low_rank_sweep,
-            np.array(visits.order, dtype=np.int64),
-            (*_arrays(state, field, visits), overlaps.numpy()),
+            visits.order.numpy(),
+            (*_arrays(state, fields, visits), _overlaps(fields).numpy()),
             self._columns,
             visits.thresholds.numpy(),
             self.numbers(),
         )
-        entries = len(visits.order) * (1e-8 + 2e-10 * len(self.right))
-        kernels.in_parts(len(state), len(state) * entries, work)
+        seconds = len(visits.order) * (1e-8 + 2e-10 * len(self.right))
+        kernels.in_parts(len(state), len(state) * seconds, work)
 
     @cached_property
     def _columns(self) -> tuple[Any, Any, Any]:
@@ -195,52 +193,49 @@ class Full(Coupling):
         """The precision of its entries."""
         return self.entries.dtype
 
-    def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Wx."""
-        return self.scale * self.carry(state)
-
-    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
-        """xᵀWx."""
-        return self.scale * (self.carry(state) * state).sum(-1)
+    def fields(self, state: Float[Tensor, "*batch dim"]) -> Fields:
+        """Ax."""
+        return Fields(state @ self.entries.to(state.dtype))
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
         return self.scale * self.entries
 
-    def carry(self, state: Float[Tensor, "*batch dim"]) -> Tensor:
-        """The fields Ax."""
-        return state @ self.entries.to(state.dtype)
-
     def unit(
-        self, carry: Tensor, state: Float[Tensor, "batch dim"], i: int
+        self, fields: Fields, state: Float[Tensor, "batch dim"], i: int
     ) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
-        return self.scale * carry[:, i]
+        return self.scale * fields.units[:, i]
 
-    def changed(self, carry: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
+    def changed(self, fields: Fields, i: int, by: Float[Tensor, " batch"]) -> None:
         """The fields change by A_i: exactly, twice or once an entry."""
-        carry.addr_(by, self.entries[i])
+        fields.units.addr_(by, self.entries[i])
 
-    def sweep(self, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+    def sweep(self, fields: Fields, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
         """By fields that follow the flips."""
         from .kernels.classical import full_sweep
 
-        field = self.carry(state)
         work = partial(
             full_sweep,
-            np.array(visits.order, dtype=np.int64),
-            _arrays(state, field, visits),
+            visits.order.numpy(),
+            _arrays(state, fields, visits),
             self.entries.numpy(),
             visits.thresholds.numpy(),
             self.numbers(),
         )
-        seconds = len(state) * len(visits.order) * (2e-9 + 2e-11 * len(self.entries))
-        kernels.in_parts(len(state), seconds, work)
+        seconds = len(visits.order) * (2e-9 + 2e-11 * len(self.entries))
+        kernels.in_parts(len(state), len(state) * seconds, work)
 
 
-def _arrays(state: Tensor, field: Tensor, visits: Visits) -> tuple[Any, Any, Any, Any]:
+def _overlaps(fields: Fields) -> Tensor:
+    if fields.overlaps is None:
+        raise TypeError("a low-rank coupling needs the fields that it made itself")
+    return fields.overlaps
+
+
+def _arrays(state: Tensor, fields: Fields, visits: Visits) -> tuple[Any, Any, Any, Any]:
     """State, fields, held units and cuts for kernels: without rows where there are none."""
     none = state.new_empty(0, state.shape[-1])
     held = none.bool() if visits.held is None else visits.held.contiguous()
     cut = none.double() if visits.cut is None else visits.cut
-    return state.numpy(), field.numpy(), held.numpy(), cut.numpy()
+    return state.numpy(), fields.units.numpy(), held.numpy(), cut.numpy()

@@ -167,8 +167,9 @@ def iterate(
         result.note(step, active, done, arrived, state, reading)
         if bool(done.all()):
             break
-        before, state = state[~done], reading.next[~done]
-        active = active[~done]
+        before, state = state, reading.next
+        if bool(done.any()):
+            before, state, active = before[~done], state[~done], active[~done]
     return result.retrieval()
 
 
@@ -194,6 +195,25 @@ class _Buffers:
         reading: Reading,
     ) -> None:
         """Write down what is final, and the energies of this step."""
+        if bool(done.any()) or not len(active):
+            self._note_done(step, active, done, arrived, state, reading)
+        if reading.bound is not None:
+            self._note_bound(active, reading.bound)
+        if self.trace is not None:
+            energies = self.trace[-1].clone() if self.trace else torch.zeros_like(reading.energy)
+            energies[active] = reading.energy
+            self.trace.append(energies)
+
+    def _note_done(
+        self,
+        step: int,
+        active: Tensor,
+        done: Tensor,
+        arrived: Tensor,
+        state: Tensor,
+        reading: Reading,
+    ) -> None:
+        """Write down the queries that are done."""
         at = active[done]
         self.state[at] = state[done]
         self.steps[at] = step
@@ -203,12 +223,6 @@ class _Buffers:
             if values is not None:
                 whole = self.fields.setdefault(name, values.new_zeros(len(self.state)))
                 whole[at] = values[done]
-        if reading.bound is not None:
-            self._note_bound(active, reading.bound)
-        if self.trace is not None:
-            energies = self.trace[-1].clone() if self.trace else torch.zeros_like(reading.energy)
-            energies[active] = reading.energy
-            self.trace.append(energies)
 
     def _note_bound(self, active: Tensor, bound: Bound) -> None:
         """The largest of the state's bounds so far, the last of the energy's."""

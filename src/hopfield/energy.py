@@ -9,10 +9,20 @@ from .similarity import SIMILARITIES
 
 
 def classical(
-    state: Float[Tensor, "*batch dim"], coupling: Coupling, thresholds: Tensor | None = None
+    state: Float[Tensor, "*batch dim"],
+    coupling: Coupling,
+    thresholds: Tensor | None = None,
+    units: Float[Tensor, "*batch dim"] | None = None,
 ) -> Float[Tensor, "*batch"]:
-    """E = −½ xᵀWx + b·x (Hopfield 1982)."""
-    value = -coupling.quadratic(state) / 2
+    """E = −½ xᵀWx + b·x (Hopfield 1982).
+
+    Args:
+        state: x.
+        coupling: W.
+        thresholds: b; None is 0.
+        units: `coupling.fields(state).units` where it is known.
+    """
+    value = -coupling.quadratic(state, units) / 2
     return value if thresholds is None else value + (state * thresholds).sum(-1)
 
 

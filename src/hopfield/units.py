@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from . import kernels
-from .coupling import Coupling, Visits
+from .coupling import Coupling, Fields, Visits
 from .exact import exact_signs
 from .readout import Block, all_scores, read
 from .separation import Polynomial, RectifiedPolynomial, Separation, Softmax
@@ -48,45 +48,48 @@ def thermal_cut(temperature: float, noise: Float[Tensor, "*batch"]) -> Float[Ten
 
 def classical_sweep(
     coupling: Coupling,
-    thresholds: Float[Tensor, " dim"],
+    thresholds: Float[Tensor, " dim"] | None,
     state: Float[Tensor, "batch dim"],
-    order: list[int] | None,
+    order: Int[Tensor, " visits"] | None,
     held: Bool[Tensor, "batch dim"] | None = None,
     thermal: tuple[float, Float[Tensor, "batch dim"]] | None = None,
+    fields: Fields | None = None,
 ) -> Float[Tensor, "batch dim"]:
     """One sweep of the classical network.
 
     Args:
         coupling: W.
-        thresholds: b.
+        thresholds: b; None is 0.
         state: x, entries −1, 0 or +1: exact in the coupling's precision.
         order: the units in the order of their visits; None is synchronous.
         held: units that keep their value.
         thermal: temperature T and uniform noise, for Glauber dynamics.
+        fields: `coupling.fields(state)` where it is known, in the coupling's precision; used up.
 
     Returns:
         The next state; `state` is left alone.
     """
     exact = state.to(coupling.dtype, copy=True)
+    fields = coupling.fields(exact) if fields is None else fields
     cut = None if thermal is None else thermal_cut(*thermal)
+    bias = exact.new_zeros(exact.shape[-1]) if thresholds is None else thresholds.to(exact)
     if order is None:
-        field = coupling.field(exact) - thresholds.to(exact)
+        field = coupling.scale * fields.units - bias
         following = decide(field, exact, coupling.slack) if cut is None else glauber(field, cut)
         return (following if held is None else torch.where(held, exact, following)).to(state.dtype)
-    visits = Visits(order, thresholds.to(exact), held, cut)
+    visits = Visits(order, bias, held, cut)
     if kernels.fused("classical", len(order), len(order) * exact.numel(), exact):
-        coupling.sweep(exact, visits)
+        coupling.sweep(fields, exact, visits)
     else:
-        _visit(coupling, exact, visits)
+        _visit(coupling, fields, exact, visits)
     return exact.to(state.dtype)
 
 
-def _visit(coupling: Coupling, state: Tensor, visits: Visits) -> None:
+def _visit(coupling: Coupling, fields: Fields, state: Tensor, visits: Visits) -> None:
     """One unit after another, in place: what `Coupling.sweep` does in a kernel."""
-    carry = coupling.carry(state)
-    for i in visits.order:
+    for i in visits.order.tolist():
         present = state[:, i].clone()
-        field = coupling.unit(carry, state, i) - visits.thresholds[i]
+        field = coupling.unit(fields, state, i) - visits.thresholds[i]
         if visits.cut is None:
             following = decide(field, present, coupling.slack)
         else:
@@ -94,14 +97,14 @@ def _visit(coupling: Coupling, state: Tensor, visits: Visits) -> None:
         if visits.held is not None:
             following = torch.where(visits.held[:, i], present, following)
         state[:, i] = following
-        coupling.changed(carry, i, following - present)
+        coupling.changed(fields, i, following - present)
 
 
 def dense_sweep(
     blocks: Iterable[Block],
     separation: Separation,
     state: Float[Tensor, "batch dim"],
-    order: list[int] | None,
+    order: Int[Tensor, " visits"] | None,
     held: Bool[Tensor, "batch dim"] | None = None,
 ) -> Float[Tensor, "batch dim"]:
     """One sweep of a dense network; arguments as for `classical_sweep`.
@@ -209,13 +212,13 @@ def _dense_asynchronous(
     blocks: Iterable[Block],
     separation: Separation,
     state: Tensor,
-    order: list[int],
+    order: Tensor,
     held: Tensor | None,
 ) -> Tensor:
     """One unit after another; the scores follow each flip."""
     state = state.clone()
     scores = all_scores(blocks, state, dot)
-    for i in order:
+    for i in order.tolist():
         column = torch.cat([block.rows[:, i] for block in blocks]).double()
         present = state[:, i].clone()
         levels = scores - column * present[:, None]

@@ -104,22 +104,29 @@ class ClassicalHopfield(Memory):
                 state.shape, generator=generator, dtype=torch.float64, device=generator.device
             )
             thermal = (self.temperature, noise.to(state.device))
-        following = classical_sweep(learned, self._bias(exact), exact, order, held, thermal).to(
-            state.dtype
+        fields = learned.fields(exact)
+        value = energy.classical(
+            exact, learned, self._bias(exact), fields.units
+        )  # before they move
+        following = classical_sweep(
+            learned,
+            self._bias(exact),
+            state,
+            order,
+            held,
+            thermal,
+            fields if exact.dtype == learned.dtype else None,
         )
         top, index = all_scores(self._blocks(), state, dot).max(-1)
-        return Reading(following, self._energy(state), index, top / state.shape[-1], None)
+        return Reading(following, value.to(state.dtype), index, top / state.shape[-1], None)
 
     def _energy(self, state: Tensor) -> Tensor:
         learned = self._learn()
         exact = state.to(torch.promote_types(state.dtype, learned.dtype))
-        thresholds = None if self.thresholds is None else self._bias(exact)
-        return energy.classical(exact, learned, thresholds).to(state.dtype)
+        return energy.classical(exact, learned, self._bias(exact)).to(state.dtype)
 
-    def _bias(self, state: Tensor) -> Tensor:
-        if self.thresholds is None:
-            return state.new_zeros(state.shape[-1])
-        return self.thresholds.to(state)
+    def _bias(self, state: Tensor) -> Tensor | None:
+        return None if self.thresholds is None else self.thresholds.to(state)
 
     def _solve(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from ..dynamics import Reading, Retrieval
@@ -45,16 +46,13 @@ def scalar_separation(beta: object, separation: object) -> Separation:
 
 def sweep_order(
     schedule: str, held: Tensor | None, dim: int, generator: torch.Generator
-) -> list[int] | None:
+) -> Int[Tensor, " visits"] | None:
     """The order in which one sweep visits the units: random, the same for the whole batch."""
     check_choice("schedule", schedule, SCHEDULES)
     if schedule == "synchronous":
         return None
-    order = torch.randperm(dim, generator=generator, device=generator.device).tolist()
-    if held is None:
-        return order
-    free = (~held.all(0)).tolist()
-    return [i for i in order if free[i]]
+    order = torch.randperm(dim, generator=generator, device=generator.device)
+    return order if held is None else order[~held.all(0).to(order.device)[order]]
 
 
 def decided(found: Retrieval, read: Callable[[Tensor], Reading]) -> Retrieval:
