@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_line(capsys, quick, monkeypatch, tmp_path):
     def full(path, text):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(records, "write_text", full)
+    monkeypatch.setattr(records, "write_whole", full)
     status, _, err = _run(capsys, "demo", "--out", str(tmp_path))
     assert status == 1
     assert err.splitlines()[-1].startswith("hopfield: No space left on device")

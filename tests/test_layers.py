@@ -5,18 +5,18 @@ from pathlib import Path
 from source_tree import PACKAGE, calls, imports, place, within
 
 LEVELS = {
-    -1: ("errors",),  # kernels raise them too
-    0: ("kernels",),
-    1: ("cue", "similarity", "separation", "coupling"),
-    2: ("rules", "energy", "readout", "exact"),
-    3: ("stores", "dynamics", "units"),
-    4: ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
-    5: ("diagnosis", "tuning"),
-    6: ("experiments",),
-    7: ("plots",),
-    8: ("report",),
-    9: ("cli",),
-    10: ("__main__",),  # starts cli
+    0: ("errors",),
+    1: ("kernels", "files"),
+    2: ("cue", "similarity", "separation", "coupling"),
+    3: ("rules", "energy", "readout", "exact"),
+    4: ("stores", "dynamics", "units"),
+    5: ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
+    6: ("diagnosis", "tuning"),
+    7: ("experiments",),
+    8: ("plots",),
+    9: ("report",),
+    10: ("cli",),
+    11: ("__main__",),  # starts cli
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 API = PACKAGE / "__init__.py"  # gathers the public names, so it stands above all

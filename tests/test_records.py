@@ -1,6 +1,7 @@
 """Records are flat, survive the file they are written to, and are never half written."""
 
 import json
+import os
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from hopfield.errors import FileFormatError
 from hopfield.experiments import records
 from hopfield.experiments.wording import amount, listed, number, percent, rate, small
+from hopfield.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     def fail(*_):
         raise OSError("full")
 
-    monkeypatch.setattr(records.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="full"):
-        records.write_text(path, "new")
+        write_whole(path, b"new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -19,6 +19,7 @@ from . import data, plots, report
 from .errors import HopfieldError, check_integer
 from .experiments import claims, demo, records
 from .experiments.headlines import headline
+from .files import write_whole
 
 HELP_WIDTH = 88
 SEEDS = 2**31 - 1
@@ -97,7 +98,7 @@ def demo_command(
     verdicts = claims.judge(lines)
     files = {"records": folder / "records.jsonl", "page": folder / "index.html"}
     records.write(files["records"], head, [*lines, *verdicts])
-    records.write_text(files["page"], report.page(head, lines))
+    write_whole(files["page"], report.page(head, lines).encode())
     if as_json:
         named = {name: str(path) for name, path in files.items()}
         print(json.dumps({**head, **named, "claims": verdicts}, ensure_ascii=False))

@@ -8,9 +8,7 @@ so that pictures, tables and verdicts can all be drawn again from the file alone
 """
 
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
@@ -22,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FileFormatError
+from ..files import write_whole
 
 FORMAT = 1
 """Version of the file; a reader refuses any other."""
@@ -97,7 +96,7 @@ def header(**facts: Any) -> Record:
 def write(path: Path, head: Record, records: Iterable[Record]) -> None:
     """Write header and records as JSON lines, all or nothing."""
     lines = [json.dumps(line, ensure_ascii=False, allow_nan=False) for line in (head, *records)]
-    write_text(path, "\n".join(lines) + "\n")
+    write_whole(path, ("\n".join(lines) + "\n").encode())
 
 
 def read(path: Path) -> tuple[Record, list[Record]]:
@@ -115,28 +114,6 @@ def read(path: Path) -> tuple[Record, list[Record]]:
             "Make it again with this version: hopfield demo."
         )
     return head, records
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file aside and rename it, so that a reader sees the old one or the new one."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    """The process's umask, which mkstemp ignores; it can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _plain(value: Any) -> Any:

@@ -5,12 +5,9 @@ Metadata: `format` (a number), `memory` (JSON: class, arguments), `crc32` (JSON:
 the old one or the new one whole.
 """
 
-import errno
 import json
 import os
-import secrets
 import zlib
-from contextlib import suppress
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
@@ -23,6 +20,7 @@ from torch import Tensor
 
 from .. import separation as separations
 from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError, say
+from ..files import write_whole
 from ..separation import Separation
 from .base import MEMORIES, Memory
 
@@ -186,28 +184,10 @@ def _path(path: object) -> Path:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write aside, sync, rename."""
-    aside = path.parent / f".{secrets.token_hex(8)}.hopfield"
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        with open(aside, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException as error:
-        with suppress(OSError):
-            aside.unlink()
-        if not isinstance(error, OSError):
-            raise
+        write_whole(path, content)
+    except OSError as error:
         raise FileFormatError(
             f"{path} must be a file that can be written, but is not: {error.strerror}. "
             "Name a file in a folder that exists and is yours."
         ) from None
-    with suppress(OSError):  # not every system opens folders
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
