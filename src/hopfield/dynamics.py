@@ -122,7 +122,7 @@ def moved_within(tolerance: float) -> Callable[[Tensor, Tensor], Tensor]:
 
 def unchanged(state: Tensor, following: Tensor) -> Tensor:
     """Settled means that no unit changed."""
-    return (state == following).all(-1)
+    return (following - state).abs().amax(-1) == 0  # several times faster than == and all
 
 
 def never(state: Tensor, following: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ def decided(found: Retrieval, read: Callable[[Tensor], Reading]) -> Retrieval:
 
     Nothing spoke for either value, so such a query is not converged.
     """
-    undecided = (found.state == 0).any(-1)
+    undecided = found.state.abs().amin(-1) == 0
     if not bool(undecided.any()):
         return found
     state = torch.where(found.state == 0, 1.0, found.state)
