@@ -59,7 +59,8 @@ def correlation(block: RowProducts, state: Tensor, known: Tensor | None = None) 
     count = mask.sum(-1, keepdim=True).clamp_min(1)
     centred = mask * (state - (mask * state).sum(-1, keepdim=True) / count)
     squares = block.squares(mask)
-    variance = squares - block.scores(mask).square() / count
+    total = block.scores(mask)
+    variance = squares - total * (total / count)  # total² may overflow where Σ x² does not
     # What is left of a constant row is rounding, not a direction.
     noise = 4 * torch.finfo(state.dtype).eps * squares * count.sqrt()
     spread = torch.where(variance > noise, variance, 0.0).sqrt()
@@ -73,7 +74,7 @@ def manhattan(block: RowProducts, state: Tensor, known: Tensor | None = None) ->
     """s_μ = −Σ_i m_i |x_μi − x_i|."""
     rows = block.rows.to(torch.promote_types(block.rows.dtype, state.dtype))
     flat = state.reshape(-1, state.shape[-1]).to(rows.dtype)
-    if known is None:
+    if known is None or not len(flat):
         scores = -torch.cdist(flat, rows, p=1)
     else:
         masks = known.expand(state.shape).reshape(flat.shape).to(rows.dtype)
