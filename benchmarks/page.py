@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hopfield.experiments import records
+from hopfield.files import write_whole
 
 from . import load, pictures
 from .entries import ENTRIES
@@ -122,8 +123,8 @@ def write(folder: Path = RESULTS) -> None:
     found = gathered(folder)
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name, (_, draw, _) in drawings(found).items():
-        records.write_text(IMAGES / f"{name}.svg", pictures.svg(draw(), digest(found)))
-    records.write_text(PAGE, text(found))
+        write_whole(IMAGES / f"{name}.svg", pictures.svg(draw(), digest(found)).encode())
+    write_whole(PAGE, text(found).encode())
 
 
 def digest(found: list[Measured]) -> str:

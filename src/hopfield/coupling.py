@@ -6,7 +6,7 @@ of a zero: else it would depend on the order of a sum who wins.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -69,6 +69,11 @@ class Coupling(ABC):
     @abstractmethod
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
+
+    @property
+    @abstractmethod
+    def bare(self) -> "Coupling":
+        """W without its diagonal: what one unit feels of the others."""
 
     @abstractmethod
     def unit(
@@ -143,6 +148,13 @@ class LowRank(Coupling):
             matrix.diagonal().sub_(self.dropped)
         return matrix
 
+    @cached_property
+    def bare(self) -> "LowRank":
+        """W without its diagonal."""
+        if self.dropped is not None:
+            return self
+        return replace(self, dropped=(self.left * self.right).sum(0))
+
     def unit(
         self, fields: Fields, state: Float[Tensor, "batch dim"], i: int
     ) -> Float[Tensor, " batch"]:
@@ -200,6 +212,13 @@ class Full(Coupling):
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
         return self.scale * self.entries
+
+    @cached_property
+    def bare(self) -> "Full":
+        """W without its diagonal."""
+        if not bool(self.entries.diagonal().any()):
+            return self
+        return replace(self, entries=self.entries.clone().fill_diagonal_(0))
 
     def unit(
         self, fields: Fields, state: Float[Tensor, "batch dim"], i: int

@@ -34,13 +34,14 @@ HEBBIAN_CAPACITY = 0.137906
 class ClassicalHopfield(Memory):
     """Binary network of Hopfield (1982): E(x) = −½ xᵀWx + b·x, x_i' = sign(Σ_j W_ij x_j − b_i).
 
-    Asynchronous updates never raise E. Values of hetero-association are those of the pattern with
-    the largest overlap m = x_μ·x/N, which `Retrieval.weight` reports.
+    Asynchronous updates leave out j = i and never raise E between ±1 states. Values of
+    hetero-association are those of the pattern with the largest overlap m = x_μ·x/N, which
+    `Retrieval.weight` reports.
 
     Args:
         rule: "hebbian", "covariance", "pseudo_inverse" or "storkey".
-        diagonal: keep W_ii. With it synchronous Hebbian and pseudo-inverse updates never cycle;
-            without it (the default) the basins of attraction are wider.
+        diagonal: keep W_ii in E and in synchronous updates. With it those of Hebb's rule and of the
+            pseudo-inverse never cycle; without it (the default) the basins are wider.
         schedule: "asynchronous" (one unit after another, in random order) or "synchronous" (all
             at once; may end in a 2-cycle, which is not converged).
         temperature: T > 0 makes the updates thermal: P(x_i = +1) = sigmoid(2h_i/T).
@@ -105,17 +106,12 @@ class ClassicalHopfield(Memory):
             )
             thermal = (self.temperature, noise.to(state.device))
         fields = learned.fields(exact)
-        value = energy.classical(
-            exact, learned, self._bias(exact), fields.units
-        )  # before they move
+        bias = self._bias(exact)
+        value = energy.classical(exact, learned, bias, fields.units)  # before the fields move
+        moving = learned if order is None else learned.bare
+        usable = moving is learned and exact.dtype == learned.dtype
         following = classical_sweep(
-            learned,
-            self._bias(exact),
-            state,
-            order,
-            held,
-            thermal,
-            fields if exact.dtype == learned.dtype else None,
+            moving, bias, state, order, held, thermal, fields if usable else None
         )
         top, index = all_scores(self._blocks(), state, dot).max(-1)
         return Reading(following, value.to(state.dtype), index, top / state.shape[-1], None)
