@@ -19,9 +19,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--patience",
         type=float,
-        default=0.0,
+        default=20.0,
         metavar="SECONDS",
-        help="wait so long at most, for each size, until other processes are quiet",
+        help="what to spend at most, for each size, on waiting for other processes to be quiet",
     )
     options = parser.parse_args(arguments)
     if options.names == ["page"]:

@@ -115,7 +115,7 @@ class Effort:
     Args:
         rounds: how many count.
         seconds: each contender runs at least so long in each of them.
-        patience: seconds to wait at most, in all, for others to be quiet.
+        patience: seconds spent at most waiting for others to be quiet, and on further rounds.
     """
 
     rounds: int = 5
@@ -201,24 +201,26 @@ def _in_turn(
     """Seconds for one unit of the workload by contender and round; cores that others used.
 
     In every round each contender runs once, short ones many times over; odd rounds go backwards.
-    Rounds are made until enough of them were quiet, at most three times as many as are needed; the
-    quietest count.
+    Further rounds are made while fewer than enough were quiet and patience lasts; the quietest
+    count.
     """
     repeats = {name: _repeats(one, effort.seconds) for name, one in contenders.items()}
     rounds: list[tuple[float, dict[str, float]]] = []
-    patience = effort.patience
-    while len(rounds) < 3 * effort.rounds:
+    patience, quiet = effort.patience, 0
+    while len(rounds) < effort.rounds or (quiet < effort.rounds and patience > 0):
         patience = load.wait(patience)
         since, seconds = load.mark(), {}
         for name in list(contenders) if len(rounds) % 2 == 0 else list(reversed(contenders)):
             one = contenders[name]
             seconds[name] = _spent(one, repeats[name]) / (repeats[name] * one.units)
-        rounds.append((load.others(since), seconds))
-        if sum(used < load.QUIET for used, _ in rounds) >= effort.rounds:
-            break
+        used = load.others(since)
+        rounds.append((used, seconds))
+        quiet += used < load.QUIET
+        if len(rounds) > effort.rounds:
+            patience -= time.perf_counter() - since.at
     best = sorted(rounds, key=lambda each: each[0])[: effort.rounds]
-    used = statistics.mean(used for used, _ in best)
-    return {name: [seconds[name] for _, seconds in best] for name in contenders}, used
+    others = statistics.mean(used for used, _ in best)
+    return {name: [seconds[name] for _, seconds in best] for name in contenders}, others
 
 
 def _spent(one: Contender, repeats: int) -> float:
