@@ -115,6 +115,10 @@ def orthonormal(
         values, vectors = torch.linalg.eigh(gram)
         kept = values > cutoff
         added = (vectors[:, kept] / values[kept].sqrt()).T @ left
+    if rows.dtype == torch.float64 and len(added):
+        # The Gram matrix rounds by its condition number; once more, and only its root is left.
+        factor = torch.linalg.cholesky(added @ added.T)
+        added = torch.linalg.solve_triangular(factor, added, upper=False)
     return added.to(rows.dtype)
 
 
