@@ -71,7 +71,7 @@ def _classical() -> Iterator[Case]:
                 rule, schedule=schedule, diagonal=diagonal
             ),
             "classical",
-            descends=keeps or (schedule == "asynchronous" and not diagonal),
+            descends=keeps or schedule == "asynchronous",
             ordered=rule == "storkey",
         )
     yield Case(
@@ -208,11 +208,11 @@ def computing(dtype: torch.dtype) -> torch.dtype:
 def kappa(case: Case, patterns: Tensor, state: Tensor) -> Tensor:
     """κ = 1 + β·M·max(M, ‖x‖): how much rounding of the scores grows.
 
-    The pseudo-inverse solves with the Gram matrix: its κ is that matrix's condition number.
+    The pseudo-inverse depends on the span of the rows: its κ is their condition number.
     """
     rows = patterns.double()
     if "pseudo_inverse" in case.name:
-        return torch.linalg.cond(rows @ rows.T).expand(state.shape[:-1])
+        return torch.linalg.cond(rows).expand(state.shape[:-1])
     largest = rows.norm(dim=-1).max()
     return 1 + case.beta * largest * torch.maximum(largest, state.double().norm(dim=-1))
 

@@ -29,6 +29,13 @@ from hopfield.similarity import SIMILARITIES
 from hopfield.stores import Block
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
+
+
+def negative_diagonal(case: Case) -> bool:
+    """Whether W_ii may be negative: then x_i² W_ii counts once an unknown unit is decided."""
+    return case.ordered and "diagonal" in case.name
+
+
 MASKED = [case for case in MODERN if case.descends]
 
 
@@ -57,7 +64,7 @@ def test_energy_never_rises(case, dtype):
     assert_falls(case, patterns, path(memory, cues, 4))
 
 
-@over([case for case in DESCENDING if case.kind == "classical"])
+@over([case for case in DESCENDING if case.kind == "classical" and not negative_diagonal(case)])
 def test_energy_never_rises_from_unknown_entries(case):
     patterns, cues = patterns_and_cues(case, torch.float64)
     memory = filled(case, patterns)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from cases import seeded, signs
+from cases import FULL, over_dtypes, seeded, signs
 from hopfield import CapacityWarning, ClassicalHopfield, HopfieldError, backend, rules
 from hopfield.kernels import BACKENDS
 
@@ -182,14 +182,15 @@ def test_energies_and_flips(rule, diagonal, n):
 
 @every_rule
 @either_diagonal
-@pytest.mark.parametrize(("n", "dim"), [(2, 12), (3, 20), (5, 9), (4, 10)])
-def test_a_synchronous_step_by_rational_arithmetic(rule, diagonal, n, dim):
+@over_dtypes(*FULL)
+@pytest.mark.parametrize(("n", "dim"), [(2, 12), (3, 20), (5, 9), (12, 13)])
+def test_a_synchronous_step_by_rational_arithmetic(rule, diagonal, dtype, n, dim):
     """The sign of every field; a tie keeps the present value, by every rule."""
-    rows = signs(n, dim, generator=seeded(5 + n), dtype=torch.float32)
+    rows = signs(n, dim, generator=seeded(89 + n), dtype=dtype)
     weights = exact(rule, rows, diagonal)
     memory = ClassicalHopfield(rule, diagonal=diagonal, schedule="synchronous")
     memory.store(rows)
-    states = signs(40, dim, generator=seeded(6))
+    states = signs(30, dim, generator=seeded(6), dtype=dtype)
     for state, following in zip(states.tolist(), memory.update(states).tolist(), strict=True):
         x = [int(v) for v in state]
         h = [field(weights, x, i) for i in range(dim)]
@@ -198,11 +199,13 @@ def test_a_synchronous_step_by_rational_arithmetic(rule, diagonal, n, dim):
 
 
 @every_rule
+@either_diagonal
 @every_backend
-def test_an_asynchronous_sweep_by_rational_arithmetic(rule, name):
+def test_an_asynchronous_sweep_by_rational_arithmetic(rule, diagonal, name):
+    """h_i = Σ_{j≠i} W_ij x_j, whether W keeps its diagonal or not."""
     rows = signs(4, 11, generator=seeded(9), dtype=torch.float32)
     weights = exact(rule, rows, diagonal=False)
-    memory = ClassicalHopfield(rule)
+    memory = ClassicalHopfield(rule, diagonal=diagonal)
     memory.store(rows)
     states = signs(30, 11, generator=seeded(6))
     with backend(name):
