@@ -18,8 +18,9 @@ from . import kernels
 from .coupling import Coupling, Fields, Visits
 from .exact import exact_signs
 from .readout import Block, all_scores, read
-from .separation import Polynomial, RectifiedPolynomial, Separation, Softmax
-from .similarity import dot
+from .rules import EXACT_INTEGERS
+from .separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax
+from .similarity import RowProducts, dot
 
 
 def decide(
@@ -100,34 +101,58 @@ def _visit(coupling: Coupling, fields: Fields, state: Tensor, visits: Visits) ->
         coupling.changed(fields, i, following - present)
 
 
+def whole_dot(
+    block: RowProducts, state: Float[Tensor, "*batch dim"], known: Tensor | None = None
+) -> Float[Tensor, "*batch n"]:
+    """The scores of ±1 rows: whole numbers, so that float32 is exact, and twice as fast."""
+    exact = state.float() if state.shape[-1] < EXACT_INTEGERS[torch.float32] else state
+    return dot(block, exact, known).double()
+
+
 def dense_sweep(
     blocks: Iterable[Block],
     separation: Separation,
     state: Float[Tensor, "batch dim"],
     order: Int[Tensor, " visits"] | None,
     held: Bool[Tensor, "batch dim"] | None = None,
+    found: Readout | None = None,
 ) -> Float[Tensor, "batch dim"]:
     """One sweep of a dense network; arguments as for `classical_sweep`.
 
-    Computed in float64; where rounding could decide, by exact arithmetic.
+    Computed in float64; where rounding could decide, by exact arithmetic. `found` is what reading
+    the state in float64 gave, where it is known: it spares a synchronous sweep the same readout.
     """
     exact = state.double()
     if order is not None:
         return _dense_asynchronous(blocks, separation, exact, order, held).to(state.dtype)
-    field, error = _dense_field(blocks, separation, exact)
-    following = decide(field, exact)
-    doubtful = (field.abs() <= error) if held is None else (field.abs() <= error) & ~held
+    field, error = _dense_field(blocks, separation, exact, found)
+    if field.numel() and float((field.abs() - error).amin()) > 0:  # no decision is doubtful
+        following = field.sign_()
+    else:
+        following = decide(field, exact)
+        doubtful = (field.abs() <= error) if held is None else (field.abs() <= error) & ~held
+        _decide_exactly(blocks, separation, exact, doubtful, following)
+    following = following.to(state.dtype)
+    return following if held is None else torch.where(held, state, following)
+
+
+def _decide_exactly(
+    blocks: Iterable[Block],
+    separation: Separation,
+    state: Tensor,
+    doubtful: Tensor,
+    following: Tensor,
+) -> None:
+    """Put the exact decisions where they are doubtful."""
     queries, units = doubtful.nonzero(as_tuple=True)
-    if len(queries):
-        scores = all_scores(blocks, exact, dot)
-        for at in torch.arange(len(queries)).split(max(1, 2**22 // scores.shape[-1])):
-            q, i = queries[at], units[at]
-            signs = _columns(blocks, i)
-            levels = scores[q] - signs * exact[q, i, None]
-            sign = exact_signs(levels, signs, separation)
-            following[q, i] = decide(sign, exact[q, i])
-    following = following if held is None else torch.where(held, exact, following)
-    return following.to(state.dtype)
+    if not len(queries):
+        return
+    scores = all_scores(blocks, state, whole_dot)
+    for at in torch.arange(len(queries)).split(max(1, 2**22 // scores.shape[-1])):
+        q, i = queries[at], units[at]
+        signs = _columns(blocks, i)
+        levels = scores[q] - signs * state[q, i, None]
+        following[q, i] = decide(exact_signs(levels, signs, separation), state[q, i])
 
 
 def _columns(blocks: Iterable[Block], units: Int[Tensor, " k"]) -> Float[Tensor, "k n"]:
@@ -145,17 +170,17 @@ def saturated(beta: "float | Tensor", count: int) -> float:
 
 
 def _dense_field(
-    blocks: Iterable[Block], separation: Separation, state: Tensor
-) -> tuple[Tensor, Tensor]:
+    blocks: Iterable[Block], separation: Separation, state: Tensor, found: Readout | None
+) -> tuple[Tensor, "Tensor | float"]:
     """A number with the sign of F(s | x_i = +1) − F(s | x_i = −1), and its rounding error."""
     if isinstance(separation, Softmax):
-        return _exponential_field(blocks, separation, state)
+        return _exponential_field(blocks, separation, state, found)
     return _polynomial_field(blocks, separation, state)
 
 
 def _exponential_field(
-    blocks: Iterable[Block], separation: Softmax, state: Tensor
-) -> tuple[Tensor, Tensor]:
+    blocks: Iterable[Block], separation: Softmax, state: Tensor, found: Readout | None
+) -> tuple[Tensor, float]:
     """Σ_μ x_μi exp(βs_μ^{∖i}) ∝ (Xᵀp)_i − tanh(βx_i), p = softmax(βs): O(nN) for all units.
 
     log A± = ½ log(1 ± Xᵀp) + const. are the two logsumexps of the rule; in float64 and with β no
@@ -163,10 +188,11 @@ def _exponential_field(
     """
     count = sum(len(block) for block in blocks)
     beta = saturated(separation.beta, count)
-    pulled = read(blocks, state, dot, Softmax(beta)).state
+    if found is None or beta != float(separation.beta):
+        found = read(blocks, state, whole_dot, Softmax(beta))
     eps = torch.finfo(state.dtype).eps
     error = eps * (8 + 2 * beta * state.shape[-1] + count)
-    return pulled - torch.tanh(beta * state), torch.full_like(state, error)
+    return torch.sub(found.state, state, alpha=math.tanh(beta)), error  # tanh(βx) = x tanh β
 
 
 def _polynomial_field(
@@ -181,7 +207,7 @@ def _polynomial_field(
     size = state.new_zeros(*state.shape[:-1], 1)
     unknown = bool((state == 0).any())
     for block in blocks:
-        scores = dot(block, state)
+        scores = whole_dot(block, state)
         below, above = _edge(separation, scores - 1), _edge(separation, scores + 1)
         known = block.pull(below + above) + state * (below - above).sum(-1, keepdim=True)
         if unknown:
@@ -217,7 +243,7 @@ def _dense_asynchronous(
 ) -> Tensor:
     """One unit after another; the scores follow each flip."""
     state = state.clone()
-    scores = all_scores(blocks, state, dot)
+    scores = all_scores(blocks, state, whole_dot)
     for i in order.tolist():
         column = torch.cat([block.rows[:, i] for block in blocks]).double()
         present = state[:, i].clone()

@@ -13,7 +13,7 @@ from ..readout import read
 from ..separation import Polynomial, RectifiedPolynomial, Separation, Softmax
 from ..similarity import Similarity, dot
 from ..stores import RamStore
-from ..units import degree, dense_sweep
+from ..units import degree, dense_sweep, whole_dot
 from .base import Memory
 from .options import SCHEDULES, decided, scalar_separation, sweep_order
 from .query import Query
@@ -33,7 +33,7 @@ class DenseHopfield(Memory):
         beta: β ≥ 0, shorthand for `separation=Softmax(beta)`; 1 where neither is given.
         separation: `Softmax`, `Polynomial` or `RectifiedPolynomial`.
         schedule: "synchronous" (all units from the same state; may cycle) or "asynchronous" (one
-            after another in random order; never raises E).
+            after another in random order; never raises E between ±1 states).
     """
 
     def __init__(
@@ -62,20 +62,20 @@ class DenseHopfield(Memory):
     ) -> Reading:
         order = sweep_order(self.schedule, held, state.shape[-1], generator)
         blocks = self._blocks()
-        following = dense_sweep(blocks, self.separation, state, order, held)
-        found = read(blocks, state.double(), dot, self.separation)
+        found = read(blocks, state.double(), whole_dot, self.separation)
+        following = dense_sweep(blocks, self.separation, state, order, held, found)
         return Reading(
             following, energy.dense(found.potential), found.index, found.weight, found.entropy
         )
 
     def _energy(self, state: Tensor) -> Tensor:
-        found = read(self._blocks(), state.double(), dot, self.separation)
+        found = read(self._blocks(), state.double(), whole_dot, self.separation)
         return energy.dense(found.potential)
 
     def _solve(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
     ) -> Retrieval:
-        self._check_state("cue", query.state)
+        check_binary_cue(query)
         found = self._iterate(
             query,
             generator,

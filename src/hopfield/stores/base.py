@@ -18,12 +18,14 @@ class Block:
         rows: `(n, dim)`, a view into the store: never write to it.
         values: the values of the rows, `(n, *)`, or None.
         norms: Σ_i x_μi², `(n,)`, where the store has them at hand.
+        kept: the rows in other precisions, where the store is small enough to keep them.
     """
 
     start: int
     rows: Tensor
     values: Tensor | None = None
     norms: Tensor | None = None
+    kept: dict[torch.dtype, Tensor] | None = None
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -31,24 +33,29 @@ class Block:
 
     def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
         """X·x."""
-        return state @ self._wide(self.rows, state.dtype).T
+        rows = self._wide(state.dtype)
+        return state.to(rows.dtype) @ rows.T
 
     def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
         """Σ_i m_i x_μi²; m = 1 for None."""
         if mask is None and self.norms is not None:
             return self.norms
         if mask is None:
-            return self._wide(self.rows, torch.float32).square().sum(-1)
-        return mask @ self._wide(self.rows, mask.dtype).square().T
+            return self._wide(torch.float32).square().sum(-1)
+        return mask @ self._wide(mask.dtype).square().T
 
     def pull(self, weights: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch dim"]:
         """weights @ rows."""
-        return weights @ self._wide(self.rows, weights.dtype)
+        return weights @ self._wide(weights.dtype)
 
-    @staticmethod
-    def _wide(rows: Tensor, dtype: torch.dtype) -> Tensor:
+    def _wide(self, dtype: torch.dtype) -> Tensor:
         """Rows in the precision of the computation, at least their own."""
-        return rows.to(torch.promote_types(rows.dtype, dtype))
+        wide = torch.promote_types(self.rows.dtype, dtype)
+        if self.kept is None or wide == self.rows.dtype:
+            return self.rows.to(wide)
+        if wide not in self.kept:
+            self.kept[wide] = self.rows.to(wide)
+        return self.kept[wide]
 
 
 class Store(ABC):

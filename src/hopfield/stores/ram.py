@@ -10,6 +10,9 @@ from .scan import ScanCopy
 NORM_ROWS = 4096
 """Rows squared at a time."""
 
+KEPT_ENTRIES = 2**20
+"""Entries of a store that also keeps its rows in the other precisions they are computed with."""
+
 
 class RamStore(Store):
     """Rows in one tensor that grows by doubling, so that storing one by one stays linear."""
@@ -22,6 +25,7 @@ class RamStore(Store):
         self._rows: Tensor | None = None
         self._values: Tensor | None = None
         self._norms: tuple[int, Tensor] | None = None
+        self._blocks: tuple[tuple[int, int, bool], list[Block]] | None = None
         self._scan: tuple[int, ScanCopy] | None = None
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
@@ -55,9 +59,21 @@ class RamStore(Store):
         if self._norms is not None and self._norms[0] == self.version:
             norms = self._norms[1]
         parts = [slice(start, start + size) for start in range(0, len(rows), size)]
-        return [
-            Block(part.start, rows[part], _cut(values, part), _cut(norms, part)) for part in parts
-        ]
+        small = rows.numel() <= KEPT_ENTRIES
+        key = (self.version, size, norms is None)
+        if self._blocks is None or self._blocks[0] != key:
+            blocks = [
+                Block(
+                    part.start,
+                    rows[part],
+                    _cut(values, part),
+                    _cut(norms, part),
+                    {} if small else None,
+                )
+                for part in parts
+            ]
+            self._blocks = (key, blocks)
+        return self._blocks[1]
 
     def norms(self) -> Tensor:
         """Σ_i x_μi² of every row, kept until the rows change."""
