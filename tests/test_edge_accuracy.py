@@ -1,0 +1,203 @@
+"""Results in low precision against float64, within the bounds the design promises.
+
+float32 ≤ 1e-5·κ', float16 ≤ 2e-3·κ', bfloat16 ≤ 1.6e-2·κ', relative; κ' = max(1, κ/100) and
+κ = 1 + β·M·max(M, ‖x‖), by which the rounding of scores grows.
+"""
+
+import pytest
+import torch
+
+from hopfield import (
+    ClassicalHopfield,
+    DenseHopfield,
+    Entmax,
+    ModernHopfield,
+    Polynomial,
+    RectifiedPolynomial,
+    Softmax,
+    Sparsemax,
+    TopK,
+    attention,
+)
+
+BOUNDS = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
+SIMILARITIES = ("dot", "euclidean", "cosine", "correlation", "manhattan")
+SEPARATIONS = {
+    "softmax": Softmax,
+    "sparsemax": Sparsemax,
+    "entmax": lambda beta: Entmax(1.5, beta),
+    "top 3": lambda beta: TopK(3, beta),
+}
+BETAS = (1e-6, 1e-2, 1.0, 32.0)
+pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
+in_every_dtype = pytest.mark.parametrize(
+    "dtype", BOUNDS, ids=lambda dtype: str(dtype).removeprefix("torch.")
+)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape, seed=0):
+    return torch.randn(shape, generator=generator(seed), dtype=torch.float64)
+
+
+def signs(*shape, seed=0):
+    return torch.randint(0, 2, shape, generator=generator(seed)) * 2.0 - 1
+
+
+def kappas(patterns, states, beta):
+    """κ, and the M it is made of."""
+    largest = patterns.double().norm(dim=-1).max()
+    own = states.double().norm(dim=-1)
+    return 1 + beta * largest * torch.maximum(largest, own), largest
+
+
+def assert_close(found, wanted, scale, dtype, kappa):
+    """|found − wanted| ≤ bound · κ' · scale, for the largest entry of every query."""
+    error = (found.double() - wanted).reshape(*kappa.shape, -1).abs().amax(-1)
+    allowed = BOUNDS[dtype] * (kappa / 100).clamp_min(1) * scale
+    assert bool((error <= allowed).all()), f"{float((error / allowed).max()):.3g} of the bound"
+
+
+def pair(dtype, **options):
+    """The same memory in `dtype` and, of the same numbers, in float64; and cues for each."""
+    patterns, cues = normal(50, 24, seed=1).to(dtype), normal(12, 24, seed=2).to(dtype)
+    low, exact = ModernHopfield(**options), ModernHopfield(**options)
+    low.store(patterns, patterns[:, :3])
+    exact.store(patterns.double(), patterns[:, :3].double())
+    return low, exact, cues
+
+
+@in_every_dtype
+@pytest.mark.parametrize("beta", BETAS)
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("name", SEPARATIONS)
+def test_states_and_energies(name, similarity, beta, dtype):
+    separation = SEPARATIONS[name](beta)
+    low, exact, cues = pair(dtype, separation=separation, similarity=similarity)
+    kappa, largest = kappas(exact.patterns, cues, beta)
+    wanted = exact.update(cues.double())
+    assert_close(low.update(cues), wanted, largest, dtype, kappa)
+    energies = exact.energy(cues.double())
+    size = torch.maximum(cues.double().square().sum(-1), largest**2) / 2
+    size = torch.maximum(size, energies.abs())
+    assert_close(low.energy(cues), energies, size, torch.float32, kappa)
+
+
+@in_every_dtype
+@pytest.mark.parametrize("beta", BETAS)
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("name", SEPARATIONS)
+def test_one_retrieval(name, similarity, beta, dtype):
+    """Weights, values and the strongest pattern of a masked cue, read once."""
+    separation = SEPARATIONS[name](beta)
+    low, exact, cues = pair(dtype, separation=separation, similarity=similarity)
+    known = torch.arange(24) < 14
+    found = low.retrieve(cues, known, steps=1)
+    wanted = exact.retrieve(cues.double(), known, steps=1)
+    kappa, largest = kappas(exact.patterns, cues, beta)
+    for part, scale in (("state", largest), ("value", largest), ("weight", 1.0)):
+        assert_close(getattr(found, part), getattr(wanted, part), scale, dtype, kappa)
+    size = 1.0 if similarity in ("cosine", "correlation") else (kappa - 1) / beta
+    clear = _margin(exact, similarity, cues.double(), known) > _rounding(size)
+    assert float(clear.double().mean()) > 0.9, "premise: most winners are clear"
+    assert torch.equal(found.index[clear], wanted.index[clear])
+
+
+def _margin(memory, similarity, cues, known):
+    """How far the best score is above the second best, by the definitions in float64."""
+    rows, states = memory.patterns[:, known], cues[:, None, known]
+    if similarity == "correlation":
+        rows, states = rows - rows.mean(-1, keepdim=True), states - states.mean(-1, keepdim=True)
+    scores = {
+        "dot": (rows * states).sum(-1),
+        "euclidean": -(rows - states).square().sum(-1) / 2,
+        "manhattan": -(rows - states).abs().sum(-1),
+    }.get(similarity, torch.cosine_similarity(rows, states, dim=-1))
+    best = scores.topk(2, dim=-1).values
+    return best[:, 0] - best[:, 1]
+
+
+def _rounding(size: float | torch.Tensor) -> float | torch.Tensor:
+    """What float32 loses of scores as large as `size`."""
+    return 64 * torch.finfo(torch.float32).eps * size
+
+
+@in_every_dtype
+@pytest.mark.parametrize("beta", BETAS)
+def test_softmax_by_brute_force(beta, dtype):
+    """The float64 these are compared with is right: softmax(βs) as it is written."""
+    low, exact, cues = pair(dtype, beta=beta)
+    rows, states = exact.patterns, cues.double()
+    wanted = torch.softmax(beta * states @ rows.T, dim=-1) @ rows
+    kappa, largest = kappas(rows, cues, beta)
+    torch.testing.assert_close(exact.update(states), wanted)
+    assert_close(attention(cues, low.patterns, beta), wanted, largest, dtype, kappa)
+    assert_close(low.update(cues), wanted, largest, dtype, kappa)
+
+
+@in_every_dtype
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_certified_readouts(similarity, dtype):
+    low, exact, cues = pair(dtype, beta=1.0, similarity=similarity, precision="certified")
+    kappa, largest = kappas(exact.patterns, cues, 1.0)
+    assert_close(low.update(cues), exact.update(cues.double()), largest, dtype, kappa)
+
+
+@pytest.mark.parametrize("rule", ["hebbian", "covariance", "pseudo_inverse", "storkey"])
+@in_every_dtype
+def test_classical_energies_and_fields(rule, dtype):
+    """Energies of ±1 states; W itself is compared where `test_rules.py` has its definition."""
+    patterns, states = signs(12, 40, seed=3), signs(9, 40, seed=4)
+    low, exact = ClassicalHopfield(rule), ClassicalHopfield(rule)
+    low.store(patterns.to(dtype))
+    exact.store(patterns.double())
+    size = float(exact.coupling.abs().sum()) / 2
+    error = (low.energy(states.to(dtype)).double() - exact.energy(states.double())).abs().max()
+    assert float(error) <= 1e-5 * size
+    difference = (low.coupling.double() - exact.coupling).abs().max()
+    assert float(difference) <= 1e-5 * float(exact.coupling.abs().max())
+
+
+@pytest.mark.parametrize(
+    "separation",
+    [Softmax(0.1), Softmax(30.0), Polynomial(4), RectifiedPolynomial(7)],
+    ids=lambda separation: str(separation),
+)
+@in_every_dtype
+def test_dense_memories_decide_alike_in_every_dtype(separation, dtype):
+    """Decisions are computed in float64 whatever the dtype of ±1: not one of them may differ."""
+    patterns, states = signs(20, 33, seed=5), signs(15, 33, seed=6)
+    low, exact = DenseHopfield(separation=separation), DenseHopfield(separation=separation)
+    low.store(patterns.to(dtype))
+    exact.store(patterns.double())
+    found, wanted = low.update(states.to(dtype)), exact.update(states.double())
+    assert torch.equal(found.double(), wanted) and not torch.equal(wanted, states.double())
+    energies, right = low.energy(states.to(dtype)), exact.energy(states.double())
+    torch.testing.assert_close(energies.double(), right, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("name", SEPARATIONS)
+def test_a_million_numbers(name):
+    """100 000 patterns of two entries: the blocks lose no more than one product would."""
+    patterns, cues = normal(100_000, 2, seed=7), normal(3, 2, seed=8)
+    sparse = name in ("sparsemax", "entmax")  # slow where all 100 000 have weight
+    for beta in (1.0, 1e4) if sparse else (0.0, 1.0, 1e4):
+        low, exact = (ModernHopfield(separation=SEPARATIONS[name](beta)) for _ in range(2))
+        low.store(patterns.float())
+        exact.store(patterns.float().double())
+        kappa, largest = kappas(patterns, cues, beta)
+        wanted = exact.update(cues)
+        assert_close(low.update(cues.float()), wanted, largest, torch.float32, kappa)
+        assert bool(torch.isfinite(low.energy(cues.float())).all())
+
+
+def test_values_wider_than_patterns_keep_their_digits():
+    """Times in seconds since 1970 have ten digits, of which float32 keeps seven."""
+    times = 1.7e9 + torch.arange(4, dtype=torch.float64) / 8
+    for memory in (ModernHopfield(1e6, similarity="euclidean"), DenseHopfield(50.0)):
+        memory.store(signs(4, 16, seed=9), times)
+        found = memory.retrieve(signs(4, 16, seed=9))
+        assert torch.equal(found.value, times)
