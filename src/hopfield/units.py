@@ -120,14 +120,17 @@ def dense_sweep(
     """One sweep of a dense network; arguments as for `classical_sweep`.
 
     Computed in float64; where rounding could decide, by exact arithmetic. `found` is what reading
-    the state in float64 gave, where it is known: it spares a synchronous sweep the same readout.
+    the state in float64 gave, where it is known: it spares a synchronous sweep the same readout,
+    and its state is used up.
     """
     exact = state.double()
     if order is not None:
         return _dense_asynchronous(blocks, separation, exact, order, held).to(state.dtype)
     field, error = _dense_field(blocks, separation, exact, found)
-    if field.numel() and float((field.abs() - error).amin()) > 0:  # no decision is doubtful
-        following = field.sign_()
+    plain = field.float()
+    # Few and small arrays: at this size a fresh one costs more than what is done with it.
+    if plain.numel() and float(plain.abs().amin()) > 1.001 * float(torch.as_tensor(error).amax()):
+        following = plain.sign_()  # no decision is doubtful
     else:
         following = decide(field, exact)
         doubtful = (field.abs() <= error) if held is None else (field.abs() <= error) & ~held
@@ -192,7 +195,7 @@ def _exponential_field(
         found = read(blocks, state, whole_dot, Softmax(beta))
     eps = torch.finfo(state.dtype).eps
     error = eps * (8 + 2 * beta * state.shape[-1] + count)
-    return torch.sub(found.state, state, alpha=math.tanh(beta)), error  # tanh(βx) = x tanh β
+    return found.state.sub_(state, alpha=math.tanh(beta)), error  # tanh(βx) = x tanh β
 
 
 def _polynomial_field(
