@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from hopfield import ClassicalHopfield, DenseHopfield, rules
+from hopfield import ClassicalHopfield, DenseHopfield, Retrieval, backend, rules
 from hopfield.experiments import baselines
 
 from ..harness import Case, Contender, Entry, Target
@@ -55,14 +55,20 @@ def asynchronous(n: int, dim: int, queries: int) -> Case:
                 first=1,
             ),
             "retrieve, one probe": Contender(
-                lambda: memory.retrieve(probes[:1]), answer=lambda found: found.state, first=1
+                lambda: _fused(memory, probes[:1]), answer=lambda found: found.state, first=1
             ),
             "retrieve, all probes": Contender(
-                lambda: memory.retrieve(probes), answer=lambda found: found.state, units=queries
+                lambda: _fused(memory, probes), answer=lambda found: found.state, units=queries
             ),
         },
         partial(fixed_points, patterns, probes),
     )
+
+
+def _fused(memory: ClassicalHopfield, probes: Tensor) -> Retrieval:
+    """As a process retrieves that has run for a while: kernels load once they would pay."""
+    with backend("fused"):
+        return memory.retrieve(probes)
 
 
 def fixed_points(patterns: Tensor, probes: Tensor) -> Tensor:
@@ -86,7 +92,7 @@ ENTRIES = (
     Entry(
         "asynchronous",
         "classical network, 40 patterns of 784 units, 20 % of a probe flipped, iterated "
-        "asynchronously until it settles; seconds a probe",
+        "asynchronously until it settles, kernels loaded; seconds a probe",
         asynchronous,
         ({"n": 40, "dim": 784, "queries": 100},),
         {"n": 2, "dim": 64, "queries": 3},
