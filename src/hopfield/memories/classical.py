@@ -82,11 +82,12 @@ class ClassicalHopfield(Memory):
         """The coupling of what is stored now, grown from an earlier one where the rule allows."""
         rows = self._require()
         epoch, count = self._store.epoch, len(rows)
-        if self._learned is None or self._learned[0] != epoch:
-            self._learned = (epoch, count, coupling(self.rule, rows, self.diagonal))
-        elif self._learned[1] < count:
-            learned = grown(self.rule, self._learned[2], rows, self._learned[1], self.diagonal)
-            self._learned = (epoch, count, learned)
+        with torch.inference_mode(False):  # it is used outside as well
+            if self._learned is None or self._learned[0] != epoch:
+                self._learned = (epoch, count, coupling(self.rule, rows, self.diagonal))
+            elif self._learned[1] < count:
+                learned = grown(self.rule, self._learned[2], rows, self._learned[1], self.diagonal)
+                self._learned = (epoch, count, learned)
         return self._learned[2]
 
     def _read(

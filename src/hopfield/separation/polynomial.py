@@ -101,11 +101,10 @@ class Additive(Partial):
         """The sums over `rows` with these scores."""
         weights = separation(scores)
         size = weights.abs()
+        spread = size * torch.where(size > 0, size, 1.0).log()  # xlogy's slope at 0 is NaN
         top, at = scores.max(-1)
         return cls(
-            sums=torch.stack(
-                [separation.potential(scores), size.sum(-1), torch.xlogy(size, size).sum(-1)]
-            ),
+            sums=torch.stack([separation.potential(scores), size.sum(-1), spread.sum(-1)]),
             pulled=rows.pull(weights),
             top=top,
             index=at + rows.start,

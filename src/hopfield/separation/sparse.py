@@ -237,7 +237,9 @@ def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     The threshold τ is found without gradients and then refined by two Newton steps that autograd
     sees: each doubles the order to which τ's derivatives are right, so second ones are exact.
     """
-    z = (alpha - 1) * (beta * (scores - scores.detach().amax(-1, keepdim=True)))
+    # Finite, or the slope at the largest score is ∞ − ∞.
+    sharp = ((alpha - 1) * beta).clamp_max(torch.finfo(scores.dtype).max)
+    z = sharp * (scores - scores.detach().amax(-1, keepdim=True))
     z = z.clamp_min(-2.0)  # below −1 there is no weight; −∞ would make the gradients NaN
     power = 1 / (alpha - 1)
     with torch.no_grad():
@@ -284,9 +286,10 @@ def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -
     uniform = 1 - float(count) ** (1 - alpha)
     exact = (weights * gap).sum(-1, keepdim=True)
     exact = exact + (tallied - uniform) / (alpha * (alpha - 1) * beta)
-    mean = gap.mean(-1, keepdim=True)
-    curvature = beta * float(count) ** (alpha - 2)
-    series = mean + curvature / 2 * (gap - mean).square().sum(-1, keepdim=True)
+    curvature = (beta * float(count) ** (alpha - 2)).clamp_max(torch.finfo(scores.dtype).max)
     small = curvature * count * gap.abs().amax(-1, keepdim=True) < 1e-5
+    near = torch.where(small, gap, 0.0)  # no ∞·0 in the slopes of the series where it is not used
+    mean = near.mean(-1, keepdim=True)
+    series = mean + curvature / 2 * (near - mean).square().sum(-1, keepdim=True)
     whole = small & (scores.shape[-1] == count)
     return (top + torch.where(whole, series, exact)).squeeze(-1)

@@ -54,7 +54,8 @@ class Block:
         if self.kept is None or wide == self.rows.dtype:
             return self.rows.to(wide)
         if wide not in self.kept:
-            self.kept[wide] = self.rows.to(wide)
+            with torch.inference_mode(False):  # it is used outside as well
+                self.kept[wide] = self.rows.to(wide)
         return self.kept[wide]
 
 

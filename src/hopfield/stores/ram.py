@@ -15,7 +15,11 @@ KEPT_ENTRIES = 2**20
 
 
 class RamStore(Store):
-    """Rows in one tensor that grows by doubling, so that storing one by one stays linear."""
+    """Rows in one tensor that grows by doubling, so that storing one by one stays linear.
+
+    What is kept is made outside of torch's inference mode, so that it can be used there and
+    elsewhere.
+    """
 
     def __init__(self) -> None:
         """An empty store; the first rows decide dim, dtype and device."""
@@ -32,8 +36,9 @@ class RamStore(Store):
         """Add copies of `rows`, all or none."""
         # An emptied store is like a new one: the next rows decide again.
         kept = (self._rows, self._values) if self._count else (None, None)
-        grown = _appended(kept[0], self._count, rows)
-        self._values = None if values is None else _appended(kept[1], self._count, values)
+        with torch.inference_mode(False):
+            grown = _appended(kept[0], self._count, rows)
+            self._values = None if values is None else _appended(kept[1], self._count, values)
         self._rows = grown
         self._count += len(rows)
         self.version += 1
@@ -42,8 +47,9 @@ class RamStore(Store):
         """Take rows away; those behind them move up."""
         keep = torch.ones(self._count, dtype=torch.bool, device=self.rows.device)
         keep[indices.to(keep.device)] = False
-        values = None if self.values is None else self.values[keep.to(self.values.device)]
-        self._rows, self._values = self.rows[keep], values
+        with torch.inference_mode(False):
+            self._values = None if self.values is None else self.values[keep.to(self.values.device)]
+            self._rows = self.rows[keep]
         self._count = len(self._rows)
         self.version += 1
         self.epoch += 1
@@ -78,15 +84,17 @@ class RamStore(Store):
     def norms(self) -> Tensor:
         """Σ_i x_μi² of every row, kept until the rows change."""
         if self._norms is None or self._norms[0] != self.version:
-            parts = [block.squares() for block in self.blocks(NORM_ROWS)]
-            self._norms = (self.version, torch.cat(parts))
+            with torch.inference_mode(False):
+                parts = [block.squares() for block in self.blocks(NORM_ROWS)]
+                self._norms = (self.version, torch.cat(parts))
         return self._norms[1]
 
     def scan_copy(self) -> ScanCopy:
         """The rows in 8 bits, kept until they change."""
         if self._scan is None or self._scan[0] != self.version:
             self.norms()
-            self._scan = (self.version, ScanCopy.of(self.blocks(NORM_ROWS)))
+            with torch.inference_mode(False):
+                self._scan = (self.version, ScanCopy.of(self.blocks(NORM_ROWS)))
         return self._scan[1]
 
     def __len__(self) -> int:
@@ -113,11 +121,12 @@ class RamStore(Store):
     ) -> "RamStore":
         """Move the rows (and floating values) and return self."""
         if self._rows is not None:
-            moved = self.rows.to(device=device, dtype=dtype)
             values = self.values
-            if values is not None:
-                floats = dtype if values.is_floating_point() else None
-                values = values.to(device=device, dtype=floats)
+            with torch.inference_mode(False):
+                moved = self.rows.to(device=device, dtype=dtype)
+                if values is not None:
+                    floats = dtype if values.is_floating_point() else None
+                    values = values.to(device=device, dtype=floats)
             self._rows, self._values = moved, values
             self._count = len(moved)
             self.version += 1
