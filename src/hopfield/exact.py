@@ -9,6 +9,9 @@ from torch import Tensor
 
 from .separation import RectifiedPolynomial, Separation, Softmax
 
+MOST_COUNTS = 2**20
+"""Entries of a table of counts: some 8 MB."""
+
 
 def exact_signs(
     levels: Float[Tensor, "k n"], signs: Float[Tensor, "k n"], separation: Separation
@@ -25,23 +28,43 @@ def exact_signs(
         separation: Softmax, Polynomial or RectifiedPolynomial.
     """
     top = levels.amax(-1, keepdim=True)
-    depth = (top - levels).long()
-    counts = levels.new_zeros(len(levels), int(depth.max()) + 1)
-    counts.scatter_add_(-1, depth, signs.to(levels.dtype))
-    cancelled = (counts == 0).all(-1)
-    if isinstance(separation, Softmax) and float(separation.beta) > 0.5 * math.log(len(signs[0])):
-        first = (counts != 0).long().argmax(-1, keepdim=True)
-        return counts.gather(-1, first).squeeze(-1).sign()
-    result = torch.zeros_like(levels[:, 0])
-    for row in (~cancelled).nonzero().squeeze(-1).tolist():
-        places = counts[row].nonzero().squeeze(-1).tolist()
-        level = int(top[row, 0])
-        pairs = [(level - place, int(counts[row, place])) for place in places]
-        result[row] = _exact_sign(pairs, separation)
+    depth = (top - levels).long() // 2  # scores without a unit lie 2 apart
+    width = int(depth.max()) + 1
+    parts = torch.arange(len(levels)).split(max(1, MOST_COUNTS // width))
+    return torch.cat([_signs(depth[p], signs[p], top[p, 0], width, separation) for p in parts])
+
+
+def _signs(depth: Tensor, signs: Tensor, top: Tensor, width: int, separation: Separation) -> Tensor:
+    """`exact_signs` of some rows, by their counts of patterns at each level."""
+    counts = signs.new_zeros(len(depth), width).scatter_add_(-1, depth, signs)
+    held = counts != 0
+    first = held.long().argmax(-1, keepdim=True)
+    result = counts.gather(-1, first).squeeze(-1).sign()  # 0 where all cancel
+    if isinstance(separation, Softmax):
+        open_ = held.any(-1) & ~_dominates(counts, first, float(separation.beta))
+        if float(separation.beta) > 0.5 * math.log(signs.shape[-1]):
+            return result
+    else:
+        open_ = held.any(-1)
+    decisions: dict[tuple[tuple[int, int], ...], int] = {}
+    for row in open_.nonzero().squeeze(-1).tolist():
+        level = int(top[row])
+        places = held[row].nonzero().squeeze(-1).tolist()
+        pairs = tuple((level - 2 * place, int(counts[row, place])) for place in places)
+        if pairs not in decisions:
+            decisions[pairs] = _exact_sign(pairs, separation)
+        result[row] = decisions[pairs]
     return result
 
 
-def _exact_sign(pairs: list[tuple[int, int]], separation: Separation) -> int:
+def _dominates(counts: Tensor, first: Tensor, beta: float) -> Tensor:
+    """Whether the highest level that does not cancel outweighs all lower ones together."""
+    below = torch.arange(counts.shape[-1], device=counts.device) - first
+    rest = (counts.abs() * torch.exp(-2 * beta * below.clamp_min(0))) * (below > 0)
+    return counts.gather(-1, first).abs().squeeze(-1) > (1 + 1e-9) * rest.sum(-1)
+
+
+def _exact_sign(pairs: tuple[tuple[int, int], ...], separation: Separation) -> int:
     """The sign of Σ count·g(level), highest level first; no two levels are equal."""
     if isinstance(separation, Softmax):
         return _exponential_sign(pairs, float(separation.beta))
@@ -55,7 +78,7 @@ def _exact_sign(pairs: list[tuple[int, int]], separation: Separation) -> int:
     return (total > 0) - (total < 0)
 
 
-def _exponential_sign(pairs: list[tuple[int, int]], beta: float) -> int:
+def _exponential_sign(pairs: tuple[tuple[int, int], ...], beta: float) -> int:
     """The sign of Σ count·exp(β·level), with as many digits as it takes.
 
     It is no zero: e^β is transcendental for a rational β ≠ 0 (Lindemann), so more digits always

@@ -21,7 +21,15 @@ from .separation.base import check_parameter, wide
 from .similarity import RowProducts, Similarity
 
 BLOCK_ROWS = 4096
-"""Rows a block holds: large enough for a fast product, small enough never to hold batch × n."""
+"""Most rows a block holds: large enough for a fast product."""
+
+BLOCK_SCORES = 2**22
+"""Most scores of a block, where it has more than 128 rows: never batch × n at once."""
+
+
+def block_rows(queries: int) -> int:
+    """How many rows to read at a time for so many states."""
+    return min(BLOCK_ROWS, max(128, BLOCK_SCORES // max(1, queries)))
 
 
 @runtime_checkable
@@ -101,6 +109,23 @@ def read(
     if partial is None:
         raise ValueError("a readout needs at least one block of rows")
     return partial.result(blocks)
+
+
+def strongest(
+    blocks: Iterable[Block], state: Float[Tensor, "*batch dim"], similarity: Similarity
+) -> tuple[Float[Tensor, "*batch"], Tensor]:
+    """The largest score, and the first pattern that attains it; memory O(batch·block)."""
+    best: tuple[Tensor, Tensor] | None = None
+    for block in blocks:
+        top, index = similarity(block, state, None).max(-1)
+        index = index + block.start
+        if best is not None:
+            index = torch.where(top > best[0], index, best[1])
+            top = torch.maximum(top, best[0])
+        best = top, index
+    if best is None:
+        raise ValueError("there must be at least one block of rows")
+    return best
 
 
 def all_scores(

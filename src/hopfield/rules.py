@@ -12,12 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .coupling import Coupling, Full, LowRank
+from .errors import check_patterns
 
 EXACT_INTEGERS = {torch.float32: 2**24, torch.float64: 2**53}
 
 
 def hebbian(patterns: Float[Tensor, "n dim"], diagonal: bool = False) -> Float[Tensor, "dim dim"]:
     """W = XᵀX/N (Hopfield 1982), without its diagonal n/N unless `diagonal`."""
+    check_patterns("patterns", patterns)
     return _hebbian(_wide(patterns), diagonal).matrix()
 
 
@@ -25,6 +27,7 @@ def covariance(
     patterns: Float[Tensor, "n dim"], diagonal: bool = False
 ) -> Float[Tensor, "dim dim"]:
     """W = (X − a)ᵀ(X − a)/N, a the mean of all entries: for biased patterns (Amit et al. 1987)."""
+    check_patterns("patterns", patterns)
     return _covariance(_wide(patterns), diagonal).matrix()
 
 
@@ -35,6 +38,7 @@ def pseudo_inverse(
 
     Where patterns depend linearly on one another, the projection on what they span.
     """
+    check_patterns("patterns", patterns)
     return _pseudo_inverse(_wide(patterns), diagonal).matrix()
 
 
@@ -53,7 +57,7 @@ def storkey(
         diagonal: keep W_ii, which follows the same formula; it never enters another entry.
         start: W of the patterns stored before; None is W = 0.
     """
-    size = patterns.shape[-1]
+    size = check_patterns("patterns", patterns).shape[-1]
     rows = _wide(patterns)
     weights = rows.new_zeros(size, size) if start is None else start.to(rows.dtype).clone()
     for x in rows:

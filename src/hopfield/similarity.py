@@ -55,19 +55,20 @@ def cosine(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Te
 
 def correlation(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Tensor:
     """s_μ = Pearson correlation of x_μ and x over known entries; 0 where either is constant."""
-    mask = torch.ones_like(state) if known is None else known.to(state.dtype).expand(state.shape)
+    # In float64: of rows far from 0 the variance is a small difference of large sums.
+    mask = (state.new_ones(state.shape[-1]) if known is None else known).double()
+    exact = state.double()
     count = mask.sum(-1, keepdim=True).clamp_min(1)
-    centred = mask * (state - (mask * state).sum(-1, keepdim=True) / count)
-    squares = block.squares(mask)
-    total = block.scores(mask)
+    centred = mask * (exact - (mask * exact).sum(-1, keepdim=True) / count)
+    squares, total = block.squares(mask), block.scores(mask)
     variance = squares - total * (total / count)  # total² may overflow where Σ x² does not
-    # What is left of a constant row is rounding, not a direction.
-    noise = 4 * torch.finfo(state.dtype).eps * squares * count.sqrt()
-    spread = torch.where(variance > noise, variance, 0.0).sqrt()
+    # What is left of a constant row, or state, is rounding and no direction.
+    noise = 4 * torch.finfo(torch.float64).eps * squares * count
+    spread = torch.where(variance > noise, variance, 0.0).sqrt().to(state.dtype)
     own = centred.norm(dim=-1, keepdim=True)
-    size = (mask * state).norm(dim=-1, keepdim=True)
-    own = torch.where(own > 4 * torch.finfo(state.dtype).eps * size, own, 0.0)
-    return _ratio(block.scores(centred), spread, own)
+    size = (mask * exact).norm(dim=-1, keepdim=True)
+    own = torch.where(own > 4 * torch.finfo(torch.float64).eps * size, own, 0.0).to(state.dtype)
+    return _ratio(block.scores(centred.to(state.dtype)), spread, own)
 
 
 def manhattan(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Tensor:
@@ -76,6 +77,8 @@ def manhattan(block: RowProducts, state: Tensor, known: Tensor | None = None) ->
     flat = state.reshape(-1, state.shape[-1]).to(rows.dtype)
     if known is None or not len(flat):
         scores = -torch.cdist(flat, rows, p=1)
+    elif known.ndim == 1:
+        scores = -torch.cdist(flat[:, known], rows[:, known], p=1)
     else:
         masks = known.expand(state.shape).reshape(flat.shape).to(rows.dtype)
         scores = torch.stack(

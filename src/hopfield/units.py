@@ -8,7 +8,8 @@ the same state). On a tie the present value stays; an unknown unit, 0, adds noth
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,6 +19,7 @@ from . import kernels
 from .coupling import Coupling, Fields, Visits
 from .exact import exact_signs
 from .readout import Block, all_scores, read
+from .packing import pack
 from .rules import EXACT_INTEGERS
 from .separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax
 from .similarity import RowProducts, dot
@@ -116,15 +118,21 @@ def dense_sweep(
     order: Int[Tensor, " visits"] | None,
     held: Bool[Tensor, "batch dim"] | None = None,
     found: Readout | None = None,
+    columns: Callable[[], Tensor] | None = None,
 ) -> Float[Tensor, "batch dim"]:
     """One sweep of a dense network; arguments as for `classical_sweep`.
 
     Computed in float64; where rounding could decide, by exact arithmetic. `found` is what reading
     the state in float64 gave, where it is known: it spares a synchronous sweep the same readout,
-    and its state is used up.
+    and its state is used up. `columns` gives `sign_columns(blocks)`, where they are kept.
     """
     exact = state.double()
     if order is not None:
+        entries = len(state) * len(order) * sum(len(block) for block in blocks)
+        if kernels.fused("dense", len(order), entries, exact):
+            signs = sign_columns(blocks) if columns is None else columns()
+            swept = _dense_by_kernel(blocks, separation, exact, order, held, signs)
+            return swept.to(state.dtype)
         return _dense_asynchronous(blocks, separation, exact, order, held).to(state.dtype)
     field, error = _dense_field(blocks, separation, exact, found)
     plain = field.float()
@@ -150,12 +158,18 @@ def _decide_exactly(
     queries, units = doubtful.nonzero(as_tuple=True)
     if not len(queries):
         return
-    scores = all_scores(blocks, state, whole_dot)
-    for at in torch.arange(len(queries)).split(max(1, 2**22 // scores.shape[-1])):
+    count = sum(len(block) for block in blocks)
+    for at in torch.arange(len(queries)).split(max(1, 2**20 // count)):
         q, i = queries[at], units[at]
+        asked, which = q.unique(return_inverse=True)
         signs = _columns(blocks, i)
-        levels = scores[q] - signs * state[q, i, None]
+        levels = all_scores(blocks, state[asked], whole_dot)[which] - signs * state[q, i, None]
         following[q, i] = decide(exact_signs(levels, signs, separation), state[q, i])
+
+
+def sign_columns(blocks: Iterable[Block]) -> Int[Tensor, "dim words"]:
+    """The signs of all patterns for each unit, as bits (see `packing`)."""
+    return pack(torch.cat([block.rows > 0 for block in blocks]).T)
 
 
 def _columns(blocks: Iterable[Block], units: Int[Tensor, " k"]) -> Float[Tensor, "k n"]:
@@ -218,9 +232,15 @@ def _polynomial_field(
         field = field + known / 2
         size = size + (below.abs() + above.abs()).sum(-1, keepdim=True)
     count = sum(len(block) for block in blocks)
-    error = torch.finfo(state.dtype).eps * (count + 8 * degree(separation)) * size
+    error = _rounding(separation, count, state.shape[-1] + 1.0) * size
     exact = size < 2**52  # sums of whole numbers this small are not rounded
     return field, torch.where(exact, 0.0, error).expand(state.shape)
+
+
+def _rounding(separation: Separation, count: int, largest: float) -> float:
+    """Rounding of Σ x_μi g(s_μ), relative to Σ |g|: f(u + 1) − f(u − 1) ≈ 2d f(u)/u cancels."""
+    eps = torch.finfo(torch.float64).eps
+    return eps * (count + 8 * degree(separation) + 4 * largest / degree(separation))
 
 
 def degree(separation: Separation) -> int:
@@ -264,6 +284,56 @@ def _dense_asynchronous(
     return state
 
 
+def _dense_by_kernel(
+    blocks: Iterable[Block],
+    separation: Separation,
+    state: Tensor,
+    order: Tensor,
+    held: Tensor | None,
+    columns: Tensor,
+) -> Tensor:
+    """The same in a kernel, which comes back where rounding could decide."""
+    from .kernels.dense import sweep
+
+    state, scores = state.clone(), all_scores(blocks, state, whole_dot).long()
+    count, dim = scores.shape[-1], state.shape[-1]
+    place, verdict = order.new_zeros(len(state)), state.new_full((len(state),), math.nan)
+    table, numbers = _table(separation, count, dim)
+    none = torch.empty(0, dim, dtype=torch.bool)
+    arrays = (state, scores, none if held is None else held.contiguous(), place, verdict)
+    work = partial(
+        sweep,
+        order.numpy(),
+        tuple(each.numpy() for each in arrays),
+        columns.numpy().view("u8"),
+        table.numpy(),
+        numbers,
+    )
+    while True:
+        kernels.in_parts(len(state), len(state) * len(order) * count * 1e-9, work)
+        queries = (place < len(order)).nonzero().squeeze(-1)
+        if not len(queries):
+            return state
+        units = order[place[queries]]
+        signs = _columns(blocks, units)
+        levels = scores[queries] - signs * state[queries, units, None]
+        verdict[queries] = exact_signs(levels, signs, separation)
+
+
+def _table(separation: Separation, count: int, dim: int) -> tuple[Tensor, tuple[int, float, float]]:
+    """What a pattern adds, by shift − level; the shift, the rounding, and what is too small for it.
+
+    That is g(u) of `_edge`, or exp(−β(s_max + 1 − u)) with a shift that follows the best score.
+    """
+    steps = torch.arange(2 * dim + 3, dtype=torch.float64)
+    if isinstance(separation, Softmax):
+        beta = saturated(separation.beta, count)
+        rounding = torch.finfo(steps.dtype).eps * (8 + count + beta * len(steps))
+        return (-beta * steps).exp(), (-1, rounding, 0.0)
+    rounding = _rounding(separation, count, dim + 1)
+    return _edge(separation, dim + 1 - steps), (dim + 1, rounding, 2.0**52)
+
+
 def _unit_field(separation: Separation, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
     """Σ_μ x_μi g(s_μ^{∖i}) for one unit, and its rounding error."""
     count = levels.shape[-1]
@@ -275,5 +345,5 @@ def _unit_field(separation: Separation, levels: Tensor, column: Tensor) -> tuple
         return terms @ column, rounding * terms.sum(-1)
     terms = _edge(separation, levels)
     size = terms.abs().sum(-1)
-    error = eps * (count + 8 * degree(separation)) * size
+    error = _rounding(separation, count, float(levels.abs().max()) + 1) * size
     return terms @ column, torch.where(size < 2**52, 0.0, error)

@@ -72,9 +72,11 @@ def fused(family: str, steps: int, entries: float, *tensors: Tensor) -> bool:
         family: a key of `SAVES`, and the module that holds the kernels.
         steps: how many rounds of torch calls it replaces.
         entries: how many entries all steps go through.
-        tensors: what it computes with; only the CPU has kernels.
+        tensors: what it computes with; kernels are for the CPU, and know no gradients.
     """
-    if torch.compiler.is_compiling() or any(each.device.type != "cpu" for each in tensors):
+    if torch.compiler.is_compiling():
+        return False
+    if any(each.device.type != "cpu" or each.requires_grad for each in tensors):
         return False
     if _forced.get() is not None:
         return _forced.get() == "fused"

@@ -55,7 +55,7 @@ class Memory(ABC):
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `hopfield.load`."""
-        MEMORIES[cls.__name__] = cls
+        MEMORIES.setdefault(cls.__name__, cls)
 
     def store(self, patterns: Tensor, values: Tensor | None = None) -> None:
         """Add patterns, and values to be recalled with them: all of them or, on an error, none.
@@ -224,8 +224,8 @@ class Memory(ABC):
     def _weighing(self) -> tuple[Similarity, Separation] | None:
         """What weighs float values; None where the network has no weights that sum to one."""
 
-    def _blocks(self) -> list[Block]:
-        return self._store.blocks(readout.BLOCK_ROWS)
+    def _blocks(self, state: Tensor) -> list[Block]:
+        return self._store.blocks(readout.block_rows(state.numel() // state.shape[-1]))
 
     def _require(self) -> Tensor:
         """The stored rows, if there are any."""
@@ -276,7 +276,7 @@ class Memory(ABC):
             return values[found.index]
         similarity, separation = self._weighing
         known = query.known if found.objective == "known" else None
-        blocks = [readout.Values(block) for block in self._blocks()]
+        blocks = [readout.Values(block) for block in self._blocks(found.state)]
         flat = readout.read(blocks, found.state, similarity, separation, known).state
         return flat.reshape(len(flat), *values.shape[1:]).to(values.dtype)
 

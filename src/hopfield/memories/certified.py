@@ -21,6 +21,7 @@ from ..dynamics import Bound
 from ..readout import read
 from ..separation import Readout, Softmax
 from ..separation.base import wide
+from ..separation.softmax import log_of_mean
 from ..similarity import SIMILARITIES
 from ..stores import RamStore
 from ..stores.scan import GROUP, Levels, ScanCopy
@@ -92,7 +93,7 @@ def certified(
     if bool(crowded.any()):
         mask = known if known is None or known.ndim == 1 else known[crowded]
         full = read(
-            store.blocks(readout.BLOCK_ROWS),
+            store.blocks(readout.block_rows(len(state))),
             state[crowded],
             SIMILARITIES[similarity],
             Softmax(beta),
@@ -250,6 +251,9 @@ def read_candidates(rows: Tensor, question: Question, queries: Tensor, members: 
     x = question.beta * (scores - top[queries])
     power = x.exp()
     total = scores.new_zeros(batch).index_add(0, queries, power)
+    # Σ expm1(x) over all rows, those left out counting −1: exact where β is small.
+    read_ = torch.bincount(queries, minlength=batch)
+    excess = scores.new_zeros(batch).index_add(0, queries, torch.expm1(x)) - (len(rows) - read_)
     spread = scores.new_zeros(batch).index_add(0, queries, power * x.clamp_min(-1e4))
     state = scores.new_zeros(question.state.shape)
     for p in parts:
@@ -258,7 +262,7 @@ def read_candidates(rows: Tensor, question: Question, queries: Tensor, members: 
     index = torch.full_like(top, len(rows), dtype=torch.long)
     return Readout(
         state=state / total[:, None],
-        potential=top + (total / len(rows)).log() / question.beta,
+        potential=top + log_of_mean(total, excess, len(rows)) / question.beta,
         index=index.scatter_reduce(0, queries, best, "amin"),
         weight=1 / total,
         entropy=total.log() - spread / total,

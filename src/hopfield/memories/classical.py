@@ -17,7 +17,7 @@ from ..errors import (
     check_size,
     check_tensor,
 )
-from ..readout import all_scores
+from ..readout import strongest
 from ..rules import RULES, coupling, grown
 from ..separation import Separation
 from ..similarity import Similarity, dot
@@ -25,7 +25,7 @@ from ..stores import RamStore
 from ..units import classical_sweep
 from .base import Memory
 from .options import SCHEDULES, decided, sweep_order
-from .query import Query
+from .query import Query, check_binary_cue
 
 HEBBIAN_CAPACITY = 0.137906
 """Critical load n/N of the Hebbian network at T = 0 (Amit, Gutfreund & Sompolinsky 1985)."""
@@ -114,7 +114,7 @@ class ClassicalHopfield(Memory):
         following = classical_sweep(
             moving, bias, state, order, held, thermal, fields if usable else None
         )
-        top, index = all_scores(self._blocks(), state, dot).max(-1)
+        top, index = strongest(self._blocks(state), state, dot)
         return Reading(following, value.to(state.dtype), index, top / state.shape[-1], None)
 
     def _energy(self, state: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class ClassicalHopfield(Memory):
     def _solve(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
     ) -> Retrieval:
-        self._check_state("cue", query.state)
+        check_binary_cue(query)
         thermal = self.temperature > 0
         found = self._iterate(
             query,

@@ -13,10 +13,13 @@ from ..readout import read
 from ..separation import Polynomial, RectifiedPolynomial, Separation, Softmax
 from ..similarity import Similarity, dot
 from ..stores import RamStore
-from ..units import degree, dense_sweep, whole_dot
+from ..units import degree, dense_sweep, sign_columns, whole_dot
 from .base import Memory
-from .options import SCHEDULES, decided, scalar_separation, sweep_order
-from .query import Query
+from .options import SCHEDULES, decided, plain_softmax, scalar_separation, sweep_order
+from .query import Query, check_binary_cue
+
+SIGN_ROWS = 4096
+"""Rows whose signs are taken at a time."""
 
 
 class DenseHopfield(Memory):
@@ -50,8 +53,11 @@ class DenseHopfield(Memory):
                 "DenseHopfield needs Softmax, Polynomial or RectifiedPolynomial, not "
                 f"{type(self.separation).__name__}. Use ModernHopfield for the sparse ones."
             )
+        if isinstance(self.separation, Softmax):
+            self.separation = plain_softmax(self.separation)
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
         self._store = RamStore()
+        self._columns: tuple[int, Tensor] | None = None
 
     def _read(
         self,
@@ -61,15 +67,23 @@ class DenseHopfield(Memory):
         generator: torch.Generator,
     ) -> Reading:
         order = sweep_order(self.schedule, held, state.shape[-1], generator)
-        blocks = self._blocks()
+        blocks = self._blocks(state)
         found = read(blocks, state.double(), whole_dot, self.separation)
-        following = dense_sweep(blocks, self.separation, state, order, held, found)
+        following = dense_sweep(
+            blocks, self.separation, state, order, held, found, self._sign_columns
+        )
         return Reading(
             following, energy.dense(found.potential), found.index, found.weight, found.entropy
         )
 
+    def _sign_columns(self) -> Tensor:
+        """The signs of the patterns as a kernel wants them, kept until they change."""
+        if self._columns is None or self._columns[0] != self._store.version:
+            self._columns = (self._store.version, sign_columns(self._store.blocks(SIGN_ROWS)))
+        return self._columns[1]
+
     def _energy(self, state: Tensor) -> Tensor:
-        found = read(self._blocks(), state.double(), whole_dot, self.separation)
+        found = read(self._blocks(state), state.double(), whole_dot, self.separation)
         return energy.dense(found.potential)
 
     def _solve(

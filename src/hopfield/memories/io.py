@@ -30,6 +30,11 @@ FORMAT = 1
 def save(memory: Memory, path: "str | PathLike[str]") -> None:
     """Write `memory` to `path`, all or nothing."""
     file = _path(path)
+    if MEMORIES.get(type(memory).__name__) is not type(memory):
+        raise OptionError(
+            f"memory must be of a class whose name is its own, but another {type(memory).__name__} "
+            "is registered. Rename the class."
+        )
     tensors: dict[str, Tensor] = {}
     config = {name: _described(name, value, tensors) for name, value in memory._config().items()}
     if len(memory):

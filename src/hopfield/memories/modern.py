@@ -15,7 +15,7 @@ from ..similarity import SIMILARITIES, Similarity
 from ..stores import RamStore
 from .base import Memory
 from .certified import certified
-from .options import scalar_separation
+from .options import plain_softmax, scalar_separation
 from .query import Query
 
 
@@ -63,6 +63,8 @@ class ModernHopfield(Memory):
                 "precision='certified' needs Softmax and similarity 'dot' or 'euclidean', but has "
                 f"{type(self.separation).__name__} and {similarity!r}. Use precision='full'."
             )
+        if precision == "certified" and isinstance(self.separation, Softmax):
+            self.separation = plain_softmax(self.separation)
         self._store = RamStore()
 
     def _read(
@@ -84,11 +86,11 @@ class ModernHopfield(Memory):
                 self._store, state, known, float(self.separation.beta), self.similarity
             )
         similarity = SIMILARITIES[self.similarity]
-        return read(self._blocks(), state, similarity, self.separation, known), None
+        return read(self._blocks(state), state, similarity, self.separation, known), None
 
     def _energy(self, state: Tensor) -> Tensor:
         largest = self._largest_norm()
-        found = read(self._blocks(), state, SIMILARITIES[self.similarity], self.separation)
+        found = read(self._blocks(state), state, SIMILARITIES[self.similarity], self.separation)
         return energy.modern(state, found.potential, largest, self.similarity)
 
     def _solve(

@@ -44,6 +44,12 @@ def scalar_separation(beta: object, separation: object) -> Separation:
     return separation
 
 
+def plain_softmax(separation: Softmax) -> Softmax:
+    """The same with β as a plain number, for decisions that no gradient passes."""
+    beta = separation.beta
+    return Softmax(float(beta.detach())) if isinstance(beta, Tensor) else separation
+
+
 def sweep_order(
     schedule: str, held: Tensor | None, dim: int, generator: torch.Generator
 ) -> Int[Tensor, " visits"] | None:

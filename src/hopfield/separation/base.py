@@ -2,14 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import check_float, check_number
+from ..errors import ShapeError, check_float, check_number
 
 Pull = Callable[[Tensor], Tensor]
 """weights `(*batch, n)` → weights @ rows, `(*batch, dim)`."""
@@ -61,7 +61,7 @@ class Partial(ABC):
         """The readout; `blocks` are the rows again, for partials that pull at the end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Separation(ABC):
     """A potential F on the scores s and its gradient ∇F, the weights.
 
@@ -71,6 +71,20 @@ class Separation(ABC):
 
     simplex: ClassVar[bool] = True
     """Whether the weights are non-negative and sum to one."""
+
+    def __eq__(self, other: object) -> bool:
+        """The same class with the same parameters."""
+        if type(other) is not type(self):
+            return False
+        mine, theirs = ([getattr(x, f.name) for f in fields(self)] for x in (self, other))
+        return all(
+            torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+            for a, b in zip(mine, theirs, strict=True)
+        )
+
+    def __hash__(self) -> int:
+        """Equal separations are of one class."""
+        return hash(type(self))
 
     @abstractmethod
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
@@ -99,6 +113,12 @@ def check_parameter(
 
 def wide(scores: Tensor) -> Tensor:
     """Scores in the precision sums over them need: float32 at least."""
+    check_float("scores", scores)
+    if scores.ndim == 0 or scores.shape[-1] == 0:
+        raise ShapeError(
+            "scores must have shape (*batch, n) with n ≥ 1, one score a pattern, but have shape "
+            f"{tuple(scores.shape)}. Score at least one pattern."
+        )
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
@@ -113,7 +133,7 @@ def sharpness(beta: "float | Tensor", scores: Tensor) -> Tensor:
     At either end of this range the formulas agree with their limits β = 0 and β = ∞ to rounding.
     """
     limits = torch.finfo(scores.dtype)
-    return broadcast(beta, scores).clamp(limits.tiny**0.5, limits.max)
+    return broadcast(beta, scores).clamp(limits.tiny * 2.0**26, limits.max)
 
 
 def entropy(weights: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import check_integer
-from .base import Partial, Readout, Rows, Separation
+from .base import Partial, Readout, Rows, Separation, wide
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Polynomial(Separation):
     """Polynomial separation of Krotov & Hopfield (2016).
 
@@ -37,18 +37,18 @@ class Polynomial(Separation):
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        return self.terms(scores).sum(-1)
+        return self.terms(wide(scores)).sum(-1).to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """d s^{d−1}."""
-        return self.degree * scores ** (self.degree - 1)
+        return (self.degree * wide(scores) ** (self.degree - 1)).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Additive":
         """The sums over these rows."""
         return Additive.of(self, scores, rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RectifiedPolynomial(Separation):
     """Rectified polynomial separation of Krotov & Hopfield (2016).
 
@@ -71,12 +71,12 @@ class RectifiedPolynomial(Separation):
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        return self.terms(scores).sum(-1)
+        return self.terms(wide(scores)).sum(-1).to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """d max(0, s)^{d−1}; the derivative at 0 of degree 1 is taken as 0."""
-        weights = self.degree * scores.clamp_min(0) ** (self.degree - 1)
-        return torch.where(scores > 0, weights, 0.0)
+        weights = self.degree * wide(scores).clamp_min(0) ** (self.degree - 1)
+        return torch.where(scores > 0, weights, 0.0).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Additive":
         """The sums over these rows."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from .base import Partial, Readout, Rows, Separation, check_parameter, sharpness, wide
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Softmax(Separation):
     """Dense separation of Ramsauer et al. (2021), eq. 3; on ±1 that of Demircigil et al. (2017).
 
@@ -44,7 +44,7 @@ class Softmax(Separation):
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Exponential":
         """The sums of exp(βs) over these rows, and of exp(βs)·row."""
         top, index = scores.detach().max(-1)
-        sums, power = _Sums.of(scores, self.beta, top)
+        sums, power = _Sums.of(scores, self.beta, top, lean=True)
         return Exponential(sums, rows.pull(power), index + rows.start)
 
 
@@ -64,12 +64,17 @@ class _Sums:
     spread: Tensor  # Σ x exp(x)
 
     @classmethod
-    def of(cls, scores: Tensor, beta: "float | Tensor", top: Tensor) -> tuple["_Sums", Tensor]:
-        """The sums over the last axis of `scores`, whose largest is `top`, and exp(x) itself."""
+    def of(
+        cls, scores: Tensor, beta: "float | Tensor", top: Tensor, lean: bool = False
+    ) -> tuple["_Sums", Tensor]:
+        """The sums over the last axis of `scores`, whose largest is `top`, and exp(x) itself.
+
+        `lean` looks at the values to leave out what they do not need: not under compile or vmap.
+        """
         sharp = sharpness(beta, scores)
-        x, power = _exponentials(scores - top[..., None], sharp)
+        x, power = _exponentials(scores - top[..., None], sharp, lean)
         total, count = power.sum(-1), scores.shape[-1]
-        if x.requires_grad or bool((total > count / 2).any()):
+        if not lean or x.requires_grad or bool((total > count / 2).any()):
             excess = torch.expm1(x).sum(-1)
         else:  # far from small β the sum itself is exact
             excess = total - count
@@ -96,11 +101,8 @@ class _Sums:
         )
 
     def potential(self) -> Tensor:
-        """β⁻¹ log mean exp(βs), exact from β → 0 (the plain form is 0 there) to β → ∞."""
-        mean = self.excess / self.count
-        near = torch.log1p(mean.clamp_min(-0.5))
-        far = torch.log(self.total / self.count)
-        return self.top + torch.where(mean > -0.5, near, far) / self.beta
+        """β⁻¹ log mean exp(βs)."""
+        return self.top + log_of_mean(self.total, self.excess, self.count) / self.beta
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,15 +138,25 @@ class Exponential(Partial):
         )
 
 
-def _exponentials(gap: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
-    """x = β·gap, bounded from below, and exp(x), 0 at the bound; `gap` is overwritten.
+def log_of_mean(total: Tensor, excess: Tensor, count: int) -> Tensor:
+    """log(Σ exp(x)/n) from Σ exp(x) and Σ expm1(x), x ≤ 0.
+
+    Exact from β → 0, where the first alone leaves nothing but rounding, to β → ∞.
+    """
+    mean = excess / count
+    near = torch.log1p(mean.clamp_min(-0.5))
+    return torch.where(mean > -0.5, near, torch.log(total / count))
+
+
+def _exponentials(gap: Tensor, beta: Tensor, lean: bool) -> tuple[Tensor, Tensor]:
+    """x = β·gap, bounded from below, and exp(x), 0 at the bound; `lean` overwrites `gap`.
 
     Below the bound exp(x) would be no normal number: nothing next to the largest weight, 1, but
     forty times slower to multiply with.
     """
     lowest = math.ceil(math.log(torch.finfo(gap.dtype).tiny))
     zero = 1.01 * math.exp(lowest)
-    if gap.requires_grad or beta.requires_grad:
+    if not lean or gap.requires_grad or beta.requires_grad:
         x = (beta * gap).clamp_min(lowest)
         return x, torch.nn.functional.threshold(x.exp(), zero, 0.0)
     x = gap.mul_(beta).clamp_(min=lowest)

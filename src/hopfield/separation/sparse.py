@@ -26,7 +26,7 @@ ALPHA_RANGE = (1.01, 10.0)
 """α-entmax is computed for these α; below, exp(log t/(α−1)) loses its digits: use Softmax."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sparse(Separation):
     """A separation whose weights vanish exactly below a threshold on the scores."""
 
@@ -56,7 +56,7 @@ class _Sparse(Separation):
         """A score `(*batch, 1)` below which a pattern has no weight, whatever else is stored."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Tsallis(_Sparse):
     """The maths that sparsemax and α-entmax share, at α and β."""
 
@@ -82,7 +82,7 @@ class _Tsallis(_Sparse):
         return scores.amax(-1, keepdim=True) - window
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entmax(_Tsallis):
     """Sparse separation by α-entmax (Peters et al. 2019; Santos et al. 2024).
 
@@ -108,7 +108,7 @@ class Entmax(_Tsallis):
         return self.alpha, self.beta
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sparsemax(_Tsallis):
     """Sparse separation by sparsemax (Martins & Astudillo 2016; Hu et al. 2023).
 
@@ -129,7 +129,7 @@ class Sparsemax(_Tsallis):
         return 2.0, self.beta
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TopK(_Sparse):
     """Softmax over the k largest scores; every other weight is exactly zero.
 
