@@ -17,7 +17,7 @@ from .errors import (
     check_tensor,
 )
 from .separation import Partial, Readout, Rows, Separation, Softmax
-from .separation.base import check_parameter, wide
+from .separation.base import check_parameter
 from .similarity import RowProducts, Similarity
 
 BLOCK_ROWS = 4096
@@ -184,9 +184,10 @@ def attention(
             f"but has shape {tuple(sharp.shape)}. Use beta.reshape(…)."
         )
     check_size("state", state)
-    keys = wide(check_size("patterns", patterns))
-    weights = Softmax(sharp)(wide(state) @ keys.T)
-    return (weights @ (keys if values is None else wide(values))).to(state.dtype)
+    precision = torch.promote_types(state.dtype, torch.float32)
+    keys = check_size("patterns", patterns).to(precision)
+    weights = Softmax(sharp)(state.to(precision) @ keys.T)
+    return (weights @ (keys if values is None else values.to(precision))).to(state.dtype)
 
 
 def _check_alike(name: str, value: Tensor, patterns: Tensor) -> None:

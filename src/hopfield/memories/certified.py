@@ -128,7 +128,7 @@ def _by_candidates(store: RamStore, question: Question) -> tuple[Readout, Tensor
 
 def _bias(store: RamStore, question: Question, copy: ScanCopy) -> Tensor:
     """What each row adds to its dot product, −∞ where the copy is padded; float32."""
-    bias = torch.full((copy.codes.shape[1],), -torch.inf)
+    bias = torch.full((copy.codes.shape[1],), -torch.inf, dtype=torch.float32)
     bias[: len(store)] = 0.0
     if question.euclidean:
         squares = store.norms()
