@@ -345,5 +345,6 @@ def _unit_field(separation: Separation, levels: Tensor, column: Tensor) -> tuple
         return terms @ column, rounding * terms.sum(-1)
     terms = _edge(separation, levels)
     size = terms.abs().sum(-1)
-    error = _rounding(separation, count, float(levels.abs().max()) + 1) * size
+    largest = float(levels.abs().max()) if levels.numel() else 0.0
+    error = _rounding(separation, count, largest + 1) * size
     return terms @ column, torch.where(size < 2**52, 0.0, error)
