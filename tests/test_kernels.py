@@ -7,9 +7,22 @@ import threading
 import pytest
 import torch
 
-from hopfield import ClassicalHopfield, Cue, backend, kernels, rules
+from hopfield import (
+    ClassicalHopfield,
+    Cue,
+    DenseHopfield,
+    Polynomial,
+    RectifiedPolynomial,
+    Softmax,
+    backend,
+    kernels,
+    rules,
+    units,
+)
 from hopfield.coupling import Full, LowRank
 from hopfield.errors import OptionError
+from hopfield.exact import exact_signs
+from hopfield.packing import pack, unpack
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 
@@ -223,3 +236,73 @@ def test_threads_of_the_caller_do_not_disturb_each_other():
         thread.join()
     assert len(found) == 4
     assert all(torch.equal(each, expected) for each in found)
+
+
+# ---- dense networks
+
+SEPARATIONS = [
+    *(Softmax(beta) for beta in (0.0, 0.01, 0.3, 50.0, float("inf"))),
+    *(Polynomial(degree) for degree in (1, 2, 3, 10)),
+    *(RectifiedPolynomial(degree) for degree in (1, 3, 8)),
+]
+
+
+@pytest.mark.parametrize("separation", SEPARATIONS, ids=str)
+@pytest.mark.parametrize(
+    ("n", "dim", "dtype"),
+    [(1, 5, torch.float32), (8, 16, torch.float32), (70, 20, torch.float64)],
+)
+def test_dense_sweeps_agree(separation, n, dim, dtype):
+    patterns = signs(n, dim).to(dtype)
+    memory = DenseHopfield(separation=separation, schedule="asynchronous")
+    memory.store(patterns)
+    cues = cues_of(patterns)
+    assert_same(lambda: memory.retrieve(cues, steps=3, trace=True))
+    known = mask(*cues.shape) & (cues != 0)
+    assert_same(lambda: memory.retrieve(Cue(cues, known), steps=3))
+    assert_same(lambda: memory.retrieve(Cue(cues, known), clamp=False, steps=3))
+    memory.store(signs(5, dim, seed=6).to(dtype))  # other signs than the kernel has seen
+    assert_same(lambda: memory.retrieve(cues, steps=3))
+
+
+def test_a_kernel_asks_for_exact_decisions(monkeypatch):
+    patterns, cue = signs(2, 9), signs(30, 9, seed=1)
+    memory = DenseHopfield(0.7, schedule="asynchronous")
+    memory.store(patterns)
+    asked = []
+
+    def counting(levels, found, separation):
+        asked.append(len(levels))
+        return exact_signs(levels, found, separation)
+
+    monkeypatch.setattr(units, "exact_signs", counting)
+    with backend("fused"):
+        fused = memory.update(cue)
+    assert 1 < len(asked) < sum(asked), "premise: several queries at once, several times"
+    with backend("torch"):
+        assert torch.equal(memory.update(cue), fused)
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (3, 0), (3, 2), ()])
+def test_dense_batches_of_any_shape(shape):
+    patterns = signs(3, 20)
+    memory = DenseHopfield(0.5, schedule="asynchronous")
+    memory.store(patterns)
+    cues = signs(*shape, 20, seed=4)
+    assert assert_same(lambda: memory.retrieve(cues)).steps.shape == shape
+
+
+# ---- bits
+
+
+@pytest.mark.parametrize("dim", [1, 8, 63, 64, 65, 784])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_signs_survive_packing(dim, dtype):
+    rows = signs(3, dim).to(dtype)
+    words = pack(rows)
+    assert words.shape == (3, -(-dim // 64))
+    assert words.dtype == torch.int64
+    assert torch.equal(unpack(words, dim, dtype), rows)
+    bits = [words[1, i // 64].item() >> (i % 64) & 1 for i in range(64 * words.shape[1])]
+    assert bits[:dim] == (rows[1] > 0).int().tolist()
+    assert not any(bits[dim:])

@@ -18,8 +18,8 @@ from torch import Tensor
 from . import kernels
 from .coupling import Coupling, Fields, Visits
 from .exact import exact_signs
-from .readout import Block, all_scores, read
 from .packing import pack
+from .readout import Block, all_scores, read
 from .rules import EXACT_INTEGERS
 from .separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax
 from .similarity import RowProducts, dot
@@ -295,7 +295,7 @@ def _dense_by_kernel(
     """The same in a kernel, which comes back where rounding could decide."""
     from .kernels.dense import sweep
 
-    state, scores = state.clone(), all_scores(blocks, state, whole_dot).long()
+    state, scores = state.clone(), all_scores(blocks, state, whole_dot).int()
     count, dim = scores.shape[-1], state.shape[-1]
     place, verdict = order.new_zeros(len(state)), state.new_full((len(state),), math.nan)
     table, numbers = _table(separation, count, dim)
@@ -330,7 +330,7 @@ def _table(separation: Separation, count: int, dim: int) -> tuple[Tensor, tuple[
         beta = saturated(separation.beta, count)
         rounding = torch.finfo(steps.dtype).eps * (8 + count + beta * len(steps))
         return (-beta * steps).exp(), (-1, rounding, 0.0)
-    rounding = _rounding(separation, count, dim + 1)
+    rounding = _rounding(separation, count, float(dim + 1))
     return _edge(separation, dim + 1 - steps), (dim + 1, rounding, 2.0**52)
 
 

@@ -1,0 +1,41 @@
+"""±1 rows as bits: 64 entries a word, bit j of word w telling whether entry 64w + j is +1.
+
+Words are int64, of which torch knows more than of uint64; the bits behind the last entry are 0.
+"""
+
+import sys
+
+import numpy as np
+import torch
+from torch import Tensor
+
+WORD = 64
+
+
+def words_of(entries: int) -> int:
+    """How many words so many entries take."""
+    return -(-entries // WORD)
+
+
+def pack(signs: Tensor) -> Tensor:
+    """The signs of `(m, k)` entries as `(m, words)`; what is not positive counts as −1."""
+    bits = (signs.detach() > 0).cpu().numpy()
+    octets = np.zeros((len(bits), 8 * words_of(bits.shape[1])), np.uint8)
+    octets[:, : -(-bits.shape[1] // 8)] = np.packbits(bits, axis=1, bitorder="little")
+    return torch.from_numpy(octets.view("<i8").astype(np.int64, copy=False)).to(signs.device)
+
+
+def unpack(words: Tensor, entries: int, dtype: torch.dtype) -> Tensor:
+    """The ±1 entries, `(m, entries)`, of `(m, words)`."""
+    octets = words.contiguous().view(torch.uint8)
+    if sys.byteorder == "big":
+        octets = octets.view(len(words), -1, 8).flip(-1)
+    rows = _table(dtype, words.device)[octets.reshape(-1).int()].view(len(words), -1)
+    return rows[:, :entries]
+
+
+def _table(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The eight entries of every octet, `(256, 8)`."""
+    octets = torch.arange(256, device=device)[:, None]
+    bits = octets >> torch.arange(8, device=device) & 1
+    return (2 * bits - 1).to(dtype)
