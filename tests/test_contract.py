@@ -87,7 +87,8 @@ def test_blocks_do_not_matter(case, monkeypatch):
     whole = memory.retrieve(cues)
     for rows in (1, 3, 7):
         monkeypatch.setattr(readout, "BLOCK_ROWS", rows)
-        assert len(list(memory._blocks(cues))) == -(-8 // rows), "premise: the blocks are that small"
+        blocks = list(memory._blocks(cues))
+        assert len(blocks) == -(-8 // rows), "premise: the blocks are that small"
         assert_same_answer(case, patterns, whole, memory.retrieve(cues))
 
 
