@@ -31,7 +31,7 @@ JARGON = re.compile(
 EXPECTED = re.compile(r"\b(must|needs?|takes?)\b")
 REMEDY = re.compile(
     r"(?:[.:;] |\n)(?:Use|Call|Give|Cut|Move|Replace|Leave|Flatten|Scale|Convert|convert|Binarise"
-    r"|Name|Update|Choose|Save|Check|Store|Patterns are rows: did you mean"
+    r"|Name|Say that|Score|Update|Choose|Save|Check|Store|Patterns are rows: did you mean"
     r"|Images are stored as rows: did you mean|Did you mean|If those|For a single|say which"
     r"|give one|leave out)\b"
 )

@@ -191,6 +191,27 @@ MODERN = [
         )
         for separation in (Polynomial(2), RectifiedPolynomial(3))
     ],
+    *choice_cases(ModernHopfield, "precision", "'full', 'certified'", {"certfied": "certified"}),
+    *[
+        Bad(
+            f"certified: {type(separation).__name__}, {similarity}",
+            partial(
+                ModernHopfield,
+                separation=separation,
+                similarity=similarity,
+                precision="certified",
+            ),
+            OptionError,
+            ("precision='certified'", type(separation).__name__, similarity),
+        )
+        for separation, similarity in [
+            (Sparsemax(), "dot"),
+            (Entmax(), "euclidean"),
+            (TopK(3), "dot"),
+            (Softmax(), "cosine"),
+            (Softmax(), "manhattan"),
+        ]
+    ],
     BETA_OF_SEVERAL,
 ]
 ALPHA_HIGH = [
@@ -235,6 +256,32 @@ def test_modern_refuses(case):
 
 @cases(SEPARATIONS, at_least=40)
 def test_separations_refuse(case):
+    judge(case)
+
+
+SCORES = [
+    case
+    for separation in (Softmax(2.0), Entmax(1.5), Polynomial(3))
+    for case in named(
+        type(separation).__name__,
+        [
+            *[
+                Bad(
+                    f"of {shape}", partial(separation, torch.ones(shape)), ShapeError, (str(shape),)
+                )
+                for shape in [(), (0,), (3, 0)]
+            ],
+            Bad("of integers", partial(separation, torch.arange(3)), InputTypeError, ("int64",)),
+            Bad("of a list", partial(separation, [1.0, 2.0]), InputTypeError, ("list",)),
+            Bad("of None", partial(separation, None), InputTypeError, ("None",)),
+            Bad("F of None", partial(separation.potential, None), InputTypeError, ("None",)),
+        ],
+    )
+]
+
+
+@cases(SCORES)
+def test_separations_refuse_what_are_no_scores(case):
     judge(case)
 
 

@@ -154,6 +154,7 @@ BINARY = [
         ("tiny", CUE * 1e-30, "1e-30"),
     ]
 ] + [
+    Bad("0 as known", asking(CUE * ~KNOWN, KNOWN), DomainError, ("known", "is 0", "cue != 0")),
     Bad("evidence='all'", asking(CUE, KNOWN, evidence="all"), OptionError, ("'all'", "binary")),
 ]
 MODERN = [

@@ -208,8 +208,9 @@ def test_a_single_pattern(make):
 def test_one_entry(make):
     memory = make()
     memory.store(torch.tensor([[1.0], [-1.0], [1.0]]))
-    for cue in (torch.tensor([[1.0], [-1.0], [0.0]]), torch.tensor([-1.0])):
+    for cue in (torch.tensor([[1.0], [-1.0]]), torch.tensor([-1.0])):
         assert_all_finite(memory, cue, torch.tensor([True]), torch.tensor([False]))
+    assert_all_finite(memory, torch.zeros(2, 1), torch.tensor([False]))
 
 
 @every_memory

@@ -72,6 +72,7 @@ MEMORIES = [
         for similarity in ("dot", "euclidean")
     ],
     *[partial(ModernHopfield, 8.0, similarity=s) for s in ("cosine", "correlation", "manhattan")],
+    partial(ModernHopfield, 8.0, similarity="euclidean", precision="certified"),
 ]
 VALUES = {
     "no values": None,
