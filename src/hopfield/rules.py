@@ -14,6 +14,9 @@ from torch import Tensor
 from .coupling import Coupling, Full, LowRank
 from .errors import check_patterns
 
+GATHERED = 96
+"""Patterns that Storkey's rule adds to W at once."""
+
 EXACT_INTEGERS = {torch.float32: 2**24, torch.float64: 2**53}
 
 
@@ -50,7 +53,8 @@ def storkey(
     """Storkey's rule (Storkey & Valabregue 1999), one pattern after another.
 
     ΔW_ij = (x_i x_j − x_i h_ji − h_ij x_j)/N with h_ij = Σ_{k≠i,j} W_ik x_k. For i ≠ j this is
-    ((1 + 2/N)W + (x(x − a)ᵀ − a xᵀ)/N)_ij, a_i = Σ_{k≠i} W_ik x_k: O(N²) a pattern.
+    ((1 + 2/N)W + (x(x − a)ᵀ − a xᵀ)/N)_ij, a_i = Σ_{k≠i} W_ik x_k: two outer products a pattern,
+    which are gathered for some patterns and then added to W by one matrix product.
 
     Args:
         patterns: `(n, dim)`; the order matters.
@@ -60,12 +64,34 @@ def storkey(
     size = check_patterns("patterns", patterns).shape[-1]
     rows = _wide(patterns)
     weights = rows.new_zeros(size, size) if start is None else start.to(rows.dtype).clone()
-    for x in rows:
-        own = weights.diagonal().clone()
-        a = weights @ x - own * x
-        weights.mul_(1 + 2 / size).addr_(x, x - a, alpha=1 / size).addr_(a, x, alpha=-1 / size)
-        weights.diagonal().copy_(own + (1 - 2 * x * a) / size if diagonal else torch.zeros_like(x))
+    for part in rows.split(GATHERED):
+        _add_by_storkey(weights, part, diagonal)
     return weights
+
+
+def _add_by_storkey(weights: Tensor, rows: Tensor, diagonal: bool) -> None:
+    """Storkey's rule for some more patterns, in place.
+
+    Before pattern k, W = cᵏW⁰ + Σ_l c^(k−1−l) (x_l(x_l − a_l)ᵀ − a_l x_lᵀ)/N off the diagonal, with
+    c = 1 + 2/N, so that Wx_k needs only W⁰x_k, the x_l and the a_l.
+    """
+    count, size = rows.shape
+    growth = 1 + 2 / size
+    own = weights.diagonal().clone()
+    inner = own.clone()  # what the sum above has on its diagonal, where W differs
+    first, gram = rows @ weights, rows @ rows.T
+    a = torch.zeros_like(rows)
+    power = growth ** torch.arange(count, dtype=rows.dtype, device=rows.device)
+    for k, x in enumerate(rows):
+        share = power[:k].flip(0) / size
+        by_x, by_a = share * (gram[:k, k] - a[:k] @ x), share * gram[:k, k]
+        a[k] = power[k] * first[k] + by_x @ rows[:k] - by_a @ a[:k] - inner * x
+        inner = growth * inner + (x * x - 2 * x * a[k]) / size
+        own += (1 - 2 * x * a[k]) / size
+    share = power.flip(0)[:, None] / size
+    left, right = torch.cat([rows, a]), torch.cat([share * (rows - a), -share * rows])
+    weights.addmm_(left.T, right, beta=growth**count)
+    weights.diagonal().copy_(own if diagonal else torch.zeros_like(own))
 
 
 def _wide(patterns: Tensor) -> Tensor:
