@@ -106,8 +106,8 @@ def _dense() -> Iterator[Case]:
         )
 
 
-SHARPNESS = {"dot": 1.0, "euclidean": 1.0, "cosine": 30.0, "correlation": 30.0, "manhattan": 1.0}
-"""β at which the patterns below are attractors, and cues take several steps."""
+SHARPNESS = {"dot": 1.2, "euclidean": 1.2, "cosine": 30.0, "correlation": 30.0, "manhattan": 1.2}
+"""β at which the patterns below are attractors, and cues take several steps; not 1, which hides."""
 
 
 def _modern() -> Iterator[Case]:

@@ -123,7 +123,7 @@ def test_digits_unit_by_unit(beta):
 def tied(pairs: int, level: int, below: int, dim: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     """Pairs that cancel at the best level for unit 0, and one pattern with x_0 = −1 below them.
 
-    The state is all +1. Each pair agrees on all units but the first, where it differs.
+    Each pair agrees on all units but the first. The states are all +1, but for unit 0 of one.
     """
     rows = torch.ones(2 * pairs + 1, dim)
     generator = seeded(pairs)
@@ -133,7 +133,9 @@ def tied(pairs: int, level: int, below: int, dim: int = 64) -> tuple[torch.Tenso
         rows[2 * pair, 0] = -1.0
     rows[-1, 0] = -1.0
     rows[-1, 1 + torch.randperm(dim - 1, generator=generator)[: level + below]] = -1.0
-    return rows, torch.ones(1, dim)
+    states = torch.ones(2, dim)
+    states[1, 0] = -1.0
+    return rows, states
 
 
 @pytest.mark.parametrize("beta", [0.3, 1.0, 9.1, 30.0, 1e3])
@@ -157,7 +159,7 @@ def test_the_best_scores_tie_and_lower_ones_decide(beta, below, schedule):
     found = memory.update(states, generator=seeded(1)).tolist()
     if schedule == "synchronous":
         assert found == exact_step(rows, states, beta)
-        assert found[0][0] == -1.0
+        assert [row[0] for row in found] == [-1.0, -1.0]
     else:
         assert found == exact_sweep(rows, states, beta, order)
 
