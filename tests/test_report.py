@@ -124,7 +124,7 @@ CHANGES = [
     ("classical", {"case": "document", "n": 10}, "exact_blind", 0.43211, "43.2"),
     ("dense", {"case": "unknown", "n": 10}, "exact", 0.44321, "44.3"),
     ("modern", {"case": "sharp", "n": 100}, "exact", 0.45432, "45.4"),
-    ("beta_sweep", {"similarity": "dot"}, "patterns_in_mixture", 77.0, "77"),
+    ("beta_sweep", {"similarity": "dot"}, "patterns_in_mixture", 76543.0, "76 543"),
     ("stationary", {"similarity": "dot"}, "stored_kept", 0.46543, "46.5"),
     ("steps", {}, "most", 4321, "4 321"),
     ("energies", {}, "document_rises", 0.47654, "47.7"),
@@ -138,6 +138,15 @@ CHANGES = [
     ("attention", {}, "difference", 4.3e-5, "4.3·10⁻⁵"),
     ("summary", {}, "modern", 4.4e-5, "4.4·10⁻⁵"),
 ]
+
+
+@cache
+def _untimed_text():
+    """The page with timings of 1 ms, which are different in every run."""
+    lines = copy.deepcopy(list(quick_demo.lines()))
+    for line in records.select(lines, "speed"):
+        line.update({key: 1.0 for key in line if key.endswith("_ms")})
+    return _text(report.page(records.header(data="digits"), lines))
 
 
 @cache
@@ -155,7 +164,7 @@ def _changed_text():
 
 @pytest.mark.parametrize(("experiment", "fields", "name", "value", "written"), CHANGES)
 def test_a_changed_record_changes_the_page(experiment, fields, name, value, written):
-    assert written not in _text(_page()), "premise: no other figure is written like this"
+    assert written not in _untimed_text(), "premise: no other figure is written like this"
     assert written in _changed_text()
 
 
