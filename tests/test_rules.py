@@ -111,6 +111,20 @@ def test_coupling_by_rational_arithmetic(rule, diagonal, n):
         assert expected.diagonal().abs().max() > 0.1, "premise: there is a diagonal"
 
 
+@either_diagonal
+@pytest.mark.parametrize(("n", "dim"), [(99, 4), (40, 9), (20, 12)])
+def test_storkey_of_many_patterns_by_rational_arithmetic(diagonal, n, dim):
+    """More than are gathered for one product, far beyond any capacity; and grown from a W."""
+    rows = biased(n, dim, seed=0)
+    expected = torch.tensor(exact("storkey", rows, diagonal), dtype=torch.float64)
+    limit = 1e-12 * expected.abs().max()
+    assert (rules.storkey(rows, diagonal) - expected).abs().max() < limit
+    for cut in (1, 8):
+        start = rules.storkey(rows[:cut], diagonal)
+        again = rules.storkey(rows[cut:], diagonal, start=start)
+        assert (again - expected).abs().max() < limit
+
+
 def test_storkey_differs_from_hebb_and_depends_on_the_order():
     rows = biased(3, 7, seed=0)
     one, other = rules.storkey(rows), rules.storkey(rows.flip(0))

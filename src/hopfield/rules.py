@@ -15,7 +15,7 @@ from .coupling import Coupling, Full, LowRank
 from .errors import check_patterns
 
 GATHERED = 96
-"""Patterns that Storkey's rule adds to W at once."""
+"""The most patterns that Storkey's rule adds to W at once."""
 
 EXACT_INTEGERS = {torch.float32: 2**24, torch.float64: 2**53}
 
@@ -64,7 +64,8 @@ def storkey(
     size = check_patterns("patterns", patterns).shape[-1]
     rows = _wide(patterns)
     weights = rows.new_zeros(size, size) if start is None else start.to(rows.dtype).clone()
-    for part in rows.split(GATHERED):
+    gathered = max(1, min(GATHERED, size // 3))  # more, and (1 + 2/N)ⁿ > 2 costs digits
+    for part in rows.split(gathered):
         _add_by_storkey(weights, part, diagonal)
     return weights
 
