@@ -27,10 +27,10 @@ def pack(signs: Tensor) -> Tensor:
 
 def unpack(words: Tensor, entries: int, dtype: torch.dtype) -> Tensor:
     """The ±1 entries, `(m, entries)`, of `(m, words)`."""
-    octets = words.contiguous().view(torch.uint8)
+    octets = words.contiguous().view(-1).view(torch.uint8)
     if sys.byteorder == "big":
-        octets = octets.view(len(words), -1, 8).flip(-1)
-    rows = _table(dtype, words.device)[octets.reshape(-1).int()].view(len(words), -1)
+        octets = octets.view(-1, 8).flip(-1).reshape(-1)
+    rows = _table(dtype, words.device)[octets.int()].view(len(words), WORD * words.shape[1])
     return rows[:, :entries]
 
 

@@ -36,7 +36,7 @@ from ..errors import (
 )
 from ..separation import Separation
 from ..similarity import Similarity
-from ..stores import Block, RamStore
+from ..stores import Store
 from .query import Query, check_indices, computing_dtype, fitting, make_query
 
 MEMORIES: dict[str, type["Memory"]] = {}
@@ -51,7 +51,7 @@ class Memory(ABC):
     """
 
     evidences: ClassVar[tuple[str, ...]] = ("known",)
-    _store: RamStore
+    _store: Store
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `hopfield.load`."""
@@ -109,8 +109,8 @@ class Memory(ABC):
         Returns:
             A `Retrieval`, in the shape, dtype and on the device of the cue.
         """
-        patterns = self._require()
-        query = make_query(cue, known, clamp, evidence, patterns, self.evidences)
+        like = self._require()
+        query = make_query(cue, known, clamp, evidence, like, self.evidences)
         steps = check_integer("steps", steps)
         check_flag("trace", trace)
         if tol is None:
@@ -167,7 +167,8 @@ class Memory(ABC):
     @property
     def patterns(self) -> Float[Tensor, "n dim"]:
         """The stored patterns: a view, never write to it."""
-        return self._require()
+        self._require()
+        return self._store.rows
 
     @property
     def values(self) -> Tensor | None:
@@ -179,9 +180,9 @@ class Memory(ABC):
         given = ", ".join(f"{name}={_say(value)}" for name, value in self._config().items())
         held = "empty"
         if len(self):
-            rows = self._store.rows
-            dtype = str(rows.dtype).removeprefix("torch.")
-            held = f"{len(rows)} patterns of {rows.shape[-1]} entries, {dtype}"
+            like = self._store.like
+            dtype = str(like.dtype).removeprefix("torch.")
+            held = f"{len(self)} patterns of {like.shape[-1]} entries, {dtype}"
         return f"{type(self).__name__}({given}) <{held}>"
 
     @abstractmethod
@@ -224,24 +225,24 @@ class Memory(ABC):
     def _weighing(self) -> tuple[Similarity, Separation] | None:
         """What weighs float values; None where the network has no weights that sum to one."""
 
-    def _blocks(self, state: Tensor) -> list[Block]:
+    def _blocks(self, state: Tensor) -> Iterable[readout.ValuedBlock]:
         return self._store.blocks(readout.block_rows(state.numel() // state.shape[-1]))
 
     def _require(self) -> Tensor:
-        """The stored rows, if there are any."""
+        """An empty tensor like the stored rows, if there are any."""
         if not len(self._store):
             raise EmptyMemoryError(
                 "this needs at least one pattern, but the memory is empty. "
                 "Call store(patterns) first."
             )
-        return self._store.rows
+        return self._store.like
 
     def _wide_state(self, state: object) -> Tensor:
         """A checked state in the computing precision; differentiable."""
-        rows = self._require()
-        checked = check_dim("state", check_tensor("state", state), rows.shape[-1])
-        check_device("state", checked, rows.device)
-        wide = checked.to(computing_dtype(checked.dtype, rows.dtype))
+        like = self._require()
+        checked = check_dim("state", check_tensor("state", state), like.shape[-1])
+        check_device("state", checked, like.device)
+        wide = checked.to(computing_dtype(checked.dtype, like.dtype))
         return self._check_state("state", check_size("state", wide))
 
     def _iterate(
@@ -307,10 +308,10 @@ class Memory(ABC):
     def _check(self, patterns: Tensor, values: object) -> str | None:
         """Raise unless these can be stored; return what to warn of."""
         count = len(self._store)
-        check_patterns("patterns", patterns, self._store.rows.shape[-1] if count else None)
+        check_patterns("patterns", patterns, self._store.like.shape[-1] if count else None)
         check_size("patterns", patterns)
         if count:
-            self._check_like("patterns", patterns, self._store.rows)
+            self._check_like("patterns", patterns, self._store.like)
         self._check_values(patterns, values)
         return self._check_new(patterns, count)
 

@@ -21,7 +21,7 @@ from ..readout import strongest
 from ..rules import RULES, coupling, grown
 from ..separation import Separation
 from ..similarity import Similarity, dot
-from ..stores import RamStore
+from ..stores import PackedStore, RamStore
 from ..units import classical_sweep
 from .base import Memory
 from .options import SCHEDULES, decided, sweep_order
@@ -46,6 +46,7 @@ class ClassicalHopfield(Memory):
             at once; may end in a 2-cycle, which is not converged).
         temperature: T > 0 makes the updates thermal: P(x_i = +1) = sigmoid(2h_i/T).
         thresholds: b, `(dim,)`; None is 0.
+        bits: hold the patterns as bits, a 32nd of the memory; the answers are the same.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class ClassicalHopfield(Memory):
         schedule: str = "asynchronous",
         temperature: float = 0.0,
         thresholds: Tensor | None = None,
+        bits: bool = False,
     ) -> None:
         """An empty memory."""
         self.rule = check_choice("rule", rule, RULES)
@@ -70,7 +72,8 @@ class ClassicalHopfield(Memory):
         if thresholds is not None:
             check_size("thresholds", thresholds)
         self.thresholds = None if thresholds is None else thresholds.detach().clone()
-        self._store = RamStore()
+        self.bits = check_flag("bits", bits)
+        self._store = PackedStore() if bits else RamStore()
         self._learned: tuple[int, int, Coupling] | None = None
 
     @property
@@ -80,13 +83,14 @@ class ClassicalHopfield(Memory):
 
     def _learn(self) -> Coupling:
         """The coupling of what is stored now, grown from an earlier one where the rule allows."""
-        rows = self._require()
-        epoch, count = self._store.epoch, len(rows)
+        self._require()
+        epoch, count = self._store.epoch, len(self)
         with torch.inference_mode(False):  # it is used outside as well
             if self._learned is None or self._learned[0] != epoch:
-                self._learned = (epoch, count, coupling(self.rule, rows, self.diagonal))
+                self._learned = (epoch, count, coupling(self.rule, self._store.rows, self.diagonal))
             elif self._learned[1] < count:
-                learned = grown(self.rule, self._learned[2], rows, self._learned[1], self.diagonal)
+                rows, old = self._store.rows, self._learned
+                learned = grown(self.rule, old[2], rows, old[1], self.diagonal)
                 self._learned = (epoch, count, learned)
         return self._learned[2]
 
@@ -171,4 +175,5 @@ class ClassicalHopfield(Memory):
             "schedule": self.schedule,
             "temperature": self.temperature,
             "thresholds": self.thresholds,
+            "bits": self.bits,
         }

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from .. import energy
 from ..dynamics import Reading, Retrieval, unchanged
-from ..errors import DomainError, OptionError, check_binary, check_choice, say
+from ..errors import DomainError, OptionError, check_binary, check_choice, check_flag, say
 from ..readout import read
 from ..separation import Polynomial, RectifiedPolynomial, Separation, Softmax
 from ..similarity import Similarity, dot
-from ..stores import RamStore
+from ..stores import PackedStore, RamStore
 from ..units import degree, dense_sweep, sign_columns, whole_dot
 from .base import Memory
 from .options import SCHEDULES, decided, plain_softmax, scalar_separation, sweep_order
@@ -37,6 +37,7 @@ class DenseHopfield(Memory):
         separation: `Softmax`, `Polynomial` or `RectifiedPolynomial`.
         schedule: "synchronous" (all units from the same state; may cycle) or "asynchronous" (one
             after another in random order; never raises E between ±1 states).
+        bits: hold the patterns as bits, a 32nd of the memory; the answers are the same.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class DenseHopfield(Memory):
         *,
         separation: Separation | None = None,
         schedule: str = "synchronous",
+        bits: bool = False,
     ) -> None:
         """An empty memory."""
         self.separation = scalar_separation(beta, separation)
@@ -56,7 +58,8 @@ class DenseHopfield(Memory):
         if isinstance(self.separation, Softmax):
             self.separation = plain_softmax(self.separation)
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
-        self._store = RamStore()
+        self.bits = check_flag("bits", bits)
+        self._store = PackedStore() if bits else RamStore()
         self._columns: tuple[int, Tensor] | None = None
 
     def _read(
@@ -128,4 +131,4 @@ class DenseHopfield(Memory):
         return (dot, self.separation) if self.separation.simplex else None
 
     def _config(self) -> dict[str, Any]:
-        return {"separation": self.separation, "schedule": self.schedule}
+        return {"separation": self.separation, "schedule": self.schedule, "bits": self.bits}

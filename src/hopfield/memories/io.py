@@ -1,7 +1,8 @@
 """Saving and loading memories: safetensors with a format version and checksums.
 
-Metadata: `format` (a number), `memory` (JSON: class, arguments), `crc32` (JSON: of the text of
-`memory` and of every tensor). A file is written aside, synced and renamed, so that a reader sees
+Metadata: `format` (a number), `memory` (JSON: class, arguments, and the dim and dtype of patterns
+that are held as bits), `crc32` (JSON: of the text of `memory` and of every tensor). Bits are saved
+as words, see `hopfield.packing`. A file is written aside, synced and renamed, so that a reader sees
 the old one or the new one whole.
 """
 
@@ -19,9 +20,18 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from .. import separation as separations
-from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError, say
+from ..errors import (
+    FileFormatError,
+    HopfieldError,
+    InputTypeError,
+    OptionError,
+    check_dtype,
+    say,
+)
 from ..files import write_whole
+from ..packing import unpack, words_of
 from ..separation import Separation
+from ..stores import PackedStore, Store
 from .base import MEMORIES, Memory
 
 FORMAT = 1
@@ -37,26 +47,27 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
         )
     tensors: dict[str, Tensor] = {}
     config = {name: _described(name, value, tensors) for name, value in memory._config().items()}
+    content: dict[str, Any] = {"class": type(memory).__name__, "arguments": config}
     if len(memory):
-        tensors["patterns"] = memory.patterns
+        tensors["patterns"] = _rows(memory._store, content)
         if memory.values is not None:
             tensors["values"] = memory.values
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    described = json.dumps({"class": type(memory).__name__, "arguments": config})
+    described = json.dumps(content)
     metadata = {
         "format": str(FORMAT),
         "memory": described,
         "crc32": json.dumps(_sums(described, tensors)),
     }
     try:
-        content = to_bytes(tensors, metadata)
+        written = to_bytes(tensors, metadata)
     except (KeyError, ValueError):
         kinds = ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in tensors.values()}))
         raise InputTypeError(
             f"values must have a dtype that safetensors files can hold, but they and the patterns "
             f"are {kinds}. Use torch.view_as_real for complex values."
         ) from None
-    _write(file, content)
+    _write(file, written)
 
 
 def load(path: "str | PathLike[str]") -> Memory:
@@ -87,8 +98,7 @@ def load(path: "str | PathLike[str]") -> Memory:
         }
         memory = MEMORIES[described["class"]](**arguments)
         if "patterns" in tensors:
-            memory._check(tensors["patterns"], tensors.get("values"))
-            memory._store.append(tensors["patterns"], tensors.get("values"))
+            _fill(memory, tensors["patterns"], tensors.get("values"), described)
     except (KeyError, TypeError, AttributeError, HopfieldError) as error:
         why = f": {error}" if isinstance(error, HopfieldError) else "."
         raise FileFormatError(
@@ -96,6 +106,34 @@ def load(path: "str | PathLike[str]") -> Memory:
             "Save it again, or use the version that wrote it."
         ) from None
     return memory
+
+
+def _rows(store: Store, content: dict[str, Any]) -> Tensor:
+    """The tensor to save as patterns; what it takes to read bits is noted in `content`."""
+    if not isinstance(store, PackedStore):
+        return store.rows
+    dtype = str(store.like.dtype).removeprefix("torch.")
+    content["packed"] = {"dim": store.like.shape[-1], "dtype": dtype}
+    return store.words
+
+
+def _fill(
+    memory: Memory, patterns: Tensor, values: Tensor | None, described: dict[str, Any]
+) -> None:
+    """Store what a file holds, after the checks that `store` makes."""
+    store = memory._store
+    if not isinstance(store, PackedStore):
+        memory._check(patterns, values)
+        store.append(patterns, values)
+        return
+    dim = int(described["packed"]["dim"])
+    dtype = check_dtype("patterns", getattr(torch, described["packed"]["dtype"]))
+    if patterns.dtype != torch.int64 or patterns.shape[1:] != (words_of(dim),):
+        raise KeyError("the patterns are no words of bits")
+    first = unpack(patterns[:1], dim, dtype)
+    memory._check_values(patterns, values)
+    memory._check_new(first, len(patterns) - 1)
+    store.append_words(patterns, first[:0], values)
 
 
 def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Any]:

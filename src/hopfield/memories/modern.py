@@ -65,7 +65,7 @@ class ModernHopfield(Memory):
             )
         if precision == "certified" and isinstance(self.separation, Softmax):
             self.separation = plain_softmax(self.separation)
-        self._store = RamStore()
+        self._store: RamStore = RamStore()
 
     def _read(
         self,

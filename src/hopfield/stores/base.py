@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..readout import ValuedBlock
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -82,7 +84,7 @@ class Store(ABC):
         """Copies of the rows at `indices`."""
 
     @abstractmethod
-    def blocks(self, size: int) -> Iterable[Block]:
+    def blocks(self, size: int) -> Iterable[ValuedBlock]:
         """All rows in order, `size` at a time; may be iterated more than once."""
 
     @abstractmethod
@@ -93,6 +95,11 @@ class Store(ABC):
     @abstractmethod
     def rows(self) -> Tensor:
         """All rows, `(n, dim)`: a view, never write to it."""
+
+    @property
+    @abstractmethod
+    def like(self) -> Tensor:
+        """An empty tensor of the rows' dtype and length, where they are."""
 
     @property
     @abstractmethod

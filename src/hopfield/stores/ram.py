@@ -37,8 +37,8 @@ class RamStore(Store):
         # An emptied store is like a new one: the next rows decide again.
         kept = (self._rows, self._values) if self._count else (None, None)
         with torch.inference_mode(False):
-            grown = _appended(kept[0], self._count, rows)
-            self._values = None if values is None else _appended(kept[1], self._count, values)
+            grown = appended(kept[0], self._count, rows)
+            self._values = None if values is None else appended(kept[1], self._count, values)
         self._rows = grown
         self._count += len(rows)
         self.version += 1
@@ -72,8 +72,8 @@ class RamStore(Store):
                 Block(
                     part.start,
                     rows[part],
-                    _cut(values, part),
-                    _cut(norms, part),
+                    cut(values, part),
+                    cut(norms, part),
                     {} if small else None,
                 )
                 for part in parts
@@ -112,9 +112,14 @@ class RamStore(Store):
         return self._rows[: self._count]
 
     @property
+    def like(self) -> Tensor:
+        """An empty tensor of the rows' dtype and length, where they are."""
+        return self.rows[:0]
+
+    @property
     def values(self) -> Tensor | None:
         """All values, `(n, *)`: a view, never write to it."""
-        return _cut(self._values, slice(0, self._count))
+        return cut(self._values, slice(0, self._count))
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -134,11 +139,12 @@ class RamStore(Store):
         return self
 
 
-def _cut(values: Tensor | None, part: slice) -> Tensor | None:
+def cut(values: Tensor | None, part: slice) -> Tensor | None:
+    """Some of the values, where there are any."""
     return None if values is None else values[part]
 
 
-def _appended(old: Tensor | None, count: int, new: Tensor) -> Tensor:
+def appended(old: Tensor | None, count: int, new: Tensor) -> Tensor:
     """A tensor that begins with `count` old rows and the new ones; old memory where it fits."""
     total = count + len(new)
     if old is None or total > len(old):

@@ -1,0 +1,156 @@
+"""Patterns held as bits: the same answers, a 32nd of the memory."""
+
+import pytest
+import torch
+
+import hopfield
+from hopfield import ClassicalHopfield, Cue, DenseHopfield, Polynomial, backend, kernels
+from hopfield.errors import EmptyMemoryError, FileFormatError
+from hopfield.stores import Block, PackedStore
+
+pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
+
+MEMORIES = {
+    "hebbian": lambda bits: ClassicalHopfield(bits=bits),
+    "storkey": lambda bits: ClassicalHopfield("storkey", schedule="synchronous", bits=bits),
+    "softmax": lambda bits: DenseHopfield(0.3, bits=bits),
+    "asynchronous": lambda bits: DenseHopfield(0.3, schedule="asynchronous", bits=bits),
+    "polynomial": lambda bits: DenseHopfield(separation=Polynomial(3), bits=bits),
+}
+every_memory = pytest.mark.parametrize("make", MEMORIES.values(), ids=MEMORIES)
+every_backend = pytest.mark.parametrize("name", kernels.BACKENDS)
+FIELDS = ("state", "steps", "converged", "energy", "index", "weight", "entropy", "value")
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def signs(*shape, seed=0):
+    return torch.where(torch.rand(*shape, generator=seeded(seed)) < 0.5, -1.0, 1.0)
+
+
+def cues_of(shape, seed=1):
+    return torch.randint(-1, 2, shape, generator=seeded(seed)).float()
+
+
+def assert_same(one, other):
+    for name in FIELDS:
+        mine, theirs = getattr(one, name), getattr(other, name)
+        assert (mine is None and theirs is None) or torch.equal(mine, theirs), name
+
+
+def plain_and_packed(make, patterns, values=None):
+    both = make(False), make(True)
+    for memory in both:
+        memory.store(patterns, values)
+    return both
+
+
+@every_backend
+@every_memory
+@pytest.mark.parametrize(
+    ("n", "dim", "dtype"),
+    [(3, 5, torch.float32), (70, 64, torch.float16), (530, 100, torch.float64)],
+)
+def test_answers_are_the_same(make, n, dim, dtype, name):
+    values = torch.randn(n, 2, generator=seeded(3))
+    plain, packed = plain_and_packed(make, signs(n, dim).to(dtype), values)
+    cues = cues_of((2, 3, dim)).to(dtype)
+    known = torch.rand(2, 3, dim, generator=seeded(2)) < 0.3
+    with backend(name):
+        assert_same(packed.retrieve(cues, steps=3), plain.retrieve(cues, steps=3))
+        cue = Cue(cues, known & (cues != 0))
+        assert_same(packed.retrieve(cue, steps=3), plain.retrieve(cue, steps=3))
+        assert torch.equal(packed.energy(cues), plain.energy(cues))
+
+
+@every_memory
+def test_storing_removing_and_moving(make):
+    rows = signs(90, 70)
+    plain, packed = plain_and_packed(make, rows[:50])
+    for memory in (plain, packed):
+        memory.store(rows[50:])
+        memory.remove([0, 3, 89])
+        memory.to(dtype=torch.float64)
+    assert torch.equal(packed.patterns, plain.patterns)
+    assert packed.patterns.dtype == torch.float64
+    assert repr(packed).replace("bits=True", "bits=False") == repr(plain)
+    cues = cues_of((4, 70))
+    assert_same(packed.retrieve(cues, steps=3), plain.retrieve(cues, steps=3))
+    packed.remove(range(87))
+    with pytest.raises(EmptyMemoryError):
+        packed.retrieve(cues)
+    packed.store(signs(2, 3))  # an emptied memory is like a new one
+    assert torch.equal(packed.patterns, signs(2, 3))
+
+
+@every_memory
+def test_files_hold_the_bits(make, tmp_path):
+    values = torch.arange(200)
+    plain, packed = plain_and_packed(make, signs(200, 640), values)
+    plain.save(tmp_path / "plain")
+    packed.save(tmp_path / "packed")
+    saved = [(tmp_path / name).stat().st_size for name in ("plain", "packed")]
+    assert saved[0] - saved[1] > 200 * 640 * 4 * 0.95
+    again = hopfield.load(tmp_path / "packed")
+    assert isinstance(again._store, PackedStore)
+    assert again.patterns.dtype == torch.float32
+    cues = cues_of((4, 640))
+    assert_same(again.retrieve(cues, steps=2), plain.retrieve(cues, steps=2))
+
+
+def test_a_file_whose_bits_do_not_fit_is_refused(tmp_path, monkeypatch):
+    memory = DenseHopfield(bits=True)
+    memory.store(signs(3, 70))
+    monkeypatch.setattr(memory._store, "_like", torch.empty(0, 200))
+    memory.save(tmp_path / "file")
+    with pytest.raises(FileFormatError, match="Save it again"):
+        hopfield.load(tmp_path / "file")
+
+
+def test_the_store_takes_a_bit_an_entry():
+    store = PackedStore()
+    for start in range(0, 1000, 100):
+        store.append(signs(100, 640, seed=start))
+    assert store.words.shape == (1000, 10)
+    assert store._words.numel() * 8 <= 2 * 1000 * 640 / 8, "room grows by doubling"
+    assert torch.equal(store.take(torch.tensor([5, 105]))[1], signs(100, 640, seed=100)[5])
+    assert torch.equal(store.norms(), torch.full((1000,), 640.0))
+
+
+@every_backend
+@pytest.mark.parametrize("dim", [1, 63, 64, 65, 300, 520])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_blocks_compute_as_plain_ones_do(name, dim, dtype):
+    rows, store = signs(700, dim).to(dtype), PackedStore()
+    store.append(rows)
+    for block in store.blocks(300):
+        plain = Block(block.start, rows[block.start : block.stop])
+        states = signs(2, 3, dim, seed=4).to(dtype)
+        unknown = cues_of((5, dim)).to(dtype)
+        weights = torch.rand(2, len(block), generator=seeded(5), dtype=dtype)
+        with backend(name):
+            for asked in (states, unknown, unknown[0], unknown[:0], states / 3):
+                found, expected = block.scores(asked), plain.scores(asked)
+                assert found.dtype == dtype
+                torch.testing.assert_close(found, expected)
+            assert torch.equal(block.scores(unknown), plain.scores(unknown))
+            torch.testing.assert_close(block.pull(weights), plain.pull(weights))
+        assert torch.equal(block.rows, plain.rows)
+        assert torch.equal(block.squares(None), plain.squares(None))
+        mask = unknown.abs()
+        assert torch.equal(block.squares(mask), plain.squares(mask))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_do_not_matter(threads):
+    rows, store = signs(5000, 130), PackedStore()
+    store.append(rows)
+    states, before = signs(40, 130, seed=1), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with backend("fused"):
+            assert torch.equal(store.blocks(5000)[0].scores(states), states @ rows.T)
+    finally:
+        torch.set_num_threads(before)
