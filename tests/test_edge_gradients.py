@@ -52,7 +52,7 @@ def memory_of(separation, similarity="dot", n=5, dim=4):
 @pytest.mark.parametrize("name", SEPARATIONS)
 def test_derivatives_by_the_state(name, similarity):
     memory = memory_of(SEPARATIONS[name](0.7), similarity)
-    states = normal(3, 4, seed=2).requires_grad_()
+    states = normal(2, 4, seed=2).requires_grad_()
     assert gradcheck(memory.update, states)
     assert gradcheck(memory.energy, states)
 

@@ -79,9 +79,9 @@ def assert_finite(found):
 def assert_all_finite(memory, cues, *masks):
     """Whatever a memory computes of these cues is a number."""
     for known in (None, *masks):
-        assert_finite(memory.retrieve(cues, known, trace=True, steps=6))
+        assert_finite(memory.retrieve(cues, known, trace=True, steps=3))
     if masks and "all" in memory.evidences:
-        assert_finite(memory.retrieve(cues, masks[0], evidence="all", steps=6))
+        assert_finite(memory.retrieve(cues, masks[0], evidence="all", steps=3))
     assert bool(torch.isfinite(memory.energy(cues)).all())
     assert bool(torch.isfinite(memory.update(cues)).all())
 
@@ -94,18 +94,18 @@ def awkward():
     return patterns, cues
 
 
-@pytest.mark.parametrize("beta", BETAS)
+@pytest.mark.parametrize("at", [0, 1, 2])
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize("name", SEPARATIONS)
-def test_results_are_finite(name, similarity, beta):
+def test_results_are_finite(name, similarity, at):
     patterns, cues = awkward()
-    masks = torch.tensor([True, True, True, False, False]), torch.zeros(5, dtype=torch.bool)
-    # Every dtype in turn, not all for each: the combinations are many.
-    turn = list(SEPARATIONS).index(name) + SIMILARITIES.index(similarity) + BETAS.index(beta)
-    dtype = DTYPES[turn % len(DTYPES)]
+    # every dtype, mask and β in turn, not all for each: the combinations are many.
+    turn = list(SEPARATIONS).index(name) + SIMILARITIES.index(similarity) + at
+    beta = (0.0, INF, (1e-30, 1.0, 1e30)[turn % 3])[at]
+    dtype, known = DTYPES[turn % len(DTYPES)], torch.arange(5) < 3 * (turn // 2 % 2)
     memory = ModernHopfield(separation=SEPARATIONS[name](beta), similarity=similarity)
     memory.store(patterns.to(dtype), normal(6, 2, seed=3).to(dtype))
-    assert_all_finite(memory, cues.to(dtype), *masks)
+    assert_all_finite(memory, cues.to(dtype), known)
 
 
 @pytest.mark.parametrize("beta", BETAS)
@@ -302,10 +302,10 @@ def test_half_precision_at_its_end():
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_huge_and_tiny_patterns(similarity, scale):
     patterns, cues = normal(6, 5, seed=12) * scale, normal(4, 5, seed=13) * scale
-    for beta in BETAS:
+    for beta in (0.0, 1.0, INF):
         memory = ModernHopfield(beta, similarity=similarity)
         memory.store(patterns)
-        assert_all_finite(memory, cues, torch.arange(5) < 3, torch.zeros(5, dtype=torch.bool))
+        assert_all_finite(memory, cues, torch.arange(5) < 3)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-15, 1e-9, 1e9, 1e17, 1e150])
@@ -325,7 +325,7 @@ def test_sizes_at_the_limit_are_finite_or_refused():
     for dtype in (torch.float32, torch.float64):
         edge = math.sqrt(torch.finfo(dtype).max) / 2
         for similarity in SIMILARITIES:
-            for beta in BETAS:
+            for beta in (0.0, 1.0, INF):
                 memory = ModernHopfield(beta, similarity=similarity)
                 memory.store(row.to(dtype) * (edge * 0.999))
                 cue = torch.tensor([-1.0, 0.0], dtype=dtype) * (edge * 0.999)
