@@ -18,6 +18,8 @@ from hopfield import (
     Softmax,
     Sparsemax,
     TopK,
+    energy,
+    rules,
 )
 
 Floats = list[float]
@@ -220,3 +222,11 @@ def test_the_exponential_energy_has_the_order_of_demircigil_s():
     memory.store(rows.double())
     sums = (states.double() @ rows.double().T).exp().sum(-1)
     assert torch.equal(memory.energy(states.double()).argsort(), (-sums).argsort())
+
+
+def test_a_rule_s_matrix_has_an_energy():
+    patterns = signs(3, 12, generator=seeded(5))
+    memory = ClassicalHopfield()
+    memory.store(patterns[:1])
+    coupling = rules.hebbian(patterns[:1])
+    torch.testing.assert_close(energy.classical(patterns, coupling), memory.energy(patterns))

@@ -4,13 +4,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .coupling import Coupling
+from .coupling import Coupling, Full
 from .similarity import SIMILARITIES
 
 
 def classical(
     state: Float[Tensor, "*batch dim"],
-    coupling: Coupling,
+    coupling: Coupling | Float[Tensor, "dim dim"],
     thresholds: Tensor | None = None,
     units: Float[Tensor, "*batch dim"] | None = None,
 ) -> Float[Tensor, "*batch"]:
@@ -18,10 +18,12 @@ def classical(
 
     Args:
         state: x.
-        coupling: W.
+        coupling: W, as `rules.hebbian` and the other rules return it, or a `Coupling`.
         thresholds: b; None is 0.
         units: `coupling.fields(state).units` where it is known.
     """
+    if isinstance(coupling, Tensor):
+        coupling = Full(coupling)
     value = -coupling.quadratic(state, units) / 2
     return value if thresholds is None else value + (state * thresholds).sum(-1)
 
