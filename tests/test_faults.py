@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from faults import FAULTS, PACKAGE, Fault, with_fault
 
 HERE = Path(__file__).parent
