@@ -223,7 +223,7 @@ def _machine(found: list[Measured]) -> str:
     return (
         f"Measured on {said('processor')}; {said('cores')} cores, {said('threads')} threads, "
         f"{said('memory_gib')} GiB; {said('system')}; {names}. Load before each run: "
-        f"{between('load')}. Limits of the machine as they were measured before each run: "
+        f"{between('load')}. Limits of the machine, the best of 9 tries before each run: "
         f"float32 products {between('float32_tflops', 2)} TFLOP/s, bfloat16 products "
         f"{between('bfloat16_tflops', 2)} TFLOP/s, reading {between('read_gb_s')} GB/s."
     )

@@ -9,6 +9,8 @@ from hopfield.plots import BLUE, INK, SERIES, figure, lines
 from .harness import Record
 
 LABELS = {"seconds": "seconds", "extra_mib": "extra memory (MiB)"}
+LEAST = {"seconds": 0.0, "extra_mib": 0.01}
+"""What is drawn in place of less, for a logarithm; memory is counted in pages."""
 
 
 def svg(drawing: Any, digest: str) -> str:
@@ -41,12 +43,12 @@ def growth(records: Sequence[Record], field: str) -> Any:
     """A field of `update` and of naive torch by n, one curve for each number of queries."""
     series = []
     for queries in sorted({line["queries"] for line in records}):
-        for way in ("update", "naive torch"):
+        for name, way in (("update", "update"), ("plain", "naive torch")):
             own = [r for r in records if r["queries"] == queries and r["case"] == way]
             own.sort(key=lambda line: line["n"])
             n = [line["n"] for line in own]
-            values = [max(line[field], 0.01) for line in own]
-            series.append((f"{way}, batch {queries}", n, values, [0.0] * len(n)))
+            values = [max(line[field], LEAST[field]) for line in own]
+            series.append((f"{name}, batch {queries}", n, values, [0.0] * len(n)))
     ax = lines(series, ("patterns n", LABELS[field]), log=True)
     ax.set_yscale("log")
     return ax.figure
