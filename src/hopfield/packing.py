@@ -19,10 +19,12 @@ def words_of(entries: int) -> int:
 
 def pack(signs: Tensor) -> Tensor:
     """The signs of `(m, k)` entries as `(m, words)`; what is not positive counts as −1."""
-    bits = (signs.detach() > 0).cpu().numpy()
-    octets = np.zeros((len(bits), 8 * words_of(bits.shape[1])), np.uint8)
-    octets[:, : -(-bits.shape[1] // 8)] = np.packbits(bits, axis=1, bitorder="little")
-    return torch.from_numpy(octets.view("<i8").astype(np.int64, copy=False)).to(signs.device)
+    octets = np.packbits((signs.detach() > 0).cpu().numpy(), axis=1, bitorder="little")
+    missing = 8 * words_of(signs.shape[1]) - octets.shape[1]
+    if missing:
+        octets = np.pad(octets, ((0, 0), (0, missing)))
+    words = np.ascontiguousarray(octets).view("<i8").astype(np.int64, copy=False)
+    return torch.from_numpy(words).to(signs.device)
 
 
 def unpack(words: Tensor, entries: int, dtype: torch.dtype) -> Tensor:

@@ -50,8 +50,10 @@ class PackedBlock:
         flat = state.reshape(-1, state.shape[-1])
         # Each row is unpacked once, or counted once a state.
         entries = len(self) * flat.shape[-1] * (len(flat) + 32)
-        if kernels.fused("bits", 0, entries, flat, self.words) and _ternary(flat):
-            found = self._counted(flat)
+        size = flat.abs()
+        ternary = not bool((size.square() - size).abs_().sum())  # all −1, 0 or +1
+        if ternary and kernels.fused("bits", 0, entries, flat, self.words):
+            found = self._counted(flat, size.sum(-1))
         else:
             wide = flat.to(torch.promote_types(self.like.dtype, flat.dtype))
             found = torch.cat([wide @ part.T for part in self._parts(wide.dtype)], dim=-1)
@@ -80,28 +82,22 @@ class PackedBlock:
     def _part(self, start: int, stop: int, dtype: torch.dtype) -> Tensor:
         return unpack(self.words[:, start:stop].T, self.like.shape[-1], dtype)
 
-    def _counted(self, flat: Tensor) -> Tensor:
-        """The scores by a kernel."""
+    def _counted(self, flat: Tensor, known: Tensor) -> Tensor:
+        """The scores by a kernel, given how many entries of each state are not 0."""
         from ..kernels.bits import scores
 
-        known = flat != 0
-        total = known.sum(-1)
-        all_known = bool((total == flat.shape[-1]).all())
-        found = flat.new_empty(len(flat), len(self))
+        found, counts = flat.new_empty(len(flat), len(self)), known.long().numpy()
         words, signs = self.words.numpy().view("u8"), pack(flat).numpy().view("u8")
-        masks = np.zeros((0, 1), np.uint64) if all_known else pack(known).numpy().view("u8")
-        counts, out, start = total.numpy(), found.numpy(), self.start
+        masks = np.zeros((0, 1), np.uint64)
+        if (counts < flat.shape[-1]).any():
+            masks = pack(flat != 0).numpy().view("u8")
+        out, start = found.numpy(), self.start
 
         def work(first: int, last: int) -> None:
             scores(words, signs, masks, counts, out, start + first, start + last, start)
 
         kernels.in_parts(len(self), len(self) * signs.size * 2e-10, work)
         return found
-
-
-def _ternary(state: Tensor) -> bool:
-    """Whether all entries are −1, 0 or +1."""
-    return not bool((state.square() - state.abs()).abs().sum())
 
 
 class PackedStore(Store):
