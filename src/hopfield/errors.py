@@ -5,9 +5,11 @@ Every message says what was expected, what came, and what to do about it.
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 
+import numpy
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
@@ -17,6 +19,13 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 MOST = 2**63 - 1
 """The largest whole number a tensor can hold."""
+
+OWN = {
+    "hopfield.data.dataset.Dataset": "dataset.patterns, or dataset.binary() in a binary network",
+    "hopfield.cue.Cue": "cue.state",
+    "hopfield.dynamics.Retrieval": "found.state",
+}
+"""What to give instead of an object of this library where a tensor is wanted."""
 
 
 class HopfieldError(ValueError):
@@ -77,7 +86,8 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     if isinstance(value, str) and value in valid:
         return value
     text = value.lower()[:80] if isinstance(value, str) else ""
-    near = difflib.get_close_matches(text, valid, n=1)
+    begun = [name for name in valid if text[1:] and name.startswith(text)]
+    near = begun if len(begun) == 1 else difflib.get_close_matches(text, valid, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else "Choose one of them."
     raise OptionError(
         f"{name} must be one of {', '.join(map(repr, valid))}, but is {say(value)}. {hint}"
@@ -94,7 +104,12 @@ def check_flag(name: str, value: object) -> bool:
 
 
 def check_number(
-    name: str, value: object, *, low: float = -math.inf, high: float = math.inf
+    name: str,
+    value: object,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    way: str = "Choose one in this range.",
 ) -> float:
     """Return the real number `value` if low ≤ value ≤ high, else raise a named error."""
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -109,9 +124,7 @@ def check_number(
             "Use math.inf for the limit."
         ) from None
     if not low <= number <= high:  # also false for NaN
-        raise DomainError(
-            f"{name} must be {_range(low, high)}, but is {say(value)}. Choose one in this range."
-        )
+        raise DomainError(f"{name} must be {_range(low, high)}, but is {say(value)}. {way}")
     return number
 
 
@@ -138,9 +151,9 @@ def check_float(name: str, value: object) -> Tensor:
     """Return `value` if it is a dense floating point tensor."""
     tensor = check_dense(name, value)
     if tensor.dtype not in FLOATS:
-        way = f"Use {name}.real, or {name}.abs()" if tensor.is_complex() else f"Use {name}.float()"
         raise InputTypeError(
-            f"{name} must be floating point (float16 to float64), but is {_dtype(tensor)}. {way}."
+            f"{name} must be floating point (float16 to float64), but is {_dtype(tensor)}. "
+            f"{_to_float(name, tensor)}"
         )
     return tensor
 
@@ -243,29 +256,6 @@ def check_device(name: str, value: Tensor, device: torch.device) -> Tensor:
     return value
 
 
-def check_place(name: str, value: object) -> torch.device | None:
-    """Return `value` as a device, if this machine has it; None for None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (str, int, torch.device)):
-        raise InputTypeError(
-            f"{name} must be the name of a device, but is {say(value)}. Use for instance 'cpu'."
-        )
-    shown = say(str(value)) if isinstance(value, torch.device) else say(value)
-    try:
-        place = torch.empty(0, device=value).device
-    except (RuntimeError, AssertionError, OverflowError, TypeError, ValueError):
-        raise DeviceError(
-            f"{name} must be one that this machine has, but is {shown}. Use for instance 'cpu'."
-        ) from None
-    if place.type == "meta":
-        raise DeviceError(
-            f"{name} must hold numbers, but is {shown}, where tensors have none. "
-            "Use for instance 'cpu'."
-        )
-    return place
-
-
 def check_dtype(name: str, value: object) -> torch.dtype:
     """Return `value` if it is a dtype the library computes with."""
     if not isinstance(value, torch.dtype) or value not in FLOATS:
@@ -275,18 +265,6 @@ def check_dtype(name: str, value: object) -> torch.dtype:
             "Use for instance torch.float32."
         )
     return value
-
-
-def check_convertible(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return `value` as `dtype` if that can hold it."""
-    converted = value.to(dtype)
-    if not bool(torch.isfinite(converted).all()):
-        raise DomainError(
-            f"{name} must fit into {_dtype(converted)}, whose largest number is "
-            f"{torch.finfo(dtype).max:.3g}, but the largest entry is "
-            f"{value.abs().max().item():.3g}. Scale {name} down before."
-        )
-    return converted
 
 
 def check_binary(name: str, value: Tensor, *, zero: bool = False) -> Tensor:
@@ -301,8 +279,18 @@ def check_binary(name: str, value: Tensor, *, zero: bool = False) -> Tensor:
     wrong = value[~valid][0].item()
     if bool(((value == 0) | (value == 1)).all()):
         way = f"These look like 0/1: convert them with 2 * {name} - 1."
+    elif not zero:
+        way = (
+            f"Binarise them first, for instance with torch.where({name} > 0, 1.0, -1.0); "
+            "a data set does so by dataset.binary()."
+        )
+    elif bool((value >= 0).all()):
+        way = (
+            "Binarise images before entries are hidden, for instance with "
+            f"torch.where({name} > 0, 1.0, -1.0) or dataset.binary()."
+        )
     else:
-        way = f"Binarise them first, for instance with torch.where({name} > 0, 1.0, -1.0)."
+        way = f"Binarise it with {name}.sign(), where 0 stays unknown."
     raise DomainError(f"{name} must be {allowed} in every entry, but contains {wrong:.7g}. {way}")
 
 
@@ -339,13 +327,46 @@ def _dtype(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
+def _to_float(name: str, value: Tensor) -> str:
+    """How to make floating point of a tensor that is not."""
+    if value.is_complex():
+        return f"Use {name}.real, or {name}.abs()."
+    if name in ("patterns", "cue", "state") and bool(((value == 0) | (value == 1)).all()):
+        return f"Use {name}.float(), or in a binary network, for ±1, 2 * {name}.float() - 1."
+    return f"Use {name}.float()."
+
+
 def _to_tensor(name: str, value: object) -> str:
-    """How to make a tensor of what is none."""
-    if type(value).__module__ == "numpy":
-        return f"Use torch.as_tensor({name})."
-    if isinstance(value, (list, tuple, range, int, float)):
-        return f"Use torch.tensor({name})."
-    return "Give a torch.Tensor of numbers."
+    """How to make a tensor of what is none: what is printed works at once."""
+    kind = f"{type(value).__module__}.{type(value).__name__}"
+    if kind in OWN:
+        step = ", or retrieve(cue, steps=1), which heeds its mask" if name == "state" else ""
+        return f"Give {OWN[kind]}{step if kind.endswith('Cue') else ''}."
+    if hasattr(value, "to_numpy"):
+        return f"Use torch.tensor({name}.to_numpy(), dtype=torch.float32)."
+    if isinstance(value, (list, tuple)) and value:
+        if all(isinstance(part, Tensor) for part in value):
+            alike = len({part.shape for part in value}) == 1
+            return f"Use torch.stack({name})." if alike else "Give rows of one length."
+        if all(isinstance(part, numpy.ndarray) and part.ndim for part in value):
+            return f"Use torch.tensor(numpy.stack({name}), dtype=torch.float32)."
+    numbers = isinstance(value, (list, tuple, range, numpy.ndarray))
+    return _of_numbers(name, value) if numbers else "Give a torch.Tensor of numbers."
+
+
+def _of_numbers(name: str, value: object) -> str:
+    """How to make a tensor of a list or an array."""
+    array = isinstance(value, numpy.ndarray)
+    try:
+        made = torch.from_numpy(value.copy()) if array else torch.tensor(value)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        if name == "values":
+            codes = "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"
+            return f"Give whole numbers, for names the places among them: {codes}."
+        return "Give rows of numbers, all of one length."
+    dtype = "" if made.is_floating_point() or name == "values" else ", dtype=torch.float32"
+    dtype = ", dtype=torch.bool" if name == "known" else dtype
+    return f"Use torch.{'as_tensor' if array else 'tensor'}({name}{dtype})."
 
 
 def _to_number(name: str, value: object, example: str) -> str:
@@ -358,4 +379,6 @@ def _to_number(name: str, value: object, example: str) -> str:
 def _range(low: float, high: float) -> str:
     if low == -math.inf:
         return "a number" if high == math.inf else f"at most {high:g}"
+    if high == sys.float_info.max:
+        return f"finite and at least {low:g}"
     return f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"

@@ -20,7 +20,6 @@ from ..errors import (
     InputTypeError,
     OptionError,
     ShapeError,
-    check_convertible,
     check_dense,
     check_device,
     check_dim,
@@ -30,13 +29,13 @@ from ..errors import (
     check_integer,
     check_number,
     check_patterns,
-    check_place,
     check_size,
     check_tensor,
 )
 from ..separation import Separation
 from ..similarity import Similarity
 from ..stores import Store
+from .options import check_convertible, check_place
 from .query import Query, check_indices, computing_dtype, fitting, make_query
 
 MEMORIES: dict[str, type["Memory"]] = {}

@@ -1,5 +1,6 @@
 """The classical binary network: Hebb, Storkey, pseudo-inverse and covariance couplings."""
 
+import sys
 from typing import Any
 
 import torch
@@ -63,7 +64,9 @@ class ClassicalHopfield(Memory):
         self.rule = check_choice("rule", rule, RULES)
         self.diagonal = check_flag("diagonal", diagonal)
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
-        self.temperature = check_number("temperature", temperature, low=0.0, high=1e300)
+        self.temperature = check_number(
+            "temperature", temperature, low=0.0, high=sys.float_info.max
+        )
         if thresholds is not None and check_tensor("thresholds", thresholds).ndim != 1:
             raise ShapeError(
                 "thresholds must have shape (dim,), one a unit, but have shape "
@@ -157,8 +160,8 @@ class ClassicalHopfield(Memory):
             return None
         return (
             f"{after} patterns of {dim} entries exceed the capacity of Hebb's rule, about "
-            f"0.138·{dim} = {limit:.0f} random patterns. rule='pseudo_inverse' holds up to {dim}, "
-            "DenseHopfield many more."
+            f"{int(limit)} random ones (0.138·{dim}). Use rule='pseudo_inverse', which holds up to "
+            f"{dim} independent ones, or DenseHopfield, which holds many more."
         )
 
     def _check_state(self, name: str, state: Tensor) -> Tensor:

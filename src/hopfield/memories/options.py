@@ -9,7 +9,14 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ..dynamics import Reading, Retrieval
-from ..errors import InputTypeError, OptionError, check_choice, say
+from ..errors import (
+    DeviceError,
+    DomainError,
+    InputTypeError,
+    OptionError,
+    check_choice,
+    say,
+)
 from ..separation import Separation, Softmax
 
 SEPARATIONS = ("Softmax", "Sparsemax", "Entmax", "TopK", "Polynomial", "RectifiedPolynomial")
@@ -22,6 +29,11 @@ def scalar_separation(beta: object, separation: object) -> Separation:
         raise OptionError(
             "beta= and separation= must not both be given: beta= is shorthand for "
             "separation=Softmax(beta). Leave one of them out."
+        )
+    if isinstance(beta, Separation):
+        raise InputTypeError(
+            f"beta must be a number, but is {say(beta)}, which is a separation. "
+            f"Give it by name: separation={type(beta).__name__}(…)."
         )
     if separation is None:
         separation = Softmax(1.0 if beta is None else beta)  # type: ignore[arg-type]
@@ -48,6 +60,41 @@ def plain_softmax(separation: Softmax) -> Softmax:
     """The same with β as a plain number, for decisions that no gradient passes."""
     beta = separation.beta
     return Softmax(float(beta.detach())) if isinstance(beta, Tensor) else separation
+
+
+def check_place(name: str, value: object) -> torch.device | None:
+    """Return `value` as a device, if this machine has it; None for None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, torch.device)):
+        raise InputTypeError(
+            f"{name} must be the name of a device, but is {say(value)}. Use for instance 'cpu'."
+        )
+    shown = say(str(value)) if isinstance(value, torch.device) else say(value)
+    try:
+        place = torch.empty(0, device=value).device
+    except (RuntimeError, AssertionError, OverflowError, TypeError, ValueError):
+        raise DeviceError(
+            f"{name} must be one that this machine has, but is {shown}. Use for instance 'cpu'."
+        ) from None
+    if place.type == "meta":
+        raise DeviceError(
+            f"{name} must hold numbers, but is {shown}, where tensors have none. "
+            "Use for instance 'cpu'."
+        )
+    return place
+
+
+def check_convertible(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return `value` as `dtype` if that can hold it."""
+    converted = value.to(dtype)
+    if not bool(torch.isfinite(converted).all()):
+        raise DomainError(
+            f"{name} must fit into {str(dtype).removeprefix('torch.')}, whose largest number is "
+            f"{torch.finfo(dtype).max:.3g}, but the largest entry is "
+            f"{value.abs().max().item():.3g}. Scale {name} down before."
+        )
+    return converted
 
 
 def sweep_order(

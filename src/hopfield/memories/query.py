@@ -157,10 +157,13 @@ def check_indices(indices: object, count: int) -> Tensor:
 def _listed(indices: Tensor) -> list[int]:
     """The entries of a tensor of row numbers."""
     if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
-        way = "nonzero().flatten()" if indices.dtype == torch.bool else "long()"
+        way = "Use indices.nonzero().flatten()."
+        if indices.dtype != torch.bool:
+            places = "(memory.patterns == row).all(1).nonzero().flatten()"
+            way = f"Give for instance [0, 2]; the places of a row are {places}."
         raise InputTypeError(
-            f"indices must be whole numbers, but are {str(indices.dtype).removeprefix('torch.')}. "
-            f"Use indices.{way}."
+            "indices must be whole numbers, the places of stored patterns, but are "
+            f"{str(indices.dtype).removeprefix('torch.')}. {way}"
         )
     if indices.ndim > 1:
         raise ShapeError(

@@ -100,14 +100,19 @@ class Separation(ABC):
 
 
 def check_parameter(
-    name: str, value: object, low: float, high: float = torch.inf
+    name: str,
+    value: object,
+    low: float,
+    high: float = torch.inf,
+    way: str = "Choose one in this range.",
 ) -> float | Tensor:
     """Return `value` if it is a number, or a floating tensor of them, in range."""
     if not isinstance(value, Tensor):
-        return check_number(name, value, low=low, high=high)
+        return check_number(name, value, low=low, high=high, way=way)
     inside = (check_float(name, value) >= low) & (value <= high)
     if not bool(inside.all()):
-        check_number(f"every entry of {name}", value[~inside][0].item(), low=low, high=high)
+        wrong = value[~inside][0].item()
+        check_number(f"every entry of {name}", wrong, low=low, high=high, way=way)
     return value
 
 

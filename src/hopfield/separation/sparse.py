@@ -101,7 +101,8 @@ class Entmax(_Tsallis):
 
     def __post_init__(self) -> None:
         """Check α and β."""
-        object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE))
+        way = "Choose one in this range; α = 1 is Softmax."
+        object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE, way))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
     def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
