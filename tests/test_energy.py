@@ -20,7 +20,9 @@ from hopfield import (
     TopK,
     energy,
     rules,
+    units,
 )
+from hopfield import similarity as similarities
 
 Floats = list[float]
 SCHEDULES = ("synchronous", "asynchronous")
@@ -230,3 +232,54 @@ def test_a_rule_s_matrix_has_an_energy():
     memory.store(patterns[:1])
     coupling = rules.hebbian(patterns[:1])
     torch.testing.assert_close(energy.classical(patterns, coupling), memory.energy(patterns))
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("name", SIMPLEX)
+def test_a_network_of_pure_functions(name, similarity):
+    """Scores, potential, energy and step from plain tensors are those of a memory."""
+    separation, _ = POTENTIALS[name]
+    rows = torch.randn(6, 5, generator=seeded(0), dtype=torch.float64)
+    states = torch.randn(2, 3, 5, generator=seeded(1), dtype=torch.float64)
+    memory = ModernHopfield(separation=separation, similarity=similarity)
+    memory.store(rows)
+    scores = getattr(similarities, similarity)(rows, states)
+    potential, largest = separation.potential(scores), rows.norm(dim=1).max()
+    found = energy.modern(states, potential, largest, similarity)
+    torch.testing.assert_close(found, memory.energy(states), rtol=0, atol=1e-12)
+    torch.testing.assert_close(separation(scores) @ rows, memory.update(states))
+    bare = energy.modern(states, potential, similarity=similarity)
+    constant = largest**2 / 2 if similarity == "dot" else torch.zeros(())
+    torch.testing.assert_close(found - bare, constant.double().expand(2, 3))
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_a_dense_energy_of_pure_functions(name):
+    separation, _ = POTENTIALS[name]
+    rows, states = signs(6, 9, generator=seeded(0)), signs(7, 9, generator=seeded(1))
+    memory = DenseHopfield(separation=separation)
+    memory.store(rows.double())
+    scores = similarities.dot(rows.double(), states.double())
+    found = energy.dense(separation.potential(scores))
+    torch.testing.assert_close(found, memory.energy(states.double()), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("rule", rules.RULES)
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_sweeps_of_a_matrix_are_those_of_the_memory(rule, diagonal):
+    """By all units at once with the diagonal as it is; one by one without it."""
+    rows, states = signs(3, 24, generator=seeded(0)), signs(40, 24, generator=seeded(1))
+    thresholds = torch.linspace(-0.3, 0.3, 24)
+    matrix = getattr(rules, rule)(rows, diagonal)
+    for schedule in SCHEDULES:
+        memory = ClassicalHopfield(
+            rule, diagonal=diagonal, schedule=schedule, thresholds=thresholds
+        )
+        memory.store(rows)
+        order = None
+        if schedule == "asynchronous":
+            order = torch.randperm(24, generator=seeded(3))
+        found = units.classical_sweep(matrix, states, order, thresholds=thresholds)
+        expected = memory.update(states, generator=seeded(3))
+        assert torch.equal(found, expected)
+        assert not torch.equal(found, states), "premise: something moves"

@@ -7,9 +7,11 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import hopfield
 from source_tree import PACKAGE, ROOT, calls, imports, parse, place, within
 
 SOURCES = "src/hopfield"
@@ -42,6 +44,26 @@ def test_importing_loads_no_extra_and_leaves_the_generators_alone():
     )
     assert done.returncode == 0, done.stderr.strip().splitlines()[-1]
     assert Path(done.stdout.strip()).parent == PACKAGE, "these tests test another tree"
+
+
+def test_the_package_offers_what_it_names_and_no_more():
+    """`__all__` is what there is, beside modules of its own; each name is documented on top."""
+    submodules = {
+        name
+        for name, value in vars(hopfield).items()
+        if isinstance(value, ModuleType) and value.__name__.startswith("hopfield.")
+    }
+    public = {name for name in vars(hopfield) if not name.startswith("_")}
+    assert public - submodules <= set(hopfield.__all__) <= public
+    assert list(hopfield.__all__) == sorted(set(hopfield.__all__), key=_by_case)
+    listed = set(re.findall(r"\w+", hopfield.__doc__))
+    assert set(hopfield.__all__) <= listed
+    for name in hopfield.__all__:
+        assert getattr(hopfield, name).__doc__, name
+
+
+def _by_case(name: str) -> tuple[bool, str]:
+    return not name[0].isupper(), name
 
 
 # Each is the start of a dotted name: "pickle" stands for pickle.loads as well.

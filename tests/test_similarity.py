@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cases import seeded
+from hopfield import similarity
 from hopfield.similarity import SIMILARITIES
 from hopfield.stores import Block
 
@@ -66,6 +67,31 @@ def test_scores_by_loops(name, kind, batch):
     single = SIMILARITIES[name](Block(0, rows.float()), states.float(), known)
     torch.testing.assert_close(single, wanted.float(), rtol=1e-5, atol=1e-5)
     assert single.dtype == torch.float32
+
+
+@every_similarity
+@pytest.mark.parametrize("kind", ["none", "shared", "each"])
+@pytest.mark.parametrize("batch", [(), (2, 3)])
+def test_scores_of_plain_tensors_by_loops(name, kind, batch):
+    """The public functions: rows as a tensor, NaN where an entry is hidden."""
+    rows = torch.randn(5, 9, generator=seeded(0), dtype=torch.float64)
+    states = torch.randn(*batch, 9, generator=seeded(1), dtype=torch.float64)
+    known = masks(kind, batch, 9)
+    wanted = expected(name, rows, states, known)
+    shown = states if known is None else torch.where(known, states, torch.nan)
+    score = getattr(similarity, name)
+    torch.testing.assert_close(score(rows, shown, known), wanted, rtol=1e-12, atol=1e-12)
+    half = score(rows.half(), shown.bfloat16(), known)
+    assert half.dtype == torch.float32
+    rounded = expected(name, rows.half().double(), states.bfloat16().double(), known)
+    torch.testing.assert_close(half, rounded.float(), rtol=1e-5, atol=1e-5)
+
+
+@every_similarity
+def test_scores_of_plain_tensors_have_gradients(name):
+    rows = torch.randn(3, 4, generator=seeded(0), dtype=torch.float64, requires_grad=True)
+    states = torch.randn(2, 4, generator=seeded(1), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(getattr(similarity, name), (rows, states))
 
 
 @every_similarity

@@ -1,15 +1,27 @@
 """Associative memory in PyTorch: store patterns, retrieve them from damaged cues, read the energy.
 
-Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield; load() reads one from a file
+Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; load reads a file
 Questions:    Cue in, Retrieval out
-Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial
-Functions:    attention, backend; the modules energy, rules, similarity, separation
+Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
+Functions:    attention, backend; the modules energy, rules, similarity, separation, units
 Around them:  the modules data, corruption, metrics, synthetic
+Mistakes:     HopfieldError and CapacityWarning; the module errors
 """
 
-from importlib.metadata import version
+from importlib.metadata import version as _version
 
-from . import corruption, data, energy, errors, metrics, rules, separation, similarity, synthetic
+from . import (
+    corruption,
+    data,
+    energy,
+    errors,
+    metrics,
+    rules,
+    separation,
+    similarity,
+    synthetic,
+    units,
+)
 from .cue import Cue
 from .dynamics import Retrieval
 from .errors import CapacityWarning, HopfieldError
@@ -26,7 +38,7 @@ from .separation import (
     TopK,
 )
 
-__version__ = version("hopfield")
+__version__ = _version("hopfield")
 
 __all__ = [
     "CapacityWarning",
@@ -56,4 +68,5 @@ __all__ = [
     "separation",
     "similarity",
     "synthetic",
+    "units",
 ]

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from . import kernels
+from .errors import ShapeError, check_tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,6 +245,17 @@ class Full(Coupling):
         )
         seconds = len(visits.order) * (2e-9 + 2e-11 * len(self.entries))
         kernels.in_parts(len(state), len(state) * seconds, work)
+
+
+def check_square(name: str, value: object) -> Tensor:
+    """Return `value` if it is a floating point matrix `(dim, dim)`."""
+    matrix = check_tensor(name, value)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ShapeError(
+            f"{name} must have shape (dim, dim), but has shape {tuple(matrix.shape)}. "
+            "Use for instance rules.hebbian(patterns)."
+        )
+    return matrix
 
 
 def _overlaps(fields: Fields) -> Tensor:

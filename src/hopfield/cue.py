@@ -69,7 +69,7 @@ def check_known(known: object, state: Tensor) -> Tensor:
         )
     if known.device != state.device:
         raise DeviceError(
-            f"known must be on the cue's device, {state.device}, but is on {known.device}. "
+            f"known must be on the state's device, {state.device}, but is on {known.device}. "
             f"Use known.to({str(state.device)!r})."
         )
     try:
@@ -77,7 +77,7 @@ def check_known(known: object, state: Tensor) -> Tensor:
     except RuntimeError:
         turned = known.ndim == 2 and known.T.shape == state.shape
         raise ShapeError(
-            f"known must broadcast to the cue's shape {tuple(state.shape)}, but has shape "
+            f"known must broadcast to the state's shape {tuple(state.shape)}, but has shape "
             f"{tuple(known.shape)}. "
             + ("Did you mean known.T?" if turned else "Give one mask for all, or one mask a cue.")
         ) from None

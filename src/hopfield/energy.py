@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .coupling import Coupling, Full
+from .coupling import Coupling, Full, check_square
+from .errors import ShapeError, check_choice, check_dim, check_float
 from .similarity import SIMILARITIES
 
 
@@ -21,22 +22,40 @@ def classical(
         coupling: W, as `rules.hebbian` and the other rules return it, or a `Coupling`.
         thresholds: b; None is 0.
         units: `coupling.fields(state).units` where it is known.
+
+    Raises:
+        ShapeError, InputTypeError: where these do not fit one another.
     """
-    if isinstance(coupling, Tensor):
-        coupling = Full(coupling)
+    check_float("state", state)
+    if not isinstance(coupling, Coupling):
+        coupling = Full(check_square("coupling", coupling))
+        check_dim("state", state, len(coupling.entries))
+        state = state.to(torch.promote_types(state.dtype, coupling.dtype))
+    if thresholds is not None and check_float("thresholds", thresholds).shape != state.shape[-1:]:
+        raise ShapeError(
+            f"thresholds must have shape ({state.shape[-1]},), one a unit, but have shape "
+            f"{tuple(thresholds.shape)}. Give one number for each unit."
+        )
     value = -coupling.quadratic(state, units) / 2
     return value if thresholds is None else value + (state * thresholds).sum(-1)
 
 
 def dense(potential: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """E = −F(Xx) (Krotov & Hopfield 2016; Demircigil et al. 2017 with F = β⁻¹ log mean exp)."""
-    return -potential
+    """E = −F(Xx) (Krotov & Hopfield 2016; Demircigil et al. 2017 with F = β⁻¹ log mean exp).
+
+    Args:
+        potential: F, as `separation.potential(similarity.dot(patterns, state))` gives it.
+
+    Raises:
+        InputTypeError: where it is no floating point tensor.
+    """
+    return -check_float("potential", potential)
 
 
 def modern(
     state: Float[Tensor, "*batch dim"],
     potential: Float[Tensor, "*batch"],
-    largest_norm: Float[Tensor, ""],
+    largest_norm: Float[Tensor, ""] | float = 0.0,
     similarity: str = "dot",
     known: Tensor | None = None,
 ) -> Float[Tensor, "*batch"]:
@@ -48,12 +67,22 @@ def modern(
 
     Args:
         state: x, `(*batch, dim)`.
-        potential: F(s(x)), normalised to F(0) = 0.
-        largest_norm: M = max ‖x_μ‖.
+        potential: F(s(x)), `(*batch)`, as `separation.potential(similarity.dot(patterns, state))`
+            gives it.
+        largest_norm: M = max ‖x_μ‖; 0 leaves the constant out.
         similarity: name of the similarity the scores came from.
         known: mask m where only known entries counted in s; then R = ½‖m⊙x‖².
+
+    Raises:
+        ShapeError, InputTypeError, OptionError: where these do not fit one another.
     """
-    if SIMILARITIES[similarity] is not SIMILARITIES["dot"]:
+    check_float("state", state)
+    if check_float("potential", potential).shape != state.shape[:-1]:
+        raise ShapeError(
+            f"potential must have shape {tuple(state.shape[:-1])}, one number a state, but has "
+            f"shape {tuple(potential.shape)}. Use separation.potential(scores)."
+        )
+    if check_choice("similarity", similarity, SIMILARITIES) != "dot":
         return -potential
     own = state if known is None else torch.where(known, state, 0.0)
-    return own.square().sum(-1) / 2 - potential + largest_norm.square() / 2
+    return own.square().sum(-1) / 2 - potential + largest_norm**2 / 2

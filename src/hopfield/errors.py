@@ -221,7 +221,7 @@ def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
     if value.ndim and value.shape[-1] == dim:
         return value
     message = (
-        f"{name} must end in dim={dim}, the length of this memory's patterns, "
+        f"{name} must end in dim={dim}, the length of the patterns, "
         f"but has shape {tuple(value.shape)}."
     )
     if value.ndim == 2 and value.shape[0] == dim:

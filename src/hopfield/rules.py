@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .coupling import Coupling, Full, LowRank
-from .errors import check_patterns
+from .coupling import Coupling, Full, LowRank, check_square
+from .errors import check_choice, check_device, check_dim, check_flag, check_patterns
 
 GATHERED = 96
 """The most patterns that Storkey's rule adds to W at once."""
@@ -22,16 +22,16 @@ EXACT_INTEGERS = {torch.float32: 2**24, torch.float64: 2**53}
 
 def hebbian(patterns: Float[Tensor, "n dim"], diagonal: bool = False) -> Float[Tensor, "dim dim"]:
     """W = XᵀX/N (Hopfield 1982), without its diagonal n/N unless `diagonal`."""
-    check_patterns("patterns", patterns)
-    return _hebbian(_wide(patterns), diagonal).matrix()
+    rows = _wide(check_patterns("patterns", patterns))
+    return _hebbian(rows, check_flag("diagonal", diagonal)).matrix()
 
 
 def covariance(
     patterns: Float[Tensor, "n dim"], diagonal: bool = False
 ) -> Float[Tensor, "dim dim"]:
     """W = (X − a)ᵀ(X − a)/N, a the mean of all entries: for biased patterns (Amit et al. 1987)."""
-    check_patterns("patterns", patterns)
-    return _covariance(_wide(patterns), diagonal).matrix()
+    rows = _wide(check_patterns("patterns", patterns))
+    return _covariance(rows, check_flag("diagonal", diagonal)).matrix()
 
 
 def pseudo_inverse(
@@ -41,8 +41,8 @@ def pseudo_inverse(
 
     Where patterns depend linearly on one another, the projection on what they span.
     """
-    check_patterns("patterns", patterns)
-    return _pseudo_inverse(_wide(patterns), diagonal).matrix()
+    rows = _wide(check_patterns("patterns", patterns))
+    return _pseudo_inverse(rows, check_flag("diagonal", diagonal)).matrix()
 
 
 def storkey(
@@ -61,8 +61,12 @@ def storkey(
         diagonal: keep W_ii, which follows the same formula; it never enters another entry.
         start: W of the patterns stored before; None is W = 0.
     """
-    size = check_patterns("patterns", patterns).shape[-1]
-    rows = _wide(patterns)
+    rows = _wide(check_patterns("patterns", patterns))
+    check_flag("diagonal", diagonal)
+    size = rows.shape[-1]
+    if start is not None:
+        check_dim("start", check_square("start", start), size)
+        check_device("start", start, rows.device)
     weights = rows.new_zeros(size, size) if start is None else start.to(rows.dtype).clone()
     gathered = max(1, min(GATHERED, size // 3))  # more, and (1 + 2/N)ⁿ > 2 costs digits
     for part in rows.split(gathered):
@@ -131,7 +135,7 @@ def orthonormal(
     By Cholesky of the Gram matrix of what is left of the rows, or, where they depend on one
     another, by its eigenvalues above a cut-off. QᵀQ = Xᵀ(XXᵀ)⁻¹X.
     """
-    left = rows.double()
+    left = check_patterns("rows", rows).double()
     size = left.square().sum(-1).amax()
     if basis is not None:
         known = basis.double()
@@ -164,8 +168,8 @@ RULES = (*LOW_RANK, "storkey")
 
 def coupling(rule: str, patterns: Float[Tensor, "n dim"], diagonal: bool) -> Coupling:
     """The coupling of `patterns` by `rule`: low rank while its rank is below dim/2, else W."""
-    if rule == "storkey":
-        return _rounded(storkey(patterns, diagonal))
+    if check_choice("rule", rule, RULES) == "storkey":
+        return rounded(storkey(patterns, diagonal))
     return _cheapest(LOW_RANK[rule](_wide(patterns), diagonal))
 
 
@@ -175,7 +179,7 @@ def grown(
     """The coupling of all `patterns`, from that of the first `learned` where the rule allows it."""
     added = _wide(patterns)[learned:]
     if rule == "storkey" and isinstance(old, Full):
-        return _rounded(storkey(added, diagonal, start=old.entries))
+        return rounded(storkey(added, diagonal, start=old.entries))
     if rule == "hebbian" and isinstance(old, Full) and old.entries.dtype == added.dtype:
         new = _hebbian(added, diagonal)
         return Full(old.entries + new.unscaled(), old.scale)
@@ -191,8 +195,8 @@ def _cheapest(low_rank: LowRank) -> Coupling:
     return Full(low_rank.unscaled(), low_rank.scale, low_rank.slack)
 
 
-def _rounded(weights: Tensor) -> Full:
-    """W of real numbers."""
+def rounded(weights: Tensor) -> Full:
+    """W of real numbers: a field is zero where it is no larger than rounding."""
     return Full(weights, slack=_rounding(weights.norm(dim=-1), weights))
 
 

@@ -1,15 +1,23 @@
 """Similarities: how much a stored pattern has in common with a state.
 
-Each takes a block of rows x_μ and states x and returns the scores s, `(*batch, n)`. With a mask m
-(`known`, True where an entry is known) only known entries count; m broadcasts to the states.
-All but Manhattan need nothing of the rows but two products, so packed rows can serve them too.
+Each takes rows x_μ, `(n, dim)`, and states x, `(*batch, dim)`, and returns the scores s,
+`(*batch, n)`, in float32 at least: `separation(euclidean(patterns, state)) @ patterns` is one
+update. With a mask m (`known`, True where an entry is known) only known entries count; m broadcasts
+to the states. Readouts give a block instead of a tensor: all but Manhattan need nothing of the rows
+but two products, so that packed rows can serve them too.
+
+Raises, where the rows are a tensor: ShapeError, InputTypeError, DeviceError, DomainError.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from .cue import check_known
+from .errors import check_device, check_dim, check_finite, check_float, check_patterns, check_size
 
 
 @runtime_checkable
@@ -30,31 +38,53 @@ class RowProducts(Protocol):
 Similarity = Callable[[RowProducts, Tensor, Tensor | None], Tensor]
 
 
-def dot(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """Rows of no store, in the precision that is computed in."""
+
+    rows: Tensor
+
+    def scores(self, state: Tensor) -> Tensor:
+        """X·x."""
+        return state @ self.rows.T.to(state.dtype)
+
+    def squares(self, mask: Tensor | None) -> Tensor:
+        """Σ_i m_i x_μi²."""
+        squared = self.rows.square()
+        return squared.sum(-1) if mask is None else mask @ squared.T.to(mask.dtype)
+
+
+def dot(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None) -> Tensor:
     """s_μ = Σ_i m_i x_μi x_i."""
+    block, state = _given(patterns, state, known)
     return block.scores(_masked(state, known))
 
 
-def euclidean(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Tensor:
+def euclidean(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None) -> Tensor:
     """s_μ = −½ Σ_i m_i (x_μi − x_i)², as a dot product with one bias a pattern.
 
     Needs X·x and Σ m x_μ²; the subtraction costs up to M²·eps, as architecture.md's slack allows.
     """
+    block, state = _given(patterns, state, known)
     masked = _masked(state, known)
     own = (masked * state).sum(-1, keepdim=True)
     scores = block.scores(masked).sub_((block.squares(_as(known, state)) + own) / 2)
     return scores.clamp_max(0) if scores.requires_grad else scores.clamp_(max=0)
 
 
-def cosine(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Tensor:
+def cosine(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None) -> Tensor:
     """s_μ = x_μ·x / (‖x_μ‖ ‖x‖) over known entries; 0 where either is the zero vector."""
+    block, state = _given(patterns, state, known)
     masked = _masked(state, known)
     norms = block.squares(_as(known, state)).sqrt()
     return _ratio(block.scores(masked), norms, masked.norm(dim=-1, keepdim=True))
 
 
-def correlation(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Tensor:
+def correlation(
+    patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None
+) -> Tensor:
     """s_μ = Pearson correlation of x_μ and x over known entries; 0 where either is constant."""
+    block, state = _given(patterns, state, known)
     # In float64: of rows far from 0 the variance is a small difference of large sums.
     mask = (state.new_ones(state.shape[-1]) if known is None else known).double()
     exact = state.double()
@@ -71,8 +101,9 @@ def correlation(block: RowProducts, state: Tensor, known: Tensor | None = None) 
     return _ratio(block.scores(centred.to(state.dtype)), spread, own)
 
 
-def manhattan(block: RowProducts, state: Tensor, known: Tensor | None = None) -> Tensor:
+def manhattan(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None) -> Tensor:
     """s_μ = −Σ_i m_i |x_μi − x_i|."""
+    block, state = _given(patterns, state, known)
     rows = block.rows.to(torch.promote_types(block.rows.dtype, state.dtype))
     flat = state.reshape(-1, state.shape[-1]).to(rows.dtype)
     if known is None or not len(flat):
@@ -95,6 +126,22 @@ SIMILARITIES: dict[str, Similarity] = {
     "manhattan": manhattan,
 }
 """Every similarity by name."""
+
+
+def _given(
+    patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None
+) -> tuple[RowProducts, Tensor]:
+    """Rows as a block, and states in its precision; what is no block comes from outside."""
+    if not isinstance(patterns, Tensor) and hasattr(type(patterns), "scores"):
+        return patterns, state
+    rows = check_size("patterns", check_patterns("patterns", patterns))
+    state = check_dim("state", check_float("state", state), rows.shape[-1])
+    check_device("state", state, rows.device)
+    if known is not None:
+        known = check_known(known, state)
+    shown = check_finite("state", _masked(state, known))
+    wide = torch.promote_types(torch.promote_types(rows.dtype, state.dtype), torch.float32)
+    return Plain(rows.to(wide)), check_size("state", shown.to(wide))
 
 
 def _masked(state: Tensor, known: Tensor | None) -> Tensor:

@@ -16,11 +16,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from . import kernels
-from .coupling import Coupling, Fields, Visits
+from .coupling import Coupling, Fields, Visits, check_square
+from .errors import DomainError, check_binary, check_device, check_dim, check_tensor
 from .exact import exact_signs
 from .packing import pack
 from .readout import Block, all_scores, read
-from .rules import EXACT_INTEGERS
+from .rules import EXACT_INTEGERS, rounded
 from .separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax
 from .similarity import RowProducts, dot
 
@@ -50,10 +51,11 @@ def thermal_cut(temperature: float, noise: Float[Tensor, "*batch"]) -> Float[Ten
 
 
 def classical_sweep(
-    coupling: Coupling,
-    thresholds: Float[Tensor, " dim"] | None,
+    coupling: Coupling | Float[Tensor, "dim dim"],
     state: Float[Tensor, "batch dim"],
-    order: Int[Tensor, " visits"] | None,
+    order: Int[Tensor, " visits"] | None = None,
+    *,
+    thresholds: Float[Tensor, " dim"] | None = None,
     held: Bool[Tensor, "batch dim"] | None = None,
     thermal: tuple[float, Float[Tensor, "batch dim"]] | None = None,
     fields: Fields | None = None,
@@ -61,17 +63,23 @@ def classical_sweep(
     """One sweep of the classical network.
 
     Args:
-        coupling: W.
-        thresholds: b; None is 0.
+        coupling: W, symmetric, or a `Coupling`. Of W itself one unit after another feels no
+            diagonal, and all at once feel all of it.
         state: x, entries −1, 0 or +1: exact in the coupling's precision.
         order: the units in the order of their visits; None is synchronous.
+        thresholds: b; None is 0.
         held: units that keep their value.
         thermal: temperature T and uniform noise, for Glauber dynamics.
         fields: `coupling.fields(state)` where it is known, in the coupling's precision; used up.
 
     Returns:
         The next state; `state` is left alone.
+
+    Raises:
+        ShapeError, InputTypeError, DomainError: where W and the state do not fit.
     """
+    if not isinstance(coupling, Coupling):
+        coupling = _coupling(coupling, state, order)
     exact = state.to(coupling.dtype, copy=True)
     fields = coupling.fields(exact) if fields is None else fields
     cut = None if thermal is None else thermal_cut(*thermal)
@@ -86,6 +94,20 @@ def classical_sweep(
     else:
         _visit(coupling, fields, exact, visits)
     return exact.to(state.dtype)
+
+
+def _coupling(matrix: Tensor, state: Tensor, order: Tensor | None) -> Coupling:
+    """A matrix from outside as a coupling, if it fits the state."""
+    size = len(check_square("coupling", matrix))
+    if not torch.allclose(matrix, matrix.T, atol=1e-5 * float(matrix.abs().max())):
+        raise DomainError(
+            "coupling must be symmetric, or nothing is descended, but is not. "
+            "Use (coupling + coupling.T) / 2."
+        )
+    check_binary("state", check_dim("state", check_tensor("state", state), size), zero=True)
+    check_device("state", state, matrix.device)
+    whole = rounded(matrix.to(torch.promote_types(matrix.dtype, torch.float32)))
+    return whole if order is None else whole.bare
 
 
 def _visit(coupling: Coupling, fields: Fields, state: Tensor, visits: Visits) -> None:

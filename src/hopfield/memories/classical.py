@@ -119,7 +119,13 @@ class ClassicalHopfield(Memory):
         moving = learned if order is None else learned.bare
         usable = moving is learned and exact.dtype == learned.dtype
         following = classical_sweep(
-            moving, bias, state, order, held, thermal, fields if usable else None
+            moving,
+            state,
+            order,
+            thresholds=bias,
+            held=held,
+            thermal=thermal,
+            fields=fields if usable else None,
         )
         top, index = strongest(self._blocks(state), state, dot)
         return Reading(following, value.to(state.dtype), index, top / state.shape[-1], None)
