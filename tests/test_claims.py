@@ -44,7 +44,7 @@ DECIDED = [
     ("It is guaranteed to reach a global minimum of the energy.", "stationary",
      {"similarity": "dot", "beta": 8.0}, {"lowest_share": 1.0}, {"lowest_share": 0.1}),
     ("With low β there are many metastable mixtures of patterns.", "stationary",
-     {"similarity": "dot"}, {"distinct": 5.0, "stored_share": 0.0}, {"distinct": 1.0}),
+     {"similarity": "dot"}, {"mixtures": 5.0}, {"mixtures": 1.0}),
     ("With large β the only attractors are stored patterns.", "stationary",
      {"similarity": "dot"}, {"stored_share": 1.0}, {"stored_share": 0.3}),
     ("The update minimises the energy it states.", "energies", {},
@@ -82,7 +82,66 @@ def test_between_the_thresholds_a_claim_holds_partly():
 def test_a_claim_without_records_is_not_measured(text):
     row = _row([], text)
     assert row["verdict"] == claims.UNKNOWN
-    assert row["reason"].startswith("no record of")
+    assert row["reason"] == "its experiment is not among these records."
+
+
+def test_a_claim_that_needs_more_images_says_how_many():
+    lines = [line for line in _changed("images", {}, images=60) if line.get("n") != 100]
+    row = _row(lines, "With 100 there is 1 mistake and little other degradation.")
+    assert row["verdict"] == claims.UNKNOWN
+    assert row["reason"] == "needs 100 images; this set has 60."
+
+
+# (claim, experiment, fields, values under which what it explains did not happen)
+NOTHING = [
+    ("With 10 the failures are due to correlated inputs, not to capacity.", "classical",
+     {"n": 10}, {"exact_blind": 1.0}),
+    ("Flipped reconstructions come from the symmetry of the energy.", "flips", {},
+     {"document": 0.0}),
+    ("Binary images must be [−1, 1]; with [0, 1] everything fails.", "encodings",
+     {"case": "±1"}, {"right": 0.0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "experiment", "fields", "values"), NOTHING)
+def test_what_did_not_happen_is_not_explained(text, experiment, fields, values):
+    row = _row(_changed(experiment, fields, **values), text)
+    assert row["verdict"] == claims.UNKNOWN and "score" not in row
+    assert "nothing" in row["reason"] and row["measured"] != "—"
+
+
+# (claim, experiment, fields, values, words of the reason)
+SAID = [
+    ("The dense network makes some mistakes with 100, as patterns are correlated.", "dense",
+     {"n": 100}, {"exact": 0.5}, "no fewer mistakes without the ink"),
+    ("The dense network makes some mistakes with 100, as patterns are correlated.", "dense",
+     {"n": 100}, {"exact": 1.0}, "there are no mistakes;"),
+    ("It is guaranteed to reach a global minimum of the energy.", "stationary",
+     {"similarity": "dot"}, {"distinct": 4.0}, "with 4 ends"),
+    ("With low β there are many metastable mixtures of patterns.", "stationary",
+     {"similarity": "dot"}, {"distinct": 4.0}, "there are 4 different ends"),
+    ("With large β the only attractors are stored patterns.", "stationary",
+     {"similarity": "dot"}, {"stored_kept": 1.0, "stored_kept_sd": 0.0},
+     "stay where they are: 100 %"),
+    ("With 10 the failures are due to correlated inputs, not to capacity.", "classical",
+     {"n": 10, "case": "library"}, {"exact_blind": 1.0}, "only the document's rule fails"),
+    ("Binary images must be [−1, 1]; with [0, 1] everything fails.", "encodings",
+     {"case": "0/1"}, {"right": 1.0}, "times what ±1 does"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "experiment", "fields", "values", "words"), SAID)
+def test_a_reason_follows_its_records(text, experiment, fields, values, words):
+    row = _row(_changed(experiment, fields, **values), text)
+    assert words in row["reason"].replace("\u00a0", " ")
+
+
+def test_the_share_of_mistakes_is_one_of_mistakes():
+    text = "The dense network makes some mistakes with 100, as patterns are correlated."
+    lines = _changed("dense", {"n": 100, "case": "ink"}, exact=0.2)
+    select(lines, "dense", n=100, case="unknown")[0]["exact"] = 0.8
+    reason = _row(lines, text)["reason"].replace("\u00a0", " ")
+    assert reason.startswith("75 % of the mistakes are gone without the ink")
 
 
 def test_every_claim_states_its_thresholds():

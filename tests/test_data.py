@@ -90,6 +90,18 @@ def test_binary_is_ink_above_the_threshold():
             digits.binary(threshold)
 
 
+def test_the_threshold_is_0_where_there_is_a_background_and_the_mean_elsewhere():
+    assert data.load("digits").threshold() == 0.0
+    for zeros, level in ((24, 0.38), (25, 0.0)):  # of 100
+        images = torch.full((1, 10, 10), 0.5)
+        images.view(-1)[:zeros] = 0.0
+        assert data.Dataset(images, None, "made", "a test").threshold() == level
+    with_dark_ink = torch.full((1, 10, 10), 1.0)
+    with_dark_ink[0, 0, :3] = 0.0
+    made = data.Dataset(with_dark_ink, None, "made", "a test")
+    assert (made.binary(made.threshold()) == 1).sum() == 97
+
+
 def test_printing_says_what_it_holds_and_where_it_came_from():
     text = str(data.load("digits"))
     for fact in ("digits", "1797", "8 × 8 = 64", "10 (0, 1, 2", "scikit-learn", "Split: none"):

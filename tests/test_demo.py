@@ -13,6 +13,7 @@ from hopfield.corruption import occlude_half
 from hopfield.errors import DataError
 from hopfield.experiments import baselines, claims, demo, from_scratch, sampling, walkthrough
 from hopfield.experiments.headlines import headline
+from hopfield.experiments.records import find
 
 TIMED = {"loop_ms", "closed_ms", "modern_ms"}
 
@@ -70,7 +71,7 @@ def test_every_claim_is_judged():
 def test_a_small_set_runs_and_leaves_large_sizes_unmeasured():
     lines = quick_demo.run(_dataset(demo.FEWEST_IMAGES, 6, 5))
     rows = {row["case"]: row["verdict"] for row in claims.judge(lines)}
-    assert rows["When 3 digits are stored, retrieval is perfect."] != claims.UNKNOWN
+    assert rows["When 3 images are stored, retrieval is perfect."] != claims.UNKNOWN
     assert rows["With 100 there is 1 mistake and little other degradation."] == claims.UNKNOWN
 
 
@@ -87,6 +88,66 @@ def test_a_small_set_runs_and_leaves_large_sizes_unmeasured():
 def test_unfit_data_are_refused(shape, says):
     with pytest.raises(DataError, match=says):
         demo.check(_dataset(*shape))
+
+
+def _photographs(n, offset=0.2):
+    """Grey images without a black pixel."""
+    images = offset + 0.7 * _dataset(n, 6, 6).images
+    return data.Dataset(images, None, "photographs", "a test")
+
+
+def test_photographs_are_split_at_their_mean_and_not_all_ink():
+    dataset = demo.check(_photographs(60))
+    assert len(dataset.binary().unique(dim=0)) == 1, "premise: at 0 they are all the same"
+    (line,) = walkthrough.images(walkthrough.ImagesConfig(), dataset)
+    assert line["threshold"] == pytest.approx(dataset.patterns.mean().item())
+    assert line["distinct"] == 60 and 0.4 < line["ink"] < 0.6
+    lines = quick_demo.run(dataset, titles=("classical network", "dense network", "encodings"))
+    assert min(line["exact"] for line in lines if line["experiment"] == "dense") < 1.0
+    assert find(lines, "classical", case="document", n=10, patterns="images")["exact_blind"] < 1.0
+    assert find(lines, "encodings", case="±1", n=10)["right"] < 1.0
+
+
+def test_a_record_says_how_many_images_were_stored():
+    lines = quick_demo.run(_photographs(60), titles=("speed", "overflow", "energies"))
+    stored = {line["experiment"]: line["stored"] for line in lines}
+    assert stored == {"speed": 10, "overflow": 60, "energies": 60}
+    reasons = {row["reason"] for row in claims.judge(quick_demo.run(_photographs(60)))}
+    assert "needs 100 images; this set has 60." in reasons
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (torch.full((40, 6, 6), 0.5), "has 1 and 39 copies"),
+        (_photographs(10).images.repeat(4, 1, 1), "has 10 and 30 copies"),
+        (torch.linspace(0.6, 1.0, 40)[:, None, None] * torch.eye(6), "as ±1 .* are only 1"),
+    ],
+)
+def test_images_that_are_all_alike_are_refused(images, says):
+    with pytest.raises(DataError, match=says):
+        demo.check(data.Dataset(images, None, "made", "a test"))
+
+
+def test_the_same_quantity_is_measured_on_the_same_draws():
+    titles = ("classical network", "continuous network", "encodings")
+    steps = [step for step in demo.plan() if step.title in titles]
+    lines = [line for step in steps for line in step.run(_photographs(30))]
+    for n in (1, 2, 3, 10):
+        classical = find(lines, "classical", case="document", n=n, patterns="images")
+        again = find(lines, "encodings", case="±1", n=n)
+        assert (again["right"], again["samples"]) == (
+            classical["exact_blind"],
+            classical["samples"],
+        )
+    continuous = find(lines, "modern", case="document", n=10)
+    again = find(lines, "encodings", case="[0, 1]", n=10)
+    assert (again["right"], again["samples"]) == (continuous["right"], continuous["samples"])
+
+
+def test_a_second_copy_of_the_image_is_as_right_as_the_first():
+    rows = torch.eye(3)[[0, 1, 2, 1]]
+    assert sampling.returned(rows, torch.tensor([0, 3, 1, 1])).tolist() == [True, True, False, True]
 
 
 @pytest.mark.parametrize("shape", [(30, 8, 8), (30, 3, 8, 8), (30, 1, 8, 8)])

@@ -9,7 +9,7 @@ import torch
 
 from hopfield.errors import FileFormatError
 from hopfield.experiments import records
-from hopfield.experiments.wording import amount, listed, number, percent, rate, small
+from hopfield.experiments.wording import amount, bound, listed, number, percent, rate, size, small
 from hopfield.files import write_whole
 
 
@@ -101,8 +101,9 @@ def test_find_names_what_is_missing():
     lines = [{"experiment": "a", "n": 1}, {"experiment": "a", "n": 2}]
     assert records.find(lines, "a", n=2) is lines[1]
     assert records.select(lines, "a") == lines
-    with pytest.raises(records.MissingRecordError, match="n=3"):
+    with pytest.raises(records.MissingRecordError, match="n=3") as missing:
         records.find(lines, "a", n=3)
+    assert missing.value.wanted == {"n": 3}
     with pytest.raises(records.MissingRecordError, match="no record of 'b'"):
         records.select(lines, "b")
 
@@ -143,6 +144,23 @@ def test_a_figure_and_its_deviation_have_the_same_decimals():
     assert amount({"x": -49.4, "x_sd": 0.0}, "x") == "−49.4"
     assert rate({"x": 0.53, "x_sd": 0.216}, "x").replace("\u00a0", " ") == "53.0 ± 21.6 %"
     assert rate({"x": 1.0}, "x").replace("\u00a0", " ") == "100 %"
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("at β = 8 it", "at β_=_8 it"),
+        ("β = 0.5, x ± y", "β_=_0.5, x_±_y"),
+        ("one two = ", "one two = "),
+    ],
+)
+def test_equations_are_held_together(text, held):
+    assert bound(text) == held.replace("_", "\u00a0")
+
+
+def test_the_size_of_an_image_in_words():
+    assert size({"units": 64, "shape": [8, 8]}) == "64 pixels"
+    assert size({"units": 192, "shape": [3, 8, 8]}) == "192 values"
 
 
 def test_small_differences_and_lists():

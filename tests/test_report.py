@@ -10,7 +10,7 @@ import pytest
 
 import quick_demo
 from hopfield import report
-from hopfield.experiments import claims, records
+from hopfield.experiments import claims, from_scratch, records
 
 VOID = {"meta", "link", "br", "img", "hr", "use", "path"}
 
@@ -113,8 +113,54 @@ def test_every_claim_is_on_the_page_with_its_verdict():
         assert row["case"] in text
         assert row["measured"][1:].replace("\u00a0", " ") in text
     counts = Counter(row["verdict"] for row in claims.judge(quick_demo.lines()))
+    said = {verdict: (verdict, plural) for verdict, _, plural in report.KINDS}
     for verdict, count in counts.items():
-        assert f"{count} {verdict}" in text
+        assert f" {count} {said[verdict][count > 1]} " in text
+
+
+def _with(experiment, fields, **values):
+    """The page with `values` in the records of `experiment` that match."""
+    lines = copy.deepcopy(list(quick_demo.lines()))
+    for line in records.select(lines, experiment, **fields):
+        assert set(values) <= set(line), "premise: the fields exist"
+        line.update(values)
+    return _text(report.page(records.header(data="digits"), lines))
+
+
+# (experiment, fields, values, what the page then says, what it says otherwise)
+SAYINGS = [
+    ("images", {}, {"threshold": 0.47}, "every pixel above the mean, 0.47", "every pixel above 0"),
+    ("stationary", {"similarity": "dot"}, {"settled": 0.75}, "up to 25 % of them still moved", ""),
+    ("steps", {"similarity": "euclidean"}, {"one_is_enough": 0.5}, "", "enough by construction"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("experiment", "fields", "values", "then", "otherwise"), SAYINGS)
+def test_a_sentence_is_said_only_where_it_is_true(experiment, fields, values, then, otherwise):
+    text = _with(experiment, fields, **values)
+    assert then in text
+    if otherwise:
+        assert otherwise in _text(_page()) and otherwise not in text
+
+
+@pytest.mark.parametrize(
+    ("energies", "says"),
+    [
+        ([-1.0, -3.0, -2.0, -3.0, -2.0], "in the cycle it alternates between −3 and −2."),
+        ([-1.0, -3.0, -3.0, -3.0, -3.0], "in the cycle it stays at −3."),
+    ],
+)
+def test_the_energy_of_a_cycle_is_told_as_it_is(energies, says):
+    lines = [line for line in quick_demo.lines() if line["experiment"] != "oscillation"]
+    cycles = list(from_scratch.oscillation(from_scratch.OscillationConfig()))
+    records.find(cycles, "oscillation", case="synchronous")["cycle_energies"] = energies
+    text = _text(report.page(records.header(data="digits"), [*lines, *cycles]))
+    assert f"Its energy: −1 at the start; {says}" in text
+
+
+def test_equations_do_not_break_across_lines():
+    assert "β\u00a0=\u00a08" in _page()
+    assert not re.search(r"β = \d", re.sub(r"<svg.*?</svg>", "", _page(), flags=re.DOTALL))
 
 
 # (experiment, its records, a field, a value that no run gives, how the page writes it)

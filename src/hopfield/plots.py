@@ -211,17 +211,17 @@ def histogram(
     return _plain(ax, "y")
 
 
-def durations(bars: Sequence[tuple[str, float]], label: str, ax: "Axes | None" = None) -> "Axes":
-    """Horizontal bars on a logarithmic scale, each with its value in figures."""
-    ax = _axes(ax, height=0.8 + 0.36 * len(bars))
-    places = range(len(bars))
-    ax.barh(places, [value for _, value in bars], color=BLUE, height=0.6)
-    for place, (_, value) in zip(places, bars, strict=True):
-        ax.text(value * 1.15, place, f"{value:.3g}", va="center", fontsize=9)
-    ax.set_yticks(places, [name for name, _ in bars])
-    ax.invert_yaxis()
+def durations(points: Sequence[tuple[str, float]], label: str, ax: "Axes | None" = None) -> "Axes":
+    """Points on a logarithmic scale, which has no 0 for bars to start from, with their values."""
+    ax = _axes(ax, height=0.8 + 0.36 * len(points))
+    places = range(len(points))
+    ax.plot([value for _, value in points], places, color=BLUE, marker="o", ls="none", ms=7)
+    for place, (_, value) in zip(places, points, strict=True):
+        ax.text(value * 1.3, place, f"{value:.3g}", va="center", fontsize=9)
+    ax.set_yticks(places, [name for name, _ in points])
+    ax.set_ylim(len(points) - 0.5, -0.5)
     ax.set_xscale("log")
-    ax.set_xlim(min(v for _, v in bars) / 3, max(v for _, v in bars) * 4)
+    ax.set_xlim(min(v for _, v in points) / 3, max(v for _, v in points) * 6)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xticks([], minor=True)
     ax.set_xlabel(label)

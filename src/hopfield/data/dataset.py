@@ -8,6 +8,9 @@ from torch import Tensor
 
 from ..errors import ShapeError, check_number, check_tensor
 
+BACKGROUND = 0.25
+"""Share of zeros from which they are taken for the paper that ink is on."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
@@ -60,13 +63,24 @@ class Dataset:
         """The patterns as ±1, `(n, dim)` float32: ink, a value above the threshold, is +1.
 
         Args:
-            threshold: between 0 and 1; 0 makes every trace of ink +1.
+            threshold: between 0 and 1; 0 makes every trace of ink +1. Photographs, which have
+                hardly a pixel at 0, would be +1 throughout: give `threshold()` for these.
 
         Raises:
             DomainError: where `threshold` is not between 0 and 1.
         """
         level = check_number("threshold", threshold, low=0.0, high=1.0)
         return torch.where(self.patterns > level, 1.0, -1.0).float()
+
+    def threshold(self) -> float:
+        """A threshold for `binary` that tells these images apart.
+
+        0 where a quarter of all values are 0: there is a background, and all else is ink. Otherwise
+        the mean of all values, so that there is something on either side of it.
+        """
+        if (self.patterns == 0).double().mean() >= BACKGROUND:
+            return 0.0
+        return self.patterns.double().mean().item()
 
     def __len__(self) -> int:
         """Number of patterns."""

@@ -1,8 +1,8 @@
 """The documents' claims, each judged by the records of one run.
 
 A judge turns records into a score between 0 and 1, what was measured, and a reason. The verdict is
-the score against two thresholds, which are stated beside it. A claim whose experiment is missing
-from the records is "not measured".
+the score against two thresholds, which are stated beside it. A claim is "not measured" where its
+experiment is missing from the records, or where what it explains did not happen.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import verdicts
-from .records import MissingRecordError, Record
+from .records import MissingRecordError, Record, find
 from .verdicts import Finding
-from .wording import percent
+from .wording import number, percent
 
 HOLDS, PARTLY, FAILS, UNKNOWN = "holds", "holds partly", "does not hold", "not measured"
 
@@ -50,11 +50,11 @@ WALK, SCRATCH = "walkthrough", "from scratch"
 CLAIMS = (
     Claim(WALK, "Retrieval works perfectly when only a single pattern is stored.",
           verdicts.perfect_with(1), "images returned, up to sign"),
-    Claim(WALK, "When 3 digits are stored, retrieval is perfect.",
+    Claim(WALK, "When 3 images are stored, retrieval is perfect.",
           verdicts.perfect_with(3), "images returned, up to sign"),
     Claim(WALK, "With 10 the failures are due to correlated inputs, not to capacity.",
           verdicts.correlation_not_capacity,
-          "the lesser of random patterns returned and images lost, 10 stored", 0.9),
+          "1 − random patterns lost / images lost, 10 stored", 0.9),
     Claim(WALK, "Flipped reconstructions come from the symmetry of the energy.",
           verdicts.flips_by_symmetry, "negatives that remain when the activation is sign",
           0.5, 0.1),
@@ -63,7 +63,7 @@ CLAIMS = (
     Claim(WALK, "The dense network stores 10 patterns without degradation.",
           verdicts.dense_with(10), "images returned"),
     Claim(WALK, "The dense network makes some mistakes with 100, as patterns are correlated.",
-          verdicts.dense_mistakes, "mistakes that remain when the hidden half counts as unknown",
+          verdicts.dense_mistakes, "images lost with the hidden half unknown / lost with it as ink",
           0.9, 0.25),
     Claim(WALK, "Plain exponentials of the scores overflow.",
           verdicts.overflow, "cues spoilt at the largest β, minus those the library spoils"),
@@ -81,7 +81,8 @@ CLAIMS = (
     Claim(WALK, "It is guaranteed to reach a global minimum of the energy.",
           verdicts.global_minimum, "cues that end at the lowest energy found"),
     Claim(WALK, "With low β there are many metastable mixtures of patterns.",
-          verdicts.many_mixtures, "values of β up to 1 with more than one mixture", 0.99, 0.01),
+          verdicts.many_mixtures, "values of β up to 1 with more than one mixture on average",
+          0.99, 0.01),
     Claim(WALK, "With large β the only attractors are stored patterns.",
           verdicts.only_stored, "stationary points that are stored patterns, at the largest β"),
     Claim(WALK, "The update minimises the energy it states.",
@@ -114,13 +115,23 @@ def _row(claim: Claim, records: Sequence[Record]) -> dict[str, Any]:
     try:
         finding = claim.judge(records)
     except MissingRecordError as missing:
-        return base | {"verdict": UNKNOWN, "measured": "—", "reason": f"{missing}."}
-    return base | {
-        "verdict": _verdict(claim, finding.score),
-        "score": finding.score,
-        "measured": finding.measured,
-        "reason": finding.reason,
-    }
+        return base | {"verdict": UNKNOWN, "measured": "—", "reason": _missing(missing, records)}
+    said = {"measured": finding.measured, "reason": finding.reason}
+    if finding.score is None:
+        return base | {"verdict": UNKNOWN, **said}
+    return base | {"verdict": _verdict(claim, finding.score), "score": finding.score, **said}
+
+
+def _missing(missing: MissingRecordError, records: Sequence[Record]) -> str:
+    """Why there are no records: too few images, or the experiment was left out."""
+    needed = missing.wanted.get("n", 0)
+    try:
+        there = find(records, "images")["images"]
+    except MissingRecordError:
+        there = needed
+    if there < needed:
+        return f"needs {number(needed)} images; this set has {number(there)}."
+    return "its experiment is not among these records."
 
 
 def _verdict(claim: Claim, score: float) -> str:

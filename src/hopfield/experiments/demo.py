@@ -101,4 +101,23 @@ def check(dataset: Dataset) -> Dataset:
             f"the demo takes images of at most {MOST_UNITS} pixels, but those of {dataset.name} "
             f"have {units}. Make them smaller, 28 × 28 for instance."
         )
+    _check_differences(dataset)
     return dataset
+
+
+def _check_differences(dataset: Dataset) -> None:
+    """Raise DataError where too few of the images differ, in grey or as ±1."""
+    grey = len(dataset.patterns.unique(dim=0))
+    if grey < FEWEST_IMAGES:
+        raise DataError(
+            f"the demo needs at least {FEWEST_IMAGES} different images, but {dataset.name} has "
+            f"{grey} and {len(dataset) - grey} copies. Add images, or run it on digits."
+        )
+    level = dataset.threshold()
+    black = len(dataset.binary(level).unique(dim=0))
+    if black < FEWEST_IMAGES:
+        raise DataError(
+            f"the demo needs at least {FEWEST_IMAGES} different images, but as ±1 (+1 above "
+            f"{level:.3g}) those of {dataset.name} are only {black}. Raise their contrast, add "
+            "images, or run it on digits."
+        )

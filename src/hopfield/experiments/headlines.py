@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from .records import Record, select
-from .wording import amount, listed, number, percent, rate
+from .wording import amount, listed, number, percent, rate, size
 
 
 def headline(records: Sequence[Record]) -> str:
@@ -14,7 +14,7 @@ def headline(records: Sequence[Record]) -> str:
 def _images(records: Sequence[Record]) -> str:
     line = records[0]
     return (
-        f"{number(line['images'])} of {line['units']} pixels, {percent(line['ink'])} ink, "
+        f"{number(line['images'])} of {size(line)}, {percent(line['ink'])} ink, "
         f"mean overlap {number(line['overlap'])}"
     )
 

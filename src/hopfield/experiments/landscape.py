@@ -16,7 +16,18 @@ from ..data import Dataset
 from ..memories import ModernHopfield
 from . import baselines
 from .records import Record, record
-from .sampling import HALF_LEVEL, generator, image, same_picture, share, sizes, subsets, summarise
+from .sampling import (
+    HALF_LEVEL,
+    fitted,
+    generator,
+    image,
+    returned,
+    same_picture,
+    share,
+    sizes,
+    subsets,
+    summarise,
+)
 
 BETAS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """The β of the walkthrough."""
@@ -30,7 +41,7 @@ class SweepConfig:
 
     betas: tuple[float, ...] = BETAS
     stored: int = 10
-    subsets: int = 10
+    subsets: int = 20
     seed: int = 0
 
 
@@ -41,7 +52,7 @@ class StationaryConfig:
     betas: tuple[float, ...] = (*BETAS, 32.0, 128.0, 512.0)
     stored: int = 10
     starts: int = 40
-    subsets: int = 10
+    subsets: int = 20
     seed: int = 0
 
 
@@ -52,7 +63,7 @@ class StepsConfig:
     stored: tuple[int, ...] = (10, 100, 1000)
     beta: float = 8.0
     sharp: float = 512.0
-    subsets: int = 10
+    subsets: int = 20
     seed: int = 0
 
 
@@ -82,7 +93,7 @@ def beta_sweep(config: SweepConfig, dataset: Dataset) -> Iterator[Record]:
                 figures.append({
                     "weight": found.weight.double().mean().item(),
                     "patterns_in_mixture": entropy.exp().mean().item(),
-                    "right": share(found.index == torch.arange(config.stored)),
+                    "right": share(returned(rows, found.index)),
                 })  # fmt: skip
                 shown = shown or {
                     "shape": list(dataset.shape),
@@ -109,7 +120,7 @@ def stationary(config: StationaryConfig, dataset: Dataset) -> Iterator[Record]:
             ]
             yield record(
                 "stationary", similarity, config,
-                similarity=similarity, beta=beta, **summarise(figures),
+                similarity=similarity, beta=beta, patience=PATIENCE, **summarise(figures),
             )  # fmt: skip
 
 
@@ -132,6 +143,7 @@ def _stationary_points(
     kept = same_picture(rows, points[n : 2 * n])
     return {
         "distinct": float(first.sum()),
+        "mixtures": float((first & ~stored).sum()),
         "stored_share": share(stored[first]),
         "stored_kept": share(kept),
         "lowest_share": share(near[:n]),
@@ -188,6 +200,7 @@ def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
 
 def energies(config: EnergyConfig, dataset: Dataset) -> Iterator[Record]:
     """The library's energy and the document's along the same ways, and how often either rises."""
+    config = fitted(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
     rows = dataset.patterns[index].double()
     cues = occlude_half(rows, shape=dataset.shape).state

@@ -12,7 +12,19 @@ from ..data import Dataset
 from ..memories import DenseHopfield, ModernHopfield
 from . import baselines
 from .records import Record, record
-from .sampling import draws, same_picture, share, sizes, subsets, summarise
+from .sampling import (
+    binary,
+    draws,
+    fitted,
+    returned,
+    same_picture,
+    share,
+    sizes,
+    subsets,
+    summarise,
+)
+
+Measure = Callable[[tuple[int, ...], Tensor, float], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class EncodingConfig:
 
     stored: tuple[int, ...] = (1, 2, 3, 10, 100)
     beta: float = 8.0
-    subsets: int = 10
+    subsets: int = 20
     seed: int = 0
 
 
@@ -46,56 +58,60 @@ class OverflowConfig:
 
 def encodings(config: EncodingConfig, dataset: Dataset) -> Iterator[Record]:
     """Both kinds of network with both encodings, each asked for half-hidden images."""
+    sources = (
+        ("binary", _BINARY, binary(dataset)),
+        ("continuous", _CONTINUOUS, dataset.patterns),
+    )
     for n in sizes(config.stored, dataset):
-        for case, measure in (*_BINARY.items(), *_CONTINUOUS.items()):
-            figures = [
-                measure(dataset, dataset.patterns[index], config.beta)
-                for index in subsets(
-                    len(dataset.patterns), n, draws(n, config.subsets), config.seed
-                )
-            ]
-            network = "binary" if case in _BINARY else "continuous"
-            yield record("encodings", case, config, network=network, n=n, **summarise(figures))
+        for network, cases, everything in sources:
+            for case, measure in cases.items():
+                figures = [
+                    measure(dataset.shape, everything[index], config.beta)
+                    for index in subsets(len(everything), n, draws(n, config.subsets), config.seed)
+                ]
+                yield record("encodings", case, config, network=network, n=n, **summarise(figures))
 
 
-def _plus_minus(dataset: Dataset, rows: Tensor, _: float) -> dict[str, float]:
+def _plus_minus(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
     """±1, the document's rule: ink where the field is positive, the hidden half taken for ink."""
-    inked = torch.where(rows > 0, 1.0, -1.0)
-    return _hebbian(dataset, inked, torch.zeros(rows.shape[1]))
+    return _hebbian(shape, rows, torch.zeros(rows.shape[1]))
 
 
-def _zero_one(dataset: Dataset, rows: Tensor, _: float) -> dict[str, float]:
+def _zero_one(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
     """The same rule with 0/1 in place of ±1."""
-    return _hebbian(dataset, (rows > 0).float(), torch.zeros(rows.shape[1]))
+    return _hebbian(shape, (rows > 0).float(), torch.zeros(rows.shape[1]))
 
 
-def _zero_one_centred(dataset: Dataset, rows: Tensor, _: float) -> dict[str, float]:
+def _zero_one_centred(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
     """0/1 with the mean ink subtracted from patterns and cue (the covariance rule)."""
     inked = (rows > 0).float()
-    return _hebbian(dataset, inked, inked.mean().expand(rows.shape[1]))
+    return _hebbian(shape, inked, inked.mean().expand(rows.shape[1]))
 
 
-def _hebbian(dataset: Dataset, inked: Tensor, mean: Tensor) -> dict[str, float]:
-    """Exact recall, up to sign, of one synchronous step with the diagonal kept."""
-    cue = occlude_half(inked, shape=dataset.shape, fill=1.0).state
+def _hebbian(shape: tuple[int, ...], inked: Tensor, mean: Tensor) -> dict[str, float]:
+    """Exact recall, up to sign, of one synchronous step with the diagonal kept.
+
+    A field of 0 keeps the present value, as the library does, so that ±1 gives here what it gives
+    among the classical networks.
+    """
+    cue = occlude_half(inked, shape=shape, fill=1.0).state
     field = ((cue - mean) @ (inked - mean).T) @ (inked - mean)
-    right = ((field > 0) == (inked > 0)).all(dim=1)
-    negative = ((field > 0) != (inked > 0)).all(dim=1)
-    return {"right": share(right | negative)}
+    agrees = torch.where(field == 0, cue > 0, field > 0) == (inked > 0)
+    return {"right": share(agrees.all(dim=1) | (~agrees).all(dim=1))}
 
 
-def _grey(low: float, hidden: float) -> Callable[[Dataset, Tensor, float], dict[str, float]]:
+def _grey(low: float, hidden: float) -> Measure:
     """A measurement with grey levels in [low, 1] and the hidden half at the value `hidden`."""
 
-    def measure(dataset: Dataset, rows: Tensor, beta: float) -> dict[str, float]:
+    def measure(shape: tuple[int, ...], rows: Tensor, beta: float) -> dict[str, float]:
         scaled = low + (1 - low) * rows
         memory = ModernHopfield(beta)
         memory.store(scaled)
-        cue = occlude_half(scaled, shape=dataset.shape, fill=hidden)
+        cue = occlude_half(scaled, shape=shape, fill=hidden)
         strongest = memory.retrieve(cue, steps=0).index
         state = (memory.update(cue.state) - low) / (1 - low)
         return {
-            "right": share(strongest == torch.arange(len(rows))),
+            "right": share(returned(rows, strongest)),
             "exact": share(same_picture(rows, state)),
         }
 
@@ -112,20 +128,21 @@ _CONTINUOUS = {
 
 def speed(config: SpeedConfig, dataset: Dataset) -> Iterator[Record]:
     """Milliseconds a cue: the loop, the same rule in closed form, the continuous update."""
+    config = fitted(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
-    binary, grey = dataset.binary()[index], dataset.patterns[index]
-    beta = config.scale * 784 / binary.shape[1]
+    inked, grey = binary(dataset)[index], dataset.patterns[index]
+    beta = config.scale * 784 / inked.shape[1]
     dense, modern = DenseHopfield(beta), ModernHopfield(8.0)
-    dense.store(binary)
+    dense.store(inked)
     modern.store(grey)
-    cue = occlude_half(binary, shape=dataset.shape, fill=1.0).state[0]
+    cue = occlude_half(inked, shape=dataset.shape, fill=1.0).state[0]
     dark = occlude_half(grey, shape=dataset.shape, fill=0.0).state[0]
-    loop = baselines.dense_step(binary, cue, 1 / beta)
+    loop = baselines.dense_step(inked, cue, 1 / beta)
     yield record(
         "speed", "one cue", config,
-        units=binary.shape[1], beta=beta,
+        units=inked.shape[1], beta=beta,
         units_agreeing=share(loop == dense.update(cue)),
-        loop_ms=_milliseconds(lambda: baselines.dense_step(binary, cue, 1 / beta), 1),
+        loop_ms=_milliseconds(lambda: baselines.dense_step(inked, cue, 1 / beta), 1),
         closed_ms=_milliseconds(lambda: dense.update(cue), config.repeats),
         modern_ms=_milliseconds(lambda: modern.update(dark), config.repeats),
     )  # fmt: skip
@@ -143,18 +160,19 @@ def _milliseconds(call: Callable[[], object], repeats: int) -> float:
 
 def overflow(config: OverflowConfig, dataset: Dataset) -> Iterator[Record]:
     """How many cues plain float32 exponentials spoil at each β, and how many the library does."""
+    config = fitted(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
-    binary, grey = dataset.binary()[index], dataset.patterns[index]
+    inked, grey = binary(dataset)[index], dataset.patterns[index]
     for beta in config.betas:
         dense, modern = DenseHopfield(beta), ModernHopfield(beta)
-        dense.store(binary)
+        dense.store(inked)
         modern.store(grey)
-        halves = occlude_half(binary, shape=dataset.shape, fill=1.0).state
+        halves = occlude_half(inked, shape=dataset.shape, fill=1.0).state
         dark = occlude_half(grey, shape=dataset.shape, fill=0.0).state
         yield record(
             "overflow", "float32", config,
-            beta=beta, largest_score=(halves @ binary.T).max().item() * beta,
-            dense_plain=_spoilt(baselines.plain_exponentials(binary, halves, beta)[:, None]),
+            beta=beta, largest_score=(halves @ inked.T).max().item() * beta,
+            dense_plain=_spoilt(baselines.plain_exponentials(inked, halves, beta)[:, None]),
             dense_library=_spoilt(dense.energy(halves)[:, None]),
             modern_plain=_spoilt(baselines.plain_softmax_step(grey, dark, beta)),
             modern_library=_spoilt(modern.update(dark)),

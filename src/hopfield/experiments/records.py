@@ -29,7 +29,17 @@ Record = dict[str, Any]
 
 
 class MissingRecordError(LookupError):
-    """No record answers the question: that experiment was not run, or not at that size."""
+    """No record answers the question: that experiment was not run, or not at that size.
+
+    Args:
+        message: what was looked for.
+        wanted: values of the fields that were asked for.
+    """
+
+    def __init__(self, message: str, wanted: Mapping[str, Any] | None = None) -> None:
+        """Keep what was wanted."""
+        super().__init__(message)
+        self.wanted = dict(wanted or {})
 
 
 def record(experiment: str, case: str, config: Any, **results: Any) -> Record:
@@ -74,7 +84,7 @@ def select(records: Iterable[Record], experiment: str, **fields: Any) -> list[Re
     ]
     if not chosen:
         asked = ", ".join(f"{key}={value!r}" for key, value in fields.items())
-        raise MissingRecordError(f"no record of {experiment!r}{asked and f' with {asked}'}")
+        raise MissingRecordError(f"no record of {experiment!r}{asked and f' with {asked}'}", fields)
     return chosen
 
 

@@ -1,6 +1,7 @@
 """Draws that the experiments share: subsets of a data set, and what is measured on them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -40,6 +41,21 @@ def draws(n: int, count: int) -> int:
 def sizes(wanted: tuple[int, ...], dataset: Dataset) -> list[int]:
     """The wanted numbers of patterns that the data set can provide."""
     return [n for n in wanted if n <= len(dataset.patterns)]
+
+
+def fitted(config: Any, dataset: Dataset) -> Any:
+    """The config with `stored` no larger than the data set, so that records say what was stored."""
+    return replace(config, stored=min(config.stored, len(dataset.patterns)))
+
+
+def binary(dataset: Dataset) -> Tensor:
+    """The images as ±1, by the threshold that tells them apart."""
+    return dataset.binary(dataset.threshold())
+
+
+def returned(rows: Tensor, index: Tensor) -> Tensor:
+    """For every row: is the pattern at `index` this picture? A second copy of it is as right."""
+    return (rows[index] == rows).all(dim=-1)
 
 
 def share(hits: Tensor) -> float:

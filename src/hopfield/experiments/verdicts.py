@@ -10,9 +10,9 @@ Judge = Callable[[Sequence[Record]], "Finding"]
 
 
 class Finding(NamedTuple):
-    """What the records say of one claim."""
+    """What the records say of one claim; no score where what it explains did not happen."""
 
-    score: float
+    score: float | None
     measured: str
     reason: str
 
@@ -23,12 +23,11 @@ def perfect_with(n: int) -> Judge:
     def judge(records: Sequence[Record]) -> Finding:
         theirs = find(records, "classical", case="document", n=n, patterns="images")
         ours = find(records, "classical", case="library", n=n, patterns="images")
-        score = theirs["exact_blind"]
-        lost = "" if score == 1 else "the hidden half, filled with ink, pulls like any evidence; "
         return Finding(
-            score,
+            theirs["exact_blind"],
             f"{rate(theirs, 'exact_blind')} returned over {theirs['samples']} draws",
-            f"{lost}unknown instead of ink and unit by unit: {rate(ours, 'exact_blind')}.",
+            "with the hidden half unknown instead of ink, and unit by unit: "
+            f"{rate(ours, 'exact_blind')}.",
         )
 
     return judge
@@ -41,11 +40,20 @@ def correlation_not_capacity(records: Sequence[Record]) -> Finding:
     ours = find(records, "classical", case="library", n=10, patterns="images")
     theirs = find(records, "classical", case="library", n=10, patterns="random")
     cure = find(records, "classical", case="pseudo_inverse", n=10, patterns="images")
+    measured = (
+        f"returned: images {rate(ours, 'exact_blind')}, random patterns "
+        f"{rate(theirs, 'exact_blind')}; by the document's rule {rate(images, 'exact_blind')} and "
+        f"{rate(noise, 'exact_blind')}"
+    )
+    lost = 1 - ours["exact_blind"]
+    if not lost:
+        if images["exact_blind"] == 1:
+            return Finding(None, measured, "nothing fails, so there is nothing to explain.")
+        return Finding(0.0, measured, "only the document's rule fails on these images.")
     past = "beyond" if images["load"] > 0.138 else "below"
     return Finding(
-        min(theirs["exact_blind"], 1 - ours["exact_blind"]),
-        f"images {rate(ours, 'exact_blind')}, random {rate(theirs, 'exact_blind')}; by the "
-        f"document's rule {rate(images, 'exact_blind')} and {rate(noise, 'exact_blind')}",
+        max(0.0, 1 - (1 - theirs["exact_blind"]) / lost),
+        measured,
         f"the load n/N = {number(images['load'])} is {past} Hebb's 0.138; "
         f"pseudo-inverse, which removes correlation: {rate(cure, 'exact_blind')} of the images.",
     )
@@ -55,11 +63,16 @@ def flips_by_symmetry(records: Sequence[Record]) -> Finding:
     """Negatives with the document's activation and with sign."""
     line = find(records, "flips")
     theirs, ours = line["document"], line["sign"]
+    measured = (
+        f"negatives: {rate(line, 'document')} with its activation, {rate(line, 'sign')} with sign"
+    )
+    if not theirs:
+        return Finding(None, measured, "nothing is flipped, so there is nothing to explain.")
     return Finding(
-        ours / theirs if theirs else 1.0,
-        f"negatives: {rate(line, 'document')} with its activation, {rate(line, 'sign')} with sign",
+        min(1.0, ours / theirs),
+        measured,
         "its activation gives ink, −1, where the field is positive: the exact negative."
-        if theirs > ours else "both activations give negatives equally often.",
+        if theirs > ours else "sign gives negatives no less often.",
     )  # fmt: skip
 
 
@@ -71,13 +84,21 @@ def binary_encoding(records: Sequence[Record]) -> Finding:
     }
     kept = {case: sum(line["right"] for line in lines) for case, lines in of.items()}
     each = {case: listed([percent(line["right"]) for line in lines]) for case, lines in of.items()}
-    lost = 1 - kept["0/1"] / kept["±1"] if kept["±1"] else 0.0
+    measured = f"1, 2 and 3 stored: ±1 {each['±1']}; 0/1 {each['0/1']}"
+    centred = f"with the mean subtracted from 0/1: {each['0/1, mean subtracted']}."
+    if not kept["±1"]:
+        return Finding(None, measured, f"±1 returns nothing that 0/1 could lose; {centred}")
+    left = kept["0/1"] / kept["±1"]
     return Finding(
-        max(0.0, lost),
-        f"1, 2 and 3 stored: ±1 {each['±1']}; 0/1 {each['0/1']}",
-        f"0/1 returns {percent(1 - lost)} of what ±1 does; with the mean subtracted from 0/1: "
-        f"{each['0/1, mean subtracted']}.",
+        max(0.0, 1 - left),
+        measured,
+        f"0/1 returns {_times(left)} what ±1 does; {centred}",
     )
+
+
+def _times(ratio: float) -> str:
+    """A ratio as a part, or where it is more than all, as a multiple."""
+    return f"{percent(ratio)} of" if ratio <= 1 else f"{number(ratio)} times"
 
 
 def dense_with(n: int) -> Judge:
@@ -100,11 +121,17 @@ def dense_mistakes(records: Sequence[Record]) -> Finding:
     ink = find(records, "dense", case="ink", n=100)
     unknown = find(records, "dense", case="unknown", n=100)
     mistakes, left = 1 - ink["exact"], 1 - unknown["exact"]
+    if not mistakes:
+        change = "there are no mistakes"
+    elif left < mistakes:
+        change = f"{percent(1 - left / mistakes)} of the mistakes are gone without the ink"
+    else:
+        change = "there are no fewer mistakes without the ink"
     return Finding(
         min(1.0, left / mistakes) if mistakes else 0.0,
-        f"mistakes: {percent(mistakes)} with ink, {percent(left)} with the half unknown",
-        f"{percent(max(0.0, mistakes - left))} are the ink's doing; "
-        f"{percent(unknown['ambiguous'])} of the visible halves belong to several stored images.",
+        f"images lost: {percent(mistakes)} with ink, {percent(left)} with the half unknown",
+        f"{change}; {percent(unknown['ambiguous'])} of the visible halves belong to several "
+        "stored images.",
     )
 
 
@@ -118,8 +145,9 @@ def overflow(records: Sequence[Record]) -> Finding:
     return Finding(
         plain - library,
         f"spoilt from β = {number(first['beta'])} on" if first else "none spoilt",
-        f"at β = {number(last['beta'])} the largest exponent is {number(last['largest_score'])}, "
-        f"float32 holds 88; the library, which subtracts the largest: {percent(library)} spoilt.",
+        f"at β = {number(last['beta'])} the largest exponent is {number(last['largest_score'])}; "
+        "exp overflows float32 beyond 88.7. The library, which subtracts the largest: "
+        f"{percent(library)} spoilt.",
     )
 
 
@@ -129,8 +157,9 @@ def speed(records: Sequence[Record]) -> Finding:
     return Finding(
         1 - line["modern_ms"] / line["loop_ms"],
         f"{number(line['loop_ms'])} ms a cue against {number(line['modern_ms'])} ms",
-        f"the dense rule itself in closed form takes {number(line['closed_ms'])} ms and gives "
-        f"{percent(line['units_agreeing'])} of the same units: it can be vectorised too.",
+        f"the dense rule can be vectorised too: in closed form it takes "
+        f"{number(line['closed_ms'])} ms and decides {percent(line['units_agreeing'])} of the "
+        "units alike.",
     )
 
 
@@ -140,12 +169,12 @@ def continuous_encoding(records: Sequence[Record]) -> Finding:
     signs = find(records, "encodings", case="[−1, 1], hidden 0", n=10)
     dark = find(records, "encodings", case="[−1, 1], hidden −1", n=10)
     best = max(signs["right"], dark["right"])
-    better = "does better" if best > unit["right"] else "does not do better"
+    than = "better than" if best > unit["right"] else "no better than"
     return Finding(
         min(unit["right"], 1 - best),
-        f"right image strongest: [0, 1] {rate(unit, 'right')}, [−1, 1] {rate(signs, 'right')}",
-        f"[−1, 1] {better} with the dot product; with the hidden half at −1: "
-        f"{rate(dark, 'right')}.",
+        f"right image strongest: [0, 1] {rate(unit, 'right')}; [−1, 1] {rate(signs, 'right')} "
+        f"with the hidden half at 0, {rate(dark, 'right')} with it at −1",
+        f"with the dot product [−1, 1] does {than} [0, 1] at its best.",
     )
 
 
@@ -173,7 +202,7 @@ def one_step(records: Sequence[Record]) -> Finding:
     each = [f"{percent(line['one_is_enough'])} with {number(line['n'])}" for line in lines]
     return Finding(
         worst["one_is_enough"],
-        f"one step was enough for {listed(each)} stored",
+        f"one step is enough for {listed(each)} stored",
         f"steps until it settles: {number(worst['steps'])} on average, at most "
         f"{number(worst['most'])}, with {number(worst['n'])} stored.",
     )
@@ -183,33 +212,32 @@ def global_minimum(records: Sequence[Record]) -> Finding:
     """How many half-hidden images end at the lowest energy found."""
     at_eight = find(records, "stationary", similarity="dot", beta=8.0)
     gentle = select(records, "stationary", similarity="dot")[0]
+    ends = "a single end" if gentle["distinct"] == 1 else f"{number(gentle['distinct'])} ends"
     return Finding(
         at_eight["lowest_share"],
-        f"β = 8: {rate(at_eight, 'lowest_share')} of cues; "
+        f"β = 8: {rate(at_eight, 'lowest_share')} of the cues end at the lowest energy; "
         f"{number(at_eight['distinct'])} different ends on average",
-        f"with one end, at β = {number(gentle['beta'])}, it is {rate(gentle, 'lowest_share')}; "
-        f"where every cue did reach it, every cue would return the same picture.",
+        f"at β = {number(gentle['beta'])}, with {ends}, {rate(gentle, 'lowest_share')}. If all "
+        "cues reached one lowest point, all would return the same picture.",
     )
 
 
 def many_mixtures(records: Sequence[Record]) -> Finding:
     """Distinct stationary points that are not stored, at β up to 1."""
     low = [line for line in select(records, "stationary", similarity="dot") if line["beta"] <= 1]
-    counts = [line["distinct"] * (1 - line["stored_share"]) for line in low]
-    each = [
-        f"{number(count)} at β = {number(line['beta'])}"
-        for line, count in zip(low, counts, strict=True)
-    ]
-    return Finding(
-        sum(count > 1.5 for count in counts) / len(counts),
-        f"mixtures on average: {listed(each)}",
-        f"below some β one mixture is left, near the mean of all; "
-        f"at β = {number(low[0]['beta'])} there {_are(low[0]['distinct'])} in all.",
+    each = [f"{number(line['mixtures'])} at β = {number(line['beta'])}" for line in low]
+    alone = [line["beta"] for line in low if line["distinct"] == 1]
+    single = (
+        f"up to β = {number(max(alone))} every start ends in one and the same point"
+        if alone
+        else f"at β = {number(low[0]['beta'])} there are {number(low[0]['distinct'])} different "
+        "ends in all"
     )
-
-
-def _are(count: float) -> str:
-    return f"is {number(count)}" if count == 1 else f"are {number(count)}"
+    return Finding(
+        sum(line["mixtures"] > 1 for line in low) / len(low),
+        f"ends that are no stored pattern, on average: {listed(each)}",
+        f"{single}.",
+    )
 
 
 def only_stored(records: Sequence[Record]) -> Finding:
@@ -220,10 +248,10 @@ def only_stored(records: Sequence[Record]) -> Finding:
     distance = select(records, "stationary", similarity="euclidean")[-1]
     return Finding(
         last["stored_share"],
-        f"β = {number(last['beta'])}: {rate(last, 'stored_share')}; "
-        f"β = 8: {rate(at_eight, 'stored_share')}",
-        f"not every stored pattern is one: {rate(last, 'stored_kept')} with the dot product, "
-        f"{rate(distance, 'stored_kept')} by distance.",
+        f"β = {number(last['beta'])}: {rate(last, 'stored_share')} of the ends are stored "
+        f"patterns; β = 8: {rate(at_eight, 'stored_share')}",
+        f"stored patterns that stay where they are: {rate(last, 'stored_kept')} with the dot "
+        f"product, {rate(distance, 'stored_kept')} by distance.",
     )
 
 

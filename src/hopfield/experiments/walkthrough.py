@@ -21,12 +21,14 @@ from . import baselines
 from .records import Record, record, spread
 from .sampling import (
     PICTURES,
+    binary,
     binary_figures,
     draws,
     generator,
     image,
     known_entries,
     picture,
+    returned,
     same_picture,
     share,
     sizes,
@@ -51,7 +53,7 @@ class ClassicalConfig:
     """Classical networks by the number of images stored."""
 
     stored: tuple[int, ...] = (1, 2, 3, 10)
-    subsets: int = 30
+    subsets: int = 20
     seed: int = 0
 
 
@@ -61,7 +63,7 @@ class DenseConfig:
 
     stored: tuple[int, ...] = (10, 100)
     scale: float = 0.1
-    subsets: int = 10
+    subsets: int = 20
     seed: int = 0
 
 
@@ -72,7 +74,7 @@ class ModernConfig:
     stored: tuple[int, ...] = (10, 100, 1000)
     beta: float = 8.0
     sharp: float = 512.0
-    subsets: int = 10
+    subsets: int = 20
     seed: int = 0
 
 
@@ -81,28 +83,31 @@ class FlipsConfig:
     """Negatives among the classical network's reconstructions."""
 
     stored: int = 3
-    subsets: int = 30
+    subsets: int = 20
     seed: int = 0
 
 
 def images(config: ImagesConfig, dataset: Dataset) -> Iterator[Record]:
     """The data set in figures, and its first images: grey and binary, whole and half hidden."""
-    binary = dataset.binary()
-    chosen = next(subsets(len(binary), min(config.pairs, len(binary)), 1, config.seed))
-    rows = binary[chosen].double()
+    level = dataset.threshold()
+    everything = dataset.binary(level)
+    chosen = next(subsets(len(everything), min(config.pairs, len(everything)), 1, config.seed))
+    rows = everything[chosen].double()
     overlaps = (rows @ rows.T / rows.shape[1]).abs()
     off = ~torch.eye(len(rows), dtype=torch.bool)
     noise = random_binary(len(rows), rows.shape[1], generator=generator(config.seed)).double()
-    halves = occlude_half(binary, shape=dataset.shape)
-    tops = halves.state.unique(dim=0)
+    halves = occlude_half(everything, shape=dataset.shape)
+    different = everything.unique(dim=0)
+    _, owners = occlude_half(different, shape=dataset.shape).state.unique(dim=0, return_counts=True)
     first = dataset.patterns[chosen[:PICTURES]]
     yield record(
         "images", "images", config,
-        data=dataset.name, images=len(binary), units=binary.shape[1], shape=dataset.shape,
-        ink=share(binary > 0), distinct=len(binary.unique(dim=0)), distinct_halves=len(tops),
+        data=dataset.name, images=len(everything), units=rows.shape[1], shape=dataset.shape,
+        threshold=level, ink=share(everything > 0), distinct=len(different),
+        distinct_halves=len(owners), unique_halves=int((owners == 1).sum()),
         overlap=overlaps[off].mean().item(),
         overlap_random=(noise @ noise.T / rows.shape[1]).abs()[off].mean().item(),
-        grey=image(first, binary=False), binary=image(binary[chosen[:PICTURES]], binary=True),
+        grey=image(first, binary=False), binary=image(rows[:PICTURES], binary=True),
         grey_cue=image(occlude_half(first, shape=dataset.shape, fill=0.0).state, binary=False),
         binary_cue=image(halves.state[chosen[:PICTURES]], binary=True),
         known=known_entries(halves)[chosen[:PICTURES]].int(),
@@ -131,7 +136,7 @@ def _classical_case(
     config: ClassicalConfig, dataset: Dataset, n: int, way: str, source: str
 ) -> Record:
     """One network at one size, over random subsets, with the pictures of the first subset."""
-    everything = dataset.binary()
+    everything = binary(dataset)
     figures = []
     shown: dict[str, object] = {}
     chosen = subsets(len(everything), n, draws(n, config.subsets), config.seed)
@@ -169,7 +174,7 @@ def _classical_memory(way: str, rows: Tensor) -> ClassicalHopfield:
 
 def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
     """The dense exponential network (Demircigil), one sweep of all units, by both maskings."""
-    everything = dataset.binary()
+    everything = binary(dataset)
     beta = config.scale * 784 / everything.shape[1]
     for n in sizes(config.stored, dataset):
         for masking in MASKINGS:
@@ -210,7 +215,7 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
                 memory.store(rows)
                 cue = occlude_half(rows, shape=dataset.shape)
                 found = memory.retrieve(cue)
-                right = found.index == torch.arange(n)
+                right = returned(rows, found.index)
                 state = memory.update(cue.state) if case == "document" else found.state
                 figures.append({
                     "right": share(right),
@@ -226,7 +231,7 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
 
 def flips(config: FlipsConfig, dataset: Dataset) -> Iterator[Record]:
     """How often a reconstruction is a negative: with the document's activation, and with sign."""
-    everything = dataset.binary()
+    everything = binary(dataset)
     negative, positive = [], []
     for index in subsets(len(everything), config.stored, config.subsets, config.seed):
         rows = -everything[index]  # the document's ink is −1

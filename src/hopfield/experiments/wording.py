@@ -1,9 +1,16 @@
 """Figures in words: how a share, a spread or a number is written in captions and verdicts."""
 
+import re
+
 from .records import Record
 
 NARROW = "\u00a0"
 """A space that does not break: a number stays with its unit."""
+
+
+def bound(text: str) -> str:
+    """The text with its short equations on one line: β = 8, not β at its end and 8 on the next."""
+    return re.sub(r"(?<=\S) ([=<>≤≥±]) (?=\S)", rf"{NARROW}\1{NARROW}", text)
 
 
 def percent(value: float) -> str:
@@ -42,6 +49,11 @@ def number(value: float) -> str:
 def small(value: float) -> str:
     """A difference: below a thousandth only that it is."""
     return number(value) if value == 0 or value >= 1e-3 else f"below{NARROW}0.001"
+
+
+def size(line: Record) -> str:
+    """Entries of one image: pixels, or values where a pixel has several."""
+    return f"{number(line['units'])} {'pixels' if len(line['shape']) == 2 else 'values'}"
 
 
 def listed(parts: list[str]) -> str:

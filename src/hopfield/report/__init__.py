@@ -10,10 +10,18 @@ from html import escape
 
 from ..experiments.claims import FAILS, HOLDS, PARTLY, UNKNOWN, judge
 from ..experiments.records import MissingRecordError, Record, find
-from ..experiments.wording import listed, number
+from ..experiments.wording import listed, number, size
 from . import dynamics, networks, scratch
 from .html import Section, theme
 from .style import STYLE
+
+KINDS = (
+    (HOLDS, "holds", "hold"),
+    (PARTLY, "partly", "hold partly"),
+    (FAILS, "fails", "do not hold"),
+    (UNKNOWN, "unknown", "not measured"),
+)
+"""Each verdict, its class, and how it reads of several claims."""
 
 SECTIONS: tuple[Callable[[Sequence[Record]], Section], ...] = (
     networks.images,
@@ -41,7 +49,10 @@ def page(head: Record, records: Sequence[Record]) -> str:
     with theme():
         sections = [made for made in (_made(build, records) for build in SECTIONS) if made]
     closing = Section("claims", "The claims, judged by this run")
-    closing.say("Each claim has a score and two thresholds, stated under what was measured.")
+    closing.say(
+        "Each claim has a score and two thresholds, stated under what was measured. What cannot",
+        "be judged on these images is not measured, for the reason given.",
+    )
     closing.add(scratch.claims(rows))
     sections.append(closing)
     links = "".join(f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in sections)
@@ -73,10 +84,10 @@ def _name(head: Record, records: Sequence[Record]) -> str:
 def _header(head: Record, records: Sequence[Record], rows: Sequence[Record], links: str) -> str:
     """Title, verdicts in numbers, contents, and the table of the main results."""
     counts = Counter(row["verdict"] for row in rows)
-    kinds = {HOLDS: "holds", PARTLY: "partly", FAILS: "fails", UNKNOWN: "unknown"}
     tally = "".join(
-        f'<li><span class="verdict {kind}"><b>{counts[verdict]}</b>{verdict}</span></li>'
-        for verdict, kind in kinds.items()
+        f'<li><span class="verdict {kind}"><b>{counts[verdict]}</b> '
+        f"{verdict if counts[verdict] == 1 else plural}</span></li>"
+        for verdict, kind, plural in KINDS
         if counts[verdict]
     )
     try:
@@ -95,13 +106,13 @@ def _lead(records: Sequence[Record], claims: int) -> str:
     """What this page is, in two sentences."""
     try:
         line = find(records, "images")
-        what = f"{number(line['images'])} images of {line['units']} pixels"
+        what = f"{number(line['images'])} images of {size(line)}"
     except MissingRecordError:
         what = "patterns"
     return (
-        "A walkthrough of associative memories and a from-scratch implementation of them, run "
-        f"again on {what}. Every number comes from this run, and {claims} claims of the two "
-        "documents are held against it:"
+        "Two introductions to associative memories, a walkthrough and an implementation from "
+        f"scratch: their experiments, run again on {what}. Every number comes from this run, and "
+        f"{claims} claims of the two documents are held against it:"
     )
 
 

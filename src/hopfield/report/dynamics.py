@@ -66,7 +66,7 @@ def landscape(records: Records) -> Section:
     section.say(
         f"{first['stored']} stored; {starts} starts (the stored images, their halves, random",
         "mixtures, random pixels) run until nothing changes. Ends that agree within half a grey",
-        "level are one stationary point.",
+        f"level are one stationary point.{_unsettled(records)}",
     )
     names = {"dot": "dot product", "euclidean": "distance"}
     groups = [(names[kind], select(records, "stationary", similarity=kind)) for kind in names]
@@ -86,6 +86,17 @@ def landscape(records: Records) -> Section:
     _steps(section, records)
     _energies(section, records)
     return section
+
+
+def _unsettled(records: Records) -> str:
+    """How many starts were stopped, where some were."""
+    worst = min(select(records, "stationary"), key=lambda line: line["settled"])
+    if worst["settled"] == 1:
+        return ""
+    return (
+        f" After {number(worst['patience'])} steps up to {percent(1 - worst['settled'])} of them "
+        f"still moved (at β = {number(worst['beta'])}); they are counted where they were."
+    )
 
 
 def _steps(section: Section, records: Records) -> None:
@@ -110,8 +121,20 @@ def _steps(section: Section, records: Records) -> None:
          "still to come, levels"),
         rows, cards=True,
         caption="From half-hidden images until nothing changes; the last column is the largest "
-        "change of a pixel after the first step, in grey levels of 256, averaged over cues.",
+        "change of a pixel after the first step, in grey levels of 256, averaged over cues."
+        f"{_by_construction(lines)}",
     ))  # fmt: skip
+
+
+def _by_construction(lines: Records) -> str:
+    """Why one step is enough by distance, where it is."""
+    distance = [line for line in lines if line["similarity"] == "euclidean"]
+    if any(line["one_is_enough"] < 1 for line in distance):
+        return ""
+    return (
+        " By distance one step is enough by construction: a large β gives one image all the "
+        "weight, right or wrong, and its known half then fits best again."
+    )
 
 
 def _energies(section: Section, records: Records) -> None:
@@ -121,9 +144,10 @@ def _energies(section: Section, records: Records) -> None:
     section.say(
         "The update is a step of E = ½‖z‖² − β⁻¹ log mean exp(β Xz) + ½M². The walkthrough states",
         "−log Σ exp(Xz) + z·z + β⁻¹ log n instead.",
-        *(f"At β = {number(line['beta'])} the library's energy rises for "
-          f"{percent(line['library_rises'])} of {line['stored']} cues, the stated one for "
-          f"{percent(line['document_rises'])}." for line in lines),
+        f"Of {lines[0]['stored']} cues, at β = {listed([number(e['beta']) for e in lines])}, the",
+        "library's energy rises on the way for",
+        f"{listed([percent(e['library_rises']) for e in lines])}, the stated one for",
+        f"{listed([percent(e['document_rises']) for e in lines])}.",
     )  # fmt: skip
     longest = max(lines, key=lambda line: line["length"])
     caption = f"β = {number(longest['beta'])}, {len(longest['library'])} cues."
@@ -155,11 +179,12 @@ def _encodings(section: Section, records: Records) -> None:
         )
         for network, case in cases
     ]
+    draws = listed([number(find(records, "encodings", n=n)["samples"]) for n in sizes])
     section.add(table(
-        ("network and encoding", *(f"{n} stored" for n in sizes)), rows,
-        caption="Half-hidden images returned: exactly up to sign by the document's classical "
+        ("network and encoding", *(f"{number(n)} stored" for n in sizes)), rows,
+        caption="Half-hidden images returned: exactly, up to sign, by the document's classical "
         "rule, as the strongest by the continuous network with the dot product, β = "
-        f"{number(lines[0]['beta'])}.",
+        f"{number(lines[0]['beta'])}. Over {draws} random subsets, those of the sections above.",
         cards=True,
     ))  # fmt: skip
 
@@ -175,8 +200,8 @@ def _speed_and_overflow(section: Section, records: Records) -> None:
         drawing(plots.durations(bars, "one cue (ms)"),
                 f"One cue of {line['units']} units, {line['stored']} stored. The dense rule as "
                 f"loops over units and patterns takes {number(line['loop_ms'])} ms, in closed "
-                f"form {number(line['closed_ms'])} ms for the same answer in "
-                f"{percent(line['units_agreeing'])} of the units; the continuous update "
+                f"form {number(line['closed_ms'])} ms, and both decide "
+                f"{percent(line['units_agreeing'])} of the units alike; the continuous update "
                 f"{number(line['modern_ms'])} ms."),
         drawing(_overflow_chart(records), _overflow_caption(records)),
     )  # fmt: skip
@@ -206,7 +231,7 @@ def _overflow_caption(records: Records) -> str:
         f"{percent(last['modern_plain'])} in the continuous one",
     ])  # fmt: skip
     return (
-        f"Infinity or not a number in float32, {last['stored']} stored. At β = "
-        f"{number(last['beta'])} the largest exponent is {number(last['largest_score'])}; "
+        f"Cues whose result is infinite or not a number in float32, {last['stored']} stored. "
+        f"At β = {number(last['beta'])} the largest exponent is {number(last['largest_score'])}; "
         f"exponentials as they stand spoil {sentence}, the library's {percent(ours)} at any β."
     )

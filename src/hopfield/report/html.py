@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from .. import plots
+from ..experiments.wording import bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,11 @@ VARIABLES = {
 """Colours of a figure and the page's variables that replace them, so that dark works too."""
 
 
+def prose(text: str) -> str:
+    """Plain text as HTML, equations held together."""
+    return escape(bound(text))
+
+
 @dataclass
 class Section:
     """One section of the page: its anchor, its title, and the pieces in it."""
@@ -36,7 +42,7 @@ class Section:
 
     def say(self, *sentences: str) -> None:
         """Add a paragraph of plain text."""
-        self.pieces.append(f"<p>{escape(' '.join(sentences))}</p>")
+        self.pieces.append(f"<p>{prose(' '.join(sentences))}</p>")
 
     def head(self, title: str) -> None:
         """Add a heading."""
@@ -49,7 +55,7 @@ class Section:
     def beside(self, figure: str, *sentences: str) -> None:
         """Add a paragraph and a figure side by side where there is room."""
         self.pieces.append(
-            f'<div class="figures"><p>{escape(" ".join(sentences))}</p>{figure}</div>'
+            f'<div class="figures"><p>{prose(" ".join(sentences))}</p>{figure}</div>'
         )
 
     def add(self, piece: str) -> None:
@@ -92,12 +98,13 @@ def drawing(ax: "Axes", caption: str, *, pictures: bool = False) -> str:
         buffer, format="svg", transparent=True, metadata={"Date": None}
     )
     kind = "pictures" if pictures else "chart"
-    svg = _inline(buffer.getvalue(), caption, kind)
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+    text = prose(caption)
+    svg = _inline(buffer.getvalue(), text, kind)
+    return f"<figure>{svg}<figcaption>{text}</figcaption></figure>"
 
 
 def _inline(document: str, alt: str, kind: str) -> str:
-    """matplotlib's SVG file as an element of the page, in the page's colours."""
+    """matplotlib's SVG file as an element of the page, in the page's colours; `alt` is HTML."""
     body = document[document.index("<svg") :]
     box = body.split('viewBox="')[1].split('"')[0]
     body = body[body.index(">") + 1 :]
@@ -105,7 +112,7 @@ def _inline(document: str, alt: str, kind: str) -> str:
     for colour, variable in VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
     body = re.sub(r"\s*\n\s*", " ", _private(body))
-    return f'<svg class="{kind}" role="img" aria-label="{escape(alt)}" viewBox="{box}">{body}'
+    return f'<svg class="{kind}" role="img" aria-label="{alt}" viewBox="{box}">{body}'
 
 
 def _private(body: str) -> str:
@@ -127,8 +134,8 @@ def table(
             f'<td class="figure" data-label="{escape(name)}">{escape(cell)}</td>'
             for name, cell in zip(head[1:], rest, strict=True)
         )
-        lines.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+        lines.append(f'<tr><th scope="row">{prose(first)}</th>{cells}</tr>')
+    title = f"<caption>{prose(caption)}</caption>" if caption else ""
     kind = ' class="cards"' if cards else ""
     return (
         f'<div class="scroll"><table{kind}>{title}<thead><tr>{columns}</tr></thead>'

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from .. import plots
 from ..experiments.records import Record, find, select
-from ..experiments.wording import number, percent, rate, small
+from ..experiments.wording import number, percent, rate, size, small
 from .html import Section, drawing, table
 
 Records = Sequence[Record]
@@ -14,26 +14,27 @@ WAYS = {
     "library": "the library's rule",
     "pseudo_inverse": "pseudo-inverse rule",
 }
+SIGN = "returned, up to sign"
 SHORT = {"document": "document", "library": "library", "pseudo_inverse": "pseudo-inverse"}
 
 
 def images(records: Records) -> Section:
     """The data set, and the first images of it in every form the networks get."""
     line = find(records, "images")
-    size = " × ".join(str(side) for side in line["shape"])
+    sides = " × ".join(str(side) for side in line["shape"])
     section = Section("images", "The images")
     section.say(
-        f"{line['data']}: {number(line['images'])} images of {size} = {line['units']} pixels.",
-        "The binary networks see every pixel above 0 as ink (+1) and the rest as background (−1);",
-        f"{percent(line['ink'])} of all pixels are ink. Two images overlap by",
-        f"{number(line['overlap'])} on average (|x·y|/N), two random patterns of that size by",
-        f"{number(line['overlap_random'])}.",
+        f"{line['data']}: {number(line['images'])} images of {sides} = {size(line)}.",
+        _ink(line),
+        f"Two images overlap by {number(line['overlap'])} on average (|x·y|/N), two random",
+        f"patterns of that size by {number(line['overlap_random'])}.",
     )
     section.say(
-        "Every network is asked for an image of which it sees the upper half.",
-        f"Of {number(line['distinct'])} different binary images, {number(line['distinct_halves'])}",
-        "differ in their upper half: where two stored images agree there, no network can tell",
-        "them apart.",
+        "Every network is asked for an image of which it sees the upper half. The",
+        f"{number(line['distinct'])} different binary images have",
+        f"{number(line['distinct_halves'])} different upper halves, and",
+        f"{number(line['unique_halves'])} of the images share theirs with no other. Where two",
+        "stored images agree in the upper half, no network can tell them apart.",
     )
     grey = plots.pictures(
         [("grey", line["grey"]), ("cue", line["grey_cue"])], line["shape"], known=line["known"]
@@ -50,6 +51,18 @@ def images(records: Records) -> Section:
         drawing(binary, f"The same {count} as ±1.", pictures=True),
     )  # fmt: skip
     return section
+
+
+def _ink(line: Record) -> str:
+    """What the binary networks take for ink, and why."""
+    if line["threshold"] == 0:
+        split = "every pixel above 0 as ink (+1) and the rest as background (−1)"
+        return f"The binary networks see {split}; {percent(line['ink'])} of all pixels are ink."
+    return (
+        "Few pixels are 0, so there is no background to tell ink from: the binary networks see "
+        f"every pixel above the mean, {number(line['threshold'])}, as +1, called ink below, and "
+        f"the rest as −1; {percent(line['ink'])} are +1."
+    )
 
 
 def classical(records: Records) -> Section:
@@ -70,11 +83,12 @@ def classical(records: Records) -> Section:
         "every pixel is wrong (a network without thresholds cannot tell an image from its",
         "negative).",
     )
-    fewest = min(line["samples"] for line in lines)
+    fewest, many = (choose(line["samples"] for line in lines) for choose in (min, max))
+    draws = number(fewest) if fewest == many else f"{number(fewest)} to {number(many)}"
     section.beside(
         drawing(plots.rates(_bars(lines), "patterns returned, up to sign"),
-                "Patterns returned by the number stored; mean and standard deviation over at "
-                f"least {fewest} random subsets."),
+                "Patterns returned by the number stored; mean and standard deviation over "
+                f"{draws} random subsets."),
         f"With {most} images stored the load n/N is {number(theirs['load'])}; Hebb's rule carries",
         "up to 0.138 random patterns a unit. The document's rule returns",
         f"{rate(theirs, 'exact_blind')} of the images and {rate(theirs, 'accuracy')} of their",
@@ -83,9 +97,9 @@ def classical(records: Records) -> Section:
         f"the document's {rate(inked, 'exact_blind')}.",
     )  # fmt: skip
     section.show(
-        *(_grid(line, f"{line['n']} stored, {WAYS[line['case']]}", "exact_blind")
+        *(_grid(line, f"{line['n']} stored, {WAYS[line['case']]}", "exact_blind", SIGN)
           for line in lines if line["patterns"] == "images" and line["n"] in (3, most)),
-        _grid(noise, f"{most} random patterns stored, {WAYS['library']}", "exact_blind"),
+        _grid(noise, f"{most} random patterns stored, {WAYS['library']}", "exact_blind", SIGN),
     )  # fmt: skip
     return section
 
@@ -103,13 +117,13 @@ def _bars(lines: Records) -> list[tuple[str, float, float]]:
     ]
 
 
-def _grid(line: Record, title: str, field: str) -> str:
+def _grid(line: Record, title: str, field: str, counted: str) -> str:
     """Stored, cue and retrieved images of one record."""
     rows = [(name, line[name]) for name in ("original", "cue", "retrieved")]
     rows[0] = ("stored", line["original"])
     ax = plots.pictures(rows, line["shape"], known=line["known"])
     shown = f" {len(line['original'])} are shown." if line["n"] > len(line["original"]) else ""
-    return drawing(ax, f"{title}: {rate(line, field)} returned.{shown}", pictures=True)
+    return drawing(ax, f"{title}: {rate(line, field)} {counted}.{shown}", pictures=True)
 
 
 def dense(records: Records) -> Section:
@@ -125,23 +139,21 @@ def dense(records: Records) -> Section:
     section.beside(
         drawing(plots.rates(bars, "images returned"),
                 f"Images returned exactly, over {first['samples']} random subsets."),
-        "Each pattern adds exp(β x·z) to the energy, and a unit takes the sign of lower energy",
-        f"(one sweep of all units from the cue). β = {number(first['beta'])} is the document's",
-        f"division by 10 at 784 pixels, scaled to {_units(records)}. Its hidden half is ink and",
-        "counts as evidence; beside it the same with the hidden half unknown, adding nothing to",
-        "a score.",
+        "The energy is E = −β⁻¹ log mean exp(β Xz): the better a stored pattern fits the state,",
+        "the lower. Each unit takes the sign of lower energy, in one sweep of all units from the",
+        f"cue. β = {number(first['beta'])} is the document's division by 10 at 784 pixels, scaled",
+        f"to {size(find(records, 'images'))}. Its hidden half is ink and counts as evidence;",
+        "beside it the same with the hidden half unknown, adding nothing to a score.",
         *(f"With {line['n']} stored, {percent(line['ambiguous'])} of the visible halves belong to"
           " more than one stored image." for line in lines if line["case"] == "unknown"),
     )  # fmt: skip
     section.show(
-        *(_grid(line, f"{line['n']} stored, {names[line['case']]}", "exact") for line in lines)
+        *(
+            _grid(line, f"{line['n']} stored, {names[line['case']]}", "exact", "returned")
+            for line in lines
+        )
     )
     return section
-
-
-def _units(records: Records) -> str:
-    """The number of pixels, in words."""
-    return f"{find(records, 'images')['units']} pixels"
 
 
 def modern(records: Records) -> Section:
@@ -153,8 +165,8 @@ def modern(records: Records) -> Section:
         "Grey images, one update z ← Xᵀ softmax(β Xz). The document compares by dot product",
         f"with β = {number(first['case_beta'])}. The library can compare by distance over the",
         "known half, s = −½‖x − z‖², and then hold what is known. Two things are counted: whether",
-        "the right image has the largest weight, and whether every pixel comes back within half",
-        "a grey level of 256.",
+        "the right image has the largest weight, and whether all pixels come back right, that is",
+        "within half a grey level of 256.",
     )
     names = {"dot": "dot product", "euclidean": "distance, known half"}
     rows = [
@@ -168,7 +180,14 @@ def modern(records: Records) -> Section:
         )
         for line in lines
     ]
-    head = ("", "compared by", "β", "right image strongest", "pixels right", "mean error, levels")
+    head = (
+        "",
+        "compared by",
+        "β",
+        "right image strongest",
+        "all pixels right",
+        "mean error, levels",
+    )
     caption = f"Mean ± standard deviation over {first['samples']} random subsets."
     section.add(table(head, rows, caption=caption, cards=True))
     shown = [line for line in lines if line["case"] in ("document", "sharp")]
@@ -179,7 +198,7 @@ def modern(records: Records) -> Section:
 def _continuous_grid(line: Record, name: str) -> str:
     """Pictures of one size and similarity."""
     title = f"{number(line['n'])} stored, {name}, β = {number(line['case_beta'])}"
-    return _grid(line, title, "exact")
+    return _grid(line, title, "exact", "with all pixels right")
 
 
 def summary(records: Records) -> str:
@@ -187,17 +206,20 @@ def summary(records: Records) -> str:
     rows = []
     for line in select(records, "classical", case="document", patterns="images"):
         ours = find(records, "classical", case="library", n=line["n"], patterns="images")
-        rows.append(("classical", line, rate(line, "exact_blind"), rate(ours, "exact_blind")))
+        rows.append(
+            ("classical, up to sign", line, rate(line, "exact_blind"), rate(ours, "exact_blind"))
+        )
     for line in select(records, "dense", case="ink"):
         ours = find(records, "dense", case="unknown", n=line["n"])
-        rows.append(("dense", line, rate(line, "exact"), rate(ours, "exact")))
+        rows.append(("dense, exactly", line, rate(line, "exact"), rate(ours, "exact")))
     for line in select(records, "modern", case="document"):
         ours = find(records, "modern", case="sharp", n=line["n"])
-        rows.append(("continuous", line, rate(line, "right"), rate(ours, "right")))
+        rows.append(("continuous, strongest", line, rate(line, "right"), rate(ours, "right")))
     cells = [(name, number(line["n"]), theirs, ours) for name, line, theirs, ours in rows]
     return table(
         ("network", "stored", "as documented", "this library"),
         cells,
-        caption="Half-hidden images that come back: exactly in the binary networks, as the "
-        "strongest image in the continuous one. Mean ± standard deviation over random subsets.",
+        caption="Half-hidden images that come back: with every pixel right in the binary networks "
+        "(or every pixel wrong, up to sign), as the strongest image in the continuous one. Mean ± "
+        "standard deviation over random subsets.",
     )

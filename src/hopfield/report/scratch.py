@@ -7,7 +7,7 @@ from .. import plots
 from ..experiments.claims import FAILS, HOLDS, PARTLY, UNKNOWN
 from ..experiments.records import Record, find, select
 from ..experiments.wording import amount, number, percent, rate
-from .html import Section, drawing, table
+from .html import Section, drawing, prose, table
 
 Records = Sequence[Record]
 
@@ -53,7 +53,7 @@ def _sweeps(page: Section, records: Records) -> None:
                  [100 * each["accuracy_sd"] for each in loads])]  # fmt: skip
     page.show(
         drawing(plots.energies(line["traces"]),
-                f"{len(line['traces'])} cues; sweep 0 is the cue."),
+                f"The energies of {len(line['traces'])} cues; sweep 0 is the cue itself."),
         drawing(plots.histogram([(f"{each['n']} stored", each["histogram"]) for each in picked],
                                 "sweeps, the confirming one included"),
                 f"Sweeps from {percent(loads[0]['flipped'])} flips: "
@@ -88,9 +88,15 @@ def _oscillation(page: Section, records: Records) -> None:
         drawing(grid, f"One of them, {shown['shape'][0]} × {shown['shape'][1]}: two states take "
                 f"turns, {shown['flipping']} units flip each time.", pictures=True),
         drawing(plots.energies([shown["cycle_energies"]], step="step"),
-                f"Its energy, from {number(shown['cycle_energies'][0])} to "
-                f"{number(shown['cycle_energies'][-1])}."),
+                _cycle_caption(shown["cycle_energies"])),
     )  # fmt: skip
+
+
+def _cycle_caption(energies: Sequence[float]) -> str:
+    """Where the energy of a cycle begins, and between which two values it ends."""
+    one, other = (number(round(energy, 6)) for energy in energies[-2:])
+    end = f"stays at {one}" if one == other else f"alternates between {one} and {other}"
+    return f"Its energy: {number(energies[0])} at the start; in the cycle it {end}."
 
 
 def _modern(page: Section, records: Records) -> None:
@@ -147,12 +153,12 @@ def claims(rows: Sequence[Record]) -> str:
 def _claim(row: Record) -> str:
     kind, mark = MARKS[row["verdict"]]
     return (
-        f'<tr><th scope="row">{escape(row["case"])}'
+        f'<tr><th scope="row">{prose(row["case"])}'
         f'<span class="source">{escape(row["source"])}</span></th>'
         f'<td class="verdict {kind}">{mark} {escape(row["verdict"])}</td>'
-        f'<td data-label="measured">{escape(_sentence(row["measured"]))}'
-        f'<span class="criterion">{escape(row["criterion"])}</span></td>'
-        f'<td data-label="why">{escape(_sentence(row["reason"]))}</td></tr>'
+        f'<td data-label="measured">{prose(_sentence(row["measured"]))}'
+        f'<span class="criterion">{prose(row["criterion"])}</span></td>'
+        f'<td data-label="why">{prose(_sentence(row["reason"]))}</td></tr>'
     )
 
 
