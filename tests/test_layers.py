@@ -7,7 +7,7 @@ from source_tree import PACKAGE, calls, imports, place, within
 LEVELS = {
     0: ("errors",),
     1: ("kernels", "files", "cue"),
-    2: ("similarity", "separation", "coupling", "packing"),
+    2: ("similarity", "separation", "coupling", "packing", "theory"),
     3: ("rules", "energy", "readout", "exact"),
     4: ("stores", "dynamics", "units"),
     5: ("memories", "nn", "data", "corruption", "metrics", "synthetic"),

@@ -25,7 +25,7 @@ from .errors import (
 )
 
 COSINE = 0.99
-"""Cosine from which a state that is not ±1 counts as returned, where `returned` is not given."""
+"""Cosine from which a state that is not ±1 counts as recalled."""
 
 
 def hamming_accuracy(original: Tensor, recovered: Tensor) -> Float[Tensor, "*batch"]:
@@ -104,6 +104,22 @@ def exact_recall(
     return same | (x == -y).all(-1) if sign_blind else same
 
 
+def recalled(original: Tensor, recovered: Tensor) -> Bool[Tensor, "*batch"]:
+    """Whether it came back: `exact_recall` where all originals are ±1, else a cosine of 0.99.
+
+    Args:
+        original: x, `(*batch, dim)`.
+        recovered: y, broadcastable to it along the axes before the last.
+
+    Raises:
+        ShapeError, InputTypeError, DomainError, DeviceError: where the two cannot be compared.
+    """
+    x = check_tensor("original", original)
+    if bool((x.abs() == 1).all()):
+        return exact_recall(x, recovered)
+    return cosine(x, recovered) >= COSINE
+
+
 def basin_radius(
     memory: Any,
     pattern: Tensor,
@@ -129,8 +145,7 @@ def basin_radius(
         draws: number of damaged copies at each amount.
         recall: share of them that must return, above 0 and at most 1.
         resolution: step between amounts. None: 1/dim, one entry.
-        returned: `returned(x, states) → bool per state`: what counts as back. None: `exact_recall`
-            where x is ±1, else a cosine of at least 0.99.
+        returned: `returned(x, states) → bool per state`: what counts as back. None: `recalled`.
         generator: source of the draws.
 
     Returns:
@@ -150,7 +165,7 @@ def basin_radius(
     share = check_number("recall", recall, low=torch.finfo(torch.float64).eps, high=1.0)
     step = 1 / len(x) if resolution is None else resolution
     steps = round(1 / check_number("resolution", step, low=1e-9, high=1.0))
-    back = returned or _is_back
+    back = returned or recalled
     source = check_generator(generator)
     seed = int(torch.randint(2**31, (), generator=source, device=source.device))
 
@@ -170,13 +185,6 @@ def _last(holds: Callable[[float], bool], steps: int) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle / steps) else (low, middle)
     return low
-
-
-def _is_back(pattern: Tensor, states: Tensor) -> Tensor:
-    """Equal to a ±1 pattern, or near any other in angle."""
-    if bool((pattern.abs() == 1).all()):
-        return exact_recall(pattern, states)
-    return cosine(pattern, states) >= COSINE
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def record(experiment: str, case: str, config: Any, **results: Any) -> Record:
     if clash:
         raise KeyError(f"results of {experiment!r} hide its config: {', '.join(clash)}")
     line = {"experiment": experiment, "case": case, **settings, "seed": seed, **results}
-    return {key: _plain(value) for key, value in line.items()}
+    return {key: plain(value) for key, value in line.items()}
 
 
 def spread(name: str, values: Sequence[float] | Tensor) -> dict[str, float]:
@@ -105,8 +105,12 @@ def header(**facts: Any) -> Record:
 
 def write(path: Path, head: Record, records: Iterable[Record]) -> None:
     """Write header and records as JSON lines, all or nothing."""
-    lines = [json.dumps(line, ensure_ascii=False, allow_nan=False) for line in (head, *records)]
-    write_whole(path, ("\n".join(lines) + "\n").encode())
+    write_whole(path, lines_of((head, *records)).encode())
+
+
+def lines_of(records: Iterable[Record]) -> str:
+    """Records as JSON lines."""
+    return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in records)
 
 
 def read(path: Path) -> tuple[Record, list[Record]]:
@@ -126,12 +130,12 @@ def read(path: Path) -> tuple[Record, list[Record]]:
     return head, records
 
 
-def _plain(value: Any) -> Any:
-    """Tensors, tuples and mappings as JSON has them."""
+def plain(value: Any) -> Any:
+    """A value as JSON has it: tensors and tuples become lists, mappings are refused."""
     if isinstance(value, Tensor):
         return value.tolist()
     if isinstance(value, Mapping):
         raise TypeError("records are flat: give each entry of the mapping a field of its own")
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -1,0 +1,251 @@
+"""Building blocks that ask where the dynamics goes: metastable states, attractors, landscapes.
+
+Each takes a frozen config and a `Setup`, and returns one flat record.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import DomainError, check_integer
+from ..metrics import cosine
+from .records import Record, spread
+from .sampling import generator
+from .setup import Setup, is_binary, likeness, measured, per_unit, step, weights
+
+MASS = 0.9
+"""k is the fewest weights that sum to this (Ramsauer et al. 2021)."""
+LARGEST_MIXTURE = 7
+"""Mixtures of 3, 5 and 7 patterns are told from what is spurious; of ±1, odd ones alone."""
+CYCLES = 1000
+"""Steps allowed until the dynamics settles."""
+
+
+@dataclass(frozen=True)
+class Metastable:
+    """Weights at the fixed points. Sweep `beta` for a β sweep.
+
+    Args:
+        units: N.
+        n: patterns stored.
+        beta: β, given to the setup's `make`.
+        damage: what the setup's `corrupt` gets.
+        draws: fresh sets of patterns.
+        seed: of all randomness.
+    """
+
+    units: int = 64
+    n: int = 50
+    beta: float = 1.0
+    damage: float = 0.1
+    draws: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Census:
+    """Attractors by kind, from random starts.
+
+    Args:
+        units: N.
+        n: patterns stored.
+        starts: random starts in each draw, from the setup's `patterns`.
+        near: overlap (cosine, where patterns are not ±1) from which a state is a thing.
+        draws: fresh sets of patterns.
+        seed: of all randomness.
+    """
+
+    units: int = 100
+    n: int = 5
+    starts: int = 200
+    near: float = 0.95
+    draws: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Energies on the plane through three stored patterns, and trajectories seen on it.
+
+    Args:
+        units: N.
+        n: patterns stored, at least 3.
+        grid: energies along each side.
+        starts: trajectories, from random points of the plane.
+        steps: length of each.
+        seed: of all randomness.
+    """
+
+    units: int = 16
+    n: int = 3
+    grid: int = 61
+    starts: int = 12
+    steps: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Way:
+    """Energies along the way from one stored pattern to another.
+
+    Args:
+        units: N.
+        n: patterns stored, at least 2.
+        points: energies along it; of ±1 patterns, one a flip at most.
+        seed: of all randomness.
+    """
+
+    units: int = 100
+    n: int = 5
+    points: int = 101
+    seed: int = 0
+
+
+def metastable(config: Metastable, setup: Setup) -> Record:
+    """How many patterns share the weight where the dynamics has settled.
+
+    Results: `k` and `k_sd` over draws, the fewest weights that sum to .9, on average; `single`, the
+    share of fixed points with k = 1; `most`, the largest k; `counts`, how often k = 1, 2, … n.
+    """
+    means, singles = [], []
+    counts = torch.zeros(config.n + 1, dtype=torch.int64)
+    for draw in range(check_integer("draws", config.draws, low=1)):
+        source = generator(config.seed, config.n, draw)
+        rows = setup.patterns(config.n, config.units, generator=source)
+        memory = setup.filled(rows, beta=config.beta)
+        cue = setup.corrupt(rows, config.damage, generator=source)
+        k = carrying(weights(memory, setup.ends(memory, cue, source)))
+        means.append(k.double().mean().item())
+        singles.append((k == 1).double().mean().item())
+        counts += torch.bincount(k, minlength=config.n + 1)
+    return measured(
+        "metastable", config, setup,
+        samples=len(means), most=int(counts.nonzero().max()), counts=counts[1:],
+        **spread("k", means), **spread("single", singles),
+    )  # fmt: skip
+
+
+def carrying(shares: Tensor) -> Tensor:
+    """k, the fewest weights whose sum is .9 of all; one a state."""
+    descending = shares.double().sort(dim=-1, descending=True).values
+    total = descending.sum(-1, keepdim=True)
+    # Rounding must not ask for one more where the sum is .9 exactly.
+    return 1 + (descending.cumsum(-1) < (MASS - 1e-9) * total).sum(-1)
+
+
+def census(config: Census, setup: Setup) -> Record:
+    """What random starts end on, as shares with `_sd` over draws.
+
+    `stored`, `inverse` (the negative of a stored pattern), `mixture` (of ±1: the sign of a sum of
+    3, 5 or 7 signed patterns; else the mean of 2 … 7), `spurious` (anything else); they sum to
+    one. `distinct` is the number of different ends.
+    """
+    figures: list[dict[str, float]] = []
+    for draw in range(check_integer("draws", config.draws, low=1)):
+        source = generator(config.seed, config.n, draw)
+        rows = setup.patterns(config.n, config.units, generator=source)
+        memory = setup.filled(rows)
+        starts = setup.patterns(config.starts, config.units, generator=source)
+        ends = setup.ends(memory, starts, source)
+        kinds = kind(rows, ends, config.near)
+        figures.append({name: hits.double().mean().item() for name, hits in kinds.items()})
+        figures[-1]["distinct"] = float(len(ends.mul(1e4).round().unique(dim=0)))
+    results: Record = {}
+    for name in figures[0]:
+        results |= spread(name, [each[name] for each in figures])
+    load = per_unit(config.n, config.units)
+    return measured("census", config, setup, load=load, samples=len(figures), **results)
+
+
+def kind(rows: Tensor, states: Tensor, near: float) -> dict[str, Tensor]:
+    """Whether each state is stored, inverse, a mixture, or spurious; exactly one of these."""
+    alike = likeness(rows, states[:, None])
+    stored = alike.amax(-1) >= near
+    inverse = ~stored & (alike.amin(-1) <= -near)
+    mixture = torch.zeros_like(stored)
+    for count in range(2, min(LARGEST_MIXTURE, len(rows)) + 1):
+        mixture |= likeness(_mixtures(rows, alike, count), states) >= near
+    mixture &= ~stored & ~inverse
+    return {
+        "stored": stored,
+        "inverse": inverse,
+        "mixture": mixture,
+        "spurious": ~stored & ~inverse & ~mixture,
+    }
+
+
+def _mixtures(rows: Tensor, alike: Tensor, count: int) -> Tensor:
+    """The mixture of the `count` patterns nearest to each state; of ±1 none where it could tie."""
+    if not is_binary(rows):
+        return rows[alike.topk(count, dim=-1).indices].mean(dim=1)
+    index = alike.abs().topk(count, dim=-1).indices
+    signs = alike.gather(-1, index).sign()
+    mixed: Tensor = (signs[..., None] * rows[index]).sum(dim=1).sign()
+    return mixed
+
+
+def plane(config: Plane, setup: Setup) -> Record:
+    """Energies on the plane through three stored patterns, and trajectories projected on it.
+
+    Results: `x`, `y` (coordinates of the grid), `energy` (rows of the grid, one a y), `places` (of
+    the patterns) and `ways` (of each start, its places). Not for ±1 memories: between ±1 states
+    there is no plane.
+    """
+    if config.n < 3:
+        raise DomainError(f"n must be at least 3, to span a plane, but is {config.n}.")
+    source = generator(config.seed, config.n)
+    rows = setup.patterns(config.n, config.units, generator=source).double()
+    memory = setup.filled(rows)
+    origin = rows[:3].mean(dim=0)
+    frame = torch.linalg.qr((rows[1:3] - rows[0]).T).Q.T
+    corners = (rows[:3] - origin) @ frame.T
+    reach = 1.5 * corners.abs().amax()
+    axis = torch.linspace(-1, 1, config.grid, dtype=torch.float64) * reach
+    points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)
+    energy = memory.energy(origin + points.flatten(0, 1) @ frame).reshape(len(axis), -1)
+    begin = (2 * torch.rand(config.starts, 2, generator=source, dtype=torch.float64) - 1) * reach
+    states = [origin + begin @ frame]
+    for _ in range(config.steps):
+        states.append(step(memory, states[-1], source))
+    ways = (torch.stack(states, dim=1) - origin) @ frame.T
+    return measured(
+        "plane", config, setup,
+        x=_short(axis), y=_short(axis), energy=_short(energy),
+        places=_short((rows - origin) @ frame.T), ways=_short(ways),
+    )  # fmt: skip
+
+
+def way(config: Way, setup: Setup) -> Record:
+    """Energies from one stored pattern to another: of ±1, one flip after another, in random order.
+
+    Results: `position` (0 at the first, 1 at the second) and `energy`; `barrier`, how far the
+    highest lies above the higher end.
+    """
+    source = generator(config.seed, config.n)
+    rows = setup.patterns(max(2, config.n), config.units, generator=source)
+    memory = setup.filled(rows)
+    share = torch.linspace(0, 1, check_integer("points", config.points, low=2), dtype=rows.dtype)
+    if is_binary(rows):
+        differ = (rows[0] != rows[1]).nonzero().squeeze(-1)
+        order = differ[torch.randperm(len(differ), generator=source)]
+        flips = (share * len(differ)).round().unique()
+        states = rows[0].repeat(len(flips), 1)
+        for line, count in enumerate(flips.int().tolist()):
+            states[line, order[:count]] = rows[1, order[:count]]
+        share = flips / max(1, len(differ))
+    else:
+        states = rows[0] + share[:, None] * (rows[1] - rows[0])
+    energy = memory.energy(states).double()
+    barrier = energy.max() - torch.maximum(energy[0], energy[-1])
+    return measured(
+        "way", config, setup,
+        position=_short(share), energy=_short(energy), barrier=barrier.item(),
+        alike=cosine(rows[0], rows[1]).item(), load=per_unit(config.n, config.units),
+    )  # fmt: skip
+
+
+def _short(values: Tensor) -> list[object]:
+    """Numbers for a picture, to six digits."""
+    flat = [float(f"{value:.6g}") for value in values.double().flatten().tolist()]
+    return torch.tensor(flat, dtype=torch.float64).reshape(values.shape).tolist()

@@ -1,0 +1,104 @@
+"""The runner: what is there is not done again, and the file does not depend on who made it."""
+
+import json
+
+import pytest
+
+import hopfield
+from hopfield.errors import FileFormatError
+from hopfield.experiments import Recall, Setup, Task, plan, recall, records, run, sweep
+
+HEBB = Setup("Hebb", hopfield.ClassicalHopfield)
+DENSE = Setup("dense", hopfield.DenseHopfield)
+TASKS = plan(recall, sweep(Recall(40, draws=2), n=[2, 4, 6]), [HEBB, DENSE])
+QUIET = {"tell": lambda text: None}
+CALLS = []
+
+
+def counted(config, setup):
+    """An experiment of several records that remembers being run."""
+    CALLS.append(config.n)
+    return ({"experiment": "counted", "case": str(part), "n": config.n} for part in range(2))
+
+
+def broken(config, setup):
+    raise RuntimeError("broken")
+
+
+def test_records_come_in_the_order_of_the_tasks_and_name_them(tmp_path):
+    lines = run(TASKS, tmp_path / "r.jsonl", **QUIET)
+    assert [(line["case"], line["n"]) for line in lines] == [
+        (case, n) for case in ("Hebb", "dense") for n in (2, 4, 6)
+    ]
+    head, kept = records.read(tmp_path / "r.jsonl")
+    assert kept == lines and {"hopfield", "torch", "numpy"} <= head.keys()
+    assert {"units", "draws", "seed", "recalled"} <= lines[0].keys()
+    assert len({line["task"] for line in lines}) == 6
+
+
+def test_processes_make_the_same_file_as_one(tmp_path):
+    run(TASKS, tmp_path / "one.jsonl", **QUIET)
+    run(TASKS, tmp_path / "two.jsonl", processes=2, **QUIET)
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+
+
+def test_what_is_there_is_not_done_again(tmp_path):
+    path = tmp_path / "r.jsonl"
+    CALLS.clear()
+    first = run(plan(counted, sweep(Recall(), n=[1, 2]), HEBB), path, **QUIET)
+    again = run(plan(counted, sweep(Recall(), n=[3, 2, 1]), HEBB), path, **QUIET)
+    assert CALLS == [1, 2, 3] and len(first) == 4
+    assert [line["n"] for line in again] == [3, 3, 2, 2, 1, 1]
+
+
+def test_another_seed_setup_or_tag_is_another_task():
+    one = Task(recall, Recall(), HEBB)
+    others = [
+        Task(recall, Recall(seed=1), HEBB),
+        Task(recall, Recall(), DENSE),
+        Task(recall, Recall(), HEBB, {"result": "a"}),
+        Task(counted, Recall(), HEBB),
+    ]
+    assert len({each.identity() for each in (one, *others)}) == 5
+    assert one.identity() == Task(recall, Recall(), HEBB).identity()
+
+
+def test_a_run_that_was_cut_off_goes_on(tmp_path):
+    path = tmp_path / "r.jsonl"
+    tasks = plan(counted, sweep(Recall(), n=[1, 2, 3]), HEBB)
+    whole = run(tasks, path, **QUIET)
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:4]) + lines[4][:9], "utf-8")  # task 1 whole, 2 half, then torn
+    CALLS.clear()
+    assert run(tasks, path, **QUIET) == whole
+    assert CALLS == [2, 3]
+    assert path.read_text("utf-8") == "".join(lines)
+
+
+def test_each_record_is_on_the_disk_when_it_is_told(tmp_path):
+    path = tmp_path / "r.jsonl"
+    seen = []
+    run(TASKS[:3], path, tell=lambda text: seen.append(len(path.read_text().splitlines())))
+    assert seen == [2, 3, 4, 4]
+
+
+def test_an_experiment_that_fails_leaves_the_records_before_it(tmp_path):
+    path = tmp_path / "r.jsonl"
+    with pytest.raises(RuntimeError, match="broken"):
+        run([*TASKS[:2], Task(broken, Recall(), HEBB)], path, **QUIET)
+    assert len(records.read(path)[1]) == 2
+
+
+def test_records_of_other_versions_are_not_mixed(tmp_path):
+    path = tmp_path / "r.jsonl"
+    run(TASKS[:1], path, **QUIET)
+    head, *rest = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([json.dumps(json.loads(head) | {"torch": "0.1"}), *rest]) + "\n")
+    with pytest.raises(FileFormatError, match=r"begun with torch 0.1.*another path"):
+        run(TASKS[:1], path, **QUIET)
+
+
+def test_progress_goes_to_standard_error(capsys):
+    run(TASKS[:1])
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("[1/1] recall: Hebb, units=40, n=2")

@@ -1,0 +1,173 @@
+"""Theory: published values, limits, and brute force over all cases of small networks."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+
+from hopfield import synthetic, theory
+from hopfield.errors import DomainError
+from hopfield.memories.classical import HEBBIAN_CAPACITY
+
+
+def test_the_critical_load_is_the_one_that_memories_warn_of():
+    assert theory.critical_load() == pytest.approx(HEBBIAN_CAPACITY, abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("load", "overlap"), [(0.08, 0.99956), (0.10, 0.99800), (0.12, 0.99322), (0.13, 0.98721)]
+)
+def test_the_retrieval_overlap_is_the_published_one(load, overlap):
+    m = theory.retrieval_overlap(load)
+    assert m == pytest.approx(overlap, abs=5e-6)
+    (y,) = torch.erfinv(torch.tensor([m], dtype=torch.float64)).tolist()
+    assert m / y - 2 / math.sqrt(math.pi) * math.exp(-y * y) == pytest.approx(math.sqrt(2 * load))
+
+
+def test_above_the_critical_load_nothing_is_retrieved():
+    assert theory.retrieval_overlap(theory.critical_load() + 1e-9) == 0
+    assert theory.retrieval_overlap(theory.critical_load() - 1e-9) > 0.96
+
+
+def test_the_thermal_overlap_in_its_limits():
+    for temperature in (0.3, 0.5, 0.9):
+        m = theory.thermal_overlap(0.0, temperature)
+        assert m == pytest.approx(math.tanh(m / temperature), abs=1e-9)
+    assert theory.thermal_overlap(0.0, 1.1) == 0
+    for load in (0.05, 0.1):
+        cold = theory.thermal_overlap(load, 0.01)
+        assert cold == pytest.approx(theory.retrieval_overlap(load), abs=2e-4)
+    assert theory.thermal_overlap(0.1, 0.9) == 0
+
+
+def test_the_overlap_of_a_mixture_by_all_cases():
+    for count in (1, 3, 5, 7):
+        votes = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=count)))
+        mixed = votes.sum(1).sign()
+        assert theory.mixture_overlap(count) == (mixed * votes[:, 0]).mean().item()
+    with pytest.raises(DomainError, match="odd"):
+        theory.mixture_overlap(2)
+
+
+@pytest.mark.parametrize(
+    ("degree", "units", "patterns"),
+    [(2, 4, 3), (2, 100, 14), (2, 31, 8), (3, 4, 3), (3, 3, 4), (4, 3, 5), (5, 4, 3)],
+)
+def test_the_exact_bit_error_by_all_cases(degree, units, patterns):
+    if degree == 2:  # the noise is 4 times a sum of random signs
+        count = (patterns - 1) * (units - 1)
+        most = Fraction(count - (units - 1), 2)  # so many +1 or more give no error
+        cases = sum(math.comb(count, k) for k in range(math.ceil(most)))
+        expected = float(Fraction(cases, 2**count))
+    else:
+        expected = _bit_error_of_all_cases(degree, units, patterns)
+    assert 0 < expected < 0.5, "premise: some bits turn"
+    assert theory.bit_error_exact(degree, units, patterns) == pytest.approx(expected, abs=1e-7)
+
+
+def _bit_error_of_all_cases(degree: int, units: int, patterns: int) -> float:
+    """P(Σ ξ g(s) < −g(N − 1)) by convolving the terms one after another."""
+
+    def step(u: int) -> int:
+        return (u + 1) ** degree - (u - 1) ** degree
+
+    term: dict[int, Fraction] = {}
+    for k in range(units):
+        for sign in (1, -1):
+            value = sign * step(units - 1 - 2 * k)
+            part = Fraction(math.comb(units - 1, k), 2**units)
+            term[value] = term.get(value, Fraction(0)) + part
+    total = {0: Fraction(1)}
+    for _ in range(patterns - 1):
+        following: dict[int, Fraction] = {}
+        for (a, p), (b, q) in itertools.product(total.items(), term.items()):
+            following[a + b] = following.get(a + b, Fraction(0)) + p * q
+        total = following
+    return float(sum(p for value, p in total.items() if value < -step(units - 1)))
+
+
+def test_the_asymptotic_bit_error_is_the_limit_of_the_exact_one():
+    ratios = [
+        theory.bit_error_exact(3, n, n * n // 20) / theory.bit_error(3, n, n * n // 20)
+        for n in (20, 60, 180)
+    ]
+    assert abs(ratios[2] - 1) < abs(ratios[1] - 1) / 2 < abs(ratios[0] - 1) / 4  # of order 1/N
+    assert abs(ratios[2] - 1) < 0.05
+
+
+def test_error_free_patterns_have_one_wrong_bit_in_n_root_log_n():
+    for degree in (2, 3, 4):
+        n = theory.error_free_patterns(degree, 1000)
+        spread = n * theory.double_factorial(2 * degree - 3) / 1000 ** (degree - 1)
+        assert spread == pytest.approx(1 / (2 * math.log(1000)))
+
+
+def test_the_exponential_capacity_at_its_published_points():
+    for units, flipped, patterns in ((40, 0.1, 1574), (60, 0.1, 62438), (100, 0.2, 15325)):
+        assert theory.exponential_patterns(units, flipped) == pytest.approx(patterns, rel=1e-3)
+    assert theory.exponential_patterns(24, 0) == pytest.approx(4096)
+
+
+@pytest.mark.parametrize("flips", [0, 1])
+def test_the_exponential_failure_bounds_what_happens(flips):
+    units, patterns, trials = 8, 12, 4000
+    source = torch.Generator().manual_seed(1)
+    rows = torch.rand(trials, patterns, units, generator=source).round() * 2 - 1
+    state = rows[:, 0].clone()
+    state[:, :flips] *= -1
+    scores = torch.einsum("tpu,tu->tp", rows, state)[..., None] - rows * state[:, None]
+    fields = (rows * scores.double().exp()).sum(1)
+    failed = (fields * rows[:, 0] < 0).any(-1).double().mean().item()
+    bound = theory.exponential_failure(units, flips, patterns)
+    assert 0.01 < failed <= bound < 20 * failed
+
+
+def test_more_patterns_fail_more_often():
+    bounds = [theory.exponential_failure(40, 4, n) for n in (2, 100, 1574, 10**6)]
+    assert bounds == sorted(bounds) and bounds[-1] == 1.0
+
+
+@pytest.mark.parametrize(("scale", "dim", "constant"), [(3, 20, 3.1546), (1, 75, 1.3718)])
+def test_the_constants_of_theorem_3(scale, dim, constant):
+    c = theory.theorem_3_constant(1.0, scale, dim, 0.001)
+    assert constant <= c < constant + 1e-4, "the paper cuts after four digits"
+    assert c >= (2 / math.sqrt(0.001)) ** (4 / (dim - 1)), "the theorem asks for it"
+    assert theory.theorem_3_patterns(1.0, scale, dim, 0.001) == pytest.approx(
+        math.sqrt(0.001) * c ** ((dim - 1) / 4)
+    )
+
+
+def test_the_bounds_of_theorem_5():
+    assert theory.update_error(3, 2.0, 5.0, 0.5, 2.0) == pytest.approx(8 * math.exp(-6))
+    assert theory.fixed_point_error(3, 2.0, 5.0, 2.0) == pytest.approx(8 * math.e * math.exp(-10))
+    assert theory.update_error(3, 2.0, -1e4, 0.5, 2.0) == math.inf
+
+
+def test_the_margin_of_sparse_separations():
+    assert theory.sparse_margin(2.0, 4.0) == 0.25
+    assert theory.sparse_margin(1.5, 4.0) == 0.5
+    with pytest.raises(DomainError):
+        theory.sparse_margin(1.0, 4.0)
+
+
+def test_tails_of_the_sphere():
+    for cosine in (-1.0, -0.3, 0.0, 0.5, 1.0):
+        assert theory.sphere_tail(3, cosine) == pytest.approx((1 - cosine) / 2)  # Archimedes
+    rows = synthetic.unit_sphere(1200, 8).double()
+    above = (rows @ rows.T > 0.4)[~torch.eye(1200, dtype=torch.bool)].double().mean().item()
+    # Pairs are independent two by two: the standard error is that of 719 400 draws.
+    assert theory.sphere_tail(8, 0.4) == pytest.approx(above, abs=5 * math.sqrt(above / 719_400))
+    assert theory.sparse_fixed_share(50, 8, 0.6) == pytest.approx(
+        (1 - theory.sphere_tail(8, 0.4)) ** 49
+    )
+    assert theory.sparse_fixed_share(50, 8, 2.5) == 0.0
+
+
+def test_the_tail_of_students_t_with_one_degree_is_cauchys():
+    assert theory.cosine_tail(0, math.pi / 4) == pytest.approx(0.5)  # P(|T| > 1)
+
+
+def test_storkeys_capacity():
+    assert theory.storkey_patterns(100) == pytest.approx(32.95, abs=0.005)
