@@ -169,5 +169,23 @@ def test_the_tail_of_students_t_with_one_degree_is_cauchys():
     assert theory.cosine_tail(0, math.pi / 4) == pytest.approx(0.5)  # P(|T| > 1)
 
 
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        (lambda: theory.retrieval_overlap(0.0), "load"),
+        (lambda: theory.thermal_overlap(0.1, 0.0), "temperature"),
+        (lambda: theory.bit_error(1, 10, 5), "degree"),
+        (lambda: theory.bit_error_exact(2, 1, 5), "units"),
+        (lambda: theory.error_free_patterns(2, 0), "units"),
+        (lambda: theory.exponential_rate(1.5), "x must"),
+        (lambda: theory.exponential_patterns(10, 0.7), "flipped"),
+        (lambda: theory.exponential_failure(10, 11, 5), "flips"),
+    ],
+)
+def test_what_no_network_has_is_refused_by_name(call, names):
+    with pytest.raises(DomainError, match=names):
+        call()
+
+
 def test_storkeys_capacity():
     assert theory.storkey_patterns(100) == pytest.approx(32.95, abs=0.005)

@@ -110,7 +110,8 @@ def bit_error(degree: int, units: int, patterns: int) -> float:
 
     Q(√(N^{d−1} / (n(2d − 3)!!))); Krotov & Hopfield (2016), eq. 5.
     """
-    spread = patterns * double_factorial(2 * degree - 3) / units ** (degree - 1)
+    power, size, n = _network(degree, units, patterns)
+    spread = n * double_factorial(2 * power - 3) / size ** (power - 1)
     return gaussian_tail(1 / math.sqrt(spread)) if spread else 0.0
 
 
@@ -119,7 +120,8 @@ def error_free_patterns(degree: int, units: int) -> float:
 
     Krotov & Hopfield (2016), eq. 7.
     """
-    return units ** (degree - 1) / (2 * double_factorial(2 * degree - 3) * math.log(units))
+    power, size, _ = _network(degree, units, 1)
+    return size ** (power - 1) / (2 * double_factorial(2 * power - 3) * math.log(size))
 
 
 def bit_error_exact(degree: int, units: int, patterns: int) -> float:
@@ -131,6 +133,7 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
 
         P(S > a) = ½ − (h/2π) ∫_0^{π/h} φ(t)^{n−1} sin(t(a + h/2)) / sin(ht/2) dt.
     """
+    degree, units, patterns = _network(degree, units, patterns)
     sums = np.arange(-(units - 1), units, 2)
     chance = np.exp(_log_binomial(units - 1))
     terms = [(int(u) + 1) ** degree - (int(u) - 1) ** degree for u in sums]
@@ -155,6 +158,15 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
     return max(0.0, 0.5 - span / (2 * math.pi) * float(np.sum(power * kernel)) * top / NODES)
 
 
+def _network(degree: int, units: int, patterns: int) -> tuple[int, int, int]:
+    """Degree, N and n of a dense network, checked."""
+    return (
+        check_integer("degree", degree, low=2),
+        check_integer("units", units, low=2),
+        check_integer("patterns", patterns, low=1),
+    )
+
+
 def _next_on_lattice(above: int, span: int, offset: int) -> int:
     """The smallest number > above that is ≡ offset modulo span."""
     return above + span - (above - offset) % span
@@ -171,7 +183,8 @@ def exponential_patterns(units: int, flipped: float) -> float:
 
     Demircigil et al. (2017), J. Stat. Phys. 168, 288, Theorem 3: one synchronous sweep.
     """
-    return math.exp(units * exponential_rate(1 - 2 * flipped) / 2)
+    share = check_number("flipped", flipped, low=0.0, high=0.5)
+    return math.exp(check_integer("units", units, low=1) * exponential_rate(1 - 2 * share) / 2)
 
 
 def exponential_failure(units: int, flips: int, patterns: int, beta: float = 1.0) -> float:
@@ -181,6 +194,8 @@ def exponential_failure(units: int, flips: int, patterns: int, beta: float = 1.0
     with s < c outweighing the signal (Bernstein, or Chebyshev), at the best c. It makes the proof
     of Demircigil et al. (2017) a number.
     """
+    check_integer("patterns", patterns, low=1)
+    check_integer("flips", flips, low=0, high=check_integer("units", units, low=2))
     sums = np.arange(units - 1, -units, -2)
     chance = np.exp(_log_binomial(units - 1))
     total = 0.0

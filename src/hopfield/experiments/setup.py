@@ -18,7 +18,6 @@ from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
 from ..memories import Memory
 from ..metrics import cosine, overlap, recalled
 from ..similarity import SIMILARITIES
-from ..stores.base import Block
 from ..synthetic import random_binary
 from .records import Record, plain
 
@@ -113,7 +112,7 @@ def weights(memory: Any, state: Tensor) -> Tensor:
         )
     similarity = SIMILARITIES[getattr(memory, "similarity", "dot")]
     separation: Callable[[Tensor], Tensor] = memory.separation
-    return separation(similarity(Block(0, memory.patterns), state, None))
+    return separation(similarity(memory.patterns, state, None))
 
 
 def likeness(rows: Tensor, states: Tensor) -> Tensor:
