@@ -195,3 +195,13 @@ def test_what_inference_mode_touched_can_be_used_outside(make):
     if not isinstance(memory, ModernHopfield) or memory.precision == "full":
         memory.energy(states).sum().backward()
         assert bool(torch.isfinite(states.grad).all())
+
+
+def test_thresholds_made_in_inference_mode_take_part_in_gradients():
+    with torch.inference_mode():
+        memory = ClassicalHopfield(thresholds=torch.linspace(-1, 1, 8))
+        memory.store(signs(1, 8, seed=16))
+    state = signs(8, seed=15).requires_grad_()
+    memory.energy(state).backward()
+    expected = memory.thresholds - memory.coupling @ state.detach()
+    torch.testing.assert_close(state.grad, expected)

@@ -37,16 +37,16 @@ class Reading:
     Attributes:
         next: the following state, `(batch, dim)`.
         energy: of the state read, `(batch)`.
-        index: its strongest pattern, `(batch)`.
-        weight: the weight of that pattern, `(batch)`.
+        index: its strongest pattern, `(batch)`; None where that is told of final states only.
+        weight: the weight of that pattern, `(batch)`, or None likewise.
         entropy: of the weights, `(batch)`, or None where the network has none.
         bound: of a certified reading; None elsewhere.
     """
 
     next: Tensor
     energy: Tensor
-    index: Tensor
-    weight: Tensor
+    index: Tensor | None
+    weight: Tensor | None
     entropy: Tensor | None
     bound: Bound | None = None
 
@@ -55,8 +55,8 @@ class Reading:
         return Reading(
             next=state,
             energy=self.energy[queries],
-            index=self.index[queries],
-            weight=self.weight[queries],
+            index=None if self.index is None else self.index[queries],
+            weight=None if self.weight is None else self.weight[queries],
             entropy=None if self.entropy is None else self.entropy[queries],
             bound=None if self.bound is None else self.bound.at(queries),
         )
@@ -235,13 +235,14 @@ class _Buffers:
     def retrieval(self) -> Retrieval:
         """All of it."""
         trace = None if self.trace is None else torch.stack(self.trace)
+        untold = torch.zeros_like(self.steps)
         return Retrieval(
             self.state,
             self.steps,
             self.converged,
             self.fields["energy"],
-            self.fields["index"],
-            self.fields["weight"],
+            self.fields.get("index", untold),
+            self.fields.get("weight", untold),
             self.fields.get("entropy"),
             trace=trace,
             bound=self.bound,

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from os import PathLike
 from typing import Any, ClassVar
@@ -245,15 +245,27 @@ class Memory(ABC):
         return self._check_state("state", check_size("state", wide))
 
     def _iterate(
-        self, query: Query, generator: torch.Generator, *, once: bool = False, **options: Any
+        self,
+        query: Query,
+        generator: torch.Generator,
+        *,
+        once: bool = False,
+        last: Callable[[Tensor], Reading] | None = None,
+        **options: Any,
     ) -> Retrieval:
-        """`iterate` with `_read` under the query's masks; `once`: a second read says the same."""
+        """`iterate` with `_read` under the query's masks.
+
+        `once`: a second read says the same. `last`: describes states after the last step, which
+        need not be read where none can settle.
+        """
         both = query.evidence == "all"
         first: list[Reading] = []
 
         def read(state: Tensor, active: Tensor, step: int) -> Reading:
             if once and step:
                 return first[0].at(active, state)
+            if last is not None and step == options["steps"]:
+                return last(state)
             known, held = query.known_of(active), query.held_of(active)
             counted = known if not both or step == 0 else None
             reading = self._read(state, counted, held, generator)

@@ -1,6 +1,7 @@
 """The classical binary network: Hebb, Storkey, pseudo-inverse and covariance couplings."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -74,7 +75,9 @@ class ClassicalHopfield(Memory):
             )
         if thresholds is not None:
             check_size("thresholds", thresholds)
-        self.thresholds = None if thresholds is None else thresholds.detach().clone()
+            with torch.inference_mode(False):  # they are used outside as well
+                thresholds = thresholds.detach().clone()
+        self.thresholds = thresholds
         self.bits = check_flag("bits", bits)
         self._store = PackedStore() if bits else RamStore()
         self._learned: tuple[int, int, Coupling] | None = None
@@ -127,8 +130,11 @@ class ClassicalHopfield(Memory):
             thermal=thermal,
             fields=fields if usable else None,
         )
-        top, index = strongest(self._blocks(state), state, dot)
-        return Reading(following, value.to(state.dtype), index, top / state.shape[-1], None)
+        return Reading(following, value.to(state.dtype), None, None, None)
+
+    def _standing(self, state: Tensor) -> Reading:
+        """States described without a sweep."""
+        return Reading(state, self._energy(state), None, None, None)
 
     def _energy(self, state: Tensor) -> Tensor:
         learned = self._learn()
@@ -150,8 +156,11 @@ class ClassicalHopfield(Memory):
             settled=never if thermal else unchanged,
             cycles=self.schedule == "synchronous" and not thermal,
             trace=trace,
+            last=self._standing if thermal else None,
         )
-        return decided(found, lambda state: self._read(state, None, None, generator))
+        found = decided(found, self._standing)
+        top, index = strongest(self._blocks(found.state), found.state, dot)
+        return replace(found, index=index, weight=top / found.state.shape[-1])
 
     def _check_new(self, patterns: Tensor, before: int) -> str | None:
         check_binary("patterns", patterns)

@@ -10,7 +10,7 @@ from .. import energy
 from ..dynamics import Reading, Retrieval, unchanged
 from ..errors import DomainError, OptionError, check_binary, check_choice, check_flag, say
 from ..readout import read
-from ..separation import Polynomial, RectifiedPolynomial, Separation, Softmax
+from ..separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax
 from ..similarity import Similarity, dot
 from ..stores import PackedStore, RamStore
 from ..units import degree, dense_sweep, sign_columns, whole_dot
@@ -75,9 +75,17 @@ class DenseHopfield(Memory):
         following = dense_sweep(
             blocks, self.separation, state, order, held, found, self._sign_columns
         )
-        return Reading(
-            following, energy.dense(found.potential), found.index, found.weight, found.entropy
-        )
+        return self._described(found, following)
+
+    def _described(self, found: Readout, following: Tensor) -> Reading:
+        """What a readout says of the states it was made at, and where they go."""
+        value = energy.dense(found.potential)
+        return Reading(following, value, found.index, found.weight, found.entropy)
+
+    def _standing(self, state: Tensor) -> Reading:
+        """States described without a sweep."""
+        found = read(self._blocks(state), state.double(), whole_dot, self.separation)
+        return self._described(found, state)
 
     def _sign_columns(self) -> Tensor:
         """The signs of the patterns as a kernel wants them, kept until they change."""
@@ -86,8 +94,7 @@ class DenseHopfield(Memory):
         return self._columns[1]
 
     def _energy(self, state: Tensor) -> Tensor:
-        found = read(self._blocks(state), state.double(), whole_dot, self.separation)
-        return energy.dense(found.potential)
+        return self._standing(state).energy
 
     def _solve(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
@@ -101,7 +108,7 @@ class DenseHopfield(Memory):
             cycles=self.schedule == "synchronous",
             trace=trace,
         )
-        return decided(found, lambda state: self._read(state, None, None, generator))
+        return decided(found, self._standing)
 
     def _check_new(self, patterns: Tensor, before: int) -> str | None:
         check_binary("patterns", patterns)

@@ -100,36 +100,46 @@ def check_convertible(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
 def sweep_order(
     schedule: str, held: Tensor | None, dim: int, generator: torch.Generator
 ) -> Int[Tensor, " visits"] | None:
-    """The order in which one sweep visits the units: random, the same for the whole batch."""
+    """The order in which one sweep visits the units: random, the same for the whole batch.
+
+    It is walked by the CPU, wherever the generator and the states are.
+    """
     check_choice("schedule", schedule, SCHEDULES)
     if schedule == "synchronous":
         return None
-    order = torch.randperm(dim, generator=generator, device=generator.device)
-    return order if held is None else order[~held.all(0).to(order.device)[order]]
+    order = torch.randperm(dim, generator=generator, device=generator.device).cpu()
+    return order if held is None else order[~held.all(0).cpu()[order]]
 
 
-def decided(found: Retrieval, read: Callable[[Tensor], Reading]) -> Retrieval:
+def decided(found: Retrieval, describe: Callable[[Tensor], Reading]) -> Retrieval:
     """A binary result whose units are all ±1: one that is still unknown becomes +1.
 
-    Nothing spoke for either value, so such a query is not converged.
+    Nothing spoke for either value, so such a query is not converged. `describe` says all of those
+    states anew; the last energy of their trace becomes that of the state returned.
     """
     undecided = found.state.abs().amin(-1) == 0
     if not bool(undecided.any()):
         return found
     state = torch.where(found.state == 0, 1.0, found.state)
-    again = read(state)
+    again = describe(state[undecided])
+
+    def put(old: Tensor, new: Tensor | None) -> Tensor:
+        if new is None:
+            return old
+        changed = old.clone()
+        changed[undecided] = new
+        return changed
+
     trace = found.trace
     if trace is not None:
-        trace = torch.cat([trace[:-1], torch.where(undecided, again.energy, trace[-1])[None]])
+        trace = torch.cat([trace[:-1], put(trace[-1], again.energy)[None]])
     return replace(
         found,
         state=state,
         converged=found.converged & ~undecided,
-        energy=torch.where(undecided, again.energy, found.energy),
-        index=torch.where(undecided, again.index, found.index),
-        weight=torch.where(undecided, again.weight, found.weight),
-        entropy=None
-        if again.entropy is None or found.entropy is None
-        else torch.where(undecided, again.entropy, found.entropy),
+        energy=put(found.energy, again.energy),
+        index=put(found.index, again.index),
+        weight=put(found.weight, again.weight),
+        entropy=None if found.entropy is None else put(found.entropy, again.entropy),
         trace=trace,
     )
