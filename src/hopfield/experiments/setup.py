@@ -110,7 +110,7 @@ def weights(memory: Any, state: Tensor) -> Tensor:
             "weights need ModernHopfield, DenseHopfield, or a memory with weights(state), but "
             f"got {type(memory).__name__}. Use one of these."
         )
-    similarity = SIMILARITIES[getattr(memory, "similarity", "dot")]
+    similarity: Callable[..., Tensor] = SIMILARITIES[getattr(memory, "similarity", "dot")]
     separation: Callable[[Tensor], Tensor] = memory.separation
     return separation(similarity(memory.patterns, state, None))
 
