@@ -4,12 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench clean help
 # Two installs into one environment at once would break it, whatever -j says.
 .NOTPARALLEL:
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m hopfield demo --out $(OUT)/
+
+help:
+	@echo "make demo    what two tutorials claim, measured: writes $(OUT)/index.html"
+	@echo "make test    lint, types, tests"
+	@echo "make lint    style only        make types   types only"
+	@echo "make bench   measure speed and memory: NAMES=\"batch hebb\" for some of them"
+	@echo "make clean   remove $(VENV) and what was built"
+	@echo "PYTHON=python3.12 names another Python (3.11 or newer)."
 
 test: lint types
 	$(BIN)/python -m pytest -n 2

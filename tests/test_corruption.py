@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopfield import corruption
+from hopfield import corruption, synthetic
 from hopfield.cue import Cue
 from hopfield.errors import DomainError, InputTypeError, OptionError, ShapeError
 
@@ -73,7 +73,7 @@ def test_same_generator_same_bits(name):
     other = DAMAGE[name](patterns, generator=seeded(4)).state
     assert torch.equal(once, again) and not torch.equal(once, other)
     assert torch.equal(
-        DAMAGE[name](patterns).state, DAMAGE[name](patterns, generator=seeded(0)).state
+        DAMAGE[name](patterns).state, DAMAGE[name](patterns, generator=seeded(1)).state
     )
 
 
@@ -350,3 +350,37 @@ def test_blocks_reach_every_corner():
     share = (~known).view(2000, 6, 6).float().mean(0)
     corners = share[[0, 0, -1, -1], [0, -1, 0, -1]]
     assert (corners - 1 / 16).abs().max() < 0.03 and (share[2:4, 2:4] > 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("draw", "damage"),
+    [
+        (synthetic.random_binary, lambda x: corruption.flip(x, 0.3).state != x),
+        (synthetic.random_binary, lambda x: ~corruption.occlude_random(x, 0.3).known),
+        (synthetic.unit_sphere, lambda x: corruption.gaussian_noise(x, 0.3).state - x),
+        (synthetic.unit_sphere, lambda x: corruption.salt_and_pepper(x, 0.3).state.abs() == 1),
+    ],
+)
+def test_damage_does_not_follow_the_patterns(draw, damage):
+    """Drawn without generators, patterns and damage are independent of each other."""
+    patterns = draw(40, 250)
+    both = torch.stack([patterns, damage(patterns).float()]).flatten(1)
+    correlation = torch.corrcoef(both)[0, 1].item()
+    assert abs(correlation) < 4 / 10_000**0.5, "four standard deviations"
+
+
+@pytest.mark.parametrize("fill", [None, 0.5])
+def test_shapes_may_come_by_place(fill):
+    rows = torch.randn(3, 24, generator=seeded(0))
+    for one, other in (
+        (
+            corruption.occlude_half(rows, (4, 6), fill=fill),
+            corruption.occlude_half(rows, shape=(4, 6), fill=fill),
+        ),
+        (
+            corruption.occlude_block(rows, 0.25, (4, 6), fill=fill),
+            corruption.occlude_block(rows, 0.25, shape=(4, 6), fill=fill),
+        ),
+    ):
+        assert torch.equal(one.state, other.state)
+        assert (one.state != rows).any()

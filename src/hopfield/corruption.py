@@ -1,8 +1,9 @@
 """Damage patterns in a controlled way: each function takes patterns and returns a `Cue`.
 
 Patterns have shape `(*batch, dim)`, any floating point dtype and device, and are never changed.
-Each row gets a draw of its own. `generator=None` is a fresh generator with seed 0, so that two
-calls without one damage alike; draws are the same for every dtype.
+Each row gets a draw of its own. `generator=None` is a fresh generator with seed 1, so that two
+calls without one damage alike; draws are the same for every dtype. Not seed 0, from which
+`synthetic` draws: the same numbers would make patterns and damage, and noise be no noise.
 
 **Amount.** For flips, salt and pepper and random occlusion `amount` is the share of a pattern's
 entries, between 0 and 1, and exactly `⌊amount · dim + ½⌋` entries of every row are hit (for a
@@ -32,6 +33,9 @@ from .errors import (
     check_tensor,
 )
 
+SEED = 1
+"""Of the generator where none is given."""
+
 SIDES = ("bottom", "top", "left", "right")
 
 
@@ -48,7 +52,7 @@ def flip(patterns: Tensor, amount: float, *, generator: torch.Generator | None =
         InputTypeError, ShapeError: where `patterns` are no floating point rows.
     """
     rows = check_binary("patterns", _rows(patterns))
-    hit = _choose(rows, _count(amount, rows.shape[-1]), check_generator(generator))
+    hit = _choose(rows, _count(amount, rows.shape[-1]), check_generator(generator, SEED))
     return Cue(torch.where(hit, -rows, rows))
 
 
@@ -73,7 +77,7 @@ def gaussian_noise(
             f"amount must be a standard deviation of at least 0, but is {amount!r}. "
             f"Use {-deviation:g}: noise has no sign."
         )
-    source = check_generator(generator)
+    source = check_generator(generator, SEED)
     noise = torch.randn(rows.shape, generator=source, device=source.device, dtype=torch.float64)
     return Cue(rows + (deviation * noise).to(rows.dtype).to(rows.device))
 
@@ -110,7 +114,7 @@ def salt_and_pepper(
         raise DomainError(
             f"low must be below high, but low={dark:g} and high={bright:g}. Swap them."
         )
-    source = check_generator(generator)
+    source = check_generator(generator, SEED)
     hit = _choose(rows, _count(amount, rows.shape[-1]), source)
     salt = torch.rand(rows.shape, generator=source, device=source.device) < 0.5
     extremes = torch.full_like(rows, dark).masked_fill(salt.to(rows.device), bright)
@@ -119,8 +123,8 @@ def salt_and_pepper(
 
 def occlude_half(
     patterns: Tensor,
-    *,
     shape: tuple[int, ...] | None = None,
+    *,
     side: str = "bottom",
     fill: float | None = None,
 ) -> Cue:
@@ -160,8 +164,8 @@ def occlude_half(
 def occlude_block(
     patterns: Tensor,
     amount: float,
-    *,
     shape: tuple[int, ...] | None = None,
+    *,
     fill: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Cue:
@@ -187,7 +191,7 @@ def occlude_block(
     vector = len(shape or ()) < 2
     side = amount if vector else math.sqrt(_share(amount))
     tall, wide = 1 if vector else _count(side, height), _count(side, width)
-    source = check_generator(generator)
+    source = check_generator(generator, SEED)
     inside = (
         _span(rows, height, tall, source)[..., :, None]
         & (_span(rows, width, wide, source)[..., None, :])
@@ -217,7 +221,7 @@ def occlude_random(
         InputTypeError, ShapeError: where `patterns` are no floating point rows.
     """
     rows = _rows(patterns)
-    hidden = _choose(rows, _count(amount, rows.shape[-1]), check_generator(generator))
+    hidden = _choose(rows, _count(amount, rows.shape[-1]), check_generator(generator, SEED))
     return _hide(rows, ~hidden, fill)
 
 

@@ -294,10 +294,10 @@ def check_binary(name: str, value: Tensor, *, zero: bool = False) -> Tensor:
     raise DomainError(f"{name} must be {allowed} in every entry, but contains {wrong:.7g}. {way}")
 
 
-def check_generator(value: object) -> torch.Generator:
-    """Return `value`, or a fresh generator with seed 0 for None: never the global one."""
+def check_generator(value: object, seed: int = 0) -> torch.Generator:
+    """Return `value`, or a fresh generator with `seed` for None: never the global one."""
     if value is None:
-        return torch.Generator().manual_seed(0)
+        return torch.Generator().manual_seed(seed)
     if not isinstance(value, torch.Generator):
         raise InputTypeError(
             f"generator must be a torch.Generator or None, but is {say(value)}. "
