@@ -175,6 +175,19 @@ def test_the_loop_baseline_agrees_with_the_closed_form():
     assert not torch.equal(looped, cue), "premise: something flips"
 
 
+def test_the_documents_hebbian_step_is_the_librarys_without_ties():
+    patterns = synthetic.random_binary(3, 25, generator=torch.Generator().manual_seed(1))
+    cues = occlude_half(patterns, fill=1.0).state
+    memory = hopfield.ClassicalHopfield(diagonal=True, schedule="synchronous")
+    memory.store(patterns)
+    looped = cues @ baselines.outer_products(patterns)
+    assert (looped != 0).all(), "premise: an odd number of patterns and units leaves no tie"
+    stepped = torch.where(baselines.hebbian_step(patterns, cues), 1.0, -1.0)
+    assert torch.equal(stepped, looped.sign()) and torch.equal(stepped, memory.update(cues))
+    tie = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
+    assert baselines.hebbian_step(tie, torch.tensor([[1.0, 0.0]])).tolist() == [[True, False]]
+
+
 def test_the_documents_activation_returns_the_negative():
     line = next(walkthrough.flips(walkthrough.FlipsConfig(subsets=2), data.load("digits")))
     assert line["document"] == 1.0 and line["sign"] == 0.0

@@ -21,6 +21,11 @@ def outer_products(patterns: Tensor) -> Tensor:
     return coupling
 
 
+def hebbian_step(patterns: Tensor, state: Tensor) -> Tensor:
+    """One step of all units by Hebb's coupling, diagonal kept: True, ink, where W·z is positive."""
+    return (state @ patterns.T) @ patterns > 0
+
+
 def dense_step(patterns: Tensor, state: Tensor, divisor: float) -> Tensor:
     """The walkthrough's loop for the dense network: each unit tried at +1 and −1, exp summed."""
     out = torch.empty_like(state)

@@ -89,14 +89,9 @@ def _zero_one_centred(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[st
 
 
 def _hebbian(shape: tuple[int, ...], inked: Tensor, mean: Tensor) -> dict[str, float]:
-    """Exact recall, up to sign, of one synchronous step with the diagonal kept.
-
-    A field of 0 keeps the present value, as the library does, so that ±1 gives here what it gives
-    among the classical networks.
-    """
+    """Exact recall, up to sign, of one step by the document's rule."""
     cue = occlude_half(inked, shape=shape, fill=1.0).state
-    field = ((cue - mean) @ (inked - mean).T) @ (inked - mean)
-    agrees = torch.where(field == 0, cue > 0, field > 0) == (inked > 0)
+    agrees = baselines.hebbian_step(inked - mean, cue - mean) == (inked > 0)
     return {"right": share(agrees.all(dim=1) | (~agrees).all(dim=1))}
 
 

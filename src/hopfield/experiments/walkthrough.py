@@ -145,12 +145,12 @@ def _classical_case(
         if source == "random":
             stream = generator(config.seed, n, draw, 1)
             rows = random_binary(n, rows.shape[1], generator=stream).to(rows.dtype)
-        memory = _classical_memory(way, rows)
         cue = occlude_half(rows, shape=dataset.shape, fill=INK if way == "document" else None)
         if way == "document":
-            state, steps = memory.update(cue.state), 1.0
+            ink = baselines.hebbian_step(rows, cue.state)
+            state, steps = torch.where(ink, 1.0, -1.0), 1.0
         else:
-            found = memory.retrieve(cue)
+            found = _classical_memory(way, rows).retrieve(cue)
             state, steps = found.state, found.steps.double().mean().item()
         figures.append({**binary_figures(rows, state), "sweeps": steps})
         shown = shown or picture(rows, cue, state, dataset.shape, binary=True)
@@ -162,10 +162,7 @@ def _classical_case(
 
 def _classical_memory(way: str, rows: Tensor) -> ClassicalHopfield:
     """A network that holds `rows`; past its capacity too, since that is what is measured."""
-    if way == "document":
-        memory = ClassicalHopfield("hebbian", diagonal=True, schedule="synchronous")
-    else:
-        memory = ClassicalHopfield("pseudo_inverse" if way == "pseudo_inverse" else "hebbian")
+    memory = ClassicalHopfield("pseudo_inverse" if way == "pseudo_inverse" else "hebbian")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CapacityWarning)
         memory.store(rows)
