@@ -9,7 +9,7 @@ OUT ?= demo
 .NOTPARALLEL:
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m hopfield demo --out $(OUT)/
+	$(BIN)/hopfield demo --out $(OUT)/
 
 help:
 	@echo "make demo    what two tutorials claim, measured: writes $(OUT)/index.html"

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 import hopfield
+import hopfield_cli
 import quick_demo
-from hopfield import __main__, cli
 from hopfield.experiments import claims, demo, records
+from hopfield_cli import commands
 from source_tree import ROOT
 
 
 def _run(capsys, *arguments):
-    status = cli.run(list(arguments))
+    status = commands.run(list(arguments))
     out, err = capsys.readouterr()
     return status, out, err
 
@@ -46,6 +47,8 @@ def sets(tmp_path):
     for name, shape in shapes.items():
         np.save(tmp_path / f"{name}.npy", generator.random(shape))
     np.save(tmp_path / "nan.npy", np.full((30, 8, 8), np.nan))
+    np.save(tmp_path / "alike.npy", np.full((30, 8, 8), 0.5))
+    (tmp_path / "semicolons.csv").write_text("1;2\n3;4\n")
     (tmp_path / "text.npy").write_text("no array")
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
@@ -71,11 +74,18 @@ MISTAKES = [
     ("demo --json=1", 2, "does not take a value"),
     ("demo --out", 2, "requires an argument"),
     ("demo --seed", 2, "requires an argument"),
-    ("demo --data", 2, "requires an argument"),
-    ("demo --seed x", 2, "--seed"),
-    ("demo --seed 1.5", 2, "--seed"),
-    ("demo --seed -1", 1, "--seed must be between 0"),
-    ("demo --seed 99999999999999999999", 1, "--seed must be between 0"),
+    ("demo --data", 2, "requires an argument. See hopfield demo --help."),
+    ("demoo", 2, "Did you mean 'demo'? See hopfield --help."),
+    ("demo --seed x", 1, "whole number from 0 to 2147483647, but is 'x'"),
+    ("demo --seed 1.5", 1, "whole number from 0 to 2147483647, but is '1.5'"),
+    ("demo --seed=", 1, "whole number from 0 to 2147483647, but is ''"),
+    ("demo --seed -1", 1, "whole number from 0 to 2147483647, but is '-1'"),
+    ("demo --seed 2147483648", 1, "whole number from 0 to 2147483647, but is '2147483648'"),
+    ("demo --data https://example.org/a.npy", 1, "addresses are not read. Download"),
+    ("demo --data {}/file", 1, "has no ending"),
+    ("demo --data nonsense", 1, "is none of these"),
+    ("demo --data {}/alike.npy", 1, "at least 20 different images"),
+    ("info {}/semicolons.csv", 1, "but has semicolons. Convert it"),
     ("demo extra", 2, "extra"),
     ("demo digits", 2, "digits"),
     ("demo --data digit", 1, "Did you mean 'digits'?"),
@@ -121,6 +131,50 @@ def test_the_installed_program_says_the_same(typed):
     assert done.returncode in (1, 2)
     assert done.stdout == "" and done.stderr.startswith("hopfield: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_needs_no_memory_does_not_load_torch():
+    code = (
+        "import sys; from hopfield_cli import commands; "
+        "typed = ('--version', 'demo --help', 'demo -x'); "
+        "status = [commands.run(each.split()) for each in typed]; "
+        "print(status, sorted({'torch', 'hopfield', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[0, 0, 2] []"
+
+
+def test_an_interruption_while_it_loads_is_one_line(capsys, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "run", interrupted)
+    assert hopfield_cli.main() == hopfield_cli.INTERRUPTED
+    assert capsys.readouterr() == ("", "hopfield: interrupted.\n")
+
+
+def _closed(descriptor):
+    """`hopfield info` with one of its streams closed, as `>&-` does."""
+    command = [sys.executable, "-m", "hopfield", "info"]
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {descriptor}>&-', "sh", *command], capture_output=True, text=True
+    )
+
+
+def test_a_closed_output_is_one_line_and_a_closed_error_stream_is_no_error():
+    done = _closed(1)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("hopfield: standard output is closed.")
+    assert done.stderr.count("\n") == 1
+    done = _closed(2)
+    assert done.returncode == 0 and "1797" in done.stdout
+
+
+def test_a_full_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "hopfield", "info"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr == "hopfield: No space left on device.\n"
 
 
 def test_version(capsys):
@@ -176,7 +230,7 @@ def test_an_interruption_is_one_line_and_leaves_the_old_page(capsys, monkeypatch
     monkeypatch.setattr(demo, "plan", lambda seed: [demo.Step("the images", interrupted)])
     (tmp_path / "index.html").write_text("old")
     status, out, err = _run(capsys, "demo", "--out", str(tmp_path))
-    assert status == cli.INTERRUPTED and out == ""
+    assert status == hopfield_cli.INTERRUPTED and out == ""
     assert err.splitlines()[-1] == "hopfield: interrupted." and "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
     assert (tmp_path / "index.html").read_text() == "old"
@@ -195,7 +249,7 @@ def test_a_full_disk_is_one_line(capsys, quick, monkeypatch, tmp_path):
 def test_a_fault_of_the_library_is_not_hidden(quick, monkeypatch, tmp_path):
     monkeypatch.setattr(claims, "judge", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        cli.run(["demo", "--out", str(tmp_path)])
+        commands.run(["demo", "--out", str(tmp_path)])
 
 
 def test_without_matplotlib_it_says_so_before_it_works(capsys, monkeypatch, tmp_path):
@@ -208,9 +262,9 @@ def test_without_matplotlib_it_says_so_before_it_works(capsys, monkeypatch, tmp_
 
 def test_without_typer_it_says_how_to_get_it(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "typer", None)
-    monkeypatch.delitem(sys.modules, "hopfield.cli")
-    monkeypatch.delattr(hopfield, "cli")
-    assert __main__.main() == 1
+    monkeypatch.delitem(sys.modules, "hopfield_cli.commands")
+    monkeypatch.delattr(hopfield_cli, "commands")
+    assert hopfield_cli.main() == 1
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert "pip install 'hopfield[cli]'" in err
@@ -239,4 +293,6 @@ def test_one_thread_is_used_and_given_back(capsys, quick, tmp_path):
 
 def test_the_reference_page_is_up_to_date():
     page = ROOT / "docs" / "cli.md"
-    assert page.read_text("utf-8") == cli.reference(), "python -m hopfield.cli > docs/cli.md"
+    assert page.read_text("utf-8") == commands.reference(), (
+        "python -m hopfield_cli.commands > docs/cli.md"
+    )

@@ -14,7 +14,7 @@ import pytest
 import hopfield
 from source_tree import PACKAGE, ROOT, calls, imports, parse, place, within
 
-SOURCES = "src/hopfield"
+SOURCES = "src"
 LATE = ("numba",)  # needed, but loaded by the first call that is worth it
 LOADS = """
 import random, sys

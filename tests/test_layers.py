@@ -16,7 +16,7 @@ LEVELS = {
     8: ("plots",),
     9: ("report",),
     10: ("cli",),
-    11: ("__main__",),  # starts cli
+    11: ("__main__",),  # starts hopfield_cli, the package beside this one
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 API = PACKAGE / "__init__.py"  # gathers the public names, so it stands above all

@@ -1,100 +1,48 @@
-"""The command line: thin verbs, files in and out, a user's mistake is one line."""
+"""What the commands do: data sets in, a page and lines of text out. hopfield_cli parses them."""
 
 import json
-import os
 import shutil
 import sys
 import tempfile
 import textwrap
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-import typer
 
 from . import data, plots, report
-from .errors import HopfieldError, check_integer
+from .errors import HopfieldError, say
 from .experiments import claims, demo, records
 from .experiments.headlines import headline
+from .experiments.wording import bound
 from .files import write_whole
 
-HELP_WIDTH = 88
 SEEDS = 2**31 - 1
-INTERRUPTED = 130
-
-app = typer.Typer(
-    name="hopfield",
-    help="Associative memories: store patterns, retrieve them from damaged cues.",
-    epilog="Each command explains itself: hopfield demo --help",
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": HELP_WIDTH,
-    },
-)
-
-DataSet = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        metavar="NAME_OR_PATH",
-        help="digits, mnist, fashion-mnist, a folder of images, or a .npy or .npz file.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+"""The largest seed."""
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"hopfield {metadata.version('hopfield')}")
-        raise typer.Exit
+def demonstrate(out: str, data_set: str, seed: str, *, as_json: bool) -> None:
+    """Measure what two documents claim, write the page about it, and tell of it as it goes.
 
+    Args:
+        out: folder to write to.
+        data_set: name or path.
+        seed: a whole number, as typed.
+        as_json: print one JSON object instead of text.
 
-@app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """Associative memories: store patterns, retrieve them from damaged cues."""
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-
-
-@app.command("demo", short_help="Measure what two documents claim; write a page about it.")
-def demo_command(
-    out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="Folder to write to; made if missing.")
-    ] = "demo",
-    data_set: DataSet = "digits",
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Same seed, same figures; from 0 on.")
-    ] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Measure what two introductions to Hopfield networks claim, and write a page about it.
-
-    Stores real images in three networks, hides half of each, and counts what comes back; then
-    goes through energies, steps, cycles, overflow and attention. Writes DIR/index.html, which
-    opens in any browser, and DIR/records.jsonl with every figure on it. Takes under a minute on
-    digits.
+    Raises:
+        HopfieldError: where one of them cannot be used.
     """
-    check_integer("--seed", seed, high=SEEDS)
+    number = _seed(seed)
     plots.figure()  # says at once, not after the work, that matplotlib is missing
     dataset = demo.check(_load(data_set, "--data"))
     folder = _prepared(out)
     start = time.perf_counter()
-    lines = _measure(dataset, seed, quiet=as_json)
+    lines = _measure(dataset, number, quiet=as_json)
     seconds = time.perf_counter() - start
-    head = records.header(data=dataset.name, seed=seed, seconds=round(seconds, 1))
+    head = records.header(data=dataset.name, seed=number, seconds=round(seconds, 1))
     verdicts = claims.judge(lines)
     files = {"records": folder / "records.jsonl", "page": folder / "index.html"}
     records.write(files["records"], head, [*lines, *verdicts])
@@ -106,6 +54,37 @@ def demo_command(
     _print_verdicts(verdicts)
     for name, path in files.items():
         print(f"{name:<10}{path}")
+
+
+def _seed(typed: str) -> int:
+    """The seed as a number."""
+    try:
+        seed = int(typed)
+    except ValueError:
+        seed = -1
+    if not 0 <= seed <= SEEDS:
+        raise HopfieldError(
+            f"--seed must be a whole number from 0 to {SEEDS}, but is {say(typed)}. "
+            "Choose one, or leave --seed out."
+        )
+    return seed
+
+
+def describe(name_or_path: str, *, as_json: bool) -> None:
+    """Say what a data set holds, in lines or as one JSON object."""
+    dataset = _load(name_or_path, "NAME_OR_PATH")
+    if not as_json:
+        print(dataset)
+        return
+    facts = {
+        "name": dataset.name,
+        "patterns": len(dataset.patterns),
+        "shape": list(dataset.shape),
+        "split": dataset.split,
+        "labels": None if dataset.labels is None else len(dataset.labels.unique()),
+        "source": dataset.source,
+    }
+    print(json.dumps(facts, ensure_ascii=False))
 
 
 def _load(name: str, option: str) -> data.Dataset:
@@ -172,7 +151,7 @@ def _print_row(first: str, second: str) -> None:
     """Two columns, the second wrapped to the terminal."""
     width = max(60, min(110, shutil.get_terminal_size().columns))
     indent = " " * 26
-    text = textwrap.fill(second, width, initial_indent=indent, subsequent_indent=indent)
+    text = textwrap.fill(bound(second), width, initial_indent=indent, subsequent_indent=indent)
     print(f"{first:<26}{text[len(indent) :]}", flush=True)
 
 
@@ -182,89 +161,3 @@ def _print_verdicts(verdicts: Sequence[dict[str, Any]]) -> None:
     for row in verdicts:
         _print_row(row["verdict"], row["case"])
     print()
-
-
-@app.command(short_help="Say what a data set holds.")
-def info(
-    name_or_path: Annotated[
-        str, typer.Argument(metavar="NAME_OR_PATH", help="As for --data of hopfield demo.")
-    ] = "digits",
-    as_json: AsJson = False,
-) -> None:
-    """Say what a data set holds: how many patterns, of which shape, from where."""
-    dataset = _load(name_or_path, "NAME_OR_PATH")
-    if not as_json:
-        print(dataset)
-        return
-    facts = {
-        "name": dataset.name,
-        "patterns": len(dataset.patterns),
-        "shape": list(dataset.shape),
-        "split": dataset.split,
-        "labels": None if dataset.labels is None else len(dataset.labels.unique()),
-        "source": dataset.source,
-    }
-    print(json.dumps(facts, ensure_ascii=False))
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line; return its exit status, and never show a traceback for a mistake."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without β prints ? and goes on
-    try:
-        status = _command().main(list(arguments), prog_name="hopfield", standalone_mode=False)
-        sys.stdout.flush()
-        if status == INTERRUPTED:  # typer makes an exit status of Ctrl-C
-            return _fail("interrupted.", INTERRUPTED)
-        return status if isinstance(status, int) else 0
-    except BrokenPipeError:
-        # Who reads has gone; what is left in the buffer must not raise again on exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted.", INTERRUPTED)
-    except HopfieldError as mistake:
-        return _fail(str(mistake), 1)
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror or error}{where}.", 1)
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        # What typer says of a wrong command or option; its class is not part of its interface.
-        said = error.format_message().rstrip(".")
-        path = getattr(getattr(error, "ctx", None), "command_path", None) or "hopfield"
-        return _fail(f"{said}. See {path} --help.", 2)
-
-
-def _command() -> Any:
-    """The app as typer runs it."""
-    return typer.main.get_command(app)
-
-
-def _fail(message: str, status: int) -> int:
-    """One line on standard error."""
-    _tell("")
-    print(f"hopfield: {' '.join(message.split())}", file=sys.stderr)
-    return status
-
-
-def reference() -> str:
-    """docs/cli.md: the help of every command."""
-    root_command = _command()
-    pages = [("hopfield", root_command)]
-    pages += [(f"hopfield {name}", each) for name, each in root_command.commands.items()]
-    parts = [
-        "# Command line\n\nMade by `python -m hopfield.cli > docs/cli.md` from the help texts.\n"
-    ]
-    for name, each in pages:
-        context = each.context_class(
-            each, info_name=name, terminal_width=HELP_WIDTH, help_option_names=["-h", "--help"]
-        )
-        parts.append(f"## {name}\n\n```text\n{each.get_help(context).rstrip()}\n```\n")
-    return "\n".join(parts)
-
-
-if __name__ == "__main__":
-    print(reference(), end="")

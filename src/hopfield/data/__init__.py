@@ -84,6 +84,11 @@ def _existing(name_or_path: str | Path) -> Path:
     path = Path(name_or_path).expanduser()
     if path.exists():
         return path
+    if "://" in str(name_or_path):
+        raise DataError(
+            f"{str(name_or_path)!r} is an address, and addresses are not read. Download the file, "
+            "and give its path."
+        )
     if isinstance(name_or_path, Path) or path.suffix or len(path.parts) != 1:
         raise DataError(
             f"there is no file or folder {str(path)!r}. Give the path of a folder of images, a "
@@ -94,5 +99,5 @@ def _existing(name_or_path: str | Path) -> Path:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise OptionError(
         f"name_or_path must be {', '.join(map(repr, NAMES))} or the path of a file or folder, "
-        f"but {name_or_path!r} is neither.{hint}"
+        f"but {name_or_path!r} is none of these.{hint}"
     )

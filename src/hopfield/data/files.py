@@ -7,7 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from .idx import load_folder, splits_in
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".tif", ".tiff", ".webp")
 PATTERNS = ("patterns", "x", "images", "data")
 LABELS = ("labels", "label", "y")
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", r"\s+": "spaces"}
+"""What pandas calls each of them, and what it is called in a message."""
 DAMAGE = (
     *(OSError, ValueError, EOFError, TypeError, MemoryError, SyntaxError, LookupError),
     *(RuntimeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
@@ -47,9 +49,10 @@ def load_path(path: Path, split: str | None) -> Dataset:
         return _dataset(path, _array(path))
     if suffix == ".csv":
         return _csv(path)
+    ending = f"ends in {suffix!r}" if suffix else "has no ending"
     raise DataError(
-        f"{str(path)!r} must be a folder, or end in .npy, .npz or .csv, but ends in "
-        f"{suffix or 'nothing'!r}. Images and IDX files are loaded by the folder they are in."
+        f"{str(path)!r} must be a folder, or end in .npy, .npz or .csv, but {ending}. "
+        "Images and IDX files are loaded by the folder they are in."
     )
 
 
@@ -190,6 +193,9 @@ def _csv(path: Path) -> Dataset:
 
 def _table(path: Path, rows: Iterator[_Row]) -> tuple[np.ndarray, np.ndarray | None]:
     """The numbers of a table, and its labels."""
+    start = list(islice(rows, 2))
+    _check_separator(path, [row for _, row in start])
+    rows = chain(start, rows)
     first = next(rows, (1, []))
     header = first[1]
     if header and None not in map(_number, header):  # the first row is a pattern already
@@ -208,6 +214,26 @@ def _table(path: Path, rows: Iterator[_Row]) -> tuple[np.ndarray, np.ndarray | N
     if not values:
         raise DataError(f"{str(path)!r} holds no rows of numbers. Put one pattern on each line.")
     return np.stack(values), None if label is None else _column(labels)
+
+
+def _check_separator(path: Path, rows: list[list[str]]) -> None:
+    """Raise DataError where every one of the first rows has another sign between its numbers."""
+    for sign, name in SEPARATORS.items():
+        if rows and all(_separates(sign, row) for row in rows):
+            commas = ".replace(',', '.', regex=True)" if any(len(row) > 1 for row in rows) else ""
+            raise DataError(
+                f"{str(path)!r} must have commas between its columns, but has {name}. Convert it, "
+                f"in pandas: pd.read_csv({str(path)!r}, sep={sign!r}, header=None, dtype=str)"
+                f"{commas}.to_csv('commas.csv', header=False, index=False)."
+            )
+
+
+def _separates(sign: str, row: list[str]) -> bool:
+    """Whether `sign` stands in a row; spaces, which names may have, between numbers only."""
+    if sign in (";", "\t", "|"):
+        return any(sign in cell for cell in row)
+    parts = row[0].split()
+    return len(row) == 1 < len(parts) and None not in map(_number, parts)
 
 
 def _cells(

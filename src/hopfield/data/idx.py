@@ -213,8 +213,8 @@ def _download(name: str, split: str) -> tuple[Path, Path]:
         looked = f"found in none of {places}" if places else "found (HOPFIELD_DATA is not set)"
         raise DataError(
             f"{name} was not {looked} and could not be downloaded ({reason}). Get "
-            f"{images} and {labels} from {one.url} and name their folder with folder=… or in the "
-            "environment variable HOPFIELD_DATA."
+            f"{images} and {labels} from {one.url} into a folder, and load it by its path or name "
+            "it in the environment variable HOPFIELD_DATA."
         ) from None
 
 

@@ -1,0 +1,179 @@
+"""The commands and their help; what they do is imported when one of them runs."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+
+from . import INTERRUPTED
+
+HELP_WIDTH = 88
+MISTAKE, USAGE = 1, 2
+"""Exit status of a mistake in what was asked for, and in how."""
+
+app = typer.Typer(
+    name="hopfield",
+    help="Associative memories: store patterns, retrieve them from damaged cues.",
+    epilog="Each command explains itself: hopfield demo --help",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": HELP_WIDTH,
+    },
+)
+
+DataSet = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="NAME_OR_PATH",
+        help="digits, mnist or fashion-mnist; a folder of images or of IDX files; a .npy, .npz "
+        "or .csv file.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"hopfield {metadata.version('hopfield')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Associative memories: store patterns, retrieve them from damaged cues."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command(short_help="Measure what two documents claim; write a page about it.")
+def demo(
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Folder to write to; made if missing.")
+    ] = "demo",
+    data_set: DataSet = "digits",
+    seed: Annotated[
+        str, typer.Option("--seed", metavar="N", help="Same seed, same figures; from 0 on.")
+    ] = "0",
+    as_json: AsJson = False,
+) -> None:
+    """Measure what two introductions to Hopfield networks claim, and write a page about it.
+
+    Stores real images in three networks, hides half of each, and counts what comes back; then
+    goes through energies, steps, cycles, overflow and attention. Writes DIR/index.html, which
+    opens in any browser, and DIR/records.jsonl with every figure on it. Takes under a minute on
+    digits.
+    """
+    from hopfield import cli
+
+    cli.demonstrate(out, data_set, seed, as_json=as_json)
+
+
+@app.command(short_help="Say what a data set holds.")
+def info(
+    name_or_path: Annotated[
+        str, typer.Argument(metavar="NAME_OR_PATH", help="As for --data of hopfield demo.")
+    ] = "digits",
+    as_json: AsJson = False,
+) -> None:
+    """Say what a data set holds: how many patterns, of which shape, from where."""
+    from hopfield import cli
+
+    cli.describe(name_or_path, as_json=as_json)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; return its exit status, and never show a traceback for a mistake."""
+    if sys.stderr is None:  # closed: what is said there is lost, and that is no mistake
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        return _fail("standard output is closed. Leave it open, or send it to a file.", MISTAKE)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without β prints ? and goes on
+    try:
+        status = _command().main(list(arguments), prog_name="hopfield", standalone_mode=False)
+        sys.stdout.flush()
+        if status == INTERRUPTED:  # typer makes an exit status of Ctrl-C
+            return _fail("interrupted.", INTERRUPTED)
+        return status if isinstance(status, int) else 0
+    except BrokenPipeError:
+        _abandon_output()
+        return MISTAKE
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted.", INTERRUPTED)
+    except OSError as error:
+        _abandon_output()
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where}.", MISTAKE)
+    except Exception as error:
+        return _explain(error, arguments)
+
+
+def _explain(error: Exception, arguments: Sequence[str]) -> int:
+    """Say what was wrong with the command line or what it asked for; raise what is a fault."""
+    if hasattr(error, "format_message"):
+        # What typer says of a wrong command or option; its class is not part of its interface.
+        said = error.format_message().rstrip(".")
+        names = [name for name in arguments[:1] if name in _command().commands]
+        stop = "" if said.endswith("?") else "."
+        return _fail(f"{said}{stop} See {' '.join(['hopfield', *names])} --help.", USAGE)
+    from hopfield.errors import HopfieldError
+
+    if isinstance(error, HopfieldError):
+        return _fail(str(error), MISTAKE)
+    raise error
+
+
+def _abandon_output() -> None:
+    """Drop what is left in the buffer: who reads has gone, and it must not raise again on exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _command() -> Any:
+    """The app as typer runs it."""
+    return typer.main.get_command(app)
+
+
+def _fail(message: str, status: int) -> int:
+    """One line on standard error, in place of what progress was shown there."""
+    start = "\r\033[K" if sys.stderr.isatty() else ""
+    print(f"{start}hopfield: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def reference() -> str:
+    """docs/cli.md: the help of every command."""
+    root_command = _command()
+    pages = [("hopfield", root_command)]
+    pages += [(f"hopfield {name}", each) for name, each in root_command.commands.items()]
+    parts = [
+        "# Command line\n\n"
+        "Made by `python -m hopfield_cli.commands > docs/cli.md` from the help texts.\n"
+    ]
+    for name, each in pages:
+        context = each.context_class(
+            each, info_name=name, terminal_width=HELP_WIDTH, help_option_names=["-h", "--help"]
+        )
+        parts.append(f"## {name}\n\n```text\n{each.get_help(context).rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
