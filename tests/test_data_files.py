@@ -374,7 +374,7 @@ def test_a_table_with_labels(tmp_path, encoding):
         ("a,label\n1,2\n3,1.5\n", "whole numbers or text"),
         ("label\n1\n2\n", r"shape \(2, 0\)"),
         (",a\n0,1\n1,2\n", r"no name for column 1.*index=False"),
-        ("1;2\n3;4\n", "'3;4' under '1;2'"),
+        ("1;2\n3;4\n", "must have commas .* but has semicolons"),
         ("5,5\n5,5\n", "5 everywhere"),
     ],
 )
