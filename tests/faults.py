@@ -42,8 +42,8 @@ FAULTS = [
     Fault(
         "β outside the log",
         "separation/softmax.py",
-        "_exponentials(scores - top[..., None], sharp, lean)",
-        "_exponentials(scores - top[..., None], torch.ones_like(sharp), lean)",
+        "_exponentials(scores, sharp, top[..., None], lean)",
+        "_exponentials(scores, torch.ones_like(sharp), top[..., None], lean)",
         (
             "test_separation.py::test_weights_are_the_gradient_of_the_potential",
             "test_separation.py::test_softmax_potential_for_every_beta",

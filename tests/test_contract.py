@@ -86,7 +86,7 @@ def test_blocks_do_not_matter(case, monkeypatch):
     cues, memory = cues[2:5], filled(case, patterns)
     whole = memory.retrieve(cues)
     for rows in (1, 3, 7):
-        monkeypatch.setattr(readout, "BLOCK_ROWS", rows)
+        monkeypatch.setattr(readout, "block_rows", lambda queries, copied=True, rows=rows: rows)
         blocks = list(memory._blocks(cues))
         assert len(blocks) == -(-8 // rows), "premise: the blocks are that small"
         assert_same_answer(case, patterns, whole, memory.retrieve(cues))
@@ -277,7 +277,8 @@ def test_steps_limit_what_is_applied(case):
     assert (one.steps == 1).any(), "premise: some cue moves"
     if not case.thermal:
         step = memory.update(cues)
-        assert torch.equal(one.state, step), "one step is one update"
+        moved = (one.state - step).abs().amax(-1)
+        assert (moved <= state_slack(case, patterns, one.state)).all(), "one step is one update"
         assert torch.equal(none.converged, (step == cues).all(-1)), "the next read decides"
         assert torch.equal(one.steps == 0, none.converged)
 

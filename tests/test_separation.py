@@ -245,7 +245,8 @@ def merged(separation: Separation, s: torch.Tensor, rows: torch.Tensor, cuts: li
     blocks = [Block(a, rows[a:b]) for a, b in pairwise(edges)]
     partial = None
     for block in blocks:
-        part = separation.partial(s[..., block.start : block.start + len(block)], block)
+        own = s[..., block.start : block.start + len(block)].clone()  # it may be overwritten
+        part = separation.partial(own, block)
         partial = part if partial is None else partial.merge(part)
     return partial.result(blocks)
 

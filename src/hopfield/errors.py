@@ -197,7 +197,13 @@ def check_finite(name: str, value: Tensor) -> Tensor:
 
 def check_patterns(name: str, value: object, dim: int | None = None) -> Tensor:
     """Return `value` if it is a finite (n, dim) tensor of rows with n ≥ 1 and dim ≥ 1."""
-    patterns = check_tensor(name, value)
+    patterns = check_rows(name, check_tensor(name, value))
+    return check_dim(name, patterns, dim) if dim is not None else patterns
+
+
+def check_rows(name: str, value: object) -> Tensor:
+    """Return `value` if it is a floating point (n, dim) tensor with n ≥ 1 and dim ≥ 1."""
+    patterns = check_float(name, value)
     if patterns.ndim != 2:
         hint = f"For a single pattern use {name}[None]."
         if patterns.ndim == 0:
@@ -213,7 +219,7 @@ def check_patterns(name: str, value: object, dim: int | None = None) -> Tensor:
             f"{name} must hold at least one pattern of at least one entry, "
             f"but has shape {tuple(patterns.shape)}. Check where the rows were lost."
         )
-    return check_dim(name, patterns, dim) if dim is not None else patterns
+    return patterns
 
 
 def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
@@ -236,6 +242,9 @@ def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
 def check_size(name: str, rows: Tensor) -> Tensor:
     """Return `rows` if their squared norms are finite in the computing precision."""
     wide = rows.detach().to(torch.promote_types(rows.dtype, torch.float32))
+    largest = math.sqrt(torch.finfo(wide.dtype).max / (8 * max(1, rows.shape[-1])))
+    if not wide.numel() or bool(max(abs(end) for end in torch.aminmax(wide)) < largest):
+        return rows  # without a copy of their squares
     if not bool(torch.isfinite(4 * wide.square().sum(-1)).all()):
         way = f"Scale {name} down"
         raise DomainError(

@@ -7,12 +7,14 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from .errors import (
     InputTypeError,
     ShapeError,
     check_device,
-    check_patterns,
+    check_finite,
+    check_rows,
     check_size,
     check_tensor,
 )
@@ -21,15 +23,16 @@ from .separation.base import check_parameter
 from .similarity import RowProducts, Similarity
 
 BLOCK_ROWS = 4096
-"""Most rows a block holds: large enough for a fast product."""
+"""Most rows of a block that is copied: widened, squared or masked."""
 
-BLOCK_SCORES = 2**22
+BLOCK_SCORES = 2**20
 """Most scores of a block, where it has more than 128 rows: never batch × n at once."""
 
 
-def block_rows(queries: int) -> int:
-    """How many rows to read at a time for so many states."""
-    return min(BLOCK_ROWS, max(128, BLOCK_SCORES // max(1, queries)))
+def block_rows(queries: int, copied: bool = True) -> int:
+    """How many rows to read at a time for so many states, where rows are `copied` or not."""
+    rows = max(128, BLOCK_SCORES // max(1, queries))
+    return min(BLOCK_ROWS, rows) if copied else rows
 
 
 @runtime_checkable
@@ -47,8 +50,8 @@ class ValuedBlock(Block, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
-    """A block that is scored by its rows and pulls its values, as rows of numbers."""
+class _Seen:
+    """A block as it is scored; what it pulls is said by those derived from it."""
 
     block: "ValuedBlock"
 
@@ -74,14 +77,28 @@ class Values:
         """Σ m x_μ²."""
         return self.block.squares(mask)
 
-    def pull(self, weights: Tensor) -> Tensor:
-        """weights @ values."""
+
+class Values(_Seen):
+    """A block that is scored by its rows and pulls its values, as rows of numbers."""
+
+    def pull(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        """weights @ values[at], of all values for None."""
         values = self.block.values
         if values is None:
             raise ValueError("these rows have no values")
+        numbers = values.reshape(len(values), -1)
+        numbers = numbers if at is None else numbers[at]
         # Values may be wider than the patterns: 1.7e9 in float64 is not to be rounded to float32.
         dtype = torch.promote_types(values.dtype, weights.dtype)
-        return weights.to(dtype) @ values.reshape(len(values), -1).to(dtype)
+        return weights.to(dtype) @ numbers.to(dtype)
+
+
+class Unpulled(_Seen):
+    """A block that is scored and pulls nothing: half the price, where only F(s) is asked for."""
+
+    def pull(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        """Rows of no numbers."""
+        return weights[..., :0]
 
 
 def read(
@@ -138,13 +155,51 @@ def all_scores(
     return torch.cat([similarity(block, state, known) for block in blocks], dim=-1)
 
 
+def attended(
+    state: Float[Tensor, "batch dim"],
+    rows: Float[Tensor, "n dim"],
+    beta: float | Tensor,
+    values: Float[Tensor, "n out"] | None = None,
+    bias: Float[Tensor, " n"] | None = None,
+) -> Float[Tensor, "batch out"] | None:
+    """softmax(β(x Xᵀ + bias)) V by torch's attention: one read of X, and nothing of size batch × n.
+
+    Faster than `read` wherever only the state is asked for. None where it does not serve: with
+    gradients, whose derivatives it lacks, and where numbers overflow or are not finite.
+
+    Args:
+        state: the queries, in the dtype of the rows.
+        rows: the keys.
+        beta: β, one number or one a query, `(batch,)` or `()`.
+        values: V; None reads the rows themselves.
+        bias: what is added to the scores of each row.
+    """
+    given = [each for each in (state, rows, beta, values) if isinstance(each, Tensor)]
+    if torch.is_grad_enabled() and any(each.requires_grad for each in given):
+        return None
+    scale = 1.0 if isinstance(beta, Tensor) else beta
+    queries = state * beta.reshape(-1, 1).to(state) if isinstance(beta, Tensor) else state
+    keys, read_ = rows, rows if values is None else values
+    out, width = read_.shape[-1], max(rows.shape[-1], read_.shape[-1])
+    if out != rows.shape[-1]:  # it needs one width, or makes all weights at once
+        padded = [pad(each, (0, width - each.shape[-1])) for each in (queries, keys, read_)]
+        queries, keys, read_ = padded
+    mask = None
+    if bias is not None:
+        mask = (scale * bias.to(state.dtype)).expand(1, 1, len(state), -1)
+    found = scaled_dot_product_attention(
+        queries[None, None], keys[None, None], read_[None, None], attn_mask=mask, scale=scale
+    )[0, 0, :, :out]
+    return found if bool(torch.isfinite(found.sum())) else None
+
+
 def attention(
     state: Tensor, patterns: Tensor, beta: float | Tensor, values: Tensor | None = None
 ) -> Tensor:
     """One update of the modern network, softmax(β x Xᵀ) V with V = X by default.
 
     Equal to `torch.nn.functional.scaled_dot_product_attention(state, patterns, values)` at
-    β = 1/√dim (Ramsauer et al. 2021, eq. 10).
+    β = 1/√dim (Ramsauer et al. 2021, eq. 10), and computed by it.
 
     Args:
         state: `(*batch, dim)`, the queries.
@@ -155,8 +210,30 @@ def attention(
     Returns:
         `(*batch, out)`.
     """
+    sharp = _checked(state, patterns, beta, values)
+    precision = torch.promote_types(state.dtype, torch.float32)
+    flat, keys = state.reshape(-1, state.shape[-1]).to(precision), patterns.to(precision)
+    read_ = keys if values is None else values.to(precision)
+    each = sharp
+    if isinstance(sharp, Tensor) and sharp.numel() > 1:
+        each = sharp.expand(state.shape[:-1]).reshape(-1)
+    found = attended(flat, keys, each, read_)
+    if found is None:
+        check_size("patterns", check_finite("patterns", patterns))
+        found = Softmax(sharp)(state.to(precision) @ keys.T) @ read_
+    return found.reshape(*state.shape[:-1], read_.shape[-1]).to(state.dtype)
+
+
+def _checked(
+    state: Tensor, patterns: Tensor, beta: float | Tensor, values: Tensor | None
+) -> float | Tensor:
+    """β, if what `attention` was given fits together.
+
+    Patterns that are read as values are not looked at: what is not finite in them shows in the
+    result, and one look costs as much as the reading.
+    """
     check_tensor("state", state)
-    dim = check_patterns("patterns", patterns).shape[-1]
+    dim = check_rows("patterns", patterns).shape[-1]
     if state.shape[-1:] != (dim,):
         turned = state.ndim > 0 and state.shape[-1] == len(patterns)
         raise ShapeError(
@@ -171,6 +248,7 @@ def attention(
     _check_alike("state", state, patterns)
     if values is not None:
         check_tensor("values", values)
+        check_finite("patterns", patterns)
         if values.ndim != 2 or len(values) != len(patterns):
             raise ShapeError(
                 f"values must have shape (n, out), one row for each of the n={len(patterns)} "
@@ -184,10 +262,7 @@ def attention(
             f"but has shape {tuple(sharp.shape)}. Use beta.reshape(…)."
         )
     check_size("state", state)
-    precision = torch.promote_types(state.dtype, torch.float32)
-    keys = check_size("patterns", patterns).to(precision)
-    weights = Softmax(sharp)(state.to(precision) @ keys.T)
-    return (weights @ (keys if values is None else values.to(precision))).to(state.dtype)
+    return sharp
 
 
 def _check_alike(name: str, value: Tensor, patterns: Tensor) -> None:

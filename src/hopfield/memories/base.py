@@ -131,7 +131,7 @@ class Memory(ABC):
         """One step of the dynamics (one sweep, in binary networks)."""
         wide = self._wide_state(state)
         flat = wide.reshape(-1, wide.shape[-1])
-        following = self._read(flat, None, None, check_generator(generator)).next
+        following = self._next(flat, check_generator(generator))
         return fitting("state", following.reshape(state.shape), state.dtype)
 
     def to(
@@ -198,6 +198,10 @@ class Memory(ABC):
         """
 
     @abstractmethod
+    def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        """Where flat states go, all entries counting: what `_read` says, and no more."""
+
+    @abstractmethod
     def _energy(self, state: Tensor) -> Tensor:
         """Energy of states in the computing precision."""
 
@@ -224,8 +228,9 @@ class Memory(ABC):
     def _weighing(self) -> tuple[Similarity, Separation] | None:
         """What weighs float values; None where the network has no weights that sum to one."""
 
-    def _blocks(self, state: Tensor) -> Iterable[readout.ValuedBlock]:
-        return self._store.blocks(readout.block_rows(state.numel() // state.shape[-1]))
+    def _blocks(self, state: Tensor, copied: bool = True) -> Iterable[readout.ValuedBlock]:
+        """Blocks for so many states; `copied` where reading them makes copies of their rows."""
+        return self._store.blocks(readout.block_rows(state.numel() // state.shape[-1], copied))
 
     def _require(self) -> Tensor:
         """An empty tensor like the stored rows, if there are any."""

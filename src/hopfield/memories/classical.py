@@ -136,6 +136,9 @@ class ClassicalHopfield(Memory):
         """States described without a sweep."""
         return Reading(state, self._energy(state), None, None, None)
 
+    def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        return self._read(state, None, None, generator).next
+
     def _energy(self, state: Tensor) -> Tensor:
         learned = self._learn()
         exact = state.to(torch.promote_types(state.dtype, learned.dtype))

@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import energy
 from ..dynamics import Reading, Retrieval, unchanged
 from ..errors import DomainError, OptionError, check_binary, check_choice, check_flag, say
-from ..readout import read
+from ..readout import Unpulled, read
 from ..separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax
 from ..similarity import Similarity, dot
 from ..stores import PackedStore, RamStore
@@ -93,8 +93,13 @@ class DenseHopfield(Memory):
             self._columns = (self._store.version, sign_columns(self._store.blocks(SIGN_ROWS)))
         return self._columns[1]
 
+    def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        return self._read(state, None, None, generator).next
+
     def _energy(self, state: Tensor) -> Tensor:
-        return self._standing(state).energy
+        blocks = [Unpulled(block) for block in self._blocks(state)]
+        found = read(blocks, state.double(), whole_dot, self.separation)
+        return energy.dense(found.potential)
 
     def _solve(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import energy
+from .. import energy, readout
 from ..dynamics import Bound, Reading, Retrieval, moved_within
 from ..errors import OptionError, check_choice
-from ..readout import read
+from ..readout import Unpulled, read
 from ..separation import Readout, Separation, Softmax
 from ..similarity import SIMILARITIES, Similarity
 from ..stores import RamStore
@@ -85,12 +85,34 @@ class ModernHopfield(Memory):
             return certified(
                 self._store, state, known, float(self.separation.beta), self.similarity
             )
+        copied = known is not None or not self._plain(state)
         similarity = SIMILARITIES[self.similarity]
-        return read(self._blocks(state), state, similarity, self.separation, known), None
+        return read(self._blocks(state, copied), state, similarity, self.separation, known), None
+
+    def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        full = isinstance(self.separation, Softmax) and self.precision == "full"
+        if full and self._plain(state):
+            euclidean = self.similarity == "euclidean"
+            bias = self._store.norms() / -2 if euclidean else None
+            following = readout.attended(state, self._store.rows, self.separation.beta, bias=bias)
+            if following is not None:
+                return following
+        return self._read(state, None, None, generator).next
+
+    def _plain(self, state: Tensor) -> bool:
+        """Whether scores are products with the rows as they are, and a bias."""
+        products = self.similarity in ("dot", "euclidean")
+        return products and state.dtype == self._store.like.dtype
 
     def _energy(self, state: Tensor) -> Tensor:
         largest = self._largest_norm()
-        found = read(self._blocks(state), state, SIMILARITIES[self.similarity], self.separation)
+        blocks = self._blocks(state, copied=not self._plain(state))
+        found = read(
+            [Unpulled(block) for block in blocks],
+            state,
+            SIMILARITIES[self.similarity],
+            self.separation,
+        )
         return energy.modern(state, found.potential, largest, self.similarity)
 
     def _solve(

@@ -26,8 +26,17 @@ class Rows(Protocol):
     def __len__(self) -> int:
         """Number of rows."""
 
-    def pull(self, weights: Tensor) -> Tensor:
-        """Weights @ rows."""
+    def pull(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        """weights @ rows[at], of all rows for None."""
+
+
+FEW_ROWS = 4096
+"""Rows that may be gathered, and so copied, to be pulled alone."""
+
+
+def few_rows(count: int) -> int:
+    """How many rows of `count` are so few that gathering them beats reading all."""
+    return min(FEW_ROWS, count // 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +105,7 @@ class Separation(ABC):
 
     @abstractmethod
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> Partial:
-        """What these rows, with these scores, contribute to a readout."""
+        """What these rows contribute to a readout; `scores` may be overwritten."""
 
 
 def check_parameter(

@@ -17,6 +17,7 @@ from .base import (
     broadcast,
     check_parameter,
     entropy,
+    few_rows,
     sharpness,
     wide,
 )
@@ -223,13 +224,24 @@ class Candidates(Partial):
             here = (at >= 0) & (at < len(rows)) & (weights > 0)
             if pulled is not None and not bool(here.any()):
                 continue
-            spread = weights.new_zeros(*weights.shape[:-1], len(rows))
-            spread = spread.scatter_add(-1, at.clamp(0, len(rows) - 1), weights * here)
-            part = rows.pull(spread)
+            part = self._pull_from(rows, at, here, weights)
             pulled = part if pulled is None else pulled + part
         if pulled is None:
             raise ValueError("a readout needs at least one block of rows")
         return pulled
+
+    @staticmethod
+    def _pull_from(rows: Rows, at: Tensor, here: Tensor, weights: Tensor) -> Tensor:
+        """What candidates `here` in these rows pull, reading no others if they are few."""
+        places, which = at[here].unique(return_inverse=True)
+        if len(places) > few_rows(len(rows)):
+            spread = weights.new_zeros(*weights.shape[:-1], len(rows))
+            spread = spread.scatter_add(-1, at.clamp(0, len(rows) - 1), weights * here)
+            return rows.pull(spread)
+        few = weights.new_zeros(*weights.shape[:-1], len(places))
+        queries = here.nonzero(as_tuple=True)[:-1]
+        few = few.index_put((*queries, which), weights[here], accumulate=True)
+        return rows.pull(few, places)
 
 
 def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..readout import ValuedBlock
@@ -46,8 +46,13 @@ class Block:
             return self._wide(torch.float32).square().sum(-1)
         return mask @ self._wide(mask.dtype).square().T
 
-    def pull(self, weights: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch dim"]:
-        """weights @ rows."""
+    def pull(
+        self, weights: Float[Tensor, "*batch k"], at: Int[Tensor, " k"] | None = None
+    ) -> Float[Tensor, "*batch dim"]:
+        """weights @ rows[at], of all rows for None."""
+        if at is not None:
+            rows = self.rows[at]
+            return weights @ rows.to(torch.promote_types(rows.dtype, weights.dtype))
         return weights @ self._wide(weights.dtype)
 
     def _wide(self, dtype: torch.dtype) -> Tensor:

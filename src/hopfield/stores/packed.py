@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .. import kernels
@@ -66,9 +66,14 @@ class PackedBlock:
             return self.like.new_full((len(self),), self.like.shape[-1], dtype=dtype)
         return mask.sum(-1, keepdim=True).expand(*mask.shape[:-1], len(self))
 
-    def pull(self, weights: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch dim"]:
-        """weights @ rows."""
+    def pull(
+        self, weights: Float[Tensor, "*batch k"], at: Int[Tensor, " k"] | None = None
+    ) -> Float[Tensor, "*batch dim"]:
+        """weights @ rows[at], of all rows for None."""
         wide = weights.to(torch.promote_types(self.like.dtype, weights.dtype))
+        if at is not None:
+            words = self.words[:, self.start + at].T
+            return wide @ unpack(words, self.like.shape[-1], wide.dtype)
         shares = wide.split(UNPACKED_ROWS, dim=-1)
         pulled = wide.new_zeros(*weights.shape[:-1], self.like.shape[-1])
         for share, part in zip(shares, self._parts(wide.dtype), strict=True):

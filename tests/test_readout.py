@@ -1,0 +1,133 @@
+"""Rows without weight are not read; torch's attention serves where only states are asked for."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from cases import seeded
+from hopfield import Entmax, ModernHopfield, Softmax, Sparsemax, TopK, attention
+from hopfield.readout import attended, block_rows, read
+from hopfield.separation import Separation
+from hopfield.similarity import dot
+from hopfield.stores import RamStore
+from hopfield.stores.base import Block
+
+N, DIM, QUERIES = 400, 12, 5
+SHARP = {
+    "softmax": Softmax(60.0),
+    "sparsemax": Sparsemax(30.0),
+    "entmax": Entmax(beta=30.0, alpha=1.5),
+    "top": TopK(3, beta=2.0),
+}
+
+
+def given(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Patterns, and states near some of them."""
+    generator = seeded(3)
+    patterns = torch.randn(N, DIM, generator=generator, dtype=torch.float64)
+    states = patterns[:QUERIES] + 0.1 * torch.randn(QUERIES, DIM, generator=generator).double()
+    return patterns.to(dtype), states.to(dtype)
+
+
+def blocks_of(patterns: Tensor, size: int = N) -> list[Block]:
+    """The patterns as a store hands them out."""
+    store = RamStore()
+    store.append(patterns)
+    return store.blocks(size)
+
+
+class Watched:
+    """A block that says how many rows were pulled."""
+
+    def __init__(self, block: Block) -> None:
+        self.block, self.pulled = block, 0
+        self.start, self.rows = block.start, block.rows
+        self.scores, self.squares = block.scores, block.squares
+
+    def __len__(self) -> int:
+        return len(self.block)
+
+    def pull(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        self.pulled += len(self) if at is None else len(at)
+        return self.block.pull(weights, at)
+
+
+@pytest.mark.parametrize("separation", SHARP.values(), ids=SHARP.keys())
+def test_few_rows_with_weight_are_pulled_alone(separation: Separation):
+    patterns, states = given()
+    block = Watched(blocks_of(patterns)[0])
+    found = read([block], states, dot, separation)
+    assert 0 < block.pulled <= N // 4
+    weights = separation(states @ patterns.T)
+    torch.testing.assert_close(found.state, weights @ patterns, rtol=1e-12, atol=1e-12)
+
+
+def test_many_rows_with_weight_are_pulled_together():
+    patterns, states = given()
+    block = Watched(blocks_of(patterns)[0])
+    found = read([block], states, dot, Softmax(0.1))
+    assert block.pulled == N
+    weights = torch.softmax(0.1 * states @ patterns.T, -1)
+    torch.testing.assert_close(found.state, weights @ patterns, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("beta", [0.01, 1.0, 300.0])
+def test_what_is_cut_off_is_less_than_rounding(beta, dtype):
+    patterns, states = given(dtype)
+    exact = torch.softmax(beta * states.double() @ patterns.double().T, -1) @ patterns.double()
+    limit = patterns.norm(dim=-1).max().double()
+    found = read(blocks_of(patterns, 7), states, dot, Softmax(beta)).state.double()
+    slack = 16 * torch.finfo(dtype).eps * (1 + beta * limit**2) * limit
+    assert (found - exact).abs().max() <= slack
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("beta", [0.0, 1e-30, 0.3, 40.0, 1e30, math.inf])
+def test_update_is_the_state_that_is_read(beta, similarity):
+    patterns, states = given()
+    memory = ModernHopfield(beta, similarity=similarity)
+    memory.store(patterns)
+    step = memory.retrieve(states, steps=1, tol=0.0)
+    torch.testing.assert_close(memory.update(states), step.state, rtol=1e-10, atol=1e-10)
+
+
+def test_attended_leaves_to_others_what_it_cannot_do():
+    patterns, states = given()
+    assert attended(states, patterns, 1.0) is not None
+    assert attended(states, patterns, math.inf) is None, "∞ − ∞ is no weight"
+    assert attended(states.requires_grad_(), patterns, 1.0) is None, "no second derivatives"
+
+
+def test_attended_takes_a_beta_for_each_query_and_values_of_any_width():
+    patterns, states = given()
+    beta = torch.linspace(0.1, 2.0, QUERIES, dtype=torch.float64)
+    for width in (1, DIM, 3 * DIM):
+        values = torch.randn(N, width, generator=seeded(1), dtype=torch.float64)
+        expected = torch.softmax(beta[:, None] * states @ patterns.T, -1) @ values
+        found = attended(states, patterns, beta, values)
+        assert found is not None
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(attention(states, patterns, beta, values), expected)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("n", [1, 50])
+def test_attention_refuses_what_is_not_finite_wherever_it_stands(n, bad):
+    patterns, states = given(torch.float32)
+    for spoilt in range(3):
+        rows, cues, values = patterns[:n].clone(), states.clone(), patterns[:n, :3].clone()
+        (rows, cues, values)[spoilt][0, 0] = bad
+        with pytest.raises(ValueError, match="must be finite"):
+            attention(cues, rows, 1.0, values)
+        if spoilt < 2:
+            with pytest.raises(ValueError, match="must be finite"):
+                attention(cues, rows, 1.0)
+
+
+def test_blocks_hold_so_many_scores_and_copies_so_many_rows():
+    assert block_rows(1, copied=False) > block_rows(1) > block_rows(10**4)
+    assert block_rows(1024, copied=False) * 1024 <= 2**20
+    assert block_rows(10**9) >= 1
