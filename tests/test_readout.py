@@ -44,7 +44,12 @@ class Watched:
     def __init__(self, block: Block) -> None:
         self.block, self.pulled = block, 0
         self.start, self.rows = block.start, block.rows
-        self.scores, self.squares = block.scores, block.squares
+
+    def scores(self, state: Tensor) -> Tensor:
+        return self.block.scores(state)
+
+    def squares(self, mask: Tensor | None) -> Tensor:
+        return self.block.squares(mask)
 
     def __len__(self) -> int:
         return len(self.block)

@@ -90,11 +90,11 @@ class ModernHopfield(Memory):
         return read(self._blocks(state, copied), state, similarity, self.separation, known), None
 
     def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
-        full = isinstance(self.separation, Softmax) and self.precision == "full"
-        if full and self._plain(state):
+        soft = self.separation if isinstance(self.separation, Softmax) else None
+        if soft is not None and self.precision == "full" and self._plain(state):
             euclidean = self.similarity == "euclidean"
             bias = self._store.norms() / -2 if euclidean else None
-            following = readout.attended(state, self._store.rows, self.separation.beta, bias=bias)
+            following = readout.attended(state, self._store.rows, soft.beta, bias=bias)
             if following is not None:
                 return following
         return self._read(state, None, None, generator).next
