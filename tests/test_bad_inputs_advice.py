@@ -109,6 +109,13 @@ EVERY = [
         ("codes as values", storing_values, [3, 1, 2], "torch.tensor(values)"),
         ("a list of bools", knowing, [True] * 8, "torch.tensor(known, dtype=torch.bool)"),
         ("a list of 0 and 1", knowing, [0, 1] * 4, "torch.tensor(known, dtype=torch.bool)"),
+        ("places as known", knowing, torch.tensor([1, 3, 7]),
+         "torch.isin(torch.arange(dim), torch.as_tensor(known))"),
+        ("a list of places as known", knowing, [1, 3, 7],
+         "torch.isin(torch.arange(dim), torch.as_tensor(known))"),
+        ("a range as known", knowing, range(2, 6),
+         "torch.isin(torch.arange(dim), torch.as_tensor(known))"),
+        ("numbers as known", knowing, torch.ones(8), "known.bool()"),
         ("bytes of 0 and 1", storing, (PATTERNS > 0).to(torch.int8),
          "2 * patterns.float() - 1"),
         ("bools", storing, PATTERNS > 0, "2 * patterns.float() - 1"),
@@ -152,6 +159,7 @@ def follow(memory: Memory, case: Advice) -> None:
     assert case.advice in str(caught.value)
     names = ("patterns", "values", "cue", "known", "state", "indices", "row", "found", "dataset")
     place = dict.fromkeys(names, case.wrong) | {"torch": torch, "numpy": numpy, "memory": memory}
+    place["dim"] = len(CUE)
     if case.advice.startswith("dataset") and isinstance(case.wrong, Tensor):
         place["dataset"] = dataset(case.wrong)
     if case.advice.startswith("retrieve"):
@@ -186,6 +194,10 @@ OTHERS = [
         ("Did you mean 'pseudo_inverse'?",)),
     Bad("a start that two names have", lambda: ModernHopfield(similarity="co"), OptionError,
         ("'cosine', 'correlation'", "'co'")),
+    Bad("one threshold", lambda: ClassicalHopfield(thresholds=0.1), InputTypeError,
+        ("torch.full((dim,), thresholds)",)),
+    Bad("no rows", lambda: ModernHopfield().store([]), InputTypeError, ("at least one row",)),
+    Bad("a mask by name", lambda: Cue(CUE, "left"), InputTypeError, ("a torch.Tensor of bools",)),
     Bad("cold", lambda: ClassicalHopfield(temperature=-1), DomainError,
         ("temperature must be finite and at least 0", "-1")),
     Bad("α = 1", lambda: Entmax(alpha=1), DomainError, ("alpha", "α = 1 is Softmax")),

@@ -5,7 +5,18 @@ from functools import partial
 import pytest
 import torch
 
-from bad_inputs import COUNT, DIM, NOT_TENSORS, PATTERNS, Bad, cases, judge, signs, tensor_cases
+from bad_inputs import (
+    COUNT,
+    DIM,
+    NOT_TENSORS,
+    PATTERNS,
+    Bad,
+    cases,
+    filled,
+    judge,
+    signs,
+    tensor_cases,
+)
 from hopfield import energy, rules, similarity, units
 from hopfield.errors import (
     DeviceError,
@@ -211,8 +222,8 @@ def test_storkey_s_start_is_a_coupling(case):
     judge(case)
 
 
-def sweeping(coupling, state=STATE):
-    return lambda: units.classical_sweep(coupling, state)
+def sweeping(coupling, state=STATE, order=None):
+    return lambda: units.classical_sweep(coupling, state, order)
 
 
 SWEEPS = [
@@ -222,6 +233,17 @@ SWEEPS = [
         Bad(f"coupling {shown}", sweeping(matrix), ShapeError, ("(dim, dim)", shown))
         for matrix, shown in COUPLINGS
     ],
+    *[
+        Bad(f"order {name}", sweeping(MATRIX, order=order), error, ("order", shown))
+        for name, order, error, shown in [
+            ("list", [0, 1], InputTypeError, "list"),
+            ("of floats", torch.ones(3), InputTypeError, "float32"),
+            ("of a batch", torch.ones(2, 3).long(), InputTypeError, "(2, 3)"),
+            ("too far", torch.tensor([0, DIM]), DomainError, "0 to 7"),
+            ("negative", torch.tensor([-1, 0]), DomainError, "from -1"),
+        ]
+    ],
+    Bad("a memory", sweeping(filled("classical")), InputTypeError, ("Give memory.coupling",)),
     Bad("grey", sweeping(MATRIX, STATE * 0.5), DomainError, ("state", "0.5")),
     Bad("short", sweeping(MATRIX, STATE[:, :5]), ShapeError, ("dim=8", "(4, 5)")),
     Bad(

@@ -31,6 +31,7 @@ from .errors import (
     check_integer,
     check_number,
     check_tensor,
+    say,
 )
 
 SEED = 1
@@ -267,7 +268,9 @@ def _image(rows: Tensor, shape: tuple[int, ...] | None) -> tuple[int, int]:
     if shape is None:
         return 1, dim
     if not isinstance(shape, (tuple, list)):
-        raise InputTypeError(f"shape must be a tuple such as (8, 8), but is {shape!r}.")
+        raise InputTypeError(
+            f"shape must be a tuple, but is {say(shape)}. Give (height, width), as in (8, 8)."
+        )
     sizes = [check_integer("an entry of shape", size, low=1) for size in shape]
     if not sizes or math.prod(sizes) != dim:
         raise ShapeError(

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from . import kernels
-from .errors import ShapeError, check_tensor
+from .errors import DomainError, InputTypeError, ShapeError, check_dense, check_tensor
+from .errors.words import dtype_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +257,22 @@ def check_square(name: str, value: object) -> Tensor:
             "Use for instance rules.hebbian(patterns)."
         )
     return matrix
+
+
+def check_order(order: object, size: int) -> None:
+    """Raise unless `order` is a row of the numbers of units."""
+    visits = check_dense("order", order)
+    if visits.ndim != 1 or visits.dtype != torch.long or visits.device.type != "cpu":
+        raise InputTypeError(
+            "order must be a row of whole numbers on the CPU, the units to visit, but is "
+            f"{dtype_of(visits)} of shape {tuple(visits.shape)} on {visits.device}. "
+            "Use for instance torch.randperm(dim)."
+        )
+    if len(visits) and not 0 <= int(visits.min()) <= int(visits.max()) < size:
+        raise DomainError(
+            f"order must name units from 0 to {size - 1}, but goes from {int(visits.min())} to "
+            f"{int(visits.max())}. Use for instance torch.randperm({size})."
+        )
 
 
 def _overlaps(fields: Fields) -> Tensor:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .errors import DeviceError, InputTypeError, ShapeError, check_dense, check_finite, check_float
+from .errors import (
+    DeviceError,
+    InputTypeError,
+    ShapeError,
+    check_dense,
+    check_finite,
+    check_float,
+)
+from .errors.words import dtype_of, to_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +72,8 @@ def check_known(known: object, state: Tensor) -> Tensor:
     known = check_dense("known", known)
     if known.dtype != torch.bool:
         raise InputTypeError(
-            f"known must be a bool tensor, but is {str(known.dtype).removeprefix('torch.')}. "
-            "Use known.bool(), True where the entry is known."
+            f"known must be a bool tensor, but is {dtype_of(known)}. "
+            f"{to_mask(known, 'known.bool()')}"
         )
     if known.device != state.device:
         raise DeviceError(

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .errors import DomainError, InputTypeError, check_generator, check_integer, check_number
+from .errors import DomainError, check_dtype, check_generator, check_integer, check_number
 
 
 def random_binary(
@@ -58,7 +58,7 @@ def biased(
     """
     shape = (_size("n", n), _size("dim", dim))
     share = check_number("activity", activity, low=0.0, high=1.0)
-    return _signs(shape, share, check_generator(generator)).to(_float(dtype))
+    return _signs(shape, share, check_generator(generator)).to(check_dtype("dtype", dtype))
 
 
 def hierarchical(
@@ -96,7 +96,7 @@ def hierarchical(
     source = check_generator(generator)
     parents = _signs((families, 1, size), 0.5, source)
     kept = _signs((families, each, size), (1 + share) / 2, source)
-    return (parents * kept).flatten(0, 1).to(_float(dtype))
+    return (parents * kept).flatten(0, 1).to(check_dtype("dtype", dtype))
 
 
 def sparse(
@@ -134,7 +134,7 @@ def sparse(
     source = check_generator(generator)
     draws = torch.rand(shape, generator=source, device=source.device)
     places = draws.topk(count, dim=-1, sorted=False).indices
-    rows = torch.full(shape, -1.0, dtype=_float(dtype), device=source.device)
+    rows = torch.full(shape, -1.0, dtype=check_dtype("dtype", dtype), device=source.device)
     return rows.scatter_(-1, places, 1.0)
 
 
@@ -157,7 +157,7 @@ def unit_sphere(
         DomainError, InputTypeError: where an argument is none of these.
     """
     shape = (_size("n", n), _size("dim", dim))
-    source, kind = check_generator(generator), _float(dtype)
+    source, kind = check_generator(generator), check_dtype("dtype", dtype)
     rows = torch.randn(shape, generator=source, device=source.device, dtype=torch.float64)
     norm: Tensor = rows.norm(dim=-1, keepdim=True)
     return rows.div(norm).to(kind)
@@ -171,12 +171,3 @@ def _signs(shape: tuple[int, ...], share: float, generator: torch.Generator) -> 
 
 def _size(name: str, value: int) -> int:
     return check_integer(name, value, low=1)
-
-
-def _float(dtype: torch.dtype) -> torch.dtype:
-    """Return `dtype` if it is a floating point one."""
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise InputTypeError(
-            f"dtype must be a floating point dtype, but is {dtype!r}. Use torch.float32."
-        )
-    return dtype

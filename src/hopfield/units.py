@@ -16,8 +16,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from . import kernels
-from .coupling import Coupling, Fields, Visits, check_square
-from .errors import DomainError, check_binary, check_device, check_dim, check_tensor
+from .coupling import Coupling, Fields, Visits, check_order, check_square
+from .errors import (
+    DomainError,
+    check_binary,
+    check_device,
+    check_dim,
+    check_tensor,
+)
 from .exact import exact_signs
 from .packing import pack
 from .readout import Block, all_scores, read
@@ -106,6 +112,8 @@ def _coupling(matrix: Tensor, state: Tensor, order: Tensor | None) -> Coupling:
         )
     check_binary("state", check_dim("state", check_tensor("state", state), size), zero=True)
     check_device("state", state, matrix.device)
+    if order is not None:
+        check_order(order, size)
     whole = rounded(matrix.to(torch.promote_types(matrix.dtype, torch.float32)))
     return whole if order is None else whole.bare
 

@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from ..errors import DataError, InputTypeError, OptionError, check_choice
+from ..errors import DataError, InputTypeError, OptionError, check_choice, say
 from .dataset import Dataset
 from .digits import load_digits
 from .files import load_path
@@ -60,7 +60,7 @@ def load(
     """
     if not isinstance(name_or_path, (str, Path)):
         raise InputTypeError(
-            f"name_or_path must be a name or a path, but is a {type(name_or_path).__name__}. "
+            f"name_or_path must be a name or a path, but is {say(name_or_path)}. "
             f"Names are {', '.join(map(repr, NAMES))}."
         )
     if folder is not None and not isinstance(folder, (str, Path)):

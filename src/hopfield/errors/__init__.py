@@ -5,27 +5,20 @@ Every message says what was expected, what came, and what to do about it.
 
 import difflib
 import math
-import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 
-import numpy
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
+
+from .words import dtype_of, in_range, say, to_float, to_number, to_tensor
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The dtypes the library computes with."""
 
 MOST = 2**63 - 1
 """The largest whole number a tensor can hold."""
-
-OWN = {
-    "hopfield.data.dataset.Dataset": "dataset.patterns, or dataset.binary() in a binary network",
-    "hopfield.cue.Cue": "cue.state",
-    "hopfield.dynamics.Retrieval": "found.state",
-}
-"""What to give instead of an object of this library where a tensor is wanted."""
 
 
 class HopfieldError(ValueError):
@@ -114,7 +107,7 @@ def check_number(
     """Return the real number `value` if low ≤ value ≤ high, else raise a named error."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InputTypeError(
-            f"{name} must be a number, but is {say(value)}. {_to_number(name, value, '1.0')}"
+            f"{name} must be a number, but is {say(value)}. {to_number(name, value, '1.0')}"
         )
     try:
         number = float(value)
@@ -124,7 +117,7 @@ def check_number(
             "Use math.inf for the limit."
         ) from None
     if not low <= number <= high:  # also false for NaN
-        raise DomainError(f"{name} must be {_range(low, high)}, but is {say(value)}. {way}")
+        raise DomainError(f"{name} must be {in_range(low, high)}, but is {say(value)}. {way}")
     return number
 
 
@@ -132,12 +125,12 @@ def check_integer(name: str, value: object, *, low: int = 0, high: int = MOST) -
     """Return the whole number `value` if low ≤ value ≤ high, else raise a named error."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise InputTypeError(
-            f"{name} must be a whole number, but is {say(value)}. {_to_number(name, value, '10')}"
+            f"{name} must be a whole number, but is {say(value)}. {to_number(name, value, '10')}"
         )
     if not low <= int(value) <= high:
         limit = math.inf if high == MOST and value < low else high
         raise DomainError(
-            f"{name} must be {_range(low, limit)}, but is {say(value)}. Choose one in this range."
+            f"{name} must be {in_range(low, limit)}, but is {say(value)}. Choose one in this range."
         )
     return int(value)
 
@@ -152,8 +145,8 @@ def check_float(name: str, value: object) -> Tensor:
     tensor = check_dense(name, value)
     if tensor.dtype not in FLOATS:
         raise InputTypeError(
-            f"{name} must be floating point (float16 to float64), but is {_dtype(tensor)}. "
-            f"{_to_float(name, tensor)}"
+            f"{name} must be floating point (float16 to float64), but is {dtype_of(tensor)}. "
+            f"{to_float(name, tensor)}"
         )
     return tensor
 
@@ -162,7 +155,7 @@ def check_dense(name: str, value: object) -> Tensor:
     """Return `value` if it is a tensor that holds all its entries, one beside the other."""
     if not isinstance(value, Tensor):
         raise InputTypeError(
-            f"{name} must be a torch.Tensor, but is {say(value)}. {_to_tensor(name, value)}"
+            f"{name} must be a torch.Tensor, but is {say(value)}. {to_tensor(name, value)}"
         )
     kind, way = "", f"Use {name}.to_dense()."
     if is_lazy(value):
@@ -172,7 +165,7 @@ def check_dense(name: str, value: object) -> Tensor:
     elif value.layout != torch.strided:
         kind = str(value.layout).removeprefix("torch.").replace("_coo", "").strip("_")
     elif value.is_quantized:
-        kind, way = f"quantised ({_dtype(value)})", f"Use {name}.dequantize()."
+        kind, way = f"quantised ({dtype_of(value)})", f"Use {name}.dequantize()."
     if kind:
         raise InputTypeError(f"{name} must be a dense tensor, but is {kind}. {way}")
     if value.is_meta:
@@ -227,8 +220,7 @@ def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
     if value.ndim and value.shape[-1] == dim:
         return value
     message = (
-        f"{name} must end in dim={dim}, the length of the patterns, "
-        f"but has shape {tuple(value.shape)}."
+        f"{name} must end in an axis of dim={dim} entries, but has shape {tuple(value.shape)}."
     )
     if value.ndim == 2 and value.shape[0] == dim:
         message += f"\nPatterns are rows: did you mean {name}.T?"
@@ -248,7 +240,7 @@ def check_size(name: str, rows: Tensor) -> Tensor:
     if not bool(torch.isfinite(4 * wide.square().sum(-1)).all()):
         way = f"Scale {name} down"
         raise DomainError(
-            f"{name} must have squared norms that {_dtype(wide)} can hold, but the largest entry "
+            f"{name} must have squared norms that {dtype_of(wide)} can hold, but the largest entry "
             f"is {wide.abs().max().item():.3g}. "
             + (f"{way}." if wide.dtype == torch.float64 else f"{way}, or use float64.")
         )
@@ -313,81 +305,3 @@ def check_generator(value: object, seed: int = 0) -> torch.Generator:
             "Use torch.Generator().manual_seed(seed)."
         )
     return value
-
-
-def say(value: object) -> str:
-    """A short description of an argument of the wrong type."""
-    if isinstance(value, Tensor):
-        lazy = is_lazy(value)
-        return "an uninitialised parameter" if lazy else f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
-        return f"an int of {value.bit_length()} bits"
-    if isinstance(value, str) and len(value) > 80:
-        return f"{value[:80]!r}…"
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return repr(value)
-    if isinstance(value, type):
-        return f"the class {value.__qualname__}"
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-
-
-def _dtype(value: Tensor) -> str:
-    return str(value.dtype).removeprefix("torch.")
-
-
-def _to_float(name: str, value: Tensor) -> str:
-    """How to make floating point of a tensor that is not."""
-    if value.is_complex():
-        return f"Use {name}.real, or {name}.abs()."
-    if name in ("patterns", "cue", "state") and bool(((value == 0) | (value == 1)).all()):
-        return f"Use {name}.float(), or in a binary network, for ±1, 2 * {name}.float() - 1."
-    return f"Use {name}.float()."
-
-
-def _to_tensor(name: str, value: object) -> str:
-    """How to make a tensor of what is none: what is printed works at once."""
-    kind = f"{type(value).__module__}.{type(value).__name__}"
-    if kind in OWN:
-        step = ", or retrieve(cue, steps=1), which heeds its mask" if name == "state" else ""
-        return f"Give {OWN[kind]}{step if kind.endswith('Cue') else ''}."
-    if hasattr(value, "to_numpy"):
-        return f"Use torch.tensor({name}.to_numpy(), dtype=torch.float32)."
-    if isinstance(value, (list, tuple)) and value:
-        if all(isinstance(part, Tensor) for part in value):
-            alike = len({part.shape for part in value}) == 1
-            return f"Use torch.stack({name})." if alike else "Give rows of one length."
-        if all(isinstance(part, numpy.ndarray) and part.ndim for part in value):
-            return f"Use torch.tensor(numpy.stack({name}), dtype=torch.float32)."
-    numbers = isinstance(value, (list, tuple, range, numpy.ndarray))
-    return _of_numbers(name, value) if numbers else "Give a torch.Tensor of numbers."
-
-
-def _of_numbers(name: str, value: object) -> str:
-    """How to make a tensor of a list or an array."""
-    array = isinstance(value, numpy.ndarray)
-    try:
-        made = torch.from_numpy(value.copy()) if array else torch.tensor(value)  # type: ignore[attr-defined]
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        if name == "values":
-            codes = "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"
-            return f"Give whole numbers, for names the places among them: {codes}."
-        return "Give rows of numbers, all of one length."
-    dtype = "" if made.is_floating_point() or name == "values" else ", dtype=torch.float32"
-    dtype = ", dtype=torch.bool" if name == "known" else dtype
-    return f"Use torch.{'as_tensor' if array else 'tensor'}({name}{dtype})."
-
-
-def _to_number(name: str, value: object, example: str) -> str:
-    """How to make a number of what is none."""
-    if isinstance(value, Tensor) and value.numel() == 1:
-        return f"Use {name}.item()."
-    return f"Give a single number, for instance {name}={example}."
-
-
-def _range(low: float, high: float) -> str:
-    if low == -math.inf:
-        return "a number" if high == math.inf else f"at most {high:g}"
-    if high == sys.float_info.max:
-        return f"finite and at least {low:g}"
-    return f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
