@@ -17,7 +17,15 @@ import torch
 from torch import Tensor
 
 from .cue import check_known
-from .errors import check_device, check_dim, check_finite, check_float, check_patterns, check_size
+from .errors import (
+    check_device,
+    check_dim,
+    check_finite,
+    check_float,
+    check_patterns,
+    check_size,
+    traced,
+)
 
 
 @runtime_checkable
@@ -69,7 +77,8 @@ def euclidean(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | Non
     masked = _masked(state, known)
     own = (masked * state).sum(-1, keepdim=True)
     scores = block.scores(masked).sub_((block.squares(_as(known, state)) + own) / 2)
-    return scores.clamp_max(0) if scores.requires_grad else scores.clamp_(max=0)
+    whole = scores.requires_grad or traced()  # or in place, which spares a copy
+    return scores.clamp_max(0) if whole else scores.clamp_(max=0)
 
 
 def cosine(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None) -> Tensor:

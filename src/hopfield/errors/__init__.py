@@ -65,6 +65,15 @@ class CapacityWarning(UserWarning):
     """A Hebbian memory holds more patterns than it can recall (n > 0.138 N)."""
 
 
+def traced() -> bool:
+    """Whether values cannot be looked at: under compile, export, vmap and their like.
+
+    Shapes and dtypes are checked there too, values are not.
+    """
+    # torch asks itself so before it lets an autograd.Function run; there is no public name.
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+
+
 def missing_extra(package: str, extra: str) -> MissingExtraError:
     """The error for an optional `package` that is not installed."""
     return MissingExtraError(
@@ -157,6 +166,8 @@ def check_dense(name: str, value: object) -> Tensor:
         raise InputTypeError(
             f"{name} must be a torch.Tensor, but is {say(value)}. {to_tensor(name, value)}"
         )
+    if torch.compiler.is_compiling():
+        return value  # what follows has no place in a graph
     kind, way = "", f"Use {name}.to_dense()."
     if is_lazy(value):
         kind, way = "uninitialised", "Give it a shape and numbers first."
@@ -179,7 +190,7 @@ def check_dense(name: str, value: object) -> Tensor:
 def check_finite(name: str, value: Tensor) -> Tensor:
     """Return `value` if it contains neither NaN nor infinity."""
     # The sum is a twentieth of the work, and not finite where an entry is not.
-    if bool(torch.isfinite(value.sum())) or bool(torch.isfinite(value).all()):
+    if traced() or bool(torch.isfinite(value.sum())) or bool(torch.isfinite(value).all()):
         return value
     kind = "NaN" if bool(torch.isnan(value).any()) else "infinity"
     way = "Replace it, or leave out those rows."
@@ -233,6 +244,8 @@ def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
 
 def check_size(name: str, rows: Tensor) -> Tensor:
     """Return `rows` if their squared norms are finite in the computing precision."""
+    if traced():
+        return rows
     wide = rows.detach().to(torch.promote_types(rows.dtype, torch.float32))
     largest = math.sqrt(torch.finfo(wide.dtype).max / (8 * max(1, rows.shape[-1])))
     if not wide.numel() or bool(max(abs(end) for end in torch.aminmax(wide)) < largest):

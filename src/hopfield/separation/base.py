@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ShapeError, check_float, check_number
+from ..errors import ShapeError, check_float, check_number, traced
 
 Pull = Callable[[Tensor], Tensor]
 """weights `(*batch, n)` → weights @ rows, `(*batch, dim)`."""
@@ -118,7 +118,10 @@ def check_parameter(
     """Return `value` if it is a number, or a floating tensor of them, in range."""
     if not isinstance(value, Tensor):
         return check_number(name, value, low=low, high=high, way=way)
-    inside = (check_float(name, value) >= low) & (value <= high)
+    check_float(name, value)
+    if traced():
+        return value
+    inside = (value >= low) & (value <= high)
     if not bool(inside.all()):
         wrong = value[~inside][0].item()
         check_number(f"every entry of {name}", wrong, low=low, high=high, way=way)
