@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from .words import dtype_of, in_range, say, to_float, to_number, to_tensor
+from .words import dtype_of, in_range, to_float, to_number, to_tensor
+from .words import say as say
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The dtypes the library computes with."""
