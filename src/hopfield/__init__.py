@@ -4,6 +4,7 @@ Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; l
 Questions:    Cue in, Retrieval out
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units
+Layers:       the module nn
 Around them:  the modules data, corruption, metrics, synthetic
 Mistakes:     HopfieldError and CapacityWarning; the module errors
 """
@@ -16,6 +17,7 @@ from . import (
     energy,
     errors,
     metrics,
+    nn,
     rules,
     separation,
     similarity,
@@ -64,6 +66,7 @@ __all__ = [
     "errors",
     "load",
     "metrics",
+    "nn",
     "rules",
     "separation",
     "similarity",

@@ -1,0 +1,205 @@
+"""From the weights of a layer of hflayers to a layer that computes the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from ...errors import OptionError
+from ...separation import Softmax
+from ..association import HopfieldAssociation, Projections
+from ..iteration import Iteration
+from ..learned import HopfieldLookup, HopfieldPooling
+from .arguments import INPUTS, PROJECTED, SPACE, STATE, STORED, Arguments
+
+CORE = "association_core."
+SHORT = {STATE: "q", STORED: "k", PROJECTED: "v"}
+
+Layer = HopfieldAssociation | HopfieldPooling | HopfieldLookup
+
+
+def from_hflayers(
+    state_dict: Mapping[str, Tensor], arguments: Mapping[str, Any], kind: str = "Hopfield"
+) -> Layer:
+    """The layer that computes what a layer of hflayers computes.
+
+    It makes all `update_steps_max + 1` softmaxes. `update_steps_eps`, by which hflayers stops a
+    whole batch, is not taken over: outputs are equal where that does not stop it early.
+
+    Args:
+        state_dict: of the layer of hflayers.
+        arguments: what its constructor was given; hflayers' defaults hold for the rest.
+        kind: "Hopfield", "HopfieldPooling" or "HopfieldLayer".
+
+    Returns:
+        `HopfieldAssociation`, `HopfieldPooling` or `HopfieldLookup`, to be called as they are, in
+        the dtype and on the device of the weights. Pooling keeps its queries apart, which
+        hflayers puts side by side: `output.flatten(1)`.
+
+    Raises:
+        OptionError: naming an argument that cannot be taken over, and why; or weights that are
+            missing or left over.
+    """
+    meant = Arguments(arguments, kind)
+    weights = _Weights(state_dict, "" if kind == "Hopfield" else "hopfield.")
+    layer = _layer(meant, weights)
+    weights.check_empty()
+    return layer
+
+
+class _Weights:
+    """The weights of a state_dict, each taken once."""
+
+    def __init__(self, given: Mapping[str, Tensor], prefix: str) -> None:
+        """`prefix` is where the association lies."""
+        self.left, self.prefix = dict(given), prefix
+
+    def take(self, name: str) -> Tensor:
+        """Those of the association."""
+        return self.take_own(self.prefix + name)
+
+    def take_own(self, name: str) -> Tensor:
+        """Those of the whole layer."""
+        if name not in self.left:
+            raise OptionError(
+                f"state_dict must hold {name!r} for these arguments, but does not. "
+                "Check kind and arguments."
+            )
+        return self.left.pop(name).detach()
+
+    def take_rows(self, name: str) -> Tensor:
+        """Learned patterns, without the axis of the batch."""
+        rows = self.take_own(name)
+        return rows.reshape(-1, rows.shape[-1])
+
+    def check_empty(self) -> None:
+        """Refuse weights that nothing asked for."""
+        if self.left:
+            raise OptionError(
+                "state_dict must hold nothing but the weights of a layer with these arguments, "
+                f"but also has {', '.join(sorted(self.left)[:4])}. Check kind and arguments."
+            )
+
+
+class RepeatForHeads(nn.Module):
+    """Every head gets the whole row, as hflayers gives static patterns to its heads.
+
+    Args:
+        heads: how many.
+    """
+
+    def __init__(self, heads: int) -> None:
+        """Remember how many."""
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """`(*batch, width)` → `(*batch, heads·width)`."""
+        return rows.repeat(*[1] * (rows.ndim - 1), self.heads)
+
+
+def _layer(meant: Arguments, weights: _Weights) -> Layer:
+    association = _association(meant, weights)
+    if meant.kind == "Hopfield":
+        return association
+    if meant.kind == "HopfieldPooling":
+        pooling = HopfieldPooling(association, weights.take_rows("pooling_weights"))
+        pooling.queries.requires_grad_(meant["trainable"])
+        return pooling
+    memories, values = weights.take_rows("lookup_weights"), None
+    if meant["lookup_weights_as_separated"]:
+        values = weights.take_rows("target_weights")
+    lookup = HopfieldLookup(association, memories, False if values is None else values)
+    lookup.memories.requires_grad_(meant["trainable"])
+    if lookup.values is not None:
+        lookup.values.requires_grad_(meant["lookup_targets_as_trainable"])
+    return lookup
+
+
+def _association(meant: Arguments, weights: _Weights) -> HopfieldAssociation:
+    query, key, value = _projections(meant, weights)
+    out: nn.Module = nn.Identity()
+    if not meant["disable_out_projection"]:
+        bias = weights.take(f"{CORE}out_proj.bias") if meant["input_bias"] else None
+        out = _linear(weights.take(f"{CORE}out_proj.weight"), bias)
+    if meant["concat_bias_pattern"]:  # hflayers never reads them
+        weights.take(f"{CORE}bias_k"), weights.take(f"{CORE}bias_v")
+    return HopfieldAssociation(
+        meant["input_size"],
+        meant.heads,
+        Softmax(meant.beta),
+        Iteration(int(meant.one("update_steps_max")) + 1),
+        Projections(query, key, value, out, _space(meant, weights), meant["add_zero_association"]),
+        meant["dropout"],
+    )
+
+
+def _projections(
+    meant: Arguments, weights: _Weights
+) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
+    """Of states, stored and projected patterns: normalisation, then matrix."""
+    matrices, biases = _matrices(meant, weights), _biases(meant, weights)
+    chains = {name: _norm(meant, weights, name) for name in INPUTS}
+    for name, chain in chains.items():
+        if name == PROJECTED and meant.connected and not meant.static(STORED):
+            chain.append(chains[STORED][-1])
+        if name in matrices:
+            chain.append(_linear(matrices[name], biases.get(name)))
+        elif meant.repeated(name) and meant.heads > 1:
+            chain.append(RepeatForHeads(meant.heads))
+    query, key, value = (nn.Sequential(*chains[name]) for name in INPUTS)
+    return query, key, value
+
+
+def _matrices(meant: Arguments, weights: _Weights) -> dict[str, Tensor]:
+    """Of what is projected."""
+    names = [name for name in INPUTS if not meant.static(name)]
+    if meant.separate:
+        return {name: weights.take(f"{CORE}{SHORT[name]}_proj_weight") for name in names}
+    parts = weights.take(f"{CORE}in_proj_weight").chunk(len(names)) if names else ()
+    return dict(zip(names, parts, strict=True))
+
+
+def _biases(meant: Arguments, weights: _Weights) -> dict[str, Tensor]:
+    """Of what is projected; hflayers keeps one for projected patterns even where it is not used."""
+    names = [name for name in (STATE, STORED) if not meant.static(name)]
+    if not meant["input_bias"] or (not names and meant.static(PROJECTED)):
+        return {}
+    whole, width = weights.take(f"{CORE}in_proj_bias"), meant.heads * meant.width
+    parts = whole.split([width] * len(names) + [len(whole) - width * len(names)])
+    return dict(zip([*names, PROJECTED], parts, strict=True))
+
+
+def _norm(meant: Arguments, weights: _Weights, name: str) -> list[nn.Module]:
+    """The normalisation of what is given, if any."""
+    if not meant[f"normalize_{name}"]:
+        return []
+    module = f"norm_{name}"
+    affine = meant[f"normalize_{name}_affine"]
+    own = [weights.take(f"{module}.{part}") for part in ("weight", "bias") if affine]
+    return [_layer_norm(meant.size(name), meant[f"normalize_{name}_eps"], own)]
+
+
+def _space(meant: Arguments, weights: _Weights) -> nn.Module | None:
+    """The normalisation of queries and keys in the space of association, if any."""
+    if not meant[f"normalize_{SPACE}"]:
+        return None
+    affine = meant[f"normalize_{SPACE}_affine"]
+    own = [weights.take(f"{CORE}p_norm_{part}") for part in ("weight", "bias") if affine]
+    size = meant.size(STATE) if meant.static(STATE) and meant.static(STORED) else meant.width
+    return _layer_norm(size, meant[f"normalize_{SPACE}_eps"], own)
+
+
+def _layer_norm(size: int | None, eps: float, own: list[Tensor]) -> nn.LayerNorm:
+    layer = nn.LayerNorm(len(own[0]) if own else size or 1, eps, elementwise_affine=bool(own))
+    for name, tensor in zip(("weight", "bias"), own, strict=False):
+        setattr(layer, name, nn.Parameter(tensor.clone()))
+    return layer
+
+
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    layer.weight = nn.Parameter(weight.clone())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.clone())
+    return layer

@@ -1,0 +1,165 @@
+"""Layers with queries, or memories, of their own that are learned."""
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputTypeError, OptionError, ShapeError, check_integer, check_patterns, say
+from .association import HopfieldAssociation
+from .functional import Association
+
+
+class HopfieldPooling(nn.Module):
+    """Learned queries read a set of patterns: sets of any size to a fixed number of rows.
+
+    Args:
+        association: how they read.
+        queries: how many, or those to begin with, `(queries, dim)`.
+    """
+
+    def __init__(self, association: HopfieldAssociation, queries: int | Tensor = 1) -> None:
+        """Draw the queries."""
+        super().__init__()
+        self.association = _check_association(association)
+        self.queries = _rows("queries", queries, association.dim)
+
+    def forward(
+        self,
+        stored: Tensor,
+        projected: Tensor | None = None,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+    ) -> Tensor:
+        """What the queries read, `(batch, queries, out)`; arguments as of `HopfieldAssociation`."""
+        found: Tensor = self.association(
+            self._queries(stored),
+            stored,
+            projected,
+            padding_mask=padding_mask,
+            association_mask=association_mask,
+        )
+        return found
+
+    def describe(
+        self,
+        stored: Tensor,
+        projected: Tensor | None = None,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+    ) -> Association:
+        """The same with weights, energies and steps."""
+        return self.association.describe(
+            self._queries(stored),
+            stored,
+            projected,
+            padding_mask=padding_mask,
+            association_mask=association_mask,
+        )
+
+    def _queries(self, stored: Tensor) -> Tensor:
+        return self.queries.expand(len(stored), -1, -1)
+
+    def extra_repr(self) -> str:
+        """How many queries."""
+        return f"queries={len(self.queries)}"
+
+
+class HopfieldLookup(nn.Module):
+    """States read learned memories, and bring back the learned values that belong to them.
+
+    Args:
+        association: how they read.
+        memories: how many, or those to begin with, `(n, stored)`: some of the training data, say.
+        values: True learns values of the memories' shape; a tensor `(n, projected)` is what they
+            begin with. False reads the memories themselves.
+    """
+
+    def __init__(
+        self,
+        association: HopfieldAssociation,
+        memories: int | Tensor,
+        values: bool | Tensor = True,
+    ) -> None:
+        """Draw memories and values."""
+        super().__init__()
+        self.association = _check_association(association)
+        self.memories = _rows("memories", memories, association.dim)
+        self.values: nn.Parameter | None = None
+        if isinstance(values, Tensor):
+            self.values = _rows("values", values, None)
+        elif values:
+            self.values = _rows("values", *self.memories.shape)
+        if self.values is not None and len(self.values) != len(self.memories):
+            raise ShapeError(
+                f"values must have one row for each of the {len(self.memories)} memories, but "
+                f"have shape {tuple(self.values.shape)}. Give as many."
+            )
+
+    def forward(
+        self,
+        state: Tensor,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+    ) -> Tensor:
+        """What the states read, `(*batch, out)`.
+
+        Args:
+            state: `(*batch, dim)`; `(batch, m, dim)` with a mask.
+            padding_mask: `(batch, n)`, True for memories to be ignored.
+            association_mask: as of `HopfieldAssociation`.
+        """
+        masks = {"padding_mask": padding_mask, "association_mask": association_mask}
+        if padding_mask is not None or association_mask is not None:
+            found: Tensor = self.association(state, *self._stored(len(state)), **masks)
+            return found
+        # One memory serves all: as states of one entry of a batch it is read once.
+        found = self.association(state.reshape(1, -1, state.shape[-1]), *self._stored(1))
+        return found.reshape(*state.shape[:-1], found.shape[-1])
+
+    def describe(
+        self,
+        state: Tensor,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+    ) -> Association:
+        """The same for states `(batch, m, dim)`, with weights, energies and steps."""
+        return self.association.describe(
+            state,
+            *self._stored(len(state)),
+            padding_mask=padding_mask,
+            association_mask=association_mask,
+        )
+
+    def _stored(self, batch: int) -> tuple[Tensor, Tensor]:
+        """Memories and values for each entry of a batch."""
+        values = self.memories if self.values is None else self.values
+        return self.memories.expand(batch, -1, -1), values.expand(batch, -1, -1)
+
+    def extra_repr(self) -> str:
+        """How many memories, and what they bring back."""
+        return f"memories={len(self.memories)}, values={self.values is not None}"
+
+
+def _rows(name: str, given: int | Tensor, dim: int | None) -> nn.Parameter:
+    """Rows to be learned: those given, or so many normal ones, by torch's global generator."""
+    if isinstance(given, Tensor):
+        return nn.Parameter(check_patterns(name, given.detach()).clone())
+    if dim is None:
+        raise OptionError(
+            f"{name} must be a tensor where the association has no dim of its own, but is "
+            f"{say(given)}. Give the rows to begin with."
+        )
+    rows = torch.empty(check_integer(name, given, low=1), dim)
+    return nn.Parameter(nn.init.normal_(rows, generator=None))
+
+
+def _check_association(value: object) -> HopfieldAssociation:
+    if isinstance(value, HopfieldAssociation):
+        return value
+    raise InputTypeError(
+        f"association must be a HopfieldAssociation, but is {say(value)}. "
+        "Use HopfieldAssociation(dim, heads)."
+    )

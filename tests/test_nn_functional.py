@@ -1,0 +1,386 @@
+"""Association: formulas by loops, gradients by differences, masks, iterations."""
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hopfield import Entmax, RectifiedPolynomial, Softmax, Sparsemax, TopK, attention
+from hopfield.errors import DomainError, HopfieldError, InputTypeError, OptionError, ShapeError
+from hopfield.nn import Iteration
+from hopfield.nn.functional import association, describe
+
+BATCH, HEADS, STATES, STORED, DIM, OUT = 2, 3, 4, 5, 6, 7
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def parts(heads: int = HEADS) -> tuple[torch.Tensor, ...]:
+    """States, stored and projected patterns."""
+    lead = (BATCH, heads)
+    return (
+        draw(*lead, STATES, DIM, seed=1),
+        draw(*lead, STORED, DIM, seed=2),
+        draw(*lead, STORED, OUT, seed=3),
+    )
+
+
+PADDING = torch.tensor([[False, True, False, False, True], [True] * 4 + [False]])[:, None, None]
+PAIRS = torch.rand(BATCH, 1, STATES, STORED, generator=torch.Generator().manual_seed(4)) < 0.4
+PAIRS[1, 0, 2] = True  # one state may read nothing
+MASKS = {"none": None, "padding": PADDING, "association": PAIRS, "both": PADDING | PAIRS}
+
+BY_HEAD = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)[:, None]
+SEPARATIONS = {
+    "softmax": Softmax(0.8),
+    "softmax by head": Softmax(BY_HEAD),
+    "sparsemax": Sparsemax(0.8),
+    "entmax": Entmax(1.5, 0.8),
+    "entmax by head": Entmax(torch.tensor([1.2, 1.5, 2.5], dtype=torch.float64)[:, None], 0.8),
+    "topk": TopK(2, 0.8),
+}
+every_separation = pytest.mark.parametrize("name", SEPARATIONS)
+every_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+
+
+def of_head(separation, head: int):
+    """The separation of one head, with numbers in place of tensors."""
+    numbers = {
+        name: value.flatten()[head].item() if isinstance(value, torch.Tensor) else value
+        for name, value in vars(separation).items()
+    }
+    return type(separation)(**numbers)
+
+
+def by_loops(separation, state, stored, projected, mask, steps):
+    """One state after another, from the patterns that it may see alone."""
+    hidden = torch.zeros(*state.shape[:-1], STORED, dtype=torch.bool)
+    hidden = hidden if mask is None else hidden | mask
+    output = torch.zeros(*state.shape[:-1], OUT, dtype=state.dtype)
+    for b, h, i in torch.cartesian_prod(*map(torch.arange, state.shape[:-1])).tolist():
+        seen = ~hidden[b, h, i]
+        if not seen.any():
+            continue
+        own, x = of_head(separation, h), state[b, h, i]
+        keys, values = stored[b, h][seen], projected[b, h][seen]
+        for _ in range(steps - 1):
+            x = own(keys @ x) @ keys
+        output[b, h, i] = own(keys @ x) @ values
+    return output
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@every_mask
+@every_separation
+def test_association_by_loops(name, mask, steps):
+    state, stored, projected = parts()
+    found = association(
+        state,
+        stored,
+        projected,
+        separation=SEPARATIONS[name],
+        mask=mask,
+        iteration=Iteration(steps),
+    )
+    expected = by_loops(SEPARATIONS[name], state, stored, projected, mask, steps)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("lead", [(), (2,), (2, 3), (2, 1, 3)], ids=str)
+def test_one_step_is_attention(lead):
+    state, stored, projected = draw(*lead, 4, 8), draw(*lead, 5, 8), draw(*lead, 5, 3)
+    expected = scaled_dot_product_attention(state, stored, projected)
+    torch.testing.assert_close(association(state, stored, projected), expected)
+    if not lead:
+        single = attention(state, stored, 8**-0.5)
+        torch.testing.assert_close(association(state, stored), single)
+
+
+def test_batches_broadcast():
+    state, stored = draw(1, 3, 4, 6), draw(2, 1, 5, 6)
+    apart = association(state.expand(2, 3, 4, 6), stored.expand(2, 3, 5, 6))
+    torch.testing.assert_close(association(state, stored), apart)
+
+
+class Watch(TorchDispatchMode):
+    """Notes every operator, and the most entries that one of them gave."""
+
+    def __init__(self):
+        super().__init__()
+        self.names, self.largest = set(), 0
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        found = operator(*args, **(kwargs or {}))
+        self.names.add(str(operator))
+        for one in found if isinstance(found, tuple) else (found,):
+            if isinstance(one, torch.Tensor):  # what is expanded takes no memory
+                self.largest = max(self.largest, len(one.untyped_storage()) // one.itemsize)
+        return found
+
+
+FAST = "aten._scaled_dot_product_flash_attention_for_cpu"
+
+
+@pytest.mark.parametrize("gradient", ["unrolled", "implicit", "last"])
+@pytest.mark.parametrize("hidden", [None, "padding", "pairs"])
+def test_softmax_keeps_no_weights_in_memory(hidden, gradient):
+    n, width = 64, 4
+    lead = [draw(2, 2, n, size, seed=i).requires_grad_() for i, size in enumerate((4, 4, 3))]
+    mask = None
+    if hidden == "padding":
+        mask = (torch.arange(n) % 5 == 0).expand(2, 1, 1, n)
+    elif hidden == "pairs":
+        mask = torch.ones(n, n, dtype=torch.bool).triu()  # the first state may read nothing
+    with Watch() as watch:
+        found = association(*lead, mask=mask, iteration=Iteration(3, gradient=gradient))
+        found.square().sum().backward()
+    assert f"{FAST}.default" in watch.names and f"{FAST}_backward.default" in watch.names
+    assert watch.largest <= max(2 * 2 * n * width, n * n), "all weights would be 4·n² entries"
+
+
+@every_separation
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_state_that_may_read_nothing_reads_zeros(name, steps):
+    mask = PAIRS.clone()
+    mask[0] = True
+    given = [part.requires_grad_() for part in parts()]
+    chosen = SEPARATIONS[name]
+    found = association(*given, separation=chosen, mask=mask, iteration=Iteration(steps))
+    assert not found[0].any() and not found[1, :, 2].any()
+    assert found[1, :, 0].any(), "premise: others read something"
+    found.square().sum().backward()
+    for part in given:
+        assert part.grad.isfinite().all() and not part.grad[0].any() and part.grad[1].any()
+
+
+@pytest.fixture
+def drawing():
+    """torch draws directions from its global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def few(heads: int) -> list[torch.Tensor]:
+    """Small states and patterns with gradients: differences go one entry at a time."""
+    state, stored, projected = parts(heads)
+    cut = state[..., :3, :2], stored[..., :2], projected[..., :1]
+    return [part.clone().requires_grad_() for part in cut]
+
+
+def cut(mask: torch.Tensor | None) -> torch.Tensor | None:
+    return None if mask is None else mask[..., :3, :]
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("heads", [1, 3])
+@every_mask
+@every_separation
+def test_gradients_by_differences(name, mask, heads, steps, drawing):
+    given = {"mask": cut(mask), "iteration": Iteration(steps)}
+    given["separation"] = SEPARATIONS[name] if heads > 1 else of_head(SEPARATIONS[name], 1)
+    assert torch.autograd.gradcheck(lambda *x: association(*x, **given), few(heads), fast_mode=True)
+
+
+@pytest.mark.parametrize("mask", [None, PAIRS], ids=["none", "association"])
+@every_separation
+def test_second_derivatives_by_differences(name, mask, drawing):
+    given = {"mask": cut(mask), "separation": SEPARATIONS[name], "iteration": Iteration(2)}
+    assert torch.autograd.gradgradcheck(
+        lambda *x: association(*x, **given), few(HEADS), fast_mode=True, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("kind", [Softmax, Sparsemax, Entmax])
+def test_gradients_by_beta_and_alpha(kind):
+    state, stored, projected = parts()
+    beta = torch.tensor([[0.8], [1.0], [1.3]], dtype=torch.float64, requires_grad=True)
+    numbers = {"beta": beta}
+    if kind is Entmax:
+        numbers["alpha"] = torch.tensor(
+            [[1.3], [1.5], [1.8]], dtype=torch.float64, requires_grad=True
+        )
+
+    def read(*values):
+        separation = kind(**dict(zip(numbers, values, strict=True)))
+        return association(
+            state, stored, projected, separation=separation, iteration=Iteration(2), mask=PAIRS
+        )
+
+    assert torch.autograd.gradcheck(read, tuple(numbers.values()))
+
+
+FAR = Iteration(400, gradient="implicit")
+
+
+def converged(gradient: str, beta: torch.Tensor, given, create_graph=False):
+    """Gradients of a loss of associations that settled, by all that is given."""
+    found = association(
+        *given, separation=Softmax(beta), iteration=Iteration(400, gradient=gradient)
+    )
+    loss = (found.square() * draw(OUT, seed=9)).sum()
+    wanted = (given[1], given[2], beta)
+    return torch.autograd.grad(loss, wanted, create_graph=create_graph)
+
+
+def test_implicit_gradients_are_unrolled_ones_at_convergence():
+    beta = torch.tensor([[0.3], [0.5], [1.5]], dtype=torch.float64, requires_grad=True)
+    given = [part.requires_grad_() for part in parts()]
+    settled = describe(*given, separation=Softmax(beta), iteration=Iteration(400, tol=1e-13))
+    assert settled.steps.max() < 400, "premise: all settle"
+    assert settled.steps.min() > 2, "premise: none at once"
+    implicit, unrolled = (converged(g, beta, given) for g in ("implicit", "unrolled"))
+    once = converged("last", beta, given)
+    for one, other in zip(implicit, unrolled, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    assert (once[0] - unrolled[0]).abs().max() > 1e-2, "premise: the iteration matters"
+
+
+def test_implicit_second_derivatives_are_unrolled_ones_at_convergence():
+    beta = torch.tensor([[0.3], [0.5], [1.5]], dtype=torch.float64, requires_grad=True)
+    given = [part.requires_grad_() for part in parts()]
+    second = []
+    for gradient in ("implicit", "unrolled"):
+        first = converged(gradient, beta, given, create_graph=True)
+        total = sum(slope.square().sum() for slope in first)
+        second.append(torch.autograd.grad(total, (given[1], given[2], beta)))
+    for one, other in zip(*second, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+
+
+def test_where_a_query_began_does_not_matter_to_implicit_gradients():
+    given = [part.requires_grad_() for part in parts()]
+    found = association(*given, separation=Softmax(0.5), iteration=FAR)
+    assert torch.autograd.grad(found.sum(), given[0], allow_unused=True)[0] is None
+
+
+@every_separation
+def test_last_takes_the_state_before_as_a_constant(name):
+    given = [part.requires_grad_() for part in parts()]
+    separation = SEPARATIONS[name]
+    found = association(*given, separation=separation, iteration=Iteration(3, gradient="last"))
+    with torch.no_grad():
+        state = association(*given[:2], separation=separation, iteration=Iteration(2))
+    expected = association(state, *given[1:], separation=separation)
+    torch.testing.assert_close(found, expected)
+    loss, plain = found.square().sum(), expected.square().sum()
+    for one, other in zip(
+        torch.autograd.grad(loss, given[1:]), torch.autograd.grad(plain, given[1:]), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+@every_separation
+def test_each_query_stops_by_itself(name):
+    state, stored, projected = parts()
+    far = {"separation": SEPARATIONS[name], "iteration": Iteration(60, tol=1e-6)}
+    together = describe(state, stored, projected, **far)
+    assert together.steps.unique().numel() > 1, "premise: queries stop at different steps"
+    for i in range(STATES):
+        alone = describe(state[..., i : i + 1, :], stored, projected, **far)
+        torch.testing.assert_close(alone.output[..., 0, :], together.output[..., i, :])
+        assert torch.equal(alone.steps[..., 0], together.steps[..., i])
+    assert torch.equal(together.output.isfinite(), torch.ones_like(together.output).bool())
+
+
+def test_tol_zero_makes_all_steps():
+    state, stored, projected = parts()
+    found = describe(state, stored, projected, iteration=Iteration(7))
+    assert (found.steps == 7).all() and len(found.energies) == 7
+
+
+@every_mask
+@every_separation
+def test_energies_by_their_formula_and_falling(name, mask):
+    state, stored, _ = parts()
+    separation = SEPARATIONS[name]
+    found = describe(state, stored, separation=separation, mask=mask, iteration=Iteration(6))
+    hidden = torch.zeros(*state.shape[:-1], STORED, dtype=torch.bool)
+    hidden = hidden if mask is None else hidden | mask
+    for b, h, i in torch.cartesian_prod(*map(torch.arange, state.shape[:-1])).tolist():
+        keys, x = stored[b, h][~hidden[b, h, i]], state[b, h, i]
+        expected = torch.tensor(0.0, dtype=torch.float64)
+        if len(keys):
+            largest = keys.square().sum(-1).max()
+            expected = x @ x / 2 - of_head(separation, h).potential(keys @ x) + largest / 2
+        torch.testing.assert_close(found.energies[0, b, h, i], expected)
+    assert (found.energies.diff(dim=0) <= 1e-12).all()
+    assert (found.energies.diff(dim=0)[0] < -1e-3).any(), "premise: they fall"
+
+
+@every_mask
+@every_separation
+def test_a_description_agrees_with_the_association(name, mask):
+    state, stored, projected = parts()
+    given = {"separation": SEPARATIONS[name], "mask": mask, "iteration": Iteration(2)}
+    found = describe(state, stored, projected, **given)
+    torch.testing.assert_close(found.output, association(state, stored, projected, **given))
+    torch.testing.assert_close(found.output, found.weights @ projected)
+    total = found.weights.sum(-1)
+    torch.testing.assert_close(total, (total > 0.5).double())
+
+
+def test_dropout_drops_or_scales_each_weight():
+    state, stored, _ = parts()
+    names = torch.eye(STORED, dtype=torch.float64).expand(BATCH, HEADS, -1, -1)
+    weights = association(state, stored, names)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        found = association(state, stored, names, dropout=0.5)
+    dropped = found == 0
+    assert 0.3 < dropped.double().mean() < 0.7
+    torch.testing.assert_close(found[~dropped], 2 * weights[~dropped])
+
+
+def test_a_graph_that_is_kept_can_be_passed_twice():
+    given = [part.requires_grad_() for part in parts()]
+    loss = association(*given, iteration=Iteration(2)).square().sum()
+    first = torch.autograd.grad(loss, given, retain_graph=True)
+    second = torch.autograd.grad(loss, given)
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+WRONG = {
+    "no rows": (lambda s, k, v: association(s[0, 0, 0], k), ShapeError, r"state .*unsqueeze"),
+    "no patterns": (lambda s, k, v: association(s, k[:, :, :0]), ShapeError, "at least one row"),
+    "lengths": (lambda s, k, v: association(s[..., :3], k), ShapeError, "one length"),
+    "counts": (lambda s, k, v: association(s, k, v[:, :, :3]), ShapeError, r"n=5"),
+    "batches": (lambda s, k, v: association(s[:, :2], k), ShapeError, "broadcast"),
+    "integers": (lambda s, k, v: association(s.long(), k), InputTypeError, "floating point"),
+    "float mask": (
+        lambda s, k, v: association(s, k, mask=torch.zeros(5)),
+        InputTypeError,
+        "mask must be a bool tensor",
+    ),
+    "mask shape": (
+        lambda s, k, v: association(s, k, mask=torch.zeros(4, 4, dtype=torch.bool)),
+        ShapeError,
+        r"\(\*batch, 4, 5\)",
+    ),
+    "dropout": (lambda s, k, v: association(s, k, dropout=1.5), DomainError, "dropout"),
+    "beta 0": (
+        lambda s, k, v: association(s, k, separation=Softmax(0.0)),
+        DomainError,
+        "beta of a layer must be above 0",
+    ),
+    "polynomial": (
+        lambda s, k, v: association(s, k, separation=RectifiedPolynomial(3)),
+        OptionError,
+        "sum to one",
+    ),
+    "name": (lambda s, k, v: association(s, k, separation="softmax"), OptionError, "hopfield"),
+    "steps": (lambda s, k, v: Iteration(0), DomainError, "steps must be at least 1"),
+    "tol": (lambda s, k, v: Iteration(2, tol=-1.0), DomainError, "tol"),
+    "gradient": (lambda s, k, v: Iteration(2, gradient="unroled"), OptionError, "'unrolled'"),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "says"), WRONG.values(), ids=WRONG)
+def test_mistakes_are_refused(call, error, says):
+    with pytest.raises(error, match=says) as caught:
+        call(*parts())
+    assert isinstance(caught.value, HopfieldError)
