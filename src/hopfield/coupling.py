@@ -37,23 +37,12 @@ class Visits:
     cut: Float[Tensor, "batch dim"] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Fields:
-    """What a coupling knows of states: `units` = Ax, and `overlaps` = Rx where A = LᵀR − diag(d).
-
-    A sweep keeps the overlaps up to date, or else the fields of the units.
-    """
-
-    units: Float[Tensor, "*batch dim"]
-    overlaps: Float[Tensor, "*batch n"] | None = None
-
-
 class Coupling(ABC):
     """A symmetric matrix W, `(dim, dim)`, as far as a network needs it.
 
-    A sweep visits units one after another: `fields(state)` prepares it, `unit(fields, state, i)` is
-    (Wx)_i, and `changed(fields, i, by)` tells them that x_i has grown. `sweep` is all of that in a
-    kernel.
+    `fields(state)` is what a sweep keeps up to date: Ax, or the overlaps Rx of A = LᵀR − diag(d).
+    A sweep visits units one after another: `unit(fields, state, i)` is (Wx)_i, and
+    `changed(fields, i, by)` tells the fields that x_i has grown. `sweep` is all that in a kernel.
     """
 
     scale: float
@@ -65,8 +54,20 @@ class Coupling(ABC):
         """The precision of its entries."""
 
     @abstractmethod
-    def fields(self, state: Float[Tensor, "*batch dim"]) -> Fields:
-        """Ax, and what a sweep needs beside it."""
+    def fields(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch k"]:
+        """Ax, or the overlaps Rx, in the state's precision."""
+
+    @abstractmethod
+    def units(
+        self, fields: Float[Tensor, "*batch k"], state: Float[Tensor, "*batch dim"]
+    ) -> Float[Tensor, "*batch dim"]:
+        """Wx, from the fields of the state."""
+
+    @abstractmethod
+    def quadratic(
+        self, state: Float[Tensor, "*batch dim"], fields: Float[Tensor, "*batch k"] | None = None
+    ) -> Float[Tensor, "*batch"]:
+        """xᵀWx, from the fields of the state where they are known."""
 
     @abstractmethod
     def matrix(self) -> Float[Tensor, "dim dim"]:
@@ -79,30 +80,21 @@ class Coupling(ABC):
 
     @abstractmethod
     def unit(
-        self, fields: Fields, state: Float[Tensor, "batch dim"], i: int
+        self, fields: Tensor, state: Float[Tensor, "batch dim"], i: int
     ) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
 
     @abstractmethod
-    def changed(self, fields: Fields, i: int, by: Float[Tensor, " batch"]) -> None:
+    def changed(self, fields: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
         """Update `fields` in place: x_i has grown by `by`."""
 
     @abstractmethod
-    def sweep(self, fields: Fields, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
         """Visit the units, changing all in place: on the CPU, in the coupling's precision."""
 
     def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Wx."""
-        return self.scale * self.fields(state).units
-
-    def quadratic(
-        self,
-        state: Float[Tensor, "*batch dim"],
-        units: Float[Tensor, "*batch dim"] | None = None,
-    ) -> Float[Tensor, "*batch"]:
-        """xᵀWx, from Ax where that is known."""
-        units = self.fields(state).units if units is None else units
-        return self.scale * (units * state).sum(-1)
+        return self.units(self.fields(state), state)
 
     def numbers(self) -> tuple[Any, Any, Any]:
         """1, scale and slack in the coupling's precision, as kernels take them."""
@@ -133,11 +125,27 @@ class LowRank(Coupling):
         """The precision of its entries."""
         return self.right.dtype
 
-    def fields(self, state: Float[Tensor, "*batch dim"]) -> Fields:
-        """Ax and the overlaps Rx."""
-        overlaps = state @ self.right.to(state.dtype).T
-        units = overlaps @ self.left.to(state.dtype)
-        return Fields(units if self.dropped is None else units - self.dropped * state, overlaps)
+    def fields(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
+        """The overlaps Rx."""
+        return state @ self.right.to(state.dtype).T
+
+    def units(
+        self, fields: Float[Tensor, "*batch n"], state: Float[Tensor, "*batch dim"]
+    ) -> Float[Tensor, "*batch dim"]:
+        """Wx = scale·(LᵀRx − d·x)."""
+        units = fields @ self.left.to(state.dtype)
+        return self.scale * (units if self.dropped is None else units - self.dropped * state)
+
+    def quadratic(
+        self, state: Float[Tensor, "*batch dim"], fields: Float[Tensor, "*batch n"] | None = None
+    ) -> Float[Tensor, "*batch"]:
+        """xᵀWx = scale·(Lx·Rx − Σ d x²)."""
+        right = self.fields(state) if fields is None else fields
+        left = right if self.left is self.right else state @ self.left.to(state.dtype).T
+        form = (left * right).sum(-1)
+        if self.dropped is not None:
+            form = form - state.square() @ self.dropped.to(state.dtype)
+        return self.scale * form
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
@@ -158,31 +166,31 @@ class LowRank(Coupling):
         return replace(self, dropped=(self.left * self.right).sum(0))
 
     def unit(
-        self, fields: Fields, state: Float[Tensor, "batch dim"], i: int
+        self, fields: Tensor, state: Float[Tensor, "batch dim"], i: int
     ) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
-        field = _overlaps(fields) @ self.left[:, i]
+        field = fields @ self.left[:, i]
         return self.scale * (
             field if self.dropped is None else field - self.dropped[i] * state[:, i]
         )
 
-    def changed(self, fields: Fields, i: int, by: Float[Tensor, " batch"]) -> None:
+    def changed(self, fields: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
         """The overlaps change by x_μi."""
-        _overlaps(fields).addr_(by, self.right[:, i])
+        fields.addr_(by, self.right[:, i])
 
-    def sweep(self, fields: Fields, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
-        """By overlaps that follow the flips; until the first one, by the fields of all units."""
+    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+        """By overlaps that follow the flips; until a query's first one, by all fields at once."""
         from .kernels.classical import low_rank_sweep
 
         work = partial(
             low_rank_sweep,
             visits.order.numpy(),
-            (*_arrays(state, fields, visits), _overlaps(fields).numpy()),
+            (*_arrays(state, fields, visits), (fields @ self.left).numpy()),
             self._columns,
             visits.thresholds.numpy(),
             self.numbers(),
         )
-        seconds = len(visits.order) * (1e-8 + 2e-10 * len(self.right))
+        seconds = len(visits.order) * (5e-9 + 1e-10 * len(self.right))
         kernels.in_parts(len(state), len(state) * seconds, work)
 
     @cached_property
@@ -207,9 +215,22 @@ class Full(Coupling):
         """The precision of its entries."""
         return self.entries.dtype
 
-    def fields(self, state: Float[Tensor, "*batch dim"]) -> Fields:
+    def fields(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Ax."""
-        return Fields(state @ self.entries.to(state.dtype))
+        return state @ self.entries.to(state.dtype)
+
+    def units(
+        self, fields: Float[Tensor, "*batch dim"], state: Float[Tensor, "*batch dim"]
+    ) -> Float[Tensor, "*batch dim"]:
+        """Wx = scale·Ax."""
+        return self.scale * fields
+
+    def quadratic(
+        self, state: Float[Tensor, "*batch dim"], fields: Float[Tensor, "*batch dim"] | None = None
+    ) -> Float[Tensor, "*batch"]:
+        """xᵀWx = scale·x·Ax."""
+        fields = self.fields(state) if fields is None else fields
+        return self.scale * (fields * state).sum(-1)
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
@@ -223,16 +244,16 @@ class Full(Coupling):
         return replace(self, entries=self.entries.clone().fill_diagonal_(0))
 
     def unit(
-        self, fields: Fields, state: Float[Tensor, "batch dim"], i: int
+        self, fields: Tensor, state: Float[Tensor, "batch dim"], i: int
     ) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
-        return self.scale * fields.units[:, i]
+        return self.scale * fields[:, i]
 
-    def changed(self, fields: Fields, i: int, by: Float[Tensor, " batch"]) -> None:
+    def changed(self, fields: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
         """The fields change by A_i: exactly, twice or once an entry."""
-        fields.units.addr_(by, self.entries[i])
+        fields.addr_(by, self.entries[i])
 
-    def sweep(self, fields: Fields, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
+    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
         """By fields that follow the flips."""
         from .kernels.classical import full_sweep
 
@@ -275,15 +296,10 @@ def check_order(order: object, size: int) -> None:
         )
 
 
-def _overlaps(fields: Fields) -> Tensor:
-    if fields.overlaps is None:
-        raise TypeError("a low-rank coupling needs the fields that it made itself")
-    return fields.overlaps
-
-
 def _arrays(state: Tensor, fields: Fields, visits: Visits) -> tuple[Any, Any, Any, Any]:
+def _arrays(state: Tensor, fields: Tensor, visits: Visits) -> tuple[Any, Any, Any, Any]:
     """State, fields, held units and cuts for kernels: without rows where there are none."""
     none = state.new_empty(0, state.shape[-1])
     held = none.bool() if visits.held is None else visits.held.contiguous()
     cut = none.double() if visits.cut is None else visits.cut
-    return state.numpy(), fields.units.numpy(), held.numpy(), cut.numpy()
+    return state.numpy(), fields.numpy(), held.numpy(), cut.numpy()

@@ -13,7 +13,7 @@ def classical(
     state: Float[Tensor, "*batch dim"],
     coupling: Coupling | Float[Tensor, "dim dim"],
     thresholds: Tensor | None = None,
-    units: Float[Tensor, "*batch dim"] | None = None,
+    fields: Float[Tensor, "*batch k"] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """E = −½ xᵀWx + b·x (Hopfield 1982).
 
@@ -21,7 +21,7 @@ def classical(
         state: x.
         coupling: W, as `rules.hebbian` and the other rules return it, or a `Coupling`.
         thresholds: b; None is 0.
-        units: `coupling.fields(state).units` where it is known.
+        fields: `coupling.fields(state)` where it is known.
 
     Raises:
         ShapeError, InputTypeError: where these do not fit one another.
@@ -36,7 +36,7 @@ def classical(
             f"thresholds must have shape ({state.shape[-1]},), one a unit, but have shape "
             f"{tuple(thresholds.shape)}. Give one number for each unit."
         )
-    value = -coupling.quadratic(state, units) / 2
+    value = -coupling.quadratic(state, fields) / 2
     return value if thresholds is None else value + (state * thresholds).sum(-1)
 
 

@@ -17,6 +17,7 @@ from .errors import (
     check_rows,
     check_size,
     check_tensor,
+    traced,
 )
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
@@ -165,7 +166,8 @@ def attended(
     """softmax(β(x Xᵀ + bias)) V by torch's attention: one read of X, and nothing of size batch × n.
 
     Faster than `read` wherever only the state is asked for. None where it does not serve: with
-    gradients, whose derivatives it lacks, and where numbers overflow or are not finite.
+    gradients, whose derivatives it lacks, in compiled or mapped code, and where numbers overflow or
+    are not finite.
 
     Args:
         state: the queries, in the dtype of the rows.
@@ -175,7 +177,7 @@ def attended(
         bias: what is added to the scores of each row.
     """
     given = [each for each in (state, rows, beta, values) if isinstance(each, Tensor)]
-    if torch.is_grad_enabled() and any(each.requires_grad for each in given):
+    if traced() or (torch.is_grad_enabled() and any(each.requires_grad for each in given)):
         return None
     scale = 1.0 if isinstance(beta, Tensor) else beta
     queries = state * beta.reshape(-1, 1).to(state) if isinstance(beta, Tensor) else state

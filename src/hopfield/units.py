@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from . import kernels
-from .coupling import Coupling, Fields, Visits, check_order, check_square
+from .coupling import Coupling, Visits, check_order, check_square
 from .errors import (
     DomainError,
     check_binary,
@@ -64,7 +64,7 @@ def classical_sweep(
     thresholds: Float[Tensor, " dim"] | None = None,
     held: Bool[Tensor, "batch dim"] | None = None,
     thermal: tuple[float, Float[Tensor, "batch dim"]] | None = None,
-    fields: Fields | None = None,
+    fields: Tensor | None = None,
 ) -> Float[Tensor, "batch dim"]:
     """One sweep of the classical network.
 
@@ -91,7 +91,7 @@ def classical_sweep(
     cut = None if thermal is None else thermal_cut(*thermal)
     bias = exact.new_zeros(exact.shape[-1]) if thresholds is None else thresholds.to(exact)
     if order is None:
-        field = coupling.scale * fields.units - bias
+        field = coupling.units(fields, exact) - bias
         following = decide(field, exact, coupling.slack) if cut is None else glauber(field, cut)
         return (following if held is None else torch.where(held, exact, following)).to(state.dtype)
     visits = Visits(order, bias, held, cut)
@@ -118,7 +118,7 @@ def _coupling(matrix: Tensor, state: Tensor, order: Tensor | None) -> Coupling:
     return whole if order is None else whole.bare
 
 
-def _visit(coupling: Coupling, fields: Fields, state: Tensor, visits: Visits) -> None:
+def _visit(coupling: Coupling, fields: Tensor, state: Tensor, visits: Visits) -> None:
     """One unit after another, in place: what `Coupling.sweep` does in a kernel."""
     for i in visits.order.tolist():
         present = state[:, i].clone()

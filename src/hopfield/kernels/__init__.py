@@ -31,7 +31,7 @@ SAVES = {
 # Seconds to load numba, a family of kernels from its cache, and to compile it once a machine.
 IMPORTING, LOADING, COMPILING = 0.7, 0.3, 4.0
 
-THREAD_WORK = 2e-4
+THREAD_WORK = 1e-3
 """Seconds of work below which another thread is not worth starting."""
 
 _forced: ContextVar[str | None] = ContextVar("hopfield_backend", default=None)

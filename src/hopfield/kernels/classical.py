@@ -6,7 +6,12 @@ Arrays are `(batch, dim)` unless said otherwise; `held` and `cut` have no rows w
 
 from typing import Any
 
+import numpy as np
+
 from .compiling import kernel, summing
+
+TOGETHER = 16
+"""Queries that go through a low-rank sweep side by side."""
 
 
 @kernel
@@ -70,34 +75,36 @@ def low_rank_sweep(
 ) -> None:
     """One sweep of queries first to last, in place, by A = LᵀR − diag(d).
 
+    Some queries side by side, so that a unit's row of factors is read once for all of them.
+
     Args:
         order: the units to visit.
-        arrays: the state; its field Ax, used until the first flip; held units; what a thermal
-            field has to exceed; the overlaps Rx, `(batch, n)`, kept up to date.
+        arrays: the state; the overlaps Rx, `(batch, n)`, kept up to date; held units; what a
+            thermal field has to exceed; LᵀRx, which serves each query until its first flip.
         factors: Lᵀ and Rᵀ, `(dim, n)`, and d, `(dim,)`.
         bias: b, `(dim,)`.
         numbers: 1, the scale and the slack, in the precision of the state.
         first: the first query.
         last: the one after the last.
     """
-    state, field, held, cut, overlaps = arrays
+    state, overlaps, held, cut, field = arrays
     left, right, dropped = factors
     one, scale, slack = numbers
-    for b in range(first, last):
-        flipped = False
+    flipped = np.zeros(last - first, np.bool_)
+    for start in range(first, last, TOGETHER):
+        stop = min(start + TOGETHER, last)
         for i in order:
-            if len(held) > 0 and held[b, i]:
-                continue
-            present = state[b, i]
-            h = field[b, i]
-            if flipped:
-                h = _dot(left[i], overlaps[b]) - dropped[i] * present
-            h = scale * h - bias[i]
-            if len(cut) > 0:
-                new = one if h > cut[b, i] else -one
-            else:
-                new = _chosen(h, present, one, slack)
-            if new != present:
-                state[b, i] = new
-                flipped = True
-                _add(overlaps[b], new - present, right[i])
+            for b in range(start, stop):
+                if len(held) > 0 and held[b, i]:
+                    continue
+                present = state[b, i]
+                h = _dot(left[i], overlaps[b]) if flipped[b - first] else field[b, i]
+                h = scale * (h - dropped[i] * present) - bias[i]
+                if len(cut) > 0:
+                    new = one if h > cut[b, i] else -one
+                else:
+                    new = _chosen(h, present, one, slack)
+                if new != present:
+                    state[b, i] = new
+                    flipped[b - first] = True
+                    _add(overlaps[b], new - present, right[i])

@@ -118,7 +118,7 @@ class ClassicalHopfield(Memory):
             thermal = (self.temperature, noise.to(state.device))
         fields = learned.fields(exact)
         bias = self._bias(exact)
-        value = energy.classical(exact, learned, bias, fields.units)  # before the fields move
+        value = energy.classical(exact, learned, bias, fields)  # before the fields move
         moving = learned if order is None else learned.bare
         usable = moving is learned and exact.dtype == learned.dtype
         following = classical_sweep(

@@ -22,8 +22,11 @@ from .base import (
 GROUP = 64
 """Scores whose largest is found before it is asked which of them it is."""
 
+WORTHWHILE = 256
+"""Rows from which on it is worth looking for those without weight."""
+
 PEAKED = 64.0
-"""Σ exp(β(s − s_max)) from which on it is not worth looking for rows without weight."""
+"""Σ exp(β(s − s_max)) from which on it is not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +186,8 @@ def _exponentials(scores: Tensor, beta: Tensor, top: Tensor, lean: bool) -> tupl
 
 def _pulled(rows: Rows, power: Tensor, total: Tensor) -> Tensor:
     """power @ rows, read only where some state has weight if most rows have none."""
-    if not power.requires_grad and bool((total < PEAKED).all()):
+    large = len(rows) >= WORTHWHILE and not power.requires_grad
+    if large and bool((total < PEAKED).all()):
         weighty = power.reshape(-1, len(rows)).sum(0).nonzero().squeeze(-1)
         if len(weighty) <= few_rows(len(rows)):
             return rows.pull(power[..., weighty], weighty)
