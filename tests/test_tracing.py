@@ -11,7 +11,7 @@ from torch.func import grad, vmap
 
 from bad_inputs import Bad, as_users_see_it, judge
 from cases import seeded
-from hopfield import Entmax, Polynomial, Softmax, Sparsemax, TopK, energy, similarity
+from hopfield import Entmax, Polynomial, Softmax, Sparsemax, TopK, attention, energy, similarity
 from hopfield.errors import DomainError, ShapeError, traced
 from hopfield.similarity import SIMILARITIES
 from source_tree import PACKAGE
@@ -22,6 +22,7 @@ KNOWN = torch.arange(6) < 4
 FUNCTIONS = {
     **{name: lambda x, name=name: getattr(similarity, name)(ROWS, x) for name in SIMILARITIES},
     "masked": lambda x: similarity.euclidean(ROWS, x, KNOWN),
+    "attention": lambda x: attention(x, ROWS, 0.5),
     "energy": lambda x: energy.modern(
         x, Softmax(2.0).potential(similarity.euclidean(ROWS, x)), similarity="euclidean"
     ),

@@ -296,7 +296,6 @@ def check_order(order: object, size: int) -> None:
         )
 
 
-def _arrays(state: Tensor, fields: Fields, visits: Visits) -> tuple[Any, Any, Any, Any]:
 def _arrays(state: Tensor, fields: Tensor, visits: Visits) -> tuple[Any, Any, Any, Any]:
     """State, fields, held units and cuts for kernels: without rows where there are none."""
     none = state.new_empty(0, state.shape[-1])
