@@ -13,6 +13,7 @@ import hopfield
 import hopfield_cli
 import quick_demo
 from hopfield.experiments import claims, demo, records
+from hopfield.experiments.published import modern
 from hopfield_cli import commands
 from source_tree import ROOT
 
@@ -296,3 +297,41 @@ def test_the_reference_page_is_up_to_date():
     assert page.read_text("utf-8") == commands.reference(), (
         "python -m hopfield_cli.commands > docs/cli.md"
     )
+
+
+def test_reproduce_says_how_many_hold_and_writes_records_and_page(capsys, tmp_path):
+    asked = ("reproduce", "attention", "--out", str(tmp_path), "--processes", "1", "--seed", "3")
+    status, out, err = _run(capsys, *asked)
+    assert status == 0 and out.splitlines()[-1] == "1 of 1 results hold."
+    assert "[3/3] attention_records" in err
+    head, lines = records.read(tmp_path / "records.jsonl")
+    assert (head["seed"], head["form"]) == (3, "quick") and lines[0]["seed"] == 3
+    assert {"check", "figure", "series", "verdict"} <= {line["experiment"] for line in lines}
+    assert "One update is scaled dot-product attention" in (tmp_path / "index.html").read_text()
+    assert _run(capsys, *asked)[2] == "", "premise: nothing is measured twice"
+
+
+def test_reproduce_fails_where_a_result_does(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(modern, "FLOAT64", 0.0)
+    status, out, _ = _run(capsys, "reproduce", "attention", "--out", str(tmp_path))
+    assert status == 1 and out.splitlines()[-1] == "0 of 1 results hold."
+    assert "FAILS attention" in out and "largest difference, float64" in out
+
+
+def test_reproduce_in_json(capsys, tmp_path):
+    status, out, _ = _run(capsys, "reproduce", "attention", "--json", "--out", str(tmp_path))
+    said = json.loads(out)
+    assert status == 0 and said["results"][0]["holds"] and said["records"].endswith(".jsonl")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("hebbian",), "NAME must be one of 'hebbian-curve'"),
+        (("--processes", "0"), "--processes must be a whole number"),
+        (("--seed", "x"), "--seed must be a whole number"),
+    ],
+)
+def test_reproduce_refuses_what_it_does_not_know(capsys, tmp_path, arguments, says):
+    status, _, err = _run(capsys, "reproduce", *arguments, "--out", str(tmp_path))
+    assert status == 1 and says in err and err.count("\n") == 1

@@ -23,30 +23,38 @@ def gaussian_tail(x: float) -> float:
 
 
 @cache
-def critical_load() -> float:
+def critical_load(count: int = 1) -> float:
     """α_c ≈ 0.137906: the largest load at which Hebb's rule retrieves, N → ∞, T = 0.
 
-    The maximum over y of ½ g(y)², g(y) = erf(y)/y − (2/√π) exp(−y²); Amit, Gutfreund &
-    Sompolinsky (1985), Phys. Rev. Lett. 55, 1530.
+    The maximum over y of ½ g(y)², g as for `retrieval_overlap`; Amit, Gutfreund & Sompolinsky
+    (1985), Phys. Rev. Lett. 55, 1530.
+
+    Args:
+        count: k, for mixtures of so many patterns: 0.0309 for three.
     """
-    return 0.5 * _noise(_steepest()) ** 2
+    return 0.5 * _noise(_steepest(count), count) ** 2
 
 
-def retrieval_overlap(load: float) -> float:
+def retrieval_overlap(load: float, count: int = 1) -> float:
     """Overlap m = x·x_μ/N of the retrieval state of Hebb's rule at T = 0, N → ∞.
 
-    m = erf(y) at the largest root y of √(2α) = erf(y)/y − (2/√π) exp(−y²); 0 above `critical_load`.
-    Amit, Gutfreund & Sompolinsky (1985).
+    At the largest root y of √(2α) = g(y),
+
+        g(y) = m/y − (2/√π) ⟨exp(−S²y²)⟩,    m = ⟨(S/k) erf(Sy)⟩,
+
+    S the sum of k random signs: for k = 1, m = erf(y) and g = erf(y)/y − (2/√π) exp(−y²). 0 above
+    `critical_load`. Amit, Gutfreund & Sompolinsky (1985, 1987).
 
     Args:
         load: α = n/N > 0.
+        count: k, odd: the state is the symmetric mixture of so many patterns.
     """
     alpha = check_number("load", load, low=1e-12)
-    if alpha > critical_load():
+    if alpha > critical_load(_odd(count)):
         return 0.0
     target = math.sqrt(2 * alpha)
-    low, high = _steepest(), 1 / target + 1  # g(y) < 1/y
-    return math.erf(_root(lambda y: target - _noise(y), low, high))
+    low, high = _steepest(count), 1 / target + 1  # g(y) < 1/y
+    return _held(_root(lambda y: target - _noise(y, count), low, high), count)
 
 
 def first_sweep_overlap(load: float) -> float:
@@ -94,9 +102,7 @@ def mixture_overlap(count: int) -> float:
     2^{−(k−1)} binom(k − 1, (k − 1)/2): ½ for three. Amit, Gutfreund & Sompolinsky (1985), Phys.
     Rev. A 32, 1007.
     """
-    k = check_integer("count", count, low=1)
-    if k % 2 == 0:
-        raise DomainError(f"count must be odd, or the sign of a sum can be 0, but is {count}.")
+    k = _odd(count)
     return math.comb(k - 1, (k - 1) // 2) / 2 ** (k - 1)
 
 
@@ -302,17 +308,38 @@ def storkey_patterns(units: int) -> float:
     return units / math.sqrt(2 * math.log(units))
 
 
-def _noise(y: float) -> float:
-    """g(y) = erf(y)/y − (2/√π) exp(−y²)."""
-    return math.erf(y) / y - 2 / math.sqrt(math.pi) * math.exp(-y * y)
+def _odd(count: int) -> int:
+    """The number of patterns in a mixture, checked."""
+    k = check_integer("count", count, low=1)
+    if k % 2 == 0:
+        raise DomainError(f"count must be odd, or the sign of a sum can be 0, but is {count}.")
+    return k
 
 
-def _steepest() -> float:
-    """Where g is largest: golden section, g has one maximum."""
-    ratio, low, high = (math.sqrt(5) - 1) / 2, 0.5, 4.0
+def _sums(count: int) -> list[tuple[float, int]]:
+    """Probability and value of the sum of `count` random signs."""
+    return [(math.comb(count, j) / 2**count, count - 2 * j) for j in range(count + 1)]
+
+
+def _held(y: float, count: int) -> float:
+    """m = ⟨(S/k) erf(Sy)⟩."""
+    return sum(p * s / count * math.erf(s * y) for p, s in _sums(count))
+
+
+def _noise(y: float, count: int) -> float:
+    """g(y) of `retrieval_overlap`."""
+    spread = sum(p * math.exp(-((s * y) ** 2)) for p, s in _sums(count))
+    return _held(y, count) / y - 2 / math.sqrt(math.pi) * spread
+
+
+def _steepest(count: int) -> float:
+    """Where g is largest: a coarse look, since mixtures have lower maxima too; golden section."""
+    places = [0.3 + 0.02 * i for i in range(250)]
+    top = max(places, key=lambda y: _noise(y, count))
+    ratio, low, high = (math.sqrt(5) - 1) / 2, top - 0.02, top + 0.02
     while high - low > 1e-9:
         one, two = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (one, high) if _noise(one) < _noise(two) else (low, two)
+        low, high = (one, high) if _noise(one, count) < _noise(two, count) else (low, two)
     return (low + high) / 2
 
 

@@ -82,6 +82,39 @@ def demo(
     cli.demonstrate(out, data_set, seed, as_json=as_json)
 
 
+@app.command(short_help="Reproduce published results; write a page about them.")
+def reproduce(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Results to reproduce; all where none is named."),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="Within an hour, or within minutes.")
+    ] = False,
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Folder to write to; made if missing.")
+    ] = "reproduced",
+    seed: Annotated[
+        str, typer.Option("--seed", metavar="N", help="Same seed, same figures; from 0 on.")
+    ] = "0",
+    processes: Annotated[
+        str,
+        typer.Option("--processes", metavar="N", help="At work at once; one a core by default."),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Measure published results beside their theory, and judge whether they hold.
+
+    Writes DIR/index.html, with figures, tolerances and their reasons, and DIR/records.jsonl. A
+    run that was stopped goes on where it was when started again. The walkthrough is measured on
+    MNIST where HOPFIELD_DATA holds it, else on digits. The last line says how many results hold;
+    the exit status is 1 where one does not.
+    """
+    from hopfield import cli
+
+    raise typer.Exit(cli.reproduce(names or [], full, out, seed, processes, as_json=as_json))
+
+
 @app.command(short_help="Say what a data set holds.")
 def info(
     name_or_path: Annotated[

@@ -7,9 +7,9 @@ from ..errors import DataError, InputTypeError, OptionError, check_choice, say
 from .dataset import Dataset
 from .digits import load_digits
 from .files import load_path
-from .idx import SETS, load_named
+from .idx import SETS, at_hand, load_named
 
-__all__ = ["NAMES", "Dataset", "load"]
+__all__ = ["NAMES", "Dataset", "at_hand", "load"]
 
 NAMES = ("digits", *SETS)
 SPLITS = ("train", "test")

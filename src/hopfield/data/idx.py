@@ -111,6 +111,13 @@ def load_named(name: str, split: str | None, folder: str | Path | None) -> Datas
     return _load(_download(name, split or "train"), name, split or "train", SETS[name].url)
 
 
+def at_hand(name: str, split: str) -> bool:
+    """Whether a named set lies where `load` looks, so that it need not be downloaded."""
+    return any(
+        split in splits_in(place) and not _foreign(place, name) for place in _places(name, None)
+    )
+
+
 def load_folder(place: Path, split: str | None, name: str | None = None) -> Dataset:
     """The IDX files of a folder; `name` is the set they must be, None where any will do."""
     there = splits_in(place)

@@ -9,8 +9,10 @@ so that pictures, tables and verdicts can all be drawn again from the file alone
 
 import json
 import platform
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,7 @@ def header(**facts: Any) -> Record:
     return {
         "experiment": "header",
         "format": FORMAT,
+        "code": code(),
         "hopfield": metadata.version("hopfield"),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
@@ -101,6 +104,16 @@ def header(**facts: Any) -> Record:
         "threads": torch.get_num_threads(),
         **facts,
     }
+
+
+@cache
+def code() -> str:
+    """A checksum of this library's source: records of other code are other records."""
+    package = Path(__file__).parents[1]
+    digest = 0
+    for path in sorted(package.rglob("*.py"), key=lambda each: each.as_posix()):
+        digest = zlib.crc32(path.read_bytes(), digest)
+    return f"{digest:08x}"
 
 
 def write(path: Path, head: Record, records: Iterable[Record]) -> None:

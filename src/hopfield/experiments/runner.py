@@ -23,8 +23,8 @@ from ..errors import FileFormatError, OptionError
 from .records import Record, header, lines_of, plain, read, write
 from .setup import describe
 
-SAME = ("hopfield", "torch", "numpy")
-"""Versions that must agree for a run to go on where another stopped."""
+SAME = ("hopfield", "code", "torch", "numpy")
+"""What must agree for a run to go on where another stopped."""
 
 Tell = Callable[[str], None]
 

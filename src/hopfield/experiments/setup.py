@@ -20,6 +20,7 @@ from ..metrics import cosine, overlap, recalled
 from ..similarity import SIMILARITIES
 from ..synthetic import random_binary
 from .records import Record, plain
+from .sampling import binary as as_signs
 
 NEEDED = ("store", "retrieve", "energy", "update")
 """What a memory of one's own must have; a measurement calls only some of them."""
@@ -143,16 +144,21 @@ def _rows_of(name: str, binary: bool, n: int, dim: int, *, generator: torch.Gene
 @cache
 def _everything(name: str, binary: bool) -> Tensor:
     dataset = data.load(name)
-    return dataset.binary() if binary else dataset.patterns
+    return as_signs(dataset) if binary else dataset.patterns
 
 
 def describe(function: Any) -> str:
     """What a callable is called, with the arguments it was bound to."""
     if not isinstance(function, partial):
         return str(getattr(function, "__name__", type(function).__name__))
-    bound = [repr(each) for each in function.args]
-    bound += [f"{name}={value!r}" for name, value in function.keywords.items()]
+    bound = [_said(each) for each in function.args]
+    bound += [f"{name}={_said(value)}" for name, value in function.keywords.items()]
     return f"{describe(function.func)}({', '.join(bound)})"
+
+
+def _said(value: Any) -> str:
+    """A bound argument, without the address that a function's repr has."""
+    return describe(value) if callable(value) and hasattr(value, "__name__") else repr(value)
 
 
 def per_unit(n: int, units: int) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .errors import missing_extra
+from ..errors import missing_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ def figure(height: float = 2.8) -> "Figure":
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
-def _axes(ax: "Axes | None", height: float = 2.8) -> "Axes":
+def axes(ax: "Axes | None", height: float = 2.8) -> "Axes":
     """The given axes, or those of a new figure."""
     return figure(height).add_subplot() if ax is None else ax
 
@@ -126,7 +126,7 @@ def rates(bars: Sequence[tuple[str, float, float]], label: str, ax: "Axes | None
         label: what is counted.
         ax: axes to draw on.
     """
-    ax = _axes(ax, height=0.8 + 0.3 * len(bars))
+    ax = axes(ax, height=0.8 + 0.3 * len(bars))
     names = [name for name, _, _ in bars]
     means = [100 * mean for _, mean, _ in bars]
     low = [min(100 * sd, mean) for (_, _, sd), mean in zip(bars, means, strict=True)]
@@ -141,7 +141,7 @@ def rates(bars: Sequence[tuple[str, float, float]], label: str, ax: "Axes | None
     ax.set_xlim(0, 112)
     ax.set_xticks(range(0, 101, 25))
     ax.set_xlabel(f"{label} (%)")
-    return _plain(ax, "x")
+    return plain(ax, "x")
 
 
 def energies(
@@ -153,7 +153,7 @@ def energies(
     name: str | None = None,
 ) -> "Axes":
     """Energy curves, one a cue, from the cue (0) on."""
-    ax = _axes(ax)
+    ax = axes(ax)
     for i, trace in enumerate(traces):
         ax.plot(
             range(len(trace)), trace, color=colour, alpha=0.55, lw=1.1, marker=".", ms=4,
@@ -162,7 +162,7 @@ def energies(
     ax.set_xlabel(f"{step} t")
     ax.set_ylabel("energy E")
     ax.locator_params(axis="x", integer=True)
-    return _plain(ax, "y")
+    return plain(ax, "y")
 
 
 def lines(
@@ -173,7 +173,7 @@ def lines(
     log: bool = False,
 ) -> "Axes":
     """Curves with standard deviations: (name, x, mean, sd) each; `log` for a logarithmic x."""
-    ax = _axes(ax)
+    ax = axes(ax)
     for (name, x, mean, sd), (colour, marker, style) in zip(series, SERIES, strict=False):
         ax.errorbar(
             x, mean, yerr=sd, color=colour, marker=marker, ls=style, label=name,
@@ -188,14 +188,14 @@ def lines(
     ax.set_ylabel(labels[1])
     if len(series) > 1:
         _legend(ax)
-    return _plain(ax, "y")
+    return plain(ax, "y")
 
 
 def histogram(
     counts: Sequence[tuple[str, Sequence[int]]], label: str, ax: "Axes | None" = None
 ) -> "Axes":
     """Counts of 1, 2, 3 … side by side for each (name, counts), in percent of their sum."""
-    ax = _axes(ax)
+    ax = axes(ax)
     width = 0.8 / len(counts)
     for i, ((name, values), (colour, _, _)) in enumerate(zip(counts, SERIES, strict=False)):
         total = max(1, sum(values))
@@ -208,12 +208,12 @@ def histogram(
     ax.set_xlabel(label)
     ax.set_ylabel("cues (%)")
     _legend(ax)
-    return _plain(ax, "y")
+    return plain(ax, "y")
 
 
 def durations(points: Sequence[tuple[str, float]], label: str, ax: "Axes | None" = None) -> "Axes":
     """Points on a logarithmic scale, which has no 0 for bars to start from, with their values."""
-    ax = _axes(ax, height=0.8 + 0.36 * len(points))
+    ax = axes(ax, height=0.8 + 0.36 * len(points))
     places = range(len(points))
     ax.plot([value for _, value in points], places, color=BLUE, marker="o", ls="none", ms=7)
     for place, (_, value) in zip(places, points, strict=True):
@@ -225,7 +225,7 @@ def durations(points: Sequence[tuple[str, float]], label: str, ax: "Axes | None"
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xticks([], minor=True)
     ax.set_xlabel(label)
-    return _plain(ax, "x")
+    return plain(ax, "x")
 
 
 def _legend(ax: "Axes") -> None:
@@ -236,7 +236,7 @@ def _legend(ax: "Axes") -> None:
     )  # fmt: skip
 
 
-def _plain(ax: "Axes", grid: Literal["x", "y"]) -> "Axes":
+def plain(ax: "Axes", grid: Literal["x", "y"]) -> "Axes":
     """The house's axes: two spines, a faint grid across one direction."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis=grid, lw=0.6, alpha=0.4)

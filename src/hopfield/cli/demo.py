@@ -1,26 +1,17 @@
-"""What the commands do: data sets in, a page and lines of text out. hopfield_cli parses them."""
+"""`hopfield demo` and `hopfield info`: data sets in, a page and lines of text out."""
 
 import json
-import shutil
-import sys
-import tempfile
-import textwrap
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import torch
-
-from . import data, plots, report
-from .errors import HopfieldError, say
-from .experiments import claims, demo, records
-from .experiments.headlines import headline
-from .experiments.wording import bound
-from .files import write_whole
-
-SEEDS = 2**31 - 1
-"""The largest seed."""
+from .. import data, plots, report
+from ..errors import HopfieldError
+from ..experiments import claims, demo, records
+from ..experiments.headlines import headline
+from ..experiments.runner import one_thread, progress
+from ..files import write_whole
+from .console import prepared, print_row, whole_seed
 
 
 def demonstrate(out: str, data_set: str, seed: str, *, as_json: bool) -> None:
@@ -35,10 +26,10 @@ def demonstrate(out: str, data_set: str, seed: str, *, as_json: bool) -> None:
     Raises:
         HopfieldError: where one of them cannot be used.
     """
-    number = _seed(seed)
+    number = whole_seed(seed)
     plots.figure()  # says at once, not after the work, that matplotlib is missing
     dataset = demo.check(_load(data_set, "--data"))
-    folder = _prepared(out)
+    folder = prepared(out)
     start = time.perf_counter()
     lines = _measure(dataset, number, quiet=as_json)
     seconds = time.perf_counter() - start
@@ -54,20 +45,6 @@ def demonstrate(out: str, data_set: str, seed: str, *, as_json: bool) -> None:
     _print_verdicts(verdicts)
     for name, path in files.items():
         print(f"{name:<10}{path}")
-
-
-def _seed(typed: str) -> int:
-    """The seed as a number."""
-    try:
-        seed = int(typed)
-    except ValueError:
-        seed = -1
-    if not 0 <= seed <= SEEDS:
-        raise HopfieldError(
-            f"--seed must be a whole number from 0 to {SEEDS}, but is {say(typed)}. "
-            "Choose one, or leave --seed out."
-        )
-    return seed
 
 
 def describe(name_or_path: str, *, as_json: bool) -> None:
@@ -97,67 +74,24 @@ def _load(name: str, option: str) -> data.Dataset:
         raise HopfieldError(str(error).replace("name_or_path", option)) from None
 
 
-def _prepared(out: str) -> Path:
-    """The folder, made if missing, and sure to be one that can be written to."""
-    if not out:
-        raise HopfieldError("--out must be a folder, but is empty. For this one say --out .")
-    return _writable(Path(out))
-
-
-def _writable(out: Path) -> Path:
-    """The folder, made if missing, in which a file could be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            return out
-    except FileExistsError:
-        raise HopfieldError(f"--out must be a folder, but {out} is a file.") from None
-    except OSError as error:
-        raise HopfieldError(
-            f"--out must be a folder that can be written to, but {out} is not: "
-            f"{error.strerror or error}."
-        ) from None
-
-
 def _measure(dataset: data.Dataset, seed: int, *, quiet: bool) -> list[records.Record]:
     """All records, each step told as it starts (standard error) and as it ends (output)."""
-    # One thread: sums come out alike on every machine, and small products gain nothing from more.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         lines: list[records.Record] = []
         steps = demo.plan(seed)
         for i, step in enumerate(steps, 1):
-            _tell(f"[{i:2}/{len(steps)}] {step.title} …")
+            progress(f"[{i:2}/{len(steps)}] {step.title} …")
             made = list(step.run(dataset))
             lines += made
-            _tell("")
+            progress("")
             if not quiet:
-                _print_row(step.title, headline(made))
+                print_row(step.title, headline(made))
         return lines
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _tell(progress: str) -> None:
-    """What is being done, on standard error: one line that is overwritten on a terminal."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
-    elif progress:
-        print(progress, file=sys.stderr, flush=True)
-
-
-def _print_row(first: str, second: str) -> None:
-    """Two columns, the second wrapped to the terminal."""
-    width = max(60, min(110, shutil.get_terminal_size().columns))
-    indent = " " * 26
-    text = textwrap.fill(bound(second), width, initial_indent=indent, subsequent_indent=indent)
-    print(f"{first:<26}{text[len(indent) :]}", flush=True)
 
 
 def _print_verdicts(verdicts: Sequence[dict[str, Any]]) -> None:
     """The claims, one row each."""
     print()
     for row in verdicts:
-        _print_row(row["verdict"], row["case"])
+        print_row(row["verdict"], row["case"])
     print()

@@ -1,0 +1,90 @@
+"""Learning rules: how many of the patterns stored are stable."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+from ... import theory
+from ...memories import ClassicalHopfield
+from ..recall import Recall, recall
+from ..records import Record
+from ..runner import Task, plan, sweep
+from ..setup import Setup
+from .base import (
+    Check,
+    Figure,
+    Finding,
+    Form,
+    Result,
+    Series,
+    above_zero,
+    exactly,
+    measured_series,
+    near,
+    of,
+)
+
+UNITS = 100
+STORED = (33, 80)
+PUBLISHED = {("hebbian", 33): 0.01, ("storkey", 33): 0.97, ("hebbian", 80): 0.0,
+             ("storkey", 80): 0.14}  # fmt: skip
+PUBLISHED_DRAWS = 3
+ROUNDING = 0.005
+"""The published shares have two digits."""
+RULES = ("hebbian", "storkey", "pseudo_inverse")
+
+
+def _tasks(form: Form) -> list[Task]:
+    counts = (10, 20, 33, 45, 60, 80, 95) if form.full else (10, *STORED)
+    configs = sweep(Recall(UNITS, damage=0.0, draws=form.pick(20, 60), seed=form.seed), n=counts)
+    return plan(recall, configs, [Setup(rule, partial(ClassicalHopfield, rule)) for rule in RULES])
+
+
+def _judge(records: Sequence[Record]) -> Finding:
+    checks: list[Check] = []
+    for n in STORED:
+        hebb, storkey, projection = (of(records, case=rule, n=n)[0] for rule in RULES)
+        for line in (hebb, storkey):
+            rule = line["case"]
+            check = near(f"{rule}, n = {n}: stable share", line, "recalled",
+                         PUBLISHED[rule, n], floor=_spread(PUBLISHED[rule, n], n),
+                         reference=(line["recalled_sd"], PUBLISHED_DRAWS))  # fmt: skip
+            checks.append(check._replace(low=check.low - ROUNDING, high=check.high + ROUNDING))
+        checks.append(
+            exactly(f"pseudo_inverse, n = {n}: stable share", projection["recalled"], 1.0,
+                    "n < N random patterns are independent, and Wx_μ = x_μ; without the diagonal "
+                    "each field keeps its sign, since W_ii < 1")
+        )  # fmt: skip
+        error = math.hypot(hebb["recalled_sd"], storkey["recalled_sd"]) / math.sqrt(hebb["samples"])
+        if n == STORED[0]:
+            checks.append(above_zero(f"n = {n}: Storkey's share less Hebb's",
+                                     storkey["recalled"] - hebb["recalled"], error,
+                                     hebb["samples"]))  # fmt: skip
+    figure = Figure("stable", "patterns n", "stable share",
+                    f"Random patterns that stay as they are, N = {UNITS}, no diagonal. Storkey's "
+                    "absolute capacity is that of N → ∞.")  # fmt: skip
+    series = [measured_series("stable", rule, of(records, case=rule), "n", "recalled")
+              for rule in RULES]  # fmt: skip
+    counts = list(range(2, 96, 3))
+    independent = [(1 - theory.bit_error_exact(2, UNITS, n)) ** UNITS for n in counts]
+    limit = theory.storkey_patterns(UNITS)
+    series += [
+        Series("stable", "theory, Hebb (bits independent)", counts, independent),
+        Series("stable", "theory, Storkey's capacity", [limit, limit], [0, 1]),
+    ]
+    return Finding(checks, [figure], series)
+
+
+def _spread(share: float, n: int) -> float:
+    """Deviation of a share of n patterns, as if one more of each kind had been seen."""
+    seen = (share * n + 1) / (n + 2)
+    return math.sqrt(seen * (1 - seen) / n)
+
+
+RULE_COMPARISON = Result(
+    "learning-rules",
+    "Learning rules: stable patterns",
+    "Hopfield 1982; Storkey, ICANN 1997; Personnaz et al. 1985",
+    _tasks,
+    _judge,
+)

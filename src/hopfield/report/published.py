@@ -1,0 +1,143 @@
+"""Records of `hopfield reproduce` → one self-contained page."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from .. import plots
+from ..experiments.records import Record, select
+from ..experiments.wording import listed, number
+from .html import Section, drawing, theme
+from .style import STYLE
+
+MARKS = {True: ("holds", "✓ holds"), False: ("fails", "✗ fails")}
+
+
+def page(head: Record, records: Sequence[Record]) -> str:
+    """The whole page as HTML.
+
+    Args:
+        head: the header of the records.
+        records: those of a run, with the checks, figures, series and verdicts.
+
+    Raises:
+        MissingExtraError: without matplotlib.
+        MissingRecordError: where no result was judged.
+    """
+    verdicts = select(records, "verdict")
+    with theme():
+        sections = "".join(_section(verdict, records).html() for verdict in verdicts)
+    title = "Published results, reproduced"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title>"
+        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head><body>'
+        f"<header><h1>{title}</h1>{_lead(head, verdicts)}{_overview(verdicts)}</header>"
+        f"<main>{sections}</main>{_footer(head)}</body></html>\n"
+    )
+
+
+def _lead(head: Record, verdicts: Sequence[Record]) -> str:
+    """What this is, and on which data."""
+    hold = sum(verdict["holds"] for verdict in verdicts)
+    said = [
+        f"{hold} of {len(verdicts)} results hold in this run. Theory is drawn beside what was "
+        "measured; error bars are standard errors. Each check is an interval, and its width comes "
+        f"from theory or from the sampling error of the draws: chance alone leaves one check with "
+        f"a probability of {number(head['chance'])}."
+    ]
+    if head.get("data") == "digits":
+        said.append(
+            "No MNIST was found here, so the walkthrough ran on the digits that come with "
+            "scikit-learn, with expectations of their own instead of the published numbers."
+        )
+    return "".join(f"<p>{escape(each)}</p>" for each in said)
+
+
+def _overview(verdicts: Sequence[Record]) -> str:
+    """The table at the top."""
+    rows = "".join(
+        f'<tr><th scope="row">{verdict["number"]}. <a href="#{verdict["result"]}">'
+        f"{escape(verdict['title'])}</a></th>"
+        f'<td class="verdict {MARKS[verdict["holds"]][0]}">{MARKS[verdict["holds"]][1]}</td>'
+        f'<td class="figure" data-label="checks">{verdict["holding"]} of {verdict["checks"]}</td>'
+        f'<td data-label="source">{escape(verdict["source"])}</td></tr>'
+        for verdict in verdicts
+    )
+    return _table(("result", "verdict", "checks that hold", "source"), rows)
+
+
+def _section(verdict: Record, records: Sequence[Record]) -> Section:
+    """One result: its figures and its checks."""
+    name = verdict["result"]
+    section = Section(name, f"{verdict['number']}. {verdict['title']}")
+    section.say(f"{verdict['source']}.")
+    section.show(*(drawing(draw(each, records), each["caption"])
+                   for each in select(records, "figure", result=name)))  # fmt: skip
+    checks = select(records, "check", result=name)
+    failed = sum(not check["holds"] for check in checks)
+    said = (
+        f"{len(checks)} checks, {'all of which hold' if not failed else f'{failed} of which fail'}"
+    )
+    rows = "".join(_check(check) for check in checks)
+    table = _table(("checked", "verdict", "measured", "expected", "allowed", "why"), rows)
+    opened = " open" if failed else ""
+    section.add(f"<details{opened}><summary>{escape(said)}</summary>{table}</details>")
+    return section
+
+
+def draw(figure: Record, records: Sequence[Record]) -> Any:
+    """The axes of one figure."""
+    series = select(records, "series", result=figure["result"], figure=figure["name"])
+    return plots.comparison(series, (figure["x"], figure["y"]), log=figure["log"])
+
+
+def _check(check: Record) -> str:
+    kind, mark = MARKS[check["holds"]]
+    figures = (
+        ("measured", value(check["measured"])),
+        ("expected", value(check["expected"])),
+        ("allowed", allowed(check)),
+    )
+    cells = "".join(
+        f'<td class="figure" data-label="{name}">{escape(said)}</td>' for name, said in figures
+    )
+    return (
+        f'<tr><th scope="row">{escape(check["what"])}</th><td class="verdict {kind}">{mark}</td>'
+        f'{cells}<td data-label="why">{escape(check["reason"])}.</td></tr>'
+    )
+
+
+def value(figure: "float | None") -> str:
+    """A number of a check, to five digits."""
+    if figure is None:
+        return "—"
+    if (figure == int(figure) and abs(figure) < 1e6) or abs(figure) < 1e-3:
+        return number(figure)
+    return f"{figure:.5g}".replace("-", "−")
+
+
+def allowed(check: Record) -> str:
+    """The interval of a check."""
+    low, high = check["low"], check["high"]
+    if low is None:
+        return f"≤ {value(high)}"
+    if high is None:
+        return f"≥ {value(low)}"
+    return f"= {value(low)}" if low == high else f"{value(low)} … {value(high)}"
+
+
+def _table(head: Sequence[str], rows: str) -> str:
+    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    return (
+        f'<div class="scroll"><table class="cards"><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _footer(head: Record) -> str:
+    """What made the records."""
+    facts = [f"{name} {head[name]}" for name in ("hopfield", "torch", "numpy", "python")]
+    form = f" The {head['form']} form, seed {head['seed']}."
+    return f"<footer>Made with {escape(listed(facts))}.{escape(form)}</footer>"

@@ -1,0 +1,131 @@
+"""Published results: each holds, each can fail, and the page says what the records say."""
+
+import json
+import math
+from functools import cache
+
+import pytest
+import torch
+from scipy import stats
+
+from hopfield import data, theory
+from hopfield.errors import OptionError
+from hopfield.experiments import published, records
+from hopfield.experiments.published import base
+from hopfield.experiments.runner import run
+from hopfield.report.published import allowed, page
+
+QUIET = {"tell": lambda text: None}
+
+
+@cache
+def reproduced(name, images="digits"):
+    """Records, checks and verdict of one result's quick form."""
+    (result,) = published.chosen([name])
+    lines = run(published.tasks([result], base.Form(images=images)), **QUIET)
+    return tuple(lines), tuple(published.judge([result], lines))
+
+
+def failures(judged):
+    return [
+        f"{line['what']}: {line['measured']}, allowed {allowed(line)}"
+        for line in judged
+        if line["experiment"] == "check" and not line["holds"]
+    ]
+
+
+@pytest.mark.parametrize("name", [result.name for result in published.RESULTS])
+def test_a_result_holds(name):
+    lines, judged = reproduced(name)
+    assert not failures(judged)
+    assert judged[-1]["experiment"] == "verdict" and judged[-1]["holds"]
+    assert all({"result", "experiment", "seed"} <= line.keys() for line in lines)
+
+
+def test_the_walkthrough_holds_on_the_published_images(mnist):
+    if not data.at_hand("mnist", "test"):
+        pytest.skip("HOPFIELD_DATA holds no test images")
+    assert not failures(reproduced("walkthrough", "mnist")[1])
+
+
+@pytest.mark.parametrize("name", [result.name for result in published.RESULTS])
+def test_theory_is_drawn_beside_what_was_measured(name):
+    _, judged = reproduced(name)
+    figures = records.select(judged, "figure")
+    kinds = {line["kind"] for line in records.select(judged, "series")}
+    assert "measured" in kinds and kinds & {"theory", "published"}
+    for figure in figures:
+        assert figure["x"] and figure["y"] and figure["caption"].endswith(".")
+        assert records.select(judged, "series", figure=figure["name"])
+    json.dumps(judged, allow_nan=False)
+
+
+def test_every_check_has_a_reason_and_an_interval_that_holds_what_is_expected():
+    for result in published.RESULTS:
+        for check in records.select(reproduced(result.name)[1], "check"):
+            assert len(check["reason"]) > 10, check
+            low = -math.inf if check["low"] is None else check["low"]
+            high = math.inf if check["high"] is None else check["high"]
+            assert low <= check["expected"] <= high, check
+
+
+def test_students_quantile_and_the_binomial_one_against_scipy():
+    for degrees in (1, 2, 9, 29, 199):
+        assert base.student(degrees) == pytest.approx(stats.t.isf(base.CHANCE / 2, degrees))
+    for trials, chance in ((60, 0.0033), (200, 0.001), (10, 0.5), (300, 1e-5)):
+        expected = stats.binom.isf(base.CHANCE, trials, chance)
+        assert base.likely_most(trials, chance) == expected
+
+
+def test_near_is_as_wide_as_the_draws_err():
+    line = {"x": 1.0, "x_sd": 0.5, "samples": 25}
+    check = base.near("x", line, "x", 1.2)
+    assert check.high - check.low == pytest.approx(2 * base.student(24) * 0.1)
+    assert check.holds and not base.near("x", line, "x", 2.0).holds
+    wider = base.near("x", line, "x", 1.2, floor=1.0, reference=(0.5, 4))
+    assert wider.high - wider.low == pytest.approx(2 * base.student(24) * math.hypot(0.2, 0.5))
+
+
+def test_other_checks_hold_and_fail():
+    assert base.exactly("x", 0, 0, "law").holds and not base.exactly("x", 1, 0, "law").holds
+    assert base.misses("x", 4, 60, 0.0033).holds and not base.misses("x", 5, 60, 0.0033).holds
+    assert base.above_zero("x", 1.0, 0.1, 30).holds
+    assert not base.above_zero("x", 0.5, 0.1, 30).holds
+    assert base.at_least("x", 2, 1, "law").holds and not base.at_most("x", 2, 1, "law").holds
+    wide = base.widened(base.Check("x", 3, 1, 0.9, 1.1, "error"), 1, 2.95, "theory")
+    assert wide.holds and wide.high == pytest.approx(3.05) and wide.low == 0.9
+
+
+def test_results_are_chosen_by_name_in_their_order():
+    assert [r.name for r in published.chosen(["sparse-exact", "hebbian-curve"])] == [
+        "hebbian-curve", "sparse-exact"]  # fmt: skip
+    assert len(published.chosen([])) == 12 and len(published.NINE) == 9
+    with pytest.raises(OptionError, match="NAME"):
+        published.chosen(["hebbian"])
+
+
+def test_the_page_shows_every_result_and_opens_those_that_fail():
+    judged = [
+        dict(line) for name in ("attention", "learning-rules") for line in reproduced(name)[1]
+    ]
+    head = records.header(seed=0, form="quick", data="digits", chance=base.CHANCE)
+    good = page(head, judged)
+    assert "2 of 2 results hold" in good and "<details open>" not in good
+    assert good.count("<svg") == 2 and "No MNIST was found" in good
+    assert good.count('id="attention"') == 1 and "http" not in good.replace("www.w3.org", "")
+    check = next(line for line in judged if line["experiment"] == "check")
+    check.update(measured=1.0, holds=False)
+    verdict = next(line for line in judged if line["experiment"] == "verdict")
+    verdict.update(holds=False, holding=verdict["checks"] - 1)
+    bad = page(head, judged)
+    assert "1 of 2 results hold" in bad and bad.count("<details open>") == 1
+    assert "✗ fails" in bad and "1 of which fail" in bad
+
+
+def test_the_library_is_what_is_measured():
+    """The oracle of one result: unstable bits counted by hand are those of its record."""
+    line = next(line for line in reproduced("dense-capacity")[0] if line.get("n") == 300)
+    assert line["samples"] == 30
+    exact = theory.bit_error_exact(3, 100, 300)
+    assert 1 - line["accuracy"] == pytest.approx(exact, rel=0.3)
+    assert torch.isfinite(torch.tensor(line["accuracy_sd"]))
