@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from hopfield import Entmax, Softmax, Sparsemax, TopK
-from hopfield.nn import HopfieldAssociation, HopfieldLookup, HopfieldPooling, Iteration
+from hopfield.nn import (
+    DenseMemoryClassifier,
+    EnergyTransformerBlock,
+    HopfieldAssociation,
+    HopfieldLookup,
+    HopfieldPooling,
+    Iteration,
+)
 
 DIM = 8
 
@@ -71,7 +78,13 @@ def separated(name: str) -> Case:
     )
 
 
-CASES = LAYERS | {name: separated(name) for name in SEPARATIONS}
+ENERGIES = {
+    "dense memory": Case(lambda: DenseMemoryClassifier(DIM, 3, 6), (STATE[0],), {}),
+    "energy transformer": Case(
+        lambda: EnergyTransformerBlock(DIM, 2, 6), (STORED,), {"padding_mask": PADDING}
+    ),
+}
+CASES = LAYERS | ENERGIES | {name: separated(name) for name in SEPARATIONS}
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_model, save_model
 from torch.nn.parallel import DistributedDataParallel
 
 from hopfield.nn import from_hflayers
-from nn_layers import CASES, LAYERS, every_case, seeded, slopes
+from nn_layers import CASES, ENERGIES, LAYERS, every_case, seeded, slopes
 
 
 @pytest.fixture
@@ -115,7 +115,8 @@ def test_autocast(case):
         found = case.call(layer)
         loss = found.float().square().sum()
     loss.backward()
-    assert found.dtype == torch.bfloat16
+    # Energies, and what they fall by, are never less exact than float32.
+    assert found.dtype == (torch.float32 if case in ENERGIES.values() else torch.bfloat16)
     scale = expected.abs().max().item()
     torch.testing.assert_close(found.float(), expected, rtol=0, atol=0.05 * scale)
     assert all(p.grad.isfinite().all() and p.grad.dtype == p.dtype for p in layer.parameters())

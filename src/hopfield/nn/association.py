@@ -180,7 +180,8 @@ class HopfieldAssociation(nn.Module):
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
             mask = None if mask is None else pad(mask.expand(*mask.shape[:-1], -1), (0, 1))
         check(query, key, value, mask, 0.0)
-        return self.separator(), (query, key, value), Visible.of(mask)
+        visible = None if mask is None else Visible.of(mask)
+        return self.separator(), (query, key, value), visible
 
     def _by_head(self, name: str, rows: Tensor) -> Tensor:
         """`(batch, rows, heads·width)` → `(batch, heads, rows, width)`."""

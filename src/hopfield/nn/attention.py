@@ -27,10 +27,8 @@ class Visible(NamedTuple):
     none: Tensor
 
     @classmethod
-    def of(cls, mask: Tensor | None) -> "Visible | None":
+    def of(cls, mask: Tensor) -> "Visible":
         """From a mask that is True where a pattern is to be ignored."""
-        if mask is None:
-            return None
         none = mask.all(-1, keepdim=True)
         return cls(~mask | none, none)
 

@@ -71,7 +71,7 @@ def association(
     """
     projected = check(state, stored, projected, mask, dropout)
     return associate(
-        Rule.of(separation), state, stored, projected, Visible.of(mask), iteration, dropout
+        Rule.of(separation), state, stored, projected, _visible(mask), iteration, dropout
     )
 
 
@@ -86,7 +86,7 @@ def describe(
 ) -> Association:
     """`association` with its weights, energies and steps, all of which are held in memory."""
     projected = check(state, stored, projected, mask, 0.0)
-    return described(Rule.of(separation), state, stored, projected, Visible.of(mask), iteration)
+    return described(Rule.of(separation), state, stored, projected, _visible(mask), iteration)
 
 
 def associate(
@@ -125,6 +125,10 @@ def described(
     )
 
 
+def _visible(mask: Tensor | None) -> Visible | None:
+    return None if mask is None else Visible.of(mask)
+
+
 def _settled(
     rule: Rule,
     state: Tensor,
@@ -143,6 +147,22 @@ def _settled(
     return settle(update, state, iteration, [stored, *numbers.values()], visited)
 
 
+def potential(
+    rule: Rule,
+    state: Float[Tensor, "*batch m dim"],
+    stored: Float[Tensor, "*#batch n dim"],
+    visible: Visible | None,
+) -> Float[Tensor, "*all m"]:
+    """F(Kx) over the visible patterns, with F(0) = 0; 0 where none is."""
+    beta = rule.scale(state)
+    value = rule.separation.potential(scores(beta * state, stored, visible))
+    if visible is not None:
+        # F(0) = 0 over all n; over those that are visible it is what must be taken off.
+        value = value - rule.separation.potential(scores(0 * state, stored, visible))
+        value = value.masked_fill(visible.none.squeeze(-1), 0.0)
+    return value / (beta[..., 0] if isinstance(beta, Tensor) else beta)
+
+
 def energies(
     rule: Rule,
     state: Float[Tensor, "*batch m dim"],
@@ -150,17 +170,12 @@ def energies(
     visible: Visible | None,
 ) -> Float[Tensor, "*all m"]:
     """E(x) = ½‖x‖² − F(Kx) + ½M² over the visible patterns; 0 where none is."""
-    beta = rule.scale(state)
-    potential = rule.separation.potential(scores(beta * state, stored, visible))
-    squares = stored.square().sum(-1)[..., None, :].to(potential.dtype)
+    found = potential(rule, state, stored, visible)
+    squares = stored.square().sum(-1)[..., None, :].to(found.dtype)
     if visible is not None:
-        # F(0) = 0 over all n; over those that are visible it is what must be taken off.
-        potential = potential - rule.separation.potential(scores(0 * state, stored, visible))
         squares = squares.masked_fill(~visible.patterns, 0.0)
-    potential = potential / (beta[..., 0] if isinstance(beta, Tensor) else beta)
     bound = squares.amax(-1) / 2
-    value = energy.modern(state.expand(*potential.shape, -1), potential, squares.new_zeros(()))
-    value = value + bound
+    value = energy.modern(state.expand(*found.shape, -1), found, squares.new_zeros(())) + bound
     return value if visible is None else value.masked_fill(visible.none.squeeze(-1), 0.0)
 
 
