@@ -54,6 +54,12 @@ def no_global_randomness():
         pytest.fail(f"global random state was used: {', '.join(used)}. Pass a generator.")
 
 
+@pytest.fixture(autouse=True)
+def small_memories_are_scanned_too(monkeypatch):
+    """Certified memories read what is small in full; tests are of the scan."""
+    monkeypatch.setattr("hopfield.memories.certified.SCAN_WORK", 0)
+
+
 @pytest.fixture(scope="session")
 def mnist() -> Path:
     """The folder of the MNIST files, for tests on the real digits."""

@@ -123,3 +123,13 @@ def test_a_result_carries_its_bound():
     plain = hopfield.ModernHopfield(50.0, similarity="euclidean")
     plain.store(patterns)
     assert plain.retrieve(patterns[:6]).bound is None
+
+
+def test_what_is_small_is_read_in_full(monkeypatch):
+    monkeypatch.setattr(certified, "SCAN_WORK", 40 * 6 * 2)
+    store = RamStore()
+    store.append(_patterns("gaussian", 40, 6, torch.Generator().manual_seed(2)))
+    for batch, expected in ((1, True), (2, False)):
+        question = certified.Question(store.rows[:batch], None, 8.0, True)
+        _, crowded = certified._by_candidates(store, question)
+        assert crowded.all().item() is expected

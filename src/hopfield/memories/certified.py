@@ -32,6 +32,9 @@ DROPPED = 1e-9
 CHUNK = 8192
 """Rows scanned at a time."""
 
+SCAN_WORK = 2**27
+"""Products from which on a scan pays; what is smaller is read in full."""
+
 MOST_GROUPS = 64
 """Groups of candidates a query may have; beyond, it is read in full."""
 
@@ -75,8 +78,8 @@ def certified(
 ) -> tuple[Readout, Bound]:
     """A readout by candidates, and how far it can be from the full one.
 
-    Queries with too many candidates, or with a Euclidean mask of their own, are read in full; their
-    bound is the slack of rounding (docs/architecture.md).
+    Small batches of small memories are read in full, and so are queries with too many candidates or
+    with a Euclidean mask of their own; their bound is the slack of rounding (docs/architecture.md).
 
     Args:
         store: the patterns.
@@ -109,7 +112,8 @@ def _by_candidates(store: RamStore, question: Question) -> tuple[Readout, Tensor
     rows, state = store.rows, question.state
     crowded = torch.zeros(len(state), dtype=torch.bool, device=state.device)
     own_masks = question.known is not None and question.known.ndim > 1
-    if own_masks or rows.device.type != "cpu" or question.beta == 0 or not len(state):
+    small = len(state) * rows.numel() < SCAN_WORK
+    if small or own_masks or rows.device.type != "cpu" or question.beta == 0 or not len(state):
         empty = state.new_zeros(len(state))
         return Readout(
             torch.zeros_like(state), empty, empty.long(), empty.clone(), empty.clone()
