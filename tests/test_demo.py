@@ -102,6 +102,7 @@ def test_photographs_are_split_at_their_mean_and_not_all_ink():
     (line,) = walkthrough.images(walkthrough.ImagesConfig(), dataset)
     assert line["threshold"] == pytest.approx(dataset.patterns.mean().item())
     assert line["distinct"] == 60 and 0.4 < line["ink"] < 0.6
+    assert line["light"], "drawn as photographs are, not as ink"
     lines = quick_demo.run(dataset, titles=("classical network", "dense network", "encodings"))
     assert min(line["exact"] for line in lines if line["experiment"] == "dense") < 1.0
     assert find(lines, "classical", case="document", n=10, patterns="images")["exact_blind"] < 1.0
@@ -148,6 +149,14 @@ def test_the_same_quantity_is_measured_on_the_same_draws():
 def test_a_second_copy_of_the_image_is_as_right_as_the_first():
     rows = torch.eye(3)[[0, 1, 2, 1]]
     assert sampling.returned(rows, torch.tensor([0, 3, 1, 1])).tolist() == [True, True, False, True]
+
+
+def test_what_is_drawn_as_light():
+    assert not sampling.drawn(data.load("digits"))["light"]
+    assert sampling.drawn(_dataset(2, 3, 8, 8))["light"]
+    assert sampling.drawn(_photographs(2))["light"]
+    dark = data.Dataset(torch.zeros(2, 3, 8, 8), None, "made", "a test")
+    assert sampling.drawn(dark)["light"], "colours are light, whatever the background"
 
 
 @pytest.mark.parametrize("shape", [(30, 8, 8), (30, 3, 8, 8), (30, 1, 8, 8)])

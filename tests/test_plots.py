@@ -68,6 +68,8 @@ def test_unknown_entries_are_tinted_and_only_in_the_cue():
 def test_ink_is_dark_and_colours_are_kept():
     grey = plots.pictures([("a", [[255, 0]])], (1, 2)).images[0].get_array()
     assert (grey[0, 0, :3] == 0).all() and (grey[0, 1, :3] == 1).all()
+    light = plots.pictures([("a", [[255, 0]])], (1, 2), light=True).images[0].get_array()
+    assert (light[0, 0, :3] == 1).all() and (light[0, 1, :3] == 0).all()
     colour = plots.pictures([("a", [[255, 0, 0]])], (3, 1, 1)).images[0].get_array()
     assert tuple(colour[0, 0, :3]) == (1, 0, 0)
 

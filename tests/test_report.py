@@ -107,6 +107,18 @@ def test_figures_take_their_colours_from_the_page():
     assert "var(--ink)" in body and "var(--blue)" in body
 
 
+def test_photographs_are_drawn_as_they_are_and_ink_is_turned_over_in_the_dark():
+    style, body = _page().split("</style>")
+    assert "svg.pictures:not(.light) { filter: invert(1)" in style
+    assert 'class="pictures"' in body and 'class="pictures light"' not in body
+    lines = copy.deepcopy(list(quick_demo.lines()))
+    for line in lines:
+        line.update({"light": True} if "light" in line else {})
+    html = report.page(records.header(data="digits"), lines)
+    assert html.count('class="pictures light"') == body.count('class="pictures"')
+    assert "white is +1" in _text(html) and "ink is +1" in _text(_page())
+
+
 def test_every_claim_is_on_the_page_with_its_verdict():
     text = _text(_page())
     for row in claims.judge(quick_demo.lines()):

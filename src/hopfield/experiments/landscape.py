@@ -18,6 +18,7 @@ from . import baselines
 from .records import Record, record
 from .sampling import (
     HALF_LEVEL,
+    drawn,
     fitted,
     generator,
     image,
@@ -96,7 +97,7 @@ def beta_sweep(config: SweepConfig, dataset: Dataset) -> Iterator[Record]:
                     "right": share(returned(rows, found.index)),
                 })  # fmt: skip
                 shown = shown or {
-                    "shape": list(dataset.shape),
+                    **drawn(dataset),
                     "original": image(rows[:1], binary=False),
                     "retrieved": image(
                         memory.retrieve(cue[:1], clamp=False, steps=1).state, binary=False

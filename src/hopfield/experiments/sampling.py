@@ -78,12 +78,18 @@ def known_entries(cue: Cue) -> Tensor:
     return torch.ones_like(cue.state, dtype=torch.bool) if cue.known is None else cue.known
 
 
+def drawn(dataset: Dataset) -> dict[str, Any]:
+    """How its images are drawn: their shape, and whether their values are light instead of ink."""
+    light = dataset.shape[0] == 3 if len(dataset.shape) == 3 else False
+    return {"shape": list(dataset.shape), "light": light or dataset.threshold() > 0}
+
+
 def picture(
-    original: Tensor, cue: Cue, retrieved: Tensor, shape: tuple[int, ...], *, binary: bool
+    original: Tensor, cue: Cue, retrieved: Tensor, dataset: Dataset, *, binary: bool
 ) -> dict[str, Any]:
     """Fields of a record that let a figure show original, cue and retrieved side by side."""
     return {
-        "shape": list(shape),
+        **drawn(dataset),
         "original": image(original[:PICTURES], binary=binary),
         "cue": image(cue.state[:PICTURES], binary=binary),
         "known": known_entries(cue)[:PICTURES].int().tolist(),

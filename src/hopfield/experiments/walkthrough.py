@@ -23,6 +23,7 @@ from .sampling import (
     PICTURES,
     binary,
     binary_figures,
+    drawn,
     draws,
     generator,
     image,
@@ -102,7 +103,7 @@ def images(config: ImagesConfig, dataset: Dataset) -> Iterator[Record]:
     first = dataset.patterns[chosen[:PICTURES]]
     yield record(
         "images", "images", config,
-        data=dataset.name, images=len(everything), units=rows.shape[1], shape=dataset.shape,
+        data=dataset.name, images=len(everything), units=rows.shape[1], **drawn(dataset),
         threshold=level, ink=share(everything > 0), distinct=len(different),
         distinct_halves=len(owners), unique_halves=int((owners == 1).sum()),
         overlap=overlaps[off].mean().item(),
@@ -153,7 +154,7 @@ def _classical_case(
             found = _classical_memory(way, rows).retrieve(cue)
             state, steps = found.state, found.steps.double().mean().item()
         figures.append({**binary_figures(rows, state), "sweeps": steps})
-        shown = shown or picture(rows, cue, state, dataset.shape, binary=True)
+        shown = shown or picture(rows, cue, state, dataset, binary=True)
     return record(
         "classical", way, config,
         n=n, patterns=source, load=n / everything.shape[1], **summarise(figures), **shown,
@@ -185,7 +186,7 @@ def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
                 cue = occlude_half(rows, shape=dataset.shape, fill=fill)
                 state = memory.retrieve(cue, clamp=False, steps=1).state
                 figures.append({**binary_figures(rows, state), "ambiguous": _ambiguous(cue)})
-                shown = shown or picture(rows, cue, state, dataset.shape, binary=True)
+                shown = shown or picture(rows, cue, state, dataset, binary=True)
             yield record("dense", masking, config, n=n, beta=beta, **summarise(figures), **shown)
 
 
@@ -219,7 +220,7 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
                     "exact": share(same_picture(rows, state)),
                     "error": (state - rows).abs().mean().item(),
                 })  # fmt: skip
-                shown = shown or picture(rows, cue, state, dataset.shape, binary=False)
+                shown = shown or picture(rows, cue, state, dataset, binary=False)
             yield record(
                 "modern", case, config,
                 n=n, similarity=similarity, case_beta=beta, **summarise(figures), **shown,

@@ -48,19 +48,21 @@ def pictures(
     known: Sequence[Sequence[int]] | None = None,
     masked: str = "cue",
     columns: Sequence[str] | None = None,
+    light: bool = False,
     ax: "Axes | None" = None,
 ) -> "Axes":
     """Rows of images, such as stored, cue and retrieved, with a label before each row.
 
     Args:
-        rows: label and images, each image a sequence of 0 … 255, ink dark.
+        rows: label and images, each image a sequence of 0 … 255.
         shape: (height, width), or (channels, height, width).
         known: for the row labelled `masked`, 0 where an entry is unknown: tinted there.
         masked: label of that row.
         columns: labels above the images.
+        light: 255 is white, as in photographs; else it is ink, which is drawn dark.
         ax: axes to draw on.
     """
-    canvas, centres, gap = _canvas(rows, shape, known, masked)
+    canvas, centres, gap = _canvas(rows, shape, known, masked, light)
     if ax is None:
         ax = _sheet(canvas.shape[0] / canvas.shape[1], head=0.24 if columns else 0.02)
     ax.imshow(canvas, interpolation="none", aspect="equal")
@@ -88,6 +90,7 @@ def _canvas(
     shape: Sequence[int],
     known: Sequence[Sequence[int]] | None,
     masked: str,
+    light: bool,
 ) -> tuple[np.ndarray, list[float], int]:
     """All images on one transparent sheet, the centre of each row, and the gap between them."""
     height, width = shape[-2:]
@@ -101,17 +104,18 @@ def _canvas(
         for column, image in enumerate(images):
             left = column * (width + gap)
             mask = known[column] if known is not None and label == masked else None
-            canvas[top : top + height, left : left + width] = _coloured(image, shape, mask)
+            canvas[top : top + height, left : left + width] = _coloured(image, shape, mask, light)
     return canvas, centres, gap
 
 
 def _coloured(
-    image: Sequence[int], shape: Sequence[int], known: Sequence[int] | None
+    image: Sequence[int], shape: Sequence[int], known: Sequence[int] | None, light: bool
 ) -> np.ndarray:
-    """One image as RGBA, ink dark on white (or its three channels), tinted where unknown."""
+    """One image as RGBA, ink dark or light (or its three channels), tinted where unknown."""
     planes = np.asarray(image, dtype=float).reshape(-1, *shape[-2:]) / 255
     rgba = np.ones((*planes.shape[1:], 4))
-    rgba[..., :3] = np.moveaxis(planes, 0, -1) if len(planes) == 3 else 1 - planes[0][..., None]
+    grey = planes[0] if light else 1 - planes[0]
+    rgba[..., :3] = np.moveaxis(planes, 0, -1) if len(planes) == 3 else grey[..., None]
     if known is not None:
         hidden = np.asarray(known).reshape(-1, *shape[-2:])[0] == 0
         rgba[hidden, :3] = UNKNOWN

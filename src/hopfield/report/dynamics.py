@@ -34,14 +34,15 @@ def sweep(records: Records) -> Section:
         ("distance", [line["retrieved"][0] for line in distance]),
     ]
     columns = [number(line["beta"]) for line in dot]
-    grid = plots.pictures(rows, first["shape"], columns=columns)
+    grid = plots.pictures(rows, first["shape"], columns=columns, light=first["light"])
     series = [
         (name, *_curve(lines, "patterns_in_mixture"))
         for name, lines in (("dot product", dot), ("distance", distance))
     ]
     mixture = plots.lines(series, ("β", "patterns in the mixture, exp H"), log=True)
     section.show(
-        drawing(grid, "The answer to one cue, β above each picture.", pictures=True),
+        drawing(grid, "The answer to one cue, β above each picture.",
+                pictures=True, light=first["light"]),
         drawing(mixture, f"Patterns that share in the answer, over {first['samples']} subsets."),
     )  # fmt: skip
     return section

@@ -91,13 +91,20 @@ def theme() -> Iterator[None]:
         yield
 
 
-def drawing(ax: "Axes", caption: str, *, pictures: bool = False) -> str:
-    """A figure with its caption, which is also what a screen reader says of it."""
+def drawing(ax: "Axes", caption: str, *, pictures: bool = False, light: bool = False) -> str:
+    """A figure with its caption, which is also what a screen reader says of it.
+
+    Args:
+        ax: what was drawn.
+        caption: plain text.
+        pictures: it shows images, which on a dark page are turned over, ink becoming chalk.
+        light: but not these, whose values are light already.
+    """
     buffer = io.StringIO()
     ax.figure.get_figure(root=True).savefig(
         buffer, format="svg", transparent=True, metadata={"Date": None}
     )
-    kind = "pictures" if pictures else "chart"
+    kind = ("pictures light" if light else "pictures") if pictures else "chart"
     text = prose(caption)
     svg = _inline(buffer.getvalue(), text, kind)
     return f"<figure>{svg}<figcaption>{text}</figcaption></figure>"

@@ -36,21 +36,20 @@ def images(records: Records) -> Section:
         f"{number(line['unique_halves'])} of the images share theirs with no other. Where two",
         "stored images agree in the upper half, no network can tell them apart.",
     )
-    grey = plots.pictures(
-        [("grey", line["grey"]), ("cue", line["grey_cue"])], line["shape"], known=line["known"]
-    )
-    binary = plots.pictures(
-        [("binary", line["binary"]), ("cue", line["binary_cue"])],
-        line["shape"],
-        known=line["known"],
-    )
     count = len(line["grey"])
-    section.show(
-        drawing(grey, f"{count} images and what is left to see of them; tinted: unknown.",
-                pictures=True),
-        drawing(binary, f"The same {count} as ±1.", pictures=True),
-    )  # fmt: skip
+    captions = {
+        "grey": f"{count} images and what is left to see of them; tinted: unknown.",
+        "binary": f"The same {count} as ±1; {'white' if line['light'] else 'ink'} is +1.",
+    }
+    section.show(*(_images(line, kind, caption) for kind, caption in captions.items()))
     return section
+
+
+def _images(line: Record, kind: str, caption: str) -> str:
+    """The first images in one form, and their cues."""
+    rows = [(kind, line[kind]), ("cue", line[f"{kind}_cue"])]
+    ax = plots.pictures(rows, line["shape"], known=line["known"], light=line["light"])
+    return drawing(ax, caption, pictures=True, light=line["light"])
 
 
 def _ink(line: Record) -> str:
@@ -121,9 +120,10 @@ def _grid(line: Record, title: str, field: str, counted: str) -> str:
     """Stored, cue and retrieved images of one record."""
     rows = [(name, line[name]) for name in ("original", "cue", "retrieved")]
     rows[0] = ("stored", line["original"])
-    ax = plots.pictures(rows, line["shape"], known=line["known"])
+    ax = plots.pictures(rows, line["shape"], known=line["known"], light=line["light"])
     shown = f" {len(line['original'])} are shown." if line["n"] > len(line["original"]) else ""
-    return drawing(ax, f"{title}: {rate(line, field)} {counted}.{shown}", pictures=True)
+    caption = f"{title}: {rate(line, field)} {counted}.{shown}"
+    return drawing(ax, caption, pictures=True, light=line["light"])
 
 
 def dense(records: Records) -> Section:

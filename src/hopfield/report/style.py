@@ -14,7 +14,7 @@ STYLE = """
     --good: #4fd0a5; --half: #f0b040; --bad: #ff9466;
   }
   /* Pictures are drawn as ink on paper; turned over whole, they are chalk on slate. */
-  svg.pictures { filter: invert(1) hue-rotate(180deg); --ink: #1d2126; }
+  svg.pictures:not(.light) { filter: invert(1) hue-rotate(180deg); --ink: #1d2126; }
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
