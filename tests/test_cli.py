@@ -171,10 +171,14 @@ def test_a_closed_output_is_one_line_and_a_closed_error_stream_is_no_error():
     assert done.returncode == 0 and "1797" in done.stdout
 
 
-def test_a_full_output_is_one_line():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_output_is_one_line(unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "hopfield", "info"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
     assert done.returncode == 1 and done.stderr == "hopfield: No space left on device.\n"
 
 

@@ -27,7 +27,9 @@ def test_another_separator_is_named(tmp_path, text, name, advice):
     assert advice in message and repr(str(path)) in message
 
 
-def test_a_semicolon_in_a_name_is_no_separator(tmp_path):
+def test_a_sign_in_a_name_is_no_separator(tmp_path):
     path = tmp_path / "table.csv"
-    path.write_text("a;b,one c\n0.5,1\n")
+    path.write_text("a;b,one c,label\n0.5,1,one two\n")
     assert data.load(path).patterns.tolist() == [[0.5, 1.0]]
+    path.write_text("one two\n0.5\n1\n")
+    assert data.load(path).patterns.tolist() == [[0.5], [1.0]]
