@@ -1,7 +1,7 @@
 """The table of the contract suite: every memory, what it promises, and input for it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import pytest
@@ -41,6 +41,7 @@ class Case:
         beta: what multiplies scores in an exponential; 0 where nothing does.
         thermal: whether the dynamics draws noise for each query.
         ordered: whether the rule depends on the order of storage.
+        backend: the one it is computed by; None leaves the choice to the library.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     beta: float = 0.0
     thermal: bool = False
     ordered: bool = False
+    backend: str | None = None
 
     @property
     def binary(self) -> bool:
@@ -130,7 +132,31 @@ def _modern() -> Iterator[Case]:
         )
 
 
-CASES = [*_classical(), *_dense(), *_modern()]
+def _packed() -> Iterator[Case]:
+    for schedule in ("synchronous", "asynchronous"):
+        yield Case(
+            f"hebbian-{schedule}-bits",
+            lambda schedule=schedule: ClassicalHopfield(schedule=schedule, bits=True),
+            "classical",
+            descends=schedule == "asynchronous",
+        )
+        yield Case(
+            f"dense-softmax-{schedule}-bits",
+            lambda schedule=schedule: DenseHopfield(0.2, schedule=schedule, bits=True),
+            "dense",
+            descends=schedule == "asynchronous",
+            beta=0.2,
+        )
+
+
+PLAIN = [*_classical(), *_dense(), *_packed(), *_modern()]
+# What is swept unit by unit, or packed, by kernels too; elsewhere there are none.
+FUSED = [
+    replace(case, name=f"{case.name}-fused", backend="fused")
+    for case in PLAIN
+    if case.kind != "modern" and ("-asynchronous" in case.name or "-bits" in case.name)
+]
+CASES = PLAIN + FUSED
 DETERMINISTIC = [case for case in CASES if not case.thermal]
 DESCENDING = [case for case in CASES if case.descends]
 MODERN = [case for case in CASES if case.kind == "modern"]

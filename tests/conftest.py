@@ -55,6 +55,19 @@ def no_global_randomness():
 
 
 @pytest.fixture(autouse=True)
+def backend_of_the_case(request):
+    """A contract case says by which backend it is computed."""
+    case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
+    if getattr(case, "backend", None) is None:
+        yield
+        return
+    from hopfield import backend
+
+    with backend(case.backend):
+        yield
+
+
+@pytest.fixture(autouse=True)
 def small_memories_are_scanned_too(monkeypatch):
     """Certified memories read what is small in full; tests are of the scan."""
     monkeypatch.setattr("hopfield.memories.certified.SCAN_WORK", 0)

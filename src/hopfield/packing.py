@@ -29,7 +29,8 @@ def pack(signs: Tensor) -> Tensor:
 
 def unpack(words: Tensor, entries: int, dtype: torch.dtype) -> Tensor:
     """The ±1 entries, `(m, entries)`, of `(m, words)`."""
-    octets = words.contiguous().view(-1).view(torch.uint8)
+    # A copy: a single word with a stride of its own counts as contiguous, and cannot be viewed so.
+    octets = words.clone(memory_format=torch.contiguous_format).view(-1).view(torch.uint8)
     if sys.byteorder == "big":
         octets = octets.view(-1, 8).flip(-1).reshape(-1)
     rows = _table(dtype, words.device)[octets.int()].view(len(words), WORD * words.shape[1])
