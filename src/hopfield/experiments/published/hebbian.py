@@ -51,7 +51,7 @@ def _curve_tasks(form: Form) -> list[Task]:
         n=[round(load * units) for load in loads],
     )
     beyond = [
-        Recall(size, round(BEYOND * size), 0.0, form.pick(30, 60), 100, form.seed)
+        Recall(size, round(BEYOND * size), 0.0, form.pick(20, 60), 100, form.seed)
         for size in (SIZES if form.full else (SIZES[0], SIZES[-1]))
     ]
     return plan(recall, chosen + beyond, HEBB)
@@ -103,9 +103,9 @@ def _on_the_curve(line: Record) -> Check:
 
 def _thermal_tasks(form: Form) -> list[Task]:
     temperatures = (0.2, 0.4, 0.6) if not form.full else (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-    units = form.pick(1000, 4000)
-    base = Thermal(units, round(THERMAL_LOAD * units), sweeps=form.pick(60, 200),
-                   draws=form.pick(10, 20), seed=form.seed)  # fmt: skip
+    units = form.pick(1000, 3000)
+    base = Thermal(units, round(THERMAL_LOAD * units), sweeps=form.pick(60, 100),
+                   draws=form.pick(10, 16), seed=form.seed)  # fmt: skip
     return plan(thermal, sweep(base, temperature=temperatures), THERMAL)
 
 

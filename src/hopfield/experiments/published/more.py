@@ -39,8 +39,8 @@ LOST = 0.08
 
 
 def _exponent_tasks(form: Form) -> list[Task]:
-    seeds = [form.seed + 1000 * i for i in range(form.pick(12, 24))]
-    base = Capacity(share=1 - WRONG, damage=0.0, draws=form.pick(1, 4))
+    seeds = [form.seed + 1000 * i for i in range(form.pick(12, 16))]
+    base = Capacity(share=1 - WRONG, damage=0.0, draws=form.pick(1, 2))
     return [
         task
         for degree, sizes in SIZES.items()
@@ -120,7 +120,7 @@ MIXTURE = Setup("mixture of three", ClassicalHopfield, corrupt=mixed, measure=st
 
 
 def _mixture_tasks(form: Form) -> list[Task]:
-    units, draws = form.pick(2000, 4000), form.pick(15, 40)
+    units, draws = form.pick(2000, 3000), form.pick(15, 20)
     loads = (*LOADS, 0.02, LOST) if not form.full else (*LOADS, 0.02, 0.03, 0.04, 0.05, 0.06, LOST)
     counts = [round(load * units) for load in loads]
     return plan(recall, sweep(Recall(units, draws=draws, seed=form.seed), n=counts), MIXTURE)

@@ -55,7 +55,7 @@ def fixed_points(config: Sparse, setup: Setup) -> Record:
 
 def _tasks(form: Form) -> list[Task]:
     points = JUDGED + (SHOWN if form.full else ())
-    configs = [Sparse(alpha=alpha, beta=beta, draws=form.pick(20, 100), seed=form.seed)
+    configs = [Sparse(alpha=alpha, beta=beta, draws=form.pick(16, 60), seed=form.seed)
                for alpha, beta in sorted(points)]  # fmt: skip
     return plan(fixed_points, configs, Setup("α-entmax", ModernHopfield, exact_sphere))
 

@@ -1,0 +1,111 @@
+"""Every published result can fail: a fault planted in what it measures turns it red."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from hopfield import energy, units
+from hopfield.corruption import occlude_half
+from hopfield.coupling import Full, LowRank
+from hopfield.experiments import from_scratch, published, walkthrough
+from hopfield.experiments.published import dense, more, sparse
+from hopfield.experiments.published.base import Form
+from hopfield.experiments.runner import run
+from hopfield.memories import ClassicalHopfield, ModernHopfield, classical
+from hopfield.separation import Entmax, RectifiedPolynomial
+
+
+def self_term_kept(patch):
+    learn = classical.coupling
+    patch.setattr(classical, "coupling", lambda rule, rows, diagonal: learn(rule, rows, True))
+    for kind in (LowRank, Full):
+        patch.setattr(kind, "bare", property(lambda self: self))
+
+
+def half_of_the_norm_missing(patch):
+    whole = energy.modern
+    patch.setattr(energy, "modern", lambda x, *rest: whole(x, *rest) - x.square().sum(-1) / 2)
+
+
+def another_alpha(patch):
+    patch.setattr(sparse, "Entmax", lambda alpha, beta: Entmax(alpha + 0.05, beta))
+
+
+def rectified_instead(patch):
+    patch.setattr(dense, "Polynomial", RectifiedPolynomial)
+
+
+def a_smaller_beta(patch):
+    patch.setattr(units, "saturated", lambda beta, count: 0.3)
+
+
+def storkey_without_its_correction(patch):
+    learn = classical.coupling
+
+    def forgetful(rule, rows, diagonal):
+        return learn("hebbian" if rule == "storkey" else rule, rows, diagonal)
+
+    patch.setattr(classical, "coupling", forgetful)
+
+
+def a_thousandth_more_beta(patch):
+    patch.setattr(from_scratch, "ModernHopfield", lambda beta: ModernHopfield(1.001 * beta))
+
+
+def unknown_as_evidence(patch):
+    def painted(rows, *, shape, fill=None):
+        return occlude_half(rows, shape=shape, fill=1.0 if fill is None else fill)
+
+    patch.setattr(walkthrough, "occlude_half", painted)
+
+
+def another_rule(patch):
+    projection = partial(ClassicalHopfield, "pseudo_inverse")
+    patch.setattr(from_scratch, "ClassicalHopfield", projection)
+
+
+def one_degree_for_all(patch):
+    def two(degree):
+        return replace(dense.polynomial(2), name=f"degree {degree}")
+
+    patch.setattr(more, "polynomial", two)
+
+
+def mixtures_too_hot(patch):
+    hot = replace(more.MIXTURE, make=partial(ClassicalHopfield, temperature=0.6),
+                  options={"steps": 20})  # fmt: skip
+    patch.setattr(more, "MIXTURE", hot)
+
+
+def twice_the_temperature(patch):
+    cut = units.thermal_cut
+    patch.setattr(units, "thermal_cut", lambda heat, noise: cut(2 * heat, noise))
+
+
+FAULTS = {
+    "hebbian-curve": self_term_kept,
+    "modern-theorems": half_of_the_norm_missing,
+    "sparse-exact": another_alpha,
+    "dense-capacity": rectified_instead,
+    "exponential-capacity": a_smaller_beta,
+    "learning-rules": storkey_without_its_correction,
+    "attention": a_thousandth_more_beta,
+    "walkthrough": unknown_as_evidence,
+    "from-scratch": another_rule,
+    "capacity-exponent": one_degree_for_all,
+    "mixtures": mixtures_too_hot,
+    "temperature": twice_the_temperature,
+}
+
+
+def test_every_result_has_its_fault():
+    assert FAULTS.keys() == {result.name for result in published.RESULTS}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_turns_the_result_red(name, monkeypatch):
+    FAULTS[name](monkeypatch)
+    (result,) = published.chosen([name])
+    judged = published.judge([result], run(published.tasks([result], Form()), tell=str))
+    assert not judged[-1]["holds"]
