@@ -339,3 +339,25 @@ def test_reproduce_in_json(capsys, tmp_path):
 def test_reproduce_refuses_what_it_does_not_know(capsys, tmp_path, arguments, says):
     status, _, err = _run(capsys, "reproduce", *arguments, "--out", str(tmp_path))
     assert status == 1 and says in err and err.count("\n") == 1
+
+
+def test_plot_draws_any_records(capsys, tmp_path):
+    lines = list(quick_demo.lines())
+    records.write(tmp_path / "demo.jsonl", records.header(), lines)
+    status, out, _ = _run(capsys, "plot", str(tmp_path / "demo.jsonl"))
+    assert status == 0 and out.strip() == str(tmp_path / "demo.png")
+    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
+    picture = tmp_path / "a.svg"
+    assert _run(capsys, "plot", str(tmp_path / "demo.jsonl"), "-o", str(picture))[0] == 0
+    assert "<svg" in picture.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "says"),
+    [("missing.jsonl", "a.png", "cannot be read"), ("empty.jsonl", "a.png", "nothing to draw"),
+     ("empty.jsonl", "a.gif", "must end in .png, .svg, .pdf")],
+)  # fmt: skip
+def test_plot_refuses_what_it_cannot_draw(capsys, tmp_path, name, out, says):
+    records.write(tmp_path / "empty.jsonl", records.header(), [])
+    status, _, err = _run(capsys, "plot", str(tmp_path / name), "-o", str(tmp_path / out))
+    assert status == 1 and says in err and err.count("\n") == 1

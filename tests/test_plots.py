@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hopfield import plots
-from hopfield.errors import MissingExtraError
+from hopfield.errors import DataError, MissingExtraError
 
 IMAGES = [[0, 128, 255, 64, 0, 255]] * 2
 BARS = [("one", 1.0, 0.2), ("none", 0.0, 0.2)]
@@ -83,3 +83,105 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
 def test_importing_the_module_does_not_load_matplotlib():
     code = "import sys, hopfield.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+PLANE = {
+    "x": [0, 1], "y": [0, 1], "energy": [[0, 1], [1, 2]],
+    "places": [[0, 0], [1, 1]], "ways": [[[0, 0.5], [0, 0]]],
+}  # fmt: skip
+FIELDS = {
+    "landscape": lambda ax: plots.landscape(PLANE, ax),
+    "phases": lambda ax: plots.phases(
+        [0.1, 0.2], [1, 2], [[0, 1], [1, 0]], ("load", "T", "m"), ax, limit=([0.1, 0.2], [1, 2])
+    ),
+    "couplings": lambda ax: plots.couplings([[0, 1], [-1, 0]], ax),
+    "weights": lambda ax: plots.weights([0.9, 0.1], ax, marked=0),
+    "recovered": lambda ax: plots.recovered(IMAGES, IMAGES, IMAGES, (2, 3), ax=ax),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_fields_are_drawn_on_the_given_axes_or_their_own(name):
+    ax = plots.figure().add_subplot()
+    assert FIELDS[name](ax) is ax
+    ax.figure.canvas.draw()
+    assert FIELDS[name](None).figure.get_figwidth() == plots.WIDTH
+
+
+def test_white_is_no_coupling_and_the_difference_is_none_where_all_is_right():
+    image = plots.couplings([[0, 2.0], [-1.0, 0]]).images[0]
+    assert image.get_clim() == (-2.0, 2.0) and image.cmap(0.5)[:3] == pytest.approx(
+        (1, 1, 1), abs=0.01
+    )
+    same = plots.recovered(IMAGES, IMAGES, IMAGES, (2, 3))
+    rows = [label.get_text() for label in same.get_yticklabels()]
+    assert rows == ["original", "cue", "retrieved", "difference"]
+    assert (same.images[0].get_array()[-2:, :3, :3] == 1).all()
+
+
+def _line(name, x, y, kind, error=None):
+    return {"name": name, "x": x, "y": y, "kind": kind, "error": error}
+
+
+def test_theory_has_the_colour_of_what_it_stands_beside():
+    series = [
+        _line("degree 2", [1, 10, 100], [1, 2, 3], "measured", [0.1] * 3),
+        _line("theory, degree 2", [1, 100], [1, 3], "theory"),
+        _line("published, degree 2", [1, 10], [1, 2], "published"),
+        _line("theory", [1, 100], [0, 1], "theory"),
+    ]
+    ax = plots.comparison(series, ("n", "m"), log="x")
+    points, theory, published, other = (
+        next(each for each in ax.lines if tuple(each.get_ydata()) == tuple(y))
+        for y in ([1, 2, 3], [1, 3], [1, 2], [0, 1])
+    )
+    assert points.get_color() == theory.get_color() == published.get_color() != other.get_color()
+    assert published.get_markerfacecolor() == "none" and theory.get_marker() == "None"
+    assert ax.get_xscale() == "log" and [t.get_text() for t in ax.get_xticklabels()] == [
+        "1",
+        "10",
+        "100",
+    ]
+    assert [c.get_ydata() for c in ax.containers] == [] or len(ax.containers) == 1
+
+
+SWEPT = [
+    {"experiment": "recall", "case": case, "n": n, "seed": 0, "damage": 0.1, "recalled": 1 / n,
+     "recalled_sd": 0.2, "samples": 4}
+    for case in ("a", "b") for n in (1, 2, 4)
+]  # fmt: skip
+
+
+def test_a_sheet_draws_what_was_swept():
+    (ax,) = plots.sheet(SWEPT).axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("patterns n", "recalled")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    (bars,) = [c.get_segments() for c in ax.collections[:1]]
+    assert bars[0][1][1] - bars[0][0][1] == pytest.approx(2 * 0.2 / 2)  # ± sd/√4
+
+
+def test_a_sheet_takes_several_seeds_as_one_point_with_its_spread():
+    lines = [{"experiment": "capacity", "case": "a", "units": u, "n": u + s, "load": 1, "seed": s}
+             for u in (10, 20) for s in (0, 1)]  # fmt: skip
+    (ax,) = plots.sheet(lines).axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("units N", "capacity n")
+    assert list(ax.lines[0].get_ydata()) == [10.5, 20.5]
+
+
+def test_a_sheet_draws_records_that_are_pictures_and_figures_that_records_bring():
+    whole = plots.sheet([{"experiment": "plane", **PLANE}, *SWEPT])
+    assert len(whole.axes) == 3  # landscape, its colour bar, curves
+    series = {
+        "experiment": "series",
+        "result": "r",
+        "figure": "f",
+        **_line("a", [1], [1], "measured"),
+    }
+    figure = {"experiment": "figure", "result": "r", "name": "f", "x": "x", "y": "y", "log": ""}
+    (ax,) = plots.sheet([figure, series, *SWEPT]).axes
+    assert ax.get_xlabel() == "x"
+
+
+def test_nothing_to_draw_is_said():
+    with pytest.raises(DataError, match="nothing to draw"):
+        plots.sheet(SWEPT[:1])

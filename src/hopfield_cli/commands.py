@@ -115,6 +115,22 @@ def reproduce(
     raise typer.Exit(cli.reproduce(names or [], full, out, seed, processes, as_json=as_json))
 
 
+@app.command(short_help="Draw a file of records.")
+def plot(
+    records: Annotated[
+        str, typer.Argument(metavar="RECORDS", help="A file of records, JSON lines.")
+    ],
+    out: Annotated[
+        str,
+        typer.Option("-o", "--out", metavar="FILE", help="A .png, .svg or .pdf; beside RECORDS."),
+    ] = "",
+) -> None:
+    """Draw every figure that a file of records can show, on one sheet."""
+    from hopfield import cli
+
+    cli.plot(records, out)
+
+
 @app.command(short_help="Say what a data set holds.")
 def info(
     name_or_path: Annotated[

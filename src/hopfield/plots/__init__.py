@@ -22,6 +22,8 @@ from .charts import (
     pictures,
     rates,
 )
+from .fields import couplings, landscape, phases, recovered, weights
+from .files import sheet
 from .theory import comparison
 
 __all__ = [
@@ -34,11 +36,17 @@ __all__ = [
     "UNKNOWN",
     "WIDTH",
     "comparison",
+    "couplings",
     "durations",
     "energies",
     "figure",
     "histogram",
+    "landscape",
     "lines",
+    "phases",
     "pictures",
     "rates",
+    "recovered",
+    "sheet",
+    "weights",
 ]

@@ -168,7 +168,7 @@ def misses(what: str, count: int, trials: int, chance: float) -> Check:
         f"each of {trials} trials fails with probability {chance:.2g} at most; more than "
         f"{allowed} failures have a chance of {CHANCE:g}"
     )
-    return Check(what, count, chance * trials, 0, allowed, reason)
+    return Check(what, count, chance * trials, -math.inf, allowed, reason)
 
 
 @cache

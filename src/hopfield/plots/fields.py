@@ -1,0 +1,138 @@
+"""Pictures of what fills a plane: landscapes, phase diagrams, couplings; and bars of weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .charts import BLUE, INK, ORANGE, RED, axes, pictures, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEVELS = 18
+"""Contours of a landscape."""
+Grid = Sequence[Sequence[float]]
+
+
+def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
+    """Energies on the plane through three patterns, with the ways of some states.
+
+    Args:
+        line: a record of `plane`: `x`, `y`, `energy`, `places`, `ways`.
+        ax: axes to draw on.
+    """
+    ax = axes(ax, height=3.4)
+    filled = ax.contourf(line["x"], line["y"], line["energy"], levels=LEVELS, cmap="cividis")
+    for i, way in enumerate(np.asarray(line["ways"], dtype=float)):
+        ax.plot(way[:, 0], way[:, 1], color="white", lw=1.2, marker=".", ms=4,
+                label="states" if i == 0 else None)  # fmt: skip
+    places = np.asarray(line["places"], dtype=float)
+    ax.plot(places[:, 0], places[:, 1], "D", color=RED, mec="white", ms=8, label="patterns", ls="")
+    ax.figure.colorbar(filled, ax=ax, label="energy E", shrink=0.85)
+    ax.set_xlim(min(line["x"]), max(line["x"]))
+    ax.set_ylim(min(line["y"]), max(line["y"]))
+    ax.set_aspect("equal")
+    ax.set_xlabel("along the plane")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=True, facecolor="0.55",
+              fontsize=9, borderaxespad=0.1)  # fmt: skip
+    return ax
+
+
+def phases(
+    x: Sequence[float],
+    y: Sequence[float],
+    values: Grid,
+    labels: tuple[str, str, str],
+    ax: "Axes | None" = None,
+    *,
+    limit: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> "Axes":
+    """A phase diagram: a share at each pair of settings, and where theory puts the limit.
+
+    Args:
+        x: settings along the first axis.
+        y: along the second.
+        values: shares between 0 and 1, one row a y.
+        labels: of x, of y, and of the values.
+        ax: axes to draw on.
+        limit: (x, y) of the line that theory draws.
+    """
+    ax = axes(ax, height=3.2)
+    mesh = ax.pcolormesh(
+        x, y, np.asarray(values), cmap="cividis", vmin=0, vmax=1, shading="nearest"
+    )
+    ax.figure.colorbar(mesh, ax=ax, label=labels[2])
+    if limit is not None:
+        ax.plot(*limit, color="white", lw=3)
+        ax.plot(*limit, color=RED, lw=1.6, ls="--", label="theory")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0.1)
+    ax.set_xlabel(labels[0])
+    ax.set_ylabel(labels[1])
+    return ax
+
+
+def couplings(matrix: Grid, ax: "Axes | None" = None) -> "Axes":
+    """A coupling W: blue where negative, orange where positive, white at 0."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    ax = axes(ax, height=3.4)
+    entries = np.asarray(matrix, dtype=float)
+    most = float(np.abs(entries).max()) or 1.0
+    colours = LinearSegmentedColormap.from_list("couplings", [BLUE, "white", ORANGE])
+    image = ax.imshow(entries, cmap=colours, vmin=-most, vmax=most, interpolation="nearest")
+    ax.figure.colorbar(image, ax=ax, label="coupling W_ij", shrink=0.85)
+    ax.set_xlabel("unit j")
+    ax.set_ylabel("unit i")
+    return ax
+
+
+def weights(
+    values: Sequence[float],
+    ax: "Axes | None" = None,
+    *,
+    label: str = "weight p",
+    marked: int | None = None,
+) -> "Axes":
+    """Weights, or overlaps, of the patterns as bars; the `marked` one stands out.
+
+    Args:
+        values: one a pattern.
+        ax: axes to draw on.
+        label: what they are, such as "overlap m".
+        marked: number of a pattern.
+    """
+    ax = axes(ax)
+    colours = [RED if i == marked else BLUE for i in range(len(values))]
+    bars = ax.bar(range(len(values)), values, color=colours)
+    if marked is not None:
+        bars[marked].set_hatch("//")
+    ax.axhline(0, color=INK, lw=0.8)
+    ax.set_xlabel("pattern μ")
+    ax.set_ylabel(label)
+    return plain(ax, "y")
+
+
+def recovered(
+    original: Sequence[Sequence[int]],
+    cue: Sequence[Sequence[int]],
+    retrieved: Sequence[Sequence[int]],
+    shape: Sequence[int],
+    *,
+    known: Sequence[Sequence[int]] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Images in rows: original, cue, retrieved, and the size of their difference.
+
+    Args:
+        original: images, each a sequence of 0 … 255, ink dark.
+        cue: what was asked.
+        retrieved: what came back.
+        shape: (height, width), or (channels, height, width).
+        known: 0 where an entry of the cue is unknown: tinted there.
+        ax: axes to draw on.
+    """
+    pairs = zip(original, retrieved, strict=True)
+    apart = [[abs(a - b) for a, b in zip(one, two, strict=True)] for one, two in pairs]
+    rows = [("original", original), ("cue", cue), ("retrieved", retrieved), ("difference", apart)]
+    return pictures(rows, shape, known=known, ax=ax)
