@@ -142,7 +142,7 @@ def test_theory_has_the_colour_of_what_it_stands_beside():
         "10",
         "100",
     ]
-    assert [c.get_ydata() for c in ax.containers] == [] or len(ax.containers) == 1
+    assert len(ax.containers) == 1, "only what was measured has error bars"
 
 
 SWEPT = [
