@@ -7,7 +7,7 @@ from ..errors import EmptyMemoryError
 from .base import Block, Store
 from .scan import ScanCopy
 
-NORM_ROWS = 4096
+NORM_ROWS = 1024
 """Rows squared at a time."""
 
 KEPT_ENTRIES = 2**20
@@ -85,8 +85,11 @@ class RamStore(Store):
         """Σ_i x_μi² of every row, kept until the rows change."""
         if self._norms is None or self._norms[0] != self.version:
             with torch.inference_mode(False):
-                parts = [block.squares() for block in self.blocks(NORM_ROWS)]
-                self._norms = (self.version, torch.cat(parts))
+                precision = torch.promote_types(self.rows.dtype, torch.float32)
+                norms = self.rows.new_empty(self._count, dtype=precision)
+                for block in self.blocks(NORM_ROWS):  # one by one: else no memory is used again
+                    norms[block.start : block.start + len(block)] = block.squares()
+                self._norms = (self.version, norms)
         return self._norms[1]
 
     def scan_copy(self) -> ScanCopy:
