@@ -1,0 +1,76 @@
+"""The digits of scikit-learn, cut for training: stratified halves, bags, patches."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hopfield import data
+
+TEST = 0.3
+"""Share of the digits that is held back."""
+
+
+class Split(NamedTuple):
+    """Images `(n, 64)` in [0, 1] and labels, to train on and to test with."""
+
+    images: Tensor
+    labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+
+def split(seed: int) -> Split:
+    """70 % to train on, 30 % to test with; every digit has its share in both."""
+    digits = data.load("digits")
+    images, labels = digits.patterns, digits.labels
+    if labels is None:
+        raise ValueError("the digits have labels")
+    generator = torch.Generator().manual_seed(seed)
+    train, test = [], []
+    for digit in range(10):
+        rows = torch.nonzero(labels == digit).squeeze(-1)
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        held = round(TEST * len(rows))
+        test.append(rows[:held])
+        train.append(rows[held:])
+    one, other = torch.cat(train), torch.cat(test)
+    return Split(images[one], labels[one], images[other], labels[other])
+
+
+class Bags(NamedTuple):
+    """Sets of images `(bags, size, 64)`, and whether each holds the digit asked for."""
+
+    images: Tensor
+    positive: Tensor
+
+
+def bags(
+    images: Tensor, labels: Tensor, count: int, size: int, most: int, seed: int, digit: int = 9
+) -> Bags:
+    """Bags of other digits, every second with 1 … `most` images of `digit` among them."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(rows: Tensor, number: int) -> Tensor:
+        return rows[torch.randint(len(rows), (number,), generator=generator)]
+
+    holds, lacks = (torch.nonzero(labels == digit)[:, 0], torch.nonzero(labels != digit)[:, 0])
+    found, positive = [], torch.arange(count) % 2 == 1
+    for wanted in positive.tolist():
+        rows = draw(lacks, size)
+        if wanted:
+            number = int(torch.randint(1, most + 1, (), generator=generator))
+            at = torch.randperm(size, generator=generator)[:number]
+            rows[at] = draw(holds, number)
+        found.append(images[rows])
+    return Bags(torch.stack(found), positive)
+
+
+def patches(images: Tensor) -> Tensor:
+    """Images of 8 × 8 as 16 patches of 2 × 2, `(n, 16, 4)`."""
+    return images.unflatten(-1, (4, 2, 4, 2)).transpose(-3, -2).flatten(-2).flatten(-3, -2)
+
+
+def whole(patches: Tensor) -> Tensor:
+    """The images again, `(n, 64)`."""
+    return patches.unflatten(-1, (2, 2)).unflatten(-3, (4, 4)).transpose(-3, -2).flatten(-4)

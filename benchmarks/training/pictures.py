@@ -1,0 +1,51 @@
+"""The pictures of the pages, from the records."""
+
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hopfield import plots
+from hopfield.experiments import records
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+
+
+def draw(results: Path) -> None:
+    """One picture for each file of records."""
+    for path in sorted(results.glob("*.jsonl")):
+        lines = records.read(path)[1]
+        axes = DRAWN[path.stem](lines)
+        figure = axes.figure.figure  # the whole, not a part of one
+        figure.savefig(IMAGES / f"learned_{path.stem}.svg", metadata={"Date": None})
+
+
+def _curves(lines: list[records.Record], by: str, label: str) -> "Axes":
+    """The mean loss of each epoch over the seeds, and its deviation."""
+    series = []
+    for name in dict.fromkeys(line[by] for line in lines):
+        curves = [line["curve"] for line in lines if line[by] == name]
+        means = [statistics.fmean(each) for each in zip(*curves, strict=True)]
+        spread = [statistics.pstdev(each) for each in zip(*curves, strict=True)]
+        series.append((f"{label}{name}", list(range(1, len(means) + 1)), means, spread))
+    return plots.lines(series, ("epoch", "training loss"))
+
+
+def _bars(lines: list[records.Record]) -> "Axes":
+    """The AUC of every pooling, in percent."""
+    bars = []
+    for case, pooling in dict.fromkeys((line["case"], line["pooling"]) for line in lines):
+        found = [one["auc"] for one in records.select(lines, "sets", case=case, pooling=pooling)]
+        name = f"{pooling}, {case.split()[0]}"
+        bars.append((name, statistics.fmean(found), statistics.stdev(found)))
+    return plots.rates(bars, "AUC")
+
+
+DRAWN = {
+    "lookup": lambda lines: _curves(lines, "case", ""),
+    "dense": lambda lines: _curves(lines, "degree", "degree "),
+    "sets": _bars,
+    "complete": lambda lines: plots.energies([line["energies"] for line in lines], step="step"),
+}

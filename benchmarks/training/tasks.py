@@ -1,0 +1,165 @@
+"""What is trained and how well it does; each seed one record."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from hopfield.experiments.records import Record
+
+from . import models
+from .digits import Bags, Split, bags, patches, split
+
+
+def fit(
+    model: nn.Module,
+    count: int,
+    loss: Callable[[Tensor], Tensor],
+    epochs: int,
+    rate: float,
+    batch: int = 64,
+) -> list[float]:
+    """Train by AdamW, the rate rising and falling once; the mean loss of each epoch."""
+    decay = 1e-2
+    optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=decay)
+    total = epochs * -(-count // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=total)
+    curve = []
+    for _ in range(epochs):
+        losses = []
+        for rows in torch.randperm(count).split(batch):
+            optimiser.zero_grad()
+            value = loss(rows)
+            value.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(value.item())
+        curve.append(sum(losses) / len(losses))
+    return curve
+
+
+def _classified(
+    make: Callable[[Split], nn.Module], seed: int, epochs: int, rate: float
+) -> dict[str, Any]:
+    """A classifier of digits: its test accuracy, and its curve."""
+    held = split(seed)
+    torch.manual_seed(seed)
+    model = make(held)
+    curve = fit(
+        model,
+        len(held.images),
+        lambda rows: cross_entropy(model(held.images[rows]), held.labels[rows]),
+        epochs,
+        rate,
+    )
+    with torch.no_grad():
+        right = model(held.test_images).argmax(-1) == held.test_labels
+    return {"accuracy": right.double().mean().item(), "curve": curve}
+
+
+def lookup(seed: int, epochs: int = 40) -> list[Record]:
+    """Digits classified by a memory that is trained."""
+    found = _classified(models.lookup, seed, epochs, rate=2e-2)
+    return [{"experiment": "lookup", "case": "digits", "seed": seed, "epochs": epochs, **found}]
+
+
+def dense(seed: int, epochs: int = 40) -> list[Record]:
+    """Digits classified by dense associative memories, by degree."""
+    return [
+        {
+            "experiment": "dense",
+            "case": "digits",
+            "degree": degree,
+            "seed": seed,
+            "epochs": epochs,
+            **_classified(lambda _, d=degree: models.dense(64, d), seed, epochs, rate=1e-2),  # type: ignore[misc]
+        }
+        for degree in (2, 3, 5, 8)
+    ]
+
+
+SETS = {"10 images": (10, 2), "50 images, one at most": (50, 1)}
+"""Images a bag, and how many of them at most are the digit asked for."""
+
+
+def sets(seed: int, epochs: int = 40) -> list[Record]:
+    """Bags that hold a 9, by mean, maximum and Hopfield pooling; the same bags for all."""
+    held = split(seed)
+    records = []
+    for case, (size, most) in SETS.items():
+        train = bags(held.images, held.labels, 500, size, most, seed)
+        test = bags(held.test_images, held.test_labels, 500, size, most, seed)
+        for pooling in ("mean", "max", "hopfield"):
+            found = _bagged(pooling, train, test, seed, epochs)
+            records.append(
+                {"experiment": "sets", "case": case, "pooling": pooling, "seed": seed, **found}
+            )
+    return records
+
+
+def _bagged(pooling: str, train: Bags, test: Bags, seed: int, epochs: int) -> dict[str, Any]:
+    torch.manual_seed(seed)
+    model, wanted = models.BagClassifier(pooling), train.positive.float()
+    curve = fit(
+        model,
+        len(train.images),
+        lambda rows: binary_cross_entropy_with_logits(model(train.images[rows]), wanted[rows]),
+        epochs,
+        rate=2e-3,
+        batch=32,
+    )
+    with torch.no_grad():
+        return {"auc": auc(model(test.images), test.positive), "epochs": epochs, "curve": curve}
+
+
+def auc(scores: Tensor, positive: Tensor) -> float:
+    """The share of pairs, one positive and one negative, that the scores put in order."""
+    above = scores[positive][:, None] - scores[~positive]
+    return ((above > 0).double() + (above == 0).double() / 2).mean().item()
+
+
+def complete(seed: int, epochs: int = 40) -> list[Record]:
+    """Half of the patches of a digit from the other half, by an energy transformer."""
+    held = split(seed)
+    train, test = patches(held.images), patches(held.test_images)
+    torch.manual_seed(seed)
+    model = models.Completer()
+
+    def loss(rows: Tensor) -> Tensor:
+        hidden = torch.rand(len(rows), 16) < 0.5
+        return (model(train[rows], hidden) - train[rows])[hidden].square().mean()
+
+    curve = fit(model, len(train), loss, epochs, rate=1e-2)
+    hidden = torch.rand(len(test), 16, generator=torch.Generator().manual_seed(0)) < 0.5
+    with torch.no_grad():
+        guess = train.mean(0).expand_as(test)
+        errors = {
+            "error": (model(test, hidden) - test)[hidden].square().mean().item(),
+            "error_of_input": test[hidden].square().mean().item(),
+            "error_of_mean": (guess - test)[hidden].square().mean().item(),
+        }
+        trace = energies(model, test, hidden)
+    falls = (trace.diff(dim=0) < 0).double().mean().item()
+    line = {"experiment": "complete", "case": "digits", "seed": seed, "epochs": epochs, **errors}
+    return [{**line, "falls": falls, "energies": trace.mean(1).tolist(), "curve": curve}]
+
+
+def energies(model: models.Completer, patches: Tensor, hidden: Tensor) -> Tensor:
+    """E before each step and after the last, `(steps + 1, batch)`."""
+    tokens = model.tokens(patches, hidden)
+    trace = [model.block.energy(tokens)]
+    for _ in range(model.block.steps):
+        tokens = model.block.step(tokens)
+        trace.append(model.block.energy(tokens))
+    return torch.stack(trace)
+
+
+TASKS: dict[str, tuple[Callable[[int], list[Record]], int]] = {
+    "lookup": (lookup, 5),
+    "dense": (dense, 5),
+    "sets": (sets, 10),
+    "complete": (complete, 3),
+}
+"""Each with the number of its seeds."""

@@ -1,0 +1,88 @@
+"""Records of training: what was reached, and that the page says so."""
+
+import statistics
+
+import pytest
+import torch
+
+from benchmarks.training import digits, tasks
+from hopfield.experiments import records
+from source_tree import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results" / "training"
+PAGE = (ROOT / "docs" / "learned.md").read_text(encoding="utf-8")
+
+
+def lines(name: str, seeds: int) -> list[records.Record]:
+    found = records.read(RESULTS / f"{name}.jsonl")[1]
+    assert {line["seed"] for line in found} == set(range(seeds))
+    assert all(len(line["curve"]) == line["epochs"] for line in found)
+    return found
+
+
+def mean(found: list[records.Record], field: str) -> float:
+    return statistics.fmean(line[field] for line in found)
+
+
+def test_a_trained_lookup_classifies_digits():
+    reached = mean(lines("lookup", 5), "accuracy")
+    assert reached >= 0.97 and f"{100 * reached:.1f} %" in PAGE
+
+
+def test_dense_memories_classify_digits():
+    found = lines("dense", 5)
+    by_degree = {
+        d: mean(records.select(found, "dense", degree=d), "accuracy") for d in (2, 3, 5, 8)
+    }
+    assert all(f"{d}: {100 * share:.1f} %" in PAGE for d, share in by_degree.items())
+    assert max(by_degree.values()) > max(by_degree[2], by_degree[8]) > 0.95
+
+
+def test_pooling_finds_what_decides_a_bag():
+    found = lines("sets", 10)
+    auc = {
+        (case, pooling): mean(records.select(found, "sets", case=case, pooling=pooling), "auc")
+        for case in tasks.SETS
+        for pooling in ("mean", "max", "hopfield")
+    }
+    assert all(f"{pooling} {value:.3f}" in PAGE for (_, pooling), value in auc.items())
+    few, many = tasks.SETS
+    assert auc[few, "hopfield"] >= 0.985
+    assert auc[many, "hopfield"] >= 0.974 and auc[many, "mean"] < 0.7
+
+
+def test_hidden_patches_are_completed_down_the_energy():
+    found = lines("complete", 3)
+    assert all(
+        line["falls"] == 1 and line["error"] < 0.65 * line["error_of_mean"] for line in found
+    )
+    assert f"{mean(found, 'error'):.3f}" in PAGE
+
+
+def test_a_split_holds_every_image_once_and_every_digit_in_both():
+    held = digits.split(0)
+    every = torch.cat([held.images, held.test_images])
+    assert len(every) == 1797 and len(every.unique(dim=0)) == 1797
+    shares = held.test_labels.bincount() / (held.labels.bincount() + held.test_labels.bincount())
+    torch.testing.assert_close(shares, torch.full((10,), 0.3), rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize(("size", "most"), tasks.SETS.values())
+def test_a_bag_is_positive_if_it_holds_the_digit(size, most):
+    names = torch.arange(20.0)[:, None]
+    found = digits.bags(names, torch.arange(20) % 10, 40, size, most, seed=0)
+    nines = (found.images % 10 == 9).sum((1, 2))
+    assert torch.equal(nines > 0, found.positive) and nines.max() == most
+    assert found.images.shape == (40, size, 1)
+
+
+def test_patches_are_the_image_cut():
+    images = torch.arange(128.0).reshape(2, 64)
+    cut = digits.patches(images)
+    assert cut[0, 1].tolist() == [2, 3, 10, 11] and cut[1, 4].tolist() == [80, 81, 88, 89]
+    assert torch.equal(digits.whole(cut), images)
+
+
+def test_auc_counts_pairs_in_order():
+    scores, positive = torch.tensor([0.1, 0.4, 0.4, 0.9]), torch.tensor([False, True, False, True])
+    assert tasks.auc(scores, positive) == 3.5 / 4
