@@ -312,7 +312,15 @@ def test_reproduce_says_how_many_hold_and_writes_records_and_page(capsys, tmp_pa
     assert (head["seed"], head["form"]) == (3, "quick") and lines[0]["seed"] == 3
     assert {"check", "figure", "series", "verdict"} <= {line["experiment"] for line in lines}
     assert "One update is scaled dot-product attention" in (tmp_path / "index.html").read_text()
-    assert _run(capsys, *asked)[2] == "", "premise: nothing is measured twice"
+    assert _run(capsys, *asked)[2] == "", "nothing is measured twice"
+
+
+def test_reproduce_keeps_the_records_of_other_results(capsys, tmp_path):
+    for name in ("attention", "learning-rules", "attention"):
+        assert _run(capsys, "reproduce", name, "--out", str(tmp_path), "--processes", "1")[0] == 0
+    _, lines = records.read(tmp_path / "records.jsonl")
+    assert {line["result"] for line in lines if "task" in line} == {"attention", "learning-rules"}
+    assert {line["result"] for line in lines if "task" not in line} == {"attention"}
 
 
 def test_reproduce_fails_where_a_result_does(capsys, tmp_path, monkeypatch):

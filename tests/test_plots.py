@@ -145,6 +145,27 @@ def test_theory_has_the_colour_of_what_it_stands_beside():
     assert len(ax.containers) == 1, "only what was measured has error bars"
 
 
+def test_curves_of_one_name_share_a_colour_and_a_place_in_the_legend():
+    runs = [_line("cues", [0, 1], [i, 0], "measured") for i in range(3)]
+    ax = plots.comparison([*runs, _line("theory", [0, 1], [1, 0], "theory")], ("t", "E"))
+    assert len({line.get_color() for line in ax.lines[:3]}) == 1
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cues", "theory"]
+    assert all(place == int(place) for place in ax.get_xticks()), "sweeps are whole"
+
+
+def test_a_logarithmic_axis_has_labels_where_it_was_measured_or_at_round_numbers():
+    def labels(places):
+        ax = plots.comparison([_line("a", places, places, "measured")], ("n", "m"), log="x")
+        ax.figure.canvas.draw()
+        low, high = ax.get_xlim()
+        return [text.get_text() for text in ax.get_xticklabels()
+                if low <= text.get_position()[0] <= high]  # fmt: skip
+
+    assert labels([10, 100, 1000]) == ["10", "100", "1000"]
+    assert labels([1, 1.1, 100]) == ["1", "100"], "no two labels on top of each other"
+    assert labels([0.0923456, 0.3456789]) == ["0.1", "0.2"]
+
+
 SWEPT = [
     {"experiment": "recall", "case": case, "n": n, "seed": 0, "damage": 0.1, "recalled": 1 / n,
      "recalled_sd": 0.2, "samples": 4}

@@ -13,6 +13,7 @@ from hopfield.errors import OptionError
 from hopfield.experiments import published, records
 from hopfield.experiments.published import base
 from hopfield.experiments.runner import run
+from hopfield.report.html import prose
 from hopfield.report.published import allowed, page
 
 QUIET = {"tell": lambda text: None}
@@ -52,11 +53,11 @@ def test_the_walkthrough_holds_on_the_published_images(mnist):
 def test_theory_is_drawn_beside_what_was_measured(name):
     _, judged = reproduced(name)
     figures = records.select(judged, "figure")
-    kinds = {line["kind"] for line in records.select(judged, "series")}
-    assert "measured" in kinds and kinds & {"theory", "published"}
     for figure in figures:
         assert figure["x"] and figure["y"] and figure["caption"].endswith(".")
-        assert records.select(judged, "series", figure=figure["name"])
+        drawn = records.select(judged, "series", figure=figure["name"])
+        kinds = {line["kind"] for line in drawn}
+        assert "measured" in kinds and kinds & {"theory", "published"}, figure
     json.dumps(judged, allow_nan=False)
 
 
@@ -112,6 +113,8 @@ def test_the_page_shows_every_result_and_opens_those_that_fail():
     good = page(head, judged)
     assert "2 of 2 results hold" in good and "<details open>" not in good
     assert good.count("<svg") == 2 and "No MNIST was found" in good
+    assert "ran on the MNIST test images" in page(head | {"data": "mnist"}, judged)
+    assert all(prose(v["claim"]) in good for v in records.select(judged, "verdict"))
     assert good.count('id="attention"') == 1 and "http" not in good.replace("www.w3.org", "")
     check = next(line for line in judged if line["experiment"] == "check")
     check.update(measured=1.0, holds=False)
@@ -120,6 +123,13 @@ def test_the_page_shows_every_result_and_opens_those_that_fail():
     bad = page(head, judged)
     assert "1 of 2 results hold" in bad and bad.count("<details open>") == 1
     assert "✗ fails" in bad and "1 of which fail" in bad
+
+
+def test_an_interval_is_told_from_a_number():
+    assert allowed({"low": 0.5, "high": 0.5}) == "= 0.5"
+    assert allowed({"low": 0.5, "high": 0.6}) == "0.5 … 0.6"
+    assert allowed({"low": 1 - 2e-7, "high": 1 + 2e-7}) == "1 ± 2.0·10⁻⁷"
+    assert allowed({"low": None, "high": 2}) == "≤ 2" and allowed({"low": 2, "high": None}) == "≥ 2"
 
 
 def test_the_library_is_what_is_measured():

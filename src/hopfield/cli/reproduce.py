@@ -51,8 +51,8 @@ def reproduce(
     tasks = published.tasks(results, form)
     lines = runner.run(tasks, files["records"], processes=count, facts=facts)
     judged = published.judge(results, lines)
-    head = records.header(**facts)
-    records.write(files["records"], head, [*lines, *judged])
+    head, kept = records.read(files["records"])  # those of other results too
+    records.write(files["records"], head, [*kept, *judged])
     write_whole(files["page"], page(head, judged).encode())
     verdicts = [line for line in judged if line["experiment"] == "verdict"]
     if as_json:

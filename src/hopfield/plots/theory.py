@@ -7,6 +7,7 @@ from .charts import BLUE, GREEN, INK, ORANGE, RED, axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import LogLocator
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, "#aa4a83", INK)
 MARKERS = "os^Dvx"
@@ -14,8 +15,10 @@ DASHES = ("-", "--", "-.", ":")
 MOST_NAMED = 8
 """Names that a legend can hold; of more, only measured ones are named."""
 MOST_TICKS = 9
-CLOSE = 1.3
-"""Places nearer than this factor share a label."""
+CLOSE = 0.13
+"""Of the axis: places nearer than this share a label."""
+LONGEST = 6
+"""Letters of a label."""
 CROWD = 40
 """From so many points on, they are drawn small."""
 
@@ -31,34 +34,37 @@ def comparison(
 
     Args:
         series: each with `name`, `x`, `y`, `error` (or None) and `kind`: "measured", "theory" or
-            "published". A line of theory has the colour of the measured series that its name
-            contains.
+            "published". Theory and published numbers have the colour of the measured series that
+            their name contains; measured series of one name share a colour.
         labels: of both axes, with symbols and units.
         ax: axes to draw on.
         log: "x", "y" or "xy" for logarithmic axes.
     """
-    ax = axes(ax, height=2.8 + 0.16 * max(0, (len(series) - 2 + 1) // 2))
+    count = len({each["name"] for each in series})
+    unnamed = {_named(each, count) for each in series} - {None}
+    ax = axes(ax, height=2.8 + 0.16 * max(0, (len(unnamed) - 1) // 2))
     measured = [each for each in series if each["kind"] == "measured"]
-    colour = {each["name"]: COLOURS[i % len(COLOURS)] for i, each in enumerate(measured)}
-    marker = {each["name"]: MARKERS[i % len(MARKERS)] for i, each in enumerate(measured)}
+    names = list(dict.fromkeys(each["name"] for each in measured))
     free = 0
     for each in series:
-        kin = next((name for name in colour if name in each["name"]), None)
-        name = each["name"] if len(series) <= MOST_NAMED or each["kind"] == "measured" else None
+        kin = max((name for name in names if name in each["name"]), key=len, default=None)
+        place = -1 if kin is None else names.index(kin)
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        name = _named(each, count)
+        label = name if name in unnamed else None
+        unnamed.discard(name)
         if each["kind"] == "measured":
-            points(each, ax, colour[each["name"]], marker[each["name"]])
+            points({**each, "name": label}, ax, colour, marker)
         elif each["kind"] == "published":
-            ax.plot(each["x"], each["y"], marker[kin] if kin else "o", mfc="none", ms=9, mew=1.2,
-                    color=colour[kin] if kin else INK, label=None if kin else name)  # fmt: skip
+            ax.plot(each["x"], each["y"], "o" if kin is None else marker, mfc="none", ms=9, mew=1.2,
+                    color=colour, label=None if kin else label)  # fmt: skip
         else:
-            line = colour[kin] if kin else INK
-            dash = "-" if kin else DASHES[free % len(DASHES)]
+            dash = DASHES[free % len(DASHES)] if kin is None else "-"
             free += kin is None
-            ax.plot(each["x"], each["y"], dash, color=line, lw=1.3, label=name, zorder=1)
+            ax.plot(each["x"], each["y"], dash, color=colour, lw=1.3, label=label, zorder=1)
     for axis in log:
         ax.set(**{f"{axis}scale": "log"})
-    if "x" in log:
-        _ticks(ax, sorted({x for each in measured for x in each["x"]}))
+    _ticks(ax, sorted({x for each in measured for x in each["x"]}), "x" in log)
     ax.set_xlabel(labels[0])
     ax.set_ylabel(labels[1])
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8,
@@ -66,12 +72,41 @@ def comparison(
     return plain(ax, "y")
 
 
-def _ticks(ax: "Axes", places: Sequence[float]) -> None:
-    """Where few places were measured, these; between powers of ten no labels, they overlap."""
+def _named(each: Mapping[str, Any], count: int) -> str | None:
+    """What the legend calls a series, if it has room."""
+    return each["name"] if count <= MOST_NAMED or each["kind"] == "measured" else None
+
+
+def _ticks(ax: "Axes", places: Sequence[float], log: bool) -> None:
+    """On a logarithmic axis those places that were measured, where they are few and round.
+
+    Else 1, 2, 5 where it spans less than two powers of ten. What lies too near to the label before
+    it gets none. A linear axis of whole numbers has ticks at whole numbers.
+    """
+    if not log:
+        if all(x == int(x) for x in places):
+            ax.locator_params(axis="x", integer=True)
+        return
     ax.set_xticks([], minor=True)
-    if 1 < len(places) <= MOST_TICKS:
-        apart = [x for i, x in enumerate(places) if i == 0 or x / places[i - 1] > CLOSE]
-        ax.set_xticks(apart, [f"{x:g}" for x in apart])
+    labels = [f"{x:g}" for x in places]
+    if not 1 < len(places) <= MOST_TICKS or max(map(len, labels)) > LONGEST:
+        low, high = ax.get_xlim()
+        if high < 100 * low:
+            ax.xaxis.set_major_locator(_log_locator())
+            ax.xaxis.set_major_formatter("{x:g}")
+        return
+    near = (places[-1] / places[0]) ** CLOSE
+    kept = [0]
+    for i in range(1, len(places)):
+        if places[i] / places[kept[-1]] > near:
+            kept.append(i)
+    ax.set_xticks([places[i] for i in kept], [labels[i] for i in kept])
+
+
+def _log_locator() -> "LogLocator":
+    from matplotlib.ticker import LogLocator
+
+    return LogLocator(subs=(1, 2, 5))
 
 
 def points(each: Mapping[str, Any], ax: "Axes", colour: str, marker: str) -> None:

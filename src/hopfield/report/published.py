@@ -43,10 +43,12 @@ def _lead(head: Record, verdicts: Sequence[Record]) -> str:
     hold = sum(verdict["holds"] for verdict in verdicts)
     said = [
         f"{hold} of {len(verdicts)} results hold in this run. Theory is drawn beside what was "
-        "measured; error bars are standard errors. Each check is an interval, and its width comes "
-        f"from theory or from the sampling error of the draws: chance alone leaves one check with "
-        f"a probability of {number(head['chance'])}."
+        "measured; error bars are standard errors. Each check is an interval whose width comes "
+        "from theory or from the sampling error of the draws: by chance alone a right library "
+        f"leaves one of them with a probability of {number(head['chance'])}."
     ]
+    if head.get("data") == "mnist":
+        said.append("The walkthrough ran on the MNIST test images.")
     if head.get("data") == "digits":
         said.append(
             "No MNIST was found here, so the walkthrough ran on the digits that come with "
@@ -72,7 +74,10 @@ def _section(verdict: Record, records: Sequence[Record]) -> Section:
     """One result: its figures and its checks."""
     name = verdict["result"]
     section = Section(name, f"{verdict['number']}. {verdict['title']}")
-    section.say(f"{verdict['source']}.")
+    section.say(verdict["claim"])
+    section.add(
+        f"<p>{escape(verdict['source'])}. Alone: <code>hopfield reproduce {name}</code></p>"
+    )
     section.show(*(drawing(draw(each, records), each["caption"])
                    for each in select(records, "figure", result=name)))  # fmt: skip
     checks = select(records, "check", result=name)
@@ -125,7 +130,11 @@ def allowed(check: Record) -> str:
         return f"≤ {value(high)}"
     if high is None:
         return f"≥ {value(low)}"
-    return f"= {value(low)}" if low == high else f"{value(low)} … {value(high)}"
+    if low == high:
+        return f"= {value(low)}"
+    if value(low) == value(high):
+        return f"{value((low + high) / 2)} ± {number((high - low) / 2)}"
+    return f"{value(low)} … {value(high)}"
 
 
 def _table(head: Sequence[str], rows: str) -> str:

@@ -77,6 +77,7 @@ def _lines(number: int, result: Result, finding: Finding) -> list[Record]:
         "experiment": "verdict",
         "number": number,
         "title": result.title,
+        "claim": result.claim,
         "source": result.source,
         "checks": len(finding.checks),
         "holding": sum(check.holds for check in finding.checks),

@@ -16,6 +16,7 @@ from ..runner import Task
 
 CHANCE = 1e-5
 """Of one check; some hundred checks a run leave 0.1 %, a tenth of what is allowed."""
+SAID = f"one in {round(1 / CHANCE):,}".replace(",", "\u00a0")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Result:
     Args:
         name: what the command line calls it.
         title: what it is.
+        claim: what it says, in a sentence or two.
         source: where it was published.
         tasks: the experiments that are run for it.
         judge: what their records say.
@@ -95,6 +97,7 @@ class Result:
 
     name: str
     title: str
+    claim: str
     source: str
     tasks: Callable[[Form], list[Task]]
     judge: Callable[[Sequence[Record]], Finding]
@@ -127,7 +130,7 @@ def near(
         error = math.hypot(error, max(reference[0], floor) / math.sqrt(reference[1]))
         said += f" and of {reference[1]} published"
     width = student(draws - 1) * error
-    reason = f"{student(draws - 1):.1f} times the {said}: a chance of {CHANCE:g}"
+    reason = f"{student(draws - 1):.1f} times the {said}: a chance of {SAID}"
     return Check(what, line[field], expected, expected - width, expected + width, reason)
 
 
@@ -166,7 +169,7 @@ def misses(what: str, count: int, trials: int, chance: float) -> Check:
     allowed = likely_most(trials, chance)
     reason = (
         f"each of {trials} trials fails with probability {chance:.2g} at most; more than "
-        f"{allowed} failures have a chance of {CHANCE:g}"
+        f"{allowed} failures have a chance of {SAID}"
     )
     return Check(what, count, chance * trials, -math.inf, allowed, reason)
 

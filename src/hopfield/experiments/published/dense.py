@@ -100,9 +100,9 @@ def _judge(records: Sequence[Record]) -> Finding:
     series.append(curve("error", "theory, N → ∞", grid(1e-2, 0.5, 60),
                         lambda x: theory.gaussian_tail(1 / math.sqrt(x))))  # fmt: skip
     figure = Figure(
-        "error", "n (2d − 3)!!/N^(d−1)", "P(unstable bit)",
-        "Bits of stored patterns that one step changes: measured, exact at finite N, and the "
-        "asymptotic formula of Krotov & Hopfield.", "xy",
+        "error", "scaled load n(2d − 3)!!/Nᵈ⁻¹", "probability of an unstable bit",
+        "Bits of stored patterns that one step changes, by degree d. Lines in the colour of the "
+        "points: exact theory at that N; black: the formula of Krotov & Hopfield, for N → ∞.", "xy",
     )  # fmt: skip
     series = [_visible(each) for each in series]
     return Finding(checks + _logic(records), [figure], series)
@@ -165,15 +165,16 @@ def _judge_exponential(records: Sequence[Record]) -> Finding:
                    round(draws * (1 - line["recalled"])), draws, chance)
         )  # fmt: skip
     lines = sorted(of(records, units=24, damage=0.0), key=lambda line: int(line["n"]))
-    counts = [2.0**k for k in range(8, 20)]
+    counts = [float(round(2 ** (k / 4))) for k in range(32, 77)]
     figure = Figure(
-        "recall", "patterns n", "recalled",
-        "N = 24, no flips, one synchronous sweep. The dashed line bounds recall from below at "
-        f"every n; Demircigil's bound is at n = {theory.exponential_patterns(24, 0):.0f}.", "x",
+        "recall", "patterns n", "share recalled",
+        "Share of stored patterns that one synchronous sweep leaves as they are, N = 24. The line "
+        "bounds it from below at every n; Demircigil's own bound is at n = "
+        f"{theory.exponential_patterns(24, 0):.0f}.", "x",
     )  # fmt: skip
     series = [
         measured_series("recall", "measured", lines, "n", "recalled"),
-        curve("recall", "theory: at least", counts,
+        curve("recall", "theory: at least so many", counts,
               lambda n: 1 - theory.exponential_failure(24, 0, int(n))),
     ]  # fmt: skip
     return Finding(checks, [figure], series)
@@ -182,6 +183,10 @@ def _judge_exponential(records: Sequence[Record]) -> Finding:
 DENSE = Result(
     "dense-capacity",
     "Dense networks: errors by degree, and exclusive or",
+    "With the energy −Σ(x·ξ)ᵈ a bit of one of n stored random patterns is unstable with "
+    "probability Q(√(Nᵈ⁻¹/(n(2d − 3)!!))), Q the tail of the normal distribution. As a memory of "
+    "its four rows, exclusive or is answered by odd degrees from 3 and rectified ones from 2, and "
+    "by no others.",
     "Krotov & Hopfield, Dense associative memory for pattern recognition, NIPS 2016",
     _tasks,
     _judge,
@@ -189,6 +194,9 @@ DENSE = Result(
 EXPONENTIAL_CAPACITY = Result(
     "exponential-capacity",
     "Exponentially many patterns",
+    "With the energy −Σexp(x·ξ), exp(αN) random patterns are recovered from ρN flipped entries in "
+    "one synchronous sweep, with high probability, if α < I(1 − 2ρ)/2, where I(x) = ½((1 + x)ln(1 "
+    "+ x) + (1 − x)ln(1 − x)).",
     "Demircigil et al., J. Stat. Phys. 168 (2017) 288",
     _exponential_tasks,
     _judge_exponential,

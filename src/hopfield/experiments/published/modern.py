@@ -208,11 +208,12 @@ def _judge(records: Sequence[Record]) -> Finding:
     at = [(x, y) for line in normal for x, y in zip(line["bound_x"], line["bound_y"], strict=True)
           if x < 1e3 and y > 1e-15][:: max(1, len(normal) * SHOWN // MOST)]  # fmt: skip
     figures = [
-        Figure("theorem-5", "bound of Theorem 5", "‖f(ξ) − x_i‖",
-               "The distance from the pattern after one update lies below the bound.", "xy"),
-        Figure("metastable", "β", "k, weights that sum to .9",
+        Figure("theorem-5", "bound of Theorem 5", "distance ‖f(ξ) − xᵢ‖",
+               "Distance from the pattern after one update, which the bound must exceed.", "xy"),
+        Figure("metastable", "inverse temperature β", "k, weights that sum to .9",
                f"Fewest weights that sum to .9 at the fixed points, {spread[0]['n']} patterns on "
-               f"the unit sphere, d = {spread[0]['units']}.", "x"),
+               f"the unit sphere, d = {spread[0]['units']}: the mean of all patterns gives way to "
+               "single ones.", "x"),
     ]  # fmt: skip
     series = [
         Series("theorem-5", "measured", [x for x, _ in at], [y for _, y in at]),
@@ -220,8 +221,9 @@ def _judge(records: Sequence[Record]) -> Finding:
         Series("metastable", "measured", [line["beta"] for line in spread],
                [line["k"] for line in spread],
                [line["k_sd"] / math.sqrt(line["samples"]) for line in spread]),
-        curve("metastable", "theory: all alike", [0.05, 100.0], lambda _: _all(spread[0]["n"])),
-        curve("metastable", "theory: one alone", [0.05, 100.0], lambda _: 1.0),
+        curve("metastable", "theory, β → 0: all alike", [0.05, 100.0],
+              lambda _: _all(spread[0]["n"])),
+        curve("metastable", "theory, β → ∞: one alone", [0.05, 100.0], lambda _: 1.0),
     ]  # fmt: skip
     return Finding(checks, figures, series)
 
@@ -251,7 +253,8 @@ def _metastable(records: Sequence[Record]) -> list[Check]:
     lines = of(records, experiment="metastable")
     low, high = lines[0], lines[-1]
     spread = math.exp(2 * low["beta"])
-    reason = f"weights differ by a factor of e^(2βM²) = {spread:.2f} at most: k is all but 10 %"
+    reason = (f"weights differ by a factor of e^(2βM²) = {spread:.2f} at most, so that at least "
+              f"{MASS:g}·{low['n']}/{spread:.2f} are needed")  # fmt: skip
     least = math.ceil(MASS * low["n"] / spread)
     return [
         Check(f"k at β = {low['beta']}", low["k"], _all(low["n"]), least, low["n"], reason),
@@ -276,25 +279,35 @@ def _judge_attention(records: Sequence[Record]) -> Finding:
     for precision, bound in (("float64", FLOAT64), ("float32", FLOAT32)):
         lines = of(records, case=precision)
         checks += [
-            at_most(f"largest difference, {precision}, d_k = {line['dim']}",
-                    line["update_difference"], bound,
-                    f"a few roundings of {line['epsilon']:.1g} each; the published bound")
+            at_most(f"largest difference, {precision}, dₖ = {line['dim']}", _relative(line), bound,
+                    f"the published bound, {bound / line['epsilon']:.0f} roundings of "
+                    f"{line['epsilon']:.1e}; of the largest entry, as roundings are")
             for line in lines
         ]  # fmt: skip
         dims = [line["dim"] for line in lines]
         series += [
-            Series("difference", precision, dims, [max(1e-17, line["update_difference"])
-                                                   for line in lines]),
+            Series("difference", precision, dims, [max(1e-17, _relative(line)) for line in lines]),
             Series("difference", f"bound, {precision}", dims, [bound] * len(dims)),
         ]  # fmt: skip
-    caption = "One update at β = 1/√d_k against scaled dot-product attention."
-    figure = Figure("difference", "d_k", "largest difference", caption, "xy")
+    caption = ("Largest difference between an entry of one update at β = 1/√dₖ and of torch's "
+               "scaled dot-product attention, in parts of the largest entry; patterns and queries "
+               "are normal.")  # fmt: skip
+    figure = Figure("difference", "dimension dₖ", "largest relative difference", caption, "xy")
     return Finding(checks, [figure], series)
+
+
+def _relative(line: Record) -> float:
+    """The largest difference in parts of the largest entry."""
+    return float(line["update_difference"] / max(1.0, line["largest"]))
 
 
 MODERN = Result(
     "modern-theorems",
     "Modern network: energy, Theorems 3 and 5, metastable states",
+    "The energy lies in [0, 2M²], M the largest norm of a pattern, and no update raises it. "
+    "Theorem 3 says how many random patterns are stored, Theorem 5 how near one update and the "
+    "fixed point come to the pattern. Between one fixed point for all patterns (small β) and one "
+    "for each (large β) lie metastable states, of k patterns.",
     "Ramsauer et al., Hopfield networks is all you need, ICLR 2021",
     _tasks,
     _judge,
@@ -302,6 +315,8 @@ MODERN = Result(
 ATTENTION = Result(
     "attention",
     "One update is scaled dot-product attention",
+    "With queries as states and keys as patterns, one update at β = 1/√dₖ, projected by the "
+    "values, is softmax(QKᵀ/√dₖ)V.",
     "Ramsauer et al., Hopfield networks is all you need, ICLR 2021, eq. 10",
     _attention_tasks,
     _judge_attention,

@@ -66,12 +66,11 @@ def _judge_exponent(records: Sequence[Record]) -> Finding:
         series += [
             Series("capacity", name, sizes, counts,
                    [n * error for n, error in zip(counts, errors, strict=True)]),
-            curve("capacity", f"theory, {name}", grid(sizes[0], sizes[-1], 12, log=True),
-                  partial(_crossing, degree)),
+            curve("capacity", f"theory, {name}", _between(sizes), partial(_crossing, degree)),
         ]  # fmt: skip
     figure = Figure("capacity", "units N", "capacity n",
-                    f"The most patterns with {WRONG:.0%} of the bits unstable, by bisection; the "
-                    "theory is exact at finite N.", "xy")  # fmt: skip
+                    f"The most patterns of which no more than {100 * WRONG:g} % of the bits are "
+                    "unstable, by bisection; the theory is exact at finite N.", "xy")  # fmt: skip
     return Finding(checks, [figure], series)
 
 
@@ -92,6 +91,11 @@ def _slope(
     low, high = sorted((finite / ratio, degree - 1.0))
     return Check(f"degree {degree}: exponent of n over N", slope / ratio, degree - 1.0,
                  low - width, high + width, reason)  # fmt: skip
+
+
+def _between(sizes: Sequence[int]) -> list[int]:
+    """Whole numbers from the smallest size to the largest, evenly spaced on a logarithmic axis."""
+    return sorted({round(x) for x in grid(sizes[0], sizes[-1], 12, log=True)})
 
 
 def _crossing(degree: int, size: float) -> float:
@@ -137,15 +141,15 @@ def _judge_mixtures(records: Sequence[Record]) -> Finding:
     limit = theory.critical_load(3)
     checks.append(
         Check(f"mixtures that stay, α = {LOST}", lost["recalled"], 0.0, 0.0, 0.5,
-              f"above {limit:.3f} they are unstable as N → ∞; less than half stay at N = "
-              f"{lost['units']}")
+              f"above α = {limit:.3f} none stay as N → ∞, and well below it all do; half lies "
+              "between")
     )  # fmt: skip
     figures = [
         Figure("overlap", "load α = n/N", "overlap m",
-               f"Overlap with each of three patterns, from the sign of their sum, N = "
-               f"{lost['units']}; the theory ends at α = {limit:.3f}."),
-        Figure("kept", "load α = n/N", "still mixed",
-               "Share of mixtures that stay mixtures."),
+               f"Overlap with each of three patterns, from the sign of their sum on, N = "
+               f"{lost['units']}; in theory there are such states up to α = {limit:.3f}."),
+        Figure("kept", "load α = n/N", "share still mixed",
+               "Mixtures that stay: all three overlaps end between 0.35 and 0.65."),
     ]  # fmt: skip
     series = [
         measured_series("overlap", "measured", records, "load", "overlap"),
@@ -158,7 +162,9 @@ def _judge_mixtures(records: Sequence[Record]) -> Finding:
 
 EXPONENT = Result(
     "capacity-exponent",
-    "Dense networks: capacity grows as N^(d−1)",
+    "Dense networks: capacity grows as Nᵈ⁻¹",
+    "The number of patterns that a dense network of degree d holds at a given share of unstable "
+    "bits grows as Nᵈ⁻¹.",
     "Gardner, J. Phys. A 20 (1987) 3453; Krotov & Hopfield 2016",
     _exponent_tasks,
     _judge_exponent,
@@ -166,6 +172,8 @@ EXPONENT = Result(
 MIXTURES = Result(
     "mixtures",
     "Mixtures of three patterns are attractors at low load",
+    "The sign of the sum of three patterns is near an attractor of the Hebbian network, at an "
+    "overlap of ½ with each, while the load is below 0.030; above it the attractor is gone.",
     "Amit, Gutfreund & Sompolinsky, Phys. Rev. A 32 (1985) 1007; Ann. Phys. 173 (1987) 30",
     _mixture_tasks,
     _judge_mixtures,

@@ -78,7 +78,7 @@ def _judge(records: Sequence[Record]) -> Finding:
             floor = math.sqrt(2 * min(mean, n - mean) + 1)
             checks += [
                 exactly(f"{where}: predictions that fail, of {n * line['draws']}", line["wrong"],
-                        0, "the margin is necessary and sufficient; rounding decides with 1e-13"),
+                        0, "the margin is necessary and sufficient; rounding decides one in 10¹³"),
                 near(f"{where}: fixed points of {n}", line, "fixed", mean, floor=floor),
             ]  # fmt: skip
         low, high = lines[0]["beta"], lines[-1]["beta"]
@@ -87,7 +87,8 @@ def _judge(records: Sequence[Record]) -> Finding:
             curve("fixed", f"theory, {name}", grid(0.8 * low, 1.1 * high),
                   partial(expected, alpha)),
         ]  # fmt: skip
-    caption = f"Random unit vectors, d = {dim}: how many have the margin 1/((α − 1)β)."
+    caption = (f"Of {n} random unit vectors, d = {dim}, those that retrieval leaves exactly where "
+               "they are; theory: how many have the margin 1/((α − 1)β).")  # fmt: skip
     figure = Figure("fixed", "β", f"exact fixed points of {n}", caption)
     return Finding(checks, [figure], series)
 
@@ -95,6 +96,8 @@ def _judge(records: Sequence[Record]) -> Finding:
 SPARSE = Result(
     "sparse-exact",
     "Exact retrieval with sparse separations",
+    "A pattern of unit norm is an exact fixed point of α-entmax retrieval if and only if its "
+    "margin Δ, its score with itself less the best score of another, is at least 1/((α − 1)β).",
     "Santos et al., Sparse and structured Hopfield networks, ICML 2024",
     _tasks,
     _judge,
