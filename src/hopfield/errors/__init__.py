@@ -71,8 +71,13 @@ def traced() -> bool:
 
     Shapes and dtypes are checked there too, values are not.
     """
+    return torch.compiler.is_compiling() or transformed()
+
+
+def transformed() -> bool:
+    """Whether a transform of torch.func is at work, such as vmap or grad."""
     # torch asks itself so before it lets an autograd.Function run; there is no public name.
-    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return torch._C._are_functorch_transforms_active()
 
 
 def missing_extra(package: str, extra: str) -> MissingExtraError:

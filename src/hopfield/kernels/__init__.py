@@ -31,6 +31,9 @@ SAVES = {
 # Seconds to load numba, a family of kernels from its cache, and to compile it once a machine.
 IMPORTING, LOADING, COMPILING = 0.7, 0.3, 4.0
 
+LARGE = 2**20
+"""Entries from which a call is worth a kernel that rounds otherwise than torch."""
+
 THREAD_WORK = 1e-3
 """Seconds of work below which another thread is not worth starting."""
 
@@ -83,6 +86,21 @@ def fused(family: str, steps: int, entries: float, *tensors: Tensor) -> bool:
     a_step, an_entry = SAVES[family]
     _saved[family] += steps * a_step + entries * an_entry  # type: ignore[assignment]
     return f"{__name__}.{family}" in sys.modules or _saved[family] >= _price(family)
+
+
+def large(entries: int, *tensors: Tensor) -> bool:
+    """Whether a kernel serves this call, by nothing but the call.
+
+    For kernels that round otherwise than torch: the same calls must give the same bits, whatever
+    was computed before.
+
+    Args:
+        entries: how many entries it goes through.
+        tensors: what it computes with; kernels are for the CPU.
+    """
+    if any(each.device.type != "cpu" for each in tensors):
+        return False
+    return entries >= LARGE if _forced.get() is None else _forced.get() == "fused"
 
 
 def _price(family: str) -> float:

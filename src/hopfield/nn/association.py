@@ -16,10 +16,10 @@ from ..errors import (
     say,
 )
 from ..separation import Separation
-from .attention import Visible
 from .functional import ONCE, Association, associate, check, described
 from .iteration import Iteration
 from .rule import Rule, Separator
+from .visible import Visible
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,20 @@
 """One read: states score the stored patterns, and the weights pull the projected ones."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import dropout as drop
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from .iteration import transformed
+from ..errors import traced, transformed
+from .blocks import by_blocks
 from .rule import Rule
+from .visible import Visible, folded, scores
 
 Parts = tuple[Tensor, Tensor, Tensor]
 """States, stored and projected patterns."""
-
-
-class Visible(NamedTuple):
-    """What states may read, broadcastable to the scores `(*batch, m, n)`.
-
-    Attributes:
-        patterns: True where a pattern may be read; all of a row where none may.
-        none: True for rows that may read none, `(…, m | 1, 1)`: what they read is 0.
-    """
-
-    patterns: Tensor
-    none: Tensor
-
-    @classmethod
-    def of(cls, mask: Tensor) -> "Visible":
-        """From a mask that is True where a pattern is to be ignored."""
-        none = mask.all(-1, keepdim=True)
-        return cls(~mask | none, none)
 
 
 def read(
@@ -41,24 +25,16 @@ def read(
     visible: Visible | None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """∇F(β x Kᵀ) V, `(*batch, m, out)`; for softmax without all weights in memory at once."""
+    """∇F(β x Kᵀ) V, `(*batch, m, out)`; without dropout not all weights are in memory at once."""
     state = rule.scale(state) * state
+    if not (rule.dense or dropout or traced()):
+        return by_blocks(rule, state, stored, projected, visible)
     if rule.dense and not transformed():
         found = _softmax(state, stored, projected, visible, dropout)
     else:
         weights = rule.separation(scores(state, stored, visible)).to(projected.dtype)
         found = drop(weights, dropout) @ projected
     return found if visible is None else found.masked_fill(visible.none, 0.0)
-
-
-def scores(state: Tensor, stored: Tensor, visible: Visible | None) -> Tensor:
-    """x Kᵀ in float32 at least, and so low for what is not visible that it has no weight."""
-    found = state @ stored.mT
-    found = found.to(torch.promote_types(found.dtype, torch.float32))
-    if visible is None:
-        return found
-    # Finite, or slopes are 0·∞; far enough from the end of the range to be subtracted from.
-    return found.masked_fill(~visible.patterns, torch.finfo(found.dtype).min / 64)
 
 
 def _softmax(
@@ -70,25 +46,17 @@ def _softmax(
     if mask is not None:
         batch = torch.broadcast_shapes(batch, mask.shape[:-2])
         # Not expanded where that can be helped: torch turns it into numbers, one for each entry.
-        mask = _folded(mask, batch if len(batch) > 2 else mask.shape[:-2])
+        mask = folded(mask, batch if len(batch) > 2 else mask.shape[:-2])
     inner, out = state.shape[-1], projected.shape[-1]
     width = max(inner, out)
     state, stored = (pad(t, (0, width - inner)) if width > inner else t for t in (state, stored))
     projected = pad(projected, (0, width - out)) if width > out else projected
-    parts = _folded(state, batch), _folded(stored, batch), _folded(projected, batch)
+    parts = folded(state, batch), folded(stored, batch), folded(projected, batch)
     if dropout or torch.compiler.is_compiling() or not torch.is_grad_enabled():
         found = _attend(parts, mask, dropout)
     else:
         found = _Attention.apply(mask, *parts)
     return found[..., :out].reshape(*batch, state.shape[-2], out)
-
-
-def _folded(tensor: Tensor, batch: Sequence[int]) -> Tensor:
-    """`(*batch, a, b)` with exactly two axes before the last two."""
-    tensor = tensor.expand(*batch, *tensor.shape[-2:])
-    if len(batch) < 2:
-        return tensor.reshape(*[1] * (2 - len(batch)), *tensor.shape)
-    return tensor.flatten(0, len(batch) - 2)
 
 
 def _attend(parts: Parts, mask: Tensor | None, dropout: float = 0.0) -> Tensor:

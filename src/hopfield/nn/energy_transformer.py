@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from ..errors import ShapeError, check_float, check_integer, check_number
 from ..separation import RectifiedPolynomial, Softmax
-from .attention import Visible, scores
 from .functional import potential
 from .rule import Rule
+from .visible import Visible, scores
 
 QUADRATIC = RectifiedPolynomial(2)
 RULE = Rule(Softmax(), None)

@@ -9,9 +9,10 @@ from torch import Tensor
 from .. import energy
 from ..errors import InputTypeError, ShapeError, check_float, check_number, say
 from ..separation import Separation
-from .attention import Visible, read, scores
+from .attention import read
 from .iteration import Iteration, settle
 from .rule import Rule
+from .visible import Visible, scores
 
 ONCE = Iteration()
 
@@ -50,8 +51,8 @@ def association(
     x ← Kᵀ∇F(βKx), `steps − 1` times;   output = Vᵀ∇F(βKx).
 
     With softmax and one step this is attention (Ramsauer et al. 2021, eq. 10), done by
-    `torch.nn.functional.scaled_dot_product_attention`. Memory does not hold all weights at once
-    for softmax without dropout; the other separations, and dropout, do.
+    `torch.nn.functional.scaled_dot_product_attention`; other separations read block by block.
+    Memory does not hold all weights at once, except with dropout.
 
     Args:
         state: x, `(*batch, m, dim)`.

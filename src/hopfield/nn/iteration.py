@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..dynamics import moved_within
-from ..errors import check_choice, check_integer, check_number
+from ..errors import check_choice, check_integer, check_number, traced
 
 Update = Callable[..., Tensor]
 """(x, *θ) → x', each state by itself; θ is all that it depends on besides."""
@@ -67,17 +67,6 @@ def settle(
     if mode == "implicit":
         settled = _FixedPoint.apply(update, iteration.steps, settled, *parameters)
     return settled, steps
-
-
-def traced() -> bool:
-    """Whether values cannot be looked at: under compile, export, vmap and their like."""
-    return torch.compiler.is_compiling() or transformed()
-
-
-def transformed() -> bool:
-    """Whether a transform of torch.func is at work, such as vmap or grad."""
-    # torch asks itself so, before it lets an autograd.Function run; there is no public name.
-    return torch._C._are_functorch_transforms_active()
 
 
 def _updated(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import DomainError, OptionError, ShapeError, check_choice, check_float, say
 from ..separation import Entmax, Separation, Softmax, Sparsemax
 from ..separation.base import broadcast, wide
-from ..separation.sparse import ALPHA_RANGE, tsallis_potential, tsallis_weights
+from ..separation.tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
 
 NAMES: dict[str, Callable[[], Separation]] = {
     "softmax": Softmax,

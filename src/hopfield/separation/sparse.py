@@ -22,9 +22,7 @@ from .base import (
     wide,
 )
 from .softmax import Softmax
-
-ALPHA_RANGE = (1.01, 10.0)
-"""α-entmax is computed for these α; below, exp(log t/(α−1)) loses its digits: use Softmax."""
+from .tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,67 +240,3 @@ class Candidates(Partial):
         queries = here.nonzero(as_tuple=True)[:-1]
         few = few.index_put((*queries, which), weights[here], accumulate=True)
         return rows.pull(few, places)
-
-
-def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """α-entmax(βs) over the last axis; α and β carry a trailing axis.
-
-    The threshold τ is found without gradients and then refined by two Newton steps that autograd
-    sees: each doubles the order to which τ's derivatives are right, so second ones are exact.
-    """
-    # Finite, or the slope at the largest score is ∞ − ∞.
-    sharp = ((alpha - 1) * beta).clamp_max(torch.finfo(scores.dtype).max)
-    z = sharp * (scores - scores.detach().amax(-1, keepdim=True))
-    z = z.clamp_min(-2.0)  # below −1 there is no weight; −∞ would make the gradients NaN
-    power = 1 / (alpha - 1)
-    with torch.no_grad():
-        tau = _threshold(z, power)
-    for _ in range(2):
-        weights, slope = _power(z - tau, power)
-        tau = tau + (weights.sum(-1, keepdim=True) - 1) / slope.sum(-1, keepdim=True)
-    weights, _ = _power(z - tau, power)
-    return weights / weights.sum(-1, keepdim=True)
-
-
-def _threshold(z: Tensor, power: Tensor) -> Tensor:
-    """τ in [−1, 0) with Σ [z − τ]₊^power = 1, where max z = 0; by bisection, for any α."""
-    low = torch.full_like(z[..., :1] + power, -1.0)
-    high = torch.zeros_like(low)
-    for _ in range(torch.finfo(z.dtype).bits):
-        middle = (low + high) / 2
-        above = _power(z - middle, power)[0].sum(-1, keepdim=True) >= 1
-        low = torch.where(above, middle, low)
-        high = torch.where(above, high, middle)
-    return low
-
-
-def _power(t: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
-    """[t]₊^power and its derivative by t, with finite gradients where t ≤ 0."""
-    inside = t > 0
-    safe = torch.where(inside, t, 1.0)
-    value = torch.where(inside, safe**power, 0.0)
-    slope = torch.where(inside, power * safe ** (power - 1), 0.0)
-    return value, slope
-
-
-def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -> Tensor:
-    """max_p p·s + β⁻¹(H_α(p) − H_α(1/count)); scores of patterns without weight may be left out.
-
-    Where β·range is so small that the entropies cancel, its second-order expansion at β = 0.
-    """
-    top = scores.detach().amax(-1, keepdim=True)
-    gap = scores - top
-    weights = tsallis_weights(scores, alpha, beta)
-    # A weight of 1 tallies nothing, as one of 0 does, where p^α has no second derivative.
-    safe = torch.where(weights > 0, weights, 1.0)
-    tallied = (safe - safe**alpha).sum(-1, keepdim=True)
-    uniform = 1 - float(count) ** (1 - alpha)
-    exact = (weights * gap).sum(-1, keepdim=True)
-    exact = exact + (tallied - uniform) / (alpha * (alpha - 1) * beta)
-    curvature = (beta * float(count) ** (alpha - 2)).clamp_max(torch.finfo(scores.dtype).max)
-    small = curvature * count * gap.abs().amax(-1, keepdim=True) < 1e-5
-    near = torch.where(small, gap, 0.0)  # no ∞·0 in the slopes of the series where it is not used
-    mean = near.mean(-1, keepdim=True)
-    series = mean + curvature / 2 * (near - mean).square().sum(-1, keepdim=True)
-    whole = small & (scores.shape[-1] == count)
-    return (top + torch.where(whole, series, exact)).squeeze(-1)

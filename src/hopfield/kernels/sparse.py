@@ -1,0 +1,132 @@
+"""Weights of sparsemax and 1.5-entmax, and what they hand back: rows that stay in the cache.
+
+Arrays are `(rows, n)`; r = 1 is sparsemax, r = 2 is 1.5-entmax, and nothing else is served.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .compiling import kernel, summing
+
+MOST_STEPS = 60
+"""More of Newton's steps than the search ever takes: it ends by itself."""
+
+
+@summing
+def _linear(t: Any, tau: Any) -> Any:
+    """Σ[t − τ]₊ and how many are above τ."""
+    zero = t[0] * 0
+    one, total, count = zero + 1, zero, zero
+    for i in range(len(t)):
+        x = t[i] - tau
+        total += max(x, zero)
+        count += one * (x > zero)
+    return total, count
+
+
+@summing
+def _square(t: Any, tau: Any) -> Any:
+    """Σ[t − τ]₊² and Σ[t − τ]₊."""
+    zero = t[0] * 0
+    total, slope = zero, zero
+    for i in range(len(t)):
+        x = max(t[i] - tau, zero)
+        total += x * x
+        slope += x
+    return total, slope
+
+
+@kernel
+def _threshold(t: Any, linear: bool) -> Any:
+    """τ with Σ[t − τ]₊^r = 1, where max t = 0; from τ = −1 all of Newton's steps are upwards."""
+    one = t[0] * 0 + 1
+    tau, eps = -one, np.finfo(t.dtype).eps
+    for _ in range(MOST_STEPS):
+        if linear:
+            total, slope = _linear(t, tau)
+            step = (total - one) / slope
+        else:
+            total, slope = _square(t, tau)
+            step = (total - np.sqrt(total)) / slope
+        tau += step
+        if not step > eps:
+            break
+    return tau
+
+
+@kernel
+def _fill(t: Any, tau: Any, linear: bool) -> None:
+    """[t − τ]₊^r over its sum."""
+    zero = t[0] * 0
+    total = _linear(t, tau)[0] if linear else _square(t, tau)[0]
+    share = (zero + 1) / total
+    if linear:
+        for i in range(len(t)):
+            t[i] = share * max(t[i] - tau, zero)
+    else:
+        for i in range(len(t)):
+            x = max(t[i] - tau, zero)
+            t[i] = share * (x * x)
+
+
+@kernel
+def weigh(
+    scores: Any, tops: Any, sharp: Any, linear: bool, weights: Any, first: int, last: int
+) -> None:
+    """Scores to weights.
+
+    Args:
+        scores: `(rows, n)`.
+        tops: the largest of each row, or NaN where there is one.
+        sharp: (α − 1)β, one for each row.
+        linear: whether r is 1.
+        weights: takes the answer.
+        first: the first row.
+        last: the one after the last.
+    """
+    for b in range(first, last):
+        row, own, top, factor = scores[b], weights[b], tops[b], sharp[b]
+        if not np.isfinite(top):  # as plain arithmetic would have it
+            own[:] = np.nan
+            continue
+        for i in range(len(row)):
+            own[i] = factor * (row[i] - top)
+        _fill(own, _threshold(own, linear), linear)
+
+
+@summing
+def _mean(weights: Any, above: Any, linear: bool) -> Any:
+    """(S·g)/ΣS for S = p^(2 − α)."""
+    zero = weights[0] * 0
+    one, total, size = zero + 1, zero, zero
+    for i in range(len(weights)):
+        scale = one * (weights[i] > zero) if linear else np.sqrt(weights[i])
+        total += scale * above[i]
+        size += scale
+    return total / size
+
+
+@kernel
+def pull_back(
+    weights: Any, above: Any, beta: Any, linear: bool, slopes: Any, first: int, last: int
+) -> None:
+    """The slopes by the scores, β S (g − (S·g)/ΣS).
+
+    Args:
+        weights: p, `(rows, n)`.
+        above: g, the slopes by the weights.
+        beta: β, one for each row.
+        linear: whether r is 1.
+        slopes: takes the answer; may be `above`.
+        first: the first row.
+        last: the one after the last.
+    """
+    for b in range(first, last):
+        p, g, own, sharp = weights[b], above[b], slopes[b], beta[b]
+        mean = _mean(p, g, linear)
+        zero = p[0] * 0
+        one = zero + 1
+        for i in range(len(p)):
+            scale = one * (p[i] > zero) if linear else np.sqrt(p[i])
+            own[i] = sharp * scale * (g[i] - mean)

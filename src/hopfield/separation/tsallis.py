@@ -1,0 +1,214 @@
+"""α-entmax: its weights, with exact derivatives of any order, and its potential."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import kernels
+from ..errors import traced
+
+ALPHA_RANGE = (1.01, 10.0)
+"""α-entmax is computed for these α; below, exp(log t/(α−1)) loses its digits: use Softmax."""
+
+BLOCK = 2**17
+"""Scores whose thresholds are sought at a time: few enough to stay in a processor's cache."""
+
+MOST_STEPS = 60
+"""More of Newton's steps than the search ever takes: it ends by itself."""
+
+KERNEL_SECONDS = 2e-9
+"""About what a kernel takes for a score."""
+
+
+def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """α-entmax(βs) over the last axis; α and β carry a trailing axis."""
+    rows = torch.broadcast_shapes(scores.shape[:-1], alpha.shape[:-1], beta.shape[:-1])
+    scores = scores.expand(*rows, scores.shape[-1])
+    weights: Tensor = _Weights.apply(scores, alpha.expand(*rows, 1), beta.expand(*rows, 1))
+    return weights
+
+
+class _Weights(torch.autograd.Function):
+    """p = [(α − 1)βs − τ]₊^r with r = 1/(α − 1) and τ such that Σp = 1.
+
+    With S = p^(2−α) where p > 0, and ḡ = g − (S·g)/ΣS for what comes from above,
+
+        ∂/∂s = βSḡ,    ∂/∂β = Σ Sḡs,    ∂/∂α = r(β Σ Sḡs − Σ ḡ p log p)
+
+    (Correia et al. 2019, appendix B, for the last). They are functions of p, so that derivatives
+    of any order follow.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+        """p."""
+        return _weights(scores, alpha, beta)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        """Keep the answer, and the scores where a number learns from them."""
+        scores, alpha, beta = inputs
+        learned = any(ctx.needs_input_grad[1:])
+        ctx.save_for_backward(output, scores if learned else None, alpha, beta)
+
+    @staticmethod
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
+        """The slopes by scores, α and β."""
+        weights, scores, alpha, beta = ctx.saved_tensors
+        if scores is None and not torch.is_grad_enabled() and _kernel(weights, alpha):
+            return _pulled_back(weights, above[0], alpha, beta), None, None
+        inside = weights > 0
+        safe = torch.where(inside, weights, 1.0)
+        scale = torch.where(inside, safe ** (2 - alpha), 0.0)
+        mean = (scale * above[0]).sum(-1, keepdim=True) / scale.sum(-1, keepdim=True)
+        centred = above[0] - mean
+        slope = scale * centred
+        if scores is None:
+            return beta * slope, None, None
+        gap = torch.where(inside, scores - scores.detach().amax(-1, keepdim=True), 0.0)
+        by_beta = (slope * gap).sum(-1, keepdim=True)
+        entropic = (centred * (safe * safe.log())).sum(-1, keepdim=True)
+        return beta * slope, (beta * by_beta - entropic) / (alpha - 1), by_beta
+
+
+def _kernel(scores: Tensor, alpha: Tensor) -> bool:
+    """Whether there is a kernel, and the call is large enough for it."""
+    if traced() or scores.dtype not in (torch.float32, torch.float64):
+        return False
+    if not kernels.large(scores.numel(), scores):
+        return False
+    lowest, highest = alpha.aminmax()
+    return bool(lowest == highest) and float(lowest) in (1.5, 2.0)
+
+
+def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """[(α − 1)β(s − max s) − τ]₊^r, summing to one."""
+    # Finite, or the largest score is 0·∞ of itself.
+    sharp = ((alpha - 1) * beta).clamp_max(torch.finfo(scores.dtype).max)
+    if _kernel(scores, alpha):
+        return _by_kernel(scores, sharp, alpha)
+    z = sharp * (scores - scores.amax(-1, keepdim=True))
+    z = z.clamp_min(-2.0)  # below −1 there is no weight
+    power = 1 / (alpha - 1)
+    if traced() or bool((power < 1).any()):
+        return _normalised(z - _bisected(z, power), power)
+    rows, powers = z.reshape(-1, z.shape[-1]), power.reshape(-1, 1)
+    found = torch.empty_like(rows)
+    size = max(1, BLOCK // z.shape[-1])
+    for start in range(0, len(rows), size):
+        block, exponent = rows[start : start + size], powers[start : start + size]
+        # A number is raised to much faster.
+        one = float(exponent[0]) if bool((exponent == exponent[0]).all()) else exponent
+        found[start : start + size] = _normalised(block - _threshold(block, one), one)
+    return found.reshape(z.shape)
+
+
+def _by_kernel(scores: Tensor, sharp: Tensor, alpha: Tensor) -> Tensor:
+    """The same where there is a kernel."""
+    from ..kernels import sparse
+
+    found = torch.empty_like(scores, memory_format=torch.contiguous_format)
+    given, weights, linear = _rows(scores.contiguous()), _rows(found), _linear(alpha)
+    tops, each = _column(scores.amax(-1)), _column(sharp)
+    kernels.in_parts(
+        len(given),
+        given.size * KERNEL_SECONDS,
+        lambda first, last: sparse.weigh(given, tops, each, linear, weights, first, last),
+    )
+    return found
+
+
+def _pulled_back(weights: Tensor, above: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """βSḡ where there is a kernel."""
+    from ..kernels import sparse
+
+    found = torch.empty_like(weights, memory_format=torch.contiguous_format)
+    given, asked, slopes = _rows(weights.contiguous()), _rows(above.contiguous()), _rows(found)
+    each, linear = _column(beta), _linear(alpha)
+    kernels.in_parts(
+        len(given),
+        given.size * KERNEL_SECONDS,
+        lambda first, last: sparse.pull_back(given, asked, each, linear, slopes, first, last),
+    )
+    return found
+
+
+def _rows(tensor: Tensor) -> Any:
+    return tensor.detach().view(-1, tensor.shape[-1]).numpy()
+
+
+def _column(tensor: Tensor) -> Any:
+    return tensor.detach().reshape(-1).numpy()
+
+
+def _linear(alpha: Tensor) -> bool:
+    return float(alpha.reshape(-1)[0]) == 2.0
+
+
+def _normalised(t: Tensor, power: Tensor | float) -> Tensor:
+    """[t]₊^power over its sum."""
+    weights = t.clamp_min(0) ** power
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def _threshold(z: Tensor, power: Tensor | float) -> Tensor:
+    """τ in [−1, 0) with Σ [z − τ]₊^power = 1, for powers ≥ 1.
+
+    The power-norm of [z − τ]₊ is convex in τ and close to a line, so that Newton's steps from
+    τ = −1, where it is at least 1, come from one side and are few whatever the power.
+    """
+    tau = torch.full_like(z[..., :1], -1.0)
+    for _ in range(MOST_STEPS):
+        t = (z - tau).clamp_min_(0)
+        lower = _lowered(t, power)
+        slope, total = lower.sum(-1, keepdim=True), torch.linalg.vecdot(lower, t)[..., None]
+        step = (total - total ** (1 - 1 / power)) / slope
+        tau = tau + step
+        if not bool((step > torch.finfo(z.dtype).eps).any()):
+            break
+    return tau
+
+
+def _lowered(t: Tensor, power: Tensor | float) -> Tensor:
+    """t^(power − 1), but 0 at t = 0, also for power 1."""
+    if isinstance(power, float):
+        return t ** (power - 1) if power > 1 else (t > 0).to(t.dtype)
+    return torch.where(t > 0, t ** (power - 1), 0.0)
+
+
+def _bisected(z: Tensor, power: Tensor) -> Tensor:
+    """τ for any power, and without a look at what is found."""
+    low = torch.full_like(z[..., :1] + power, -1.0)
+    high = torch.zeros_like(low)
+    for _ in range(torch.finfo(z.dtype).bits):
+        middle = (low + high) / 2
+        above = ((z - middle).clamp_min(0) ** power).sum(-1, keepdim=True) >= 1
+        low = torch.where(above, middle, low)
+        high = torch.where(above, high, middle)
+    return low
+
+
+def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -> Tensor:
+    """max_p p·s + β⁻¹(H_α(p) − H_α(1/count)); scores of patterns without weight may be left out.
+
+    Where β·range is so small that the entropies cancel, its second-order expansion at β = 0.
+    """
+    top = scores.detach().amax(-1, keepdim=True)
+    gap = scores - top
+    weights = tsallis_weights(scores, alpha, beta)
+    # A weight of 1 tallies nothing, as one of 0 does, where p^α has no second derivative.
+    safe = torch.where(weights > 0, weights, 1.0)
+    tallied = (safe - safe**alpha).sum(-1, keepdim=True)
+    uniform = 1 - float(count) ** (1 - alpha)
+    exact = (weights * gap).sum(-1, keepdim=True)
+    exact = exact + (tallied - uniform) / (alpha * (alpha - 1) * beta)
+    curvature = (beta * float(count) ** (alpha - 2)).clamp_max(torch.finfo(scores.dtype).max)
+    small = curvature * count * gap.abs().amax(-1, keepdim=True) < 1e-5
+    near = torch.where(small, gap, 0.0)  # no ∞·0 in the slopes of the series where it is not used
+    mean = near.mean(-1, keepdim=True)
+    series = mean + curvature / 2 * (near - mean).square().sum(-1, keepdim=True)
+    whole = small & (scores.shape[-1] == count)
+    return (top + torch.where(whole, series, exact)).squeeze(-1)
