@@ -1,5 +1,6 @@
 """Building blocks: known answers, a memory of one's own, and what is refused."""
 
+import json
 import math
 from functools import partial
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 import hopfield
-from hopfield import corruption, metrics, synthetic, theory
+from hopfield import corruption, metrics, similarity, synthetic, theory
 from hopfield.errors import HopfieldError, InputTypeError, OptionError
 from hopfield.experiments import (
     Capacity,
@@ -177,6 +178,27 @@ def test_the_plane_holds_its_patterns_and_ways_go_downhill():
         plane(Plane(n=2), sharp)
 
 
+def test_of_signs_the_plane_is_a_square_with_patterns_and_inverses_at_its_corners():
+    found = plane(Plane(100, 4, grid=11, starts=8, steps=5), HEBB)
+    rows = synthetic.random_binary(4, 100, generator=attractors.generator(0, 4))
+    memory = hopfield.ClassicalHopfield()
+    memory.store(rows)
+    corners = memory.energy(torch.stack([rows[0], rows[1], -rows[1], -rows[0]]))
+    energy, places = torch.tensor(found["energy"]), torch.tensor(found["places"])
+    seen = torch.stack([energy[0, 0], energy[0, -1], energy[-1, 0], energy[-1, -1]])
+    torch.testing.assert_close(seen, corners, rtol=1e-5, atol=1e-5)
+    assert places[:2].tolist() == [[0, 0], [1, 0]] and len(places) == 4
+    ways = torch.tensor(found["ways"])
+    assert ways.shape == (8, 6, 2) and 0 <= ways.min() and ways.max() <= 1
+    near = torch.cdist(ways[:, -1], torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]])).amin(1)
+    assert near.min() == 0 and (ways[:, -1] == ways[:, -2]).all(), "they settle"
+    between = Setup("between", partial(hopfield.ModernHopfield, 0.0))
+    ends = torch.tensor(plane(Plane(100, 4, grid=3, steps=1), between)["ways"])[:, -1]
+    assert (ends > 0.2).all() and (ends < 0.8).all(), "the mean lies inside the square"
+    with pytest.raises(HopfieldError, match="n must be at least 2"):
+        plane(Plane(n=1), HEBB)
+
+
 def test_the_way_between_patterns_has_a_barrier():
     found = way(Way(100, 3, points=21), HEBB)
     assert (found["position"][0], found["position"][-1]) == (0, 1)
@@ -190,11 +212,36 @@ def test_speed_is_positive_and_the_best_is_the_least():
     assert 0 < found["best"] <= found["median"]
 
 
-@pytest.mark.parametrize(
-    ("block", "config"),
-    [(recall, Recall(60, 10, draws=2)), (capacity, Capacity(60, draws=1, most=20)),
-     (census, Census(60, 4, starts=20, draws=2)), (way, Way(60)), (speed, Speed(60, repeats=1))],
-)  # fmt: skip
+SMALL = [
+    (recall, Recall(60, 10, draws=2)), (capacity, Capacity(60, draws=1, most=20)),
+    (census, Census(60, 4, starts=20, draws=2)), (way, Way(60)), (speed, Speed(60, repeats=1)),
+    (plane, Plane(60, grid=5, starts=3, steps=2)),
+]  # fmt: skip
+SIGNS = [
+    *(partial(hopfield.ClassicalHopfield, rule)
+      for rule in ("hebbian", "storkey", "pseudo_inverse", "covariance")),
+    partial(hopfield.ClassicalHopfield, schedule="synchronous"), hopfield.DenseHopfield,
+    partial(hopfield.DenseHopfield, separation=hopfield.separation.Polynomial(3)),
+]  # fmt: skip
+VECTORS = [
+    *(partial(hopfield.ModernHopfield, 4.0, similarity=name) for name in similarity.SIMILARITIES),
+    partial(hopfield.ModernHopfield, separation=hopfield.separation.Entmax(1.5, 4.0)),
+    partial(hopfield.ModernHopfield, separation=hopfield.separation.TopK(3, 4.0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("block", "config"), SMALL)
+def test_every_block_takes_every_memory(block, config):
+    setups = [Setup("signs", make) for make in SIGNS]
+    setups += [Setup("vectors", make, synthetic.unit_sphere, corruption.gaussian_noise)
+               for make in VECTORS]  # fmt: skip
+    for setup in setups:
+        line = block(config, setup)
+        assert line["experiment"] == block.__name__ and line["memory"] == setup.facts()["memory"]
+        json.dumps(line, allow_nan=False)
+
+
+@pytest.mark.parametrize(("block", "config"), SMALL)
 def test_a_memory_of_ones_own_will_do(block, config):
     line = block(config, OWN)
     assert line["case"] == "nearest" and line["memory"] == "Nearest"
@@ -202,6 +249,22 @@ def test_a_memory_of_ones_own_will_do(block, config):
         assert line["recalled"] == 1
     if block is capacity:
         assert line["n"] == 20
+
+
+def test_scans_give_a_memory_of_ones_own_what_they_vary():
+    given = []
+
+    class Weighed(Nearest):
+        def __init__(self, **options):
+            given.append(options)
+
+        def weights(self, state):
+            return torch.softmax(50 * state @ self.rows.T, dim=-1)
+
+    own = Setup("weighed", Weighed, synthetic.unit_sphere, corruption.gaussian_noise)
+    assert metastable(Metastable(draws=1, damage=0.0, beta=3.0), own)["k"] == 1
+    assert thermal(Thermal(60, 4, 0.2, 4, 1), Setup("own", Weighed))["overlap"] == 1
+    assert given == [{"beta": 3.0}, {"temperature": 0.2}]
 
 
 def test_a_memory_that_lacks_a_method_is_refused():

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hopfield import plots
-from hopfield.errors import DataError, MissingExtraError
+from hopfield.errors import DataError, MissingExtraError, OptionError
 
 IMAGES = [[0, 128, 255, 64, 0, 255]] * 2
 BARS = [("one", 1.0, 0.2), ("none", 0.0, 0.2)]
@@ -175,7 +175,7 @@ SWEPT = [
 
 def test_a_sheet_draws_what_was_swept():
     (ax,) = plots.sheet(SWEPT).axes
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("patterns n", "recalled")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("patterns n", "share recalled")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
     (bars,) = [c.get_segments() for c in ax.collections[:1]]
     assert bars[0][1][1] - bars[0][0][1] == pytest.approx(2 * 0.2 / 2)  # ± sd/√4
@@ -201,6 +201,89 @@ def test_a_sheet_draws_records_that_are_pictures_and_figures_that_records_bring(
     figure = {"experiment": "figure", "result": "r", "name": "f", "x": "x", "y": "y", "log": ""}
     (ax,) = plots.sheet([figure, series, *SWEPT]).axes
     assert ax.get_xlabel() == "x"
+
+
+GRID = [
+    {"experiment": "recall", "case": case, "n": n, "units": 100, "load": n / 100, "damage": damage,
+     "seed": seed, "recalled": (n + damage) / 10, "recalled_sd": 0.2, "samples": 4}
+    for case in ("a", "b") for n in (1, 2, 3, 4) for damage in (0.1, 0.2, 0.3, 0.4)
+    for seed in (0, 1)
+]  # fmt: skip
+ONE = [line for line in GRID if line["case"] == "a"]
+
+
+def test_curves_of_two_swept_fields_are_one_a_value():
+    few = [line for line in GRID if line["damage"] < 0.3]
+    ax = plots.curves(few, theory=[("theory, a, damage = 0.1", [1, 4], [0.2, 0.5])])
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["theory, a, damage = 0.1", "a, damage = 0.1", "a, damage = 0.2",
+                     "b, damage = 0.1", "b, damage = 0.2"]  # fmt: skip
+    first, theory = ax.lines[0], next(line for line in ax.lines if line.get_linestyle() == "-")
+    assert list(first.get_ydata()) == pytest.approx([0.11, 0.21, 0.31, 0.41])
+    assert first.get_color() == theory.get_color()
+
+
+def test_curves_are_drawn_over_the_field_and_the_result_asked_for():
+    lines = [{**line, "accuracy": 1.0, "accuracy_sd": 0.0} for line in SWEPT]
+    ax = plots.curves(lines, x="n", y="accuracy")
+    assert ax.get_ylabel() == "share of entries right" and set(ax.lines[0].get_ydata()) == {1.0}
+    assert plots.curves(ONE, x="load").get_xlabel() == "load n/N"
+    with pytest.raises(OptionError, match="x must be one of"):
+        plots.curves(SWEPT, x="m")
+    with pytest.raises(OptionError, match="y must be one of"):
+        plots.curves(SWEPT, y="recall")
+
+
+def test_curves_need_something_swept_in_one_experiment():
+    with pytest.raises(DataError, match="a swept field, but hold none"):
+        plots.curves(SWEPT[:1])
+    with pytest.raises(DataError, match="at least one"):
+        plots.curves([])
+    with pytest.raises(DataError, match="capacity, recall"):
+        plots.curves([*SWEPT, {"experiment": "capacity"}])
+
+
+def test_a_table_is_what_a_phase_diagram_takes():
+    columns, rows, means, labels = plots.table(ONE, x="damage", y="n")
+    assert (columns, rows) == ([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4])
+    assert means[2][1] == pytest.approx(0.32) and labels == ("damage", "patterns n",
+                                                             "share recalled")  # fmt: skip
+    ax = plots.phases(*plots.table(ONE))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("patterns n", "damage")
+    with pytest.raises(DataError, match=r"2 are missing, such as n=1, damage=0\.4"):
+        plots.table([line for line in ONE if (line["n"], line["damage"]) not in
+                     {(1, 0.4), (2, 0.4)}])  # fmt: skip
+    with pytest.raises(DataError, match="two swept fields, but hold n"):
+        plots.table(SWEPT)
+
+
+def test_a_sheet_draws_two_swept_fields_as_phase_diagrams_where_both_have_many_values():
+    labels = [ax.get_ylabel() for ax in plots.sheet(GRID).axes]
+    assert labels.count("damage") == labels.count("share recalled") == 2  # and their colour bars
+    few = [line for line in GRID if line["damage"] < 0.4]
+    (ax,) = plots.sheet(few).axes
+    assert len(ax.get_legend().get_texts()) == 6
+
+
+def test_a_sheet_compares_cases_as_bars_and_times_on_a_logarithmic_scale():
+    (ax,) = plots.sheet([{**line, "n": 5} for line in SWEPT]).axes
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
+    times = [{"experiment": "speed", "case": case, "n": 5, "best": best, "seed": 0}
+             for case, best in (("a", 3.0), ("b", 70.0))]  # fmt: skip
+    (ax,) = plots.sheet(times).axes
+    assert ax.get_xscale() == "log" and ax.get_xlabel() == "time (ms)"
+
+
+def test_a_sheet_draws_all_kinds_of_a_census():
+    kinds = {"stored": 0.5, "inverse": 0.2, "mixture": 0.2, "spurious": 0.1}
+    line = {"experiment": "census", "case": "a", "n": 5, "seed": 0, "samples": 4,
+            **kinds, **{f"{kind}_sd": 0.1 for kind in kinds}}  # fmt: skip
+    (ax,) = plots.sheet([line]).axes
+    assert [text.get_text() for text in ax.get_yticklabels()] == [f"a: {kind}" for kind in kinds]
+    (ax,) = plots.sheet([line, line | {"n": 9}]).axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        f"a: {kind}" for kind in kinds
+    ]
 
 
 def test_nothing_to_draw_is_said():

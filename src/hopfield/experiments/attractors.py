@@ -3,7 +3,9 @@
 Each takes a frozen config and a `Setup`, and returns one flat record.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -66,11 +68,11 @@ class Census:
 
 @dataclass(frozen=True)
 class Plane:
-    """Energies on the plane through three stored patterns, and trajectories seen on it.
+    """Energies on a plane through stored patterns, and trajectories seen on it.
 
     Args:
         units: N.
-        n: patterns stored, at least 3.
+        n: patterns stored, at least 3; of ±1, 2.
         grid: energies along each side.
         starts: trajectories, from random points of the plane.
         steps: length of each.
@@ -186,34 +188,80 @@ def _mixtures(rows: Tensor, alike: Tensor, count: int) -> Tensor:
 
 
 def plane(config: Plane, setup: Setup) -> Record:
-    """Energies on the plane through three stored patterns, and trajectories projected on it.
+    """Energies on a plane through stored patterns, and trajectories projected on it.
+
+    Of continuous patterns it is the plane through three. Of ±1 there is none, but a square: along x
+    the units in which patterns 1 and 2 differ are turned, from 1 to 2, along y all others, each in
+    random order; its corners are both patterns and their inverses.
 
     Results: `x`, `y` (coordinates of the grid), `energy` (rows of the grid, one a y), `places` (of
-    the patterns) and `ways` (of each start, its places). Not for ±1 memories: between ±1 states
-    there is no plane.
+    the patterns), `ways` (of each start, its places), and `labels` of both axes.
     """
-    if config.n < 3:
-        raise DomainError(f"n must be at least 3, to span a plane, but is {config.n}.")
     source = generator(config.seed, config.n)
-    rows = setup.patterns(config.n, config.units, generator=source).double()
-    memory = setup.filled(rows)
-    origin = rows[:3].mean(dim=0)
-    frame = torch.linalg.qr((rows[1:3] - rows[0]).T).Q.T
-    corners = (rows[:3] - origin) @ frame.T
-    reach = 1.5 * corners.abs().amax()
-    axis = torch.linspace(-1, 1, config.grid, dtype=torch.float64) * reach
-    points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)
-    energy = memory.energy(origin + points.flatten(0, 1) @ frame).reshape(len(axis), -1)
-    begin = (2 * torch.rand(config.starts, 2, generator=source, dtype=torch.float64) - 1) * reach
-    states = [origin + begin @ frame]
+    rows = setup.patterns(config.n, config.units, generator=source)
+    view = (_square if is_binary(rows) else _flat)(config, rows, source)
+    memory = setup.filled(rows if is_binary(rows) else rows.double())
+    energy = memory.energy(view.states).reshape(len(view.axis), -1)
+    ways = [view.starts]
     for _ in range(config.steps):
-        states.append(step(memory, states[-1], source))
-    ways = (torch.stack(states, dim=1) - origin) @ frame.T
+        ways.append(step(memory, ways[-1], source))
     return measured(
         "plane", config, setup,
-        x=_short(axis), y=_short(axis), energy=_short(energy),
-        places=_short((rows - origin) @ frame.T), ways=_short(ways),
+        x=_short(view.axis), y=_short(view.axis), energy=_short(energy), labels=view.labels,
+        places=_short(view.places(rows)), ways=_short(view.places(torch.stack(ways, dim=1))),
     )  # fmt: skip
+
+
+class View(NamedTuple):
+    """What of a space is seen: states of a grid, rows along x, and where any state lies."""
+
+    axis: Tensor
+    states: Tensor
+    starts: Tensor
+    places: Callable[[Tensor], Tensor]
+    labels: tuple[str, str]
+
+
+def _flat(config: Plane, given: Tensor, source: torch.Generator) -> View:
+    """The plane through three patterns."""
+    if config.n < 3:
+        raise DomainError(f"n must be at least 3, to span a plane, but is {config.n}.")
+    rows = given.double()
+    origin = rows[:3].mean(dim=0)
+    frame = torch.linalg.qr((rows[1:3] - rows[0]).T).Q.T
+    reach = 1.5 * ((rows[:3] - origin) @ frame.T).abs().amax()
+    axis = torch.linspace(-1, 1, config.grid, dtype=torch.float64) * reach
+    points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)
+    begin = (2 * torch.rand(config.starts, 2, generator=source, dtype=torch.float64) - 1) * reach
+    return View(
+        axis, origin + points.flatten(0, 1) @ frame, origin + begin @ frame,
+        lambda states: (states.double() - origin) @ frame.T,
+        ("along patterns 1 to 2", "across, in the plane of pattern 3"),
+    )  # fmt: skip
+
+
+def _square(config: Plane, rows: Tensor, source: torch.Generator) -> View:
+    """States of ±1 between two patterns and their inverses."""
+    if config.n < 2:
+        raise DomainError(f"n must be at least 2, to lie between two patterns, but is {config.n}.")
+    parts = [(rows[0] != rows[1]).nonzero()[:, 0], (rows[0] == rows[1]).nonzero()[:, 0]]
+    orders = [part[torch.randperm(len(part), generator=source)] for part in parts]
+    axis = torch.linspace(0, 1, config.grid, dtype=torch.float64)
+    counts = [(axis * len(part)).round().int().tolist() for part in parts]
+    states = rows[0].repeat(config.grid, config.grid, 1)
+    for i in range(config.grid):
+        states[:, i, orders[0][: counts[0][i]]] *= -1
+        states[i, :, orders[1][: counts[1][i]]] *= -1
+    flat = states.flatten(0, 1)
+    starts = flat[torch.randint(len(flat), (config.starts,), generator=source)]
+
+    def places(seen: Tensor) -> Tensor:
+        turned = (1 - (seen * rows[0]).double()) / 2  # between, too, for a memory that goes there
+        shares = [turned[..., part].sum(-1) / max(1, len(part)) for part in parts]
+        return torch.stack(shares, dim=-1)
+
+    labels = ("share turned where 1 and 2 differ", "share turned elsewhere")
+    return View(axis, flat, starts, places, labels)
 
 
 def way(config: Way, setup: Setup) -> Record:

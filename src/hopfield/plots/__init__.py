@@ -24,6 +24,7 @@ from .charts import (
 )
 from .fields import couplings, landscape, phases, recovered, weights
 from .files import sheet
+from .sweeps import curves, table
 from .theory import comparison
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "WIDTH",
     "comparison",
     "couplings",
+    "curves",
     "durations",
     "energies",
     "figure",
@@ -48,5 +50,6 @@ __all__ = [
     "rates",
     "recovered",
     "sheet",
+    "table",
     "weights",
 ]

@@ -16,10 +16,11 @@ Grid = Sequence[Sequence[float]]
 
 
 def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
-    """Energies on the plane through three patterns, with the ways of some states.
+    """Energies on a plane through patterns, with the ways of some states.
 
     Args:
-        line: a record of `plane`: `x`, `y`, `energy`, `places`, `ways`.
+        line: a record of `plane`, or these arrays: `x`, `y` (of the grid), `energy` (one row a y),
+            `places` (of patterns), `ways` (of each state, its places), `labels` (of both axes).
         ax: axes to draw on.
     """
     ax = axes(ax, height=3.4)
@@ -28,12 +29,14 @@ def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
         ax.plot(way[:, 0], way[:, 1], color="white", lw=1.2, marker=".", ms=4,
                 label="states" if i == 0 else None)  # fmt: skip
     places = np.asarray(line["places"], dtype=float)
-    ax.plot(places[:, 0], places[:, 1], "D", color=RED, mec="white", ms=8, label="patterns", ls="")
+    ax.plot(places[:, 0], places[:, 1], "D", color=RED, mec="white", ms=8, label="patterns", ls="",
+            clip_on=False, zorder=3)  # fmt: skip
     ax.figure.colorbar(filled, ax=ax, label="energy E", shrink=0.85)
     ax.set_xlim(min(line["x"]), max(line["x"]))
     ax.set_ylim(min(line["y"]), max(line["y"]))
     ax.set_aspect("equal")
-    ax.set_xlabel("along the plane")
+    for name, label in zip("xy", line.get("labels", ("x", "y")), strict=True):
+        ax.set(**{f"{name}label": label})
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=True, facecolor="0.55",
               fontsize=9, borderaxespad=0.1)  # fmt: skip
     return ax

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import fmean, stdev
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from .charts import WIDTH, energies, figure
-from .fields import landscape, recovered
+from .charts import WIDTH, durations, energies, figure, rates
+from .fields import landscape, phases, recovered
+from .sweeps import VALUES, curves, spread, standing, swept, table
 from .theory import comparison
 
 if TYPE_CHECKING:
@@ -15,30 +16,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Record = dict[str, Any]
-Panel = Callable[["Axes"], Any]
+Panel = tuple[str, Callable[["Axes"], Any]]
+"""What a panel is called, and what draws it."""
 
-AXES = {"n": "patterns n", "units": "units N", "damage": "damage",
-        "temperature": "temperature T", "beta": "β", "case_beta": "β", "alpha": "α",
-        "degree": "degree d", "dim": "dimension d", "queries": "queries"}  # fmt: skip
-"""Fields that are swept, and how an axis names them."""
-SHOWN = {"recall": "recalled", "capacity": "n", "thermal": "overlap", "metastable": "k",
-         "census": "stored", "speed": "best"}  # fmt: skip
-"""The result that stands for an experiment; of others, the first that has a deviation."""
-VALUES = {"recalled": "recalled", "n": "capacity n", "overlap": "overlap m", "stored":
-          "stored, of all ends", "k": "k, weights that sum to .9", "best": "milliseconds",
-          "accuracy": "entries right", "exact": "exact", "right": "right pattern"}  # fmt: skip
+KINDS = ("stored", "inverse", "mixture", "spurious")
+"""Results of a census, which are drawn together."""
 COLUMNS = 3
 """Panels beside each other."""
 HEIGHT = 3.4
 MOST_CASES = 6
-"""Curves in one panel."""
+"""Curves in one panel; landscapes and phase diagrams of one experiment."""
+GRID = 4
+"""From so many settings of each of two fields on, a phase diagram says more than curves."""
 
 
 def sheet(lines: Sequence[Record]) -> "Figure":
     """Every figure that records can show, on one sheet.
 
     Records of `hopfield reproduce` bring their figures along; of other experiments those that
-    were swept are drawn as curves, landscapes, ways, energies and images as what they are.
+    were swept are drawn as curves, or over two fields as phase diagrams, those of several cases
+    as bars, landscapes, ways, energies and images as what they are.
 
     Raises:
         DataError: where there is nothing to draw.
@@ -60,19 +57,19 @@ def sheet(lines: Sequence[Record]) -> "Figure":
     return whole
 
 
-def _panels(lines: Sequence[Record]) -> list[tuple[str, Panel]]:
+def _panels(lines: Sequence[Record]) -> list[Panel]:
     """Titles and drawings."""
     brought = [line for line in lines if line["experiment"] == "figure"]
     if brought:
         return [(each["result"], _brought(each, lines)) for each in brought]
-    panels: list[tuple[str, Panel]] = []
+    panels: list[Panel] = []
     for name in dict.fromkeys(line["experiment"] for line in lines):
         mine = [line for line in lines if line["experiment"] == name]
-        panels += [(name, draw) for draw in (_special(mine) or _curves(name, mine))]
+        panels += _special(name, mine) or _measured(name, mine)
     return panels
 
 
-def _brought(each: Record, lines: Sequence[Record]) -> Panel:
+def _brought(each: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
     """A figure that the records describe themselves."""
     series = [
         line for line in lines
@@ -82,53 +79,62 @@ def _brought(each: Record, lines: Sequence[Record]) -> Panel:
     return lambda ax: comparison(series, (each["x"], each["y"]), ax, log=each["log"])
 
 
-def _special(mine: Sequence[Record]) -> list[Panel]:
-    """Records that are pictures themselves; the first of each kind."""
+def _special(name: str, mine: Sequence[Record]) -> list[Panel]:
+    """Records that are pictures themselves."""
     first = mine[0]
     if "ways" in first:
-        return [lambda ax: landscape(first, ax)]
+        shown = mine[:MOST_CASES]
+        return [(f"{name}: {line.get('case')}", partial(landscape, line)) for line in shown]
     if "position" in first:
         series = [
             {"name": line["case"], "kind": "measured", "error": None,
              "x": line["position"], "y": line["energy"]}
             for line in mine[:MOST_CASES]
         ]  # fmt: skip
-        return [lambda ax: comparison(series, ("way from pattern 1 to 2", "energy E"), ax)]
+        return [(name, lambda ax: comparison(series, ("way from pattern 1 to 2", "energy E"), ax))]
     if "traces" in first:
-        return [lambda ax: energies(first["traces"], ax)]
+        return [(name, lambda ax: energies(first["traces"], ax))]
     if {"original", "cue", "retrieved", "known", "shape"} <= first.keys():
-        return [lambda ax: recovered(first["original"], first["cue"], first["retrieved"],
-                                     first["shape"], known=first["known"], ax=ax)]  # fmt: skip
+        return [(name, lambda ax: recovered(first["original"], first["cue"], first["retrieved"],
+                                            first["shape"], known=first["known"],
+                                            ax=ax))]  # fmt: skip
     return []
 
 
-def _curves(name: str, mine: Sequence[Record]) -> list[Panel]:
-    """One panel of curves, where a field was swept; else none."""
-    y = SHOWN.get(name) or next((key for key in mine[0] if f"{key}_sd" in mine[0]), None)
-    swept = [(len({line.get(key) for line in mine}), key) for key in AXES
-             if key != y and isinstance(mine[0].get(key), (int, float))]  # fmt: skip
-    count, x = max(swept, key=lambda pair: pair[0], default=(0, ""))
-    if y is None or count < 2:
+def _measured(name: str, mine: Sequence[Record]) -> list[Panel]:
+    """Phase diagrams, curves or bars of one experiment; none where there is no result."""
+    if name == "census":
+        mine = [
+            {**line, "experiment": "kinds", "case": f"{line['case']}: {kind}",
+             "share": line[kind], "share_sd": line[f"{kind}_sd"]}
+            for line in mine for kind in KINDS
+        ]  # fmt: skip
+    result = "share" if name == "census" else standing(mine)
+    if result is None:
         return []
-    cases = list(dict.fromkeys(str(line.get("case")) for line in mine))[:MOST_CASES]
-    series = [_curve(case, [line for line in mine if str(line.get("case")) == case], x, y)
-              for case in cases]  # fmt: skip
-    values = [value for each in series for value in each["x"]]
-    wide = min(values) > 0 and max(values) / min(values) > 50
-    return [lambda ax: comparison(series, (AXES[x], VALUES.get(y, y)), ax, log="x" if wide else "")]
+    cases = list(dict.fromkeys(str(line.get("case")) for line in mine))
+    shown = cases[: MOST_CASES * (len(KINDS) if name == "census" else 1)]
+    kept = [line for line in mine if str(line.get("case")) in shown]
+    fields = swept(kept, result)
+    if not fields:
+        return [(name, _bars(kept, shown, result))] if len(shown) > 1 else []
+    most = [len({line[field] for line in kept}) for field in fields]
+    if len(fields) == 2 and min(most) >= GRID:
+        return [(f"{name}: {case}", _diagram([line for line in kept if line["case"] == case],
+                                             result)) for case in shown]  # fmt: skip
+    return [(name, lambda ax: curves(kept, ax, y=result))]
 
 
-def _curve(case: str, mine: Sequence[Record], x: str, y: str) -> Record:
-    """Means by x: standard errors from the records' deviations, or from several records."""
-    places = sorted({line[x] for line in mine if line.get(x) is not None})
-    means, errors = [], []
-    for place in places:
-        there = [line for line in mine if line[x] == place]
-        found = [float(line[y]) for line in there]
-        means.append(fmean(found))
-        if len(there) > 1:
-            errors.append(stdev(found) / math.sqrt(len(found)))
-        else:
-            line = there[0]
-            errors.append(line.get(f"{y}_sd", 0.0) / math.sqrt(line.get("samples", 1)))
-    return {"name": case, "kind": "measured", "x": places, "y": means, "error": errors}
+def _diagram(mine: Sequence[Record], result: str) -> Callable[["Axes"], Any]:
+    return lambda ax: phases(*table(mine, value=result), ax)
+
+
+def _bars(mine: Sequence[Record], cases: Sequence[str], result: str) -> Callable[["Axes"], Any]:
+    """One bar, or point, a case."""
+    found = [spread([line for line in mine if str(line["case"]) == case], result) for case in cases]
+    label = VALUES.get(result, result)
+    if all(0 <= mean <= 1 for mean, _ in found):
+        bars = [(case, mean, error) for case, (mean, error) in zip(cases, found, strict=True)]
+        return lambda ax: rates(bars, label, ax)
+    points = [(case, mean) for case, (mean, _) in zip(cases, found, strict=True)]
+    return lambda ax: durations(points, label, ax)

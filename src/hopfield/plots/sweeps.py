@@ -1,0 +1,185 @@
+"""Records of a sweep as curves, and as the table that a phase diagram is drawn from."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError, check_choice
+from .theory import comparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Record = Mapping[str, Any]
+
+AXES = {"n": "patterns n", "load": "load n/N", "units": "units N", "damage": "damage",
+        "temperature": "temperature T", "beta": "inverse temperature β",
+        "case_beta": "inverse temperature β", "alpha": "α", "degree": "degree d",
+        "dim": "dimension d", "queries": "queries"}  # fmt: skip
+"""Fields that can be swept, and how an axis names them."""
+SYMBOLS = {"units": "N", "temperature": "T", "beta": "β", "case_beta": "β", "alpha": "α",
+           "degree": "d", "dim": "d"}  # fmt: skip
+DERIVED = ("load",)
+"""What follows from other fields, and is drawn over only where asked for."""
+SHOWN = {"recall": "recalled", "capacity": "n", "thermal": "overlap", "metastable": "k",
+         "census": "stored", "speed": "best"}  # fmt: skip
+"""The result that stands for an experiment; of others, the first that has a deviation."""
+VALUES = {"recalled": "share recalled", "n": "capacity n", "overlap": "overlap m", "stored":
+          "share of ends: stored", "k": "k, weights that sum to .9", "best": "time (ms)",
+          "median": "time (ms)", "accuracy": "share of entries right",
+          "exact": "share exact", "right": "share with the right pattern"}  # fmt: skip
+WIDE = 50
+"""From this ratio of the largest place to the smallest on, an axis is logarithmic."""
+
+
+def curves(
+    records: Sequence[Record],
+    ax: "Axes | None" = None,
+    *,
+    x: str = "",
+    y: str = "",
+    theory: Sequence[tuple[str, Sequence[float], Sequence[float]]] = (),
+) -> "Axes":
+    """What was swept as curves with standard errors, one a case, and theory beside them.
+
+    A second swept field makes a curve for each of its values; several seeds make one point.
+
+    Args:
+        records: of one experiment, such as `run` returns them.
+        ax: axes to draw on.
+        x: the field to draw over; "" is the one with most values.
+        y: the result to draw; "" is the one that stands for the experiment.
+        theory: (name, x, y) of each line to draw beside; where its name contains that of a case,
+            it has the colour of the case.
+
+    Raises:
+        DataError: where no field was swept.
+        OptionError: for a field that the records do not have.
+    """
+    result = _result(records, y)
+    fields = swept(records, result)
+    place = check_choice("x", x, _numbers(records)) if x else _first(fields)
+    others = [name for name in fields if name != place and place not in DERIVED]
+    series = [_curve(name, mine, place, result) for name, mine in _cases(records, others).items()]
+    lines = [{"name": name, "kind": "theory", "error": None, "x": list(at), "y": list(values)}
+             for name, at, values in theory]  # fmt: skip
+    values = [value for each in series for value in each["x"]]
+    log = "x" if min(values) > 0 and max(values) / min(values) > WIDE else ""
+    return comparison([*series, *lines], (AXES.get(place, place), VALUES.get(result, result)), ax,
+                      log=log)  # fmt: skip
+
+
+def table(
+    records: Sequence[Record], *, x: str = "", y: str = "", value: str = ""
+) -> tuple[list[float], list[float], list[list[float]], tuple[str, str, str]]:
+    """What was swept over two fields, as `phases` takes it: `phases(*table(records))`.
+
+    Args:
+        records: of one experiment and one case, with every pair of settings.
+        x: the field along the first axis; "" is the one with most values.
+        y: the field along the second; "" is the next.
+        value: the result; "" is the one that stands for the experiment.
+
+    Returns:
+        Settings of x, settings of y, the means, one row a y, and the labels of all three.
+
+    Raises:
+        DataError: where fewer than two fields were swept, or pairs of settings are missing.
+        OptionError: for a field that the records do not have.
+    """
+    result = _result(records, value)
+    fields = swept(records, result)
+    first = check_choice("x", x, _numbers(records)) if x else _first(fields)
+    second = check_choice("y", y, _numbers(records)) if y else _first(fields, besides=first)
+    columns, rows = (sorted({line[name] for line in records}) for name in (first, second))
+    found: dict[tuple[float, float], list[float]] = {}
+    for line in records:
+        found.setdefault((line[first], line[second]), []).append(float(line[result]))
+    missing = [(a, b) for b in rows for a in columns if (a, b) not in found]
+    if missing:
+        raise DataError(
+            f"records must have every pair of {first} and {second}, but {len(missing)} are missing,"
+            f" such as {first}={missing[0][0]}, {second}={missing[0][1]}. Sweep both together."
+        )
+    means = [[fmean(found[a, b]) for a in columns] for b in rows]
+    labels = (AXES.get(first, first), AXES.get(second, second), VALUES.get(result, result))
+    return columns, rows, means, labels
+
+
+def swept(records: Sequence[Record], result: str) -> list[str]:
+    """The fields of which the records have several values, most values first."""
+    counts = {
+        name: len({line.get(name) for line in records})
+        for name in AXES
+        if name != result and name not in DERIVED and isinstance(records[0].get(name), (int, float))
+    }
+    return [name for name in sorted(counts, key=lambda each: -counts[each]) if counts[name] > 1]
+
+
+def standing(records: Sequence[Record]) -> str | None:
+    """The result that stands for the experiment of these records."""
+    usual = SHOWN.get(records[0]["experiment"])
+    return usual or next((key for key in records[0] if f"{key}_sd" in records[0]), None)
+
+
+def spread(records: Sequence[Record], result: str) -> tuple[float, float]:
+    """Mean and standard error: of several records, or of one from its draws."""
+    values = [float(line[result]) for line in records]
+    if len(values) > 1:
+        return fmean(values), stdev(values) / math.sqrt(len(values))
+    line = records[0]
+    return values[0], line.get(f"{result}_sd", 0.0) / math.sqrt(line.get("samples", 1))
+
+
+def _curve(name: str, mine: Sequence[Record], x: str, y: str) -> dict[str, Any]:
+    """One curve as `comparison` draws it."""
+    places = sorted({line[x] for line in mine if line.get(x) is not None})
+    at = [spread([line for line in mine if line[x] == place], y) for place in places]
+    means, errors = [mean for mean, _ in at], [error for _, error in at]
+    return {"name": name, "kind": "measured", "x": places, "y": means, "error": errors}
+
+
+def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[Record]]:
+    """The records of each case, and of each value of the other fields that were swept."""
+    made: dict[str, list[Record]] = {}
+    for line in records:
+        parts = [str(line.get("case"))]
+        parts += [f"{SYMBOLS.get(name, name)} = {line[name]:g}" for name in others]
+        made.setdefault(", ".join(parts), []).append(line)
+    return made
+
+
+def _result(records: Sequence[Record], asked: str) -> str:
+    """The result to draw."""
+    if not records:
+        raise DataError("records must hold at least one, but there is none. Run something first.")
+    names = {line["experiment"] for line in records}
+    if len(names) > 1:
+        raise DataError(
+            f"records must be of one experiment, but are of {', '.join(sorted(names))}. "
+            "Draw one after the other, or all with sheet."
+        )
+    if asked:
+        return check_choice("y", asked, _numbers(records))
+    usual = standing(records)
+    if usual is None:
+        raise DataError(f"{names.pop()} has no result of its own to draw. Name one: y=…")
+    return usual
+
+
+def _numbers(records: Sequence[Record]) -> list[str]:
+    """The fields of the records that hold numbers."""
+    return [key for key, value in records[0].items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool)]  # fmt: skip
+
+
+def _first(fields: Sequence[str], besides: str = "") -> str:
+    """The field with most values, besides one."""
+    for name in fields:
+        if name != besides:
+            return name
+    raise DataError(
+        f"records must hold {'two swept fields' if besides else 'a swept field'}, but hold "
+        f"{besides or 'none'}. Sweep {'another' if besides else 'one'} of the config, such as n."
+    )
