@@ -122,7 +122,7 @@ def moved_within(tolerance: float) -> Callable[[Tensor, Tensor], Tensor]:
 
 def unchanged(state: Tensor, following: Tensor) -> Tensor:
     """Settled means that no unit changed."""
-    return (following - state).abs().amax(-1) == 0  # several times faster than == and all
+    return (following - state).abs_().amax(-1) == 0  # several times faster than == and all
 
 
 def never(state: Tensor, following: Tensor) -> Tensor:
@@ -162,14 +162,16 @@ def iterate(
         if step < min(earliest, steps):
             arrived = torch.zeros_like(arrived)
         done = arrived if step < steps else torch.ones_like(arrived)
-        if before is not None and cycles:
+        if before is not None:
             done = done | unchanged(before, reading.next)
         result.note(step, active, done, arrived, state, reading)
         if bool(done.all()):
             break
-        before, state = state, reading.next
+        before, state = state if cycles else None, reading.next
         if bool(done.any()):
-            before, state, active = before[~done], state[~done], active[~done]
+            left = (~done).nonzero().flatten()
+            before = None if before is None else before.index_select(0, left)
+            state, active = state.index_select(0, left), active[left]
     return result.retrieval()
 
 
@@ -214,15 +216,16 @@ class _Buffers:
         reading: Reading,
     ) -> None:
         """Write down the queries that are done."""
-        at = active[done]
-        self.state[at] = state[done]
+        rows = done.nonzero().flatten()
+        at = active[rows]
+        self.state.index_copy_(0, at, state.index_select(0, rows))
         self.steps[at] = step
-        self.converged[at] = arrived[done]
+        self.converged[at] = arrived[rows]
         for name in ("energy", "index", "weight", "entropy"):
             values = getattr(reading, name)
             if values is not None:
                 whole = self.fields.setdefault(name, values.new_zeros(len(self.state)))
-                whole[at] = values[done]
+                whole[at] = values[rows]
 
     def _note_bound(self, active: Tensor, bound: Bound) -> None:
         """The largest of the state's bounds so far, the last of the energy's."""

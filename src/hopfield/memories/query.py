@@ -101,13 +101,15 @@ def check_binary_cue(query: Query) -> Query:
     """Return the query if its entries are ±1, and 0 only where they are not known."""
     check_binary("cue", query.state, zero=True)
     zero = query.state == 0
+    if not bool(zero.any()):
+        return query
     if query.known is not None and bool((zero & query.known).any()):
         raise DomainError(
             "cue must be −1 or +1 where it is known, but is 0 there. "
             "Say that such entries are missing: known=known & (cue != 0)."
         )
     ones = query.state == 1
-    if query.known is None and bool((zero | ones).all() & zero.any() & ones.any()):
+    if query.known is None and bool((zero | ones).all() & ones.any()):
         raise DomainError(
             "cue must be −1 or +1, but every entry is 0 or 1. Convert it with 2 * cue - 1, or, "
             "where 0 means missing, say so: known=cue != 0."

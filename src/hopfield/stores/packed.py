@@ -50,11 +50,10 @@ class PackedBlock:
         flat = state.reshape(-1, state.shape[-1])
         # Each row is unpacked once, or counted once a state.
         entries = len(self) * flat.shape[-1] * (len(flat) + 32)
-        size = flat.abs()
-        ternary = not bool((size.square() - size).abs_().sum())  # all −1, 0 or +1
-        if ternary and kernels.fused("bits", 0, entries, flat, self.words):
-            found = self._counted(flat, size.sum(-1))
-        else:
+        found = None
+        if kernels.fused("bits", 0, entries, flat, self.words):
+            found = self._counted(flat)
+        if found is None:
             wide = flat.to(torch.promote_types(self.like.dtype, flat.dtype))
             found = torch.cat([wide @ part.T for part in self._parts(wide.dtype)], dim=-1)
         return found.reshape(*state.shape[:-1], len(self))
@@ -87,21 +86,22 @@ class PackedBlock:
     def _part(self, start: int, stop: int, dtype: torch.dtype) -> Tensor:
         return unpack(self.words[:, start:stop].T, self.like.shape[-1], dtype)
 
-    def _counted(self, flat: Tensor, known: Tensor) -> Tensor:
-        """The scores by a kernel, given how many entries of each state are not 0."""
+    def _counted(self, flat: Tensor) -> Tensor | None:
+        """The scores by a kernel; None where a state has entries other than −1, 0 and +1."""
+        from ..kernels.bits import pack as packed
         from ..kernels.bits import scores
 
-        found, counts = flat.new_empty(len(flat), len(self)), known.long().numpy()
-        words, signs = self.words.numpy().view("u8"), pack(flat).numpy().view("u8")
-        masks = np.zeros((0, 1), np.uint64)
-        if (counts < flat.shape[-1]).any():
-            masks = pack(flat != 0).numpy().view("u8")
-        out, start = found.numpy(), self.start
+        words, shape = self.words.numpy().view("u8"), (len(flat), len(self.words))
+        signs, known, total = np.empty(shape, "u8"), np.empty(shape, "u8"), np.empty(shape[0], "i8")
+        if not packed(flat.contiguous().numpy(), signs, known, total):
+            return None
+        found, start = flat.new_empty(len(flat), len(self)), self.start
+        states, out = (signs, known, total), found.numpy()
 
         def work(first: int, last: int) -> None:
-            scores(words, signs, masks, counts, out, start + first, start + last, start)
+            scores(words, states, out, start + first, start + last, start)
 
-        kernels.in_parts(len(self), len(self) * signs.size * 2e-10, work)
+        kernels.in_parts(len(self), len(self) * signs.size * 1e-10, work)
         return found
 
 
