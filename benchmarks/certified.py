@@ -64,13 +64,7 @@ def _held(memory: ModernHopfield, exact: Tensor, cues: Tensor, beta: float) -> d
     store = memory._store
     found, bound = certified.certified(store, cues, None, beta, memory.similarity)
     question = certified.Question(cues, None, beta, euclidean)
-    copy = store.scan_copy()
-    asked, members = certified.scan(
-        copy, question, certified._bias(store, question, copy), len(store)
-    )
-    crowded = torch.bincount(asked, minlength=len(cues)) > certified.MOST_GROUPS
-    kept = ~crowded[asked]
-    near, _ = certified.candidates(store.rows, question, asked[kept], members[kept])
+    asked, _, crowded = certified.candidates(store, question)
     state, potential, index = _reference(exact, cues.double(), beta, euclidean)
     error = (found.state.double() - state).norm(dim=-1)
     return {
@@ -79,7 +73,7 @@ def _held(memory: ModernHopfield, exact: Tensor, cues: Tensor, beta: float) -> d
         "error": error,
         "bound": bound.state,
         "wrong": found.index != index,
-        "candidates": torch.bincount(near, minlength=len(cues)),
+        "candidates": torch.bincount(asked, minlength=len(cues)),
         "crowded": crowded,
     }
 

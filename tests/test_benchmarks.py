@@ -9,9 +9,12 @@ import torch
 
 from benchmarks import __main__ as command
 from benchmarks import ceilings, harness, load, memory, page
+from benchmarks.certified import bounds
 from benchmarks.entries import ENTRIES
 from benchmarks.harness import Case, Contender, Entry, Target
+from hopfield.dynamics import Bound
 from hopfield.experiments import records
+from hopfield.memories import certified
 
 ONE = torch.ones(1, dtype=torch.float64)
 
@@ -134,6 +137,21 @@ def test_records_say_nothing_of_whose_machine_it_was():
     for measured in page.gathered():
         assert not {"host", "hostname", "user", "path"} & measured.head.keys()
         assert measured.head["quick"] is False
+
+
+def test_bounds_that_do_not_hold_are_counted(monkeypatch):
+    monkeypatch.setattr(certified, "SCAN_WORK", 0)
+    held = bounds("gaussian", 400, 60)
+    assert (held["queries"], held["violations"], held["wrong_index"]) == (60, 0, 0)
+    assert held["fallback"] == 0
+    assert 1 <= held["candidates"] < 2
+    bound = certified._bound
+
+    def tight(*given: object) -> Bound:
+        return Bound(1e-9 * bound(*given).state, 1e-9 * bound(*given).energy)
+
+    monkeypatch.setattr(certified, "_bound", tight)
+    assert bounds("gaussian", 400, 60)["violations"] >= 60
 
 
 def test_an_unknown_name_is_refused(capsys):

@@ -29,13 +29,13 @@ from ..stores.scan import GROUP, Levels, ScanCopy
 DROPPED = 1e-9
 """ε: the weight that patterns outside the candidates may have together."""
 
-CHUNK = 8192
-"""Rows scanned at a time."""
+SCANNED = 2**19
+"""Scores scanned at a time: they stay in the second cache."""
 
 SCAN_WORK = 2**27
 """Products from which on a scan pays; what is smaller is read in full."""
 
-MOST_GROUPS = 64
+MOST_GROUPS = 128
 """Groups of candidates a query may have; beyond, it is read in full."""
 
 
@@ -118,16 +118,25 @@ def _by_candidates(store: RamStore, question: Question) -> tuple[Readout, Tensor
         return Readout(
             torch.zeros_like(state), empty, empty.long(), empty.clone(), empty.clone()
         ), ~crowded
-    copy = store.scan_copy()
-    queries, members = scan(copy, question, _bias(store, question, copy), len(rows))
-    crowded = torch.bincount(queries, minlength=len(state)) > MOST_GROUPS
-    kept = ~crowded[queries]
-    found = read_candidates(
-        rows, question, *candidates(rows, question, queries[kept], members[kept])
-    )
+    queries, members, crowded = candidates(store, question)
+    found = read_candidates(rows, question, queries, members)
     for name in ("state", "potential", "weight", "entropy"):
         found = replace(found, **{name: getattr(found, name).to(state.dtype)})
     return found, crowded
+
+
+def candidates(store: RamStore, question: Question) -> tuple[Tensor, Tensor, Tensor]:
+    """(query, row) pairs, `(k,)`, that hold every pattern with weight, and who has too many.
+
+    Queries with more than `MOST_GROUPS` groups of them are left out.
+    """
+    copy = store.scan_copy()
+    bias = _bias(store, question, copy)
+    queries, members = scan(copy, question, bias, len(store))
+    crowded = torch.bincount(queries, minlength=len(question.state)) > MOST_GROUPS
+    kept = ~crowded[queries]
+    groups = queries[kept], members[kept]
+    return *_weighty(store.rows, question, bias, groups, copy.norm), crowded
 
 
 def _bias(store: RamStore, question: Question, copy: ScanCopy) -> Tensor:
@@ -184,9 +193,10 @@ def scan(
     unit = (copy.levels.step * levels.step).squeeze(-1)  # of the scanned scores
     shift = (levels.offset / levels.step).squeeze(-1)
     left = torch.stack([shift, 1 / unit], dim=-1).float()
+    chunk = GROUP * max(64, SCANNED // (GROUP * len(masked)))
     maxima = []
-    for start in range(0, len(bias), CHUNK):
-        part = slice(start, start + CHUNK)
+    for start in range(0, len(bias), chunk):
+        part = slice(start, start + chunk)
         scores = torch._int_mm(codes, copy.codes[:, part]).float()
         scores.addmm_(left, torch.stack([copy.sums[part], bias[part]]))
         maxima.append(scores.view(len(scores), GROUP, -1).amax(1))
@@ -198,7 +208,7 @@ def scan(
     error = 1.0001 * (lost * copy.norm + masked.norm(dim=-1) * copy.error) + rounding
     floor = largest.amax(-1).double() - (2 * error + question.window(count)) / unit
     queries, groups = (largest >= floor[:, None]).nonzero(as_tuple=True)
-    return queries, _rows_of(groups, len(bias))
+    return queries, _rows_of(groups, len(bias), chunk)
 
 
 def _encoded(masked: Tensor, levels: Levels) -> tuple[Levels, Tensor, Tensor]:
@@ -213,34 +223,37 @@ def _encoded(masked: Tensor, levels: Levels) -> tuple[Levels, Tensor, Tensor]:
     return chosen, torch.where(better, other, codes), torch.minimum(left, error)
 
 
-def _rows_of(groups: Tensor, padded: int) -> Tensor:
+def _rows_of(groups: Tensor, padded: int, chunk: int) -> Tensor:
     """The rows of each group, `(k, GROUP)`; groups are numbered over all chunks."""
-    chunk = groups // (CHUNK // GROUP)
-    start = chunk * CHUNK
-    apart = (padded - start).clamp_max(CHUNK) // GROUP
-    first = start + groups - chunk * (CHUNK // GROUP)
+    before = groups // (chunk // GROUP)
+    start = before * chunk
+    apart = (padded - start).clamp_max(chunk) // GROUP
+    first = start + groups - before * (chunk // GROUP)
     return first[:, None] + apart[:, None] * torch.arange(GROUP, device=groups.device)
 
 
-def candidates(
-    rows: Tensor, question: Question, queries: Tensor, members: Tensor
+def _weighty(
+    rows: Tensor, question: Question, bias: Tensor, groups: tuple[Tensor, Tensor], norm: float
 ) -> tuple[Tensor, Tensor]:
-    """Of (query, row) pairs in groups, as `scan` gives them, those that can have weight: `(k,)`."""
-    inside = members < len(rows)
-    scores = torch.cat(
-        [
-            question.scores(queries[part], wide(rows[members[part].clamp_max(len(rows) - 1)]))
-            for part in torch.arange(len(queries)).split(_at_once(GROUP * rows.shape[-1]))
-        ]
-    )
-    scores = torch.where(inside, scores, -torch.inf)
-    eps = torch.finfo(scores.dtype).eps
-    batch = len(question.state)
-    top = scores.new_full((batch,), -torch.inf)
-    top = top.scatter_reduce(0, queries, scores.amax(-1), "amax")[queries, None]
-    size = question.masked.norm(dim=-1)[queries, None] ** 2 + top.abs() + scores.abs()
-    rounding = 2 * eps * rows.shape[-1] * torch.where(inside, size, 0.0)
-    near, place = (scores >= top - rounding - question.window(len(rows))).nonzero(as_tuple=True)
+    """Of (query, row) pairs in groups, as `scan` gives them, those that can have weight: `(k,)`.
+
+    Scored as products and biases, without what is the same for all rows of a query; no row is
+    longer than `norm`.
+    """
+    queries, members = groups
+    asked = question.masked.to(torch.promote_types(rows.dtype, torch.float32))
+    parts = []
+    for part in torch.arange(len(queries)).split(_at_once(GROUP * rows.shape[-1])):
+        near = wide(rows[members[part].clamp_max(len(rows) - 1)])
+        parts.append(torch.bmm(near, asked[queries[part], :, None]).squeeze(-1))
+    scores = torch.cat(parts) + bias[members]
+    top = scores.new_full((len(asked),), -torch.inf)
+    top = top.scatter_reduce(0, queries, scores.amax(-1), "amax")
+    # Products and biases are sums of dim terms, rounded in float32.
+    size = (asked.norm(dim=-1) + norm).square()
+    rounding = 4 * torch.finfo(torch.float32).eps * rows.shape[-1] * size
+    floor = top - rounding - question.window(len(rows))
+    near, place = (scores >= floor[queries, None]).nonzero(as_tuple=True)
     return queries[near], members[near, place]
 
 

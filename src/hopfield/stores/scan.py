@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .base import Block
 
-GROUP = 16
+GROUP = 8
 """Rows a scan tells apart only together; the copy is padded to whole groups."""
 
 SMALLEST_STEP = 1e-12
