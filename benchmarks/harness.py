@@ -4,7 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -57,6 +57,7 @@ class Case:
         tolerance: largest difference allowed; 0 where the answer is exact.
         flops: float32 multiplications and additions that the workload cannot do without.
         bytes: what it must read at least once.
+        limits: further probes that bound it, by name.
     """
 
     contenders: dict[str, Contender]
@@ -64,6 +65,7 @@ class Case:
     tolerance: float = 0.0
     flops: float = 0.0
     bytes: float = 0.0
+    limits: Mapping[str, ceilings.Probe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Entry:
         quick: a tiny size, for tests.
         targets: what must be reached at every size.
         measures_memory: whether each contender is also run in a process of its own.
+        note: what the page says below the figures, for instance what the limit is.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Entry:
     quick: Size
     targets: tuple[Target, ...] = ()
     measures_memory: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def measure(
     size = entry.quick if quick else entry.sizes[number]
     case = entry.build(**size)
     checked = check(entry.name, case)
-    probes = {} if quick else ceilings.probes(case.flops, case.bytes)
+    probes = {} if quick else ceilings.probes(case.flops, case.bytes) | dict(case.limits)
     seconds, others = _in_turn(
         {**case.contenders, **{name: Contender(probe.run) for name, probe in probes.items()}},
         effort,

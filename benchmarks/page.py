@@ -37,7 +37,10 @@ largest value over the rounds. Rounds in which other processes were busy are mad
 they stayed busy, the row says so. Memory is that of one call in a process of its own, beyond \
 its inputs and its result. The limit of a workload is what its float32 products and one read of \
 its patterns take on this machine, timed in the same rounds. On a shared machine trust ratios, \
-not seconds."""
+not seconds.
+
+Not measured: GPUs, of which none was at hand. Nothing there has a way of its own: torch's \
+attention and products run where the tensors are, and kernels serve on the CPU only."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +273,7 @@ def _section(measured: Measured) -> str:
     columns = ["way", "time", "speed", "of the limit", "extra memory", "error of what is allowed"]
     workload = measured.entry.workload
     head = f"### {measured.entry.name}\n\n{workload[0].upper()}{workload[1:]}."
-    return f"{head}\n\n{_table(columns, rows)}"
+    return "\n\n".join(filter(None, [head, _table(columns, rows), measured.entry.note]))
 
 
 def cells(line: Record) -> list[str]:

@@ -1,6 +1,7 @@
 """What the pages show is true: code runs and prints what they say, links lead somewhere."""
 
 import contextlib
+import importlib
 import io
 import itertools
 import re
@@ -115,3 +116,19 @@ def test_headings_make_an_outline(page):
     assert levels[:1] == [1] and levels.count(1) == 1, f"{_name(page)}: one title, at the top"
     steps = [b - a for a, b in itertools.pairwise(levels)]
     assert max(steps, default=0) <= 1, f"{_name(page)}: a level of heading is left out"
+
+
+CHOICES = re.findall(
+    r"^\|[^|]*\|[^|]*\| `([a-z_.]+)\.([A-Z_]+)` \| ([^|]+) \|$",
+    (ROOT / "docs" / "architecture.md").read_text(),
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize(("module", "name", "value"), CHOICES, ids=[name for _, name, _ in CHOICES])
+def test_the_table_of_choices_holds_the_numbers_of_the_code(module, name, value):
+    assert getattr(importlib.import_module(f"hopfield.{module}"), name) == eval(value)
+
+
+def test_the_table_of_choices_is_found():
+    assert len(CHOICES) >= 10

@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hopfield import ClassicalHopfield, DenseHopfield, Retrieval, backend, rules
 from hopfield.experiments import baselines
+from hopfield.packing import WORD, pack
 from hopfield.stores.packed import PackedBlock, PackedStore
 
+from ..ceilings import Probe
 from ..harness import Case, Contender, Entry, Target
 from ..inputs import binary
+
+COUNTED = 256
+"""Rows, and states, whose words lie in the first cache."""
 
 DIVISOR = 10.0
 """What the walkthrough divides overlaps by: β = 1/10."""
@@ -85,7 +91,30 @@ def packed(n: int, dim: int, queries: int) -> Case:
             "packed": Contender(lambda: _on_one_thread(lambda: _counted(block, probes))),
         },
         lambda: probes.double() @ patterns.double().T,
+        limits=_limits(n * dim * queries, store),
     )
+
+
+def _limits(entries: int, store: PackedStore) -> dict[str, Probe]:
+    """Counting rows that lie in the first cache, and one read of so much memory: on one thread."""
+    rows, states = binary(COUNTED, WORD * 16, 1)[0], binary(1, WORD * 16, COUNTED)[1]
+    words, signs = (pack(each).numpy().view("u8") for each in (rows.clone(), states))
+    asked = signs, ~np.zeros_like(signs), np.full(COUNTED, WORD * 16)
+    out, numbers = torch.empty(COUNTED, COUNTED), torch.ones(store.words.nbytes // 4096, 1024)
+
+    columns = words.T.copy()
+
+    def count() -> Tensor:
+        from hopfield.kernels.bits import scores
+
+        scores(columns, asked, out.numpy(), 0, COUNTED, 0)
+        return out
+
+    read = partial(_on_one_thread, lambda: numbers @ torch.ones(1024))
+    return {
+        "limit: counting": Probe(count, COUNTED**2 * WORD * 16, entries),
+        "limit: read": Probe(read, 4 * numbers.numel(), store.words.nbytes),
+    }
 
 
 def _counted(block: PackedBlock, probes: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from ..plain import off_diagonal, svd_projection, textbook_storkey
 Rule = Callable[[Tensor], Tensor]
 
 
-def _case(ours: Rule, other: str, theirs: Rule, n: int, dim: int) -> Case:
-    """Rounding of n steps on entries as large as the largest."""
+def _case(ours: Rule, other: str, theirs: Rule, n: int, dim: int, flops: float = 0.0) -> Case:
+    """Rounding of n steps on entries as large as the largest; `flops` for each n·dim²."""
     patterns, _ = binary(n, dim, 1)
     exact = ours(patterns.double())
     eps = torch.finfo(patterns.dtype).eps
@@ -28,6 +28,7 @@ def _case(ours: Rule, other: str, theirs: Rule, n: int, dim: int) -> Case:
         },
         lambda: theirs(patterns.double()),
         tolerance=16 * eps * n * exact.abs().max().item(),
+        flops=flops * n * dim**2,
     )
 
 
@@ -51,7 +52,7 @@ ENTRIES = (
     _entry(
         "hebb",
         "Hebb's rule",
-        partial(_case, rules.hebbian, "loop of outer products", _loop),
+        partial(_case, rules.hebbian, "loop of outer products", _loop, flops=2),
         35,
         "the loop",
     ),

@@ -179,18 +179,18 @@ class LowRank(Coupling):
         fields.addr_(by, self.right[:, i])
 
     def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
-        """By overlaps that follow the flips; until a query's first one, by all fields at once."""
+        """By overlaps that follow the flips."""
         from .kernels.classical import low_rank_sweep
 
         work = partial(
             low_rank_sweep,
             visits.order.numpy(),
-            (*_arrays(state, fields, visits), (fields @ self.left).numpy()),
+            _arrays(state, fields, visits),
             self._columns,
             visits.thresholds.numpy(),
             self.numbers(),
         )
-        seconds = len(visits.order) * (5e-9 + 1e-10 * len(self.right))
+        seconds = len(visits.order) * (2e-9 + 5e-11 * len(self.right))
         kernels.in_parts(len(state), len(state) * seconds, work)
 
     @cached_property

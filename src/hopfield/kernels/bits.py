@@ -9,50 +9,33 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 from .compiling import kernel
+from .vectors import LANES, WORD, at, intrinsic, load, number, spread, store, wide, word
 
-LANES = 16  # rows counted side by side: two lines of the cache
 TOGETHER = 4  # states counted while a row's word is at hand
 TILE = 256  # rows counted at a time: all their words stay in the first cache
-WORD = 64
 
-_WORD = ir.IntType(WORD)
-_WORDS = ir.VectorType(_WORD, LANES)
-
-
-def _load(builder: Any, start: Any, offset: Any, kind: Any = _WORD) -> Any:
-    """What lies so many bytes behind an address."""
-    address = builder.add(start, offset)
-    found = builder.load(builder.inttoptr(address, kind.as_pointer()))
-    found.align = 8
-    return found
-
-
-def _lanes(builder: Any, word: Any) -> Any:
-    """A word in every lane."""
-    lane, empty = ir.IntType(32), ir.Constant(_WORDS, ir.Undefined)
-    one = builder.insert_element(empty, word, ir.Constant(lane, 0))
-    return builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(lane, LANES), [0] * LANES))
-
-
-def _times(builder: Any, word: Any, factor: int) -> Any:
-    return builder.mul(word, ir.Constant(_WORD, factor))
+BITS = 64
 
 
 def _counts(builder: Any, states: int, given: Any) -> list[Any]:
     """How many known bits of `LANES` rows differ from those of each state."""
     (rows, stride, words), (signs, known, _) = given
-    counting = ir.FunctionType(_WORDS, [_WORDS])
+    many = wide(WORD)
+    counting = ir.FunctionType(many, [many])
     ones = cgutils.get_or_insert_function(builder.module, counting, f"llvm.ctpop.v{LANES}i64")
-    zero = ir.Constant(_WORDS, [0] * LANES)
+    zero = ir.Constant(many, [0] * LANES)
     counts = [cgutils.alloca_once_value(builder, zero) for _ in range(states)]
     with cgutils.for_range(builder, words) as loop:
-        row = _load(builder, rows, builder.mul(loop.index, stride), _WORDS)
+        place = builder.add(rows, builder.mul(loop.index, stride))
+        row = load(builder, at(builder, place, word(0), many), many)
         for state, count in enumerate(counts):
-            offset = _times(builder, builder.add(_times(builder, words, state), loop.index), 8)
-            sign, mask = (_lanes(builder, _load(builder, at, offset)) for at in (signs, known))
+            index = builder.add(builder.mul(words, word(state)), loop.index)
+            sign, mask = (
+                spread(builder, load(builder, at(builder, each, index, WORD), WORD), WORD)
+                for each in (signs, known)
+            )
             more = builder.call(ones, [builder.and_(builder.xor(row, sign), mask)])
             builder.store(builder.add(builder.load(count), more), count)
     return [builder.load(count) for count in counts]
@@ -61,8 +44,7 @@ def _counts(builder: Any, states: int, given: Any) -> list[Any]:
 def _scoring(states: int) -> Any:
     """A function that puts the scores of `LANES` rows at some states where they belong.
 
-    Its instructions are written here, since numba names neither bit counts nor vectors, and those
-    that it finds by itself are half as wide. Its arguments hold addresses, and distances in bytes:
+    Its arguments hold addresses, and distances in bytes:
 
         rows: the first word, from one word place to the next, how many words.
         states: the first word of the signs, that of the known bits, and how many those are.
@@ -72,15 +54,13 @@ def _scoring(states: int) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         rows, asked, (out, step) = (cgutils.unpack_tuple(builder, each) for each in given[:3])
-        double = signature.args[3] == types.float64
-        number, size = (ir.DoubleType(), 8) if double else (ir.FloatType(), 4)
-        numbers = ir.VectorType(number, LANES)
+        kind = wide(number(signature.args[3]))
         for state, count in enumerate(_counts(builder, states, (rows, asked))):
-            twice = builder.shl(count, ir.Constant(_WORDS, [1] * LANES))
-            entries = _lanes(builder, _load(builder, asked[2], ir.Constant(_WORD, 8 * state)))
-            score = builder.sitofp(builder.sub(entries, twice), numbers)
-            to = builder.add(out, _times(builder, step, state))
-            builder.store(score, builder.inttoptr(to, numbers.as_pointer())).align = size
+            twice = builder.shl(count, ir.Constant(wide(WORD), [1] * LANES))
+            total = load(builder, at(builder, asked[2], word(state), WORD), WORD)
+            score = builder.sitofp(builder.sub(spread(builder, total, WORD), twice), kind)
+            row = builder.add(out, builder.mul(step, word(state)))
+            store(builder, score, at(builder, row, word(0), kind), kind)
         return context.get_dummy_value()
 
     @intrinsic
@@ -155,7 +135,7 @@ def pack(states: Any, signs: Any, known: Any, total: Any) -> Any:
         count = 0
         for k in range(signs.shape[1]):
             sign = mask = np.uint64(0)
-            part = states[b, WORD * k : WORD * (k + 1)]
+            part = states[b, BITS * k : BITS * (k + 1)]
             for j in range(len(part)):
                 plus, some = part[j] == 1, part[j] != 0
                 fit &= plus | (part[j] == -1) | (not some)
