@@ -4,8 +4,8 @@ Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; l
 Questions:    Cue in, Retrieval out
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units
-Layers:       the module nn
-Around them:  the modules data, corruption, metrics, synthetic
+Advice:       diagnose a memory
+Around them:  the modules nn (layers), data, corruption, metrics, synthetic
 Mistakes:     HopfieldError and CapacityWarning; the module errors
 """
 
@@ -25,6 +25,7 @@ from . import (
     units,
 )
 from .cue import Cue
+from .diagnosis import diagnose
 from .dynamics import Retrieval
 from .errors import CapacityWarning, HopfieldError
 from .kernels import backend
@@ -62,6 +63,7 @@ __all__ = [
     "backend",
     "corruption",
     "data",
+    "diagnose",
     "energy",
     "errors",
     "load",

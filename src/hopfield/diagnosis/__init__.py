@@ -1,0 +1,57 @@
+"""Why a memory recalls, or does not: `diagnose` a memory, `explain` one answer.
+
+Fixed points, attractors and basins are predicted from scores and margins (docs/diagnosis.md), and
+held against what the dynamics does.
+"""
+
+import torch
+
+from ..errors import InputTypeError, check_flag, say
+from ..memories import Memory
+from .bounds import Theory, bounds
+from .findings import Finding, Remedy, findings, predict
+from .observed import Observed, observed
+from .report import Report
+from .rows import Rows
+from .verdicts import Verdicts
+
+__all__ = ["Finding", "Observed", "Remedy", "Report", "Theory", "Verdicts", "diagnose"]
+
+
+def diagnose(memory: Memory, *, observe: bool = True) -> Report:
+    """Say of every stored pattern whether it holds, by how much, and what would mend it.
+
+    Predictions come from the scores between the patterns, read block by block in float64; memory
+    O(block), time O(n²N). Printing the report gives a table; `to_records()` gives flat records.
+
+    Args:
+        memory: holds at least one pattern, and is left alone.
+        observe: also retrieve from every pattern, and set what happens beside what is predicted.
+
+    Raises:
+        InputTypeError: where `memory` is none of the library's.
+        EmptyMemoryError: where nothing is stored.
+    """
+    check_flag("observe", observe)
+    if not isinstance(memory, Memory):
+        raise InputTypeError(
+            "memory must be a ClassicalHopfield, DenseHopfield or ModernHopfield, but is "
+            f"{say(memory)}. Store the patterns in one of these."
+        )
+    memory._require()
+    with torch.no_grad():
+        rows = Rows(memory)
+        predicted = predict(memory, rows)
+        near = rows.nearest()
+        places = torch.arange(rows.count, device=rows.device)
+        thermal = getattr(memory, "temperature", 0.0) > 0
+        return Report(
+            repr(memory),
+            rows.dim,
+            predicted,
+            observed(memory, rows, places) if observe and not thermal else None,
+            *near,
+            rows.copy_of,
+            bounds(memory, rows, predicted),
+            tuple(findings(memory, rows, predicted, near)),
+        )
