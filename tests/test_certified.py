@@ -5,7 +5,7 @@ import torch
 
 import hopfield
 from hopfield.memories import certified
-from hopfield.stores import RamStore
+from hopfield.stores import RamStore, scan
 from hopfield.stores.scan import ScanCopy
 
 KINDS = ("gaussian", "images", "shifted", "binary", "clustered")
@@ -48,6 +48,27 @@ def test_the_bound_holds(kind, mask, similarity):
         want = exact._read(state.double(), known, None, torch.Generator())
         assert bool(((got.next.double() - want.next).norm(dim=-1) <= got.bound.state).all())
         assert bool(((got.energy.double() - want.energy).abs() <= got.bound.energy).all())
+
+
+def _gone(*_: torch.Tensor) -> torch.Tensor:
+    raise RuntimeError("not implemented")
+
+
+@pytest.mark.parametrize("product", [None, _gone, lambda left, right: (left @ right).int()])
+@pytest.mark.parametrize("dim", [64, 1100])
+def test_without_the_private_product_the_answer_is_the_same(monkeypatch, product, dim):
+    codes = torch.randint(-128, 128, (7, dim), generator=torch.Generator().manual_seed(0))
+    codes[:2] = -128  # the largest sums
+    small = codes.to(torch.int8)
+    exact = codes.double() @ codes.double().T
+    assert torch.equal(scan.products(small, small.T), exact.float())
+    scan._product_of_codes.cache_clear()
+    try:
+        monkeypatch.setattr(torch, "_int_mm", product)
+        assert torch.equal(scan.products(small, small.T), exact.float())
+        assert scan._product_of_codes() is None
+    finally:
+        scan._product_of_codes.cache_clear()
 
 
 def test_candidates_answer_and_few_are_read_in_full():

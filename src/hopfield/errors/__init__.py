@@ -5,7 +5,7 @@ Every message says what was expected, what came, and what to do about it.
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 
 import torch
@@ -76,8 +76,12 @@ def traced() -> bool:
 
 def transformed() -> bool:
     """Whether a transform of torch.func is at work, such as vmap or grad."""
-    # torch asks itself so before it lets an autograd.Function run; there is no public name.
-    return torch._C._are_functorch_transforms_active()
+    return _mapped()
+
+
+# torch asks itself so before it lets an autograd.Function run; there is no public name. Without it
+# mapped code that looks at values ends in torch's own error.
+_mapped: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: False)
 
 
 def missing_extra(package: str, extra: str) -> MissingExtraError:

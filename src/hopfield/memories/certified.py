@@ -24,7 +24,7 @@ from ..separation.base import wide
 from ..separation.softmax import log_of_mean
 from ..similarity import SIMILARITIES
 from ..stores import RamStore
-from ..stores.scan import GROUP, Levels, ScanCopy
+from ..stores.scan import GROUP, Levels, ScanCopy, products
 
 DROPPED = 1e-9
 """ε: the weight that patterns outside the candidates may have together."""
@@ -197,7 +197,7 @@ def scan(
     maxima = []
     for start in range(0, len(bias), chunk):
         part = slice(start, start + chunk)
-        scores = torch._int_mm(codes, copy.codes[:, part]).float()
+        scores = products(codes, copy.codes[:, part])
         scores.addmm_(left, torch.stack([copy.sums[part], bias[part]]))
         maxima.append(scores.view(len(scores), GROUP, -1).amax(1))
     largest = torch.cat(maxima, dim=-1)

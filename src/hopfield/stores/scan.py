@@ -1,7 +1,8 @@
 """A copy of the rows in 8 bits, for scans whose error is known."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -81,3 +82,25 @@ class ScanCopy:
         norm = max(float(part.squares().double().max().sqrt()) for part in parts)
         sums = codes.sum(-1, dtype=torch.int32).float()
         return cls(codes.T, sums, levels, 1.0001 * norm + error, error)
+
+
+def products(left: Int[Tensor, "k dim"], right: Int[Tensor, "dim n"]) -> Float[Tensor, "k n"]:
+    """left @ right of codes, whole numbers rounded to float32."""
+    whole = _product_of_codes()
+    if whole is not None:
+        return whole(left, right).float()
+    exact = left.shape[-1] * 2**14 <= 2**24
+    dtype = torch.float32 if exact else torch.float64
+    return (left.to(dtype) @ right.to(dtype)).float()
+
+
+@cache
+def _product_of_codes() -> Callable[[Tensor, Tensor], Tensor] | None:
+    """torch's private product of int8 matrices, if it is there and works here."""
+    product: Callable[[Tensor, Tensor], Tensor] | None = getattr(torch, "_int_mm", None)
+    try:
+        codes = torch.full((32, 32), -128, dtype=torch.int8)
+        works = product is not None and bool((product(codes, codes.T) == 32 * 2**14).all())
+    except RuntimeError:
+        works = False
+    return product if works else None
