@@ -164,11 +164,12 @@ def iterate(
         done = arrived if step < steps else torch.ones_like(arrived)
         if before is not None:
             done = done | unchanged(before, reading.next)
-        result.note(step, active, done, arrived, state, reading)
-        if bool(done.all()):
+        rows = done.nonzero().flatten()
+        result.note(step, active, rows, arrived, state, reading)
+        if len(rows) == len(active):
             break
         before, state = state if cycles else None, reading.next
-        if bool(done.any()):
+        if len(rows):
             left = (~done).nonzero().flatten()
             before = None if before is None else before.index_select(0, left)
             state, active = state.index_select(0, left), active[left]
@@ -180,7 +181,7 @@ class _Buffers:
 
     def __init__(self, state: Tensor, trace: bool) -> None:
         """Room for every query of `state`."""
-        self.state = state.clone()
+        self.state = torch.empty_like(state)
         self.steps = torch.zeros(len(state), dtype=torch.long, device=state.device)
         self.converged = torch.zeros(len(state), dtype=torch.bool, device=state.device)
         self.fields: dict[str, Tensor] = {}
@@ -191,14 +192,23 @@ class _Buffers:
         self,
         step: int,
         active: Int[Tensor, " active"],
-        done: Tensor,
+        rows: Int[Tensor, " done"],
         arrived: Tensor,
         state: Tensor,
         reading: Reading,
     ) -> None:
         """Write down what is final, and the energies of this step."""
-        if bool(done.any()) or not len(active):
-            self._note_done(step, active, done, arrived, state, reading)
+        fields = {
+            name: getattr(reading, name)
+            for name in ("energy", "index", "weight", "entropy")
+            if getattr(reading, name) is not None
+        }
+        if len(rows) == len(self.state):  # all at once, as is usual
+            self.state.copy_(state)
+            self.steps.fill_(step)
+            self.converged, self.fields = arrived, fields
+        elif len(rows):
+            self._note_done(step, active[rows], rows, arrived, state, fields)
         if reading.bound is not None:
             self._note_bound(active, reading.bound)
         if self.trace is not None:
@@ -209,23 +219,19 @@ class _Buffers:
     def _note_done(
         self,
         step: int,
-        active: Tensor,
-        done: Tensor,
+        at: Int[Tensor, " done"],
+        rows: Int[Tensor, " done"],
         arrived: Tensor,
         state: Tensor,
-        reading: Reading,
+        fields: dict[str, Tensor],
     ) -> None:
-        """Write down the queries that are done."""
-        rows = done.nonzero().flatten()
-        at = active[rows]
+        """Write down the queries that are done: `at` in the batch, `rows` among the active."""
         self.state.index_copy_(0, at, state.index_select(0, rows))
         self.steps[at] = step
         self.converged[at] = arrived[rows]
-        for name in ("energy", "index", "weight", "entropy"):
-            values = getattr(reading, name)
-            if values is not None:
-                whole = self.fields.setdefault(name, values.new_zeros(len(self.state)))
-                whole[at] = values[rows]
+        for name, values in fields.items():
+            whole = self.fields.setdefault(name, values.new_zeros(len(self.state)))
+            whole[at] = values[rows]
 
     def _note_bound(self, active: Tensor, bound: Bound) -> None:
         """The largest of the state's bounds so far, the last of the energy's."""

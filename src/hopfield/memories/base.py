@@ -301,21 +301,21 @@ class Memory(ABC):
         """The flat results in the cue's batch shape and dtype."""
         wide = computing_dtype(query.dtype)
 
-        def shaped(flat: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-            return fitting("cue", flat.reshape(query.batch + flat.shape[1:]), dtype or flat.dtype)
+        def shaped(flat: Tensor) -> Tensor:
+            return flat.reshape(query.batch + flat.shape[1:])
 
         trace = found.trace
         if trace is not None:
             trace = fitting("cue", trace.reshape(len(trace), *query.batch), wide)
         return replace(
             found,
-            state=shaped(found.state, query.dtype),
+            state=fitting("cue", shaped(found.state), query.dtype),
             steps=shaped(found.steps),
             converged=shaped(found.converged),
-            energy=shaped(found.energy, wide),
+            energy=fitting("cue", shaped(found.energy), wide),
             index=shaped(found.index),
-            weight=shaped(found.weight, wide),
-            entropy=None if found.entropy is None else shaped(found.entropy, wide),
+            weight=shaped(found.weight).to(wide),
+            entropy=None if found.entropy is None else shaped(found.entropy).to(wide),
             value=None if found.value is None else shaped(found.value),
             trace=trace,
             bound=None if found.bound is None else found.bound.shaped(query.batch, wide),
