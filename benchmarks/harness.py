@@ -76,7 +76,8 @@ class Target:
         contender: its name.
         field: "speed" (how many times as fast as `over`), or a field of its record.
         bound: at least this speed; at most this much of anything else.
-        over: whom it is compared with; None is the first contender.
+        over: whom it is compared with. None is the first contender for a speed; for another field
+            it is nobody, and else the ratio is bounded.
         says: the target in words.
     """
 

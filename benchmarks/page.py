@@ -115,7 +115,8 @@ def _verdict(target: Target, lines: list[Record]) -> Verdict:
     ways = {line["case"]: line for line in lines}
     line = ways[target.contender]
     if target.field != "speed":
-        return Verdict(target, line, line[target.field])
+        unit = 1.0 if target.over is None else ways[target.over][target.field]
+        return Verdict(target, line, line[target.field] / unit)
     over = lines[0] if target.over is None else ways[target.over]
     ratio = compared(line["rounds"], over["rounds"])
     return Verdict(target, line, ratio["speed"], (ratio["speed_low"], ratio["speed_high"]))
@@ -260,11 +261,20 @@ def _found(measured: Measured, verdict: Verdict) -> str:
     if field == "speed" and verdict.spread is not None:
         said = f"{_times(verdict.found)} ({_times(verdict.spread[0])}–{_times(verdict.spread[1])})"
     else:
-        said = f"{verdict.found:.1f} MiB" if field == "extra_mib" else duration(verdict.found)
+        said = _bounded(verdict)
     if "saved" in line:
         said += f"; {line['saved']:.0%} of the reads saved"
     busy = line["others"] >= load.QUIET
     return said + (f"; others used {line['others']:.1f} cores" if busy else "")
+
+
+def _bounded(verdict: Verdict) -> str:
+    """What is bounded by a target that is no speed."""
+    if verdict.target.over is not None:
+        return _times(verdict.found)
+    if verdict.target.field == "extra_mib":
+        return f"{verdict.found:.1f} MiB"
+    return duration(verdict.found)
 
 
 def _section(measured: Measured) -> str:

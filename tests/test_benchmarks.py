@@ -109,6 +109,17 @@ def test_a_target_is_judged_at_its_worst_size():
     assert (verdict.found, verdict.line["n"]) == (1.6, 2)
 
 
+def test_what_is_no_speed_may_be_bounded_by_that_of_another():
+    target = Target("b", 1.2, "at most 1.2×", field="extra_mib", over="a")
+    entry = Entry("one", "", lambda: None, ({},), {}, (target,))
+    one, other = _lines(a=1.0, b=1.0)
+    lines = [one | {"extra_mib": 8.0}, other | {"extra_mib": 10.0, "others": 0.0}]
+    measured = page.Measured(entry, {}, lines)
+    (verdict,) = page.verdicts(measured)
+    assert (verdict.found, verdict.word) == (1.25, "**missed**")
+    assert page._found(measured, verdict) == "1.25×"
+
+
 @pytest.mark.parametrize(
     ("found", "share", "word"),
     [(2.0, {}, "met"), (1.8, {"share": 0.9}, "met (less than 15 % short)"),

@@ -1,0 +1,207 @@
+"""Layers, forward and backward, against torch's attention and hflayers' way of computing."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hopfield import Entmax, Separation, Softmax, Sparsemax
+from hopfield.nn import HopfieldAssociation, Iteration, Projections
+
+from .. import hflayers_way
+from ..harness import Case, Contender, Entry, Target
+
+Layer = Callable[[Tensor], Tensor]
+SEPARATIONS: dict[str, Callable[..., Separation]] = {
+    "softmax": Softmax,
+    "sparsemax": Sparsemax,
+    "entmax": Entmax,
+}
+STEPS = 4
+ROUNDINGS = 64
+"""What a sum of some hundred terms of size 1 may lose, in units of eps."""
+
+
+def made(dim: int, heads: int, separation: str = "softmax", steps: int = 1) -> HopfieldAssociation:
+    """A layer that normalises states, stored and projected patterns, as hflayers does."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        query, key, value = (
+            nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim)) for _ in range(3)
+        )
+        projections = Projections(query, key, value)
+        return HopfieldAssociation(dim, heads, separation, Iteration(steps), projections)
+
+
+def rows(batch: int, n: int, dim: int) -> tuple[Tensor, Tensor]:
+    """What is read, and the slope of a loss by what comes out."""
+    generator = torch.Generator().manual_seed(0)
+    given, above = (torch.randn(batch, n, dim, generator=generator) for _ in range(2))
+    return given, above
+
+
+def trained(layer: nn.Module, call: Layer, given: Tensor, above: Tensor) -> tuple[Tensor, ...]:
+    """What a layer answers, and its gradients by what it was given and by its parameters."""
+    leaf = given.detach().requires_grad_()
+    found = call(leaf)
+    slopes = torch.autograd.grad(found, [leaf, *layer.parameters()], above)
+    return found.detach(), *slopes
+
+
+def answered(found: tuple[Tensor, ...]) -> Tensor:
+    """Output and gradient by the input, side by side."""
+    return torch.cat(found[:2], dim=-1)
+
+
+def projected(layer: HopfieldAssociation, given: Tensor) -> list[Tensor]:
+    """Queries, keys and values by head."""
+    return [
+        project(given).unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+        for project in (layer.query, layer.key, layer.value)
+    ]
+
+
+def plainly(layer: HopfieldAssociation, separation: str, given: Tensor) -> Tensor:
+    """The layer, as one writes its formula."""
+    q, k, v = projected(layer, given)
+    weigh = SEPARATIONS[separation](beta=q.shape[-1] ** -0.5)
+    for _ in range(layer.iteration.steps - 1):
+        q = weigh(q @ k.mT) @ k
+    found: Tensor = layer.out((weigh(q @ k.mT) @ v).transpose(1, 2).flatten(2))
+    return found
+
+
+def exact(separation: str, steps: int, size: dict[str, int]) -> Tensor:
+    """The answer in float64, one entry of the batch after another."""
+    layer = made(size["dim"], size["heads"], separation, steps).double()
+    pairs = zip(*rows(size["batch"], size["n"], size["dim"]), strict=True)
+    call = partial(plainly, layer, separation)
+    return torch.cat(
+        [
+            answered(trained(layer, call, one[None].double(), slope[None].double()))
+            for one, slope in pairs
+        ]
+    )
+
+
+def case(contenders: dict[str, Contender], separation: str, steps: int, size: Any) -> Case:
+    """Contenders that answer as a layer does, against its formula in float64."""
+    tolerance = ROUNDINGS * torch.finfo(torch.float32).eps
+    return Case(contenders, lambda: exact(separation, steps, size), tolerance)
+
+
+def runs(layer: nn.Module, call: Layer, size: dict[str, int]) -> Callable[[], tuple[Tensor, ...]]:
+    """Forward and backward of a layer at this size."""
+    given, above = rows(size["batch"], size["n"], size["dim"])
+    return lambda: trained(layer, call, given, above)
+
+
+class Attention(nn.Module):
+    """torch's attention with the weights of a layer, and its normalisations."""
+
+    def __init__(self, layer: HopfieldAssociation) -> None:
+        """Take over the weights."""
+        super().__init__()
+        parts = [layer.query, layer.key, layer.value]
+        self.norms = nn.ModuleList(part[0] for part in parts)  # type: ignore[index]
+        linear: list[Any] = [part[1] for part in parts]  # type: ignore[index]
+        with torch.random.fork_rng(devices=[]):
+            dim = linear[0].in_features
+            self.attention = nn.MultiheadAttention(dim, layer.heads, batch_first=True)
+        with torch.no_grad():
+            self.attention.in_proj_weight.copy_(torch.cat([one.weight for one in linear]))
+            self.attention.in_proj_bias.copy_(torch.cat([one.bias for one in linear]))
+            self.attention.out_proj.load_state_dict(layer.out.state_dict())
+
+    def forward(self, given: Tensor) -> Tensor:
+        """What attention reads; its weights are not asked for."""
+        q, k, v = (norm(given) for norm in self.norms)
+        found: Tensor = self.attention(q, k, v, need_weights=False)[0]
+        return found
+
+
+def one_softmax(**size: int) -> Case:
+    """One softmax: attention."""
+    layer = made(size["dim"], size["heads"])
+    peer = Attention(layer)
+    contenders = {
+        "nn.MultiheadAttention": Contender(runs(peer, peer, size), answered),
+        "layer": Contender(runs(layer, layer, size), answered),
+    }
+    return case(contenders, "softmax", 1, size)
+
+
+def several_softmaxes(**size: int) -> Case:
+    """Four softmaxes: three updates, then the read."""
+    layer = made(size["dim"], size["heads"], steps=STEPS)
+
+    def theirs(given: Tensor) -> Tensor:
+        q, k, v = projected(layer, given)
+        read = hflayers_way.associate(q, k, v, q.shape[-1] ** -0.5, STEPS, eps=0.0)
+        found: Tensor = layer.out(read.transpose(1, 2).flatten(2))
+        return found
+
+    contenders = {
+        "hflayers' way": Contender(runs(layer, theirs, size), answered),
+        "layer": Contender(runs(layer, layer, size), answered),
+    }
+    return case(contenders, "softmax", STEPS, size)
+
+
+def sparse(separation: str, **size: int) -> Case:
+    """The same layer with another separation, beside softmax, which answers something else."""
+    dense, layer = made(size["dim"], size["heads"]), made(size["dim"], size["heads"], separation)
+    contenders = {
+        "softmax": Contender(runs(dense, dense, size), None),
+        separation: Contender(runs(layer, layer, size), answered),
+    }
+    return case(contenders, separation, 1, size)
+
+
+SIZE = {"batch": 32, "n": 512, "dim": 256, "heads": 8}
+TINY = {"batch": 2, "n": 5, "dim": 8, "heads": 2}
+WORK = "a layer forward and backward, 32 sets of 512 rows of 256 numbers, 8 heads"
+
+
+def _sparse(separation: str) -> Entry:
+    return Entry(
+        f"layer-{separation}",
+        f"{WORK}, {separation}",
+        partial(sparse, separation),
+        (SIZE,),
+        TINY,
+        (Target(separation, 0.25, "≥ 0.25× softmax"),),
+    )
+
+
+ENTRIES = (
+    Entry(
+        "layer",
+        f"{WORK}, one softmax",
+        one_softmax,
+        (SIZE,),
+        TINY,
+        (
+            Target("layer", 1.0, "≥ 1× nn.MultiheadAttention"),
+            Target(
+                "layer",
+                1.2,
+                "at most 1.2× the memory of nn.MultiheadAttention",
+                field="extra_mib",
+                over="nn.MultiheadAttention",
+            ),
+        ),
+    ),
+    Entry(
+        "layer-steps",
+        f"{WORK}, four softmaxes",
+        several_softmaxes,
+        (SIZE,),
+        TINY,
+        (Target("layer", 20.0, "≥ 20× hflayers' way"),),
+    ),
+    _sparse("sparsemax"),
+    _sparse("entmax"),
+)
