@@ -1,8 +1,8 @@
 """How ml-jku's hflayers goes through several softmaxes, written again from what it is known to do.
 
 Its state between softmaxes is the weights themselves, an array of batch·heads × n × n. At each
-further step what belongs to heads that are still active is selected out of keys, weights and
-scores, computed with, and scattered back into copies of the whole arrays; autograd keeps all of
+further step what belongs to heads that are still active is selected out of weights, keys and new
+scores, computed with, and scattered back into copies of queries and weights; autograd keeps all of
 them. A head stops when the norm of the change of its weights, the largest in the batch, is at
 most eps.
 """
@@ -20,18 +20,15 @@ def associate(
     """`(batch, heads, n, d)` → `(batch, heads, n, d)`, after so many softmaxes at most."""
     batch, heads = query.shape[:2]
     q, k, v = (rows.flatten(0, 1) for rows in (query, key, value))
-    scores = scale * q @ k.mT
-    weights = torch.softmax(scores, dim=-1)
+    weights = torch.softmax(scale * q @ k.mT, dim=-1)
     before: Tensor | None = None
     for _ in range(1, softmaxes):
         active = _active(weights, before, (batch, heads), eps)
         if not bool(active.any()):
             break
         before = weights.detach()
-        keys = _selected(k, active)
-        q = q.masked_scatter(active, _selected(weights, active) @ keys)
-        scores = scores.masked_scatter(active, scale * _selected(q, active) @ keys.mT)
-        chosen = torch.softmax(_selected(scores, active), dim=-1)
+        q = q.masked_scatter(active, _selected(weights, active) @ _selected(k, active))
+        chosen = torch.softmax(_selected(scale * q @ k.mT, active), dim=-1)
         weights = weights.masked_scatter(active, chosen)
     return (weights @ v).unflatten(0, (batch, heads))
 

@@ -151,4 +151,6 @@ class Written:
             padding, pairs = (None if m is None else pad(m, (0, 1)) for m in (padding, pairs))
         weights = self.weigh(q, k, heads, padding, pairs)
         read = (weights @ v).transpose(0, 1).reshape(state.shape[1], batch, -1)
-        return self.out(read).transpose(0, 1), weights.unflatten(0, (batch, heads))
+        found, activation = self.out(read).transpose(0, 1), self.of.get("association_activation")
+        found = getattr(torch, activation)(found) if activation else found
+        return found, weights.unflatten(0, (batch, heads))

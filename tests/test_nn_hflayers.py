@@ -11,6 +11,7 @@ from safetensors import safe_open
 from hflayers_again import Written, draw
 from hopfield.errors import HopfieldError, OptionError
 from hopfield.nn import HopfieldAssociation, HopfieldLookup, HopfieldPooling, from_hflayers
+from hopfield.nn.hflayers.arguments import KINDS, LOOKUP
 
 GOLDEN = Path(os.environ.get("HOPFIELD_GOLDEN", "")) / "hflayers"
 CASES = sorted(GOLDEN.glob("*.safetensors")) if "HOPFIELD_GOLDEN" in os.environ else []
@@ -79,6 +80,12 @@ ARGUMENTS = {
     },
     "null": {**HEADS, "add_zero_association": True, "update_steps_max": 2, "scaling": 1.5},
     "no biases": {**HEADS, "input_bias": False},
+    "activation": {**HEADS, "association_activation": "tanh"},
+    "activation alone": {
+        **HEADS,
+        "association_activation": "relu",
+        "disable_out_projection": True,
+    },
     "no output projection": {**HEADS, "disable_out_projection": True, "pattern_size": 2},
     "plain norms": {
         **HEADS,
@@ -225,7 +232,29 @@ def test_dropout_and_dtype_are_taken_over():
 
 
 REFUSED = {
-    "activation": ({"association_activation": "relu"}, "association_activation='relu'.*apply"),
+    "activation": ({"association_activation": "softmax"}, "activation='softmax'.*apply"),
+    "no threshold": ({"update_steps_eps": 0.0}, "update_steps_eps=0.0.*above 0"),
+    "thresholds by head": ({"update_steps_eps": torch.tensor([1.0, -1.0])}, "update_steps_eps"),
+    "affine without normalisation": (
+        {"normalize_stored_pattern": False},
+        "normalize_stored_pattern_affine=True.*without normalize_stored_pattern",
+    ),
+    "affine space": (
+        {"normalize_hopfield_space_affine": True},
+        "normalize_hopfield_space_affine=True.*without normalize_hopfield_space",
+    ),
+    "biases of static patterns": (
+        {"concat_bias_pattern": True, "num_heads": 1, "stored_pattern_as_static": True},
+        "concat_bias_pattern=True.*static",
+    ),
+    "connected patterns of two sizes": (
+        {"pattern_projection_as_connected": True, "stored_pattern_size": 5},
+        "pattern_projection_as_connected=True.*one size",
+    ),
+    "connected patterns of another width": (
+        {"pattern_projection_as_connected": True, "pattern_size": 5},
+        "pattern_size=5.*hidden_size=3",
+    ),
     "an activation that is none": ({"association_activation": "rleu"}, "ignores a name"),
     "batch last": ({"batch_first": False}, "batch_first=False.*transpose"),
     "no limit": ({"update_steps_max": None}, "update_steps_max=None.*whole batch"),
@@ -245,6 +274,13 @@ REFUSED = {
     "argument of another kind": ({"quantity": 2}, "an argument of Hopfield must be one of"),
     "size": ({"hidden_size": 0}, "hidden_size"),
 }
+
+
+def test_no_argument_is_forgotten():
+    tried = {name for given in ARGUMENTS.values() for name in given}
+    tried |= {name for wrong, _ in REFUSED.values() for name in wrong}
+    apart = {"dropout", "quantity", "trainable", *LOOKUP}
+    assert tried | apart >= {name for kind in KINDS.values() for name in kind}
 
 
 @pytest.mark.parametrize(("wrong", "says"), REFUSED.values(), ids=REFUSED)

@@ -38,6 +38,17 @@ def test_dense_memories_classify_digits():
     assert max(by_degree.values()) > max(by_degree[2], by_degree[8]) > 0.95
 
 
+def test_the_error_on_mnist_is_least_at_a_small_degree():
+    """Krotov & Hopfield (2016): 1.51 % at degree 2, 1.44 % at 3, 1.61 % at 20, 1.8 % at 30."""
+    found = lines("mnist", 3)
+    error = {
+        d: 1 - mean(records.select(found, "dense", case="mnist", degree=d), "accuracy")
+        for d in tasks.DEGREES["mnist"]
+    }
+    assert all(f"{d}: {100 * share:.1f} %" in PAGE for d, share in error.items())
+    assert min(error, key=error.get) in (3, 5) and error[10] > error[2]
+
+
 def test_pooling_finds_what_decides_a_bag():
     found = lines("sets", 10)
     auc = {

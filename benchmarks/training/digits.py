@@ -1,4 +1,4 @@
-"""The digits of scikit-learn, cut for training: stratified halves, bags, patches."""
+"""Digits, cut for training: stratified parts, bags, patches."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ TEST = 0.3
 
 
 class Split(NamedTuple):
-    """Images `(n, 64)` in [0, 1] and labels, to train on and to test with."""
+    """Images `(n, pixels)` in [0, 1] and labels, to train on and to test with."""
 
     images: Tensor
     labels: Tensor
@@ -20,9 +20,14 @@ class Split(NamedTuple):
     test_labels: Tensor
 
 
-def split(seed: int) -> Split:
-    """70 % to train on, 30 % to test with; every digit has its share in both."""
-    digits = data.load("digits")
+def split(seed: int, name: str = "digits") -> Split:
+    """70 % to train on, 30 % to test with; every digit has its share in both.
+
+    Args:
+        seed: of the parts.
+        name: "digits" of scikit-learn, or "mnist": its 10 000 images of the test set.
+    """
+    digits = data.load(name, split="test" if name == "mnist" else None)
     images, labels = digits.patterns, digits.labels
     if labels is None:
         raise ValueError("the digits have labels")

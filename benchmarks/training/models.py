@@ -28,10 +28,13 @@ def lookup(train: Split, memories: int = 200) -> nn.Module:
     return HopfieldLookup(association, train.images[chosen], values)
 
 
-def dense(pixels: int, degree: int, memories: int = 100) -> nn.Module:
-    """Krotov and Hopfield's network of one degree; a higher one makes larger numbers."""
-    scale = {2: 1.0, 3: 1.0, 5: 0.1, 8: 0.01}[degree]
-    return DenseMemoryClassifier(pixels, 10, memories, RectifiedPolynomial(degree), scale)
+def dense(train: Split, degree: int, memories: int = 100) -> nn.Module:
+    """Krotov and Hopfield's network of one degree, whose logits begin with a deviation of 1."""
+    pixels, separation = train.images.shape[-1], RectifiedPolynomial(degree)
+    model = DenseMemoryClassifier(pixels, 10, memories, separation)
+    with torch.no_grad():
+        model.scale = 1 / model(train.images).std().item()
+    return model
 
 
 class BagClassifier(nn.Module):

@@ -43,9 +43,19 @@ def _bars(lines: list[records.Record]) -> "Axes":
     return plots.rates(bars, "AUC")
 
 
+def _errors(lines: list[records.Record]) -> "Axes":
+    """Test error in percent by degree, the mean over the seeds and its deviation."""
+    degrees = sorted({line["degree"] for line in lines})
+    each = [[100 - 100 * r["accuracy"] for r in lines if r["degree"] == d] for d in degrees]
+    means, spread = map(statistics.fmean, each), map(statistics.stdev, each)
+    series = [("test images", degrees, list(means), list(spread))]
+    return plots.lines(series, ("degree", "error in %"))
+
+
 DRAWN = {
     "lookup": lambda lines: _curves(lines, "case", ""),
     "dense": lambda lines: _curves(lines, "degree", "degree "),
+    "mnist": _errors,
     "sets": _bars,
     "complete": lambda lines: plots.energies([line["energies"] for line in lines], step="step"),
 }

@@ -1,6 +1,7 @@
 """What is trained and how well it does; each seed one record."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,10 +42,10 @@ def fit(
 
 
 def _classified(
-    make: Callable[[Split], nn.Module], seed: int, epochs: int, rate: float
+    make: Callable[[Split], nn.Module], seed: int, epochs: int, rate: float, name: str = "digits"
 ) -> dict[str, Any]:
     """A classifier of digits: its test accuracy, and its curve."""
-    held = split(seed)
+    held = split(seed, name)
     torch.manual_seed(seed)
     model = make(held)
     curve = fit(
@@ -65,19 +66,19 @@ def lookup(seed: int, epochs: int = 40) -> list[Record]:
     return [{"experiment": "lookup", "case": "digits", "seed": seed, "epochs": epochs, **found}]
 
 
-def dense(seed: int, epochs: int = 40) -> list[Record]:
+def dense(seed: int, epochs: int = 40, name: str = "digits") -> list[Record]:
     """Digits classified by dense associative memories, by degree."""
-    return [
-        {
-            "experiment": "dense",
-            "case": "digits",
-            "degree": degree,
-            "seed": seed,
-            "epochs": epochs,
-            **_classified(lambda _, d=degree: models.dense(64, d), seed, epochs, rate=1e-2),  # type: ignore[misc]
-        }
-        for degree in (2, 3, 5, 8)
-    ]
+    records = []
+    for degree in DEGREES[name]:
+        make = partial(models.dense, degree=degree)
+        found = _classified(make, seed, epochs, 1e-2, name)
+        line = {"experiment": "dense", "case": name, "degree": degree, "seed": seed}
+        records.append({**line, "epochs": epochs, **found})
+    return records
+
+
+DEGREES = {"digits": (2, 3, 5, 8), "mnist": (2, 3, 5, 10)}
+"""Those that are tried, by data set."""
 
 
 SETS = {"10 images": (10, 2), "50 images, one at most": (50, 1)}
@@ -159,6 +160,7 @@ def energies(model: models.Completer, patches: Tensor, hidden: Tensor) -> Tensor
 TASKS: dict[str, tuple[Callable[[int], list[Record]], int]] = {
     "lookup": (lookup, 5),
     "dense": (dense, 5),
+    "mnist": (partial(dense, epochs=15, name="mnist"), 3),
     "sets": (sets, 10),
     "complete": (complete, 3),
 }

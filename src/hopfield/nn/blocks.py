@@ -1,20 +1,23 @@
 """Reads whose weights are made block by block, forward and again backward, and never kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .rule import Rule
-from .visible import Visible, folded, scores
+from .visible import Visible, folded, hidden
 
-BLOCK = 2**20
+BLOCK = 2**22
 """Scores that are in memory at a time; a row of them at least."""
 
 
 class Span(NamedTuple):
-    """Some groups, some heads of them, some states: what one block answers."""
+    """Some groups, some heads of them, some states: what one block answers.
+
+    More than one group goes with all heads, more than one head with all states.
+    """
 
     groups: slice
     heads: slice
@@ -47,25 +50,20 @@ def spans(groups: int, heads: int, m: int, n: int, limit: int) -> Iterator[Span]
                 )
 
 
-def plain(
-    rule: Rule, state: Tensor, stored: Tensor, projected: Tensor, visible: Visible | None
-) -> Tensor:
-    """∇F(x Kᵀ) V with all weights in memory; zeros where nothing is visible."""
-    weights = rule.separation(scores(state, stored, visible)).to(projected.dtype)
-    found = weights @ projected
-    return found if visible is None else found.masked_fill(visible.none, 0.0)
-
-
 def by_blocks(
     rule: Rule, state: Tensor, stored: Tensor, projected: Tensor, visible: Visible | None
 ) -> Tensor:
-    """The same, with no more than a block of weights in memory, forward and backward."""
+    """∇F(x Kᵀ) V with no more than a block of weights in memory, forward and backward.
+
+    Zeros where nothing is visible.
+    """
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
     if visible is not None:
         batch = torch.broadcast_shapes(batch, visible.patterns.shape[:-2])
         visible = Visible(*(_kept(t, batch) for t in visible))
     numbers = {name: t for name, t in rule.numbers.items() if name != "beta"}
-    parts = [folded(t, batch) for t in (state, stored, projected)]
+    common = torch.promote_types(state.dtype, stored.dtype)
+    parts = [folded(t, batch) for t in (state.to(common), stored.to(common), projected)]
     parts += [_kept(t[..., None], batch) for t in numbers.values()]
     found: Tensor = _Blocks.apply(Rule(rule.separation, 1.0), tuple(numbers), visible, *parts)
     return found.reshape(*batch, *found.shape[-2:])
@@ -87,61 +85,88 @@ class _Blocks(torch.autograd.Function):
         ctx: Any, rule: Rule, names: tuple[str, ...], visible: Visible | None, *parts: Tensor
     ) -> Tensor:
         """Block by block, without a graph."""
+        parts = tuple(part.contiguous() for part in parts)  # once, not once a block
         ctx.rule, ctx.names = rule, names
         ctx.save_for_backward(*parts, *(visible or ()))
-        found = parts[0].new_empty(*parts[0].shape[:3], parts[2].shape[-1], dtype=parts[2].dtype)
-        for span in _spans(parts):
-            cut = [_part(span, i, part) for i, part in enumerate(parts)]
-            span.of(found).copy_(_read(rule, names, cut, _seen(span, visible)))
-        return found
+        state, stored, projected, *numbers = parts
+        found = state.new_empty(*state.shape[:3], projected.shape[-1], dtype=projected.dtype)
+        for span in _spans(state, stored):
+            products = span.of(state) @ span.all_of(stored).mT
+            weights = _weights(rule, names, products, span, visible, numbers)
+            span.of(found).copy_(weights.to(projected.dtype) @ span.all_of(projected))
+        return found if visible is None else found.masked_fill_(visible.none, 0.0)
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients that are wanted."""
         count = len(ctx.names) + 3
         parts, hidden = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        visible, wanted = Visible(*hidden) if hidden else None, ctx.needs_input_grad[3:]
+        visible = Visible(*hidden) if hidden else None
+        given = above[0] if visible is None else above[0].masked_fill(visible.none, 0.0)
+        wanted = ctx.needs_input_grad[3:]
         if torch.is_grad_enabled():
-            whole = _read(ctx.rule, ctx.names, parts, visible)
-            leaves = [part for part, want in zip(parts, wanted, strict=True) if want]
-            each = iter(torch.autograd.grad(whole, leaves, above, create_graph=True))
-            return None, None, None, *(next(each) if want else None for want in wanted)
-        slopes = [
-            torch.zeros_like(part, memory_format=torch.contiguous_format) if want else None
-            for part, want in zip(parts, wanted, strict=True)
-        ]
-        for span in _spans(parts):
-            cut = [
-                _part(span, i, part).detach().requires_grad_(want)
-                for i, (part, want) in enumerate(zip(parts, wanted, strict=True))
-            ]
-            with torch.enable_grad():
-                found = _read(ctx.rule, ctx.names, cut, _seen(span, visible))
-            given = span.of(above[0]).to(found.dtype)
-            each = iter(torch.autograd.grad(found, [c for c in cut if c.requires_grad], given))
-            for i, slope in enumerate(slopes):
-                if slope is not None:
-                    _part(span, i, slope).add_(next(each))
-        return None, None, None, *slopes
+            slopes: Iterable[Tensor | None] = _whole(ctx, parts, visible, given, wanted)
+        else:
+            slopes = _slopes(ctx, parts, visible, given.contiguous(), any(wanted[3:]))
+        pairs = zip(slopes, wanted, strict=True)
+        return None, None, None, *(slope if want else None for slope, want in pairs)
 
 
-def _spans(parts: Sequence[Tensor]) -> Iterator[Span]:
-    groups, heads, m, _ = parts[0].shape
-    return spans(groups, heads, m, parts[1].shape[-2], BLOCK)
-
-
-def _part(span: Span, i: int, part: Tensor) -> Tensor:
-    """Of stored and projected patterns every state reads all."""
-    return span.all_of(part) if i in (1, 2) else span.of(part)
-
-
-def _seen(span: Span, visible: Visible | None) -> Visible | None:
-    return None if visible is None else Visible(*map(span.of, visible))
-
-
-def _read(
-    rule: Rule, names: Sequence[str], parts: Sequence[Tensor], visible: Visible | None
-) -> Tensor:
+def _whole(
+    ctx: Any,
+    parts: Sequence[Tensor],
+    visible: Visible | None,
+    above: Tensor,
+    wanted: Sequence[bool],
+) -> list[Tensor | None]:
+    """The slopes with a graph, by the plain formula."""
     state, stored, projected, *numbers = parts
-    values = {name: t.squeeze(-1) for name, t in zip(names, numbers, strict=True)}
-    return plain(rule.with_numbers(values), state, stored, projected, visible)
+    groups, heads, m, _ = state.shape
+    all_of_it = Span(slice(0, groups), slice(0, heads), slice(0, m))
+    weights = _weights(ctx.rule, ctx.names, state @ stored.mT, all_of_it, visible, numbers)
+    found = weights.to(projected.dtype) @ projected
+    leaves = [part for part, want in zip(parts, wanted, strict=True) if want]
+    each = iter(torch.autograd.grad(found, leaves, above, create_graph=True))
+    return [next(each) if want else None for want in wanted]
+
+
+def _slopes(
+    ctx: Any, parts: Sequence[Tensor], visible: Visible | None, above: Tensor, learned: bool
+) -> list[Tensor]:
+    """The slopes, block by block."""
+    state, stored, projected, *numbers = parts
+    slopes = [torch.zeros_like(part) for part in parts]
+    for span in _spans(state, stored):
+        x, k, v, g = span.of(state), span.all_of(stored), span.all_of(projected), span.of(above)
+        products = (x @ k.mT).requires_grad_()
+        own = [number.detach().requires_grad_(learned) for number in numbers]
+        with torch.enable_grad():
+            weights = _weights(ctx.rule, ctx.names, products, span, visible, own)
+        leaves = [products, *own] if learned else [products]
+        by = (g @ v.mT).to(weights.dtype)
+        by_products, *by_numbers = torch.autograd.grad(weights, leaves, by)
+        span.of(slopes[0]).add_(by_products @ k)
+        span.all_of(slopes[1]).add_(by_products.mT @ x)
+        span.all_of(slopes[2]).add_(weights.detach().to(g.dtype).mT @ g)
+        for slope, more in zip(slopes[3:], by_numbers, strict=False):
+            slope.add_(more)
+    return slopes
+
+
+def _spans(state: Tensor, stored: Tensor) -> Iterator[Span]:
+    groups, heads, m, _ = state.shape
+    return spans(groups, heads, m, stored.shape[-2], BLOCK)
+
+
+def _weights(
+    rule: Rule,
+    names: Sequence[str],
+    products: Tensor,
+    span: Span,
+    visible: Visible | None,
+    numbers: Sequence[Tensor],
+) -> Tensor:
+    """∇F of the products of a block."""
+    values = {name: span.of(t).squeeze(-1) for name, t in zip(names, numbers, strict=True)}
+    seen = None if visible is None else Visible(*map(span.of, visible))
+    return rule.with_numbers(values).separation(hidden(products, seen))

@@ -27,8 +27,12 @@ class Visible(NamedTuple):
 
 def scores(state: Tensor, stored: Tensor, visible: Visible | None) -> Tensor:
     """x Kᵀ in float32 at least, and so low for what is not visible that it has no weight."""
-    found = state @ stored.mT
-    found = found.to(torch.promote_types(found.dtype, torch.float32))
+    return hidden(state @ stored.mT, visible)
+
+
+def hidden(products: Tensor, visible: Visible | None) -> Tensor:
+    """The scores that products are."""
+    found = products.to(torch.promote_types(products.dtype, torch.float32))
     if visible is None:
         return found
     # Finite, or slopes are 0·∞; far enough from the end of the range to be subtracted from.

@@ -1,6 +1,6 @@
 """What the constructor arguments of hflayers mean, and which cannot be taken over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -52,11 +52,14 @@ ALIKE: dict[str, tuple[str, ...]] = {
 """What is the same for every entry of a batch, so that confusing them changes nothing."""
 
 Refusal = tuple[Callable[[Any], bool], str]
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "selu", "celu", "erf", "exp", "sin", "cos", "abs")
+"""Functions of torch that need nothing but the output."""
+
 REFUSED: dict[str, Refusal] = {
     "association_activation": (
-        lambda value: value is not None,
-        "layers here end with the output projection. Leave it out, and apply the activation to "
-        "the output (hflayers ignores a name that torch does not have)",
+        lambda value: value is not None and value not in ACTIVATIONS,
+        f"known are {', '.join(ACTIVATIONS)}. Leave it out, and apply the activation to the output "
+        "(hflayers ignores a name that torch does not have)",
     ),
     "batch_first": (
         lambda value: value is not True,
@@ -71,6 +74,10 @@ REFUSED: dict[str, Refusal] = {
         lambda value: value is not None and not min(_entries(value)) > 0,
         "beta must be above 0",
     ),
+    "update_steps_eps": (
+        lambda value: not min(_entries(value)) > 0,
+        "hflayers takes none that is not above 0. Give the one the layer was made with",
+    ),
 }
 """Values that cannot be taken over, and why."""
 
@@ -83,6 +90,9 @@ CONFUSED = (
     "with several heads hflayers reads a static pattern of one entry of a batch with the heads "
     "of another. Only num_heads=1 can be taken over"
 )
+
+
+NOT_MADE = "hflayers makes no such layer"
 
 
 def refused(name: str, value: object, reason: str) -> OptionError:
@@ -109,6 +119,21 @@ class Arguments:
         for name in INPUTS:
             if self.repeated(name) and self.heads > 1 and name not in ALIKE[kind]:
                 raise refused(f"{name}_as_static", True, CONFUSED)
+        for name, reason in self._impossible():
+            raise refused(name, self[name], f"{NOT_MADE}: {reason}")
+
+    def _impossible(self) -> Iterator[tuple[str, str]]:
+        """Arguments that hflayers itself refuses beside the others, and why."""
+        for name in (*INPUTS, SPACE):
+            if self[f"normalize_{name}_affine"] and not self[f"normalize_{name}"]:
+                reason = f"without normalize_{name} there is nothing to scale. Set it to False"
+                yield f"normalize_{name}_affine", reason
+        if self["concat_bias_pattern"] and (self.static(STORED) or self.static(PROJECTED)):
+            yield "concat_bias_pattern", "static patterns take no bias. Leave it out"
+        if self.connected and self.size(STORED) != self.size(PROJECTED):
+            yield f"{PROJECTED}_as_connected", "both patterns must have one size"
+        if self.connected and self["pattern_size"] not in (None, self.width):
+            yield "pattern_size", f"where patterns are connected it is hidden_size={self.width}"
 
     def __getitem__(self, name: str) -> Any:
         """The value of an argument, given or assumed."""

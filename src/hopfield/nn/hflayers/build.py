@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ...errors import OptionError
@@ -24,7 +25,8 @@ def from_hflayers(
     """The layer that computes what a layer of hflayers computes.
 
     It makes all `update_steps_max + 1` softmaxes. `update_steps_eps`, by which hflayers stops a
-    whole batch, is not taken over: outputs are equal where that does not stop it early.
+    whole batch, is not taken over: outputs are equal where that does not stop it early. Biases of
+    `concat_bias_pattern` are left out, since hflayers makes them but never reads them.
 
     Args:
         state_dict: of the layer of hflayers.
@@ -98,6 +100,28 @@ class RepeatForHeads(nn.Module):
         return rows.repeat(*[1] * (rows.ndim - 1), self.heads)
 
 
+class Activation(nn.Module):
+    """A function of torch, of every entry.
+
+    Args:
+        name: which.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Remember which."""
+        super().__init__()
+        self.name = name
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The function of the rows."""
+        found: Tensor = getattr(torch, self.name)(rows)
+        return found
+
+    def extra_repr(self) -> str:
+        """Which."""
+        return self.name
+
+
 def _layer(meant: Arguments, weights: _Weights) -> Layer:
     association = _association(meant, weights)
     if meant.kind == "Hopfield":
@@ -122,6 +146,8 @@ def _association(meant: Arguments, weights: _Weights) -> HopfieldAssociation:
     if not meant["disable_out_projection"]:
         bias = weights.take(f"{CORE}out_proj.bias") if meant["input_bias"] else None
         out = _linear(weights.take(f"{CORE}out_proj.weight"), bias)
+    if meant["association_activation"]:
+        out = nn.Sequential(out, Activation(meant["association_activation"]))
     if meant["concat_bias_pattern"]:  # hflayers never reads them
         weights.take(f"{CORE}bias_k"), weights.take(f"{CORE}bias_v")
     return HopfieldAssociation(
