@@ -4,7 +4,7 @@ Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; l
 Questions:    Cue in, Retrieval out
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units
-Advice:       diagnose a memory
+Advice:       diagnose a memory, explain an answer
 Around them:  the modules nn (layers), data, corruption, metrics, synthetic
 Mistakes:     HopfieldError and CapacityWarning; the module errors
 """
@@ -25,7 +25,7 @@ from . import (
     units,
 )
 from .cue import Cue
-from .diagnosis import diagnose
+from .diagnosis import diagnose, explain
 from .dynamics import Retrieval
 from .errors import CapacityWarning, HopfieldError
 from .kernels import backend
@@ -66,6 +66,7 @@ __all__ = [
     "diagnose",
     "energy",
     "errors",
+    "explain",
     "load",
     "metrics",
     "nn",

@@ -9,13 +9,25 @@ import torch
 from ..errors import InputTypeError, check_flag, say
 from ..memories import Memory
 from .bounds import Theory, bounds
+from .explanation import Competitor, Explanation, explain
 from .findings import Finding, Remedy, findings, predict
 from .observed import Observed, observed
 from .report import Report
 from .rows import Rows
 from .verdicts import Verdicts
 
-__all__ = ["Finding", "Observed", "Remedy", "Report", "Theory", "Verdicts", "diagnose"]
+__all__ = [
+    "Competitor",
+    "Explanation",
+    "Finding",
+    "Observed",
+    "Remedy",
+    "Report",
+    "Theory",
+    "Verdicts",
+    "diagnose",
+    "explain",
+]
 
 
 def diagnose(memory: Memory, *, observe: bool = True) -> Report:

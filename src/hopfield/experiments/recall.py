@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..diagnosis.ends import is_binary, likeness
 from ..errors import check_integer, check_number
 from ..metrics import hamming_accuracy
 from .records import Record, spread
 from .sampling import generator
-from .setup import Setup, is_binary, likeness, measured, per_unit, step
+from .setup import Setup, measured, per_unit, step
 
 CUES = 200
 """Cues a draw of `capacity`: enough for a share, however many patterns are stored."""

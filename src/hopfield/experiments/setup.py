@@ -16,7 +16,7 @@ from ..corruption import flip
 from ..cue import Cue
 from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
 from ..memories import Memory
-from ..metrics import cosine, overlap, recalled
+from ..metrics import recalled
 from ..similarity import SIMILARITIES
 from ..synthetic import random_binary
 from .records import Record, plain
@@ -114,16 +114,6 @@ def weights(memory: Any, state: Tensor) -> Tensor:
     similarity: Callable[..., Tensor] = SIMILARITIES[getattr(memory, "similarity", "dot")]
     separation: Callable[[Tensor], Tensor] = memory.separation
     return separation(similarity(memory.patterns, state, None))
-
-
-def likeness(rows: Tensor, states: Tensor) -> Tensor:
-    """Overlap where the patterns are ±1, cosine otherwise; one value a row."""
-    return overlap(rows, states) if is_binary(rows) else cosine(rows, states)
-
-
-def is_binary(rows: Tensor) -> bool:
-    """Whether all entries are ±1."""
-    return bool((rows.abs() == 1).all())
 
 
 def from_data(name: str, *, binary: bool = False) -> Callable[..., Tensor]:

@@ -1,0 +1,160 @@
+"""What `explain` says of a cue is what happened to it."""
+
+import json
+
+import pytest
+import torch
+
+import hopfield
+from diagnosed import gaussian
+from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield, explain, synthetic
+from hopfield.errors import CapacityWarning
+from hopfield.similarity import SIMILARITIES
+
+PATTERNS = gaussian(20, 16)
+SIGNS = synthetic.random_binary(6, 100)
+
+
+def holding(memory, patterns):
+    memory.store(patterns)
+    return memory
+
+
+def said(explanation):
+    return " ".join(explanation.reasons)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_shares_are_the_weights(similarity):
+    memory = holding(ModernHopfield(1.5, similarity=similarity), PATTERNS)
+    cue = PATTERNS[3] + 0.3 * PATTERNS[4]
+    found = explain(memory, cue, top=20)
+    scores = SIMILARITIES[similarity](PATTERNS, cue)
+    weights = torch.softmax(1.5 * scores, -1)
+    end = memory.retrieve(cue)
+    final = torch.softmax(1.5 * SIMILARITIES[similarity](PATTERNS, end.state), -1)
+    assert sorted(each.pattern for each in found.competitors) == list(range(20))
+    for each in found.competitors:
+        assert each.score == pytest.approx(scores[each.pattern].item(), rel=1e-5, abs=1e-5)
+        assert each.share == pytest.approx(weights[each.pattern].item(), abs=1e-5)
+        assert each.final == pytest.approx(final[each.pattern].item(), abs=1e-5)
+        assert each.hidden is None
+    order = [each.final for each in found.competitors]
+    assert order == sorted(order, reverse=True)
+    assert (found.found.state == end.state).all()
+
+
+def test_a_pattern_that_comes_back():
+    memory = holding(ModernHopfield(50.0, similarity="euclidean"), PATTERNS)
+    found = explain(memory, PATTERNS[3] + 0.01)
+    assert found.kind == "stored" and found.carrying == 1
+    assert "It ended at pattern 3, whose share of the weights is 1.000." in said(found)
+    assert "pattern 3 scored highest" in said(found) and "It settled after" in said(found)
+
+
+def test_a_mixture():
+    memory = holding(ModernHopfield(0.01), PATTERNS)
+    found = explain(memory, PATTERNS[3])
+    assert found.kind == "mixture" and found.carrying > 10
+    assert f"{found.carrying} patterns make up 0.9 of the weight" in said(found)
+
+
+def test_copies_are_no_mixture():
+    memory = holding(ModernHopfield(50.0), torch.cat([PATTERNS / 4, PATTERNS[3:4] / 4]))
+    found = explain(memory, 4 * PATTERNS[3])
+    assert found.kind == "stored" and found.found.weight == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_what_hidden_entries_would_have_added(similarity):
+    memory = holding(ModernHopfield(20.0, similarity=similarity), PATTERNS)
+    known = torch.arange(16) < 6
+    cue = torch.where(known, PATTERNS[3], 4 * PATTERNS[8])
+    found = explain(memory, cue, known, top=20)
+    for each in found.competitors:
+        row, seen = PATTERNS[each.pattern], ~known
+        by_hand = (row * cue)[seen].sum() if similarity == "dot" else (
+            -(row - cue)[seen].square().sum() / 2)  # fmt: skip
+        assert each.hidden == pytest.approx(by_hand.item(), rel=1e-4, abs=1e-4)
+    assert "10 of 16 entries are not known and added nothing" in said(found)
+    counted = SIMILARITIES[similarity](PATTERNS, cue, known)
+    whole = SIMILARITIES[similarity](PATTERNS, cue)
+    assert counted.argmax() != whole.argmax(), "premise: the mask decides"
+    assert f"would have given pattern {int(whole.argmax())}" in said(found)
+    same = explain(memory, Cue(cue, known), top=20)
+    assert same.competitors == found.competitors
+
+
+def test_a_forgotten_mask_is_pointed_out():
+    images = gaussian(20, 16).abs()
+    memory = holding(ModernHopfield(20.0, similarity="euclidean"), images)
+    cues = torch.where(torch.arange(16) < 8, images, 0.0)
+    wrong = (memory.retrieve(cues).index != torch.arange(20)).nonzero().flatten()
+    assert len(wrong), "premise: zeros mislead"
+    place = int(wrong[0])
+    found = explain(memory, cues[place])
+    assert "8 entries are 0 and counted as evidence" in said(found)
+    assert f"pattern {place} would lead" in said(found)
+    assert "counted as evidence" not in said(explain(memory, images[0]))
+
+
+def test_ends_of_binary_networks():
+    memory = holding(ClassicalHopfield(), SIGNS[:3])
+    assert explain(memory, SIGNS[1]).kind == "stored"
+    assert explain(memory, -SIGNS[1]).kind == "inverse"
+    assert "the negative of pattern 1" in said(explain(memory, -SIGNS[1]))
+    mixed = (SIGNS[0] + SIGNS[1] + SIGNS[2]).sign()
+    assert explain(memory, mixed).kind == "mixture"
+    shares = {each.pattern: each.final for each in explain(memory, SIGNS[1]).competitors}
+    assert shares[1] == 1
+
+
+def test_a_spurious_state():
+    memory = ClassicalHopfield()
+    with pytest.warns(CapacityWarning):
+        memory.store(synthetic.random_binary(40, 60))
+    found = explain(memory, synthetic.random_binary(1, 60, generator=torch.Generator())[0])
+    assert found.kind == "spurious" and "stored by nobody" in said(found)
+
+
+def test_a_cycle_and_a_limit_and_heat():
+    pair = torch.tensor([[1.0, 1.0], [-1.0, -1.0]])
+    memory = holding(ClassicalHopfield(schedule="synchronous"), pair[:1])
+    assert "two states follow one another" in said(explain(memory, torch.tensor([1.0, -1.0])))
+    warm = holding(ClassicalHopfield(temperature=0.5), SIGNS[:2])
+    assert "at temperature 0.5 units flip by chance" in said(explain(warm, SIGNS[0]))
+
+
+def test_the_dynamics_may_lead_elsewhere():
+    digits = torch.tensor([[1.0, 0.0], [1.5, 0.2], [2.6, 0.0]])
+    memory = holding(ModernHopfield(50.0), digits)
+    cue = torch.tensor([0.2, 4.0])
+    found = explain(memory, cue)
+    assert int(found.found.index) == 2 and "pattern 1 scored highest" in said(found)
+    assert "led from it to pattern 2" in said(found)
+
+
+@pytest.mark.parametrize("memory", [DenseHopfield(0.1), DenseHopfield(bits=True),
+    DenseHopfield(separation=hopfield.Polynomial(3)), ClassicalHopfield("pseudo_inverse")],
+    ids=str)  # fmt: skip
+def test_unknown_entries_of_binary_cues(memory):
+    holding(memory, SIGNS)
+    known = torch.arange(100) < 50
+    found = explain(memory, SIGNS[2], known)
+    assert found.kind == "stored" and int(found.found.index) == 2
+    (own,) = [each for each in found.competitors if each.pattern == 2]
+    assert (own.score, own.hidden) == (50, 50)
+
+
+def test_records_and_table():
+    memory = holding(ModernHopfield(5.0), PATTERNS)
+    found = explain(memory, PATTERNS[3], torch.arange(16) < 8, top=3)
+    whole, *each = json.loads(json.dumps(found.to_records()))
+    assert whole["kind"] == found.kind and whole["steps"] == int(found.found.steps)
+    assert [line["pattern"] for line in each] == [c.pattern for c in found.competitors]
+    assert len(repr(found).splitlines()) == len(found.reasons) + 1 + 1 + 3
+
+
+def test_one_pattern_alone():
+    found = explain(holding(ModernHopfield(5.0), PATTERNS[:1]), PATTERNS[0])
+    assert found.kind == "stored" and "No other pattern is stored." in said(found)
