@@ -238,8 +238,9 @@ def _lead(memory: Memory, found: Retrieval, scored: Scored) -> Iterator[str]:
     )
     separation = getattr(memory, "separation", None)
     if isinstance(separation, Softmax) and lead > 0:
-        power = min(float(separation.beta) * lead, 700.0)
-        words += f": at β = {float(separation.beta):.4g} its weight is {math.exp(power):.3g} times the other's"
+        beta = float(separation.beta)
+        times = math.exp(min(beta * lead, 700.0))
+        words += f": at β = {beta:.4g} its weight is {times:.3g} times the other's"
     yield words + "."
     if first != int(found.index) and lead > 0:
         yield f"The dynamics then led from it to pattern {int(found.index)}."
