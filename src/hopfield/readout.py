@@ -1,5 +1,6 @@
 """The readout: scores → weights → weighted sum of rows, block by block; energy comes free."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -192,7 +193,7 @@ def attended(
     found = scaled_dot_product_attention(
         queries[None, None], keys[None, None], read_[None, None], attn_mask=mask, scale=scale
     )[0, 0, :, :out]
-    return found if bool(torch.isfinite(found.sum())) else None
+    return found if math.isfinite(found.sum().item()) else None
 
 
 def attention(

@@ -200,7 +200,7 @@ def check_dense(name: str, value: object) -> Tensor:
 def check_finite(name: str, value: Tensor) -> Tensor:
     """Return `value` if it contains neither NaN nor infinity."""
     # The sum is a twentieth of the work, and not finite where an entry is not.
-    if traced() or bool(torch.isfinite(value.sum())) or bool(torch.isfinite(value).all()):
+    if traced() or math.isfinite(value.sum().item()) or bool(torch.isfinite(value).all()):
         return value
     kind = "NaN" if bool(torch.isnan(value).any()) else "infinity"
     way = "Replace it, or leave out those rows."
@@ -258,7 +258,7 @@ def check_size(name: str, rows: Tensor) -> Tensor:
         return rows
     wide = rows.detach().to(torch.promote_types(rows.dtype, torch.float32))
     largest = math.sqrt(torch.finfo(wide.dtype).max / (8 * max(1, rows.shape[-1])))
-    if not wide.numel() or bool(max(abs(end) for end in torch.aminmax(wide)) < largest):
+    if not wide.numel() or max(abs(end.item()) for end in torch.aminmax(wide)) < largest:
         return rows  # without a copy of their squares
     if not bool(torch.isfinite(4 * wide.square().sum(-1)).all()):
         way = f"Scale {name} down"

@@ -1,5 +1,6 @@
 """What a call to `retrieve` asks, checked and brought into the form a memory computes with."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
@@ -129,7 +130,7 @@ def fitting(name: str, result: Tensor, dtype: torch.dtype) -> Tensor:
     """Return what was computed for the tensor `name` in its `dtype`, if that can hold it."""
     fitted = result.to(dtype)
     # A finite sum has finite terms, and is soon computed.
-    if not bool(torch.isfinite(fitted.sum())) and bool(torch.isinf(fitted).any()):
+    if not math.isfinite(fitted.sum().item()) and bool(torch.isinf(fitted).any()):
         limits = torch.finfo(dtype)
         raise DomainError(
             f"{name} must have a dtype that can hold the result, but {limits.dtype} ends at "
