@@ -13,7 +13,6 @@ import hopfield
 import hopfield_cli
 import quick_demo
 from hopfield.experiments import claims, demo, records
-from hopfield.experiments.published import modern
 from hopfield_cli import commands
 from source_tree import ROOT
 
@@ -301,71 +300,3 @@ def test_the_reference_page_is_up_to_date():
     assert page.read_text("utf-8") == commands.reference(), (
         "python -m hopfield_cli.commands > docs/cli.md"
     )
-
-
-def test_reproduce_says_how_many_hold_and_writes_records_and_page(capsys, tmp_path):
-    asked = ("reproduce", "attention", "--out", str(tmp_path), "--processes", "1", "--seed", "3")
-    status, out, err = _run(capsys, *asked)
-    assert status == 0 and out.splitlines()[-1] == "1 of 1 results hold."
-    assert "[3/3] attention_records" in err
-    head, lines = records.read(tmp_path / "records.jsonl")
-    assert (head["seed"], head["form"]) == (3, "quick") and lines[0]["seed"] == 3
-    assert {"check", "figure", "series", "verdict"} <= {line["experiment"] for line in lines}
-    assert "One update is scaled dot-product attention" in (tmp_path / "index.html").read_text()
-    assert _run(capsys, *asked)[2] == "", "nothing is measured twice"
-
-
-def test_reproduce_keeps_the_records_of_other_results(capsys, tmp_path):
-    for name in ("attention", "learning-rules", "attention"):
-        assert _run(capsys, "reproduce", name, "--out", str(tmp_path), "--processes", "1")[0] == 0
-    _, lines = records.read(tmp_path / "records.jsonl")
-    assert {line["result"] for line in lines if "task" in line} == {"attention", "learning-rules"}
-    assert {line["result"] for line in lines if "task" not in line} == {"attention"}
-
-
-def test_reproduce_fails_where_a_result_does(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(modern, "FLOAT64", 0.0)
-    status, out, _ = _run(capsys, "reproduce", "attention", "--out", str(tmp_path))
-    assert status == 1 and out.splitlines()[-1] == "0 of 1 results hold."
-    assert "FAILS attention" in out and "largest difference, float64" in out
-
-
-def test_reproduce_in_json(capsys, tmp_path):
-    status, out, _ = _run(capsys, "reproduce", "attention", "--json", "--out", str(tmp_path))
-    said = json.loads(out)
-    assert status == 0 and said["results"][0]["holds"] and said["records"].endswith(".jsonl")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("hebbian",), "NAME must be one of 'hebbian-curve'"),
-        (("--processes", "0"), "--processes must be a whole number"),
-        (("--seed", "x"), "--seed must be a whole number"),
-    ],
-)
-def test_reproduce_refuses_what_it_does_not_know(capsys, tmp_path, arguments, says):
-    status, _, err = _run(capsys, "reproduce", *arguments, "--out", str(tmp_path))
-    assert status == 1 and says in err and err.count("\n") == 1
-
-
-def test_plot_draws_any_records(capsys, tmp_path):
-    lines = list(quick_demo.lines())
-    records.write(tmp_path / "demo.jsonl", records.header(), lines)
-    status, out, _ = _run(capsys, "plot", str(tmp_path / "demo.jsonl"))
-    assert status == 0 and out.strip() == str(tmp_path / "demo.png")
-    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
-    picture = tmp_path / "a.svg"
-    assert _run(capsys, "plot", str(tmp_path / "demo.jsonl"), "-o", str(picture))[0] == 0
-    assert "<svg" in picture.read_text()
-
-
-@pytest.mark.parametrize(
-    ("name", "out", "says"),
-    [("missing.jsonl", "a.png", "cannot be read"), ("empty.jsonl", "a.png", "nothing to draw"),
-     ("empty.jsonl", "a.gif", "must end in .png, .svg, .pdf")],
-)  # fmt: skip
-def test_plot_refuses_what_it_cannot_draw(capsys, tmp_path, name, out, says):
-    records.write(tmp_path / "empty.jsonl", records.header(), [])
-    status, _, err = _run(capsys, "plot", str(tmp_path / name), "-o", str(tmp_path / out))
-    assert status == 1 and says in err and err.count("\n") == 1

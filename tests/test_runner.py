@@ -1,11 +1,14 @@
 """The runner: what is there is not done again, and the file does not depend on who made it."""
 
 import json
+import multiprocessing
+import time
+from pathlib import Path
 
 import pytest
 
 import hopfield
-from hopfield.errors import FileFormatError
+from hopfield.errors import FileFormatError, OptionError
 from hopfield.experiments import Recall, Setup, Task, plan, recall, records, run, sweep
 
 HEBB = Setup("Hebb", hopfield.ClassicalHopfield)
@@ -87,6 +90,30 @@ def test_an_experiment_that_fails_leaves_the_records_before_it(tmp_path):
     with pytest.raises(RuntimeError, match="broken"):
         run([*TASKS[:2], Task(broken, Recall(), HEBB)], path, **QUIET)
     assert len(records.read(path)[1]) == 2
+
+
+def test_what_cannot_be_sent_to_a_process_is_named():
+    setup = Setup("own", lambda: hopfield.ClassicalHopfield())
+    tasks = plan(recall, sweep(Recall(40, draws=1), n=[2, 4]), setup)
+    with pytest.raises(OptionError, match="top level of a module"):
+        run(tasks, processes=2, **QUIET)
+
+
+def slow(config, setup):
+    """Is still at work when another fails."""
+    if config.n == 1:
+        raise RuntimeError("broken")
+    time.sleep(30)
+    Path(setup.name).touch()
+
+
+def test_nobody_waits_for_what_is_lost(tmp_path):
+    """Where one process fails, or the user interrupts, the others end at once."""
+    late = tmp_path / "late"
+    tasks = plan(slow, sweep(Recall(), n=[2, 1]), Setup(str(late), hopfield.ClassicalHopfield))
+    with pytest.raises(RuntimeError, match="broken"):
+        run(tasks, processes=2, **QUIET)
+    assert not late.exists() and not multiprocessing.active_children()
 
 
 def test_records_of_other_versions_are_not_mixed(tmp_path):

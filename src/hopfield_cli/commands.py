@@ -105,10 +105,12 @@ def reproduce(
 ) -> None:
     """Measure published results beside their theory, and judge whether they hold.
 
-    Writes DIR/index.html, with figures, tolerances and their reasons, and DIR/records.jsonl. A
-    run that was stopped goes on where it was when started again. The walkthrough is measured on
-    MNIST where HOPFIELD_DATA holds it, else on digits. The last line says how many results hold;
-    the exit status is 1 where one does not.
+    NAME is hebbian-curve, modern-theorems, sparse-exact, dense-capacity, exponential-capacity,
+    learning-rules, attention, walkthrough, from-scratch, capacity-exponent, mixtures or
+    temperature. Writes DIR/index.html, with figures, tolerances and their reasons, and
+    DIR/records.jsonl. A run that was stopped goes on where it was when started again. The
+    walkthrough is measured on MNIST where HOPFIELD_DATA holds it, else on digits. The last line
+    says how many results hold; the exit status is 1 where one does not.
     """
     from hopfield import cli
 

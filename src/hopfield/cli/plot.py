@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from .. import plots
-from ..errors import HopfieldError
+from ..errors import HopfieldError, say
 from ..experiments import records
 from ..files import write_whole
 
@@ -22,14 +22,34 @@ def plot(file: str, out: str) -> None:
     Raises:
         HopfieldError: where one of them cannot be used.
     """
-    source = Path(file)
+    source = _readable(file)
     target = Path(out) if out else source.with_suffix(".png")
     if target.suffix not in KINDS:
         raise HopfieldError(
             f"--out must end in {', '.join(KINDS)}, but is {out!r}. Use {target.stem}.png."
         )
+    if not target.parent.is_dir():
+        raise HopfieldError(f"--out must lie in a folder, but {target.parent} is none. Make it.")
     _, lines = records.read(source)
     picture = io.BytesIO()
-    plots.sheet(lines).savefig(picture, format=target.suffix[1:], dpi=DPI)
+    try:
+        sheet = plots.sheet(lines)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HopfieldError(
+            f"RECORDS must be complete, but {file} is not ({type(error).__name__}: {error}). "
+            "Run what made it once more."
+        ) from None
+    sheet.savefig(picture, format=target.suffix[1:], dpi=DPI)
     write_whole(target, picture.getvalue())
     print(target)
+
+
+def _readable(file: str) -> Path:
+    """The path of a file that is there."""
+    path = Path(file)
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "not there"
+        inside = path / "records.jsonl"
+        hint = f"Did you mean {inside}?" if inside.is_file() else "Name a file that a run wrote."
+        raise HopfieldError(f"RECORDS must be a file, but {say(file)} is {what}. {hint}")
+    return path

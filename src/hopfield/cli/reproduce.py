@@ -49,11 +49,13 @@ def reproduce(
         "chance": published.CHANCE,
     }
     tasks = published.tasks(results, form)
-    lines = runner.run(tasks, files["records"], processes=count, facts=facts)
-    judged = published.judge(results, lines)
-    head, kept = records.read(files["records"])  # those of other results too
+    runner.run(tasks, files["records"], processes=count, facts=facts)
+    head, kept = records.read(files["records"])  # those of earlier runs too
+    judged = published.judge_all(kept, form)
     records.write(files["records"], head, [*kept, *judged])
     write_whole(files["page"], page(head, judged).encode())
+    asked = {result.name for result in results}
+    judged = [line for line in judged if line["result"] in asked]
     verdicts = [line for line in judged if line["experiment"] == "verdict"]
     if as_json:
         named = {name: str(path) for name, path in files.items()}

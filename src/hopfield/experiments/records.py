@@ -24,6 +24,7 @@ from torch import Tensor
 from ..errors import FileFormatError
 from ..files import write_whole
 
+OTHER = "Name a file that a run wrote; to begin anew, another path."
 FORMAT = 1
 """Version of the file; a reader refuses any other."""
 
@@ -131,9 +132,18 @@ def read(path: Path) -> tuple[Record, list[Record]]:
     try:
         lines = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FileFormatError(f"{path} cannot be read as records (JSON lines): {error}.") from None
+        raise FileFormatError(
+            f"{path} cannot be read as records (JSON lines): {error}. {OTHER}"
+        ) from None
+    wrong = next((line for line in lines if not isinstance(line, dict)), None)
+    if wrong is not None:
+        raise FileFormatError(
+            f"{path} must hold one record a line, but one of them is {wrong!r:.40}. {OTHER}"
+        )
     if not lines or lines[0].get("experiment") != "header":
-        raise FileFormatError(f"{path} must begin with a header line, but has none.")
+        raise FileFormatError(f"{path} must begin with a header line, but has none. {OTHER}")
+    if not all(isinstance(line.get("experiment"), str) for line in lines):
+        raise FileFormatError(f"{path} has lines that do not say of which experiment. {OTHER}")
     head, *records = lines
     if head.get("format") != FORMAT:
         raise FileFormatError(

@@ -11,7 +11,7 @@ import multiprocessing
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -165,14 +165,33 @@ def _work(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, list[Re
         yield from ((task, task.run()) for task in tasks)
         return
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=context) as pool:
         waiting = {pool.submit(task.run): task for task in tasks}
         try:
             for future in as_completed(waiting):
-                yield waiting[future], future.result()
+                yield waiting[future], _result(future)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            workers = set(multiprocessing.active_children()) - others
+            for worker in workers:
+                worker.terminate()  # what it works on is lost either way, and nobody waits for it
+            for worker in workers:
+                worker.join()
             raise
+
+
+def _result(future: Future[list[Record]]) -> list[Record]:
+    """What a process returned; that it could not be asked is a mistake with a way out."""
+    try:
+        return future.result()
+    except Exception as error:
+        if "pickle" not in str(error).lower():
+            raise
+        raise OptionError(
+            f"with processes > 1 what a Setup is made of must be picklable: {error}. "
+            "Define functions at the top level of a module instead of lambdas, or say processes=1."
+        ) from None
 
 
 def _begun(file: Path, head: Record) -> dict[str, list[Record]]:

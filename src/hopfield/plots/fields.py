@@ -84,7 +84,7 @@ def couplings(matrix: Grid, ax: "Axes | None" = None) -> "Axes":
     most = float(np.abs(entries).max()) or 1.0
     colours = LinearSegmentedColormap.from_list("couplings", [BLUE, "white", ORANGE])
     image = ax.imshow(entries, cmap=colours, vmin=-most, vmax=most, interpolation="nearest")
-    ax.figure.colorbar(image, ax=ax, label="coupling W_ij", shrink=0.85)
+    ax.figure.colorbar(image, ax=ax, label="coupling Wᵢⱼ", shrink=0.85)
     ax.set_xlabel("unit j")
     ax.set_ylabel("unit i")
     return ax

@@ -120,7 +120,9 @@ def swept(records: Sequence[Record], result: str) -> list[str]:
 def standing(records: Sequence[Record]) -> str | None:
     """The result that stands for the experiment of these records."""
     usual = SHOWN.get(records[0]["experiment"])
-    return usual or next((key for key in records[0] if f"{key}_sd" in records[0]), None)
+    if usual in records[0]:
+        return usual
+    return next((key for key in records[0] if f"{key}_sd" in records[0]), None)
 
 
 def spread(records: Sequence[Record], result: str) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from ..runner import Task
 from . import dense, documents, hebbian, modern, more, rules, sparse
 from .base import CHANCE, Finding, Form, Result
 
-__all__ = ["CHANCE", "NINE", "RESULTS", "Form", "Result", "chosen", "judge", "tasks"]
+__all__ = ["CHANCE", "NINE", "RESULTS", "Form", "Result", "chosen", "judge", "judge_all", "tasks"]
 
 NINE: tuple[Result, ...] = (
     hebbian.CURVE,
@@ -48,6 +48,17 @@ def tasks(results: Iterable[Result], form: Form) -> list[Task]:
         for result in results
         for task in result.tasks(form)
     ]
+
+
+def judge_all(records: Sequence[Record], form: Form) -> list[Record]:
+    """`judge`, for all results of which the records hold every task of this form."""
+    lines: list[Record] = []
+    done = {line["task"] for line in records if "task" in line}
+    for result in RESULTS:
+        mine = {task.identity() for task in tasks([result], form)}
+        if mine <= done:
+            lines += judge([result], [line for line in records if line.get("task") in mine])
+    return lines
 
 
 def judge(results: Iterable[Result], records: Sequence[Record]) -> list[Record]:
