@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import faults_nn
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "hopfield"
 
@@ -81,7 +83,7 @@ FAULTS = [
     Fault(
         "in-place change of the cue",
         "dynamics.py",
-        "        self.state = state.clone()\n",
+        "        self.state = torch.empty_like(state)\n",
         "        self.state = state\n",
         ("test_contract.py::test_inputs_are_left_alone",),
     ),
@@ -167,6 +169,7 @@ FAULTS = [
         "sub_(state, alpha=float(torch.tensor(beta, dtype=torch.float32).tanh()))",
         ("test_dense_exact.py::test_the_best_scores_tie_and_lower_ones_decide",),
     ),
+    *(Fault(*one) for one in faults_nn.FAULTS),
 ]
 
 

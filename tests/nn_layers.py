@@ -78,6 +78,19 @@ def separated(name: str) -> Case:
     )
 
 
+def differentiated(gradient: str) -> Case:
+    """An association of several steps, and how gradients pass them."""
+    steps = Iteration(30, gradient=gradient)
+    return Case(
+        lambda: HopfieldAssociation(DIM, 2, iteration=steps),
+        (STATE, STORED),
+        {"padding_mask": PADDING},
+    )
+
+
+GRADIENTS = {gradient: differentiated(gradient) for gradient in ("implicit", "last")}
+"""Their query projection learns nothing: where a state begins is a constant to them."""
+
 ENERGIES = {
     "dense memory": Case(lambda: DenseMemoryClassifier(DIM, 3, 6), (STATE[0],), {}),
     "energy transformer": Case(
@@ -101,6 +114,7 @@ every_layer = pytest.mark.parametrize("case", LAYERS.values(), ids=LAYERS)
 def slopes(
     case: Case, layer: torch.nn.Module, compiled: Callable | None = None
 ) -> list[torch.Tensor]:
-    """What a layer answers, and the gradients of its parameters."""
+    """What a layer answers, and the gradients of its parameters; None where there is none."""
     found = case.call(layer if compiled is None else compiled)
-    return [found, *torch.autograd.grad(found.square().sum(), list(layer.parameters()))]
+    wanted = list(layer.parameters())
+    return [found, *torch.autograd.grad(found.square().sum(), wanted, allow_unused=True)]

@@ -29,6 +29,13 @@ def test_a_trained_lookup_classifies_digits():
     assert reached >= 0.97 and f"{100 * reached:.1f} %" in PAGE
 
 
+def test_an_association_learns_what_is_alike():
+    found = lines("retrieve", 5)
+    reached, drawn = mean(found, "accuracy"), mean(found, "untrained")
+    assert reached > 0.97 and drawn < 0.8
+    assert f"{100 * reached:.1f} %, with the encoder as it is drawn {100 * drawn:.1f} %" in PAGE
+
+
 def test_dense_memories_classify_digits():
     found = lines("dense", 5)
     by_degree = {

@@ -28,6 +28,16 @@ def lookup(train: Split, memories: int = 200) -> nn.Module:
     return HopfieldLookup(association, train.images[chosen], values)
 
 
+def retrieval(width: int = 32) -> HopfieldAssociation:
+    """Images read other images by codes that are learned, and bring back their labels."""
+    encoder = nn.Linear(64, width)
+    return HopfieldAssociation(
+        None,
+        separation=Softmax(torch.ones((), requires_grad=True)),
+        projections=Projections(encoder, encoder, nn.Identity(), nn.Identity()),
+    )
+
+
 def dense(train: Split, degree: int, memories: int = 100) -> nn.Module:
     """Krotov and Hopfield's network of one degree, whose logits begin with a deviation of 1."""
     pixels, separation = train.images.shape[-1], RectifiedPolynomial(degree)

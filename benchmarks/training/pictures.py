@@ -55,6 +55,7 @@ def _errors(lines: list[records.Record]) -> "Axes":
 DRAWN = {
     "lookup": lambda lines: _curves(lines, "case", ""),
     "dense": lambda lines: _curves(lines, "degree", "degree "),
+    "retrieve": lambda lines: _curves(lines, "case", ""),
     "mnist": _errors,
     "sets": _bars,
     "complete": lambda lines: plots.energies([line["energies"] for line in lines], step="step"),

@@ -6,7 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    nll_loss,
+    one_hot,
+)
 
 from hopfield.experiments.records import Record
 
@@ -64,6 +69,32 @@ def lookup(seed: int, epochs: int = 40) -> list[Record]:
     """Digits classified by a memory that is trained."""
     found = _classified(models.lookup, seed, epochs, rate=2e-2)
     return [{"experiment": "lookup", "case": "digits", "seed": seed, "epochs": epochs, **found}]
+
+
+def retrieve(seed: int, epochs: int = 40) -> list[Record]:
+    """Digits named by other digits that are given with them: an association that is trained."""
+    held = split(seed)
+    torch.manual_seed(seed)
+    model = models.retrieval()
+    names = one_hot(held.labels, 10).float()[None]
+
+    def read(images: Tensor, stored: Tensor | slice) -> Tensor:
+        found: Tensor = model(images[None], held.images[None, stored], names[:, stored])[0]
+        return found
+
+    def right() -> float:
+        with torch.no_grad():
+            found = read(held.test_images, slice(None)).argmax(-1)
+        return (found == held.test_labels).double().mean().item()
+
+    def loss(rows: Tensor) -> Tensor:
+        others = torch.randperm(len(held.images))
+        others = others[~torch.isin(others, rows)][:256]
+        return nll_loss((read(held.images[rows], others) + 1e-6).log(), held.labels[rows])
+
+    before, curve = right(), fit(model, len(held.images), loss, epochs, rate=5e-3)
+    line = {"experiment": "retrieve", "case": "digits", "seed": seed, "epochs": epochs}
+    return [{**line, "accuracy": right(), "untrained": before, "curve": curve}]
 
 
 def dense(seed: int, epochs: int = 40, name: str = "digits") -> list[Record]:
@@ -159,6 +190,7 @@ def energies(model: models.Completer, patches: Tensor, hidden: Tensor) -> Tensor
 
 TASKS: dict[str, tuple[Callable[[int], list[Record]], int]] = {
     "lookup": (lookup, 5),
+    "retrieve": (retrieve, 5),
     "dense": (dense, 5),
     "mnist": (partial(dense, epochs=15, name="mnist"), 3),
     "sets": (sets, 10),
