@@ -170,8 +170,8 @@ def _judge(records: Sequence[Record]) -> Finding:
                f"{IMAGES.get(name, name)}, lower half masked as ink, or as unknown: those recalled "
                "exactly (classical: up to sign), or (modern) those whose weight is largest; means "
                "and standard errors over random subsets"
-               + ("; hollow: as published." if name == "mnist" else "; line: as theory has it."),
-               "x"),
+               + "; line: theory where known pixels alone are compared"
+               + ("; hollow: as published." if name == "mnist" else "."), "x"),
         Figure("sweep", "inverse temperature β", "largest weight",
                "One step from half an image, 10 stored, dot product: mixtures become single "
                "patterns. All weights are 1/n as β → 0, and the largest is 1 as β → ∞.", "x"),
@@ -275,7 +275,7 @@ def _series(records: Sequence[Record], name: str) -> list[Series]:
     known = of(records, experiment="modern", case="same beta")
     series.append(Series("recall", KNOWN, [line["n"] for line in known],
                          [100 * line["right"] for line in known], [0.0] * len(known)))  # fmt: skip
-    series.append(Series("recall", f"theory, {KNOWN}", [line["n"] for line in known],
+    series.append(Series("recall", "theory", [line["n"] for line in known],
                          [100.0] * len(known)))  # fmt: skip
     return [
         *series,
