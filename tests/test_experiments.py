@@ -267,6 +267,30 @@ def test_scans_give_a_memory_of_ones_own_what_they_vary():
     assert given == [{"beta": 3.0}, {"temperature": 0.2}]
 
 
+@pytest.mark.parametrize(
+    ("block", "config", "said"),
+    [
+        (recall, Recall(cues=0), "cues must be at least 1"), (recall, Recall(n=2.5), "n must be a"),
+        (recall, Recall(seed=-1), "seed must be at least 0"), (recall, Recall(seed="a"), "seed"),
+        (capacity, Capacity(most=0), "most must be at least 1"),
+        (thermal, Thermal(draws=0), "draws must"), (thermal, Thermal(sweeps=0), "sweeps must"),
+        (metastable, Metastable(n=0), "n must"), (census, Census(starts=0), "starts must"),
+        (plane, Plane(grid=1), "grid must be at least 2"), (plane, Plane(steps=-1), "steps must"),
+        (way, Way(n=1), "n must be at least 2"), (speed, Speed(queries=0), "queries must"),
+    ],
+)  # fmt: skip
+def test_a_config_that_measures_nothing_is_refused(block, config, said):
+    with pytest.raises(HopfieldError, match=said):
+        block(config, HEBB)
+
+
+def test_a_scan_needs_a_memory_that_takes_what_it_varies():
+    with pytest.raises(OptionError, match="Hebb must be made with beta="):
+        metastable(Metastable(draws=1), HEBB)
+    with pytest.raises(OptionError, match="modern must be made with temperature="):
+        thermal(Thermal(draws=1), SPHERE)
+
+
 def test_a_memory_that_lacks_a_method_is_refused():
     with pytest.raises(InputTypeError, match="lacks energy, update"):
         recall(Recall(), Setup("half", lambda: SimpleNamespace(store=print, retrieve=print)))

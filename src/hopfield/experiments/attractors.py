@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ..diagnosis.ends import MASS as MASS
 from ..diagnosis.ends import carrying, is_binary, kind
-from ..errors import DomainError, check_integer
+from ..errors import DomainError
 from ..metrics import cosine
 from .records import Record, spread
 from .sampling import generator
-from .setup import Setup, measured, per_unit, step, weights
+from .setup import Setup, check_whole, measured, per_unit, step, weights
 
 CYCLES = 1000
 """Steps allowed until the dynamics settles."""
@@ -108,9 +108,10 @@ def metastable(config: Metastable, setup: Setup) -> Record:
     Results: `k` and `k_sd` over draws, the fewest weights that sum to .9, on average; `single`, the
     share of fixed points with k = 1; `most`, the largest k; `counts`, how often k = 1, 2, … n.
     """
+    check_whole(config, units=1, n=1, draws=1)
     means, singles = [], []
     counts = torch.zeros(config.n + 1, dtype=torch.int64)
-    for draw in range(check_integer("draws", config.draws, low=1)):
+    for draw in range(config.draws):
         source = generator(config.seed, config.n, draw)
         rows = setup.patterns(config.n, config.units, generator=source)
         memory = setup.filled(rows, beta=config.beta)
@@ -133,8 +134,9 @@ def census(config: Census, setup: Setup) -> Record:
     3, 5 or 7 signed patterns; else the mean of 2 … 7), `spurious` (anything else); they sum to
     one. `distinct` is the number of different ends.
     """
+    check_whole(config, units=1, n=1, starts=1, draws=1)
     figures: list[dict[str, float]] = []
-    for draw in range(check_integer("draws", config.draws, low=1)):
+    for draw in range(config.draws):
         source = generator(config.seed, config.n, draw)
         rows = setup.patterns(config.n, config.units, generator=source)
         memory = setup.filled(rows)
@@ -160,6 +162,7 @@ def plane(config: Plane, setup: Setup) -> Record:
     Results: `x`, `y` (coordinates of the grid), `energy` (rows of the grid, one a y), `places` (of
     the patterns), `ways` (of each start, its places), and `labels` of both axes.
     """
+    check_whole(config, units=1, n=1, grid=2, starts=1, steps=0)
     source = generator(config.seed, config.n)
     rows = setup.patterns(config.n, config.units, generator=source)
     view = (_square if is_binary(rows) else _flat)(config, rows, source)
@@ -233,10 +236,11 @@ def way(config: Way, setup: Setup) -> Record:
     Results: `position` (0 at the first, 1 at the second) and `energy`; `barrier`, how far the
     highest lies above the higher end.
     """
+    check_whole(config, units=1, n=2, points=2)
     source = generator(config.seed, config.n)
-    rows = setup.patterns(max(2, config.n), config.units, generator=source)
+    rows = setup.patterns(config.n, config.units, generator=source)
     memory = setup.filled(rows)
-    share = torch.linspace(0, 1, check_integer("points", config.points, low=2), dtype=rows.dtype)
+    share = torch.linspace(0, 1, config.points, dtype=rows.dtype)
     if is_binary(rows):
         differ = (rows[0] != rows[1]).nonzero().squeeze(-1)
         order = differ[torch.randperm(len(differ), generator=source)]

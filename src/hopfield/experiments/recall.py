@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ..diagnosis.ends import is_binary, likeness
-from ..errors import check_integer, check_number
+from ..errors import check_number
 from ..metrics import hamming_accuracy
 from .records import Record, spread
 from .sampling import generator
-from .setup import Setup, measured, per_unit, step
+from .setup import Setup, check_whole, measured, per_unit, step
 
 CUES = 200
 """Cues a draw of `capacity`: enough for a share, however many patterns are stored."""
@@ -117,6 +117,7 @@ def recall(config: Recall, setup: Setup) -> Record:
     measure), `overlap` (cosine, where patterns are not ±1), and of ±1 patterns `accuracy`, the
     share of right entries. `load` is n/N, `samples` the number of draws.
     """
+    check_whole(config, units=1, n=1, draws=1, cues=1)
     figures = [_figures(*one, setup) for one in _asked(config, setup)]
     results: Record = {}
     for name in figures[0]:
@@ -127,7 +128,7 @@ def recall(config: Recall, setup: Setup) -> Record:
 
 def _asked(config: Recall, setup: Setup) -> Iterator[tuple[Tensor, Tensor]]:
     """Originals and what came back, draw by draw."""
-    for draw in range(check_integer("draws", config.draws, low=1)):
+    for draw in range(config.draws):
         source = generator(config.seed, config.n, draw)
         rows = setup.patterns(config.n, config.units, generator=source)
         memory = setup.filled(rows)
@@ -154,7 +155,7 @@ def capacity(config: Capacity, setup: Setup) -> Record:
     `draws`, and `RESOLUTION`.
     """
     share = check_number("share", config.share, low=0.0, high=1.0)
-    most = check_integer("most", config.most, low=1)
+    check_whole(config, units=1, draws=1, most=1)
     tried: dict[int, bool] = {}
 
     def holds(n: int) -> bool:
@@ -165,9 +166,9 @@ def capacity(config: Capacity, setup: Setup) -> Record:
         return tried[n]
 
     low, high = 0, 1
-    while high <= most and holds(high):
+    while high <= config.most and holds(high):
         low, high = high, 2 * high
-    high = min(high, most + 1)
+    high = min(high, config.most + 1)
     while high - low > max(1, RESOLUTION * low):
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
@@ -181,6 +182,7 @@ def thermal(config: Thermal, setup: Setup) -> Record:
 
     Results: `overlap` and `overlap_sd` over draws; `load`, `samples`.
     """
+    check_whole(config, units=1, n=1, sweeps=1, draws=1)
     figures = []
     for draw in range(config.draws):
         source = generator(config.seed, config.n, draw)
@@ -203,6 +205,7 @@ def speed(config: Speed, setup: Setup) -> Record:
 
     Time depends on the machine and on what else it does; records of it are not repeatable.
     """
+    check_whole(config, units=1, n=1, queries=1, repeats=1)
     source = generator(config.seed, config.n)
     rows = setup.patterns(config.n, config.units, generator=source)
     memory = setup.filled(rows)
@@ -217,5 +220,5 @@ def speed(config: Speed, setup: Setup) -> Record:
         return 1000 * (time.perf_counter() - start) / calls
 
     timed()
-    times = sorted(timed() for _ in range(check_integer("repeats", config.repeats, low=1)))
+    times = sorted(timed() for _ in range(config.repeats))
     return measured("speed", config, setup, best=times[0], median=times[len(times) // 2])

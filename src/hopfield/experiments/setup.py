@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import data
 from ..corruption import flip
 from ..cue import Cue
-from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
+from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError, check_integer
 from ..memories import Memory
 from ..metrics import recalled
 from ..similarity import SIMILARITIES
@@ -51,7 +51,7 @@ class Setup:
 
     def filled(self, rows: Tensor, **options: Any) -> Any:
         """A memory that holds these rows; past its capacity too, since that is what is measured."""
-        memory = self.make(**options)
+        memory = self._made(options)
         lacking = [name for name in NEEDED if not callable(getattr(memory, name, None))]
         if lacking:
             raise InputTypeError(
@@ -62,6 +62,19 @@ class Setup:
             warnings.simplefilter("ignore", CapacityWarning)
             memory.store(rows)
         return memory
+
+    def _made(self, options: Mapping[str, Any]) -> Any:
+        """An empty memory with what a scan varies."""
+        try:
+            inspect.signature(self.make).bind(**options)
+        except TypeError:
+            raise OptionError(
+                f"{self.name} must be made with {', '.join(options)}=, but {describe(self.make)} "
+                "takes no such argument. Give the Setup a memory that does."
+            ) from None
+        except ValueError:  # of some functions written in C nothing is known
+            pass
+        return self.make(**options)
 
     def ends(self, memory: Any, cue: Tensor | Cue, generator: torch.Generator) -> Tensor:
         """The states that the memory retrieves."""
@@ -79,6 +92,17 @@ class Setup:
             "measure": describe(self.measure),
             "options": [f"{name}={value!r}" for name, value in self.options.items()],
         }
+
+
+def check_whole(config: Any, **least: int) -> None:
+    """Refuse a config whose numbers are no whole ones, or below the least; of the seed that is 0.
+
+    Raises:
+        DomainError: for a number below its least.
+        InputTypeError: for what is no whole number.
+    """
+    for name, low in {**least, "seed": 0}.items():
+        check_integer(name, getattr(config, name), low=low)
 
 
 def measured(experiment: str, config: Any, setup: Setup, **results: Any) -> Record:
