@@ -21,26 +21,23 @@ def associate(
     batch, heads = query.shape[:2]
     q, k, v = (rows.flatten(0, 1) for rows in (query, key, value))
     weights = torch.softmax(scale * q @ k.mT, dim=-1)
-    before: Tensor | None = None
+    active = torch.ones(batch * heads, 1, 1, dtype=torch.bool)
     for _ in range(1, softmaxes):
-        active = _active(weights, before, (batch, heads), eps)
         if not bool(active.any()):
             break
         before = weights.detach()
         q = q.masked_scatter(active, _selected(weights, active) @ _selected(k, active))
         chosen = torch.softmax(_selected(scale * q @ k.mT, active), dim=-1)
         weights = weights.masked_scatter(active, chosen)
+        active = _active(weights, before, (batch, heads), eps)
     return (weights @ v).unflatten(0, (batch, heads))
 
 
-def _active(weights: Tensor, before: Tensor | None, shape: tuple[int, int], eps: float) -> Active:
+def _active(weights: Tensor, before: Tensor, shape: tuple[int, int], eps: float) -> Active:
     """The heads that moved more than eps, by the largest move in the batch."""
-    batch, heads = shape
-    if before is None:
-        return torch.ones(batch * heads, 1, 1, dtype=torch.bool)
     with torch.no_grad():
         change = (weights - before).unflatten(0, shape).norm(dim=(-2, -1)).amax(0)
-        return (change > eps).repeat(batch)[:, None, None]
+        return (change > eps).repeat(shape[0])[:, None, None]
 
 
 def _selected(tensor: Tensor, active: Active) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hopfield import Entmax, Sparsemax, TopK, backend, kernels
+from hopfield import Entmax, Softmax, Sparsemax, TopK, backend, kernels
 from hopfield.nn import Iteration, blocks
 from hopfield.nn.functional import association
 from nn_layers import draw
@@ -120,6 +120,26 @@ def test_no_more_than_a_block_of_weights_is_in_memory(make, monkeypatch):
     with Largest() as watch:
         read(make(), given, torch.eye(64, dtype=torch.bool), steps=3).square().sum().backward()
     assert watch.entries == 64 * 64, "all weights would be 4·64²"
+
+
+@pytest.mark.parametrize("make", [Softmax, Sparsemax])
+@pytest.mark.parametrize("gradient", ["unrolled", "implicit", "last"])
+def test_what_is_kept_grows_with_the_steps_only_where_it_must(gradient, make):
+    def kept(steps: int) -> int:
+        sizes: list[int] = []
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            iteration = Iteration(steps, gradient=gradient)
+            association(*parts(), separation=make(0.8), iteration=iteration)
+        return sum(sizes)
+
+    few, many = kept(3), kept(30)
+    assert few > 0, "premise: something is kept"
+    assert many > 9 * few if gradient == "unrolled" else many == few
 
 
 # ---- kernels

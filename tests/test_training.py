@@ -67,6 +67,15 @@ def test_pooling_finds_what_decides_a_bag():
     few, many = tasks.SETS
     assert auc[few, "hopfield"] >= 0.985
     assert auc[many, "hopfield"] >= 0.974 and auc[many, "mean"] < 0.7
+    for case in tasks.SETS:
+        ours, theirs = (
+            [line["auc"] for line in records.select(found, "sets", case=case, pooling=pooling)]
+            for pooling in ("hopfield", "max")
+        )
+        each = [one - other for one, other in zip(ours, theirs, strict=True)]
+        error = statistics.stdev(each) / len(each) ** 0.5
+        said = f"{statistics.fmean(each):.4f} ± {error:.4f}".replace("-", "−")
+        assert said in PAGE and statistics.fmean(each) > -error
 
 
 def test_hidden_patches_are_completed_down_the_energy():

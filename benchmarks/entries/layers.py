@@ -89,7 +89,17 @@ def exact(separation: str, steps: int, size: dict[str, int]) -> Tensor:
 def case(contenders: dict[str, Contender], separation: str, steps: int, size: Any) -> Case:
     """Contenders that answer as a layer does, against its formula in float64."""
     tolerance = ROUNDINGS * torch.finfo(torch.float32).eps
-    return Case(contenders, lambda: exact(separation, steps, size), tolerance)
+    batch, n, dim = size["batch"], size["n"], size["dim"]
+    # Forward 2 products of all weights a softmax, backward 5; 4 projections, each forward, and
+    # backward by rows and by matrix.
+    products = 7 * steps * n * n * dim + 4 * 3 * n * dim * dim
+    return Case(
+        contenders,
+        lambda: exact(separation, steps, size),
+        tolerance,
+        flops=2.0 * batch * products,
+        bytes=4.0 * batch * n * dim,
+    )
 
 
 def runs(layer: nn.Module, call: Layer, size: dict[str, int]) -> Callable[[], tuple[Tensor, ...]]:

@@ -77,11 +77,15 @@ class BagClassifier(nn.Module):
 
 
 def _selecting(width: int) -> HopfieldAssociation:
-    """Codes are weighed after a normalisation, and read as they are."""
+    """Codes are weighed after a normalisation, by heads of two features, and read as they are.
+
+    Heads and β to begin with were chosen by bags of held back training digits.
+    """
     key = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
     return HopfieldAssociation(
         width,
-        heads=4,
+        heads=width // 2,
+        separation=Softmax(torch.ones(width // 2, requires_grad=True)),
         projections=Projections(
             query=nn.Linear(width, width), key=key, value=nn.Identity(), out=nn.Identity()
         ),
