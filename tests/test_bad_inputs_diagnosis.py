@@ -14,8 +14,9 @@ from bad_inputs import (
     tensor_cases,
     whole_number_cases,
 )
-from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield, diagnose, explain
-from hopfield.errors import EmptyMemoryError, InputTypeError, OptionError, ShapeError
+from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield, diagnose, explain, tune
+from hopfield.corruption import gaussian_noise
+from hopfield.errors import DomainError, EmptyMemoryError, InputTypeError, OptionError, ShapeError
 
 NOT_MEMORIES = {name: each for name, each in NOT_TENSORS.items() if name != "memory"} | {
     "patterns": (PATTERNS, f"a tensor of shape ({COUNT}, 8)"),
@@ -84,4 +85,50 @@ EXPLAIN = [
 
 @cases([case for case in EXPLAIN if case.name != "cue: Cue"], at_least=50)
 def test_explain_refuses(case):
+    judge(case)
+
+
+SEVERAL = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+
+
+def tuning(**options):
+    """The call with these arguments instead of good ones."""
+    given = {"patterns": SEVERAL, "corrupt": gaussian_noise, "amount": 0.1} | options
+    return lambda: tune(**given)
+
+
+TUNE = [
+    *tensor_cases("patterns", SEVERAL, lambda value: tuning(patterns=value)),
+    Bad("one pattern", tuning(patterns=SEVERAL[:1]), ShapeError, ("patterns", "(1, 8)")),
+    Bad("a vector", tuning(patterns=SEVERAL[0]), ShapeError, ("patterns[None]",)),
+    Bad("corrupt: name", tuning(corrupt="flip"), InputTypeError, ("corrupt", "'flip'")),
+    Bad("corrupt: a Cue", tuning(corrupt=Cue(SEVERAL)), InputTypeError, ("corrupt", "Cue")),
+    Bad("corrupt returns a tensor", tuning(corrupt=lambda x, a, generator: x), InputTypeError,
+        ("corrupt", "Cue(state)")),
+    Bad("corrupt loses some", tuning(corrupt=lambda x, a, generator: Cue(x[:2])), ShapeError,
+        ("corrupt", "(2, 8)")),
+    Bad("amount below 0", tuning(amount=-1.0), DomainError, ("amount", "-1.0")),
+    Bad("similarities: one", tuning(similarities="dot"), InputTypeError, ("similarities",)),
+    Bad("similarities: none", tuning(similarities=[]), InputTypeError, ("similarities",)),
+    Bad("similarities: typo", tuning(similarities=["euclidian"]), OptionError,
+        ("similarities", "'euclidian'", "Did you mean 'euclidean'?")),
+    Bad("similarities: manhattan", tuning(similarities=["manhattan"]), OptionError,
+        ("similarities", "'manhattan'")),
+    Bad("similarities: twice", tuning(similarities=["dot", "dot"]), OptionError, ("twice",)),
+    Bad("separations: typo", tuning(separations=["softmx"]), OptionError,
+        ("separations", "Did you mean 'softmax'?")),
+    Bad("separations: class", tuning(separations=[ModernHopfield]), OptionError, ("separations",)),
+    Bad("betas: text", tuning(betas="many"), InputTypeError, ("betas", "'many'")),
+    Bad("betas: none", tuning(betas=[]), InputTypeError, ("betas",)),
+    Bad("betas: True", tuning(betas=True), InputTypeError, ("betas", "True")),
+    Bad("betas: one", tuning(betas=1), DomainError, ("betas", "1")),
+    Bad("betas: negative", tuning(betas=[1.0, -2.0]), DomainError, ("betas", "-2.0")),
+    Bad("betas: words", tuning(betas=["1"]), InputTypeError, ("betas", "'1'")),
+    *whole_number_cases("cues", lambda value: tuning(cues=value), low=4),
+    Bad("generator: seed", tuning(generator=0), InputTypeError, ("generator", "0")),
+]  # fmt: skip
+
+
+@cases(TUNE, at_least=60)
+def test_tune_refuses(case):
     judge(case)

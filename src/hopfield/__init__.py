@@ -4,7 +4,7 @@ Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; l
 Questions:    Cue in, Retrieval out
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units
-Advice:       diagnose a memory, explain an answer
+Advice:       diagnose a memory, explain an answer, tune for patterns
 Around them:  the modules nn (layers), data, corruption, metrics, synthetic
 Mistakes:     HopfieldError and CapacityWarning; the module errors
 """
@@ -40,6 +40,7 @@ from .separation import (
     Sparsemax,
     TopK,
 )
+from .tuning import tune
 
 __version__ = _version("hopfield")
 
@@ -74,5 +75,6 @@ __all__ = [
     "separation",
     "similarity",
     "synthetic",
+    "tune",
     "units",
 ]

@@ -270,6 +270,15 @@ def fixed_point_error(count: int, beta: float, margin: float, largest: float) ->
     return 2 * math.e * (count - 1) * largest * _exp(-beta * margin)
 
 
+def two_patterns_apart(distance: float) -> float:
+    """4/d²: the β above which two patterns at distance d, alone, are attractors both.
+
+    On the line between them x' = ½ d tanh(½ β d x), x from the middle; Euclidean scores, or norms
+    alike. Below it they share one attractor, the middle.
+    """
+    return 4 / check_number("distance", distance, low=1e-150) ** 2
+
+
 def sparse_margin(alpha: float, beta: float) -> float:
     """1/((α − 1)β): a unit-norm pattern is an exact fixed point of α-entmax iff Δ_i is no less.
 

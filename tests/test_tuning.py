@@ -1,0 +1,248 @@
+"""What `tune` chooses is as good as the best of a grid, and says how good it is."""
+
+import json
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from diagnosed import clustered, gaussian, some, source
+from hopfield import Cue, ModernHopfield, Softmax, corruption, data, metrics, synthetic, tune
+from hopfield.similarity import SIMILARITIES
+from hopfield.tuning import best_of
+from hopfield.tuning.sweep import FEW, MAKERS, Batch, kept, weights
+
+BETAS = torch.logspace(-2, 4, 20)
+
+
+def half(rows, amount, *, generator):
+    return corruption.occlude_half(rows, (8, 8))
+
+
+def block(rows, amount, *, generator):
+    return corruption.occlude_block(rows, amount, (8, 8), generator=generator)
+
+
+def digits(n=400):
+    return some(data.load("digits").patterns, n)
+
+
+PROBLEMS = {
+    "noise on digits": (digits, corruption.gaussian_noise, 0.25),
+    "half of digits": (digits, half, 0.0),
+    "blocks of digits": (digits, block, 0.6),
+    "pepper on digits": (digits, corruption.salt_and_pepper, 0.2),
+    "noise on vectors": (partial(gaussian, 400), corruption.gaussian_noise, 1.1),
+    "noise on families": (partial(clustered, 400), corruption.gaussian_noise, 0.4),
+    "flips": (lambda: synthetic.random_binary(300, 64), corruption.flip, 0.3),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_as_good_as_the_best_of_a_grid_on_fresh_draws(name):
+    make, corrupt, amount = PROBLEMS[name]
+    patterns = make()
+    tuned = tune(patterns, corrupt, amount)
+    rows = some(patterns, 300, seed=5)
+    cue = corrupt(rows, amount, generator=source(6))
+
+    def back(memory):
+        return metrics.recalled(rows, memory.retrieve(cue).state).double()
+
+    mine, grid = back(tuned.memory()), []
+    for point in tuned.curve:
+        if point.setting == ("euclidean", "softmax"):
+            memory = ModernHopfield(point.beta, similarity="euclidean")
+            memory.store(patterns)
+            grid.append(back(memory))
+    assert len(grid) == 20
+    best = max(grid, key=torch.Tensor.mean)
+    worst = min(grid, key=torch.Tensor.mean)
+    assert best.mean() - worst.mean() > 0.2, "premise: β matters"
+    behind = best - mine
+    assert behind.mean() <= behind.std() / math.sqrt(len(behind)) + 1e-9
+
+
+def test_error_bars_are_honest():
+    """Deviations from the truth, in units of the error said, spread like a standard normal."""
+    patterns = gaussian(100, 12)
+    deviations = []
+    for seed in range(60):
+        tuned = tune(patterns, corruption.gaussian_noise, 0.9, similarities=["euclidean"],
+                     cues=200, generator=source(seed))  # fmt: skip
+        rows = patterns.repeat(40, 1)
+        cue = corruption.gaussian_noise(rows, 0.9, generator=source(1000 + seed))
+        truth = metrics.recalled(rows, tuned.memory().retrieve(cue).state).double().mean().item()
+        assert 0.1 < truth < 0.9, "premise: some come back, some do not"
+        deviations.append((tuned.recalled - truth) / tuned.recalled_se)
+    spread = torch.tensor(deviations)
+    # 60 draws: the mean is known to 0.13, the deviation to 0.09; three of these.
+    assert abs(spread.mean()) < 0.39 and 0.73 < spread.std() < 1.27, spread
+
+
+def test_held_back_cues_have_no_part_in_the_choice():
+    seen = []
+
+    def corrupt(rows, amount, *, generator):
+        seen.append(corruption.gaussian_noise(rows, amount, generator=generator))
+        return seen[-1]
+
+    patterns = gaussian(60)
+    tuned = tune(patterns, corrupt, 0.5, cues=120)
+    chosen, held = seen
+    assert len(chosen) == len(held) == 60 == tuned.held[2]
+    noises = [(cue.state[:, None] - patterns).norm(dim=-1).amin(-1) for cue in seen]
+    assert not torch.isin(noises[0], noises[1]).any()
+
+    def only_the_first(rows, amount, *, generator):
+        hurt = 0.5 if len(again) < 1 else 50.0
+        again.append(corruption.gaussian_noise(rows, hurt, generator=generator))
+        return again[-1]
+
+    again: list[Cue] = []
+    other = tune(patterns, only_the_first, 0.5, cues=120)
+    assert other.curve == tuned.curve and other.beta == tuned.beta
+    assert other.recalled < 0.2 < tuned.recalled
+
+
+def test_every_similarity_is_scored_once_for_all_betas(monkeypatch):
+    calls = dict.fromkeys(SIMILARITIES, 0)
+
+    def counted(name, plain):
+        def similarity(*arguments):
+            calls[name] += 1
+            return plain(*arguments)
+
+        return similarity
+
+    for name, plain in SIMILARITIES.items():
+        monkeypatch.setitem(SIMILARITIES, name, counted(name, plain))
+    from hopfield.tuning import _points
+
+    patterns = gaussian(50)
+    batch = Batch(torch.arange(50), patterns, corruption.gaussian_noise(patterns, 0.1))
+    for betas in (2, 200):
+        calls.update(dict.fromkeys(SIMILARITIES, 0))
+        settings = [(like, kind) for like in ("dot", "cosine") for kind in MAKERS]
+        found = _points(patterns, batch, settings, betas)
+        assert len(found) == 6 * betas
+        assert calls == {"dot": 2, "euclidean": 0, "cosine": 2, "correlation": 0, "manhattan": 0}
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean", "cosine", "correlation"])
+@pytest.mark.parametrize("separation", MAKERS)
+def test_weights_of_few_patterns_are_exact(similarity, separation):
+    patterns = gaussian(FEW + 1).double()
+    cue = corruption.gaussian_noise(patterns, 0.5)
+    known = torch.arange(32) < 20
+    batch = Batch(torch.arange(FEW + 1), patterns, Cue(cue.state, known))
+    for clean in (False, True):
+        scores = kept(patterns, batch, (similarity,), clean)[similarity]
+        asked = SIMILARITIES[similarity](patterns, patterns if clean else cue.state,
+                                         None if clean else known)  # fmt: skip
+        found = weights(scores, BETAS.double(), separation)
+        for beta, line in zip(BETAS.tolist(), found, strict=True):
+            by_hand = MAKERS[separation](beta)(asked).diagonal()
+            torch.testing.assert_close(line, by_hand, rtol=1e-9, atol=1e-12)
+
+
+def test_weights_of_many_patterns_are_close_where_they_matter():
+    """What is left out is taken by its moments: at every β the verdict is the same."""
+    patterns = gaussian(500).double()
+    cue = corruption.gaussian_noise(patterns, 0.6)
+    batch = Batch(torch.arange(500), patterns, cue)
+    for similarity in ("dot", "euclidean", "cosine"):
+        scores = SIMILARITIES[similarity](patterns, cue.state)
+        found = weights(kept(patterns, batch, (similarity,), False)[similarity], BETAS.double(),
+                        "softmax")  # fmt: skip
+        exact = torch.stack([Softmax(b)(scores).diagonal() for b in BETAS.tolist()])
+        same = ((found > 0.5) == (exact > 0.5)).double().mean()
+        assert same > 0.99, (similarity, same)
+        assert (found - exact).abs().mean() < 0.01
+
+
+def test_the_similarity_that_bears_the_damage_is_chosen():
+    patterns = gaussian(200).abs()
+
+    def brighter(rows, amount, *, generator):
+        return Cue(amount * rows)
+
+    tuned = tune(patterns, brighter, 4.0)
+    assert tuned.similarity == "cosine" and tuned.recalled == 1
+    assert tune(patterns, corruption.gaussian_noise, 0.2).similarity == "euclidean"
+
+
+def test_sparse_separations_are_tried_where_asked():
+    patterns = synthetic.unit_sphere(100, 32)
+    tuned = tune(patterns, corruption.gaussian_noise, 0.1, similarities=["dot"],
+                 separations=["sparsemax", "entmax"])  # fmt: skip
+    assert {point.setting[1] for point in tuned.curve} == {"sparsemax", "entmax"}
+    assert tuned.recalled > 0.95 and "Softmax" not in repr(tuned)
+
+
+def test_two_patterns_alone_are_apart_beyond_4_over_d_squared():
+    patterns = gaussian(2)
+    tuned = tune(patterns, corruption.gaussian_noise, 0.1, similarities=["euclidean"])
+    expected = 4 / (patterns[0] - patterns[1]).square().sum().item()
+    assert expected < tuned.apart < 1.03 * expected
+
+
+def test_the_nearest_of_many_are_apart_from_there_on():
+    patterns = clustered(100).double()
+    tuned = tune(patterns, corruption.gaussian_noise, 0.1, similarities=["euclidean"])
+    apart = torch.cdist(patterns, patterns).fill_diagonal_(torch.inf)
+    pair = torch.tensor(divmod(int(apart.argmin()), 100))
+    for factor, holds in ((0.97, False), (1.03, True)):
+        memory = ModernHopfield(factor * tuned.apart, similarity="euclidean")
+        memory.store(patterns)
+        found = memory.retrieve(patterns[pair], steps=5000, tol=1e-9)
+        assert bool(((found.index == pair) & (found.weight > 0.5)).all()) is holds
+
+
+def test_what_no_beta_tells_apart():
+    patterns = torch.tensor([[1.0, 0.0], [1.2, 0.0], [0.0, 3.0]])
+    tuned = tune(patterns, corruption.gaussian_noise, 0.01, similarities=["dot"])
+    assert tuned.apart == math.inf
+    same = tune(torch.ones(3, 4), corruption.gaussian_noise, 0.1)
+    assert same.apart == 0
+
+
+def test_copies_are_the_same_pattern():
+    patterns = gaussian(50)
+    tuned = tune(torch.cat([patterns, patterns]), corruption.gaussian_noise, 0.1)
+    assert tuned.recalled == 1 and best_of(tuned.curve, ("euclidean", "softmax")).right == 1
+
+
+def test_the_same_generator_gives_the_same():
+    patterns = gaussian(80)
+    one, two, three = (tune(patterns, corruption.gaussian_noise, 1.0, generator=source(seed))
+                       for seed in (3, 3, 4))  # fmt: skip
+    assert one.curve == two.curve and one.held == two.held
+    assert one.curve != three.curve
+
+
+def test_given_betas_and_what_is_returned():
+    patterns = gaussian(60).to(torch.float16)
+    tuned = tune(patterns, corruption.gaussian_noise, 0.1, betas=[8.0, 0.01, 1.0], cues=40)
+    assert [point.beta for point in tuned.curve[:3]] == [0.01, 1.0, 8.0]
+    memory = tuned.memory()
+    assert torch.equal(memory.patterns, patterns)
+    assert (memory.similarity, memory.separation) == (tuned.similarity, tuned.separation)
+    head, *lines = json.loads(json.dumps(tuned.to_records()))
+    assert (head["beta"], head["recalled"]) == (tuned.beta, tuned.recalled)
+    assert [line["beta"] for line in lines] == [point.beta for point in tuned.curve]
+    assert {"case", "right", "right_se", "behind", "behind_se"} <= lines[0].keys()
+    assert f"of {tuned.held[2]} held-back cues" in repr(tuned)
+
+
+def test_the_standard_errors_are_of_paired_differences():
+    tuned = tune(gaussian(200), corruption.gaussian_noise, 1.1, similarities=["euclidean"])
+    best = min(tuned.curve, key=lambda point: point.behind)
+    assert best.behind == (0.0, 0.0)
+    near = [p for p in tuned.curve if 0 < p.behind[0] < 0.05]
+    assert near, "premise: some are close to the best"
+    for point in near:  # unpaired, both errors would add
+        assert point.behind[1] < math.hypot(point.right_se, best.right_se)
+    for point in tuned.curve:
+        assert point.right == pytest.approx(best.right - point.behind[0])
