@@ -74,17 +74,7 @@ def tune(
     Raises:
         ShapeError, InputTypeError, DomainError, OptionError: for an argument that is none of these.
     """
-    rows = check_size("patterns", check_patterns("patterns", patterns)).detach()
-    if len(rows) < 2:
-        raise ShapeError(
-            f"patterns must be at least two, to be told apart, but have shape {tuple(rows.shape)}. "
-            "Give all that are to be stored."
-        )
-    if not callable(corrupt):
-        raise InputTypeError(
-            f"corrupt must be a function such as corruption.flip, but is {say(corrupt)}. "
-            "Use for instance corruption.gaussian_noise."
-        )
+    rows = _checked(patterns, corrupt)
     likes = _names("similarities", similarities, tuple(n for n in SIMILARITIES if n != "manhattan"))
     kinds = _names("separations", separations, tuple(MAKERS))
     grid = betas if isinstance(betas, int) and not isinstance(betas, bool) else _betas(betas)
@@ -107,6 +97,22 @@ def tune(
     fresh = _damaged(rows, corrupt, amount, number, source)
     share, error = _spread(_back(found[0], fresh))
     return replace(found[0], held=(float(share), float(error), number))
+
+
+def _checked(patterns: Tensor, corrupt: object) -> Tensor:
+    """The patterns, if they and `corrupt` are what they must be."""
+    rows = check_size("patterns", check_patterns("patterns", patterns)).detach()
+    if len(rows) < 2:
+        raise ShapeError(
+            f"patterns must be at least two, to be told apart, but have shape {tuple(rows.shape)}. "
+            "Give all that are to be stored."
+        )
+    if not callable(corrupt):
+        raise InputTypeError(
+            f"corrupt must be a function such as corruption.flip, but is {say(corrupt)}. "
+            "Use for instance corruption.gaussian_noise."
+        )
+    return rows
 
 
 def _back(tuning: Tuning, batch: Batch) -> Tensor:

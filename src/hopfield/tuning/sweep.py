@@ -46,16 +46,23 @@ class Batch:
         return Batch(self.places[:count], self.rows[:count], self.cue[:count])
 
 
-class _Products(Plain):
+class _Products:
     """Rows whose products with one batch of states are computed once, whatever scores them."""
+
+    def __init__(self, rows: Tensor) -> None:
+        """Nothing is computed yet."""
+        self.rows = rows
+        self._last: tuple[Tensor, Tensor] | None = None
 
     def scores(self, state: Tensor) -> Tensor:
         """X·x, a copy each time: some similarities overwrite it."""
-        seen, found = self.__dict__.get("last", (None, None))
-        if seen is None or not torch.equal(seen, state):
-            found = state @ self.rows.T
-            self.__dict__["last"] = (state, found)
-        return found.clone()
+        if self._last is None or not torch.equal(self._last[0], state):
+            self._last = (state, state @ self.rows.T)
+        return self._last[1].clone()
+
+    def squares(self, mask: Tensor | None) -> Tensor:
+        """Σ_i m_i x_μi²."""
+        return Plain(self.rows).squares(mask)
 
 
 @dataclass(frozen=True, eq=False)
