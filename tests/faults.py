@@ -170,6 +170,41 @@ FAULTS = [
         ("test_dense_exact.py::test_the_best_scores_tie_and_lower_ones_decide",),
     ),
     *(Fault(*one) for one in faults_nn.FAULTS),
+    Fault(
+        "the model of a diagnosis leaves out the many weak rivals",
+        "diagnosis/reduced.py",
+        "rivals.shape[-1] < rows.count:",
+        "rivals.shape[-1] > rows.count:",
+        ("test_diagnosis.py::test_predictions_hold_on_99_percent_of_patterns",),
+    ),
+    Fault(
+        "a basin is proved by the margin alone, without the distance",
+        "diagnosis/modern.py",
+        "beta * (far[:, :, None] * radius[:, None] - near[:, :, None])",
+        "beta * (-near[:, :, None] + 0 * radius[:, None])",
+        ("test_diagnosis.py::test_states_within_the_proved_radius_end_at_the_pattern",),
+    ),
+    Fault(
+        "flips are bounded as if they changed overlaps by one",
+        "diagnosis/binary.py",
+        "room = (dim - 2 +",
+        "room = 2 * (dim - 2 +",
+        ("test_diagnosis.py::test_flips_that_hurt_most_bound_the_radius",),
+    ),
+    Fault(
+        "tuning takes the cues that are held back for choosing",
+        "tuning/__init__.py",
+        "    share, error = _spread(_back(found[0], fresh))\n",
+        "    share, error = _spread(_back(found[0], batch))\n",
+        ("test_tuning.py::test_held_back_cues_have_no_part_in_the_choice",),
+    ),
+    Fault(
+        "errors of differences as if they were not paired",
+        "tuning/__init__.py",
+        "*_spread(best - right)",
+        "(best - right).mean(-1), _spread(best)[1] + _spread(right)[1]",
+        ("test_tuning.py::test_the_standard_errors_are_of_paired_differences",),
+    ),
 ]
 
 

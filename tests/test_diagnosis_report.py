@@ -2,6 +2,7 @@
 
 import json
 import math
+import runpy
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from hopfield import (
     diagnose,
     synthetic,
 )
+from source_tree import ROOT
 
 
 def failing():
@@ -211,3 +213,21 @@ def test_cues_come_back_as_far_as_the_basin_is_proved():
     noise = corruption.gaussian_noise(torch.zeros_like(digits), 1.0).state
     cues = digits + noise / noise.norm(dim=-1, keepdim=True) * radius[:, None]
     assert torch.equal(memory.retrieve(cues).index, torch.arange(200))
+
+
+RECORDED = ROOT / "docs" / "diagnosis"
+
+
+def test_the_page_of_predictions_is_what_its_records_say():
+    page = runpy.run_path(str(ROOT / "docs" / "make_diagnosis.py"))["page"](RECORDED)
+    assert (RECORDED / "README.md").read_text(encoding="utf-8") == page
+
+
+def test_the_recorded_predictions_hold_on_99_percent_of_five_sets():
+    text = (RECORDED / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in map(json.loads, text) if line["experiment"] == "prediction"]
+    assert len({line["set"] for line in lines}) == 5
+    mixed = [line for line in lines if 0.05 < line["attractors"] / line["n"] < 0.95]
+    assert len({line["set"] for line in mixed}) >= 4, "premise: not all is plain"
+    for line in lines:
+        assert min(line["fixed"], line["attractor"]) >= 0.99 * line["n"] >= 990, line
