@@ -1,7 +1,7 @@
 """Hold what a diagnosis predicts against what the dynamics does, and tuning against a grid.
 
     python docs/make_diagnosis.py measure    writes docs/diagnosis/records.jsonl (some minutes)
-    python docs/make_diagnosis.py            makes docs/diagnosis/README.md from it
+    python docs/make_diagnosis.py            makes docs/diagnosis/README.md from it, and pictures
 
 Needs the MNIST files (HOPFIELD_DATA) to measure. Times are best of three, with the threads and
 machine load there were; their ratio is what counts.
@@ -18,7 +18,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hopfield import ModernHopfield, Softmax, corruption, data, diagnose, metrics, synthetic, tune
+from hopfield import (
+    ModernHopfield,
+    Softmax,
+    corruption,
+    data,
+    diagnose,
+    metrics,
+    plots,
+    synthetic,
+    tune,
+)
 from hopfield.similarity import SIMILARITIES
 
 FOLDER = Path(__file__).parent / "diagnosis"
@@ -176,7 +186,23 @@ def page(folder: Path = FOLDER) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def pictures() -> None:
+    """Those of docs/diagnosis.md: the memory diagnosed there, and what is tuned there."""
+    digits = data.load("digits").patterns[:500]
+    memory = ModernHopfield(beta=512.0)
+    memory.store(digits)
+    found = tune(digits, corruption.gaussian_noise, 0.2)
+    drawn = {
+        "margins": plots.margins(diagnose(memory).to_records()),
+        "tuning": plots.tuning(found.to_records()),
+    }
+    for name, axes in drawn.items():
+        path = FOLDER.parent / "images" / f"diagnosis_{name}.png"
+        axes.figure.savefig(path, dpi=200, facecolor="white", metadata={"Software": None})
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["measure"]:
         measure()
     (FOLDER / "README.md").write_text(page(), encoding="utf-8")
+    pictures()

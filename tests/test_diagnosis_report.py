@@ -25,8 +25,11 @@ from hopfield import (
     corruption,
     data,
     diagnose,
+    plots,
     synthetic,
+    tune,
 )
+from hopfield.errors import DataError
 from source_tree import ROOT
 
 
@@ -231,3 +234,18 @@ def test_the_recorded_predictions_hold_on_99_percent_of_five_sets():
     assert len({line["set"] for line in mixed}) >= 4, "premise: not all is plain"
     for line in lines:
         assert min(line["fixed"], line["attractor"]) >= 0.99 * line["n"] >= 990, line
+
+
+def test_margins_and_curves_are_drawn():
+    report = diagnose(memory_of(clustered(60), "dot"))
+    ax = plots.margins(report.to_records())
+    assert ax.get_ylabel() == "margin Δ"
+    drawn = {line.get_label(): sorted(line.get_ydata()) for line in ax.lines[:2]}
+    held = report.predicted.margin[report.attractor].sort().values.tolist()
+    assert drawn[f"attractor ({len(held)})"] == held
+    tuned = tune(clustered(60), corruption.gaussian_noise, 0.3, betas=5)
+    own = plots.figure().add_subplot()
+    assert plots.tuning(tuned.to_records(), own) is own and own.get_xscale() == "log"
+    for draw in (plots.margins, plots.tuning):
+        with pytest.raises(DataError, match="to_records"):
+            draw([])

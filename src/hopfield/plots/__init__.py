@@ -5,6 +5,7 @@ and Ito, which colour-blind readers can tell apart; markers and line styles diff
 matplotlib is imported when a figure is drawn, never with the package.
 """
 
+from .advice import margins, tuning
 from .charts import (
     BLUE,
     GREEN,
@@ -45,11 +46,13 @@ __all__ = [
     "histogram",
     "landscape",
     "lines",
+    "margins",
     "phases",
     "pictures",
     "rates",
     "recovered",
     "sheet",
     "table",
+    "tuning",
     "weights",
 ]
