@@ -143,9 +143,40 @@ def text(found: list[Measured]) -> str:
         f"![{alt}](images/{name}.svg)\n\n{caption}"
         for name, (alt, _, caption) in drawings(found).items()
     )
-    parts = [INTRODUCTION, _machine(found), "## Targets", _targets(found), shown, "## Every way"]
+    parts = [INTRODUCTION, _machine(found), "## Targets", _targets(found), shown, _bounds()]
+    parts += ["## Every way"]
     parts += [_section(m) for m in found if len(m.entry.sizes) == 1]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _bounds(path: Path = RESULTS / "certified.jsonl") -> str:
+    """Whether the bounds of certified retrieval held, as `benchmarks.certified` found."""
+    if not path.exists():
+        return ""
+    lines = records.read(path)[1]
+    total = sum(line["queries"] for line in lines)
+    rows = [
+        [
+            f"{line['case']}, n = {line['n']:,}",
+            f"{line['queries']:,}",
+            str(line["violations"]),
+            str(line["wrong_index"]),
+            f"{line['state_error']:.1g}",
+            f"{line['state_bound']:.1g}",
+            f"{max(line['largest_share_state'], line['largest_share_energy']):.0%}",
+            f"{line['candidates']:.2f}",
+            f"{line['fallback']:.1%}",
+        ]
+        for line in lines
+    ]
+    columns = ["memory", "queries", "bounds broken", "wrong index", "largest error of the state"]
+    columns += ["largest bound", "nearest to its bound", "candidates a query", "read in full"]
+    head = (
+        f"## Certified bounds\n\n{total:,} queries to the three certified memories below, against "
+        "float64: `python -m benchmarks.certified --queries N`, N to each. Bounds are of state and "
+        "energy; errors are distances of whole states."
+    )
+    return f"{head}\n\n{_table(columns, rows)}"
 
 
 Drawing = tuple[str, Callable[[], Any], str]
