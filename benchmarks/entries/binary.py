@@ -38,6 +38,7 @@ def demircigil(n: int, dim: int, queries: int) -> Case:
             "update": Contender(lambda: memory.update(probes)),
         },
         partial(_dense_sweep, patterns, probes),
+        flops=4.0 * n * dim * queries,
     )
 
 

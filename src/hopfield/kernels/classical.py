@@ -13,7 +13,7 @@ from numba.core import cgutils, types
 from .compiling import kernel, summing
 from .vectors import LANES, at, intrinsic, load, number, spread, store, wide, word
 
-FEW = 6
+FEW = 3
 """Queries that go through a low-rank sweep one by one; more go side by side."""
 
 SUMS = 4  # kept side by side, since one would wait for itself
@@ -104,33 +104,35 @@ def _dots(_typing: Any, row: Any, columns: Any, out: Any, like: Any) -> Any:
 
 
 @intrinsic
-def _decide(_typing: Any, field: Any, state: Any, by: Any, unit: Any) -> Any:
-    """Let one unit of `LANES` queries follow its field where it may; whether any changed.
+def _decide(_typing: Any, lanes: Any, unit: Any) -> Any:
+    """Let one unit of `LANES` queries follow its field where it is free; whether any changed.
 
-    Addresses of LᵀRx, of the state and of what it may change, which becomes what it has changed;
-    then d, b, 1, scale and slack.
+    Addresses of LᵀRx, of the state, of 1 where it is free, and of what it changes by; then d, b, 1,
+    scale and slack.
     """
 
     def generate(_context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        kind = number(signature.args[3].dtype)
+        kind = number(signature.args[1].dtype)
         many = wide(kind)
-        places = [at(builder, each, word(0), many) for each in given[:3]]
-        h, x, free = (load(builder, place, many) for place in places)
+        places = [
+            at(builder, each, word(0), many) for each in cgutils.unpack_tuple(builder, given[0])
+        ]
+        h, x, free = (load(builder, place, many) for place in places[:3])
         dropped, bias, one, scale, slack = (
-            spread(builder, each, kind) for each in cgutils.unpack_tuple(builder, given[3])
+            spread(builder, each, kind) for each in cgutils.unpack_tuple(builder, given[1])
         )
         h = builder.fsub(builder.fmul(scale, builder.fsub(h, builder.fmul(dropped, x))), bias)
         low = builder.fcmp_ordered("<", h, builder.fneg(slack))
         new = builder.select(low, builder.fneg(one), x)
         new = builder.select(builder.fcmp_ordered(">", h, slack), one, new)
         change = builder.fmul(builder.fsub(new, x), free)
-        store(builder, change, places[2], many)
+        store(builder, change, places[3], many)
         store(builder, builder.fadd(x, change), places[1], many)
         zero, bits = ir.Constant(many, [0.0] * LANES), ir.IntType(LANES)
         changed = builder.bitcast(builder.fcmp_unordered("!=", change, zero), bits)
         return builder.icmp_unsigned("!=", changed, ir.Constant(bits, 0))
 
-    return types.boolean(field, state, by, unit), generate
+    return types.boolean(lanes, unit), generate
 
 
 @intrinsic
@@ -164,13 +166,14 @@ def _turned(rows: Any) -> Any:
 
 
 @kernel
-def _heat(field: Any, state: Any, by: Any, unit: Any, cut: Any) -> Any:
+def _heat(lanes: Any, unit: Any, cut: Any) -> Any:
     """As `_decide`, where a field must exceed `cut`; with arrays."""
+    field, state, free, by = lanes
     dropped, bias, one, scale, _ = unit
     changed = False
     for q in range(len(cut)):
         h = scale * (field[q] - dropped * state[q]) - bias
-        by[q] *= (one if h > cut[q] else -one) - state[q]
+        by[q] = free[q] * ((one if h > cut[q] else -one) - state[q])
         state[q] += by[q]
         changed |= by[q] != 0
     return changed
@@ -184,18 +187,21 @@ def _side_by_side(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any
     one, scale, slack = numbers
     count, n = len(state), left.shape[1]
     x, m = _turned(state), _turned(overlaps)
-    field, by = np.zeros(LANES, state.dtype), np.zeros(LANES, state.dtype)
+    field, free, by = np.zeros((3, LANES), state.dtype)
+    free[:count] = one
+    sums, may, change = field.ctypes.data, free.ctypes.data, by.ctypes.data
     for i in order:
-        _dots((left[i].ctypes.data, n), m.ctypes.data, field.ctypes.data, one)
-        for q in range(count):
-            by[q] = 0 if len(held) > 0 and held[q, i] else one
+        _dots((left[i].ctypes.data, n), m.ctypes.data, sums, one)
+        if len(held) > 0:
+            for q in range(count):
+                free[q] = not held[q, i]
         unit = dropped[i], bias[i], one, scale, slack
         if len(cut) > 0:
-            changed = _heat(field, x[i], by, unit, cut[:, i])
+            changed = _heat((field, x[i], free, by), unit, cut[:, i])
         else:
-            changed = _decide(field.ctypes.data, x[i].ctypes.data, by.ctypes.data, unit)
+            changed = _decide((sums, x[i].ctypes.data, may, change), unit)
         if changed:
-            _follow((right[i].ctypes.data, n), m.ctypes.data, by.ctypes.data, one)
+            _follow((right[i].ctypes.data, n), m.ctypes.data, change, one)
     state[:] = x[:, :count].T
     overlaps[:] = m[:, :count].T
 
