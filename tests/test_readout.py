@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cases import seeded
-from hopfield import Entmax, ModernHopfield, Softmax, Sparsemax, TopK, attention
+from hopfield import Entmax, ModernHopfield, Softmax, Sparsemax, TopK, attention, readout
 from hopfield.readout import attended, block_rows, read
 from hopfield.separation import Separation
 from hopfield.similarity import dot
@@ -136,3 +136,21 @@ def test_blocks_hold_so_many_scores_and_copies_so_many_rows():
     assert block_rows(1, copied=False) > block_rows(1) > block_rows(10**4)
     assert block_rows(1024, copied=False) * 1024 <= 2**20
     assert block_rows(10**9) >= 1
+
+
+@pytest.mark.parametrize("dim", [20, readout.NARROW + 1])
+@pytest.mark.parametrize("queries", [1, readout.FEW_QUERIES + 1])
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_a_learnt_beta_sharpens_scores_and_biases_alike(similarity, queries, dim):
+    generator = torch.Generator().manual_seed(0)
+    patterns = torch.randn(50, dim, generator=generator)
+    cues = 0.3 * patterns[:queries] + torch.randn(queries, dim, generator=generator)
+    beta = torch.tensor(0.2, requires_grad=True)
+    memories = [ModernHopfield(each, similarity=similarity) for each in (0.2, beta)]
+    for memory in memories:
+        memory.store(patterns)
+    with torch.no_grad():
+        plain, learnt = (memory.update(cues) for memory in memories)
+        read = memories[0].retrieve(cues, steps=1, tol=0.0).state
+    torch.testing.assert_close(learnt, plain)
+    torch.testing.assert_close(plain, read)

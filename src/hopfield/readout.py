@@ -31,6 +31,10 @@ BLOCK_SCORES = 2**20
 """Most scores of a block, where it has more than 128 rows: never batch × n at once."""
 
 
+FEW_QUERIES, NARROW = 32, 128
+"""Queries, and numbers a row, up to which products serve a state better than torch's attention."""
+
+
 def block_rows(queries: int, copied: bool = True) -> int:
     """How many rows to read at a time for so many states, where rows are `copied` or not."""
     rows = max(128, BLOCK_SCORES // max(1, queries))
@@ -166,6 +170,8 @@ def attended(
 ) -> Float[Tensor, "batch out"] | None:
     """softmax(β(x Xᵀ + bias)) V by torch's attention: one read of X, and nothing of size batch × n.
 
+    Few queries of narrow rows, which it would leave to one core, are two products of one block.
+
     Faster than `read` wherever only the state is asked for. None where it does not serve: with
     gradients, whose derivatives it lacks, in compiled or mapped code, and where numbers overflow or
     are not finite.
@@ -180,9 +186,14 @@ def attended(
     given = [each for each in (state, rows, beta, values) if isinstance(each, Tensor)]
     if traced() or (torch.is_grad_enabled() and any(each.requires_grad for each in given)):
         return None
-    scale = 1.0 if isinstance(beta, Tensor) else beta
-    queries = state * beta.reshape(-1, 1).to(state) if isinstance(beta, Tensor) else state
+    queries, scale = state, 1.0 if isinstance(beta, Tensor) else beta
+    if isinstance(beta, Tensor):
+        sharp = beta.reshape(-1, 1).to(state)
+        queries, bias = state * sharp, None if bias is None else sharp * bias.to(state)
     keys, read_ = rows, rows if values is None else values
+    narrow = len(state) <= FEW_QUERIES and rows.shape[-1] <= NARROW
+    if narrow and len(state) * len(rows) <= BLOCK_SCORES:
+        return _finite(_by_products(queries, keys, read_, scale, bias))
     out, width = read_.shape[-1], max(rows.shape[-1], read_.shape[-1])
     if out != rows.shape[-1]:  # it needs one width, or makes all weights at once
         padded = [pad(each, (0, width - each.shape[-1])) for each in (queries, keys, read_)]
@@ -193,6 +204,24 @@ def attended(
     found = scaled_dot_product_attention(
         queries[None, None], keys[None, None], read_[None, None], attn_mask=mask, scale=scale
     )[0, 0, :, :out]
+    return _finite(found)
+
+
+def _by_products(
+    queries: Tensor, keys: Tensor, read_: Tensor, scale: float, bias: Tensor | None
+) -> Tensor:
+    """softmax(scale·(x Xᵀ + bias)) V as two products.
+
+    torch.softmax of long rows does not sum to one.
+    """
+    scores = queries @ keys.T
+    scores = scores if bias is None else scores + bias.to(scores)
+    power = scores.mul_(scale).sub_(scores.amax(-1, keepdim=True)).exp_()
+    return (power @ read_).div_(power.sum(-1, keepdim=True))
+
+
+def _finite(found: Tensor) -> Tensor | None:
+    """What was found, if it is finite."""
     return found if math.isfinite(found.sum().item()) else None
 
 
