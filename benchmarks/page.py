@@ -145,7 +145,7 @@ def text(found: list[Measured]) -> str:
     )
     parts = [INTRODUCTION, _machine(found), "## Targets", _targets(found), shown, _bounds()]
     parts += ["## Every way"]
-    parts += [_section(m) for m in found if len(m.entry.sizes) == 1]
+    parts += [_section(m) for m in found if len(m.entry.sizes) == 1 or m.entry.note]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -309,12 +309,14 @@ def _bounded(verdict: Verdict) -> str:
 
 
 def _section(measured: Measured) -> str:
-    """Every contender of an entry of one size."""
-    rows = [cells(line) for line in measured.records]
-    columns = ["way", "time", "speed", "of the limit", "extra memory", "error of what is allowed"]
+    """Every contender of an entry of one size, and what there is to say of any."""
     workload = measured.entry.workload
-    head = f"### {measured.entry.name}\n\n{workload[0].upper()}{workload[1:]}."
-    return "\n\n".join(filter(None, [head, _table(columns, rows), measured.entry.note]))
+    parts = [f"### {measured.entry.name}", f"{workload[0].upper()}{workload[1:]}."]
+    if len(measured.entry.sizes) == 1:
+        columns = ["way", "time", "speed", "of the limit", "extra memory"]
+        columns += ["error of what is allowed"]
+        parts.append(_table(columns, [cells(line) for line in measured.records]))
+    return "\n\n".join(filter(None, [*parts, measured.entry.note]))
 
 
 def cells(line: Record) -> list[str]:
