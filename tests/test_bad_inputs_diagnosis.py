@@ -15,7 +15,7 @@ from bad_inputs import (
     whole_number_cases,
 )
 from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield, diagnose, explain, tune
-from hopfield.corruption import gaussian_noise
+from hopfield.corruption import gaussian_noise, occlude_half
 from hopfield.errors import DomainError, EmptyMemoryError, InputTypeError, OptionError, ShapeError
 
 NOT_MEMORIES = {name: each for name, each in NOT_TENSORS.items() if name != "memory"} | {
@@ -103,6 +103,8 @@ TUNE = [
     Bad("a vector", tuning(patterns=SEVERAL[0]), ShapeError, ("patterns[None]",)),
     Bad("corrupt: name", tuning(corrupt="flip"), InputTypeError, ("corrupt", "'flip'")),
     Bad("corrupt: a Cue", tuning(corrupt=Cue(SEVERAL)), InputTypeError, ("corrupt", "Cue")),
+    Bad("corrupt: no generator", tuning(corrupt=occlude_half), InputTypeError,
+        ("generator=", "occlude_half(patterns")),
     Bad("corrupt returns a tensor", tuning(corrupt=lambda x, a, generator: x), InputTypeError,
         ("corrupt", "Cue(state)")),
     Bad("corrupt loses some", tuning(corrupt=lambda x, a, generator: Cue(x[:2])), ShapeError,
@@ -122,6 +124,8 @@ TUNE = [
     Bad("betas: none", tuning(betas=[]), InputTypeError, ("betas",)),
     Bad("betas: True", tuning(betas=True), InputTypeError, ("betas", "True")),
     Bad("betas: one", tuning(betas=1), DomainError, ("betas", "1")),
+    Bad("betas: too large", tuning(betas=[1e39]), DomainError, ("betas", "1e+39")),
+    Bad("betas: too many", tuning(betas=10**6), DomainError, ("betas", "1000000")),
     Bad("betas: negative", tuning(betas=[1.0, -2.0]), DomainError, ("betas", "-2.0")),
     Bad("betas: words", tuning(betas=["1"]), InputTypeError, ("betas", "'1'")),
     *whole_number_cases("cues", lambda value: tuning(cues=value), low=4),

@@ -249,3 +249,39 @@ def test_margins_and_curves_are_drawn():
     for draw in (plots.margins, plots.tuning):
         with pytest.raises(DataError, match="to_records"):
             draw([])
+
+
+def test_what_has_no_remedy_is_said_to_have_none():
+    memory = hopfield.ModernHopfield(0.01, similarity="manhattan")
+    memory.store(torch.randn(20, 16, generator=torch.Generator().manual_seed(0)))
+    assert "20 are no attractors, for which no remedy was found." in str(hopfield.diagnose(memory))
+
+
+def test_a_lone_pattern_holds_at_beta_0():
+    memory = hopfield.DenseHopfield(0.0)
+    memory.store(torch.ones(1, 3))
+    report = hopfield.diagnose(memory)
+    assert report.predicted.fixed.tolist() == report.observed.fixed.tolist() == [True]
+    assert not report.predicted.margin.isnan().any()
+
+
+def test_where_nothing_is_known_more_steps_are_not_advised():
+    patterns = torch.randn(6, 64, generator=torch.Generator().manual_seed(0)).sign()
+    memory = hopfield.ClassicalHopfield()
+    memory.store(patterns)
+    nothing = torch.zeros(64, dtype=torch.bool)
+    assert "Say more entries" in str(hopfield.explain(memory, patterns[0], nothing))
+
+
+@pytest.mark.parametrize("wrong", [None, 3, [1, 2], [{"experiment": "diagnosed pattern"}]])
+@pytest.mark.parametrize("draw", [plots.margins, plots.tuning])
+def test_what_is_no_record_is_refused(draw, wrong):
+    with pytest.raises(DataError, match="to_records"):
+        draw(wrong)
+
+
+def test_margins_of_copies_alone_are_refused():
+    memory = hopfield.ModernHopfield()
+    memory.store(torch.ones(2, 3))
+    with pytest.raises(DataError, match="copies of one"):
+        plots.margins(hopfield.diagnose(memory).to_records())

@@ -246,3 +246,12 @@ def test_the_standard_errors_are_of_paired_differences():
         assert point.behind[1] < math.hypot(point.right_se, best.right_se)
     for point in tuned.curve:
         assert point.right == pytest.approx(best.right - point.behind[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("similarity", [name for name in SIMILARITIES if name != "manhattan"])
+def test_every_similarity_in_every_precision(similarity, dtype):
+    rows = gaussian(20, 16).to(dtype)
+    found = tune(rows, corruption.gaussian_noise, 0.1, similarities=[similarity], cues=64)
+    assert found.similarity == similarity
+    assert found.held[0] > 0.9

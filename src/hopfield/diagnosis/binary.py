@@ -95,8 +95,9 @@ def _exponential(
     """g at s − 1 and s + 1 over g(N − 1), and the flips that are undone for sure."""
     count = overlap.shape[-1]
     beta = saturated(separation.beta, count)
-    agree = (beta * (overlap - dim)).exp()
-    differ = (beta * (overlap + 2 - dim)).exp()
+    other = overlap.isfinite()  # no copy, which 0·(−∞) would make NaN
+    agree = torch.where(other, (beta * (overlap - dim)).exp(), 0.0)
+    differ = torch.where(other, (beta * (overlap + 2 - dim)).exp(), 0.0)
     if beta == 0:
         return agree, differ, torch.zeros_like(overlap[:, 0])
     # Σ_ν exp(β(s_ν + 2k + 1)) < c exp(β(N − 1 − 2k)), for a pattern stored c times.

@@ -290,4 +290,6 @@ def _settling(memory: Memory, found: Retrieval) -> str:
             f"It did not settle: after {times} two states follow one another for ever. With "
             "schedule='asynchronous' it would settle."
         )
+    if steps < STEPS:
+        return "Nothing that is known speaks for either value of some unit. Say more entries."
     return f"It had not settled after {times}; give retrieve more steps."

@@ -126,7 +126,16 @@ class Report:
         parts = [self.memory, _table(self._verdicts()), _table(self._spans()), self._load()]
         parts += [_table(self._weakest())]
         found = [f"{i}. {each}" for i, each in enumerate(self.findings, 1)]
-        return "\n\n".join([*parts, "\n".join(found) or "Nothing was found that keeps one back."])
+        return "\n\n".join([*parts, "\n".join(found) or self._nothing()])
+
+    def _nothing(self) -> str:
+        """What there is to say where nothing was found."""
+        lost = self.counts["patterns"] - self.counts["attractors"]
+        if not lost:
+            return "Nothing was found that keeps one back."
+        return (
+            f"{lost} {'is' if lost == 1 else 'are'} no attractors, for which no remedy was found."
+        )
 
     def _verdicts(self) -> list[list[str]]:
         """Predicted beside observed."""

@@ -22,10 +22,13 @@ def margins(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     Raises:
         DataError: where there is no diagnosed pattern.
     """
-    lines = [line for line in records if line.get("experiment") == "diagnosed pattern"]
+    lines = _of(records, "diagnosed pattern", "diagnosed patterns", "report.to_records()")
     lines = sorted((x for x in lines if x["margin"] is not None), key=lambda x: x["margin"])
     if not lines:
-        raise DataError("records must hold diagnosed patterns. Use report.to_records().")
+        raise DataError(
+            "records must hold patterns that have rivals, but all of these are copies of one. "
+            "Store different patterns."
+        )
     ax = axes(ax)
     for held, name, colour, marker in (
         (True, "attractor", BLUE, "o"), (False, "no attractor", RED, "x"),
@@ -50,9 +53,7 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     Raises:
         DataError: where there is no point of a curve.
     """
-    lines = [line for line in records if line.get("experiment") == "tuning"]
-    if not lines:
-        raise DataError("records must hold points of tuning. Use tuned.to_records().")
+    lines = _of(records, "tuning", "points of tuning", "tuned.to_records()")
     ax = axes(ax)
     cases = list(dict.fromkeys(line["case"] for line in lines))
     for case, (colour, marker, style) in zip(cases, SERIES, strict=False):
@@ -71,3 +72,15 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     ax.set_ylabel("right pattern has most weight")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
     return plain(ax, "y")
+
+
+def _of(records: object, kind: str, name: str, way: str) -> list[Record]:
+    """The records of a kind, or an error that says where they come from."""
+    every = records if isinstance(records, (list, tuple)) else []
+    lines = [x for x in every if isinstance(x, Mapping) and x.get("experiment") == kind]
+    fields = {"diagnosed pattern": {"margin", "attractor"}}.get(
+        kind, {"case", "beta", "right", "right_se"}
+    )
+    if not lines or not all(fields <= set(line) for line in lines):
+        raise DataError(f"records must hold {name}. Use {way}.")
+    return lines

@@ -1,5 +1,6 @@
 """Which similarity, separation and β suit one's own patterns and the damage they are to bear."""
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -29,6 +30,9 @@ __all__ = ["Point", "Tuning", "tune"]
 
 POINTS = 20
 """β tried of each similarity and separation."""
+MOST_POINTS = 10_000
+LARGEST = 1e30
+"""The largest β, times which scores are still finite."""
 LOWEST, HIGHEST = 0.5, 2000.0
 """First and last of them, over the median lead of the right pattern."""
 SIMILAR = ("euclidean", "dot", "cosine")
@@ -79,7 +83,7 @@ def tune(
     kinds = _names("separations", separations, tuple(MAKERS))
     grid = betas if isinstance(betas, int) and not isinstance(betas, bool) else _betas(betas)
     if isinstance(grid, int):
-        check_integer("betas", grid, low=2)
+        check_integer("betas", grid, low=2, high=MOST_POINTS)
     number = check_integer("cues", cues, low=4) // 2
     source = check_generator(generator)
     batch = _damaged(rows, corrupt, amount, number, source)
@@ -112,6 +116,17 @@ def _checked(patterns: Tensor, corrupt: object) -> Tensor:
             f"corrupt must be a function such as corruption.flip, but is {say(corrupt)}. "
             "Use for instance corruption.gaussian_noise."
         )
+    try:
+        inspect.signature(corrupt).bind(rows, 0.0, generator=None)
+    except TypeError:
+        name = getattr(corrupt, "__name__", "corrupt")
+        raise InputTypeError(
+            "corrupt must take patterns, an amount and generator=, but is "
+            f"{say(name)}, which does not. Use lambda patterns, amount, generator: "
+            f"{name}(patterns, …)."
+        ) from None
+    except ValueError:
+        pass  # written in C, it does not say what it takes
     return rows
 
 
@@ -230,7 +245,7 @@ def _names(argument: str, given: object, valid: tuple[str, ...]) -> tuple[str, .
     """Several names, each of them valid, none twice."""
     if isinstance(given, str) or not isinstance(given, (list, tuple)) or not given:
         raise InputTypeError(
-            f"{argument} must be a list of names, but is {say(given)}. "
+            f"{argument} must be a list of names, but is {say(given) if given else 'empty'}. "
             f"Use for instance {argument}=({valid[0]!r},)."
         )
     names = tuple(check_choice(f"an entry of {argument}", each, valid) for each in given)
@@ -250,5 +265,5 @@ def _betas(given: object) -> tuple[float, ...]:
             f"betas must be numbers, or how many to try, but is {say(given)}. "
             "Use for instance betas=[1.0, 8.0, 64.0]."
         )
-    found = {check_number("an entry of betas", each, low=0.0) for each in given}
+    found = {check_number("an entry of betas", each, low=0.0, high=LARGEST) for each in given}
     return tuple(sorted(found))

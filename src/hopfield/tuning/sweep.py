@@ -56,9 +56,10 @@ class _Products:
 
     def scores(self, state: Tensor) -> Tensor:
         """X·x, a copy each time: some similarities overwrite it."""
-        if self._last is None or not torch.equal(self._last[0], state):
-            self._last = (state, state @ self.rows.T)
-        return self._last[1].clone()
+        last = self._last
+        if last is None or last[0].dtype != state.dtype or not torch.equal(last[0], state):
+            self._last = last = (state, state @ self.rows.T.to(state.dtype))
+        return last[1].clone()
 
     def squares(self, mask: Tensor | None) -> Tensor:
         """Σ_i m_i x_μi²."""
