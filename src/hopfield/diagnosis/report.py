@@ -133,9 +133,8 @@ class Report:
         lost = self.counts["patterns"] - self.counts["attractors"]
         if not lost:
             return "Nothing was found that keeps one back."
-        return (
-            f"{lost} {'is' if lost == 1 else 'are'} no attractors, for which no remedy was found."
-        )
+        said = "1 is no attractor" if lost == 1 else f"{lost} are no attractors"
+        return f"{said}, for which no remedy was found."
 
     def _verdicts(self) -> list[list[str]]:
         """Predicted beside observed."""

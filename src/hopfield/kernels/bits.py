@@ -16,7 +16,7 @@ from .vectors import LANES, WORD, at, intrinsic, load, number, spread, store, wi
 TOGETHER = 4  # states counted while a row's word is at hand
 TILE = 256  # rows counted at a time: all their words stay in the first cache
 
-BITS = 64
+BITS = WORD.width
 
 
 def _counts(builder: Any, states: int, given: Any) -> list[Any]:

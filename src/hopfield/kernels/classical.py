@@ -20,8 +20,14 @@ SUMS = 4  # kept side by side, since one would wait for itself
 
 
 @kernel
-def _chosen(field: Any, present: Any, one: Any, slack: Any) -> Any:
-    """sign(field), or the present value where the field is zero up to rounding."""
+def _chosen(field: Any, present: Any, cut: Any, at: Any, numbers: Any) -> Any:
+    """sign(field), or the present value where the field is zero up to rounding.
+
+    Where there are cuts, whether the field exceeds that of this query and unit.
+    """
+    one, _, slack = numbers
+    if len(cut) > 0:
+        return one if field > cut[at] else -one
     if field > slack:
         return one
     return -one if field < -slack else present
@@ -58,17 +64,14 @@ def full_sweep(
         last: the one after the last.
     """
     state, field, held, cut = arrays
-    one, scale, slack = numbers
+    scale = numbers[1]
     for b in range(first, last):
         for i in order:
             if len(held) > 0 and held[b, i]:
                 continue
             present = state[b, i]
             h = scale * field[b, i] - bias[i]
-            if len(cut) > 0:
-                new = one if h > cut[b, i] else -one
-            else:
-                new = _chosen(h, present, one, slack)
+            new = _chosen(h, present, cut, (b, i), numbers)
             if new != present:
                 state[b, i] = new
                 _add(field[b], new - present, matrix[i])
@@ -211,17 +214,14 @@ def _one_by_one(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any) 
     """`low_rank_sweep` of a few queries, patterns side by side."""
     state, overlaps, held, cut = arrays
     left, right, dropped = factors
-    one, scale, slack = numbers
+    scale = numbers[1]
     for i in order:
         for b in range(len(state)):
             if len(held) > 0 and held[b, i]:
                 continue
             present = state[b, i]
             h = scale * (_dot(left[i], overlaps[b]) - dropped[i] * present) - bias[i]
-            if len(cut) > 0:
-                new = one if h > cut[b, i] else -one
-            else:
-                new = _chosen(h, present, one, slack)
+            new = _chosen(h, present, cut, (b, i), numbers)
             if new != present:
                 state[b, i] = new
                 _add(overlaps[b], new - present, right[i])
