@@ -375,6 +375,26 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path):
     assert [found.name for found in tmp_path.iterdir()] == ["m"]
 
 
+@pytest.mark.parametrize("rows", [100, 1000])
+def test_a_file_replaced_between_header_and_tensors_is_read_again(tmp_path, monkeypatch, rows):
+    path, other = tmp_path / "m", tmp_path / "other"
+    for n, name, beta in [(rows, path, 1.0), (100, other, 2.0)]:
+        memory = ModernHopfield(beta=beta)
+        memory.store(torch.full((n, DIM), beta))
+        memory.save(name)
+    from_file = torch.UntypedStorage.from_file
+
+    def replaced_before(*arguments, **options):
+        if other.exists():
+            other.replace(path)
+        return from_file(*arguments, **options)
+
+    monkeypatch.setattr(torch.UntypedStorage, "from_file", replaced_before)
+    found = hopfield.load(path)
+    assert not other.exists() and len(found) == 100
+    assert found.separation.beta == 2.0 and bool((found.patterns == 2.0).all())
+
+
 def test_a_loaded_memory_does_not_depend_on_its_file(tmp_path):
     memory, content = _saved(tmp_path / "m")
     again = hopfield.load(tmp_path / "m")

@@ -83,9 +83,7 @@ def load(path: "str | PathLike[str]") -> Memory:
             raise FileFormatError(
                 f"{file} must be a file that Memory.save wrote, but is {found}. Check the name."
             )
-        with safe_open(file, "pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+        metadata, tensors = _read(file)
     except (SafetensorError, OSError):
         raise FileFormatError(
             f"{file} must be a safetensors file that Memory.save wrote, but is damaged, unreadable "
@@ -106,6 +104,26 @@ def load(path: "str | PathLike[str]") -> Memory:
             "Save it again, or use the version that wrote it."
         ) from None
     return memory
+
+
+def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and tensors of one file, also while others replace it.
+
+    safetensors opens the name twice, for the header and for the tensors. A file held open keeps its
+    identity, so that a name which still leads to it led to it all the time.
+    """
+    while True:
+        with file.open("rb") as held:
+            try:
+                with safe_open(file, "pt") as opened:
+                    found = {name: opened.get_tensor(name) for name in opened.keys()}
+                    metadata = opened.metadata() or {}
+            except (SafetensorError, RuntimeError) as error:
+                if os.path.samestat(os.fstat(held.fileno()), file.stat()):
+                    raise SafetensorError(str(error)) from None
+            else:
+                if os.path.samestat(os.fstat(held.fileno()), file.stat()):
+                    return metadata, found
 
 
 def _rows(store: Store, content: dict[str, Any]) -> Tensor:
