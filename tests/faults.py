@@ -44,8 +44,8 @@ FAULTS = [
     Fault(
         "β outside the log",
         "separation/softmax.py",
-        "_exponentials(scores, sharp, top[..., None], lean)",
-        "_exponentials(scores, torch.ones_like(sharp), top[..., None], lean)",
+        "_exponentials(scores, sharp, top.unsqueeze(-1), lean)",
+        "_exponentials(scores, 1.0, top.unsqueeze(-1), lean)",
         (
             "test_separation.py::test_weights_are_the_gradient_of_the_potential",
             "test_separation.py::test_softmax_potential_for_every_beta",
@@ -55,8 +55,8 @@ FAULTS = [
     Fault(
         "½ dropped from the energy",
         "energy.py",
-        "own.square().sum(-1) / 2 - potential",
-        "own.square().sum(-1) - potential",
+        "own.square().sum(-1), alpha=0.5)",
+        "own.square().sum(-1), alpha=1.0)",
         (
             "test_energy.py::test_modern_energies_by_loops",
             "test_contract_energy.py::test_an_update_is_a_unit_step_down_the_gradient",
@@ -83,8 +83,8 @@ FAULTS = [
     Fault(
         "in-place change of the cue",
         "dynamics.py",
-        "        self.state = torch.empty_like(state)\n",
-        "        self.state = state\n",
+        'told | {"state": state.clone()}',
+        "told",
         ("test_contract.py::test_inputs_are_left_alone",),
     ),
     Fault(

@@ -37,15 +37,10 @@ class Cue:
 
     def __post_init__(self) -> None:
         """Check both, and expand `known` to the shape of `state` (without copying it)."""
-        state = check_float("cue", self.state)
-        if state.ndim == 0:
-            raise ShapeError(
-                "cue must have shape (*batch, dim), but is a single number, of shape (). "
-                "Give a row of numbers."
-            )
-        if self.known is not None:
-            object.__setattr__(self, "known", check_known(self.known, state))
-            state = torch.where(self.known, state, 0.0)
+        state, known = check_cue(self.state, self.known)
+        if known is not None:
+            object.__setattr__(self, "known", known)
+            state = torch.where(known, state, 0.0)
         check_finite("cue", state)
 
     @property
@@ -65,6 +60,17 @@ class Cue:
     def __iter__(self) -> Iterator["Cue"]:
         """One cue after another along the first axis."""
         return (self[i] for i in range(len(self)))
+
+
+def check_cue(state: object, known: object) -> tuple[Tensor, Tensor | None]:
+    """Return both, `known` expanded to the shape of `state`; whether it is finite is not asked."""
+    state = check_float("cue", state)
+    if state.ndim == 0:
+        raise ShapeError(
+            "cue must have shape (*batch, dim), but is a single number, of shape (). "
+            "Give a row of numbers."
+        )
+    return state, None if known is None else check_known(known, state)
 
 
 def check_known(known: object, state: Tensor) -> Tensor:

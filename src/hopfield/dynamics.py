@@ -153,7 +153,7 @@ def iterate(
         cycles: stop a query whose next state is the one before the present (not converged).
         trace: keep the energies.
     """
-    result = _Buffers(state, trace)
+    result = _Results(len(state), trace)
     active = torch.arange(len(state), device=state.device)
     before: Tensor | None = None
     for step in range(steps + 1):
@@ -161,29 +161,25 @@ def iterate(
         arrived = settled(state, reading.next)
         if step < min(earliest, steps):
             arrived = torch.zeros_like(arrived)
-        done = arrived if step < steps else torch.ones_like(arrived)
-        if before is not None:
-            done = done | unchanged(before, reading.next)
-        rows = done.nonzero().flatten()
+        done = arrived if before is None else arrived | unchanged(before, reading.next)
+        rows = active if step == steps else done.nonzero().squeeze(-1)
         result.note(step, active, rows, arrived, state, reading)
         if len(rows) == len(active):
             break
         before, state = state if cycles else None, reading.next
         if len(rows):
-            left = (~done).nonzero().flatten()
+            left = (~done).nonzero().squeeze(-1)
             before = None if before is None else before.index_select(0, left)
             state, active = state.index_select(0, left), active[left]
     return result.retrieval()
 
 
-class _Buffers:
-    """The results of a batch whose queries finish at different steps."""
+class _Results:
+    """What is known of a batch whose queries finish at different steps."""
 
-    def __init__(self, state: Tensor, trace: bool) -> None:
-        """Room for every query of `state`."""
-        self.state = torch.empty_like(state)
-        self.steps = torch.zeros(len(state), dtype=torch.long, device=state.device)
-        self.converged = torch.zeros(len(state), dtype=torch.bool, device=state.device)
+    def __init__(self, count: int, trace: bool) -> None:
+        """Nothing yet, of so many queries."""
+        self.count = count
         self.fields: dict[str, Tensor] = {}
         self.trace: list[Tensor] | None = [] if trace else None
         self.bound: Bound | None = None
@@ -197,46 +193,49 @@ class _Buffers:
         state: Tensor,
         reading: Reading,
     ) -> None:
-        """Write down what is final, and the energies of this step."""
-        fields = {
-            name: getattr(reading, name)
-            for name in ("energy", "index", "weight", "entropy")
-            if getattr(reading, name) is not None
-        }
-        if len(rows) == len(self.state):  # all at once, as is usual
-            self.state.copy_(state)
-            self.steps.fill_(step)
-            self.converged, self.fields = arrived, fields
-        elif len(rows):
-            self._note_done(step, active[rows], rows, arrived, state, fields)
+        """Write down what is final, of `rows` of the active queries, and this step's energies."""
         if reading.bound is not None:
             self._note_bound(active, reading.bound)
         if self.trace is not None:
             energies = self.trace[-1].clone() if self.trace else torch.zeros_like(reading.energy)
             energies[active] = reading.energy
             self.trace.append(energies)
+        if len(rows) == 0 < len(active):
+            return
+        fields = {
+            "state": state,
+            "steps": torch.full((len(active),), step, device=state.device),
+            "converged": arrived,
+            "energy": reading.energy,
+            "index": reading.index,
+            "weight": reading.weight,
+            "entropy": reading.entropy,
+        }
+        told = {name: values for name, values in fields.items() if values is not None}
+        if len(rows) == self.count:  # all at once, as is usual
+            self.fields = told if step else told | {"state": state.clone()}  # not the cue itself
+        else:
+            self._note_some(active, rows, told)
 
-    def _note_done(
+    def _note_some(
         self,
-        step: int,
-        at: Int[Tensor, " done"],
+        active: Int[Tensor, " active"],
         rows: Int[Tensor, " done"],
-        arrived: Tensor,
-        state: Tensor,
-        fields: dict[str, Tensor],
+        told: dict[str, Tensor],
     ) -> None:
-        """Write down the queries that are done: `at` in the batch, `rows` among the active."""
-        self.state.index_copy_(0, at, state.index_select(0, rows))
-        self.steps[at] = step
-        self.converged[at] = arrived[rows]
-        for name, values in fields.items():
-            whole = self.fields.setdefault(name, values.new_zeros(len(self.state)))
-            whole[at] = values[rows]
+        """Write down what is told of the active queries where it is final."""
+        whole = len(rows) == len(active)
+        at = active if whole else active[rows]
+        for name, values in told.items():
+            if name not in self.fields:
+                self.fields[name] = values.new_empty(self.count, *values.shape[1:])
+            final = values if whole else values.index_select(0, rows)
+            self.fields[name].index_copy_(0, at, final)
 
     def _note_bound(self, active: Tensor, bound: Bound) -> None:
         """The largest of the state's bounds so far, the last of the energy's."""
         if self.bound is None:
-            empty = bound.state.new_zeros(len(self.state))
+            empty = bound.state.new_zeros(self.count)
             self.bound = Bound(empty, empty.clone())
         self.bound.state[active] = torch.maximum(self.bound.state[active], bound.state)
         self.bound.energy[active] = bound.energy
@@ -244,15 +243,6 @@ class _Buffers:
     def retrieval(self) -> Retrieval:
         """All of it."""
         trace = None if self.trace is None else torch.stack(self.trace)
-        untold = torch.zeros_like(self.steps)
-        return Retrieval(
-            self.state,
-            self.steps,
-            self.converged,
-            self.fields["energy"],
-            self.fields.get("index", untold),
-            self.fields.get("weight", untold),
-            self.fields.get("entropy"),
-            trace=trace,
-            bound=self.bound,
-        )
+        untold = torch.zeros_like(self.fields["steps"])
+        fields = {"index": untold, "weight": untold} | self.fields
+        return Retrieval(**fields, trace=trace, bound=self.bound)

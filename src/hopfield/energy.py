@@ -85,4 +85,4 @@ def modern(
     if check_choice("similarity", similarity, SIMILARITIES) != "dot":
         return -potential
     own = state if known is None else torch.where(known, state, 0.0)
-    return own.square().sum(-1) / 2 - potential + largest_norm**2 / 2
+    return torch.add(largest_norm**2 / 2 - potential, own.square().sum(-1), alpha=0.5)

@@ -141,7 +141,7 @@ def _given(
     patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None
 ) -> tuple[RowProducts, Tensor]:
     """Rows as a block, and states in its precision; what is no block comes from outside."""
-    if not isinstance(patterns, Tensor) and hasattr(type(patterns), "scores"):
+    if not isinstance(patterns, Tensor) and hasattr(patterns, "scores"):
         return patterns, state
     rows = check_size("patterns", check_patterns("patterns", patterns))
     state = check_dim("state", check_float("state", state), rows.shape[-1])

@@ -254,12 +254,9 @@ def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
 
 def check_size(name: str, rows: Tensor) -> Tensor:
     """Return `rows` if their squared norms are finite in the computing precision."""
-    if traced():
+    if traced() or _moderate(rows):
         return rows
     wide = rows.detach().to(torch.promote_types(rows.dtype, torch.float32))
-    largest = math.sqrt(torch.finfo(wide.dtype).max / (8 * max(1, rows.shape[-1])))
-    if not wide.numel() or max(abs(end.item()) for end in torch.aminmax(wide)) < largest:
-        return rows  # without a copy of their squares
     if not bool(torch.isfinite(4 * wide.square().sum(-1)).all()):
         way = f"Scale {name} down"
         raise DomainError(
@@ -268,6 +265,19 @@ def check_size(name: str, rows: Tensor) -> Tensor:
             + (f"{way}." if wide.dtype == torch.float64 else f"{way}, or use float64.")
         )
     return rows
+
+
+def check_bounded(name: str, rows: Tensor) -> Tensor:
+    """Return `rows` if their entries and their squared norms are finite: both by one look."""
+    if traced() or _moderate(rows):
+        return rows
+    return check_size(name, check_finite(name, rows))
+
+
+def _moderate(rows: Tensor) -> bool:
+    """Whether the sum of all squares is finite, and far from its limit: most rows are so."""
+    precision = torch.promote_types(rows.dtype, torch.float32)
+    return torch.linalg.vector_norm(rows.detach()).item() < torch.finfo(precision).max ** 0.5 / 4
 
 
 def check_device(name: str, value: Tensor, device: torch.device) -> Tensor:

@@ -20,11 +20,13 @@ from ..errors import (
     InputTypeError,
     OptionError,
     ShapeError,
+    check_bounded,
     check_dense,
     check_device,
     check_dim,
     check_dtype,
     check_flag,
+    check_float,
     check_generator,
     check_integer,
     check_number,
@@ -117,8 +119,7 @@ class Memory(ABC):
         tol = check_number("tol", tol, low=0.0)
         with torch.no_grad():
             found = self._solve(query, steps, tol, trace, check_generator(generator))
-            found = replace(found, value=self._value(found, query))
-        return self._shaped(found, query)
+            return self._shaped(found, self._value(found, query), query)
 
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """The energy of each state, all entries counting."""
@@ -244,10 +245,10 @@ class Memory(ABC):
     def _wide_state(self, state: object) -> Tensor:
         """A checked state in the computing precision; differentiable."""
         like = self._require()
-        checked = check_dim("state", check_tensor("state", state), like.shape[-1])
+        checked = check_dim("state", check_float("state", state), like.shape[-1])
         check_device("state", checked, like.device)
         wide = checked.to(computing_dtype(checked.dtype, like.dtype))
-        return self._check_state("state", check_size("state", wide))
+        return self._check_state("state", check_bounded("state", wide))
 
     def _iterate(
         self,
@@ -279,7 +280,8 @@ class Memory(ABC):
                 reading = self._read(state, None, held, generator)
             if held is not None:
                 following = torch.where(held, state, following)
-            reading = replace(reading, next=following)
+            if following is not reading.next:
+                reading = replace(reading, next=following)
             first[:] = [reading] if once else []
             return reading
 
@@ -297,18 +299,18 @@ class Memory(ABC):
         flat = readout.read(blocks, found.state, similarity, separation, known).state
         return flat.reshape(len(flat), *values.shape[1:]).to(values.dtype)
 
-    def _shaped(self, found: Retrieval, query: Query) -> Retrieval:
-        """The flat results in the cue's batch shape and dtype."""
+    def _shaped(self, found: Retrieval, value: Tensor | None, query: Query) -> Retrieval:
+        """The flat results, and values, in the cue's batch shape and dtype."""
         wide = computing_dtype(query.dtype)
 
         def shaped(flat: Tensor) -> Tensor:
-            return flat.reshape(query.batch + flat.shape[1:])
+            batch = query.batch
+            return flat if len(batch) == 1 else flat.reshape(batch + flat.shape[1:])
 
         trace = found.trace
         if trace is not None:
             trace = fitting("cue", trace.reshape(len(trace), *query.batch), wide)
-        return replace(
-            found,
+        return Retrieval(
             state=fitting("cue", shaped(found.state), query.dtype),
             steps=shaped(found.steps),
             converged=shaped(found.converged),
@@ -316,7 +318,8 @@ class Memory(ABC):
             index=shaped(found.index),
             weight=shaped(found.weight).to(wide),
             entropy=None if found.entropy is None else shaped(found.entropy).to(wide),
-            value=None if found.value is None else shaped(found.value),
+            value=None if value is None else shaped(value),
+            objective=found.objective,
             trace=trace,
             bound=None if found.bound is None else found.bound.shaped(query.batch, wide),
         )

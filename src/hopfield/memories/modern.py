@@ -74,7 +74,7 @@ class ModernHopfield(Memory):
         held: Tensor | None,
         generator: torch.Generator,
     ) -> Reading:
-        largest = self._largest_norm()  # first: blocks then carry the norms
+        largest = self._store.largest_norm()  # first: blocks then carry the norms
         found, bound = self._readout(state, known)
         value = energy.modern(state, found.potential, largest, self.similarity, known)
         return Reading(found.state, value, found.index, found.weight, found.entropy, bound)
@@ -105,7 +105,7 @@ class ModernHopfield(Memory):
         return products and state.dtype == self._store.like.dtype
 
     def _energy(self, state: Tensor) -> Tensor:
-        largest = self._largest_norm()
+        largest = self._store.largest_norm()
         blocks = self._blocks(state, copied=not self._plain(state))
         found = read(
             [Unpulled(block) for block in blocks],
@@ -127,7 +127,7 @@ class ModernHopfield(Memory):
             settled=moved_within(tol),
             trace=trace,
         )
-        return replace(found, objective="known" if masked else "full")
+        return replace(found, objective="known") if masked else found
 
     @property
     def _weighing(self) -> tuple[Similarity, Separation] | None:
@@ -146,7 +146,3 @@ class ModernHopfield(Memory):
             "similarity": self.similarity,
             "precision": self.precision,
         }
-
-    def _largest_norm(self) -> Tensor:
-        """M = max ‖x_μ‖."""
-        return self._store.norms().amax().sqrt()

@@ -8,20 +8,20 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
-from ..cue import Cue
+from ..cue import Cue, check_cue
 from ..errors import (
     DomainError,
     InputTypeError,
     OptionError,
     ShapeError,
     check_binary,
+    check_bounded,
     check_choice,
     check_dense,
     check_device,
     check_dim,
     check_flag,
     check_integer,
-    check_size,
     say,
 )
 
@@ -73,10 +73,11 @@ def make_query(
                 "known must not be given where the cue is a Cue, which brings its own mask, but is "
                 f"{say(known)}. Leave out known=, or give a tensor as cue."
             )
+        state, mask = cue.state, cue.known
     else:
-        cue = Cue(cue, known)  # type: ignore[arg-type]
-    check_dim("cue", cue.state, patterns.shape[-1])
-    check_device("cue", cue.state, patterns.device)
+        state, mask = check_cue(cue, known)
+    check_dim("cue", state, patterns.shape[-1])
+    check_device("cue", state, patterns.device)
     if isinstance(evidence, str) and evidence == "all" and evidence not in evidences:
         raise OptionError(
             "evidence must be 'known' in a binary network, where a unit counts as soon as it has "
@@ -85,16 +86,16 @@ def make_query(
     check_choice("evidence", evidence, evidences)
     if clamp is not None:
         check_flag("clamp", clamp)
-    if cue.known is None and (clamp or evidence == "all"):
+    if mask is None and (clamp or evidence == "all"):
         option = "clamp=True" if clamp else "evidence='all'"
         raise OptionError(f"{option} needs a mask: say which entries are known with known=.")
     return Query(
-        state=_flat_state(cue, patterns.dtype),
-        known=_flat_known(cue),
-        clamp=cue.known is not None and clamp is not False,
+        state=_flat_state(state, mask, patterns.dtype),
+        known=_flat_known(mask),
+        clamp=mask is not None and clamp is not False,
         evidence=str(evidence),
-        batch=cue.shape[:-1],
-        dtype=cue.state.dtype,
+        batch=state.shape[:-1],
+        dtype=state.dtype,
     )
 
 
@@ -128,7 +129,7 @@ def computing_dtype(*dtypes: torch.dtype) -> torch.dtype:
 
 def fitting(name: str, result: Tensor, dtype: torch.dtype) -> Tensor:
     """Return what was computed for the tensor `name` in its `dtype`, if that can hold it."""
-    fitted = result.to(dtype)
+    fitted = result if result.dtype == dtype else result.to(dtype)
     # A finite sum has finite terms, and is soon computed.
     if not math.isfinite(fitted.sum().item()) and bool(torch.isinf(fitted).any()):
         limits = torch.finfo(dtype)
@@ -176,16 +177,16 @@ def _listed(indices: Tensor) -> list[int]:
     return [int(index) for index in indices.reshape(-1).tolist()]
 
 
-def _flat_state(cue: Cue, dtype: torch.dtype) -> Tensor:
-    state = cue.state.detach().to(computing_dtype(cue.state.dtype, dtype))
-    if cue.known is not None:
-        state = torch.where(cue.known, state, 0.0)
-    return check_size("cue", state.reshape(-1, state.shape[-1]))
+def _flat_state(state: Tensor, known: Tensor | None, dtype: torch.dtype) -> Tensor:
+    state = state.detach().to(computing_dtype(state.dtype, dtype))
+    if known is not None:
+        state = torch.where(known, state, 0.0)
+    return check_bounded("cue", state.reshape(-1, state.shape[-1]))
 
 
-def _flat_known(cue: Cue) -> Tensor | None:
+def _flat_known(known: Tensor | None) -> Tensor | None:
     """The mask, as one row where all cues share it: their scores then need one product less."""
-    if cue.known is None:
+    if known is None:
         return None
-    flat = cue.known.reshape(-1, cue.shape[-1])
+    flat = known.reshape(-1, known.shape[-1])
     return flat[0] if len(flat) and bool((flat == flat[0]).all()) else flat

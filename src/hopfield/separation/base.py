@@ -144,13 +144,16 @@ def broadcast(value: "float | Tensor", scores: Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=scores.dtype, device=scores.device)[..., None]
 
 
-def sharpness(beta: "float | Tensor", scores: Tensor) -> Tensor:
-    """β with a trailing axis for n, kept where β·score neither vanishes nor becomes NaN.
+def sharpness(beta: "float | Tensor", scores: Tensor) -> "float | Tensor":
+    """β kept where β·score neither vanishes nor becomes NaN; a tensor with a trailing axis for n.
 
     At either end of this range the formulas agree with their limits β = 0 and β = ∞ to rounding.
     """
     limits = torch.finfo(scores.dtype)
-    return broadcast(beta, scores).clamp(limits.tiny * 2.0**26, limits.max)
+    low, high = limits.tiny * 2.0**26, limits.max
+    if isinstance(beta, Tensor):
+        return broadcast(beta, scores).clamp(low, high)
+    return min(max(beta, low), high)
 
 
 def entropy(weights: Tensor) -> Tensor:

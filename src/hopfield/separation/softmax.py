@@ -63,7 +63,8 @@ class Softmax(Separation):
         """The sums of exp(βs) over these rows, and of exp(βs)·row; `scores` are overwritten."""
         top, index = _largest(scores.detach())
         sums, power = _Sums.of(scores, self.beta, top, lean=True)
-        return Exponential(sums, _pulled(rows, power, sums.total), index + rows.start)
+        index = index + rows.start if rows.start else index
+        return Exponential(sums, _pulled(rows, power, sums.peak), index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +72,16 @@ class _Sums:
     """Sums over n rows with scores s, relative to the largest, s_max; with x = β(s − s_max) ≤ 0.
 
     `excess` = Σ expm1(x) = `total` − n is kept beside `total` = Σ exp(x) because the one is exact
-    for small β and the other for large β.
+    for small β and the other for large β; None where no total is more than n/2.
     """
 
     count: int
-    beta: Tensor
+    beta: "float | Tensor"
     top: Tensor
     total: Tensor
-    excess: Tensor
+    excess: Tensor | None
     spread: Tensor  # Σ x exp(x)
+    peak: float = math.inf  # the largest total, where it was looked at
 
     @classmethod
     def of(
@@ -91,37 +93,43 @@ class _Sums:
         under compile or vmap.
         """
         sharp = sharpness(beta, scores)
-        lean = lean and not (scores.requires_grad or sharp.requires_grad)
-        x, power = _exponentials(scores, sharp, top[..., None], lean)
+        learnt = isinstance(sharp, Tensor) and sharp.requires_grad
+        lean = lean and not (scores.requires_grad or learnt)
+        x, power = _exponentials(scores, sharp, top.unsqueeze(-1), lean)
         total, count = power.sum(-1), scores.shape[-1]
-        if not lean or bool((total > count / 2).any()):
-            excess = torch.expm1(x).sum(-1)
-        else:  # far from small β the sum itself is exact
-            excess = total - count
+        peak = total.max().item() if lean and total.numel() else math.inf
+        # Far from small β the sum itself is exact.
+        excess = torch.expm1(x).sum(-1) if peak > count / 2 else None
         spread = (x.mul_(power) if lean else x * power).sum(-1)
-        return cls(count, sharp.squeeze(-1), top, total, excess, spread), power
+        sharp = sharp.squeeze(-1) if isinstance(sharp, Tensor) else sharp
+        return cls(count, sharp, top, total, excess, spread, peak), power
 
     def shifted(self, top: Tensor) -> tuple["_Sums", Tensor]:
         """The same sums relative to a larger `top`, and the factor exp(β(s_max − top))."""
         x = self.beta * (self.top - top)
         factor = x.exp()
-        excess = self.excess * factor + self.count * torch.expm1(x)
+        excess = None
+        if self.excess is not None:
+            excess = self.excess * factor + self.count * torch.expm1(x)
         spread = self.spread * factor + self.total * _product(factor, x)
         return _Sums(self.count, self.beta, top, self.total * factor, excess, spread), factor
 
     def __add__(self, other: "_Sums") -> "_Sums":
         """Sums over both sets of rows; both must be relative to the same top."""
-        return _Sums(
-            self.count + other.count,
-            self.beta,
-            self.top,
-            self.total + other.total,
-            self.excess + other.excess,
-            self.spread + other.spread,
-        )
+        count, total = self.count + other.count, self.total + other.total
+        excess = None
+        if self.excess is not None or other.excess is not None:
+            one, two = (
+                each.total - each.count if each.excess is None else each.excess
+                for each in (self, other)
+            )
+            excess = one + two
+        return _Sums(count, self.beta, self.top, total, excess, self.spread + other.spread)
 
     def potential(self) -> Tensor:
         """β⁻¹ log mean exp(βs)."""
+        if self.excess is None:
+            return (self.total / self.count).log_().div_(self.beta).add_(self.top)
         return self.top + log_of_mean(self.total, self.excess, self.count) / self.beta
 
 
@@ -150,11 +158,11 @@ class Exponential(Partial):
         """The readout: weights are exp(βs)/Σexp(βs)."""
         total = self.sums.total
         return Readout(
-            state=self.pulled / total[..., None],
+            state=self.pulled / total.unsqueeze(-1),
             potential=self.sums.potential(),
             index=self.index,
-            weight=1 / total,
-            entropy=total.log() - self.sums.spread / total,
+            weight=total.reciprocal(),
+            entropy=torch.addcdiv(total.log(), self.sums.spread, total, value=-1),
         )
 
 
@@ -168,7 +176,9 @@ def log_of_mean(total: Tensor, excess: Tensor, count: int) -> Tensor:
     return torch.where(mean > -0.5, near, torch.log(total / count))
 
 
-def _exponentials(scores: Tensor, beta: Tensor, top: Tensor, lean: bool) -> tuple[Tensor, Tensor]:
+def _exponentials(
+    scores: Tensor, beta: "float | Tensor", top: Tensor, lean: bool
+) -> tuple[Tensor, Tensor]:
     """x = β(s − s_max), bounded from below, and exp(x), 0 at the bound; `lean` overwrites `scores`.
 
     The largest weight is 1, so that all those cut off, each below eps^2.5, are nothing beside it
@@ -179,18 +189,20 @@ def _exponentials(scores: Tensor, beta: Tensor, top: Tensor, lean: bool) -> tupl
     # Clamped first: exp is ten times slower where it underflows.
     if lean:
         x = scores.sub_(top).mul_(beta).clamp_(min=lowest)
-    else:
-        x = (beta * (scores - top)).clamp_min(lowest)
-    return x, torch.nn.functional.threshold(x.exp(), zero, 0.0, inplace=lean)
+        return x, torch.threshold_(x.exp(), zero, 0.0)
+    x = (beta * (scores - top)).clamp_min(lowest)
+    return x, torch.threshold(x.exp(), zero, 0.0)
 
 
-def _pulled(rows: Rows, power: Tensor, total: Tensor) -> Tensor:
+def _pulled(rows: Rows, power: Tensor, peak: float) -> Tensor:
     """power @ rows, read only where some state has weight if most rows have none."""
-    large = len(rows) >= WORTHWHILE and not power.requires_grad
-    if large and bool((total < PEAKED).all()):
-        weighty = power.reshape(-1, len(rows)).sum(0).nonzero().squeeze(-1)
-        if len(weighty) <= few_rows(len(rows)):
-            return rows.pull(power[..., weighty], weighty)
+    count = len(rows)
+    if count >= WORTHWHILE and peak < PEAKED:
+        flat, few = power.reshape(-1, count), few_rows(count)
+        if int(flat[0].count_nonzero()) <= few:  # one state tells most often
+            weighty = flat.sum(0).nonzero().squeeze(-1)
+            if len(weighty) <= few:
+                return rows.pull(power[..., weighty], weighty)
     return rows.pull(power)
 
 

@@ -65,13 +65,13 @@ class _Tsallis(_Sparse):
 
     def _weights(self, scores: Tensor) -> Tensor:
         alpha, beta = self._parameters()
-        return tsallis_weights(scores, broadcast(alpha, scores), sharpness(beta, scores))
+        return tsallis_weights(scores, broadcast(alpha, scores), _sharp(beta, scores))
 
     def _potential(self, scores: Tensor, count: int) -> Tensor:
         alpha, beta = self._parameters()
         exact = scores.double()
         value = tsallis_potential(
-            exact, broadcast(alpha, exact), sharpness(beta, scores).double(), count
+            exact, broadcast(alpha, exact), _sharp(beta, scores).double(), count
         )
         return value.to(scores.dtype)
 
@@ -170,6 +170,11 @@ class TopK(_Sparse):
 
     def _largest(self, scores: Tensor) -> Tensor:
         return scores.topk(min(self.k, scores.shape[-1]), dim=-1).values
+
+
+def _sharp(beta: "float | Tensor", scores: Tensor) -> Tensor:
+    """`sharpness` as a tensor."""
+    return torch.as_tensor(sharpness(beta, scores), dtype=scores.dtype, device=scores.device)
 
 
 @dataclass(frozen=True, eq=False)

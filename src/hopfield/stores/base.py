@@ -36,7 +36,8 @@ class Block:
     def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
         """X·x."""
         rows = self._wide(state.dtype)
-        return state.to(rows.dtype) @ rows.T
+        state = state if state.dtype == rows.dtype else state.to(rows.dtype)
+        return torch.nn.functional.linear(state, rows)
 
     def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
         """Σ_i m_i x_μi²; m = 1 for None."""
@@ -57,6 +58,8 @@ class Block:
 
     def _wide(self, dtype: torch.dtype) -> Tensor:
         """Rows in the precision of the computation, at least their own."""
+        if self.rows.dtype == dtype:
+            return self.rows
         wide = torch.promote_types(self.rows.dtype, dtype)
         if self.kept is None or wide == self.rows.dtype:
             return self.rows.to(wide)

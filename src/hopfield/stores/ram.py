@@ -1,5 +1,7 @@
 """Patterns in memory, on one device."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,7 @@ class RamStore(Store):
         self._rows: Tensor | None = None
         self._values: Tensor | None = None
         self._norms: tuple[int, Tensor] | None = None
+        self._largest: tuple[int, float] | None = None
         self._blocks: tuple[tuple[int, int, bool], list[Block]] | None = None
         self._scan: tuple[int, ScanCopy] | None = None
 
@@ -60,14 +63,14 @@ class RamStore(Store):
 
     def blocks(self, size: int) -> list[Block]:
         """All rows in order, `size` at a time."""
-        rows, values = self.rows, self.values
         norms = None
         if self._norms is not None and self._norms[0] == self.version:
             norms = self._norms[1]
-        parts = [slice(start, start + size) for start in range(0, len(rows), size)]
-        small = rows.numel() <= KEPT_ENTRIES
         key = (self.version, size, norms is None)
         if self._blocks is None or self._blocks[0] != key:
+            rows, values = self.rows, self.values
+            small = rows.numel() <= KEPT_ENTRIES
+            parts = [slice(start, start + size) for start in range(0, len(rows), size)]
             blocks = [
                 Block(
                     part.start,
@@ -91,6 +94,12 @@ class RamStore(Store):
                     norms[block.start : block.start + len(block)] = block.squares()
                 self._norms = (self.version, norms)
         return self._norms[1]
+
+    def largest_norm(self) -> float:
+        """M = max ‖x_μ‖, kept likewise."""
+        if self._largest is None or self._largest[0] != self.version:
+            self._largest = (self.version, math.sqrt(self.norms().max().item()))
+        return self._largest[1]
 
     def scan_copy(self) -> ScanCopy:
         """The rows in 8 bits, kept until they change."""
