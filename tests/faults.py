@@ -142,8 +142,8 @@ FAULTS = [
     Fault(
         "unknown counted as evidence, in binary networks",
         "memories/query.py",
-        "state = torch.where(cue.known, state, 0.0)",
-        "state = torch.where(cue.known, state, 1.0)",
+        "state = torch.where(known, state, 0.0)",
+        "state = torch.where(known, state, 1.0)",
         (
             "test_contract_masks.py::test_an_unknown_unit_adds_nothing_to_a_field",
             "test_contract_masks.py::test_a_zero_in_the_cue_is_an_unknown_entry",

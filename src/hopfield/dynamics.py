@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .errors import traced
+
 
 @dataclass(frozen=True, eq=False)
 class Bound:
@@ -114,15 +116,19 @@ def moved_within(tolerance: float) -> Callable[[Tensor, Tensor], Tensor]:
     """Settled means max|x' − x| ≤ tolerance · max(1, max|x|)."""
 
     def settled(state: Tensor, following: Tensor) -> Tensor:
-        scale = state.abs().amax(-1).clamp_min(1)
-        return (following - state).abs().amax(-1) <= tolerance * scale
+        moved = (following - state).abs_().amax(-1)
+        near = moved <= tolerance
+        if tolerance == 0 or (not traced() and bool(near.all())):
+            return near  # whatever max|x| is
+        return moved <= state.abs().amax(-1).clamp_min_(1).mul_(tolerance)
 
     return settled
 
 
 def unchanged(state: Tensor, following: Tensor) -> Tensor:
-    """Settled means that no unit changed."""
-    return (following - state).abs_().amax(-1) == 0  # several times faster than == and all
+    """Settled means that no unit, −1, 0 or 1, changed."""
+    # Many times as fast as == and all.
+    return torch.linalg.vector_norm(following - state, dim=-1) == 0
 
 
 def never(state: Tensor, following: Tensor) -> Tensor:
@@ -153,8 +159,8 @@ def iterate(
         cycles: stop a query whose next state is the one before the present (not converged).
         trace: keep the energies.
     """
-    result = _Results(len(state), trace)
-    active = torch.arange(len(state), device=state.device)
+    result = _Results(state.shape[0], trace)
+    active = torch.arange(state.shape[0], device=state.device)
     before: Tensor | None = None
     for step in range(steps + 1):
         reading = read(state, active, step)
@@ -164,10 +170,11 @@ def iterate(
         done = arrived if before is None else arrived | unchanged(before, reading.next)
         rows = active if step == steps else done.nonzero().squeeze(-1)
         result.note(step, active, rows, arrived, state, reading)
-        if len(rows) == len(active):
+        finished = rows.shape[0]
+        if finished == active.shape[0]:
             break
         before, state = state if cycles else None, reading.next
-        if len(rows):
+        if finished:
             left = (~done).nonzero().squeeze(-1)
             before = None if before is None else before.index_select(0, left)
             state, active = state.index_select(0, left), active[left]
@@ -200,11 +207,11 @@ class _Results:
             energies = self.trace[-1].clone() if self.trace else torch.zeros_like(reading.energy)
             energies[active] = reading.energy
             self.trace.append(energies)
-        if len(rows) == 0 < len(active):
+        if not rows.shape[0] and active.shape[0]:
             return
         fields = {
             "state": state,
-            "steps": torch.full((len(active),), step, device=state.device),
+            "steps": torch.full(active.shape, step, device=state.device),
             "converged": arrived,
             "energy": reading.energy,
             "index": reading.index,
@@ -212,7 +219,7 @@ class _Results:
             "entropy": reading.entropy,
         }
         told = {name: values for name, values in fields.items() if values is not None}
-        if len(rows) == self.count:  # all at once, as is usual
+        if rows.shape[0] == self.count:  # all at once, as is usual
             self.fields = told if step else told | {"state": state.clone()}  # not the cue itself
         else:
             self._note_some(active, rows, told)
@@ -224,7 +231,7 @@ class _Results:
         told: dict[str, Tensor],
     ) -> None:
         """Write down what is told of the active queries where it is final."""
-        whole = len(rows) == len(active)
+        whole = rows.shape == active.shape
         at = active if whole else active[rows]
         for name, values in told.items():
             if name not in self.fields:
@@ -243,6 +250,16 @@ class _Results:
     def retrieval(self) -> Retrieval:
         """All of it."""
         trace = None if self.trace is None else torch.stack(self.trace)
-        untold = torch.zeros_like(self.fields["steps"])
-        fields = {"index": untold, "weight": untold} | self.fields
-        return Retrieval(**fields, trace=trace, bound=self.bound)
+        given = self.fields
+        untold = given["steps"] if "index" in given else torch.zeros_like(given["steps"])
+        return Retrieval(
+            state=given["state"],
+            steps=given["steps"],
+            converged=given["converged"],
+            energy=given["energy"],
+            index=given.get("index", untold),
+            weight=given.get("weight", untold),
+            entropy=given.get("entropy"),
+            trace=trace,
+            bound=self.bound,
+        )

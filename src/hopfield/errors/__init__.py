@@ -301,11 +301,16 @@ def check_dtype(name: str, value: object) -> torch.dtype:
     return value
 
 
+def all_signs(value: Tensor) -> bool:
+    """Whether every entry is ±1, and there are some."""
+    return value.numel() > 0 and all(end.item() == 1 for end in torch.aminmax(value.abs()))
+
+
 def check_binary(name: str, value: Tensor, *, zero: bool = False) -> Tensor:
     """Return `value` if its entries are ±1 (or 0, where `zero` allows unknown ones)."""
-    magnitude = value.abs()
-    if value.numel() and all(end.item() == 1 for end in torch.aminmax(magnitude)):
+    if all_signs(value):
         return value
+    magnitude = value.abs()
     # 0 where valid; its sum costs a fraction of what comparing every entry does.
     wrongness = (magnitude - 1).abs_() if not zero else (magnitude.square() - magnitude).abs_()
     if not bool(wrongness.sum()):

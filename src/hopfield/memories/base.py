@@ -133,7 +133,7 @@ class Memory(ABC):
         wide = self._wide_state(state)
         flat = wide.reshape(-1, wide.shape[-1])
         following = self._next(flat, check_generator(generator))
-        return fitting("state", following.reshape(state.shape), state.dtype)
+        return _narrowed("state", following.reshape(state.shape), state.dtype)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -311,7 +311,7 @@ class Memory(ABC):
         if trace is not None:
             trace = fitting("cue", trace.reshape(len(trace), *query.batch), wide)
         return Retrieval(
-            state=fitting("cue", shaped(found.state), query.dtype),
+            state=_narrowed("cue", shaped(found.state), query.dtype),
             steps=shaped(found.steps),
             converged=shaped(found.converged),
             energy=fitting("cue", shaped(found.energy), wide),
@@ -375,6 +375,11 @@ class Memory(ABC):
                 f"{name} must be {old.dtype} like those stored before, but are {new.dtype}. "
                 f"Use {name}.to({old.dtype})."
             )
+
+
+def _narrowed(name: str, state: Tensor, dtype: torch.dtype) -> Tensor:
+    """A state in its dtype: no larger than the patterns, so that only narrowing can lose it."""
+    return state if state.dtype == dtype else fitting(name, state, dtype)
 
 
 def _say(value: object) -> str:

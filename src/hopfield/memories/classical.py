@@ -150,7 +150,7 @@ class ClassicalHopfield(Memory):
     def _solve(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
     ) -> Retrieval:
-        check_binary_cue(query)
+        whole = check_binary_cue(query)
         thermal = self.temperature > 0
         found = self._iterate(
             query,
@@ -161,7 +161,7 @@ class ClassicalHopfield(Memory):
             trace=trace,
             last=self._standing if thermal else None,
         )
-        found = decided(found, self._standing)
+        found = found if whole else decided(found, self._standing)
         top, index = strongest(self._blocks(found.state), found.state, dot)
         return replace(found, index=index, weight=top / found.state.shape[-1])
 

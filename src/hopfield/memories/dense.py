@@ -104,7 +104,7 @@ class DenseHopfield(Memory):
     def _solve(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
     ) -> Retrieval:
-        check_binary_cue(query)
+        whole = check_binary_cue(query)
         found = self._iterate(
             query,
             generator,
@@ -113,7 +113,7 @@ class DenseHopfield(Memory):
             cycles=self.schedule == "synchronous",
             trace=trace,
         )
-        return decided(found, self._standing)
+        return found if whole else decided(found, self._standing)
 
     def _check_new(self, patterns: Tensor, before: int) -> str | None:
         check_binary("patterns", patterns)

@@ -14,6 +14,7 @@ from ..errors import (
     InputTypeError,
     OptionError,
     ShapeError,
+    all_signs,
     check_binary,
     check_bounded,
     check_choice,
@@ -99,12 +100,12 @@ def make_query(
     )
 
 
-def check_binary_cue(query: Query) -> Query:
-    """Return the query if its entries are ±1, and 0 only where they are not known."""
+def check_binary_cue(query: Query) -> bool:
+    """Return whether all entries are ±1; raise unless others are 0 where they are not known."""
+    if all_signs(query.state):
+        return True
     check_binary("cue", query.state, zero=True)
     zero = query.state == 0
-    if not bool(zero.any()):
-        return query
     if query.known is not None and bool((zero & query.known).any()):
         raise DomainError(
             "cue must be −1 or +1 where it is known, but is 0 there. "
@@ -116,7 +117,7 @@ def check_binary_cue(query: Query) -> Query:
             "cue must be −1 or +1, but every entry is 0 or 1. Convert it with 2 * cue - 1, or, "
             "where 0 means missing, say so: known=cue != 0."
         )
-    return query
+    return False
 
 
 def computing_dtype(*dtypes: torch.dtype) -> torch.dtype:

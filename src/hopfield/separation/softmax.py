@@ -51,7 +51,7 @@ class Softmax(Separation):
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
         exact = wide(scores)
-        sums, _ = _Sums.of(exact, self.beta, exact.detach().amax(-1))
+        sums, _, _ = _Sums.of(exact, self.beta, exact.detach().amax(-1))
         return sums.potential().to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
@@ -62,9 +62,9 @@ class Softmax(Separation):
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Exponential":
         """The sums of exp(βs) over these rows, and of exp(βs)·row; `scores` are overwritten."""
         top, index = _largest(scores.detach())
-        sums, power = _Sums.of(scores, self.beta, top, lean=True)
+        sums, power, peak = _Sums.of(scores, self.beta, top, lean=True)
         index = index + rows.start if rows.start else index
-        return Exponential(sums, _pulled(rows, power, sums.peak), index)
+        return Exponential(sums, _pulled(rows, power, peak), index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +81,12 @@ class _Sums:
     total: Tensor
     excess: Tensor | None
     spread: Tensor  # Σ x exp(x)
-    peak: float = math.inf  # the largest total, where it was looked at
 
     @classmethod
     def of(
         cls, scores: Tensor, beta: "float | Tensor", top: Tensor, lean: bool = False
-    ) -> tuple["_Sums", Tensor]:
-        """The sums over the last axis of `scores`, whose largest is `top`, and exp(x) itself.
+    ) -> tuple["_Sums", Tensor, float]:
+        """The sums over the last axis of `scores`, whose largest is `top`; exp(x); its largest sum.
 
         `lean` overwrites the scores, and looks at values to leave out what they do not need: not
         under compile or vmap.
@@ -102,7 +101,7 @@ class _Sums:
         excess = torch.expm1(x).sum(-1) if peak > count / 2 else None
         spread = (x.mul_(power) if lean else x * power).sum(-1)
         sharp = sharp.squeeze(-1) if isinstance(sharp, Tensor) else sharp
-        return cls(count, sharp, top, total, excess, spread, peak), power
+        return cls(count, sharp, top, total, excess, spread), power, peak
 
     def shifted(self, top: Tensor) -> tuple["_Sums", Tensor]:
         """The same sums relative to a larger `top`, and the factor exp(β(s_max − top))."""
@@ -135,7 +134,10 @@ class _Sums:
 
 @dataclass(frozen=True, eq=False)
 class Exponential(Partial):
-    """Partial readout of `Softmax`: (max, Σ exp, Σ exp·row), merged as in an online softmax."""
+    """Partial readout of `Softmax`: (max, Σ exp, Σ exp·row), merged as in an online softmax.
+
+    The result uses up what was pulled.
+    """
 
     sums: _Sums
     pulled: Tensor
@@ -156,9 +158,10 @@ class Exponential(Partial):
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """The readout: weights are exp(βs)/Σexp(βs)."""
-        total = self.sums.total
+        total, pulled = self.sums.total, self.pulled
+        whole = total.unsqueeze(-1)
         return Readout(
-            state=self.pulled / total.unsqueeze(-1),
+            state=pulled / whole if pulled.requires_grad else pulled.div_(whole),
             potential=self.sums.potential(),
             index=self.index,
             weight=total.reciprocal(),

@@ -31,7 +31,7 @@ class Block:
 
     def __len__(self) -> int:
         """Number of rows."""
-        return len(self.rows)
+        return self.rows.shape[0]
 
     def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
         """X·x."""

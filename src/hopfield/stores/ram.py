@@ -30,6 +30,7 @@ class RamStore(Store):
         self._count = 0
         self._rows: Tensor | None = None
         self._values: Tensor | None = None
+        self._viewed: tuple[int, tuple[Tensor, Tensor]] | None = None
         self._norms: tuple[int, Tensor] | None = None
         self._largest: tuple[int, float] | None = None
         self._blocks: tuple[tuple[int, int, bool], list[Block]] | None = None
@@ -116,17 +117,24 @@ class RamStore(Store):
     @property
     def rows(self) -> Tensor:
         """All rows, `(n, dim)`: a view, never write to it."""
+        return self._views()[0]
+
+    @property
+    def like(self) -> Tensor:
+        """An empty tensor of the rows' dtype and length, where they are."""
+        return self._views()[1]
+
+    def _views(self) -> tuple[Tensor, Tensor]:
+        """All rows and none of them, kept until they change."""
         if self._rows is None:
             raise EmptyMemoryError(
                 "this needs at least one pattern, but nothing is stored. "
                 "Call store(patterns) first."
             )
-        return self._rows[: self._count]
-
-    @property
-    def like(self) -> Tensor:
-        """An empty tensor of the rows' dtype and length, where they are."""
-        return self.rows[:0]
+        if self._viewed is None or self._viewed[0] != self.version:
+            with torch.inference_mode(False):
+                self._viewed = (self.version, (self._rows[: self._count], self._rows[:0]))
+        return self._viewed[1]
 
     @property
     def values(self) -> Tensor | None:
