@@ -55,8 +55,8 @@ FAULTS = [
     Fault(
         "½ dropped from the energy",
         "energy.py",
-        "own.square().sum(-1), alpha=0.5)",
-        "own.square().sum(-1), alpha=1.0)",
+        "- potential, squares, alpha=0.5)",
+        "- potential, squares, alpha=1.0)",
         (
             "test_energy.py::test_modern_energies_by_loops",
             "test_contract_energy.py::test_an_update_is_a_unit_step_down_the_gradient",
