@@ -55,8 +55,8 @@ FAULTS = [
     Fault(
         "½ dropped from the energy",
         "energy.py",
-        "- potential, squares, alpha=0.5)",
-        "- potential, squares, alpha=1.0)",
+        "- potential, norm, norm, value=0.5)",
+        "- potential, norm, norm, value=1.0)",
         (
             "test_energy.py::test_modern_energies_by_loops",
             "test_contract_energy.py::test_an_update_is_a_unit_step_down_the_gradient",

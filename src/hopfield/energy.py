@@ -85,5 +85,5 @@ def modern(
     if check_choice("similarity", similarity, SIMILARITIES) != "dot":
         return -potential
     own = state if known is None else torch.where(known, state, 0.0)
-    squares = torch.linalg.vector_norm(own, dim=-1).square()  # without a copy of the state
-    return torch.add(largest_norm**2 / 2 - potential, squares, alpha=0.5)
+    norm = torch.linalg.vector_norm(own, dim=-1)  # without a copy of the state
+    return torch.addcmul(largest_norm**2 / 2 - potential, norm, norm, value=0.5)

@@ -61,7 +61,7 @@ class Softmax(Separation):
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Exponential":
         """The sums of exp(βs) over these rows, and of exp(βs)·row; `scores` are overwritten."""
-        top, index = _largest(scores.detach())
+        top, index = _largest(scores.detach() if scores.requires_grad else scores)
         sums, power, peak = _Sums.of(scores, self.beta, top, lean=True)
         index = index + rows.start if rows.start else index
         return Exponential(sums, _pulled(rows, power, peak), index)
@@ -127,9 +127,11 @@ class _Sums:
 
     def potential(self) -> Tensor:
         """β⁻¹ log mean exp(βs)."""
-        if self.excess is None:
-            return (self.total / self.count).log_().div_(self.beta).add_(self.top)
-        return self.top + log_of_mean(self.total, self.excess, self.count) / self.beta
+        if self.excess is None and not isinstance(self.beta, Tensor):
+            mean = (self.total / self.count).log_()
+            return torch.add(self.top, mean, alpha=1 / self.beta)  # half the price of a quotient
+        excess = self.total - self.count if self.excess is None else self.excess
+        return self.top + log_of_mean(self.total, excess, self.count) / self.beta
 
 
 @dataclass(frozen=True, eq=False)
