@@ -194,15 +194,15 @@ FAULTS = [
     Fault(
         "tuning takes the cues that are held back for choosing",
         "tuning/__init__.py",
-        "    share, error = _spread(_back(found[0], fresh))\n",
-        "    share, error = _spread(_back(found[0], batch))\n",
+        "share = back(likely[0], fresh)",
+        "share = back(likely[0], batch)",
         ("test_tuning.py::test_held_back_cues_have_no_part_in_the_choice",),
     ),
     Fault(
         "errors of differences as if they were not paired",
         "tuning/__init__.py",
-        "*_spread(best - right)",
-        "(best - right).mean(-1), _spread(best)[1] + _spread(right)[1]",
+        "_error(behind, other / cues, cues)",
+        "_error(counts[best] / cues, counts[best] / cues, cues) + _error(share, share, cues)",
         ("test_tuning.py::test_the_standard_errors_are_of_paired_differences",),
     ),
 ]

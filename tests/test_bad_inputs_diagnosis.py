@@ -1,5 +1,6 @@
 """Every mistake in a diagnosis is refused by name."""
 
+import numpy as np
 import torch
 
 from bad_inputs import (
@@ -110,18 +111,27 @@ TUNE = [
     Bad("corrupt loses some", tuning(corrupt=lambda x, a, generator: Cue(x[:2])), ShapeError,
         ("corrupt", "(2, 8)")),
     Bad("amount below 0", tuning(amount=-1.0), DomainError, ("amount", "-1.0")),
-    Bad("similarities: one", tuning(similarities="dot"), InputTypeError, ("similarities",)),
-    Bad("similarities: none", tuning(similarities=[]), InputTypeError, ("similarities",)),
+    Bad("similarities: one", tuning(similarities="dot"), InputTypeError, ("similarities=['dot']",)),
+    Bad("similarities: number", tuning(similarities=3), InputTypeError,
+        ("similarities=['dot']", "is 3")),
+    Bad("similarities: none", tuning(similarities=[]), InputTypeError, ("similarities", "empty")),
+    Bad("similarities: set", tuning(similarities={"dot"}), InputTypeError,
+        ("a set", "sorted(similarities)")),
     Bad("similarities: typo", tuning(similarities=["euclidian"]), OptionError,
         ("similarities", "'euclidian'", "Did you mean 'euclidean'?")),
-    Bad("similarities: manhattan", tuning(similarities=["manhattan"]), OptionError,
-        ("similarities", "'manhattan'")),
-    Bad("similarities: twice", tuning(similarities=["dot", "dot"]), OptionError, ("twice",)),
+    Bad("similarities: twice", tuning(similarities=["dot", "dot"]), OptionError,
+        ("'dot' 2 times",)),
     Bad("separations: typo", tuning(separations=["softmx"]), OptionError,
         ("separations", "Did you mean 'softmax'?")),
     Bad("separations: class", tuning(separations=[ModernHopfield]), OptionError, ("separations",)),
     Bad("betas: text", tuning(betas="many"), InputTypeError, ("betas", "'many'")),
-    Bad("betas: none", tuning(betas=[]), InputTypeError, ("betas",)),
+    Bad("betas: none", tuning(betas=[]), InputTypeError, ("betas", "empty")),
+    Bad("betas: a number", tuning(betas=2.5), InputTypeError, ("betas=[2.5]",)),
+    Bad("betas: a dict", tuning(betas={1.0: 2}), InputTypeError, ("betas", "a dict")),
+    Bad("betas: no axes", tuning(betas=torch.tensor(3.0)), ShapeError, ("reshape(-1)",)),
+    Bad("betas: a square", tuning(betas=np.ones((2, 2))), ShapeError,
+        ("(2, 2)", "betas.reshape(-1).tolist()")),
+    Bad("betas: not a number", tuning(betas=[float("nan")]), DomainError, ("betas", "nan")),
     Bad("betas: True", tuning(betas=True), InputTypeError, ("betas", "True")),
     Bad("betas: one", tuning(betas=1), DomainError, ("betas", "1")),
     Bad("betas: too large", tuning(betas=[1e39]), DomainError, ("betas", "1e+39")),

@@ -25,11 +25,8 @@ from hopfield import (
     corruption,
     data,
     diagnose,
-    plots,
     synthetic,
-    tune,
 )
-from hopfield.errors import DataError
 from source_tree import ROOT
 
 
@@ -236,21 +233,6 @@ def test_the_recorded_predictions_hold_on_99_percent_of_five_sets():
         assert min(line["fixed"], line["attractor"]) >= 0.99 * line["n"] >= 990, line
 
 
-def test_margins_and_curves_are_drawn():
-    report = diagnose(memory_of(clustered(60), "dot"))
-    ax = plots.margins(report.to_records())
-    assert ax.get_ylabel() == "margin Δ"
-    drawn = {line.get_label(): sorted(line.get_ydata()) for line in ax.lines[:2]}
-    held = report.predicted.margin[report.attractor].sort().values.tolist()
-    assert drawn[f"attractor ({len(held)})"] == held
-    tuned = tune(clustered(60), corruption.gaussian_noise, 0.3, betas=5)
-    own = plots.figure().add_subplot()
-    assert plots.tuning(tuned.to_records(), own) is own and own.get_xscale() == "log"
-    for draw in (plots.margins, plots.tuning):
-        with pytest.raises(DataError, match="to_records"):
-            draw([])
-
-
 def test_what_has_no_remedy_is_said_to_have_none():
     memory = hopfield.ModernHopfield(0.01, similarity="manhattan")
     memory.store(torch.randn(20, 16, generator=torch.Generator().manual_seed(0)))
@@ -271,17 +253,3 @@ def test_where_nothing_is_known_more_steps_are_not_advised():
     memory.store(patterns)
     nothing = torch.zeros(64, dtype=torch.bool)
     assert "Say more entries" in str(hopfield.explain(memory, patterns[0], nothing))
-
-
-@pytest.mark.parametrize("wrong", [None, 3, [1, 2], [{"experiment": "diagnosed pattern"}]])
-@pytest.mark.parametrize("draw", [plots.margins, plots.tuning])
-def test_what_is_no_record_is_refused(draw, wrong):
-    with pytest.raises(DataError, match="to_records"):
-        draw(wrong)
-
-
-def test_margins_of_copies_alone_are_refused():
-    memory = hopfield.ModernHopfield()
-    memory.store(torch.ones(2, 3))
-    with pytest.raises(DataError, match="copies of one"):
-        plots.margins(hopfield.diagnose(memory).to_records())

@@ -4,11 +4,13 @@ import json
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
 from diagnosed import clustered, gaussian, some, source
 from hopfield import Cue, ModernHopfield, Softmax, corruption, data, metrics, synthetic, tune
+from hopfield.errors import InputTypeError
 from hopfield.similarity import SIMILARITIES
 from hopfield.tuning import best_of
 from hopfield.tuning.sweep import FEW, MAKERS, Batch, kept, weights
@@ -90,19 +92,19 @@ def test_held_back_cues_have_no_part_in_the_choice():
 
     patterns = gaussian(60)
     tuned = tune(patterns, corrupt, 0.5, cues=120)
-    chosen, held = seen
-    assert len(chosen) == len(held) == 60 == tuned.held[2]
-    noises = [(cue.state[:, None] - patterns).norm(dim=-1).amin(-1) for cue in seen]
-    assert not torch.isin(noises[0], noises[1]).any()
+    (cues,) = seen
+    assert len(cues) == 120 and tuned.held[2] == 60
+    assert len(cues.state.unique(dim=0)) == 120
 
-    def only_the_first(rows, amount, *, generator):
-        hurt = 0.5 if len(again) < 1 else 50.0
-        again.append(corruption.gaussian_noise(rows, hurt, generator=generator))
-        return again[-1]
+    def half_of_them(rows, amount, *, generator):
+        noise = corruption.gaussian_noise(torch.zeros_like(rows), 1.0, generator=generator).state
+        noise[:60] *= 0.5
+        noise[60:] *= 50.0
+        return Cue(rows + noise)
 
-    again: list[Cue] = []
-    other = tune(patterns, only_the_first, 0.5, cues=120)
-    assert other.curve == tuned.curve and other.beta == tuned.beta
+    other = tune(patterns, half_of_them, 0.5, cues=120)
+    assert [p.right for p in other.curve] == [p.right for p in tuned.curve]
+    assert other.beta == tuned.beta
     assert other.recalled < 0.2 < tuned.recalled
 
 
@@ -118,30 +120,53 @@ def test_every_similarity_is_scored_once_for_all_betas(monkeypatch):
 
     for name, plain in SIMILARITIES.items():
         monkeypatch.setitem(SIMILARITIES, name, counted(name, plain))
-    from hopfield.tuning import _points
+    from hopfield.tuning import _curve
 
-    patterns = gaussian(50)
-    batch = Batch(torch.arange(50), patterns, corruption.gaussian_noise(patterns, 0.1))
+    patterns = gaussian(40)
+    cue = corruption.gaussian_noise(patterns, 0.1)
+    batch = Batch(torch.arange(40), patterns, cue.state)
     for betas in (2, 200):
         calls.update(dict.fromkeys(SIMILARITIES, 0))
-        settings = [(like, kind) for like in ("dot", "cosine") for kind in MAKERS]
-        found = _points(patterns, batch, settings, betas)
+        found = _curve(patterns, batch, (("dot", "cosine"), tuple(MAKERS)), betas)
         assert len(found) == 6 * betas
         assert calls == {"dot": 2, "euclidean": 0, "cosine": 2, "correlation": 0, "manhattan": 0}
 
 
-@pytest.mark.parametrize("similarity", ["dot", "euclidean", "cosine", "correlation"])
+def test_many_patterns_are_scored_some_cues_at_a_time(monkeypatch):
+    from hopfield.tuning import _curve, sweep
+
+    patterns = clustered(200)
+    cue = corruption.gaussian_noise(patterns, 0.3)
+    batch = Batch(torch.arange(200), patterns, cue.state)
+    names = (("euclidean", "dot"), ("softmax",))
+    whole = _curve(patterns, batch, names, 5)
+    sizes = []
+    plain = sweep._kept
+
+    def noted(scores, *arguments):
+        sizes.append(scores.numel())
+        return plain(scores, *arguments)
+
+    monkeypatch.setattr(sweep, "BLOCK_SCORES", 3000)
+    monkeypatch.setattr(sweep, "_kept", noted)
+    for one, other in zip(whole, _curve(patterns, batch, names, 5), strict=True):
+        assert (one.setting, one.beta, one.right) == (other.setting, other.beta, other.right)
+        assert one.weight == pytest.approx(other.weight, rel=1e-4)
+    assert max(sizes) <= 3000 and len(sizes) > 20
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize("separation", MAKERS)
 def test_weights_of_few_patterns_are_exact(similarity, separation):
     patterns = gaussian(FEW + 1).double()
     cue = corruption.gaussian_noise(patterns, 0.5)
     known = torch.arange(32) < 20
-    batch = Batch(torch.arange(FEW + 1), patterns, Cue(cue.state, known))
+    batch = Batch(torch.arange(FEW + 1), patterns, cue.state, known.expand(FEW + 1, -1))
     for clean in (False, True):
-        scores = kept(patterns, batch, (similarity,), clean)[similarity]
+        scores = kept(patterns, batch.homes() if clean else batch, (similarity,))
         asked = SIMILARITIES[similarity](patterns, patterns if clean else cue.state,
                                          None if clean else known)  # fmt: skip
-        found = weights(scores, BETAS.double(), separation)
+        found = weights(scores, BETAS[None].double(), separation)[0]
         for beta, line in zip(BETAS.tolist(), found, strict=True):
             by_hand = MAKERS[separation](beta)(asked).diagonal()
             torch.testing.assert_close(line, by_hand, rtol=1e-9, atol=1e-12)
@@ -151,11 +176,11 @@ def test_weights_of_many_patterns_are_close_where_they_matter():
     """What is left out is taken by its moments: at every β the verdict is the same."""
     patterns = gaussian(500).double()
     cue = corruption.gaussian_noise(patterns, 0.6)
-    batch = Batch(torch.arange(500), patterns, cue)
-    for similarity in ("dot", "euclidean", "cosine"):
+    batch = Batch(torch.arange(500), patterns, cue.state)
+    names = ("dot", "euclidean", "cosine", "manhattan")
+    all_found = weights(kept(patterns, batch, names), BETAS.double().expand(4, -1), "softmax")
+    for similarity, found in zip(names, all_found, strict=True):
         scores = SIMILARITIES[similarity](patterns, cue.state)
-        found = weights(kept(patterns, batch, (similarity,), False)[similarity], BETAS.double(),
-                        "softmax")  # fmt: skip
         exact = torch.stack([Softmax(b)(scores).diagonal() for b in BETAS.tolist()])
         same = ((found > 0.5) == (exact > 0.5)).double().mean()
         assert same > 0.99, (similarity, same)
@@ -208,6 +233,14 @@ def test_what_no_beta_tells_apart():
     assert same.apart == 0
 
 
+def test_an_error_inside_of_the_damage_is_shown_as_it_is():
+    def broken(rows, amount, *, generator):
+        return Cue(rows + "1")
+
+    with pytest.raises(TypeError, match=r"unsupported|not 'str'"):
+        tune(gaussian(10), broken, 0.1)
+
+
 def test_copies_are_the_same_pattern():
     patterns = gaussian(50)
     tuned = tune(torch.cat([patterns, patterns]), corruption.gaussian_noise, 0.1)
@@ -236,6 +269,34 @@ def test_given_betas_and_what_is_returned():
     assert f"of {tuned.held[2]} held-back cues" in repr(tuned)
 
 
+@pytest.mark.parametrize(
+    "betas",
+    [(1, 2.0, 4), range(1, 9), {4.0, 1.0}, np.array([1.0, 4.0]), np.array([4, 1]),
+     np.float32([1, 4]), torch.tensor([4, 1]), (2.0**k for k in range(3)), [np.float64(1.0), 4]],
+    ids=repr,
+)  # fmt: skip
+def test_betas_of_any_kind(betas):
+    tuned = tune(gaussian(20, 8), corruption.gaussian_noise, 0.1, betas=betas, cues=16)
+    tried = sorted({point.beta for point in tuned.curve})
+    assert tried[0] == 1 and tried[-1] in (4, 8) and all(type(x) is float for x in tried)
+    json.dumps(tuned.to_records())
+
+
+def test_names_and_numbers_of_any_kind():
+    names = ("cosine", "dot")
+    kinds = [names, list(names), np.array(names), iter(names), dict.fromkeys(names).keys()]
+    for given in kinds[:-1]:
+        tuned = tune(gaussian(20, 8), corruption.gaussian_noise, np.float32(0.1), cues=np.int64(16),
+                     similarities=given, betas=np.int32(3))  # fmt: skip
+        assert {point.setting[0] for point in tuned.curve} == set(names)
+        assert len(tuned.curve) == 6
+        json.dumps(tuned.to_records())
+    with pytest.raises(InputTypeError, match=r"sorted\(similarities\)"):
+        tune(gaussian(20, 8), corruption.gaussian_noise, 0.1, similarities=kinds[-1])
+    assert tune(gaussian(20, 8), corruption.gaussian_noise, 0.1, cues=16,
+                similarities=sorted(kinds[-1])).recalled > 0  # fmt: skip
+
+
 def test_the_standard_errors_are_of_paired_differences():
     tuned = tune(gaussian(200), corruption.gaussian_noise, 1.1, similarities=["euclidean"])
     best = min(tuned.curve, key=lambda point: point.behind)
@@ -249,7 +310,7 @@ def test_the_standard_errors_are_of_paired_differences():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-@pytest.mark.parametrize("similarity", [name for name in SIMILARITIES if name != "manhattan"])
+@pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_every_similarity_in_every_precision(similarity, dtype):
     rows = gaussian(20, 16).to(dtype)
     found = tune(rows, corruption.gaussian_noise, 0.1, similarities=[similarity], cues=64)

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from .. import plots
-from ..errors import HopfieldError, say
+from ..errors import DataError, HopfieldError, say
 from ..experiments import records
 from ..files import write_whole
 
@@ -34,6 +34,8 @@ def plot(file: str, out: str) -> None:
     picture = io.BytesIO()
     try:
         sheet = plots.sheet(lines)
+    except DataError:
+        raise  # it says itself what is wrong
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HopfieldError(
             f"RECORDS must be complete, but {file} is not ({type(error).__name__}: {error}). "

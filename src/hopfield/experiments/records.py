@@ -141,14 +141,17 @@ def read(path: Path) -> tuple[Record, list[Record]]:
             f"{path} must hold one record a line, but one of them is {wrong!r:.40}. {OTHER}"
         )
     if not lines or lines[0].get("experiment") != "header":
-        raise FileFormatError(f"{path} must begin with a header line, but has none. {OTHER}")
+        raise FileFormatError(
+            f"{path} must begin with a header line, but has none. Write your own records with "
+            "hopfield.experiments.records.write(path, header(), records)."
+        )
     if not all(isinstance(line.get("experiment"), str) for line in lines):
         raise FileFormatError(f"{path} has lines that do not say of which experiment. {OTHER}")
     head, *records = lines
     if head.get("format") != FORMAT:
         raise FileFormatError(
             f"{path} must be of format {FORMAT}, but is of format {head.get('format')!r}. "
-            "Make it again with this version: hopfield demo."
+            "Make it again with this version, by the command or script that wrote it."
         )
     return head, records
 

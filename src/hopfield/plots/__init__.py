@@ -5,7 +5,7 @@ and Ito, which colour-blind readers can tell apart; markers and line styles diff
 matplotlib is imported when a figure is drawn, never with the package.
 """
 
-from .advice import margins, tuning
+from .advice import against_grid, margins, predictions, tuning
 from .charts import (
     BLUE,
     GREEN,
@@ -37,6 +37,7 @@ __all__ = [
     "SERIES",
     "UNKNOWN",
     "WIDTH",
+    "against_grid",
     "comparison",
     "couplings",
     "curves",
@@ -49,6 +50,7 @@ __all__ = [
     "margins",
     "phases",
     "pictures",
+    "predictions",
     "rates",
     "recovered",
     "sheet",

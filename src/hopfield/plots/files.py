@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from .advice import SAID, against_grid, margins, predictions, tuning
 from .charts import WIDTH, durations, energies, figure, rates
 from .fields import landscape, phases, recovered
 from .sweeps import VALUES, curves, spread, standing, swept, table
@@ -19,6 +20,20 @@ Record = dict[str, Any]
 Panel = tuple[str, Callable[["Axes"], Any]]
 """What a panel is called, and what draws it."""
 
+ADVICE = {
+    SAID[0]: ("diagnosis", margins),
+    SAID[1]: ("tuning", tuning),
+    SAID[2]: ("predicted against observed", predictions),
+    SAID[3]: ("tuning against a grid", against_grid),
+}
+"""Records of reports: what a panel of them is called, and what draws it."""
+HEADS = ("diagnosis", "tuned")
+"""The first record of a report; the others follow it."""
+MAKERS = (
+    "hopfield demo and hopfield reproduce, experiments.run, diagnose(memory).to_records() and "
+    "tune(…).to_records()"
+)
+"""What makes records that can be drawn."""
 KINDS = ("stored", "inverse", "mixture", "spurious")
 """Results of a census, which are drawn together."""
 COLUMNS = 3
@@ -42,9 +57,11 @@ def sheet(lines: Sequence[Record]) -> "Figure":
     """
     panels = _panels(lines)
     if not panels:
+        names = list(dict.fromkeys(line["experiment"] for line in lines))
+        held = f"{', '.join(map(repr, names[:MOST_CASES]))} of one setting" if names else "none"
         raise DataError(
-            "the records hold nothing to draw: no figure, no swept field, no picture. "
-            "Sweep a field of the config, such as n, and run again."
+            "records must hold something to draw (a figure, a swept field, a picture, a report), "
+            f"but hold {held}, so there is nothing to draw. Give those of {MAKERS}."
         )
     columns = min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
@@ -53,7 +70,9 @@ def sheet(lines: Sequence[Record]) -> "Figure":
     for i, (title, draw) in enumerate(panels, 1):
         ax = whole.add_subplot(rows, columns, i)
         draw(ax)
-        ax.set_title(title, fontsize=9, loc="right", color="0.35", pad=30)
+        legend = ax.get_legend()
+        rows_above = math.ceil(len(legend.get_texts()) / 2) if legend else 0
+        ax.set_title(title, fontsize=9, loc="right", color="0.35", pad=max(30, 13 * rows_above))
     return whole
 
 
@@ -63,10 +82,27 @@ def _panels(lines: Sequence[Record]) -> list[Panel]:
     if brought:
         return [(each["result"], _brought(each, lines)) for each in brought]
     panels: list[Panel] = []
+    for report in _reports(lines):
+        held = {line["experiment"] for line in report}
+        panels += [
+            (title, partial(draw, report)) for name, (title, draw) in ADVICE.items() if name in held
+        ]
     for name in dict.fromkeys(line["experiment"] for line in lines):
+        if name in (*ADVICE, *HEADS, "finding"):
+            continue
         mine = [line for line in lines if line["experiment"] == name]
         panels += _special(name, mine) or _measured(name, mine)
     return panels
+
+
+def _reports(lines: Sequence[Record]) -> list[list[Record]]:
+    """The records of each diagnosis and of each tuning, one after the other."""
+    reports: list[list[Record]] = [[]]
+    for line in lines:
+        if line["experiment"] in HEADS:
+            reports.append([])
+        reports[-1].append(line)
+    return reports
 
 
 def _brought(each: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:

@@ -2,14 +2,17 @@
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import reduce
+from numbers import Integral, Real
 
+import numpy
 import torch
 from torch import Tensor
 
 from ..cue import Cue
 from ..errors import (
+    HopfieldError,
     InputTypeError,
     OptionError,
     ShapeError,
@@ -23,7 +26,7 @@ from ..errors import (
 )
 from ..metrics import recalled
 from ..similarity import SIMILARITIES
-from .result import Point, Tuning, best_of
+from .result import Point, Tuning, best_of, filled
 from .sweep import MAKERS, Batch, Kept, kept, weights
 
 __all__ = ["Point", "Tuning", "tune"]
@@ -37,7 +40,11 @@ LOWEST, HIGHEST = 0.5, 2000.0
 """First and last of them, over the median lead of the right pattern."""
 SIMILAR = ("euclidean", "dot", "cosine")
 LEAST_LEAD = 1e-30
-FIRST = 64
+Names = tuple[Sequence[str], Sequence[str]]
+"""Similarities and separations."""
+Grid = int | tuple[float, ...]
+"""How many β to try, or which."""
+FIRST = 48
 """Cues by which similarity and separation are chosen."""
 FINAL = 96
 """Cues by which the last few β are compared, where the dynamics goes on."""
@@ -48,9 +55,9 @@ def tune(
     corrupt: Callable[..., Cue],
     amount: float,
     *,
-    similarities: Sequence[str] = SIMILAR,
-    separations: Sequence[str] = ("softmax",),
-    betas: Sequence[float] | int = POINTS,
+    similarities: Iterable[str] = SIMILAR,
+    separations: Iterable[str] = ("softmax",),
+    betas: "Iterable[float] | Tensor | int" = POINTS,
     cues: int = 512,
     generator: torch.Generator | None = None,
 ) -> Tuning:
@@ -79,28 +86,29 @@ def tune(
         ShapeError, InputTypeError, DomainError, OptionError: for an argument that is none of these.
     """
     rows = _checked(patterns, corrupt)
-    likes = _names("similarities", similarities, tuple(n for n in SIMILARITIES if n != "manhattan"))
+    likes = _names("similarities", similarities, tuple(SIMILARITIES))
     kinds = _names("separations", separations, tuple(MAKERS))
-    grid = betas if isinstance(betas, int) and not isinstance(betas, bool) else _betas(betas)
-    if isinstance(grid, int):
-        check_integer("betas", grid, low=2, high=MOST_POINTS)
+    grid = _tried(betas)
     number = check_integer("cues", cues, low=4) // 2
     source = check_generator(generator)
-    batch = _damaged(rows, corrupt, amount, number, source)
-    points = _curve(rows, batch, [(like, kind) for like in likes for kind in kinds], grid)
+    drawn = _damaged(rows, corrupt, amount, 2 * number, source)
+    batch, fresh = drawn.at(slice(number)), drawn.at(slice(number, None))
+    points = _curve(rows, batch, (likes, kinds), grid)
     similarity, kind = points[0].setting
+    memory = filled(rows, similarity, MAKERS[kind](1.0))
+
+    def back(beta: float, asked: Batch) -> float:
+        """The share of the cues that comes back in the memory itself."""
+        memory.separation = MAKERS[kind](beta)
+        return recalled(asked.rows, memory.retrieve(asked.cue).state).sum().item() / len(asked)
+
     likely = _likely(points)
-    found = [
-        Tuning(rows, similarity, MAKERS[kind](beta), tuple(points), (0.0, 0.0, 0))
-        for beta in (likely if batch.cue.known is None else likely[:1])
-    ]
-    if len(found) > 1:
-        final = batch.first(FINAL)
-        back = [float(_back(each, final).mean()) for each in found]
-        found = [found[back.index(max(back))]]
-    fresh = _damaged(rows, corrupt, amount, number, source)
-    share, error = _spread(_back(found[0], fresh))
-    return replace(found[0], held=(float(share), float(error), number))
+    if len(likely) > 1 and batch.known is None:
+        final = batch.at(slice(FINAL))
+        likely = [max(likely, key=lambda beta: back(beta, final))]
+    share = back(likely[0], fresh)
+    held = share, _error(share, share, number), number
+    return Tuning(rows, similarity, MAKERS[kind](likely[0]), tuple(points), held)
 
 
 def _checked(patterns: Tensor, corrupt: object) -> Tensor:
@@ -116,6 +124,13 @@ def _checked(patterns: Tensor, corrupt: object) -> Tensor:
             f"corrupt must be a function such as corruption.flip, but is {say(corrupt)}. "
             "Use for instance corruption.gaussian_noise."
         )
+    return rows
+
+
+def _check_takes(corrupt: Callable[..., Cue], rows: Tensor, error: TypeError) -> None:
+    """Raise unless `corrupt`, which failed, can be called as it was."""
+    if isinstance(error, HopfieldError):
+        return
     try:
         inspect.signature(corrupt).bind(rows, 0.0, generator=None)
     except TypeError:
@@ -127,12 +142,6 @@ def _checked(patterns: Tensor, corrupt: object) -> Tensor:
         ) from None
     except ValueError:
         pass  # written in C, it does not say what it takes
-    return rows
-
-
-def _back(tuning: Tuning, batch: Batch) -> Tensor:
-    """Which cues come back in the memory itself."""
-    return recalled(batch.rows, tuning.memory().retrieve(batch.cue).state).double()
 
 
 def _damaged(
@@ -146,7 +155,12 @@ def _damaged(
     places = torch.cat(order)[:number].to(rows.device)
     seed = int(torch.randint(2**31, (), generator=source, device=source.device))
     asked = rows[places]
-    cue = corrupt(asked, amount, generator=torch.Generator(source.device).manual_seed(seed))
+    draws = torch.Generator(source.device).manual_seed(seed)
+    try:
+        cue = corrupt(asked, amount, generator=draws)
+    except TypeError as error:
+        _check_takes(corrupt, asked, error)
+        raise
     if not isinstance(cue, Cue):
         raise InputTypeError(f"corrupt must return a Cue, but returned {say(cue)}. Use Cue(state).")
     if cue.shape != asked.shape:
@@ -154,59 +168,58 @@ def _damaged(
             f"corrupt must return cues of shape {tuple(asked.shape)} like the patterns it was "
             f"given, but returned {tuple(cue.shape)}. Give each pattern its cue."
         )
-    return Batch(places, asked, cue)
+    return Batch(places, asked, cue.state, cue.known)
 
 
-def _curve(
-    rows: Tensor,
-    batch: Batch,
-    settings: Sequence[tuple[str, str]],
-    grid: "int | tuple[float, ...]",
-) -> list[Point]:
+@torch.inference_mode()
+def _curve(rows: Tensor, batch: Batch, names: Names, grid: Grid) -> list[Point]:
     """All settings by some cues, the best similarity and separation by all of them."""
     wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
-    if len(settings) == 1:
-        return _points(wide, batch, settings, grid)
-    points = _points(wide, batch.first(FIRST), settings, grid)
+    likes, kinds = names
+    several = len(likes) * len(kinds) > 1
+    scores = _read(wide, batch.at(slice(FIRST)) if several else batch, likes)
+    betas = _betas(scores[0], grid)
+    points = _points(scores, betas, names)
+    if not several:
+        return points
     # The first named, unless another is better by more than chance makes it.
-    leading = min(best_of(points, each).behind[0] for each in settings)
-    best = next(
-        each
-        for each in settings
-        if best_of(points, each).behind[0] <= leading + best_of(points, each).behind[1]
-    )
-    others = [point for point in points if point.setting != best]
-    return [*_points(wide, batch, [best], grid), *others]
+    best = [best_of(points, (like, kind)) for like in likes for kind in kinds]
+    leading = min(each.behind[0] for each in best)
+    like, kind = next(x.setting for x in best if x.behind[0] <= leading + x.behind[1])
+    others = [point for point in points if point.setting != (like, kind)]
+    place, left = likes.index(like), batch.at(slice(FIRST, None))
+    more = _read(wide, left, (like,)) if len(left) else []
+    scores = [each.with_more(more[i : i + 1], place) for i, each in enumerate(scores)]
+    return [*_points(scores, betas[place, None], ((like,), (kind,))), *others]
 
 
-def _points(
-    rows: Tensor,
-    batch: Batch,
-    settings: Sequence[tuple[str, str]],
-    grid: "int | tuple[float, ...]",
-) -> list[Point]:
+def _read(rows: Tensor, batch: Batch, likes: Sequence[str]) -> list[Kept]:
+    """The scores at the cues and, without a mask, at the patterns: there it must also stay."""
+    asked = [batch, batch.homes()] if batch.known is None else [batch]
+    return [kept(rows, each, likes) for each in asked]
+
+
+def _points(scores: Sequence[Kept], betas: Tensor, names: Names) -> list[Point]:
     """Settings on the same cues."""
-    likes = tuple(dict.fromkeys(like for like, _ in settings))
-    at_cue = kept(rows, batch, likes, clean=False)
-    at_home = None if batch.cue.known is not None else kept(rows, batch, likes, clean=True)
-    tried: list[tuple[tuple[str, str], Tensor, Tensor]] = []
-    for like, kind in settings:
-        betas = _grid(at_cue[like], grid)
-        share = weights(at_cue[like], betas, kind)
-        if at_home is not None:  # where the dynamics goes on, it must also stay
-            share = torch.minimum(share, weights(at_home[like], betas, kind))
-        tried.append(((like, kind), betas, share.double()))
-    shares = torch.cat([share for _, _, share in tried])
-    right = (shares > 0.5).double()
-    best = right[int((right.mean(-1) + 1e-9 * shares.mean(-1)).argmax())]
-    columns = [each.tolist() for each in (*_spread(right), shares.mean(-1), *_spread(best - right))]
-    flat = [(setting, beta) for setting, betas, _ in tried for beta in betas.double().tolist()]
-    return [
-        Point(setting, float(f"{beta:.6g}"), share, error, weight, (behind, behind_error))
-        for (setting, beta), share, error, weight, behind, behind_error in zip(
-            flat, *columns, strict=True
-        )
+    likes, kinds = names
+    found = [
+        reduce(torch.minimum, [weights(each, betas, kind) for each in scores]) for kind in kinds
     ]
+    shares = torch.stack(found, 1).flatten(0, 2)
+    weight = shares.mean(-1, dtype=torch.float64).tolist()
+    right = shares > 0.5
+    counts = right.sum(-1).tolist()
+    best = max(range(len(counts)), key=lambda place: (counts[place], weight[place]))
+    others = (right != right[best]).sum(-1).tolist()
+    lines = zip(likes, betas.tolist(), strict=True)
+    settings = [((like, kind), beta) for like, line in lines for kind in kinds for beta in line]
+    points, cues = [], right.shape[-1]
+    for (setting, beta), count, other, mean in zip(settings, counts, others, weight, strict=True):
+        share, behind = count / cues, (counts[best] - count) / cues
+        errors = _error(share, share, cues), _error(behind, other / cues, cues)
+        beta = float(f"{beta:.6g}")
+        points.append(Point(setting, beta, share, errors[0], mean, (behind, errors[1])))
+    return points
 
 
 def _likely(points: Sequence[Point]) -> list[float]:
@@ -224,46 +237,73 @@ def _likely(points: Sequence[Point]) -> list[float]:
     return list(dict.fromkeys([sharp, least, *below[-1:]]))
 
 
-def _grid(scores: Kept, betas: "int | tuple[float, ...]") -> Tensor:
-    """The β to try: those given, or some between limits that the scores set."""
-    if not isinstance(betas, int):
-        return scores.own.new_tensor(betas)
+def _betas(scores: Kept, grid: Grid) -> Tensor:
+    """The β to try of each similarity: those given, or some between limits that the scores set."""
+    if not isinstance(grid, int):
+        return scores.own.new_tensor(grid).expand(len(scores.own), -1)
     leads = scores.lead.abs()
-    leads = leads[(leads > 0) & leads.isfinite()]
-    lead = max(float(leads.median()), LEAST_LEAD) if len(leads) else 1.0
-    ends = math.log10(LOWEST / lead), math.log10(HIGHEST / lead)
-    steps = torch.linspace(*ends, betas, dtype=torch.float64)
-    return torch.tensor([float(f"{10 ** float(x):.3g}") for x in steps]).to(scores.own)
+    leads = torch.where((leads > 0) & leads.isfinite(), leads, torch.nan).nanmedian(-1).values
+    lines = []
+    for lead in leads.tolist():
+        typical = 1.0 if math.isnan(lead) else max(lead, LEAST_LEAD)
+        low, high = math.log10(LOWEST / typical), math.log10(HIGHEST / typical)
+        step = (high - low) / (grid - 1)
+        lines.append([float(f"{10 ** (low + i * step):.3g}") for i in range(grid)])
+    return scores.own.new_tensor(lines)
 
 
-def _spread(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Means along the last axis, and their standard errors."""
-    return values.mean(-1), values.std(-1) / math.sqrt(values.shape[-1])
+def _error(mean: float, squares: float, count: int) -> float:
+    """Standard error of a mean, given the mean of the squares too."""
+    return math.sqrt(max(0.0, squares - mean**2) / (count - 1))
 
 
 def _names(argument: str, given: object, valid: tuple[str, ...]) -> tuple[str, ...]:
     """Several names, each of them valid, none twice."""
-    if isinstance(given, str) or not isinstance(given, (list, tuple)) or not given:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        one = given if given in valid else valid[0]
         raise InputTypeError(
-            f"{argument} must be a list of names, but is {say(given) if given else 'empty'}. "
-            f"Use for instance {argument}=({valid[0]!r},)."
+            f"{argument} must be a list of names, but is {say(given)}. Use {argument}=[{one!r}]."
         )
-    names = tuple(check_choice(f"an entry of {argument}", each, valid) for each in given)
+    if isinstance(given, Set):
+        raise InputTypeError(
+            f"{argument} must have an order, since the first named wins where two are as good, but "
+            f"is {say(given)}. Use sorted({argument})."
+        )
+    names = tuple(str(check_choice(f"an entry of {argument}", each, valid)) for each in given)
+    if not names:
+        raise InputTypeError(
+            f"{argument} must name at least one, but is empty. Use {argument}=[{valid[0]!r}]."
+        )
     if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
         raise OptionError(
-            f"{argument} must not name one twice, but is {list(names)}. Leave it out."
+            f"{argument} must not name one twice, but has {twice!r} {names.count(twice)} times. "
+            "Leave out the others."
         )
     return names
 
 
-def _betas(given: object) -> tuple[float, ...]:
-    """The β to try, rising."""
-    if isinstance(given, Tensor) and given.ndim == 1:
+def _tried(given: object) -> Grid:
+    """How many β to try, or which, rising."""
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        return check_integer("betas", given, low=2, high=MOST_POINTS)
+    if isinstance(given, (Tensor, numpy.ndarray)) and given.ndim == 1:
         given = given.tolist()
-    if not isinstance(given, (list, tuple)) or not given:
+    if not isinstance(given, Iterable) or isinstance(given, (str, bytes, Mapping)):
+        way = "betas=[1.0, 8.0, 64.0], or betas=20"
+        if isinstance(given, Real) and not isinstance(given, bool):
+            way = f"betas=[{float(given)!r}]"
         raise InputTypeError(
-            f"betas must be numbers, or how many to try, but is {say(given)}. "
-            "Use for instance betas=[1.0, 8.0, 64.0]."
+            f"betas must be numbers, or how many to try, but is {say(given)}. Use {way}."
+        )
+    if getattr(given, "ndim", 1) != 1:
+        raise ShapeError(
+            f"betas must be one row of numbers, but have shape {tuple(given.shape)}. "  # type: ignore[attr-defined]
+            "Use betas.reshape(-1).tolist()."
         )
     found = {check_number("an entry of betas", each, low=0.0, high=LARGEST) for each in given}
+    if not found:
+        raise InputTypeError(
+            "betas must hold at least one number, but is empty. Use betas=[1.0, 8.0, 64.0]."
+        )
     return tuple(sorted(found))

@@ -79,9 +79,7 @@ class Tuning:
 
     def memory(self) -> ModernHopfield:
         """A memory with these settings that holds the patterns."""
-        made = ModernHopfield(separation=self.separation, similarity=self.similarity)
-        made.store(self.patterns)
-        return made
+        return filled(self.patterns, self.similarity, self.separation)
 
     @cached_property
     def apart(self) -> float:
@@ -136,6 +134,13 @@ def _record(point: Point) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def filled(rows: Tensor, similarity: str, separation: Separation) -> ModernHopfield:
+    """A memory that holds these rows."""
+    made = ModernHopfield(separation=separation, similarity=similarity)
+    made.store(rows)
+    return made
+
+
 def _kind(name: str) -> type[Separation]:
     return type(MAKERS[name](1.0))
 
@@ -160,8 +165,7 @@ def _smallest(tuning: Tuning, pair: Tensor, start: float) -> float:
     """The least β, to a percent, at which both of a pair keep more than half of the weight."""
     kind = next(n for n in MAKERS if _kind(n) is type(tuning.separation))
     rows = tuning.patterns
-    memory = ModernHopfield(separation=MAKERS[kind](1.0), similarity=tuning.similarity)
-    memory.store(rows.double())
+    memory = filled(rows.double(), tuning.similarity, MAKERS[kind](1.0))
     rows = memory.patterns
 
     def holds(beta: float) -> bool:
