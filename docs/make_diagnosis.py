@@ -253,7 +253,7 @@ def page(folder: Path = FOLDER) -> str:
     binary += "|---|---|---|---|---|---|---|\n" + "\n".join(
         f"| {e['case']} | {e['flipped']:g} | {e['similarity']}, β = {e['beta']:g} "
         f"| {e['tuned']:.3f} | `{e['dense']}` | {e['best']:.3f} "
-        f"| {e['behind']:.3f} ± {e['behind_se']:.3f} |"
+        f"| {e['behind']:.3f} ± {e['behind_se']:.3f} |".replace("-", "−")
         for e in pairs
     )
     parts += [

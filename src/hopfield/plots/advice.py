@@ -152,7 +152,7 @@ def against_grid(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     for place, line in zip(places, lines, strict=True):
         ax.text(1.03, place, f"{line['ratio']:.3f}", va="center", fontsize=8,
                 transform=ax.get_yaxis_transform())  # fmt: skip
-    ax.text(1.03, -0.02, "time / grid", fontsize=8, transform=ax.transAxes, va="top")
+    ax.text(1.03, -0.08, "time / grid", fontsize=8, transform=ax.transAxes, va="top")
     names = [line["case"].replace(", ", ",\n", 1) for line in lines]
     ax.set_yticks(places, names, fontsize=8)
     ax.set_ylim(len(lines) - 0.5, -0.5)

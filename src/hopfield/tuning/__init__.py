@@ -69,13 +69,14 @@ def tune(
     (without a mask, where the dynamics goes on) at the pattern itself. Of the settings no worse
     than the best by more than the standard error of their difference, the one that gives the right
     patterns most weight is chosen; without a mask the smallest β among them, and the one below,
-    are retrieved by as well, and the best of the three is chosen.
+    are retrieved by as well, and the best of the three is chosen. What is tuned is a
+    `ModernHopfield`, for ±1 patterns too.
 
     Args:
         patterns: `(n, dim)`, what is to be stored.
         corrupt: `corrupt(patterns, amount, generator=…) → Cue`, such as `corruption.flip`.
         amount: the damage to expect.
-        similarities: those to try.
+        similarities: those to try, the preferred first; also "correlation" and "manhattan".
         separations: "softmax", "sparsemax" and "entmax" (α = 1.5).
         betas: those to try, or how many.
         cues: damaged patterns: half of them to choose by, the others held back to say how good the
