@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,9 @@ def code() -> str:
     return f"{digest:08x}"
 
 
-def write(path: Path, head: Record, records: Iterable[Record]) -> None:
+def write(path: "str | PathLike[str]", head: Record, records: Iterable[Record]) -> None:
     """Write header and records as JSON lines, all or nothing."""
-    write_whole(path, lines_of((head, *records)).encode())
+    write_whole(Path(path), lines_of((head, *records)).encode())
 
 
 def lines_of(records: Iterable[Record]) -> str:
@@ -127,10 +128,10 @@ def lines_of(records: Iterable[Record]) -> str:
     return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in records)
 
 
-def read(path: Path) -> tuple[Record, list[Record]]:
+def read(path: "str | PathLike[str]") -> tuple[Record, list[Record]]:
     """Header and records of a file that `write` made."""
     try:
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+        lines = [json.loads(line) for line in Path(path).read_text("utf-8").splitlines() if line]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise FileFormatError(
             f"{path} cannot be read as records (JSON lines): {error}. {OTHER}"
