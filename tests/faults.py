@@ -205,6 +205,20 @@ FAULTS = [
         "_error(counts[best] / cues, counts[best] / cues, cues) + _error(share, share, cues)",
         ("test_tuning.py::test_the_standard_errors_are_of_paired_differences",),
     ),
+    Fault(
+        "a sheet takes all reports of a file for one",
+        "plots/files.py",
+        "in HEADS:",
+        "in HEADS[:0]:",
+        ("test_plots_advice.py::test_a_sheet_draws_every_report_once",),
+    ),
+    Fault(
+        "of tuning only the first curves are drawn",
+        "plots/advice.py",
+        "    for case in cases:\n        mine",
+        "    for case in cases[:4]:\n        mine",
+        ("test_plots_advice.py::test_every_curve_of_tuning_is_drawn_and_told_apart",),
+    ),
 ]
 
 
