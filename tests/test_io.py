@@ -340,11 +340,16 @@ def test_any_name_the_file_system_allows(name, kind, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def _full(n, beta):
+    """Says by its β what its patterns are full of."""
+    memory = ModernHopfield(beta=beta)
+    memory.store(torch.full((n, DIM), beta))
+    return memory
+
+
 def test_readers_see_the_old_file_or_the_new_one(tmp_path):
     path = tmp_path / "m"
-    memories = [ModernHopfield(beta=float(n)) for n in (1, 2)]
-    for n, memory in enumerate(memories, 1):
-        memory.store(torch.full((100 * n, DIM), float(n)))
+    memories = [_full(100 * n, float(n)) for n in (1, 2)]
     memories[0].save(path)
     seen, wrong = set(), []
 
@@ -367,9 +372,8 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path):
         for memory in memories:
             memory.save(path)
     done.set()
-    for turn in range(10_000):
-        if all(not reader.is_alive() for reader in readers):
-            break
+    turn = 0
+    while any(reader.is_alive() for reader in readers) and (turn := turn + 1) < 10_000:
         memories[turn % 2].save(path)
     assert not wrong and seen == {1, 2}
     assert [found.name for found in tmp_path.iterdir()] == ["m"]
@@ -378,10 +382,8 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path):
 @pytest.mark.parametrize("rows", [100, 1000])
 def test_a_file_replaced_between_header_and_tensors_is_read_again(tmp_path, monkeypatch, rows):
     path, other = tmp_path / "m", tmp_path / "other"
-    for n, name, beta in [(rows, path, 1.0), (100, other, 2.0)]:
-        memory = ModernHopfield(beta=beta)
-        memory.store(torch.full((n, DIM), beta))
-        memory.save(name)
+    _full(rows, 1.0).save(path)
+    _full(100, 2.0).save(other)
     from_file = torch.UntypedStorage.from_file
 
     def replaced_before(*arguments, **options):
