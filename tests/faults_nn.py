@@ -80,8 +80,8 @@ FAULTS = [
     (
         "layers: dropout forgotten",
         "nn/attention.py",
-        "found = _attend(parts, mask, dropout)",
-        "found = _attend(parts, mask)",
+        "found = _attend(parts, mask, beta, dropout)",
+        "found = _attend(parts, mask, beta)",
         (f"{FUNCTION}test_dropout_drops_or_scales_each_weight",),
     ),
     (

@@ -141,6 +141,14 @@ def test_softmax_keeps_no_weights_in_memory(hidden, gradient):
     assert watch.largest <= max(2 * 2 * n * width, n * n), "all weights would be 4·n² entries"
 
 
+def test_a_beta_that_is_a_number_costs_no_copy_of_the_states():
+    given = [part.requires_grad_() for part in parts()]
+    with Watch() as watch:
+        association(*given, iteration=Iteration(3)).sum().backward()
+    assert f"{FAST}.default" in watch.names, "premise: torch's attention"
+    assert not {name for name in watch.names if name.startswith("aten.mul")}
+
+
 @every_separation
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_state_that_may_read_nothing_reads_zeros(name, steps):

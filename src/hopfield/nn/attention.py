@@ -26,11 +26,14 @@ def read(
     dropout: float = 0.0,
 ) -> Tensor:
     """∇F(β x Kᵀ) V, `(*batch, m, out)`; without dropout not all weights are in memory at once."""
-    state = rule.scale(state) * state
+    beta = rule.scale(state)
+    fast = rule.dense and not transformed()
+    if not fast or isinstance(beta, Tensor):  # a number is left to torch's attention: no copy
+        state, beta = beta * state, 1.0
     if not (rule.dense or dropout or traced()):
         return by_blocks(rule, state, stored, projected, visible)
-    if rule.dense and not transformed():
-        found = _softmax(state, stored, projected, visible, dropout)
+    if fast:
+        found = _softmax(beta, state, stored, projected, visible, dropout)
     else:
         weights = rule.separation(scores(state, stored, visible)).to(projected.dtype)
         found = drop(weights, dropout) @ projected
@@ -38,9 +41,14 @@ def read(
 
 
 def _softmax(
-    state: Tensor, stored: Tensor, projected: Tensor, visible: Visible | None, dropout: float
+    beta: float,
+    state: Tensor,
+    stored: Tensor,
+    projected: Tensor,
+    visible: Visible | None,
+    dropout: float,
 ) -> Tensor:
-    """softmax(x Kᵀ) V by torch's attention, whose fast way wants (batch, heads, …) of one width."""
+    """softmax(β x Kᵀ) V by torch's attention: fast for (batch, heads, …) of one width."""
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
     mask = None if visible is None else visible.patterns
     if mask is not None:
@@ -53,15 +61,15 @@ def _softmax(
     projected = pad(projected, (0, width - out)) if width > out else projected
     parts = folded(state, batch), folded(stored, batch), folded(projected, batch)
     if dropout or torch.compiler.is_compiling() or not torch.is_grad_enabled():
-        found = _attend(parts, mask, dropout)
+        found = _attend(parts, mask, beta, dropout)
     else:
-        found = _Attention.apply(mask, *parts)
+        found = _Attention.apply(mask, beta, *parts)
     return found[..., :out].reshape(*batch, state.shape[-2], out)
 
 
-def _attend(parts: Parts, mask: Tensor | None, dropout: float = 0.0) -> Tensor:
+def _attend(parts: Parts, mask: Tensor | None, beta: float, dropout: float = 0.0) -> Tensor:
     state, stored, projected = parts
-    return scaled_dot_product_attention(state, stored, projected, mask, dropout, scale=1.0)
+    return scaled_dot_product_attention(state, stored, projected, mask, dropout, scale=beta)
 
 
 class _Attention(torch.autograd.Function):
@@ -72,12 +80,12 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, mask: Tensor | None, state: Tensor, stored: Tensor, projected: Tensor
+        ctx: Any, mask: Tensor | None, beta: float, state: Tensor, stored: Tensor, projected: Tensor
     ) -> Tensor:
-        """softmax(x Kᵀ) V."""
-        ctx.wanted = ctx.needs_input_grad[1:]
+        """softmax(β x Kᵀ) V."""
+        ctx.beta, ctx.wanted = beta, ctx.needs_input_grad[2:]
         ctx.save_for_backward(mask, state, stored, projected)
-        ctx.inner = _graph(mask, (state, stored, projected), ctx.wanted)
+        ctx.inner = _graph(mask, beta, (state, stored, projected), ctx.wanted)
         found: Tensor = ctx.inner[0]
         return found.detach()
 
@@ -87,25 +95,25 @@ class _Attention(torch.autograd.Function):
         mask, *parts = ctx.saved_tensors
         if torch.is_grad_enabled():
             visible = None if mask is None else Visible(mask, mask)
-            weights = torch.softmax(scores(parts[0], parts[1], visible), dim=-1)
+            weights = torch.softmax(scores(ctx.beta * parts[0], parts[1], visible), dim=-1)
             found = weights.to(parts[2].dtype) @ parts[2]
             leaves = [part for part, want in zip(parts, ctx.wanted, strict=True) if want]
             slopes = torch.autograd.grad(found, leaves, above, create_graph=True)
         else:  # the first pass lets go of the inner graph; one through a kept graph begins anew
-            found, leaves = ctx.inner or _graph(mask, parts, ctx.wanted)
+            found, leaves = ctx.inner or _graph(mask, ctx.beta, parts, ctx.wanted)
             ctx.inner = None
             slopes = torch.autograd.grad(found, leaves, above)
         each = iter(slopes)
-        return None, *(next(each) if want else None for want in ctx.wanted)
+        return None, None, *(next(each) if want else None for want in ctx.wanted)
 
 
 def _graph(
-    mask: Tensor | None, parts: Parts, wanted: Sequence[bool]
+    mask: Tensor | None, beta: float, parts: Parts, wanted: Sequence[bool]
 ) -> tuple[Tensor, list[Tensor]]:
     """Attention with a graph of its own, and the leaves of that graph."""
     state, stored, projected = (
         part.detach().requires_grad_(want) for part, want in zip(parts, wanted, strict=True)
     )
     with torch.enable_grad():
-        found = _attend((state, stored, projected), mask)
+        found = _attend((state, stored, projected), mask, beta)
     return found, [part for part in (state, stored, projected) if part.requires_grad]
