@@ -197,7 +197,7 @@ def several_softmaxes(**size: int) -> Case:
 
 def sharpness(heads: int) -> Tensor:
     """α of each head, between softmax and sparsemax."""
-    return torch.linspace(1.2, 1.9, heads)
+    return torch.linspace(1.2, 1.6, heads)
 
 
 def sparse(separation: str, **size: int) -> Case:
@@ -271,7 +271,7 @@ ENTRIES = (
     _sparse(
         BY_HEAD,
         "alpha",
-        "α is learned and differs by head, from 1.2 to 1.9. For such α there is no kernel: "
+        "α is learned and differs by head, from 1.2 to 1.6. For such α there is no kernel: "
         "thresholds are sought by Newton's steps in plain torch, each of which raises all scores "
         "to a power, and again in the backward pass. Nearly all of the time are these powers.",
     ),
