@@ -119,6 +119,16 @@ WRONG = {
     ),
     "heads": (lambda: EnergyTransformerBlock(8, 3), ShapeError, "multiple of heads=3"),
     "tokens": (lambda: block()(TOKENS[0]), ShapeError, r"tokens\[None\]"),
+    "float mask": (
+        lambda: block()(TOKENS, padding_mask=PADDING.float()),
+        InputTypeError,
+        "padding_mask must be a bool tensor",
+    ),
+    "mask": (
+        lambda: block().energy(TOKENS, padding_mask=PADDING[:, :4]),
+        ShapeError,
+        r"padding_mask must have shape \(3, 5\)",
+    ),
     "rate": (lambda: EnergyTransformerBlock(8, rate=-1.0), HopfieldError, "rate"),
 }
 

@@ -299,6 +299,43 @@ WRONG = {
         ShapeError,
         "association_mask",
     ),
+    "iteration": (lambda: make(DIM, iteration=3), InputTypeError, r"Use .*Iteration\(steps=3\)"),
+    "projections": (
+        lambda: make(DIM, projections=nn.Identity()),
+        InputTypeError,
+        "must be Projections",
+    ),
+    "a flag": (
+        lambda: seeded(lambda: HopfieldLookup(make(DIM), 4, "yes")),
+        InputTypeError,
+        "values must be True",
+    ),
+    "one number": (
+        lambda: seeded(lambda: HopfieldLookup(make(DIM), 4))(torch.tensor(1.0)),
+        ShapeError,
+        "state must have shape",
+    ),
+    "length": (lambda: make(DIM)(STATE[..., :3]), ShapeError, "state must end in 8"),
+    "length of what is stored": (
+        lambda: seeded(lambda: HopfieldPooling(make(DIM)))(STORED[..., :3]),
+        ShapeError,
+        "stored must end in 8",
+    ),
+    "length of memories": (
+        lambda: seeded(lambda: HopfieldLookup(make(DIM), draw(4, 3)))(STATE),
+        ShapeError,
+        "stored must end in 8",
+    ),
+    "a list": (
+        lambda: make(DIM)(STATE, padding_mask=[[True]]),
+        InputTypeError,
+        "padding_mask must be a bool tensor",
+    ),
+    "float masks": (
+        lambda: make(DIM)(STATE, padding_mask=STATE[..., 0] > 9, association_mask=STATE),
+        InputTypeError,
+        "association_mask must be a bool tensor",
+    ),
     "float mask": (
         lambda: make(DIM)(STATE, STORED, association_mask=PAIRS.float()),
         InputTypeError,

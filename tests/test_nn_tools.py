@@ -117,6 +117,31 @@ def test_gradients_of_each_sample(case):
 
 
 @every_case
+def test_second_derivatives(case):
+    """Of the layer as it is, whose heads lie side by side in memory."""
+    layer = seeded(case.make).double()
+    inputs = [tensor.double().requires_grad_() for tensor in case.inputs]
+    wanted = [*inputs, *layer.parameters()]
+    generator = torch.Generator().manual_seed(0)
+    along = [torch.randn(w.shape, generator=generator, dtype=w.dtype) for w in wanted]
+
+    def slope() -> torch.Tensor:
+        found = layer(*inputs, **case.masks).square().sum()
+        first = torch.autograd.grad(found, wanted, create_graph=True)
+        return sum((one * way).sum() for one, way in zip(first, along, strict=True))
+
+    second = torch.autograd.grad(slope(), wanted, materialize_grads=True)
+    found = sum((one * way).sum() for one, way in zip(second, along, strict=True))
+    near = []
+    for step in (1e-5, -2e-5):
+        with torch.no_grad():
+            for one, way in zip(wanted, along, strict=True):
+                one.add_(step * way)
+        near.append(slope().item())
+    torch.testing.assert_close(found.item(), (near[0] - near[1]) / 2e-5, rtol=1e-3, atol=1e-4)
+
+
+@every_case
 def test_autocast(case):
     layer = seeded(case.make)
     expected = case.call(layer)

@@ -17,9 +17,9 @@ from ..errors import (
 )
 from ..separation import Separation
 from .functional import ONCE, Association, associate, check, described
-from .iteration import Iteration
+from .iteration import Iteration, check_iteration
 from .rule import Rule, Separator
-from .visible import Visible
+from .visible import Visible, check_bool
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,14 @@ class HopfieldAssociation(nn.Module):
         super().__init__()
         self.dim = None if dim is None else check_integer("dim", dim, low=1)
         self.heads = check_integer("heads", heads, low=1)
-        self.iteration = iteration
+        self.iteration = check_iteration(iteration)
         self.dropout = check_number("dropout", dropout, low=0.0, high=1.0)
         self.separator = Separator(separation, heads)
+        if not isinstance(projections, Projections):
+            raise InputTypeError(
+                f"projections must be Projections, but is {say(projections)}. "
+                "Use for instance Projections(query=torch.nn.Linear(dim, dim))."
+            )
         self.query = self._or_linear(projections.query)
         self.key = self._or_linear(projections.key)
         self.value = self._or_linear(projections.value)
@@ -172,9 +177,9 @@ class HopfieldAssociation(nn.Module):
                     f"{name} must have shape (batch, rows, length), but has shape "
                     f"{tuple(value.shape)}. Use {name}[None] for a single entry of a batch."
                 )
-        query = self.norm(self._by_head("query", self.query(state)))
-        key = self.norm(self._by_head("key", self.key(stored)))
-        value = self._by_head("value", self.value(projected))
+        query = self.norm(self._by_head("query", _projected("state", self.query, state)))
+        key = self.norm(self._by_head("key", _projected("stored", self.key, stored)))
+        value = self._by_head("value", _projected("projected", self.value, projected))
         mask = self._mask(padding_mask, association_mask)
         if self.null:
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
@@ -199,7 +204,7 @@ class HopfieldAssociation(nn.Module):
 
     def _mask(self, padding: Tensor | None, association: Tensor | None) -> Tensor | None:
         """Both masks as one, `(batch | 1, heads | 1, m | 1, n)`."""
-        if padding is not None and padding.ndim != 2:
+        if padding is not None and check_bool("padding_mask", padding).ndim != 2:
             raise ShapeError(
                 f"padding_mask must have shape (batch, n), but has shape {tuple(padding.shape)}. "
                 "Use association_mask for one that differs between states."
@@ -207,7 +212,7 @@ class HopfieldAssociation(nn.Module):
         mask = None if padding is None else padding[:, None, None, :]
         if association is None:
             return mask
-        if association.ndim not in (2, 3, 4):
+        if check_bool("association_mask", association).ndim not in (2, 3, 4):
             raise ShapeError(
                 "association_mask must have shape (m, n), (batch, m, n) or (batch, heads, m, n), "
                 f"but has shape {tuple(association.shape)}. Use unflatten or unsqueeze."
@@ -225,3 +230,14 @@ class HopfieldAssociation(nn.Module):
         drop = f", dropout={self.dropout:g}" if self.dropout else ""
         null = ", null pattern" if self.null else ""
         return f"{times}vᵀ∇F(βkq), heads={self.heads}{until}{gradient}{drop}{null}"
+
+
+def _projected(name: str, module: nn.Module, rows: Tensor) -> Tensor:
+    """What a projection makes of rows, which must be as long as it wants them."""
+    if isinstance(module, nn.Linear) and rows.shape[-1] != module.in_features:
+        raise ShapeError(
+            f"{name} must end in {module.in_features}, what its projection takes, but has shape "
+            f"{tuple(rows.shape)}. Give such rows, or that module in Projections."
+        )
+    found: Tensor = module(rows)
+    return found

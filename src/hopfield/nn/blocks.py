@@ -65,6 +65,8 @@ def by_blocks(
     common = torch.promote_types(state.dtype, stored.dtype)
     parts = [folded(t, batch) for t in (state.to(common), stored.to(common), projected)]
     parts += [_kept(t[..., None], batch) for t in numbers.values()]
+    # Once, not once a block; and here, where slopes of slopes find their way through the copy.
+    parts = [part.contiguous() for part in parts]
     found: Tensor = _Blocks.apply(Rule(rule.separation, 1.0), tuple(numbers), visible, *parts)
     return found.reshape(*batch, *found.shape[-2:])
 
@@ -85,7 +87,6 @@ class _Blocks(torch.autograd.Function):
         ctx: Any, rule: Rule, names: tuple[str, ...], visible: Visible | None, *parts: Tensor
     ) -> Tensor:
         """Block by block, without a graph."""
-        parts = tuple(part.contiguous() for part in parts)  # once, not once a block
         ctx.rule, ctx.names = rule, names
         ctx.save_for_backward(*parts, *(visible or ()))
         state, stored, projected, *numbers = parts

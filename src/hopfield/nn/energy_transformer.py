@@ -8,7 +8,7 @@ from ..errors import ShapeError, check_float, check_integer, check_number
 from ..separation import RectifiedPolynomial, Softmax
 from .functional import potential
 from .rule import Rule
-from .visible import Visible, scores
+from .visible import Visible, check_bool, scores
 
 QUADRATIC = RectifiedPolynomial(2)
 RULE = Rule(Softmax(), None)
@@ -108,6 +108,11 @@ class EnergyTransformerBlock(nn.Module):
 
     def _attended(self, seen: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor, Visible]:
         """Queries and keys by head, and whom each token attends to: all others."""
+        if padding is not None and check_bool("padding_mask", padding).shape != seen.shape[:2]:
+            raise ShapeError(
+                f"padding_mask must have shape {tuple(seen.shape[:2])}, one entry for each token, "
+                f"but has shape {tuple(padding.shape)}. Use expand where one serves all."
+            )
         query, key = (
             project(seen).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for project in (self.query, self.key)

@@ -7,12 +7,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .. import energy
-from ..errors import InputTypeError, ShapeError, check_float, check_number, say
+from ..errors import ShapeError, check_float, check_number
 from ..separation import Separation
 from .attention import read
-from .iteration import Iteration, settle
+from .iteration import Iteration, check_iteration, settle
 from .rule import Rule
-from .visible import Visible, scores
+from .visible import Visible, check_bool, scores
 
 ONCE = Iteration()
 
@@ -139,7 +139,7 @@ def _settled(
     visited: list[Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The states that the last softmax reads, and the softmaxes that makes."""
-    numbers = rule.numbers
+    numbers, iteration = rule.numbers, check_iteration(iteration)
 
     def update(x: Tensor, stored: Tensor, *values: Tensor) -> Tensor:
         own = rule.with_numbers(dict(zip(numbers, values, strict=True)))
@@ -225,13 +225,11 @@ def _check_rows(name: str, value: Tensor) -> Tensor:
 
 
 def _check_mask(mask: Tensor, m: int, n: int) -> Tensor:
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        given = f"{mask.dtype}" if isinstance(mask, Tensor) else say(mask)
-        raise InputTypeError(
-            f"mask must be a bool tensor, True where a pattern is ignored, but is {given}. "
-            "Use mask.bool(), or a comparison."
-        )
-    if mask.ndim < 2 or mask.shape[-2] not in (1, m) or mask.shape[-1] not in (1, n):
+    if (
+        check_bool("mask", mask).ndim < 2
+        or mask.shape[-2] not in (1, m)
+        or mask.shape[-1] not in (1, n)
+    ):
         raise ShapeError(
             f"mask must broadcast to (*batch, {m}, {n}), one entry for each state and pattern, "
             f"but has shape {tuple(mask.shape)}. Use unsqueeze(-2) for a mask of patterns alone."

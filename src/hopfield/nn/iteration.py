@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..dynamics import moved_within
-from ..errors import check_choice, check_integer, check_number, traced
+from ..errors import InputTypeError, check_choice, check_integer, check_number, say, traced
 
 Update = Callable[..., Tensor]
 """(x, *θ) → x', each state by itself; θ is all that it depends on besides."""
@@ -41,6 +41,15 @@ class Iteration:
         object.__setattr__(self, "steps", check_integer("steps", self.steps, low=1))
         object.__setattr__(self, "tol", check_number("tol", self.tol, low=0.0))
         check_choice("gradient", self.gradient, GRADIENTS)
+
+
+def check_iteration(value: object) -> Iteration:
+    """Return it, or say what it must be."""
+    if isinstance(value, Iteration):
+        return value
+    raise InputTypeError(
+        f"iteration must be an Iteration, but is {say(value)}. Use for instance Iteration(steps=3)."
+    )
 
 
 def settle(

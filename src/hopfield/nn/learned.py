@@ -3,7 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputTypeError, OptionError, ShapeError, check_integer, check_patterns, say
+from ..errors import (
+    InputTypeError,
+    OptionError,
+    ShapeError,
+    check_flag,
+    check_float,
+    check_integer,
+    check_patterns,
+    say,
+)
 from .association import HopfieldAssociation
 from .functional import Association
 
@@ -88,7 +97,7 @@ class HopfieldLookup(nn.Module):
         self.values: nn.Parameter | None = None
         if isinstance(values, Tensor):
             self.values = _rows("values", values, None)
-        elif values:
+        elif check_flag("values", values):
             self.values = _rows("values", *self.memories.shape)
         if self.values is not None and len(self.values) != len(self.memories):
             raise ShapeError(
@@ -110,6 +119,8 @@ class HopfieldLookup(nn.Module):
             padding_mask: `(batch, n)`, True for memories to be ignored.
             association_mask: as of `HopfieldAssociation`.
         """
+        if check_float("state", state).ndim == 0:
+            raise ShapeError("state must have shape (*batch, dim), but is one number. Give rows.")
         masks = {"padding_mask": padding_mask, "association_mask": association_mask}
         if padding_mask is not None or association_mask is not None:
             found: Tensor = self.association(state, *self._stored(len(state)), **masks)

@@ -6,6 +6,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..errors import InputTypeError, say
+
+
+def check_bool(name: str, mask: object) -> Tensor:
+    """The mask, which must be a bool tensor."""
+    if isinstance(mask, Tensor) and mask.dtype == torch.bool:
+        return mask
+    given = f"{mask.dtype}" if isinstance(mask, Tensor) else say(mask)
+    raise InputTypeError(
+        f"{name} must be a bool tensor, True where a pattern is ignored, but is {given}. "
+        f"Use {name}.bool(), or a comparison."
+    )
+
 
 class Visible(NamedTuple):
     """What states may read, broadcastable to the scores `(*batch, m, n)`.
