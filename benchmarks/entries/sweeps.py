@@ -55,10 +55,10 @@ ENTRIES = (
         ),
         measures_memory=False,
         note="`attention` and `update` keep what is allowed at most sizes, `retrieve` at few. A "
-        "read of `retrieve` is 29 calls of torch, 1 to 4 µs each (dearest are those with a plain "
-        "number), and a retrieval 20 besides: the cue is checked, every state described by energy, "
+        "read of `retrieve` is 30 calls of torch, 1 to 4 µs each (dearest are those with a plain "
+        "number), and a retrieval 21 besides: the cue is checked, every state described by energy, "
         "strongest pattern, weight and entropy, and who has settled leaves. Here two reads share "
-        "those 20; where the cue is settled at once, its one read bears them. Before, there were "
+        "those 21; where the cue is settled at once, its one read bears them. Before, there were "
         "61 to 64 and 36; in turn with that code a retrieval took 0.33 to 0.96 of its time, 0.65 "
         "in the median of 22 sizes. What spared them: one look at a cue for "
         "infinities and size, no tensors of one number, no copies and masks where all settle "

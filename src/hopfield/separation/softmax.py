@@ -127,11 +127,9 @@ class _Sums:
 
     def potential(self) -> Tensor:
         """β⁻¹ log mean exp(βs)."""
-        if self.excess is None and not isinstance(self.beta, Tensor):
-            mean = (self.total / self.count).log_()
-            return torch.add(self.top, mean, alpha=1 / self.beta)  # half the price of a quotient
-        excess = self.total - self.count if self.excess is None else self.excess
-        return self.top + log_of_mean(self.total, excess, self.count) / self.beta
+        if self.excess is None:
+            return (self.total / self.count).log_().div_(self.beta).add_(self.top)
+        return self.top + log_of_mean(self.total, self.excess, self.count) / self.beta
 
 
 @dataclass(frozen=True, eq=False)
