@@ -173,8 +173,8 @@ FAULTS = [
     Fault(
         "the model of a diagnosis leaves out the many weak rivals",
         "diagnosis/reduced.py",
-        "rivals.shape[-1] < rows.count:",
-        "rivals.shape[-1] > rows.count:",
+        "rivals.shape[-1] == rows.count:",
+        "rivals.shape[-1] <= rows.count:",
         ("test_diagnosis.py::test_predictions_hold_on_99_percent_of_patterns",),
     ),
     Fault(

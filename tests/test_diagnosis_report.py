@@ -233,10 +233,11 @@ def test_the_recorded_predictions_hold_on_99_percent_of_five_sets():
         assert min(line["fixed"], line["attractor"]) >= 0.99 * line["n"] >= 990, line
 
 
-def test_what_has_no_remedy_is_said_to_have_none():
-    memory = hopfield.ModernHopfield(0.01, similarity="manhattan")
-    memory.store(torch.randn(20, 16, generator=torch.Generator().manual_seed(0)))
-    assert "20 are no attractors, for which no remedy was found." in str(hopfield.diagnose(memory))
+def test_what_is_run_for_want_of_a_model_has_a_remedy_too():
+    memory = stored(ModernHopfield(0.01, similarity="manhattan"), gaussian(20, 16))
+    (finding,) = diagnose(memory).findings
+    assert finding.name == "β too small" and len(finding.patterns) == 20
+    assert diagnose(finding.remedy.apply(memory)).counts["attractors"] == 20
 
 
 def test_a_lone_pattern_holds_at_beta_0():

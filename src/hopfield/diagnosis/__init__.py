@@ -10,8 +10,9 @@ from ..errors import InputTypeError, check_flag, say
 from ..memories import Memory
 from .bounds import Theory, bounds
 from .explanation import Competitor, Explanation, explain
-from .findings import Finding, Remedy, findings, predict
+from .findings import Finding, findings
 from .observed import Observed, observed
+from .remedies import Remedy, predict
 from .report import Report
 from .rows import Rows
 from .verdicts import Verdicts
@@ -61,7 +62,7 @@ def diagnose(memory: Memory, *, observe: bool = True) -> Report:
             repr(memory),
             rows.dim,
             predicted,
-            observed(memory, rows, places) if observe and not thermal else None,
+            observed(memory, rows, places, predicted.rounded) if observe and not thermal else None,
             *near,
             rows.copy_of,
             bounds(memory, rows, predicted),

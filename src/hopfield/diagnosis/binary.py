@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..coupling import Coupling
 from ..memories import ClassicalHopfield, DenseHopfield
 from ..separation import Polynomial, RectifiedPolynomial, Softmax
 from ..similarity import dot
@@ -32,6 +33,7 @@ def classical(memory: ClassicalHopfield, rows: Rows, asked: Int[Tensor, " asked"
     reach = None
     if rows.dim <= MOST_UNITS:  # |W_ij| sorted and summed: what k flips can change at unit i
         reach = coupling.matrix().abs().sort(dim=-1, descending=True).values.double().cumsum(-1)
+    noise: Tensor | float = 0.0 if reach is None else _rounding(memory, coupling, reach)
     parts = []
     for at in asked.split(max(1, min(256, 2**22 // rows.dim))):
         x = memory._store.take(at).to(coupling.dtype)
@@ -41,12 +43,25 @@ def classical(memory: ClassicalHopfield, rows: Rows, asked: Int[Tensor, " asked"
         stability = (x * field).double()
         margin = stability.amin(-1)
         fixed = margin >= -coupling.slack
+        tied = ((stability + coupling.slack).abs() <= noise).any(-1).nonzero().squeeze(-1)
+        if len(tied):  # where rounding could decide, the memory itself does
+            there = memory._store.take(at[tied])
+            fixed[tied] = (memory.update(there) == there).all(-1)
         radius = torch.full_like(margin, torch.nan)
         if reach is not None:
-            radius = _flips(stability - coupling.slack, reach)
+            radius = _flips(stability - coupling.slack - noise, reach)
         overlap = rows.scores(rows.take(at), dot).masked_fill(rows.same(at), -torch.inf)
         parts.append(_verdicts(margin, overlap, fixed, radius))
     return joined(parts)
+
+
+def _rounding(memory: ClassicalHopfield, coupling: Coupling, reach: Tensor) -> Tensor:
+    """What rounding can take from each field: γ_{N+2}(Σ_j |W_ij| + |b_i|)."""
+    unit = torch.finfo(coupling.dtype).eps / 2
+    size = reach[:, -1]
+    if memory.thresholds is not None:
+        size = size + memory.thresholds.double().abs()
+    return (reach.shape[-1] + 2) * unit * size
 
 
 def _flips(stability: Float[Tensor, "batch dim"], reach: Float[Tensor, "dim dim"]) -> Tensor:
@@ -156,4 +171,6 @@ def _verdicts(margin: Tensor, overlap: Tensor, fixed: Tensor, radius: Tensor) ->
         radius,
         unknown,
         torch.where(fixed, 0.0, torch.nan),
+        torch.zeros_like(margin),
+        torch.zeros_like(fixed),
     )

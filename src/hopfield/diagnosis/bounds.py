@@ -84,8 +84,7 @@ def _dense(memory: DenseHopfield, rows: Rows) -> tuple[float | None, str]:
 
 def _ramsauer(beta: float, rows: Rows, verdicts: Verdicts, load: float) -> Theory:
     """Theorems 3 and 5; the premise of 5 is proved by how far the fixed point can be."""
-    norms = torch.cat([block.squares(None) for block in rows.blocks()])
-    largest = float(norms.max().sqrt())
+    largest = float(rows.norms().max())
     error = torch.full_like(verdicts.margin, torch.nan)
     if largest > 0 and 0 < beta < math.inf:
         near = verdicts.shift <= 1 / (2 * beta * largest)

@@ -1,63 +1,25 @@
 """What is wrong with a memory, why, and what would mend it."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..errors import InputTypeError, say
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
+from ..separation import TopK
 from ..units import saturated
-from .binary import classical, dense
-from .modern import MODELLED, modern
+from .remedies import Remedy, counts, learned, plain, predict, rounded_up, sharper, shell
 from .rows import Rows
 from .verdicts import Verdicts
 
 NEAR = 0.25
 """Near-duplicates are this near, in units of the median distance to the nearest."""
-HARDEST = 64
-"""Patterns of least margin by which β is chosen."""
-DOUBLINGS = 40
 NAMES = {"dot": "the dot product", "euclidean": "the Euclidean distance", "cosine": "the cosine",
          "correlation": "correlation", "manhattan": "the Manhattan distance"}  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Remedy:
-    """Settings that mend it, and what they are predicted to do.
-
-    Attributes:
-        words: what to do.
-        kind: class of the memory to use instead.
-        settings: its constructor's arguments.
-        kept: places of the patterns to keep; None keeps all.
-        expected: what the diagnosis of the mended memory will count, by name.
-    """
-
-    words: str
-    kind: type[Memory]
-    settings: Mapping[str, Any]
-    kept: Int[Tensor, " kept"] | None = None
-    expected: Mapping[str, int] = field(default_factory=dict)
-
-    def apply(self, memory: Memory) -> Memory:
-        """A new memory with these settings and the patterns and values of this one, kept ones."""
-        if not isinstance(memory, Memory):
-            raise InputTypeError(
-                f"memory must be the memory that was diagnosed, but is {say(memory)}. "
-                "Give that memory; a new one is returned."
-            )
-        mended = self.kind(**self.settings)
-        patterns, values = memory.patterns, memory.values
-        if self.kept is not None:
-            patterns = patterns[self.kept]
-            values = None if values is None else values[self.kept]
-        mended.store(patterns, values)
-        return mended
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,33 +30,20 @@ class Finding:
         name: what it is, in a word.
         cause: why, in a sentence.
         patterns: places of the patterns it concerns.
-        remedy: what mends it.
+        remedy: what mends it; None where nothing was found that does.
     """
 
     name: str
     cause: str
     patterns: Int[Tensor, " concerned"]
-    remedy: Remedy
+    remedy: Remedy | None
 
     def __str__(self) -> str:
         """Cause, remedy and predicted effect."""
-        counts = ", ".join(f"{name} {count}" for name, count in self.remedy.expected.items())
-        return f"{self.cause}\n  {self.remedy.words} Predicted then: {counts}."
-
-
-def predict(memory: Memory, rows: Rows, asked: Tensor | None = None) -> Verdicts:
-    """Verdicts by the theory of the network."""
-    places = torch.arange(rows.count, device=rows.device) if asked is None else asked
-    if isinstance(memory, ClassicalHopfield):
-        return classical(memory, rows, places)
-    if isinstance(memory, DenseHopfield):
-        return dense(memory, rows, places)
-    if isinstance(memory, ModernHopfield):
-        return modern(memory, rows, places)
-    raise InputTypeError(
-        f"memory must be a ClassicalHopfield, DenseHopfield or ModernHopfield, but is "
-        f"{say(memory)}. Use one of these."
-    )
+        if self.remedy is None:
+            return f"{self.cause}\n  No remedy was found."
+        told = ", ".join(f"{name} {count}" for name, count in self.remedy.expected.items())
+        return f"{self.cause}\n  {self.remedy.words} Predicted then: {told}."
 
 
 def near_duplicates(nearest: Tensor) -> Tensor:
@@ -116,74 +65,37 @@ def findings(
 
 def _of_modern(memory: ModernHopfield, rows: Rows, verdicts: Verdicts) -> Iterator[Finding]:
     lost = ~verdicts.attractor
-    beaten = lost & (verdicts.margin <= 0)
-    if bool(beaten.any()) and memory.similarity != "euclidean":
+    beaten = lost & (verdicts.margin <= 0) & (memory.similarity != "euclidean")
+    if bool(beaten.any()):
         name = NAMES[memory.similarity]
         cause = (
             f"{_say(beaten)} no higher on {_own(beaten)} than another pattern does, and "
             f"{_be(beaten)} under {name}, however large β is."
         )
-        remedy = _sharper(memory, rows, "euclidean")
-        if remedy is not None:
-            yield Finding("outscored", cause, _places(beaten), remedy)
-    mixed = lost & (verdicts.margin > 0)
+        yield Finding("outscored", cause, _places(beaten), sharper(memory, rows, "euclidean"))
+    other = lost & ~beaten
+    if not bool(other.any()):
+        return
+    remedy = sharper(memory, rows, memory.similarity)
+    close = other & (verdicts.rounded | (verdicts.margin <= verdicts.slack))
+    if bool(close.any()):
+        computed = torch.promote_types(memory.patterns.dtype, torch.float32)
+        cause = (
+            f"{int(close.sum())} {_plural(close)} best on {_own(close)} by no more than "
+            f"{str(computed).removeprefix('torch.')} may round off a score "
+            f"(up to {float(verdicts.slack[close].max()):.2g})."
+        )
+        yield Finding("rounding", cause, _places(close), remedy)
+    mixed = other & ~close
     if bool(mixed.any()):
+        now = learned(memory.separation)
         cause = (
             f"{int(mixed.sum())} {_plural(mixed)} best on {_own(mixed)}, but by too little: at "
-            f"{memory.separation!r} others carry more than half of the weight where it settles."
+            f"{plain(memory.separation)!r}{f' ({now} as learned now)' if now else ''} others carry "
+            "more than half of the weight where it settles."
         )
-        remedy = _sharper(memory, rows, memory.similarity)
-        if remedy is not None:
-            yield Finding("β too small", cause, _places(mixed), remedy)
-
-
-def _sharper(memory: ModernHopfield, rows: Rows, similarity: str) -> Remedy | None:
-    """The least of β, 2β, 4β … (and what lies between) at which the hardest patterns hold."""
-    separation: Any = memory.separation
-    if not isinstance(separation, MODELLED) or similarity == "manhattan":
-        return None
-    config = memory._config() | {"similarity": similarity}
-
-    def at(beta: float) -> ModernHopfield:
-        return _shell(memory, config | {"separation": replace(separation, beta=beta)})
-
-    start = max(float(separation.beta), 1e-6)
-    margins = predict(at(start), rows).margin
-    able = (margins > 0).nonzero().squeeze(-1)
-    hardest = able[margins[able].argsort()[:HARDEST]]
-
-    def holds(beta: float) -> bool:
-        return bool(predict(at(beta), rows, hardest).attractor.all())
-
-    beta, steps = start, 0
-    while steps < DOUBLINGS and not holds(beta):
-        beta, steps = 2 * beta, steps + 1
-    if steps == DOUBLINGS:
-        return None
-    for _ in range(2 if steps else 0):
-        lower = beta / 2 ** (1 / 2)
-        beta = lower if holds(lower) else beta
-    beta = _rounded_up(beta) if steps else start
-    mended = at(beta)
-    found = predict(mended, rows)
-    expected = {"patterns": rows.count, "attractors": int(found.attractor.sum())}
-    words = f"Use separation={mended.separation!r}"
-    if similarity != memory.similarity:
-        words = f"Use similarity={similarity!r} with separation={mended.separation!r}"
-    return Remedy(f"{words}.", type(memory), mended._config(), None, expected)
-
-
-def _rounded_up(beta: float) -> float:
-    """To two digits."""
-    unit = 10.0 ** (math.floor(math.log10(beta)) - 1)
-    return float(f"{math.ceil(beta / unit - 1e-9) * unit:.2g}")
-
-
-def _shell(memory: Memory, config: Mapping[str, Any]) -> Any:
-    """A memory with other settings that reads the same rows; for predictions alone."""
-    other = type(memory)(**config)
-    other._store = memory._store
-    return other
+        kind = "k too large" if isinstance(memory.separation, TopK) else "β too small"
+        yield Finding(kind, cause, _places(mixed), remedy)
 
 
 def _of_binary(memory: Memory, rows: Rows, verdicts: Verdicts) -> Iterator[Finding]:
@@ -198,22 +110,55 @@ def _of_binary(memory: Memory, rows: Rows, verdicts: Verdicts) -> Iterator[Findi
             "thermal",
             cause,
             torch.arange(rows.count, device=rows.device),
-            Remedy("Use temperature=0.0.", type(memory), calm, None, _counts(verdicts)),
+            Remedy("Use temperature=0.0.", type(memory), calm, None, counts(verdicts)),
         )
     lost = ~verdicts.attractor
     if not bool(lost.any()):
         return
     number, verb = int(lost.sum()), "pattern has" if int(lost.sum()) == 1 else "patterns have"
-    cause = f"{number} {verb} a unit whose field is against it, {_why(memory, rows)}."
     best: Remedy | None = None
+    freed = _unbiased(memory, rows)
+    why = _why(memory, rows)
+    if freed is not None and freed.expected["attractors"] > counts(verdicts)["attractors"]:
+        best = freed
+        more = freed.expected["attractors"]
+        why = f"since the thresholds outweigh it: without them {more} of {rows.count} hold"
+        if more < rows.count:
+            why += f"; and {_why(memory, rows).removeprefix('since ')}"
+    cause = f"{number} {verb} a unit whose field is against it, {why}."
     for kind, settings, words in _instead(memory, rows):
         other = kind(**settings)
         other._store = memory._store
-        remedy = Remedy(words, kind, settings, None, _counts(predict(other, rows)))
+        remedy = Remedy(words, kind, settings, None, counts(predict(other, rows)))
         if best is None or remedy.expected["attractors"] > best.expected["attractors"]:
             best = remedy
-    if best is not None and best.expected["attractors"] > _counts(verdicts)["attractors"]:
-        yield Finding("unstable", cause, _places(lost), best)
+    if best is None or best.expected["attractors"] <= counts(verdicts)["attractors"]:
+        best = _fewer(memory, rows, lost)
+    yield Finding("unstable", cause, _places(lost), best)
+
+
+def _unbiased(memory: Memory, rows: Rows) -> Remedy | None:
+    """A classical network without its thresholds."""
+    if not isinstance(memory, ClassicalHopfield) or memory.thresholds is None:
+        return None
+    settings = memory._config() | {"thresholds": None}
+    found = counts(predict(shell(memory, settings), rows))
+    return Remedy("Use thresholds=None.", ClassicalHopfield, settings, None, found)
+
+
+def _fewer(memory: Memory, rows: Rows, lost: Tensor) -> Remedy | None:
+    """The patterns that hold, and hold without the others."""
+    kept = _places(~lost)
+    while len(kept):
+        draft = Remedy("", type(memory), memory._config(), kept)
+        other = draft.apply(memory)
+        found = predict(other, Rows(other))
+        if bool(found.attractor.all()):
+            gone = rows.count - len(kept)
+            words = f"Leave out {gone} that cannot hold beside the others: remedy.apply does."
+            return Remedy(words, type(memory), memory._config(), kept, counts(found))
+        kept = kept[found.attractor]
+    return None
 
 
 def _why(memory: Memory, rows: Rows) -> str:
@@ -245,13 +190,18 @@ def _instead(memory: Memory, rows: Rows) -> Iterator[tuple[type[Memory], dict[st
     config = memory._config()
     half = 2 * rows.count <= rows.dim  # beyond, the projection has hardly a basin
     if isinstance(memory, ClassicalHopfield) and config["rule"] != "pseudo_inverse" and half:
-        settings = config | {"rule": "pseudo_inverse"}
-        yield ClassicalHopfield, settings, "Use rule='pseudo_inverse'."
-    beta = _rounded_up(saturated(math.inf, max(2, rows.count)))
+        settings = config | {"rule": "pseudo_inverse", "thresholds": None}
+        words = "Use rule='pseudo_inverse'" + ", thresholds=None." * _biased(memory)
+        yield ClassicalHopfield, settings, words if _biased(memory) else f"{words}."
+    beta = rounded_up(saturated(math.inf, max(2, rows.count)))
     settings = {"beta": beta, "bits": config["bits"]}
     if isinstance(memory, DenseHopfield):
         settings["schedule"] = config["schedule"]
     yield DenseHopfield, settings, f"Use DenseHopfield(beta={beta:g})."
+
+
+def _biased(memory: Memory) -> bool:
+    return getattr(memory, "thresholds", None) is not None
 
 
 def _of_copies(memory: Memory, rows: Rows, near: tuple[Tensor, Tensor]) -> Iterator[Finding]:
@@ -296,10 +246,6 @@ def _thinned(
             kept[max(place, other)] = False
     found = _places(kept)
     return found, {"patterns": len(found), "duplicates": 0}
-
-
-def _counts(verdicts: Verdicts) -> dict[str, int]:
-    return {"patterns": len(verdicts.fixed), "attractors": int(verdicts.attractor.sum())}
 
 
 def _places(mask: Tensor) -> Tensor:

@@ -11,6 +11,14 @@ from .rows import Rows
 
 QUERIES = 1024
 """Patterns retrieved in one call."""
+HALF = 0.501
+"""A state is at a pattern that has more than this of the weight: a tie of two is a mixture."""
+CLEAR = 0.99
+"""A state that has settled with so much of the weight on a pattern stays with it."""
+TURNS, PATIENCE, FINER = 20, 250, 1e-6
+"""How often so many steps are made, and how finely, where those of `retrieve` leave doubt."""
+UNMOVED = 1e-4
+"""A weight that has changed by less in that time has settled, but for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,29 +37,60 @@ class Observed:
     swallower: Int[Tensor, " n"]
 
 
-def observed(memory: Memory, rows: Rows, asked: Int[Tensor, " asked"]) -> Observed:
-    """Retrieve from the patterns at these places; nothing at T > 0, where nothing settles."""
-    parts = [_some(memory, rows, at) for at in asked.split(QUERIES)]
+def observed(
+    memory: Memory,
+    rows: Rows,
+    asked: Int[Tensor, " asked"],
+    rounded: Bool[Tensor, " asked"] | None = None,
+) -> Observed:
+    """Retrieve from the patterns at these places; nothing at T > 0, where nothing settles.
+
+    What is not clearly at a pattern of a modern network is given more steps and a finer tolerance:
+    near the β at which a pattern is lost, the way to it or from it is slow. Not so where all is
+    `rounded`: what moves by rounding alone never settles.
+    """
+    hasty = torch.zeros_like(asked, dtype=torch.bool) if rounded is None else rounded
+    both = zip(asked.split(QUERIES), hasty.split(QUERIES), strict=True)
+    parts = [_some(memory, rows, at, quick) for at, quick in both]
     return Observed(
         *(torch.cat([getattr(p, n) for p in parts]) for n in ("fixed", "attractor", "swallower"))
     )
 
 
-def ended(memory: Memory, rows: Rows, at: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor]:
-    """Attractor and swallower, of networks without a model."""
-    found = observed(memory, rows, at)
-    return found.attractor, found.swallower
-
-
-def _some(memory: Memory, rows: Rows, at: Tensor) -> Observed:
+def _some(memory: Memory, rows: Rows, at: Tensor, quick: Tensor) -> Observed:
     start = memory._store.take(at)
     found = memory.retrieve(start)
+    stayed = (found.steps == 0) & found.converged
     group = rows.copy_of[found.index]
     if not isinstance(memory, ModernHopfield):
         there = (found.state == memory._store.take(found.index)).all(-1)
     else:
-        copies = torch.bincount(rows.copy_of, minlength=rows.count)
-        there = found.weight * copies[group] > 0.5
+        there = at_pattern(rows, group, found.weight)
+        still = at_pattern(rows, group, found.weight, CLEAR) & found.converged
+        slow = (~still & ~quick).nonzero().squeeze(-1)
+        if len(slow):
+            group[slow], there[slow] = _patiently(memory, rows, start[slow])
     own = there & (group == rows.copy_of[at])
-    stayed = (found.steps == 0) & found.converged
     return Observed(stayed, own, torch.where(there & ~own, group, -1))
+
+
+def _patiently(memory: Memory, rows: Rows, start: Tensor) -> tuple[Tensor, Tensor]:
+    """Who leads where it ends, and with most of the weight, as long as the weight still moves."""
+    state = start.to(torch.promote_types(start.dtype, torch.float32))
+    group, weight = torch.zeros(2, len(start), device=start.device)
+    group, weight = group.long(), weight.to(state)
+    active = torch.arange(len(start), device=start.device)
+    for _ in range(TURNS):
+        found = memory.retrieve(state, steps=PATIENCE, tol=FINER)
+        still = found.converged | ((found.weight - weight[active]).abs() <= UNMOVED)
+        group[active], weight[active] = rows.copy_of[found.index], found.weight.to(weight)
+        active, state = active[~still], found.state[~still]
+        if not len(active):
+            break
+    return group, at_pattern(rows, group, weight)
+
+
+def at_pattern(rows: Rows, group: Tensor, weight: Tensor, share: float = HALF) -> Tensor:
+    """Whether patterns with this weight, and their copies, have more than half of it."""
+    copies = torch.bincount(rows.copy_of, minlength=rows.count)
+    return weight.double() * copies[group] > share

@@ -1,8 +1,9 @@
-"""A model of few patterns: a pattern, its strongest rivals one by one, all others as one more.
+"""A model of few patterns: the strongest rivals one by one, all others as one more.
 
 The others have the score F(s) = β⁻¹ log Σ exp(βs_ν), taken to first order in the state, and pull
-towards their weighted mean. In the span of so few rows a step costs next to nothing; where it has
-settled the others are read anew, and it goes on from there.
+towards their weighted mean. In the span of so few rows a step costs next to nothing. Its first step
+from the state at which the others were read is exact; it goes on as far as the model holds (where
+it moves on, others may become strong), and there they are read anew.
 """
 
 from dataclasses import dataclass
@@ -12,15 +13,36 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..memories import ModernHopfield
-from ..separation import Separation, Softmax
+from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
 from ..similarity import SIMILARITIES
+from .observed import HALF
 from .rows import Rows
 
-RIVALS = 32
-ROUNDS = 2
-"""How often the others are read."""
+RIVALS, MOST_RIVALS = 32, 128
+"""Patterns followed one by one: more where more can have weight."""
+SHARPEST = 1e30
+"""β above this acts like ∞, and multiplies 0."""
+FEW_ROUNDS, ROUNDS, WIDENED = 4, 60, 2.0
+"""How often the others are read, at most (by Softmax, which forgets none of them, and by sparse
+separations); and how much further each time the model is trusted."""
 STEPS = 400
-SETTLED = 1e-7
+"""Steps between two readings, at most."""
+SETTLED = 1e-6
+"""Largest change of a weight, or of an entry in units of the largest, of what has settled."""
+REREAD = 1e-4
+"""What reading the others once more may change of it, as in `retrieve`."""
+EPS = torch.finfo(torch.float64).eps
+CURVED = 0.1
+"""β times the second-order term of the others' score up to which the first order serves."""
+
+
+def sharpness(separation: Separation) -> float:
+    """One over the scores within which patterns share the weight; 0 where nothing is known."""
+    if isinstance(separation, (Entmax, Sparsemax)):
+        alpha, beta = separation._parameters()
+        return min((float(alpha) - 1) * float(beta), SHARPEST)
+    beta = float(separation.beta) if isinstance(separation, (Softmax, TopK)) else 0.0
+    return min(beta, SHARPEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +55,7 @@ class Span:
         bias: `(batch, m)`.
         divided: whether scores are divided by the norm of the state.
         centred: whether that is the norm of what is left without its mean.
+        trust: how far from its start the model serves, `(batch)`.
     """
 
     pulled: Tensor
@@ -40,32 +63,50 @@ class Span:
     bias: Tensor
     divided: bool
     centred: bool
+    trust: Tensor
 
-    def settled(
-        self, start: Float[Tensor, "batch dim"], separation: Separation
-    ) -> tuple[Float[Tensor, "batch m"], Float[Tensor, "batch dim"]]:
-        """Weights and state where the dynamics ends."""
+    def followed(
+        self, start: Float[Tensor, "batch dim"], memory: ModernHopfield, wider: float
+    ) -> tuple[Float[Tensor, "batch m"], Float[Tensor, "batch dim"], Tensor]:
+        """Weights and state where the dynamics settles or leaves the model; who has settled."""
         products = self.scored @ self.pulled.mT
         seen = self.pulled - self.pulled.mean(-1, keepdim=True) if self.centred else self.pulled
         gram = seen @ seen.mT
+        moved = self.pulled - start[:, None]
+        apart = moved @ moved.mT
         scores = (self.scored @ start[:, :, None]).squeeze(-1)
         if self.divided:
-            seen_start = start - start.mean(-1, keepdim=True) if self.centred else start
-            scores = scores / seen_start.norm(dim=-1, keepdim=True).clamp_min(1e-300)
-        weights = separation(scores + self.bias)
+            scores = scores / _size(start, self.centred)
+        here = weights = memory.separation(scores + self.bias)
         active = torch.arange(len(start), device=start.device)
+        settled = torch.zeros_like(self.trust, dtype=torch.bool)
+        settled_at = SETTLED + 64 * EPS * sharpness(memory.separation) * float(products.abs().max())
+        kept: tuple[Tensor, ...] = (
+            products,
+            gram,
+            apart,
+            self.bias,
+            (wider * self.trust.clamp_min(0)).square(),
+        )
+        weights = weights.clone()
         for _ in range(STEPS):
-            here = weights[active]
-            scores = (products[active] @ here[:, :, None]).squeeze(-1)
+            products, gram, apart, bias, trust = kept
+            scores = _times(products, here)
             if self.divided:
-                norm = (here[:, None] @ gram[active] @ here[:, :, None]).squeeze(-1)
+                norm = torch.linalg.vecdot(_times(gram, here), here)[:, None]
                 scores = scores / norm.clamp_min(1e-300).sqrt()
-            following = separation(scores + self.bias[active])
-            weights[active] = following
-            active = active[(following - here).abs().amax(-1) > SETTLED]
-            if not len(active):
+            inside = torch.linalg.vecdot(_times(apart, here), here) <= trust
+            following = torch.where(inside[:, None], memory.separation(scores + bias), here)
+            still = inside & ((following - here).abs().amax(-1) <= settled_at)
+            weights[active], settled[active] = following, still
+            goes = (inside & ~still).nonzero().squeeze(-1)
+            if not len(goes):
                 break
-        return weights, (weights[:, None] @ self.pulled).squeeze(1)
+            here = following
+            if 4 * len(goes) <= 3 * len(active) or len(goes) < 8:
+                active, here = active[goes], following[goes]
+                kept = tuple(each[goes] for each in kept)
+        return weights, (weights[:, None] @ self.pulled).squeeze(1), settled
 
 
 def followed(
@@ -75,25 +116,56 @@ def followed(
 
     That is the first of equal patterns, and −1 where nobody has.
     """
-    state = rows.take(at)
-    for _ in range(ROUNDS):
-        scores = rows.scores(state, SIMILARITIES[memory.similarity])
-        ahead = scores.scatter(-1, at[:, None], torch.inf)
-        rivals = ahead.topk(min(RIVALS, rows.count), dim=-1).indices
-        span = _span(memory, rows, state, scores, rivals)
-        weights, state = span.settled(state, memory.separation)
-    named = weights[:, : rivals.shape[-1]]
-    group = rows.copy_of[rivals]
-    # Copies share: each of the rivals gets what all equal to it have.
-    shares = torch.where(group[:, :, None] == group[:, None], named[:, None], 0.0).sum(-1)
-    best, place = shares.max(dim=-1)
-    winner = torch.where(best > 0.5, group.gather(-1, place[:, None])[:, 0], -1)
+    state, winner = rows.take(at), torch.full_like(at, -1)
+    active = torch.arange(len(at), device=at.device)
+    soft = isinstance(memory.separation, Softmax)
+    for turn in range(FEW_ROUNDS if soft else ROUNDS):
+        here = state[active]
+        scores = rows.scores(here, SIMILARITIES[memory.similarity])
+        weights = memory.separation(scores)
+        winner[active] = _winner(rows, weights)
+        rivals = _rivals(memory, weights, scores)
+        span = _span(memory, rows, here, scores, weights, rivals)
+        _, following, settled = span.followed(
+            here, memory, WIDENED**turn if turn < 2 or not soft else 1e150
+        )
+        beyond = span.trust <= 0  # others than the rivals have weight
+        if bool(beyond.any()):
+            following[beyond] = rows.pull(weights[beyond])
+        state[active] = following
+        noise = 64 * EPS * sharpness(memory.separation) * float(scores.abs().max())
+        scale = here.abs().amax(-1).clamp_min(1e-300)
+        allowed = torch.where(beyond, SETTLED, REREAD) + noise
+        stays = (following - here).abs().amax(-1) <= allowed * scale
+        active = active[~(stays & (settled | beyond))]
+        if not len(active):
+            break
     own = winner == rows.copy_of[at]
     return own, torch.where(own, -1, winner)
 
 
+def _winner(rows: Rows, weights: Float[Tensor, "batch n"]) -> Int[Tensor, " batch"]:
+    """The first of the equal patterns that have more than half of the weight, else −1."""
+    best = rows.copy_of[weights.argmax(-1)]
+    share = (weights * (rows.copy_of == best[:, None])).sum(-1)
+    return torch.where(share > HALF, best, -1)
+
+
+def _rivals(memory: ModernHopfield, weights: Tensor, scores: Tensor) -> Int[Tensor, "batch m"]:
+    """The strongest, and for sparse separations all that have weight, and some more."""
+    count = RIVALS
+    if not isinstance(memory.separation, Softmax):
+        count = min(MOST_RIVALS, RIVALS + int((weights > 0).sum(-1).max()))
+    return scores.topk(min(count, scores.shape[-1]), dim=-1).indices
+
+
 def _span(
-    memory: ModernHopfield, rows: Rows, state: Tensor, scores: Tensor, rivals: Tensor
+    memory: ModernHopfield,
+    rows: Rows,
+    state: Tensor,
+    scores: Tensor,
+    weights: Tensor,
+    rivals: Tensor,
 ) -> Span:
     """The rivals, and for Softmax all others as one more row."""
     divided = memory.similarity in ("cosine", "correlation")
@@ -103,24 +175,63 @@ def _span(
     bias = pulled.new_zeros(pulled.shape[:2])
     if memory.similarity == "euclidean":
         bias = pulled.square().sum(-1) / -2
+    if rivals.shape[-1] == rows.count:
+        trust = torch.full_like(scores[:, 0], torch.inf)
+        return Span(pulled, scored, bias, divided, centred, trust)
+    size = _size(state, centred)[:, 0] if divided else torch.ones_like(scores[:, 0])
+    if not isinstance(memory.separation, Softmax):
+        last = scores.scatter(-1, rivals, -torch.inf).amax(-1)
+        floor = _floor(memory, scores, weights)
+        spread = 2 / size if divided else rows.spread()
+        return Span(pulled, scored, bias, divided, centred, (floor - last) / spread)
+    beta = max(sharpness(memory.separation), 1e-12)
+    level, mean, toward, width = _others(memory, rows, state, scores, rivals, beta)
+    there = (toward * state).sum(-1) / size
+    pulled = torch.cat([pulled, mean[:, None]], dim=1)
+    scored = torch.cat([scored, toward[:, None]], dim=1)
+    bias = torch.cat([bias, (level - there)[:, None]], dim=1)
+    trust = (2 * CURVED / (beta * width.clamp_min(1e-300))).sqrt() * size
+    return Span(pulled, scored, bias, divided, centred, trust)
+
+
+def _floor(memory: ModernHopfield, scores: Tensor, weights: Tensor) -> Tensor:
+    """The score from which on a pattern has weight at this state, by a sparse separation."""
+    separation = memory.separation
+    if isinstance(separation, TopK):
+        return scores.topk(min(separation.k, scores.shape[-1]), dim=-1).values[:, -1]
+    alpha, beta = separation._parameters()  # type: ignore[attr-defined]
+    top = weights.amax(-1) ** (float(alpha) - 1)  # p = [(α − 1)βs − τ]₊^{1/(α−1)}
+    floor: Tensor = scores.amax(-1) - top / max((float(alpha) - 1) * float(beta), 1e-300)
+    return floor
+
+
+def _others(
+    memory: ModernHopfield, rows: Rows, state: Tensor, scores: Tensor, rivals: Tensor, beta: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of all that are no rivals: score, mean, what scores it, and variance about it."""
+    divided = memory.similarity in ("cosine", "correlation")
+    if memory.similarity == "euclidean":  # of the products: −½‖x‖² is common to all
         scores = scores + state.square().sum(-1, keepdim=True) / 2
-    if isinstance(memory.separation, Softmax) and rivals.shape[-1] < rows.count:
-        beta = max(float(memory.separation.beta), 1e-12)
-        others = scores.scatter(-1, rivals, -torch.inf)
-        shares = torch.softmax(min(beta, 1e30) * others, dim=-1)
-        mean = rows.pull(shares)
-        toward = mean
-        if divided:
-            toward = _pulled_directions(rows, shares, centred)
-        there = (toward * state).sum(-1)
-        if divided:
-            seen = state - state.mean(-1, keepdim=True) if centred else state
-            there = there / seen.norm(dim=-1).clamp_min(1e-300)
-        level = torch.logsumexp(min(beta, 1e30) * others, dim=-1) / beta
-        pulled = torch.cat([pulled, mean[:, None]], dim=1)
-        scored = torch.cat([scored, toward[:, None]], dim=1)
-        bias = torch.cat([bias, (level - there)[:, None]], dim=1)
-    return Span(pulled, scored, bias, divided, centred)
+    others = scores.scatter(-1, rivals, -torch.inf)
+    shares = torch.softmax(beta * others, dim=-1)
+    mean = rows.pull(shares)
+    toward, squares = mean, shares @ rows.norms().square()
+    if divided:
+        toward = _pulled_directions(rows, shares, memory.similarity == "correlation")
+        squares = torch.ones_like(squares)
+    level = torch.logsumexp(beta * others, dim=-1) / beta
+    return level, mean, toward, (squares - toward.square().sum(-1)).clamp_min(0)
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Av of each of a batch."""
+    return (matrix @ vector[:, :, None]).squeeze(-1)
+
+
+def _size(state: Tensor, centred: bool) -> Tensor:
+    """‖x‖, of what is left without its mean where that is what scores are divided by."""
+    seen = state - state.mean(-1, keepdim=True) if centred else state
+    return seen.norm(dim=-1, keepdim=True).clamp_min(1e-300)
 
 
 def _directions(rows: Tensor, divided: bool, centred: bool) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from .bounds import Theory
 from .findings import Finding, near_duplicates
 from .observed import Observed
+from .remedies import Remedy
 from .verdicts import Verdicts
 
 WEAKEST = 5
@@ -95,8 +96,7 @@ class Report:
         found = [
             {
                 "experiment": "finding", "finding": each.name, "cause": each.cause,
-                "patterns": each.patterns.tolist(), "remedy": each.remedy.words,
-                **{f"expected_{name}": count for name, count in each.remedy.expected.items()},
+                "patterns": each.patterns.tolist(), **_remedy(each.remedy),
             }
             for each in self.findings
         ]  # fmt: skip
@@ -110,7 +110,7 @@ class Report:
             "margin": self.predicted.margin, "rival": self.predicted.rival,
             "nearest": self.nearest, "neighbour": self.neighbour, "copy_of": self.copy_of,
             "radius": self.predicted.radius, "cell": self.predicted.cell,
-            "proved": self.predicted.proved,
+            "proved": self.predicted.proved, "rounding": self.predicted.slack,
             "predicted_fixed": self.predicted.fixed,
             "predicted_attractor": self.predicted.attractor,
             "predicted_swallower": self.predicted.swallower,
@@ -190,6 +190,14 @@ class Report:
                 "itself" if own else (str(end) if end >= 0 else "a mixture"),
             ])  # fmt: skip
         return lines
+
+
+def _remedy(remedy: Remedy | None) -> dict[str, Any]:
+    """What to do, and what that is predicted to do."""
+    if remedy is None:
+        return {"remedy": None}
+    expected = {f"expected_{name}": count for name, count in remedy.expected.items()}
+    return {"remedy": remedy.words, **expected}
 
 
 def _place(place: int) -> str:

@@ -33,6 +33,8 @@ class Rows:
         self.count, self.dim = len(memory), memory._require().shape[-1]
         self.device = memory._require().device
         self._wide: list[Plain] | None = None
+        self._norms: Tensor | None = None
+        self._spread: float | None = None
         self.copy_of = self._first_copies()
 
     @property
@@ -56,6 +58,20 @@ class Rows:
                 kept.append(plain)
             yield plain
         self._wide = kept or None
+
+    def norms(self) -> Float[Tensor, " n"]:
+        """‖x_μ‖ of every row."""
+        if self._norms is None:
+            self._norms = torch.cat([block.squares(None) for block in self.blocks()]).sqrt()
+        return self._norms
+
+    def spread(self) -> float:
+        """No two rows are further apart than this."""
+        if self._spread is None:
+            mean = sum((block.rows.sum(0) for block in self.blocks()), torch.zeros(())) / self.count
+            far = [(block.rows - mean).norm(dim=-1).amax() for block in self.blocks()]
+            self._spread = max(2 * float(torch.stack(far).amax()), 1e-300)
+        return self._spread
 
     def scores(
         self, state: Float[Tensor, "batch dim"], similarity: Similarity

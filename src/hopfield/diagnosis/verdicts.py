@@ -23,6 +23,9 @@ class Verdicts:
             at it; 0 where nothing is proved, NaN where no bound is known.
         cell: distance to the nearest state that scores higher with another pattern, NaN likewise.
         shift: the dynamics ends within this distance of the pattern, NaN likewise.
+        slack: what rounding can take from the margin, at most (`rounding`).
+        rounded: whether rounding may decide where it ends, so that no theory can say it: what is
+            said then is what the memory itself did.
     """
 
     margin: Float[Tensor, " n"]
@@ -34,6 +37,8 @@ class Verdicts:
     radius: Float[Tensor, " n"]
     cell: Float[Tensor, " n"]
     shift: Float[Tensor, " n"]
+    slack: Float[Tensor, " n"]
+    rounded: Bool[Tensor, " n"]
 
 
 def joined(parts: Sequence[Verdicts]) -> Verdicts:
