@@ -77,8 +77,8 @@ class Span:
         scores = (self.scored @ start[:, :, None]).squeeze(-1)
         if self.divided:
             scores = scores / _size(start, self.centred)
-        here = weights = memory.separation(scores + self.bias)
-        active = torch.arange(len(start), device=start.device)
+        here = memory.separation(scores + self.bias)
+        weights, active = here.clone(), torch.arange(len(start), device=start.device)
         settled = torch.zeros_like(self.trust, dtype=torch.bool)
         settled_at = SETTLED + 64 * EPS * sharpness(memory.separation) * float(products.abs().max())
         kept: tuple[Tensor, ...] = (
@@ -88,7 +88,6 @@ class Span:
             self.bias,
             (wider * self.trust.clamp_min(0)).square(),
         )
-        weights = weights.clone()
         for _ in range(STEPS):
             products, gram, apart, bias, trust = kept
             scores = _times(products, here)
