@@ -322,9 +322,9 @@ WRONG = {
         "stored must end in 8",
     ),
     "length of memories": (
-        lambda: seeded(lambda: HopfieldLookup(make(DIM), draw(4, 3)))(STATE),
+        lambda: HopfieldLookup(make(DIM), draw(4, 3)),
         ShapeError,
-        "stored must end in 8",
+        "memories must end in 8",
     ),
     "a list": (
         lambda: make(DIM)(STATE, padding_mask=[[True]]),

@@ -140,6 +140,16 @@ def check_number(
     return number
 
 
+def check_positive(name: str, value: object) -> float:
+    """Return the real number `value` if 0 < value < ∞, else raise a named error."""
+    number = check_number(name, value)
+    if not 0 < number < math.inf:
+        raise DomainError(
+            f"{name} must be above 0 and finite, but is {number:g}. Choose one in this range."
+        )
+    return number
+
+
 def check_integer(name: str, value: object, *, low: int = 0, high: int = MOST) -> int:
     """Return the whole number `value` if low ≤ value ≤ high, else raise a named error."""
     if isinstance(value, bool) or not isinstance(value, Integral):

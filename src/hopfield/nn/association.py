@@ -16,10 +16,11 @@ from ..errors import (
     say,
 )
 from ..separation import Separation
+from .fitting import check_fits
 from .functional import ONCE, Association, associate, check, described
 from .iteration import Iteration, check_iteration
 from .rule import Rule, Separator
-from .visible import Visible, check_bool
+from .visible import Visible, both
 
 
 @dataclass(frozen=True)
@@ -177,19 +178,21 @@ class HopfieldAssociation(nn.Module):
                     f"{name} must have shape (batch, rows, length), but has shape "
                     f"{tuple(value.shape)}. Use {name}[None] for a single entry of a batch."
                 )
-        query = self.norm(self._by_head("query", _projected("state", self.query, state)))
-        key = self.norm(self._by_head("key", _projected("stored", self.key, stored)))
-        value = self._by_head("value", _projected("projected", self.value, projected))
-        mask = self._mask(padding_mask, association_mask)
+        query = self._normed(self._by_head("query", "state", state))
+        key = self._normed(self._by_head("key", "stored", stored))
+        value = self._by_head("value", "projected", projected)
+        mask = both(padding_mask, association_mask, query.shape[2], key.shape[2])
         if self.null:
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
-            mask = None if mask is None else pad(mask.expand(*mask.shape[:-1], -1), (0, 1))
+            mask = None if mask is None else pad(mask, (0, 1))
         check(query, key, value, mask, 0.0)
         visible = None if mask is None else Visible.of(mask)
         return self.separator(), (query, key, value), visible
 
-    def _by_head(self, name: str, rows: Tensor) -> Tensor:
-        """`(batch, rows, heads·width)` → `(batch, heads, rows, width)`."""
+    def _by_head(self, name: str, given: str, rows: Tensor) -> Tensor:
+        """`(batch, rows, length)`, projected → `(batch, heads, rows, width)`."""
+        module: nn.Module = getattr(self, name)
+        rows = module(check_fits(given, rows, module, "its projection"))
         if rows.shape[-1] % self.heads:
             raise ShapeError(
                 f"the {name} projection must give rows whose length is a multiple of "
@@ -197,29 +200,16 @@ class HopfieldAssociation(nn.Module):
             )
         return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
+    def _normed(self, rows: Tensor) -> Tensor:
+        """Queries or keys of each head, normalised where that is asked for."""
+        normed: Tensor = self.norm(check_fits("a head's query or key", rows, self.norm, "norm"))
+        return normed
+
     def _joined(self, read: Tensor) -> Tensor:
         """`(batch, heads, m, width)` → `(batch, m, out)`."""
-        joined: Tensor = self.out(read.transpose(1, 2).flatten(2))
+        rows = read.transpose(1, 2).flatten(2)
+        joined: Tensor = self.out(check_fits("what the heads read", rows, self.out, "out"))
         return joined
-
-    def _mask(self, padding: Tensor | None, association: Tensor | None) -> Tensor | None:
-        """Both masks as one, `(batch | 1, heads | 1, m | 1, n)`."""
-        if padding is not None and check_bool("padding_mask", padding).ndim != 2:
-            raise ShapeError(
-                f"padding_mask must have shape (batch, n), but has shape {tuple(padding.shape)}. "
-                "Use association_mask for one that differs between states."
-            )
-        mask = None if padding is None else padding[:, None, None, :]
-        if association is None:
-            return mask
-        if check_bool("association_mask", association).ndim not in (2, 3, 4):
-            raise ShapeError(
-                "association_mask must have shape (m, n), (batch, m, n) or (batch, heads, m, n), "
-                f"but has shape {tuple(association.shape)}. Use unflatten or unsqueeze."
-            )
-        if association.ndim < 4:
-            association = association.unsqueeze(-3)
-        return association if mask is None else mask | association
 
     def extra_repr(self) -> str:
         """What is computed."""
@@ -230,14 +220,3 @@ class HopfieldAssociation(nn.Module):
         drop = f", dropout={self.dropout:g}" if self.dropout else ""
         null = ", null pattern" if self.null else ""
         return f"{times}vᵀ∇F(βkq), heads={self.heads}{until}{gradient}{drop}{null}"
-
-
-def _projected(name: str, module: nn.Module, rows: Tensor) -> Tensor:
-    """What a projection makes of rows, which must be as long as it wants them."""
-    if isinstance(module, nn.Linear) and rows.shape[-1] != module.in_features:
-        raise ShapeError(
-            f"{name} must end in {module.in_features}, what its projection takes, but has shape "
-            f"{tuple(rows.shape)}. Give such rows, or that module in Projections."
-        )
-    found: Tensor = module(rows)
-    return found

@@ -4,8 +4,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import InputTypeError, ShapeError, check_float, check_integer, check_number, say
+from ..errors import (
+    InputTypeError,
+    OptionError,
+    ShapeError,
+    check_float,
+    check_integer,
+    check_positive,
+    say,
+)
 from ..separation import RectifiedPolynomial, Separation
+from .fitting import check_like
 
 CUBIC = RectifiedPolynomial(3)
 
@@ -47,8 +56,14 @@ class DenseMemoryClassifier(nn.Module):
                 f"separation must be one of hopfield's, but is {say(separation)}. "
                 "Use for instance hopfield.RectifiedPolynomial(3)."
             )
+        learned = [name for name, value in vars(separation).items() if isinstance(value, Tensor)]
+        if learned:
+            raise OptionError(
+                f"separation must hold numbers in a DenseMemoryClassifier, but its {learned[0]} is "
+                "a tensor, which would not be trained. Give a float; the memories' norms learn it."
+            )
         self.separation = separation
-        self.scale = check_number("scale", scale, low=0.0)
+        self.scale = check_positive("scale", scale)
         self.memories = nn.Parameter(nn.init.normal_(torch.empty(count, dim), generator=None))
         self.classes = nn.Parameter(nn.init.normal_(torch.empty(count, classes), generator=None))
 
@@ -59,6 +74,7 @@ class DenseMemoryClassifier(nn.Module):
                 f"inputs must end in dim={self.dim}, but have shape {tuple(inputs.shape)}. "
                 "Flatten images to rows."
             )
+        check_like("inputs", inputs, self.memories)
         size = sum(p.shape[-1] for p in (self.memories, self.classes)) ** 0.5
         off = (inputs @ self.memories.T - self.classes.sum(-1)) / size
         on = off[..., None, :] + 2 * self.classes.T / size

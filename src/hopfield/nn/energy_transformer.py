@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import ShapeError, check_float, check_integer, check_number
+from ..errors import ShapeError, check_float, check_integer, check_positive
 from ..separation import RectifiedPolynomial, Softmax
+from .fitting import check_like
 from .functional import potential
 from .rule import Rule
 from .visible import Visible, check_bool, scores
@@ -46,8 +47,8 @@ class EnergyTransformerBlock(nn.Module):
         self.heads = check_integer("heads", heads, low=1)
         if dim % heads:
             raise ShapeError(f"dim={dim} must be a multiple of heads={heads}. Change one of them.")
-        self.steps = check_integer("steps", steps, low=0)
-        self.rate = check_number("rate", rate, low=0.0)
+        self.steps = check_integer("steps", steps, low=1)
+        self.rate = check_positive("rate", rate)
         count = check_integer("memories", memories, low=1)
         self.query, self.key = (nn.Linear(dim, dim, bias=False) for _ in range(2))
         self.memories = nn.Parameter(nn.init.normal_(torch.empty(count, dim), generator=None))
@@ -94,6 +95,7 @@ class EnergyTransformerBlock(nn.Module):
                 f"tokens must have shape (batch, n, {self.dim}), but have shape "
                 f"{tuple(tokens.shape)}. Use tokens[None] for a single entry of a batch."
             )
+        check_like("tokens", tokens, self.memories)
         centred = tokens - tokens.mean(-1, keepdim=True)
         spread = (centred.square().mean(-1, keepdim=True) + FLAT).sqrt()
         return self.log_gamma.exp() * centred / spread + self.delta

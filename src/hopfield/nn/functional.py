@@ -10,6 +10,7 @@ from .. import energy
 from ..errors import ShapeError, check_float, check_number
 from ..separation import Separation
 from .attention import read
+from .fitting import check_alike
 from .iteration import Iteration, check_iteration, settle
 from .rule import Rule
 from .visible import Visible, check_bool, scores
@@ -71,9 +72,8 @@ def association(
         ShapeError, InputTypeError, OptionError, DomainError: saying what was expected.
     """
     projected = check(state, stored, projected, mask, dropout)
-    return associate(
-        Rule.of(separation), state, stored, projected, _visible(mask), iteration, dropout
-    )
+    rule = _fitting(Rule.of(separation), state, stored, projected, mask)
+    return associate(rule, state, stored, projected, _visible(mask), iteration, dropout)
 
 
 def describe(
@@ -87,7 +87,8 @@ def describe(
 ) -> Association:
     """`association` with its weights, energies and steps, all of which are held in memory."""
     projected = check(state, stored, projected, mask, 0.0)
-    return described(Rule.of(separation), state, stored, projected, _visible(mask), iteration)
+    rule = _fitting(Rule.of(separation), state, stored, projected, mask)
+    return described(rule, state, stored, projected, _visible(mask), iteration)
 
 
 def associate(
@@ -124,6 +125,23 @@ def described(
         energies=torch.stack([energies(rule, x, stored, visible) for x in visited]),
         steps=steps.expand(weights.shape[:-1]),
     )
+
+
+def _fitting(rule: Rule, state: Tensor, *others: Tensor | None) -> Rule:
+    """The rule, whose numbers must broadcast to the states."""
+    shapes = [part.shape[:-2] for part in (state, *others) if part is not None]
+    states = (*torch.broadcast_shapes(*shapes), state.shape[-2])
+    for name, number in rule.numbers.items():
+        try:
+            fits = torch.broadcast_shapes(number.shape, states) == torch.Size(states)
+        except RuntimeError:
+            fits = False
+        if not fits:
+            raise ShapeError(
+                f"{name} must be one number or broadcast to the states {states}, but has shape "
+                f"{tuple(number.shape)}. Use unsqueeze(-1) for one number for each head."
+            )
+    return rule
 
 
 def _visible(mask: Tensor | None) -> Visible | None:
@@ -196,6 +214,7 @@ def check(
             f"{tuple(state.shape)} and {tuple(stored.shape)}. Project them to one space before."
         )
     projected = stored if projected is None else _check_rows("projected", projected)
+    check_alike(state=state, stored=stored, projected=projected)
     if projected.shape[-2] != stored.shape[-2]:
         raise ShapeError(
             f"projected must have one row for each of the n={stored.shape[-2]} stored patterns, "

@@ -14,6 +14,7 @@ from ..errors import (
     say,
 )
 from .association import HopfieldAssociation
+from .fitting import check_fits, width_of
 from .functional import Association
 
 
@@ -29,7 +30,7 @@ class HopfieldPooling(nn.Module):
         """Draw the queries."""
         super().__init__()
         self.association = _check_association(association)
-        self.queries = _rows("queries", queries, association.dim)
+        self.queries = _rows("queries", queries, association.query, association.dim)
 
     def forward(
         self,
@@ -67,7 +68,7 @@ class HopfieldPooling(nn.Module):
         )
 
     def _queries(self, stored: Tensor) -> Tensor:
-        return self.queries.expand(len(stored), -1, -1)
+        return self.queries.expand(_entries("stored", stored), -1, -1)
 
     def extra_repr(self) -> str:
         """How many queries."""
@@ -80,8 +81,8 @@ class HopfieldLookup(nn.Module):
     Args:
         association: how they read.
         memories: how many, or those to begin with, `(n, stored)`: some of the training data, say.
-        values: True learns values of the memories' shape; a tensor `(n, projected)` is what they
-            begin with. False reads the memories themselves.
+        values: True learns as many, as long as their projection takes them, or as memories are; a
+            tensor `(n, projected)` is what they begin with. False reads the memories themselves.
     """
 
     def __init__(
@@ -93,12 +94,15 @@ class HopfieldLookup(nn.Module):
         """Draw memories and values."""
         super().__init__()
         self.association = _check_association(association)
-        self.memories = _rows("memories", memories, association.dim)
+        self.memories = _rows("memories", memories, association.key, association.dim)
         self.values: nn.Parameter | None = None
+        count, width = self.memories.shape
         if isinstance(values, Tensor):
-            self.values = _rows("values", values, None)
+            self.values = _rows("values", values, association.value, None)
         elif check_flag("values", values):
-            self.values = _rows("values", *self.memories.shape)
+            self.values = _rows("values", count, association.value, width)
+        else:
+            check_fits("memories, as values,", self.memories, association.value, "their projection")
         if self.values is not None and len(self.values) != len(self.memories):
             raise ShapeError(
                 f"values must have one row for each of the {len(self.memories)} memories, but "
@@ -139,7 +143,7 @@ class HopfieldLookup(nn.Module):
         """The same for states `(batch, m, dim)`, with weights, energies and steps."""
         return self.association.describe(
             state,
-            *self._stored(len(state)),
+            *self._stored(_entries("state", state)),
             padding_mask=padding_mask,
             association_mask=association_mask,
         )
@@ -154,16 +158,26 @@ class HopfieldLookup(nn.Module):
         return f"memories={len(self.memories)}, values={self.values is not None}"
 
 
-def _rows(name: str, given: int | Tensor, dim: int | None) -> nn.Parameter:
-    """Rows to be learned: those given, or so many normal ones, by torch's global generator."""
+def _entries(name: str, rows: Tensor) -> int:
+    """How many entries a batch has; the association refuses what is none."""
+    return len(rows) if check_float(name, rows).ndim else 1
+
+
+def _rows(name: str, given: int | Tensor, projection: nn.Module, dim: int | None) -> nn.Parameter:
+    """Rows to be learned: those given, or so many normal ones, by torch's global generator.
+
+    The normal ones are as long as their projection takes them, or `dim` where it takes any.
+    """
     if isinstance(given, Tensor):
-        return nn.Parameter(check_patterns(name, given.detach()).clone())
-    if dim is None:
+        rows = check_patterns(name, given.detach())
+        return nn.Parameter(check_fits(name, rows, projection, "their projection").clone())
+    width = width_of(projection) or dim
+    if width is None:
         raise OptionError(
             f"{name} must be a tensor where the association has no dim of its own, but is "
             f"{say(given)}. Give the rows to begin with."
         )
-    rows = torch.empty(check_integer(name, given, low=1), dim)
+    rows = torch.empty(check_integer(name, given, low=1), width)
     return nn.Parameter(nn.init.normal_(rows, generator=None))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import DomainError, OptionError, ShapeError, check_choice, check_float, say
+from ..errors import OptionError, ShapeError, check_choice, check_float, check_positive, say
 from ..separation import Entmax, Separation, Softmax, Sparsemax
 from ..separation.base import broadcast, wide
 from ..separation.tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
@@ -98,12 +98,8 @@ def apart(separation: Separation) -> tuple[Separation, float | Tensor]:
     if not any(field.name == "beta" for field in fields(separation)):
         return separation, 1.0
     beta: float | Tensor = separation.beta  # type: ignore[attr-defined]
-    wrong = [b for b in torch.as_tensor(beta).flatten().tolist() if not 0 < b < math.inf]
-    if wrong:
-        raise DomainError(
-            f"beta of a layer must be above 0 and finite, but is {wrong[0]:g}. "
-            "Choose one in this range."
-        )
+    for number in torch.as_tensor(beta).flatten().tolist():
+        check_positive("beta of a layer", number)
     return replace(separation, beta=1.0), beta  # type: ignore[call-arg]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import InputTypeError, say
+from ..errors import InputTypeError, ShapeError, say
 
 
 def check_bool(name: str, mask: object) -> Tensor:
@@ -18,6 +18,40 @@ def check_bool(name: str, mask: object) -> Tensor:
         f"{name} must be a bool tensor, True where a pattern is ignored, but is {given}. "
         f"Use {name}.bool(), or a comparison."
     )
+
+
+def both(padding: Tensor | None, association: Tensor | None, m: int, n: int) -> Tensor | None:
+    """What either mask hides of m states and n patterns, `(batch | 1, heads | 1, m | 1, n)`."""
+    if padding is not None:
+        _check_shape("padding_mask", padding, (2,), (n,), f"(batch, {n})")
+        padding = padding[:, None, None, :]
+    if association is None:
+        return padding
+    shapes = f"({m}, {n}), (batch, {m}, {n}) or (batch, heads, {m}, {n})"
+    _check_shape("association_mask", association, (2, 3, 4), (m, n), shapes)
+    if association.ndim == 3:
+        association = association.unsqueeze(1)
+    association = association.expand(*association.shape[:-1], n)
+    if padding is None:
+        return association[None, None] if association.ndim == 2 else association
+    if association.ndim == 4 and 1 != len(association) != len(padding) != 1:
+        raise ShapeError(
+            "padding_mask and association_mask must be of one batch, but are of "
+            f"{len(padding)} and {len(association)} entries. Give as many."
+        )
+    return padding | association
+
+
+def _check_shape(
+    name: str, mask: Tensor, axes: tuple[int, ...], counts: tuple[int, ...], shapes: str
+) -> None:
+    """Refuse a mask that has not so many axes, or whose last ones hold neither 1 nor `counts`."""
+    ends = zip(counts, check_bool(name, mask).shape[-len(counts) :], strict=False)
+    if mask.ndim not in axes or any(given not in (1, count) for count, given in ends):
+        raise ShapeError(
+            f"{name} must have shape {shapes}, one entry for each pattern, "
+            f"but has shape {tuple(mask.shape)}. Use unflatten, unsqueeze or expand."
+        )
 
 
 class Visible(NamedTuple):
