@@ -297,3 +297,29 @@ def test_weights_must_be_those_of_the_arguments():
         from_hflayers(weights, HEADS, "HopfieldPooling")
     with pytest.raises(OptionError, match=r"also has association_core\.out_proj"):
         from_hflayers(weights, {**HEADS, "disable_out_projection": True})
+
+
+OTHER_SIZES = {
+    "hidden size forgotten": ({"hidden_size": None, "num_heads": 3}, r"in_proj_weight.*\(18, 6\)"),
+    "another hidden size": ({"hidden_size": 4}, r"in_proj_weight' must have shape \(24, 6\)"),
+    "another input": ({"input_size": 8}, r"in_proj_weight' must have shape \(18, 8\)"),
+    "another output": ({"output_size": 5}, r"out_proj.bias' must have shape \(5,\)"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "says"), OTHER_SIZES.values(), ids=OTHER_SIZES)
+def test_weights_of_other_sizes_are_refused(wrong, says):
+    made = {**HEADS, "num_heads": wrong.get("num_heads", 2)}
+    weights = weights_of(**made)
+    with pytest.raises(OptionError, match=f"{says}.*but has shape"):
+        from_hflayers(weights, {**HEADS, **wrong})
+
+
+@pytest.mark.parametrize("kind", ["HopfieldPooling", "HopfieldLayer"])
+def test_as_many_rows_as_quantity_says(kind):
+    name = "pooling_weights" if kind == "HopfieldPooling" else "lookup_weights"
+    weights = {f"hopfield.{n}": tensor for n, tensor in weights_of(**HEADS).items()}
+    weights[name] = draw(1, 4, 6, seed=1)
+    assert len(dict(from_hflayers(weights, {**HEADS, "quantity": 4}, kind).named_parameters()))
+    with pytest.raises(OptionError, match=rf"'{name}' must have shape \(1, 3, 6\)"):
+        from_hflayers(weights, {**HEADS, "quantity": 3}, kind)

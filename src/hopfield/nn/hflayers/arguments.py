@@ -179,6 +179,11 @@ class Arguments:
         """Of a head, in the space of association."""
         return int(self["hidden_size"] or (self["input_size"] or 0) // self.heads)
 
+    def wide(self, name: str) -> int:
+        """Length of all heads side by side, of what is projected."""
+        own = self["pattern_size"] if name == PROJECTED else None
+        return self.heads * int(own or self.width)
+
     @property
     def beta(self) -> float:
         """β."""

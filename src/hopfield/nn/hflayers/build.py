@@ -56,23 +56,31 @@ class _Weights:
         """`prefix` is where the association lies."""
         self.left, self.prefix = dict(given), prefix
 
-    def take(self, name: str) -> Tensor:
-        """Those of the association."""
-        return self.take_own(self.prefix + name)
+    def take(self, name: str, *shape: int | None) -> Tensor:
+        """Those of the association; None is any length."""
+        return self.take_own(self.prefix + name, *shape)
 
-    def take_own(self, name: str) -> Tensor:
+    def take_own(self, name: str, *shape: int | None) -> Tensor:
         """Those of the whole layer."""
         if name not in self.left:
             raise OptionError(
                 f"state_dict must hold {name!r} for these arguments, but does not. "
                 "Check kind and arguments."
             )
-        return self.left.pop(name).detach()
+        found = self.left.pop(name).detach()
+        pairs = zip(found.shape, shape, strict=False)
+        if found.ndim != len(shape) or any(s not in (None, length) for length, s in pairs):
+            wanted = ", ".join(str(s or "…") for s in shape) + "," * (len(shape) == 1)
+            raise OptionError(
+                f"{name!r} must have shape ({wanted}) for these "
+                f"arguments, but has shape {tuple(found.shape)}. Give all sizes the layer was "
+                "made with."
+            )
+        return found
 
-    def take_rows(self, name: str) -> Tensor:
+    def take_rows(self, name: str, count: int, length: int | None) -> Tensor:
         """Learned patterns, without the axis of the batch."""
-        rows = self.take_own(name)
-        return rows.reshape(-1, rows.shape[-1])
+        return self.take_own(name, 1, count, length)[0]
 
     def check_empty(self) -> None:
         """Refuse weights that nothing asked for."""
@@ -126,13 +134,21 @@ def _layer(meant: Arguments, weights: _Weights) -> Layer:
     association = _association(meant, weights)
     if meant.kind == "Hopfield":
         return association
+
+    def sizes(name: str) -> tuple[int, int | None]:
+        """How many rows are learned, and how long they are."""
+        if name == PROJECTED and meant["pattern_projection_size"] is None:
+            name = STORED  # values are as long as memories
+        static = meant.static(name) and name != PROJECTED and not meant.untouched
+        return meant["quantity"], meant.width if static else meant.size(name)
+
     if meant.kind == "HopfieldPooling":
-        pooling = HopfieldPooling(association, weights.take_rows("pooling_weights"))
+        pooling = HopfieldPooling(association, weights.take_rows("pooling_weights", *sizes(STATE)))
         pooling.queries.requires_grad_(meant["trainable"])
         return pooling
-    memories, values = weights.take_rows("lookup_weights"), None
+    memories, values = weights.take_rows("lookup_weights", *sizes(STORED)), None
     if meant["lookup_weights_as_separated"]:
-        values = weights.take_rows("target_weights")
+        values = weights.take_rows("target_weights", *sizes(PROJECTED))
     lookup = HopfieldLookup(association, memories, False if values is None else values)
     lookup.memories.requires_grad_(meant["trainable"])
     if lookup.values is not None:
@@ -143,13 +159,16 @@ def _layer(meant: Arguments, weights: _Weights) -> Layer:
 def _association(meant: Arguments, weights: _Weights) -> HopfieldAssociation:
     query, key, value = _projections(meant, weights)
     out: nn.Module = nn.Identity()
+    long = meant["output_size"] or meant["input_size"]
     if not meant["disable_out_projection"]:
-        bias = weights.take(f"{CORE}out_proj.bias") if meant["input_bias"] else None
-        out = _linear(weights.take(f"{CORE}out_proj.weight"), bias)
+        bias = weights.take(f"{CORE}out_proj.bias", long) if meant["input_bias"] else None
+        matrix = weights.take(f"{CORE}out_proj.weight", long, meant.wide(PROJECTED))
+        out = _linear(matrix, bias)
     if meant["association_activation"]:
         out = nn.Sequential(out, Activation(meant["association_activation"]))
     if meant["concat_bias_pattern"]:  # hflayers never reads them
-        weights.take(f"{CORE}bias_k"), weights.take(f"{CORE}bias_v")
+        for letter in "kv":
+            weights.take(f"{CORE}bias_{letter}", None, None, None)
     return HopfieldAssociation(
         meant["input_size"],
         meant.heads,
@@ -181,9 +200,19 @@ def _matrices(meant: Arguments, weights: _Weights) -> dict[str, Tensor]:
     """Of what is projected."""
     names = [name for name in INPUTS if not meant.static(name)]
     if meant.separate:
-        return {name: weights.take(f"{CORE}{SHORT[name]}_proj_weight") for name in names}
-    parts = weights.take(f"{CORE}in_proj_weight").chunk(len(names)) if names else ()
-    return dict(zip(names, parts, strict=True))
+        through = meant.connected and not meant.static(STORED)
+        long = {name: meant.size(name) for name in names}
+        if through:
+            long[PROJECTED] = meant.wide(STORED)
+        return {
+            name: weights.take(f"{CORE}{SHORT[name]}_proj_weight", meant.wide(name), long[name])
+            for name in names
+        }
+    if not names:
+        return {}
+    tall = [meant.wide(name) for name in names]
+    whole = weights.take(f"{CORE}in_proj_weight", sum(tall), meant["input_size"])
+    return dict(zip(names, whole.split(tall), strict=True))
 
 
 def _biases(meant: Arguments, weights: _Weights) -> dict[str, Tensor]:
@@ -191,9 +220,9 @@ def _biases(meant: Arguments, weights: _Weights) -> dict[str, Tensor]:
     names = [name for name in (STATE, STORED) if not meant.static(name)]
     if not meant["input_bias"] or (not names and meant.static(PROJECTED)):
         return {}
-    whole, width = weights.take(f"{CORE}in_proj_bias"), meant.heads * meant.width
-    parts = whole.split([width] * len(names) + [len(whole) - width * len(names)])
-    return dict(zip([*names, PROJECTED], parts, strict=True))
+    tall = [meant.wide(name) for name in (*names, PROJECTED)]
+    whole = weights.take(f"{CORE}in_proj_bias", sum(tall))
+    return dict(zip([*names, PROJECTED], whole.split(tall), strict=True))
 
 
 def _norm(meant: Arguments, weights: _Weights, name: str) -> list[nn.Module]:
@@ -202,8 +231,9 @@ def _norm(meant: Arguments, weights: _Weights, name: str) -> list[nn.Module]:
         return []
     module = f"norm_{name}"
     affine = meant[f"normalize_{name}_affine"]
-    own = [weights.take(f"{module}.{part}") for part in ("weight", "bias") if affine]
-    return [_layer_norm(meant.size(name), meant[f"normalize_{name}_eps"], own)]
+    size = meant.size(name)
+    own = [weights.take(f"{module}.{part}", size) for part in ("weight", "bias") if affine]
+    return [_layer_norm(size, meant[f"normalize_{name}_eps"], own)]
 
 
 def _space(meant: Arguments, weights: _Weights) -> nn.Module | None:
@@ -211,7 +241,8 @@ def _space(meant: Arguments, weights: _Weights) -> nn.Module | None:
     if not meant[f"normalize_{SPACE}"]:
         return None
     affine = meant[f"normalize_{SPACE}_affine"]
-    own = [weights.take(f"{CORE}p_norm_{part}") for part in ("weight", "bias") if affine]
+    parts = ("weight", "bias") if affine else ()
+    own = [weights.take(f"{CORE}p_norm_{part}", meant.width) for part in parts]
     size = meant.size(STATE) if meant.static(STATE) and meant.static(STORED) else meant.width
     return _layer_norm(size, meant[f"normalize_{SPACE}_eps"], own)
 
