@@ -176,3 +176,22 @@ def test_masks_of_one_row_or_column_beside_a_null_pattern():
     found = layer.describe(STATE, STORED, association_mask=states).weights
     assert not found[:, :, 0, :5].any() and bool((found[:, :, 0, 5] == 1).all())
     assert found[:, :, 1:].all()
+
+
+@pytest.mark.parametrize("name", ["softmax", "entmax"])
+def test_a_state_that_may_read_nothing_gives_zeros_without_a_bias(name):
+    layer = of(DIM, 2, name)
+    hidden = hides(2, 2, 4, 5)
+    hidden[0, :, 1] = True  # nothing for either head
+    hidden[1, 0, 2] = True  # nothing for one of them
+    assert bool((layer.out.bias != 0).all()), "premise: a bias would show"
+    found = layer(STATE, STORED, association_mask=hidden)
+    assert not found[0, 1].any()
+    assert bool((found != 0).all(-1).sum() == 7), "all others read something"
+    assert torch.equal(
+        layer.describe(STATE, STORED, association_mask=hidden).output[0, 1], found[0, 1]
+    )
+    slopes = torch.autograd.grad(found[0, 1].sum(), list(layer.parameters()), allow_unused=True)
+    assert not any(slope.any() for slope in slopes if slope is not None)
+    pooling = seeded(lambda: HopfieldPooling(layer, 2))
+    assert not pooling(STORED, padding_mask=~hides(2, 5)).any()

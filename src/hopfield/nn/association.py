@@ -137,13 +137,13 @@ class HopfieldAssociation(nn.Module):
             projected: `(batch, n, projected)`; None: the stored patterns.
             padding_mask: `(batch, n)`, True for patterns to be ignored.
             association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a
-                state ignores a pattern. A state that may read none reads zeros.
+                state ignores a pattern. For a state that may read none, zeros: no bias of `out`.
         """
         rule, parts, visible = self._prepared(
             state, stored, projected, padding_mask, association_mask
         )
         dropout = self.dropout if self.training else 0.0
-        return self._joined(associate(rule, *parts, visible, self.iteration, dropout))
+        return self._joined(associate(rule, *parts, visible, self.iteration, dropout), visible)
 
     def describe(
         self,
@@ -159,7 +159,8 @@ class HopfieldAssociation(nn.Module):
             state, stored, projected, padding_mask, association_mask
         )
         found = described(rule, *parts, visible, self.iteration)
-        return Association(self._joined(found.output), found.weights, found.energies, found.steps)
+        output = self._joined(found.output, visible)
+        return Association(output, found.weights, found.energies, found.steps)
 
     def _prepared(
         self,
@@ -205,11 +206,13 @@ class HopfieldAssociation(nn.Module):
         normed: Tensor = self.norm(check_fits("a head's query or key", rows, self.norm, "norm"))
         return normed
 
-    def _joined(self, read: Tensor) -> Tensor:
-        """`(batch, heads, m, width)` → `(batch, m, out)`."""
+    def _joined(self, read: Tensor, visible: Visible | None) -> Tensor:
+        """`(batch, heads, m, width)` → `(batch, m, out)`; 0 where no head may read anything."""
         rows = read.transpose(1, 2).flatten(2)
         joined: Tensor = self.out(check_fits("what the heads read", rows, self.out, "out"))
-        return joined
+        if visible is None or self.null:  # the null pattern may always be read
+            return joined
+        return joined.masked_fill(visible.none.all(1), 0.0)
 
     def extra_repr(self) -> str:
         """What is computed."""

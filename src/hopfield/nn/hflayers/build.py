@@ -40,7 +40,8 @@ def from_hflayers(
 
     Raises:
         OptionError: naming an argument that cannot be taken over, and why; or weights that are
-            missing or left over.
+            missing,
+            left over or of other shapes.
     """
     meant = Arguments(arguments, kind)
     weights = _Weights(state_dict, "" if kind == "Hopfield" else "hopfield.")
