@@ -13,9 +13,9 @@ FAULTS = [
     ),
     (
         "layers: only what both masks hide is hidden",
-        "nn/association.py",
-        "mask is None else mask | association",
-        "mask is None else mask & association",
+        "nn/visible.py",
+        "return padding | association",
+        "return padding & association",
         (f"{LAYER}test_the_defaults_are_attention_as_torch_has_it",),
     ),
     (
@@ -28,8 +28,8 @@ FAULTS = [
     (
         "layers: one query of a pooling for all",
         "nn/learned.py",
-        "self.queries.expand(len(stored), -1, -1)",
-        "self.queries[:1].expand(len(stored), len(self.queries), -1)",
+        'self.queries.expand(_entries("stored", stored), -1, -1)',
+        'self.queries[:1].expand(_entries("stored", stored), len(self.queries), -1)',
         (f"{LAYER}test_pooling_is_association_of_its_queries",),
     ),
     (
