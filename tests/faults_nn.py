@@ -1,6 +1,7 @@
 """Faults of the layers, for faults.py: name, file, text, what replaces it, tests that must fail."""
 
 FUNCTION, LAYER, ENERGY = "test_nn_functional.py::", "test_nn_layers.py::", "test_nn_energies.py::"
+KERNEL = "test_kernels_entmax.py::"
 BLOCKS, OLD, CORE = "test_nn_blocks.py::", "test_nn_hflayers.py::", "test_separation.py::"
 
 FAULTS = [
@@ -117,6 +118,20 @@ FAULTS = [
         "own[i] = sharp * scale * (g[i] - mean)",
         "own[i] = sharp * scale * g[i]",
         (f"{BLOCKS}test_kernels_compute_what_torch_computes",),
+    ),
+    (
+        "layers: powers of a kernel for every α to five terms",
+        "kernels/entmax.py",
+        "range(7, -1, -1)",
+        "range(4, -1, -1)",
+        (f"{KERNEL}test_weights_are_those_of_bisection",),
+    ),
+    (
+        "layers: wrong sign in the slope by α, in the kernel",
+        "kernels/entmax.py",
+        "- entropic)",
+        "+ entropic)",
+        (f"{KERNEL}test_slopes_are_those_of_the_weights",),
     ),
     (
         "layers: the last block's slopes for all",

@@ -172,10 +172,12 @@ def test_kernels_compute_what_torch_computes(alpha, rows, dtype):
 
 @pytest.mark.parametrize("name", kernels.BACKENDS)
 def test_nan_stays_in_its_row(name):
-    scores = torch.tensor([[1.0, torch.nan, 0.0], [1.0, 0.5, 0.0]])
+    scores = torch.tensor([[1.0, torch.nan, 0.0], [1.0, 0.5, 0.0]], requires_grad=True)
     with backend(name):
         weights = Sparsemax(1.0)(scores)
-    assert weights[0].isnan().all()
+        (by,) = torch.autograd.grad(weights, scores, torch.eye(3)[:2])
+    assert weights[0].isnan().all() and by[0].isnan().all()
+    torch.testing.assert_close(by[1], torch.tensor([-0.5, 0.5, 0.0]))
     torch.testing.assert_close(weights[1], torch.tensor([0.75, 0.25, 0.0]))
 
 

@@ -272,8 +272,8 @@ ENTRIES = (
     _sparse(
         BY_HEAD,
         "alpha",
-        "α is learned and differs by head, from 1.2 to 1.6. For such α there is no kernel: "
-        "thresholds are sought by Newton's steps in plain torch, each of which raises all scores "
-        "to a power, and again in the backward pass. Nearly all of the time are these powers.",
+        "α is learned and differs by head, from 1.2 to 1.6. Thresholds are sought by Newton's "
+        "steps, each of which raises all scores to a power, and again in the backward pass: a "
+        "kernel has polynomials for these powers.",
     ),
 )

@@ -1,7 +1,7 @@
 """How kernels are compiled: once a machine, kept on disk where there is a place for it.
 
-They release the interpreter while they run. A helper must live in the module of its callers: the
-cache of a caller does not notice that another file has changed.
+They release the interpreter while they run, and divide by zero as arrays do. A helper must live in
+the module of its callers: the cache of a caller does not notice that another file has changed.
 """
 
 from collections.abc import Callable
@@ -26,8 +26,9 @@ def summing(function: Function) -> Function:
 
 
 def _compiled(function: Function, **options: Any) -> Function:
+    options |= {"nogil": True, "error_model": "numpy"}
     try:
-        made: Function = numba.njit(cache=True, nogil=True, **options)(function)
+        made: Function = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder that could hold the cache
-        made = numba.njit(nogil=True, **options)(function)
+        made = numba.njit(**options)(function)
     return made

@@ -1,6 +1,6 @@
 """Weights of sparsemax and 1.5-entmax, and what they hand back: rows that stay in the cache.
 
-Arrays are `(rows, n)`; r = 1 is sparsemax, r = 2 is 1.5-entmax, and nothing else is served.
+Arrays are `(rows, n)`; r = 1 is sparsemax, r = 2 is 1.5-entmax, and nothing else is served here.
 """
 
 from typing import Any

@@ -1,5 +1,6 @@
 """α-entmax: its weights, with exact derivatives of any order, and its potential."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -58,8 +59,10 @@ class _Weights(torch.autograd.Function):
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         """The slopes by scores, α and β."""
         weights, scores, alpha, beta = ctx.saved_tensors
-        if scores is None and not torch.is_grad_enabled() and _kernel(weights, alpha):
-            return _pulled_back(weights, above[0], alpha, beta), None, None
+        if not torch.is_grad_enabled():
+            name = _kernel(weights, alpha, scores is not None)
+            if name is not None:
+                return _pulled_back(name, weights, above[0], scores, alpha, beta)
         inside = weights > 0
         safe = torch.where(inside, weights, 1.0)
         scale = torch.where(inside, safe ** (2 - alpha), 0.0)
@@ -74,22 +77,28 @@ class _Weights(torch.autograd.Function):
         return beta * slope, (beta * by_beta - entropic) / (alpha - 1), by_beta
 
 
-def _kernel(scores: Tensor, alpha: Tensor) -> bool:
-    """Whether there is a kernel, and the call is large enough for it."""
+def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> str | None:
+    """The module of the kernel that serves, if there is one, and the call is large enough for it.
+
+    `sparse` knows 1.5 and 2 alone, and slopes by nothing but scores; `entmax` only float32.
+    """
     if traced() or scores.dtype not in (torch.float32, torch.float64):
-        return False
+        return None
     if not kernels.large(scores.numel(), scores):
-        return False
-    lowest, highest = alpha.aminmax()
-    return bool(lowest == highest) and float(lowest) in (1.5, 2.0)
+        return None
+    lowest, highest = map(float, alpha.aminmax())
+    if lowest == highest and lowest in (1.5, 2.0) and not learned:
+        return "sparse"
+    return "entmax" if scores.dtype == torch.float32 else None
 
 
 def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     """[(α − 1)β(s − max s) − τ]₊^r, summing to one."""
     # Finite, or the largest score is 0·∞ of itself.
     sharp = ((alpha - 1) * beta).clamp_max(torch.finfo(scores.dtype).max)
-    if _kernel(scores, alpha):
-        return _by_kernel(scores, sharp, alpha)
+    name = _kernel(scores, alpha)
+    if name is not None:
+        return _by_kernel(name, scores, sharp, alpha)
     z = sharp * (scores - scores.amax(-1, keepdim=True))
     z = z.clamp_min(-2.0)  # below −1 there is no weight
     power = 1 / (alpha - 1)
@@ -106,34 +115,42 @@ def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     return found.reshape(z.shape)
 
 
-def _by_kernel(scores: Tensor, sharp: Tensor, alpha: Tensor) -> Tensor:
+def _by_kernel(name: str, scores: Tensor, sharp: Tensor, alpha: Tensor) -> Tensor:
     """The same where there is a kernel."""
-    from ..kernels import sparse
-
     found = torch.empty_like(scores, memory_format=torch.contiguous_format)
-    given, weights, linear = _rows(scores.contiguous()), _rows(found), _linear(alpha)
-    tops, each = _column(scores.amax(-1)), _column(sharp)
-    kernels.in_parts(
-        len(given),
-        given.size * KERNEL_SECONDS,
-        lambda first, last: sparse.weigh(given, tops, each, linear, weights, first, last),
-    )
+    given, tops, each = _rows(scores.contiguous()), _column(scores.amax(-1)), _column(sharp)
+    if name == "sparse":
+        from ..kernels import sparse
+
+        weigh = partial(sparse.weigh, given, tops, each, _linear(alpha), _rows(found))
+    else:
+        from ..kernels import entmax
+
+        weigh = partial(entmax.weigh, given, tops, each, _column(alpha), _rows(found))
+    kernels.in_parts(len(given), given.size * KERNEL_SECONDS, weigh)
     return found
 
 
-def _pulled_back(weights: Tensor, above: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """βSḡ where there is a kernel."""
-    from ..kernels import sparse
-
+def _pulled_back(
+    name: str, weights: Tensor, above: Tensor, scores: Tensor | None, alpha: Tensor, beta: Tensor
+) -> tuple[Tensor | None, ...]:
+    """The slopes by scores, and, where these are given, by α and β, where there is a kernel."""
     found = torch.empty_like(weights, memory_format=torch.contiguous_format)
-    given, asked, slopes = _rows(weights.contiguous()), _rows(above.contiguous()), _rows(found)
-    each, linear = _column(beta), _linear(alpha)
-    kernels.in_parts(
-        len(given),
-        given.size * KERNEL_SECONDS,
-        lambda first, last: sparse.pull_back(given, asked, each, linear, slopes, first, last),
-    )
-    return found
+    given, asked, sharp = _rows(weights.contiguous()), _rows(above.contiguous()), _column(beta)
+    by = weights.new_empty(2, *weights.shape[:-1], 1)
+    if name == "sparse":
+        from ..kernels import sparse
+
+        pull = partial(sparse.pull_back, given, asked, sharp, _linear(alpha), _rows(found))
+    else:
+        from ..kernels import entmax
+
+        numbers = _column(alpha), sharp
+        read = weights.new_empty(0, weights.shape[-1]) if scores is None else scores
+        learning = _rows(read.contiguous()), _column(read.amax(-1)), *map(_column, by)
+        pull = partial(entmax.pull_back, given, asked, numbers, learning, _rows(found))
+    kernels.in_parts(len(given), given.size * KERNEL_SECONDS, pull)
+    return (found, None, None) if scores is None else (found, *by)
 
 
 def _rows(tensor: Tensor) -> Any:
