@@ -10,6 +10,7 @@ import hopfield
 from diagnosed import (
     SETS,
     SETTINGS,
+    SLOW,
     agreement,
     clustered,
     gaussian,
@@ -39,6 +40,15 @@ def report_of(name, setting):
 @pytest.mark.parametrize("name", SETS)
 def test_predictions_hold_on_99_percent_of_patterns(name, setting):
     report = report_of(name, setting)
+    assert min(agreement(report)) >= 0.99, report
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("digits", "entmax"), ("Gaussian", "entmax, many"), ("unit sphere", "entmax")],
+)
+def test_predictions_hold_where_patterns_are_about_to_be_lost(name, setting):
+    report = diagnose(memory_of(SETS[name](100), setting, SLOW))
     assert min(agreement(report)) >= 0.99, report
 
 

@@ -229,8 +229,10 @@ def test_the_recorded_predictions_hold_on_99_percent_of_five_sets():
     assert len({line["set"] for line in lines}) == 5
     mixed = [line for line in lines if 0.05 < line["attractors"] / line["n"] < 0.95]
     assert len({line["set"] for line in mixed}) >= 4, "premise: not all is plain"
+    assert {line["separation"] for line in lines} == {"softmax", "1.5-entmax", "sparsemax"}
     for line in lines:
-        assert min(line["fixed"], line["attractor"]) >= 0.99 * line["n"] >= 990, line
+        right = line["fixed"], line["attractor"], line["swallower"]
+        assert min(right) >= 0.99 * line["n"] >= 990, line
 
 
 def test_what_is_run_for_want_of_a_model_has_a_remedy_too():

@@ -65,13 +65,16 @@ def test_every_curve_of_tuning_is_drawn_and_told_apart():
 
 
 def test_predictions_are_drawn_as_shares():
-    fields = {"experiment": "prediction", "similarity": "dot", "sharpness": 3, "swallower": 100}
+    fields = {"experiment": "prediction", "similarity": "dot", "separation": "softmax"}
     lines = [
         {**fields, "set": "a", "n": 200, "fixed": 199, "attractor": 198},
         {**fields, "set": "b", "n": 200, "fixed": 200, "attractor": 200},
     ]
+    lines += [{**lines[1], "separation": "sparsemax", "attractor": 199}]
     ax = plots.predictions(lines)
     assert list(ax.lines[0].get_xdata()) == [99.0, 100.0]
+    assert list(ax.lines[1].get_xdata()) == [99.5]
+    assert names(ax) == ["dot", "sparsemax"]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
     assert ax.get_xlabel() == "patterns rightly judged (%)"
 

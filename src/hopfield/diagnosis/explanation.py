@@ -16,6 +16,7 @@ from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import Softmax
 from ..similarity import SIMILARITIES
 from .ends import carrying, kind
+from .observed import HALF
 
 NEAR = 0.95
 """Overlap from which a ±1 state is taken for a pattern, its negative, or a mixture."""
@@ -183,7 +184,7 @@ def _kind(memory: Memory, state: Tensor, final: Tensor) -> str:
     """What the end is: by weights where states are continuous, by overlaps where they are ±1."""
     if isinstance(memory, ModernHopfield):
         same = (memory.patterns == memory.patterns[final.argmax()]).all(-1)
-        return "stored" if float(final[same].sum()) > 0.5 else "mixture"
+        return "stored" if float(final[same].sum()) > HALF else "mixture"
     overlap = memory.patterns.to(state.dtype) @ state
     near = overlap.abs().topk(min(CLOSE, len(overlap))).indices
     found = kind(memory.patterns[near], state[None].to(memory.patterns.dtype), NEAR)

@@ -17,7 +17,7 @@ SAID = ("diagnosed pattern", "tuning", "prediction", "tuned against grid")
 FIELDS = {
     "diagnosed pattern": {"margin", "attractor"},
     "tuning": {"case", "beta", "right", "right_se"},
-    "prediction": {"set", "similarity", "sharpness", "n", "fixed", "attractor", "swallower"},
+    "prediction": {"set", "similarity", "separation", "n", "fixed", "attractor"},
     "tuned against grid": {"case", "tuned", "best", "behind_se", "ratio"},
 }
 PROMISED = 99
@@ -103,7 +103,9 @@ def _style(like: int, kind: int) -> dict[str, Any]:
 
 
 def predictions(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
-    """Of how many patterns it was rightly said whether they are attractors, over β.
+    """Of how many patterns it was rightly said whether they are attractors, by set.
+
+    Softmax is told apart by similarity, the sparse separations are drawn by name.
 
     Args:
         records: of `python docs/make_diagnosis.py measure`.
@@ -113,12 +115,14 @@ def predictions(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
         DataError: where there is no such record.
     """
     lines = _of(records, "prediction", "predictions", "docs/diagnosis/records.jsonl")
-    names, likes = ([*dict.fromkeys(x[key] for x in lines)] for key in ("set", "similarity"))
+    names = [*dict.fromkeys(x["set"] for x in lines)]
+    kinds = [x["similarity" if x["separation"] == "softmax" else "separation"] for x in lines]
+    likes = [*dict.fromkeys(kinds)]
     ax = axes(ax, height=1.1 + 0.36 * len(names))
     for place, like in enumerate(likes):
-        mine = [x for x in lines if x["similarity"] == like]
+        mine = [x for x, kind in zip(lines, kinds, strict=True) if kind == like]
         shares = [100 * min(x["fixed"], x["attractor"]) / x["n"] for x in mine]
-        off = 0.22 * (place - (len(likes) - 1) / 2)
+        off = 0.66 / len(likes) * (place - (len(likes) - 1) / 2)
         ax.plot(shares, [names.index(x["set"]) + off for x in mine], MARKERS[place % len(MARKERS)],
                 color=COLOURS[place % len(COLOURS)], ms=4.5, mfc="none", mew=1.1,
                 label=like)  # fmt: skip
