@@ -224,17 +224,22 @@ def _growth(lines: list[Record]) -> str:
     """How time and memory grow over the last tenfold of n, beside the limit."""
     said = []
     for queries in sorted({line["queries"] for line in lines}):
-        own = [r for r in lines if r["queries"] == queries and r["case"] == "update"]
-        own.sort(key=lambda line: line["n"])
-        less, more = own[-2], own[-1]
+        mine = sorted(
+            (r for r in lines if r["queries"] == queries),
+            key=lambda line: (line["case"], line["n"]),
+        )
+        naive = [r["seconds"] for r in mine if r["case"] == "naive torch"]
+        less, more = [r for r in mine if r["case"] == "update"][-2:]
         times = more["seconds"] / less["seconds"]
         bound = times * more["share"] / less["share"]
         said.append(
             f"{queries} {'query' if queries == 1 else 'queries'}: from n = {less['n']:,} to "
-            f"{more['n']:,} time grows {times:.1f}×, the limit {bound:.1f}×, and extra memory goes "
-            f"from {less['extra_mib']:.1f} to {more['extra_mib']:.1f} MiB."
+            f"{more['n']:,} time grows {times:.1f}×, naive torch's {naive[-1] / naive[-2]:.1f}×, "
+            f"the limit {bound:.1f}×, and extra memory goes from {less['extra_mib']:.1f} to "
+            f"{more['extra_mib']:.1f} MiB."
         )
-    return " ".join(said)
+    why = "What grows by more than n is read from the cache where it is small enough."
+    return " ".join([*said, why])
 
 
 def _machine(found: list[Measured]) -> str:
