@@ -305,7 +305,7 @@ def test_given_betas_and_what_is_returned():
     "betas",
     [(1, 2.0, 4), range(1, 9), {4.0, 1.0}, np.array([1.0, 4.0]), np.array([4, 1]),
      np.float32([1, 4]), torch.tensor([4, 1]), (2.0**k for k in range(3)), [np.float64(1.0), 4]],
-    ids=repr,
+    ids=range(9),
 )  # fmt: skip
 def test_betas_of_any_kind(betas):
     tuned = tune(gaussian(20, 8), corruption.gaussian_noise, 0.1, betas=betas, cues=16)
