@@ -290,7 +290,7 @@ def page(folder: Path = FOLDER) -> str:
         for e in pairs
     )
     parts += [
-        "![Share of patterns of which it is rightly said whether they are attractors, over β: 99 % "
+        "![Share of patterns of which it is rightly said whether they are attractors, by set: 99 % "
         "and more](../images/diagnosis_predictions.png)",
         "## Tuning against a grid",
         f"Share recalled of {runs[0]['cues']} fresh cues by the settings that `tune` chose, and by "
