@@ -9,6 +9,10 @@ from torch import Tensor
 
 from .errors import traced
 
+HALF = 0.51
+"""A state is at a pattern that has more than this of the weight: more than half, by more than what
+has not settled. A tie of two is a mixture, also where float32 stops on the slow way to it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Bound:

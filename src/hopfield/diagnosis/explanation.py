@@ -10,13 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..cue import Cue
-from ..dynamics import Retrieval
+from ..dynamics import HALF, Retrieval
 from ..errors import InputTypeError, ShapeError, check_integer, say
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import Softmax
 from ..similarity import SIMILARITIES
 from .ends import carrying, kind
-from .observed import HALF
 
 NEAR = 0.95
 """Overlap from which a ±1 state is taken for a pattern, its negative, or a mixture."""

@@ -81,7 +81,7 @@ def _of_modern(memory: ModernHopfield, rows: Rows, verdicts: Verdicts) -> Iterat
     if bool(close.any()):
         computed = torch.promote_types(memory.patterns.dtype, torch.float32)
         cause = (
-            f"{int(close.sum())} {_plural(close)} best on {_own(close)} by no more than "
+            f"{_say(close)} best on {_own(close)} by no more than "
             f"{str(computed).removeprefix('torch.')} may round off a score "
             f"(up to {float(verdicts.slack[close].max()):.2g})."
         )
@@ -90,7 +90,7 @@ def _of_modern(memory: ModernHopfield, rows: Rows, verdicts: Verdicts) -> Iterat
     if bool(mixed.any()):
         now = learned(memory.separation)
         cause = (
-            f"{int(mixed.sum())} {_plural(mixed)} best on {_own(mixed)}, but by too little: at "
+            f"{_say(mixed)} best on {_own(mixed)}, but by too little: at "
             f"{plain(memory.separation)!r}{f' ({now} as learned now)' if now else ''} others carry "
             "more than half of the weight where it settles."
         )
@@ -118,18 +118,17 @@ def _of_binary(memory: Memory, rows: Rows, verdicts: Verdicts) -> Iterator[Findi
     number, verb = int(lost.sum()), "pattern has" if int(lost.sum()) == 1 else "patterns have"
     best: Remedy | None = None
     freed = _unbiased(memory, rows)
-    why = _why(memory, rows)
+    why = without = _why(memory, rows)
     if freed is not None and freed.expected["attractors"] > counts(verdicts)["attractors"]:
         best = freed
         more = freed.expected["attractors"]
         why = f"since the thresholds outweigh it: without them {more} of {rows.count} hold"
         if more < rows.count:
-            why += f"; and {_why(memory, rows).removeprefix('since ')}"
+            why += f"; and {without.removeprefix('since ')}"
     cause = f"{number} {verb} a unit whose field is against it, {why}."
     for kind, settings, words in _instead(memory, rows):
-        other = kind(**settings)
-        other._store = memory._store
-        remedy = Remedy(words, kind, settings, None, counts(predict(other, rows)))
+        found = counts(predict(shell(memory, settings, kind), rows))
+        remedy = Remedy(words, kind, settings, None, found)
         if best is None or remedy.expected["attractors"] > best.expected["attractors"]:
             best = remedy
     if best is None or best.expected["attractors"] <= counts(verdicts)["attractors"]:
@@ -255,10 +254,6 @@ def _places(mask: Tensor) -> Tensor:
 def _say(mask: Tensor) -> str:
     number = int(mask.sum())
     return f"{number} pattern scores" if number == 1 else f"{number} patterns score"
-
-
-def _plural(mask: Tensor) -> str:
-    return "pattern scores" if int(mask.sum()) == 1 else "patterns score"
 
 
 def _own(mask: Tensor) -> str:

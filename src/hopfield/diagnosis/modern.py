@@ -19,11 +19,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..dynamics import moved_within
+from ..dynamics import HALF, moved_within
 from ..memories import ModernHopfield
 from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
 from ..similarity import SIMILARITIES
-from .observed import HALF, observed
+from .observed import observed
 from .reduced import followed, sharpness
 from .rounding import Rounding
 from .rows import Rows

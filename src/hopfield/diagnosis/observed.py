@@ -6,14 +6,12 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ..dynamics import HALF
 from ..memories import Memory, ModernHopfield
 from .rows import Rows
 
 QUERIES = 1024
 """Patterns retrieved in one call."""
-HALF = 0.51
-"""A state is at a pattern that has more than this of the weight: a tie of two is a mixture, also
-where float32 stops on the slow way to it."""
 CLEAR = 0.99
 """A state that has settled with so much of the weight on a pattern stays with it."""
 TURNS, PATIENCE, FINER = 20, 250, 1e-6

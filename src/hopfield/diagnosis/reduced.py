@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..dynamics import HALF
 from ..memories import ModernHopfield
 from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
 from ..similarity import SIMILARITIES
-from .observed import HALF
 from .rows import Rows
 
 RIVALS, MOST_RIVALS = 32, 128

@@ -81,9 +81,9 @@ def counts(verdicts: Verdicts) -> dict[str, int]:
     return {"patterns": len(verdicts.fixed), "attractors": int(verdicts.attractor.sum())}
 
 
-def shell(memory: Memory, config: Mapping[str, Any]) -> Any:
-    """A memory with other settings that reads the same rows; for predictions alone."""
-    other = type(memory)(**config)
+def shell(memory: Memory, config: Mapping[str, Any], kind: type[Memory] | None = None) -> Any:
+    """A memory with other settings, or of another kind, that reads the same rows; to predict."""
+    other = (kind or type(memory))(**config)
     other._store = memory._store
     return other
 

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from .. import theory
+from ..dynamics import HALF
 from ..memories import ModernHopfield
 from ..separation import Separation
 from .sweep import MAKERS
 
 PLAINLY = "donot_use_mm_for_euclid_dist"
-HALF = 0.51
-"""More than half, by more than what has not settled: where they are one, each has half."""
 STEPS, TOLERANCE = 5000, 1e-9
 """Of the dynamics where two patterns are only just told apart, and it is slow."""
 

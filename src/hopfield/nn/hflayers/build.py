@@ -40,8 +40,7 @@ def from_hflayers(
 
     Raises:
         OptionError: naming an argument that cannot be taken over, and why; or weights that are
-            missing,
-            left over or of other shapes.
+            missing, left over or of other shapes.
     """
     meant = Arguments(arguments, kind)
     weights = _Weights(state_dict, "" if kind == "Hopfield" else "hopfield.")
