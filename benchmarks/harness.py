@@ -79,6 +79,7 @@ class Target:
         over: whom it is compared with. None is the first contender for a speed; for another field
             it is nobody, and else the ratio is bounded.
         says: the target in words.
+        strict: whether a small shortfall beside the limit is a miss too.
     """
 
     contender: str
@@ -86,6 +87,7 @@ class Target:
     says: str
     field: str = "speed"
     over: str | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ class Verdict:
         """Met or not."""
         if self.strain <= 1:
             return "met"
-        limited = "share" in self.line and self.target.field == "speed"
+        speed = self.target.field == "speed" and not self.target.strict
+        limited = speed and "share" in self.line
         near = limited and 1 - 1 / self.strain < SHORTFALL
         return "met (less than 15 % short)" if near else "**missed**"
 

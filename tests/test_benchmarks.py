@@ -127,6 +127,8 @@ def test_what_is_no_speed_may_be_bounded_by_that_of_another():
 )  # fmt: skip
 def test_a_small_shortfall_counts_as_met_beside_the_limit(found, share, word):
     assert page.Verdict(Target("b", 2.0, "≥ 2×"), share, found).word == word
+    strict = page.Verdict(Target("b", 2.0, "≥ 2×", strict=True), share, found)
+    assert strict.word == ("met" if found >= 2 else "**missed**")
 
 
 def test_the_page_is_what_the_records_say():
