@@ -92,9 +92,10 @@ def test_an_experiment_that_fails_leaves_the_records_before_it(tmp_path):
     assert len(records.read(path)[1]) == 2
 
 
-def test_what_cannot_be_sent_to_a_process_is_named():
+def test_what_cannot_be_sent_to_a_process_is_named_before_one_is_started(monkeypatch):
+    monkeypatch.setattr("hopfield.experiments.runner.ProcessPoolExecutor", None)
     setup = Setup("own", lambda: hopfield.ClassicalHopfield())
-    tasks = plan(recall, sweep(Recall(40, draws=1), n=[2, 4]), setup)
+    tasks = plan(recall, sweep(Recall(40, draws=1), n=[2, 4]), [HEBB, setup])
     with pytest.raises(OptionError, match="top level of a module"):
         run(tasks, processes=2, **QUIET)
 

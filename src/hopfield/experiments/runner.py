@@ -8,10 +8,11 @@ tasks: the same tasks give the same file, however many processes made it.
 import itertools
 import json
 import multiprocessing
+import pickle
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -164,13 +165,14 @@ def _work(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, list[Re
     if processes < 2 or len(tasks) < 2:
         yield from ((task, task.run()) for task in tasks)
         return
+    _check_sendable(tasks)
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=context) as pool:
         waiting = {pool.submit(task.run): task for task in tasks}
         try:
             for future in as_completed(waiting):
-                yield waiting[future], _result(future)
+                yield waiting[future], future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             workers = set(multiprocessing.active_children()) - others
@@ -181,17 +183,21 @@ def _work(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, list[Re
             raise
 
 
-def _result(future: Future[list[Record]]) -> list[Record]:
-    """What a process returned; that it could not be asked is a mistake with a way out."""
-    try:
-        return future.result()
-    except Exception as error:
-        if "pickle" not in str(error).lower():
-            raise
-        raise OptionError(
-            f"with processes > 1 what a Setup is made of must be picklable: {error}. "
-            "Define functions at the top level of a module instead of lambdas, or say processes=1."
-        ) from None
+def _check_sendable(tasks: Sequence[Task]) -> None:
+    """Ask before a process is started: a pool told of it only by a thread of its own is too late.
+
+    Where the pool's processes have ended meanwhile, for another reason, that thread itself fails.
+    """
+    parts = [part for task in tasks for part in (task.experiment, task.config, task.setup)]
+    for part in {id(part): part for part in parts}.values():
+        try:
+            pickle.dumps(part)
+        except Exception as error:  # pickle raises whatever the object's own methods raise
+            raise OptionError(
+                f"with processes > 1 what a Setup is made of must be picklable: {error}. "
+                "Define functions at the top level of a module instead of lambdas, "
+                "or say processes=1."
+            ) from None
 
 
 def _begun(file: Path, head: Record) -> dict[str, list[Record]]:
