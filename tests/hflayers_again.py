@@ -57,6 +57,16 @@ class Written:
         sizes = own - {None, self.of["input_size"]}
         return bool(sizes) or self.of.get("pattern_size") is not None or self.connected
 
+    @property
+    def size(self) -> int:
+        """Of a head."""
+        return self.of.get("hidden_size") or self.of["input_size"] // self.of["num_heads"]
+
+    @property
+    def cuts(self) -> bool:
+        """Whether so many projected features are read as static states are long."""
+        return self.static("state_pattern") and self.static("stored_pattern") and not self.apart
+
     def matrices(self, lengths: dict[str, int], widths: dict[str, int]) -> dict:
         moving = [name for name in lengths if not self.static(name)]
         core = "association_core."
@@ -95,6 +105,8 @@ class Written:
                 given = linear(given, matrices["stored_pattern"], biases["stored_pattern"])
             if not self.static(name):
                 found[name] = linear(given, matrices[name], biases[name])
+                if last and self.cuts:
+                    found[name] = found[name][..., : rows["state_pattern"].shape[-1]]
             elif last and self.apart and (self.connected or self.static("stored_pattern")):
                 found[name] = given
             else:
@@ -124,7 +136,8 @@ class Written:
 
     def weigh(self, q, k, heads, padding, pairs) -> torch.Tensor:
         """All softmaxes; the weights of the last, (batch, heads, rows, patterns)."""
-        scale = self.of["scaling"] or q.shape[-1] ** -0.5
+        # By the size that is given, which static states need not have.
+        scale = self.of["scaling"] or self.size**-0.5
         for _ in range(self.of["update_steps_max"] + 1):
             scores = (scale * q @ k.mT).unflatten(0, (-1, heads))
             if padding is not None:
@@ -142,7 +155,7 @@ class Written:
             "stored_pattern": self.norm("stored_pattern", stored).transpose(0, 1),
             "pattern_projection": self.norm("pattern_projection", projected).transpose(0, 1),
         }
-        size = self.of.get("hidden_size") or self.of["input_size"] // heads
+        size = self.size
         q, k, v = self.projected(rows, heads, size, self.of.get("pattern_size") or size)
         q, k = self.in_space(q, size), self.in_space(k, size)
         q, k, v = (t.reshape(len(t), batch * heads, -1).transpose(0, 1) for t in (q, k, v))

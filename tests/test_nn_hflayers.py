@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from hflayers_again import Written, draw
-from hopfield.errors import HopfieldError, OptionError
+from hopfield.errors import HopfieldError, OptionError, ShapeError
 from hopfield.nn import HopfieldAssociation, HopfieldLookup, HopfieldPooling, from_hflayers
 from hopfield.nn.hflayers.arguments import KINDS, LOOKUP
 
@@ -202,6 +202,33 @@ def test_lookup_shares_its_memories(separated, static):
         assert layer.values is None or not layer.values.requires_grad
 
 
+def test_learned_rows_are_input_size_long_where_nothing_is_projected():
+    """hflayers forgets stored_pattern_size then."""
+    arguments = {"input_size": 6, "stored_pattern_size": 5, "disable_out_projection": True}
+    for name in ("state_pattern", "stored_pattern", "pattern_projection"):
+        arguments |= {f"{name}_as_static": True, f"normalize_{name}": False}
+        arguments |= {f"normalize_{name}_affine": False}
+    state, memories = draw(BATCH, STATES, 6, seed=1), draw(1, STORED, 6, seed=2)
+    given = {"lookup_weights": memories, "target_weights": draw(1, STORED, 6, seed=3)}
+    more = {"quantity": STORED, "lookup_weights_as_separated": True}
+    layer = from_hflayers(given, {**arguments, **more}, "HopfieldLayer")
+    expected = torch.softmax(state @ memories.mT, dim=-1) @ given["target_weights"]
+    torch.testing.assert_close(layer(state), expected)
+
+
+def test_without_an_input_size_nothing_may_be_normalised():
+    arguments = {"disable_out_projection": True}
+    for name in ("state_pattern", "stored_pattern", "pattern_projection"):
+        arguments |= {f"{name}_as_static": True, f"normalize_{name}_affine": False}
+    with pytest.raises(OptionError, match=r"input_size=None.*nothing is projected or normalised"):
+        from_hflayers({}, arguments)
+    plain = {name: False for name in KINDS["Hopfield"] if name.startswith("normalize")
+             and not name.endswith("_eps")}  # fmt: skip
+    rows = draw(BATCH, STORED, 6, seed=1)
+    expected = torch.softmax(rows @ rows.mT, dim=-1) @ rows
+    torch.testing.assert_close(from_hflayers({}, {**arguments, **plain})(rows), expected)
+
+
 def weights_of(**arguments) -> dict[str, torch.Tensor]:
     written = Written(**{k: v for k, v in arguments.items() if k in ARGUMENTS["every size"]})
     rows = draw(BATCH, STORED, 6, seed=1)
@@ -231,6 +258,50 @@ def test_dropout_and_dtype_are_taken_over():
     assert {p.dtype for p in layer.parameters()} == {torch.float32}
 
 
+PAIR = {
+    "input_size": 6,
+    "state_pattern_as_static": True,
+    "stored_pattern_as_static": True,
+    "disable_out_projection": True,
+}
+PLAIN = {f"normalize_{name}{end}": False for name in ("state_pattern", "stored_pattern")
+         for end in ("", "_affine")}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [4, 6])
+@pytest.mark.parametrize("more", [{}, PLAIN], ids=["normalised", "plain"])
+def test_static_states_of_static_patterns_cut_nothing_that_is_no_longer(width, more):
+    arguments = {**PAIR, "hidden_size": width, **more}
+    written = Written(**arguments)
+    state, stored, projected = (draw(BATCH, rows, 6, seed=rows) for rows in (4, 5, 5))
+    expected, _ = written(stored, state, projected)
+    assert expected.shape[-1] == width
+    layer = from_hflayers(written.weights, arguments)
+    torch.testing.assert_close(layer(state, stored, projected), expected, rtol=0, atol=1e-12)
+
+
+def test_static_states_that_would_cut_what_is_projected_are_refused():
+    """hflayers reads as many projected features as static states and stored patterns have."""
+    rows, long = draw(BATCH, STORED, 6, seed=1), draw(BATCH, STORED, 9, seed=2)
+    arguments = {**PAIR, "hidden_size": 8}
+    written = Written(**arguments)
+    assert written(rows, rows, rows)[0].shape[-1] == 6, "premise: 2 of 8 are lost"
+    with pytest.raises(OptionError, match=r"hidden_size=8 cannot .*static .*input_size=6"):
+        from_hflayers(written.weights, arguments)
+    written = Written(**arguments, **PLAIN)
+    expected, _ = written(long, long, rows)  # as long as hidden_size, and nothing is lost
+    layer = from_hflayers(written.weights, {**arguments, **PLAIN})
+    torch.testing.assert_close(layer(long, long, rows), expected, rtol=0, atol=1e-12)
+    with pytest.raises(ShapeError, match=r"static states .* at least hidden_size=8 .*\(3, 5, 6\)"):
+        layer(rows, rows, rows)
+    own = {**arguments, "pattern_size": 8}  # a matrix of its own is not cut
+    written = Written(**own)
+    expected, _ = written(rows, rows, rows)
+    assert expected.shape[-1] == 8
+    found = from_hflayers(written.weights, own)(rows, rows, rows)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
 REFUSED = {
     "activation": ({"association_activation": "softmax"}, "activation='softmax'.*apply"),
     "no threshold": ({"update_steps_eps": 0.0}, "update_steps_eps=0.0.*above 0"),
@@ -247,6 +318,7 @@ REFUSED = {
         {"concat_bias_pattern": True, "num_heads": 1, "stored_pattern_as_static": True},
         "concat_bias_pattern=True.*static",
     ),
+    "no input size": ({"input_size": None}, "input_size=None.*left out where nothing is proj"),
     "connected patterns of two sizes": (
         {"pattern_projection_as_connected": True, "stored_pattern_size": 5},
         "pattern_projection_as_connected=True.*one size",

@@ -90,7 +90,10 @@ CONFUSED = (
     "with several heads hflayers reads a static pattern of one entry of a batch with the heads "
     "of another. Only num_heads=1 can be taken over"
 )
-
+CUT = (
+    "hflayers reads no more features of the projected patterns than static states and static "
+    "stored patterns have, input_size={}. Only a hidden_size up to that can be taken over"
+)
 
 NOT_MADE = "hflayers makes no such layer"
 
@@ -121,6 +124,8 @@ class Arguments:
                 raise refused(f"{name}_as_static", True, CONFUSED)
         for name, reason in self._impossible():
             raise refused(name, self[name], f"{NOT_MADE}: {reason}")
+        if self.cuts and self.normalised and self.width > self["input_size"]:
+            raise refused("hidden_size", self.width, CUT.format(self["input_size"]))
 
     def _impossible(self) -> Iterator[tuple[str, str]]:
         """Arguments that hflayers itself refuses beside the others, and why."""
@@ -128,12 +133,26 @@ class Arguments:
             if self[f"normalize_{name}_affine"] and not self[f"normalize_{name}"]:
                 reason = f"without normalize_{name} there is nothing to scale. Set it to False"
                 yield f"normalize_{name}_affine", reason
+        normed = [name for name in INPUTS if self[f"normalize_{name}"]]
+        if self["input_size"] is None and (not self.untouched or None in map(self.size, normed)):
+            yield "input_size", "it may be left out where nothing is projected or normalised"
         if self["concat_bias_pattern"] and (self.static(STORED) or self.static(PROJECTED)):
             yield "concat_bias_pattern", "static patterns take no bias. Leave it out"
         if self.connected and self.size(STORED) != self.size(PROJECTED):
             yield f"{PROJECTED}_as_connected", "both patterns must have one size"
         if self.connected and self["pattern_size"] not in (None, self.width):
             yield "pattern_size", f"where patterns are connected it is hidden_size={self.width}"
+
+    @property
+    def normalised(self) -> bool:
+        """Whether states or stored patterns are, which gives them the length input_size."""
+        return bool(self[f"normalize_{STATE}"] or self[f"normalize_{STORED}"])
+
+    @property
+    def cuts(self) -> bool:
+        """Whether hflayers reads no more projected features than static states are long."""
+        static = [self.static(name) for name in INPUTS]
+        return static == [True, True, False] and not self.separate
 
     def __getitem__(self, name: str) -> Any:
         """The value of an argument, given or assumed."""

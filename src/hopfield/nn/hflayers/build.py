@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import OptionError
+from ...errors import OptionError, ShapeError
 from ...separation import Softmax
 from ..association import HopfieldAssociation, Projections
 from ..iteration import Iteration
@@ -108,6 +108,29 @@ class RepeatForHeads(nn.Module):
         return rows.repeat(*[1] * (rows.ndim - 1), self.heads)
 
 
+class AsLongAs(nn.Module):
+    """Static states as they are, which hflayers lets cut what is projected if they are shorter.
+
+    Args:
+        length: of what is projected.
+    """
+
+    def __init__(self, length: int) -> None:
+        """Remember how long."""
+        super().__init__()
+        self.length = length
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The rows, if nothing would be cut."""
+        if rows.shape[-1] < self.length:
+            raise ShapeError(
+                f"static states must have at least hidden_size={self.length} features, but have "
+                f"shape {tuple(rows.shape)}: hflayers reads no more projected features than that. "
+                "Give longer rows."
+            )
+        return rows
+
+
 class Activation(nn.Module):
     """A function of torch, of every entry.
 
@@ -139,7 +162,9 @@ def _layer(meant: Arguments, weights: _Weights) -> Layer:
         """How many rows are learned, and how long they are."""
         if name == PROJECTED and meant["pattern_projection_size"] is None:
             name = STORED  # values are as long as memories
-        static = meant.static(name) and name != PROJECTED and not meant.untouched
+        if meant.untouched and name != PROJECTED:
+            return meant["quantity"], meant["input_size"]
+        static = meant.static(name) and name != PROJECTED
         return meant["quantity"], meant.width if static else meant.size(name)
 
     if meant.kind == "HopfieldPooling":
@@ -192,6 +217,8 @@ def _projections(
             chain.append(_linear(matrices[name], biases.get(name)))
         elif meant.repeated(name) and meant.heads > 1:
             chain.append(RepeatForHeads(meant.heads))
+    if meant.cuts and not meant.normalised:
+        chains[STATE].append(AsLongAs(meant.width))
     query, key, value = (nn.Sequential(*chains[name]) for name in INPUTS)
     return query, key, value
 
