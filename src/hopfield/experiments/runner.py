@@ -8,13 +8,13 @@ tasks: the same tasks give the same file, however many processes made it.
 import itertools
 import json
 import multiprocessing
-import pickle
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -191,8 +191,8 @@ def _check_sendable(tasks: Sequence[Task]) -> None:
     parts = [part for task in tasks for part in (task.experiment, task.config, task.setup)]
     for part in {id(part): part for part in parts}.values():
         try:
-            pickle.dumps(part)
-        except Exception as error:  # pickle raises whatever the object's own methods raise
+            ForkingPickler.dumps(part)
+        except Exception as error:  # it raises whatever the object's own methods raise
             raise OptionError(
                 f"with processes > 1 what a Setup is made of must be picklable: {error}. "
                 "Define functions at the top level of a module instead of lambdas, "
