@@ -14,13 +14,16 @@ import torch.multiprocessing as mp
 from safetensors.torch import load_model, save_model
 from torch.nn.parallel import DistributedDataParallel
 
-from hopfield.nn import from_hflayers
+from hopfield import Softmax, Sparsemax
+from hopfield.nn import Iteration, from_hflayers, functional
 from nn_layers import (
     CASES,
+    DIM,
     ENERGIES,
     GRADIENTS,
     LAYERS,
     SEPARATIONS,
+    draw,
     every_case,
     seeded,
     slopes,
@@ -154,6 +157,31 @@ def test_autocast(case):
     scale = expected.abs().max().item()
     torch.testing.assert_close(found.float(), expected, rtol=0, atol=0.05 * scale)
     assert all(p.grad.isfinite().all() and p.grad.dtype == p.dtype for p in layer.parameters())
+
+
+@pytest.mark.parametrize("separation", [Softmax(0.5), Sparsemax(0.5)])
+@pytest.mark.parametrize("again", ["the same", "second"])
+def test_autocast_of_what_is_not_projected(separation, again):
+    """float32 goes in and bfloat16 comes back, so that from the second step on both meet."""
+    given = [draw(2, rows, DIM, seed=rows).requires_grad_() for rows in (4, 5)]
+
+    def by_both(**how) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+        read = functional.association(*given, separation=separation, iteration=Iteration(3))
+        return torch.autograd.grad(read.float().square().sum(), given, **how), read
+
+    expected, _ = by_both(create_graph=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, read = by_both(create_graph=again == "second", retain_graph=True)
+    if again == "second":
+        expected, found = (
+            torch.autograd.grad(sum(s.square().sum() for s in first), given)
+            for first in (expected, found)
+        )
+    else:
+        found = torch.autograd.grad(read.float().square().sum(), given)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=0, atol=0.1 * other.abs().max().item())
 
 
 TRAINED = LAYERS | ENERGIES | GRADIENTS | {name: CASES[name] for name in SEPARATIONS}

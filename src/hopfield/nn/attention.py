@@ -60,6 +60,7 @@ def _softmax(
     state, stored = (pad(t, (0, width - inner)) if width > inner else t for t in (state, stored))
     projected = pad(projected, (0, width - out)) if width > out else projected
     parts = folded(state, batch), folded(stored, batch), folded(projected, batch)
+    parts = _cast(parts)
     if dropout or torch.compiler.is_compiling() or not torch.is_grad_enabled():
         found = _attend(parts, mask, beta, dropout)
     else:
@@ -70,6 +71,15 @@ def _softmax(
 def _attend(parts: Parts, mask: Tensor | None, beta: float, dropout: float = 0.0) -> Tensor:
     state, stored, projected = parts
     return scaled_dot_product_attention(state, stored, projected, mask, dropout, scale=beta)
+
+
+def _cast(parts: Parts) -> Parts:
+    """What torch's attention makes of them under autocast, which no backward pass is under."""
+    device = parts[0].device.type
+    if not torch.is_autocast_enabled(device) or parts[0].dtype == torch.float64:
+        return parts
+    state, stored, projected = (part.to(torch.get_autocast_dtype(device)) for part in parts)
+    return state, stored, projected
 
 
 class _Attention(torch.autograd.Function):
