@@ -130,6 +130,16 @@ def _modern() -> Iterator[Case]:
             descends=similarity in ("dot", "euclidean"),
             beta=beta,
         )
+    for similarity in ("dot", "euclidean"):  # conftest.py has them scan even such small memories
+        yield Case(
+            f"softmax-{similarity}-certified",
+            lambda similarity=similarity: ModernHopfield(
+                SHARPNESS[similarity], similarity=similarity, precision="certified"
+            ),
+            "modern",
+            descends=True,
+            beta=SHARPNESS[similarity],
+        )
 
 
 def _packed() -> Iterator[Case]:
@@ -150,11 +160,13 @@ def _packed() -> Iterator[Case]:
 
 
 PLAIN = [*_classical(), *_dense(), *_packed(), *_modern()]
-# What is swept unit by unit, or packed, by kernels too; elsewhere there are none.
+# By kernels too what is swept unit by unit, packed, or has weights that are sought; elsewhere there
+# are none.
+KERNELS = ("-asynchronous", "-bits", "-thresholds", "-thermal", "sparsemax-", "entmax-")
 FUSED = [
     replace(case, name=f"{case.name}-fused", backend="fused")
     for case in PLAIN
-    if case.kind != "modern" and ("-asynchronous" in case.name or "-bits" in case.name)
+    if any(part in case.name for part in KERNELS)
 ]
 CASES = PLAIN + FUSED
 DETERMINISTIC = [case for case in CASES if not case.thermal]

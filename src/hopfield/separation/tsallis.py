@@ -84,7 +84,7 @@ def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> str | None:
     """
     if traced() or scores.dtype not in (torch.float32, torch.float64):
         return None
-    if not kernels.large(scores.numel(), scores):
+    if not scores.numel() or not kernels.large(scores.numel(), scores):
         return None
     lowest, highest = map(float, alpha.aminmax())
     if lowest == highest and lowest in (1.5, 2.0) and not learned:
