@@ -154,8 +154,8 @@ FAULTS = [
     Fault(
         "unknown counted as evidence, in continuous networks",
         "similarity.py",
-        "return None if known is None else known.to(state.dtype)",
-        "return None",
+        "return block.squares(known.to(state.dtype))",
+        "return block.squares(None)",
         (
             "test_similarity.py::test_scores_by_loops",
             "test_contract_masks.py::test_only_known_entries_are_evidence",

@@ -154,3 +154,85 @@ def test_what_is_small_is_read_in_full(monkeypatch):
         question = certified.Question(store.rows[:batch], None, 8.0, True)
         _, crowded = certified._by_candidates(store, question)
         assert crowded.all().item() is expected
+
+
+def _bounds_hold(memory: hopfield.ModernHopfield, cues: torch.Tensor) -> None:
+    """One readout against a memory of the same numbers in float64."""
+    exact = hopfield.ModernHopfield(memory.separation.beta, similarity=memory.similarity)
+    exact.store(memory.patterns.double())
+    wide = cues.to(torch.promote_types(cues.dtype, memory.patterns.dtype))
+    got = memory._read(wide, None, None, torch.Generator())
+    want = exact._read(wide.double(), None, None, torch.Generator())
+    assert bool(((got.next.double() - want.next).norm(dim=-1) <= got.bound.state).all())
+    assert bool(((got.energy.double() - want.energy).abs() <= got.bound.energy).all())
+
+
+def test_products_beyond_int32():
+    """140 000 black pixels: 140 000·128² does not fit into 32 bits."""
+    images = torch.zeros(4, 140_000)
+    for k, image in enumerate(images):
+        image[k * 10_000 : k * 20_000 + 10] = 1.0
+    memory = hopfield.ModernHopfield(0.5, similarity="euclidean", precision="certified")
+    memory.store(images)
+    assert torch.equal(memory.retrieve(images).index, torch.arange(4))
+    codes = torch.full((2, 140_000), -128, dtype=torch.int8)
+    assert float(scan.products(codes, codes.T)[0, 1]) == 140_000 * 2**14
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("scale", [1e20, 1e25, 1e60])
+def test_numbers_that_only_float64_holds(scale, similarity):
+    patterns = scale * torch.randn(
+        99, 12, generator=torch.Generator().manual_seed(5), dtype=torch.float64
+    )
+    memory = hopfield.ModernHopfield(1e3 / scale**2, similarity=similarity, precision="certified")
+    memory.store(patterns)
+    _bounds_hold(memory, 1.01 * patterns[:9])
+    single = hopfield.ModernHopfield(1.0, similarity=similarity, precision="certified")
+    single.store(patterns.div(scale).float())
+    _bounds_hold(single, patterns[:9])
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("far", [1.0, 30.0, 1e3, 1e5])
+def test_the_bound_holds_far_from_all_patterns(far, similarity):
+    generator = torch.Generator().manual_seed(6)
+    patterns = torch.randn(2000, 16, generator=generator) / 4
+    cues = far * torch.randn(50, 16, generator=generator)
+    for beta in (0.01 / far, 1 / far, 10 / far):
+        memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
+        memory.store(patterns)
+        _bounds_hold(memory, cues)
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("beta", [0.01, 30.0])
+def test_the_bound_holds_for_cues_wider_than_the_patterns(beta, dtype, similarity):
+    generator = torch.Generator().manual_seed(7)
+    patterns = torch.randn(2000, 16, generator=generator).to(dtype)
+    memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
+    memory.store(patterns)
+    _bounds_hold(memory, patterns[:50].double() + 0.1)
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_the_bound_holds_where_squares_underflow(similarity):
+    generator = torch.Generator().manual_seed(8)
+    patterns = 1e-30 * torch.randn(200, 16, generator=generator)
+    memory = hopfield.ModernHopfield(8.0, similarity=similarity, precision="certified")
+    memory.store(patterns)
+    _bounds_hold(memory, patterns[:5])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_bound_counts_the_rounding_of_the_state_returned(dtype):
+    generator = torch.Generator().manual_seed(9)
+    patterns = torch.randn(500, 16, generator=generator).to(dtype)
+    cues = patterns[:20] + 0.2
+    memory = hopfield.ModernHopfield(8.0, precision="certified")
+    memory.store(patterns)
+    found = memory.retrieve(cues, steps=1, tol=0.0)
+    weights = torch.softmax(8 * cues.double() @ patterns.double().T, dim=-1)
+    missed = (found.state.double() - weights @ patterns.double()).norm(dim=-1)
+    assert bool((missed <= found.bound.state).all())

@@ -201,3 +201,17 @@ def test_values_wider_than_patterns_keep_their_digits():
         memory.store(signs(4, 16, seed=9), times)
         found = memory.retrieve(signs(4, 16, seed=9))
         assert torch.equal(found.value, times)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_a_cue_wider_than_the_patterns_is_computed_with_in_its_own_precision(similarity, dtype):
+    low, exact, cues = pair(dtype, beta=8.0, similarity=similarity)
+    cues = cues.double() + 1e-9  # no half precision has these
+    kappa, largest = kappas(exact.patterns, cues, 8.0)
+    slack = 16 * torch.finfo(torch.float64).eps * kappa * largest
+    for read in (
+        lambda memory: memory.update(cues),
+        lambda memory: memory.retrieve(cues, steps=1, tol=0.0).state,
+    ):
+        assert bool(((read(low) - read(exact)).norm(dim=-1) <= slack).all())

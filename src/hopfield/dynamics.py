@@ -31,9 +31,16 @@ class Bound:
         """The same of some of the queries."""
         return Bound(self.state[queries], self.energy[queries])
 
-    def shaped(self, batch: torch.Size, dtype: torch.dtype) -> "Bound":
-        """The same in the shape of a batch."""
-        return Bound(self.state.reshape(batch).to(dtype), self.energy.reshape(batch).to(dtype))
+    def shaped(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
+        """The same for a batch whose states are returned as `state`, rounded to its dtype."""
+        batch, bound = state.shape[:-1], self.state.reshape(state.shape[:-1]).to(dtype)
+        if state.dtype.itemsize < dtype.itemsize:
+            unit = torch.finfo(state.dtype)
+            least = unit.tiny * state.shape[-1] ** 0.5  # below it numbers are evenly spaced
+            bound = bound + unit.eps * (
+                torch.linalg.vector_norm(state, dim=-1, dtype=dtype) + least
+            )
+        return Bound(bound, self.energy.reshape(batch).to(dtype))
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,7 @@ def euclidean(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | Non
     block, state = _given(patterns, state, known)
     masked = _masked(state, known)
     own = (masked * state).sum(-1, keepdim=True)
-    scores = block.scores(masked).sub_((block.squares(_as(known, state)) + own) / 2)
+    scores = block.scores(masked).sub_((_squares(block, state, known) + own) / 2)
     whole = scores.requires_grad or traced()  # or in place, which spares a copy
     return scores.clamp_max(0) if whole else scores.clamp_(max=0)
 
@@ -85,7 +85,7 @@ def cosine(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None =
     """s_μ = x_μ·x / (‖x_μ‖ ‖x‖) over known entries; 0 where either is the zero vector."""
     block, state = _given(patterns, state, known)
     masked = _masked(state, known)
-    norms = block.squares(_as(known, state)).sqrt()
+    norms = _squares(block, state, known).sqrt()
     return _ratio(block.scores(masked), norms, masked.norm(dim=-1, keepdim=True))
 
 
@@ -157,8 +157,14 @@ def _masked(state: Tensor, known: Tensor | None) -> Tensor:
     return state if known is None else torch.where(known, state, 0.0)
 
 
-def _as(known: Tensor | None, state: Tensor) -> Tensor | None:
-    return None if known is None else known.to(state.dtype)
+def _squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+    """Σ_i m_i x_μi², in the precision of the state also where the block keeps a lesser one."""
+    if known is not None:
+        return block.squares(known.to(state.dtype))
+    kept = block.squares(None)
+    if kept.dtype.itemsize >= state.dtype.itemsize:
+        return kept
+    return block.squares(state.new_ones(state.shape[-1]))
 
 
 def _ratio(products: Tensor, norms: Tensor, own: Tensor) -> Tensor:

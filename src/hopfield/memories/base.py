@@ -307,11 +307,11 @@ class Memory(ABC):
             batch = query.batch
             return flat if len(batch) == 1 else flat.reshape(batch + flat.shape[1:])
 
-        trace = found.trace
+        trace, state = found.trace, _narrowed("cue", shaped(found.state), query.dtype)
         if trace is not None:
             trace = fitting("cue", trace.reshape(len(trace), *query.batch), wide)
         return Retrieval(
-            state=_narrowed("cue", shaped(found.state), query.dtype),
+            state=state,
             steps=shaped(found.steps),
             converged=shaped(found.converged),
             energy=fitting("cue", shaped(found.energy), wide),
@@ -321,7 +321,7 @@ class Memory(ABC):
             value=None if value is None else shaped(value),
             objective=found.objective,
             trace=trace,
-            bound=None if found.bound is None else found.bound.shaped(query.batch, wide),
+            bound=None if found.bound is None else found.bound.shaped(state, wide),
         )
 
     def _check(self, patterns: Tensor, values: object) -> str | None:

@@ -35,6 +35,9 @@ SCANNED = 2**19
 SCAN_WORK = 2**27
 """Products from which on a scan pays; what is smaller is read in full."""
 
+WIDEST = 1e19
+"""Norms whose squares a scan in float32 can hold; beyond, all is read in full."""
+
 MOST_GROUPS = 128
 """Groups of candidates a query may have; beyond, it is read in full."""
 
@@ -113,7 +116,15 @@ def _by_candidates(store: RamStore, question: Question) -> tuple[Readout, Tensor
     crowded = torch.zeros(len(state), dtype=torch.bool, device=state.device)
     own_masks = question.known is not None and question.known.ndim > 1
     small = len(state) * rows.numel() < SCAN_WORK
-    if small or own_masks or rows.device.type != "cpu" or question.beta == 0 or not len(state):
+    elsewhere = rows.device.type != "cpu"
+    if (
+        small
+        or own_masks
+        or elsewhere
+        or question.beta == 0
+        or not len(state)
+        or _wide(question, store)
+    ):
         empty = state.new_zeros(len(state))
         return Readout(
             torch.zeros_like(state), empty, empty.long(), empty.clone(), empty.clone()
@@ -123,6 +134,14 @@ def _by_candidates(store: RamStore, question: Question) -> tuple[Readout, Tensor
     for name in ("state", "potential", "weight", "entropy"):
         found = replace(found, **{name: getattr(found, name).to(state.dtype)})
     return found, crowded
+
+
+def _wide(question: Question, store: RamStore) -> bool:
+    """Whether rows or states are longer than a scan can bear; in float64 alone they can be."""
+    if torch.float64 not in (store.like.dtype, question.state.dtype):
+        return False
+    own = float(question.masked.norm(dim=-1).max())
+    return not max(store.largest_norm(), own) < WIDEST
 
 
 def candidates(store: RamStore, question: Question) -> tuple[Tensor, Tensor, Tensor]:
@@ -157,18 +176,22 @@ def _bound(store: RamStore, question: Question, potential: Tensor, crowded: Tens
     """Bounds of candidates' readouts; of full ones, the slack of their rounding."""
     dtype, dim = question.state.dtype, question.state.shape[-1]
     eps, fine = torch.finfo(dtype).eps, torch.finfo(torch.float64).eps
-    beta = question.beta
-    largest = store.norms().max().double().sqrt()
+    beta, kept = question.beta, torch.finfo(store.norms().dtype)
+    largest = (store.norms().max().double() + dim * kept.tiny).sqrt()  # squares may underflow
     own = question.masked.double().norm(dim=-1)
+    reach = torch.maximum(own, largest)
     scores = fine * dim * (largest + own).square()  # rounding of one score in float64
     state = largest * (2 * DROPPED + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
-    size = torch.maximum(potential.double().abs(), torch.maximum(own, largest).square() / 2)
+    size = torch.maximum(potential.double().abs(), reach.square() / 2)
+    # The ½M² of dot products is as exact as the norms that are kept.
+    constant = 0.0 if question.euclidean else 4 * max(0.0, kept.eps - eps) * largest.square()
     energy = -math.log1p(-DROPPED) / max(beta, 1e-300) + scores + 8 * eps * size
+    # Scores of distances hold ½‖x‖² and round with it.
+    kappa = 1 + beta * (reach if question.euclidean else largest) * reach
     # No two points of the patterns' hull are further apart than 2M.
-    kappa = 1 + beta * largest * torch.maximum(largest, own)
     return Bound(
         torch.where(crowded, largest * (16 * eps * kappa).clamp_max(2), state),
-        torch.where(crowded, 8 * eps * kappa * size, energy),
+        torch.where(crowded, 8 * eps * kappa * size, energy) + constant,
     )
 
 
