@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hopfield import Entmax, Softmax, Sparsemax, TopK, backend, kernels
@@ -140,6 +141,45 @@ def test_what_is_kept_grows_with_the_steps_only_where_it_must(gradient, make):
     few, many = kept(3), kept(30)
     assert few > 0, "premise: something is kept"
     assert many > 9 * few if gradient == "unrolled" else many == few
+
+
+class Numbers(TorchDispatchMode):
+    """Every storage of numbers that any operator gave, and how many it has room for."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[tuple[StorageWeakRef, int]] = []
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        found = operator(*args, **(kwargs or {}))
+        for one in found if isinstance(found, tuple) else (found,):
+            if isinstance(one, torch.Tensor) and one.is_floating_point():
+                storage = one.untyped_storage()
+                self.found.append((StorageWeakRef(storage), len(storage) // one.itemsize))
+        return found
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("heads", [1, 2], ids=["of each entry", "of each head"])
+def test_a_mask_of_each_entry_becomes_numbers_a_block_at_a_time(heads, steps, monkeypatch):
+    """torch's attention makes numbers of a mask, and would keep them for each softmax."""
+    monkeypatch.setattr(blocks, "BLOCK", heads * 64 * 64)
+    given = [draw(3, heads, 64, 4, seed=i).double().requires_grad_() for i in range(3)]
+    mask = draw(3, heads, 64, 64, seed=4) > 0.5
+    mask[0, 0, 1] = True  # one state may read nothing
+    with Numbers() as watch:
+        found = read(Softmax(0.8), given, mask, steps)
+        kept = [size for storage, size in watch.found if not storage.expired()]
+        by_blocks = slopes(found, given)
+    assert 0 < max(kept) < 64 * 64, "numbers of a mask are kept"
+    assert max(size for _, size in watch.found) == heads * 64 * 64, "of all: three times that"
+    with torch.no_grad():
+        assert torch.equal(read(Softmax(0.8), given, mask, steps), found)
+    monkeypatch.setattr(blocks, "BLOCK", 10**9)
+    expected = read(Softmax(0.8), given, mask, steps)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(by_blocks, slopes(expected, given), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 # ---- kernels

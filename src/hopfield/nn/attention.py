@@ -1,6 +1,7 @@
 """One read: states score the stored patterns, and the weights pull the projected ones."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from ..errors import traced, transformed
-from .blocks import by_blocks
+from . import blocks
 from .rule import Rule
 from .visible import Visible, folded, scores
 
@@ -31,7 +32,7 @@ def read(
     if not fast or isinstance(beta, Tensor):  # a number is left to torch's attention: no copy
         state, beta = beta * state, 1.0
     if not (rule.dense or dropout or traced()):
-        return by_blocks(rule, state, stored, projected, visible)
+        return blocks.by_blocks(rule, state, stored, projected, visible)
     if fast:
         found = _softmax(beta, state, stored, projected, visible, dropout)
     else:
@@ -61,11 +62,22 @@ def _softmax(
     projected = pad(projected, (0, width - out)) if width > out else projected
     parts = folded(state, batch), folded(stored, batch), folded(projected, batch)
     parts = _cast(parts)
-    if dropout or torch.compiler.is_compiling() or not torch.is_grad_enabled():
+    if dropout or torch.compiler.is_compiling():
         found = _attend(parts, mask, beta, dropout)
-    else:
-        found = _Attention.apply(mask, beta, *parts)
+    elif mask is None or len(mask) == 1 or mask.numel() <= blocks.BLOCK:
+        found = _once(parts, mask, beta)
+    else:  # torch's attention makes numbers of a mask: so many entries that they are a block
+        count = max(1, blocks.BLOCK // mask[0].numel())
+        each = zip(*(part.split(count) for part in (*parts, mask)), strict=True)
+        found = torch.cat([_once(tuple(own), hidden, beta) for *own, hidden in each])
     return found[..., :out].reshape(*batch, state.shape[-2], out)
+
+
+def _once(parts: Parts, mask: Tensor | None, beta: float) -> Tensor:
+    if not torch.is_grad_enabled():
+        return _attend(parts, mask, beta)
+    found: Tensor = _Attention.apply(mask, beta, *parts)
+    return found
 
 
 def _attend(parts: Parts, mask: Tensor | None, beta: float, dropout: float = 0.0) -> Tensor:
@@ -124,6 +136,27 @@ def _graph(
     state, stored, projected = (
         part.detach().requires_grad_(want) for part, want in zip(parts, wanted, strict=True)
     )
-    with torch.enable_grad():
-        found = _attend((state, stored, projected), mask, beta)
+    numbers = None if mask is None else _numbers(mask, state.dtype)
+    with torch.enable_grad(), _made_anew(mask, numbers):
+        found = _attend((state, stored, projected), numbers, beta)
     return found, [part for part in (state, stored, projected) if part.requires_grad]
+
+
+def _numbers(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to scores: 0 for what may be read, −∞ for the rest."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
+
+
+def _made_anew(mask: Tensor | None, numbers: Tensor | None) -> AbstractContextManager[Any]:
+    """Where the numbers of a mask are not kept for the backward pass, but made again there."""
+    if mask is None or numbers is None or mask.shape[-2] == 1:  # no more than one row: no matter
+        return nullcontext()
+    place, dtype = numbers.data_ptr(), numbers.dtype
+
+    def kept(tensor: Tensor) -> Tensor | None:
+        return None if tensor.data_ptr() == place else tensor
+
+    def again(tensor: Tensor | None) -> Tensor:
+        return _numbers(mask, dtype) if tensor is None else tensor
+
+    return torch.autograd.graph.saved_tensors_hooks(kept, again)
