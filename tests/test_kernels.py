@@ -150,6 +150,17 @@ def test_an_error_in_a_thread_is_raised():
         kernels.in_parts(4, 1.0, work)
 
 
+def test_kernels_serve_where_nothing_can_hold_their_cache():
+    import numba
+
+    from hopfield.kernels.compiling import kernel, summing
+
+    double = eval("lambda x: 2 * x")  # of no file, so that there is no place for its cache
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        numba.njit(cache=True)(double)
+    assert kernel(double)(4) == summing(double)(4) == 8
+
+
 # ---- the classical network
 
 
