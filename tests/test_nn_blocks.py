@@ -182,6 +182,17 @@ def test_a_mask_of_each_entry_becomes_numbers_a_block_at_a_time(heads, steps, mo
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("make", [Softmax, Sparsemax])
+def test_dropout_costs_three_times_all_weights_whatever_the_steps(make, steps):
+    given = [draw(2, 2, 64, 4, seed=i).requires_grad_() for i in range(3)]
+    with Numbers() as watch, torch.random.fork_rng(devices=[]):
+        found = association(*given, separation=make(0.8), iteration=Iteration(steps), dropout=0.5)
+        sizes = {s.cdata: size for s, size in watch.found if not s.expired()}
+    assert found.requires_grad
+    assert sum(size >= 2 * 2 * 64 * 64 for size in sizes.values()) == 3
+
+
 # ---- kernels
 
 ROWS = {
