@@ -114,3 +114,29 @@ def test_one_pair_that_cannot_be_told_apart_hides_no_advice():
     for finding in findings:
         after = diagnose(finding.remedy.apply(memory)).counts
         assert after["attractors"] == after["patterns"] == 20 == finding.remedy.expected["patterns"]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_scale_of_patterns_changes_no_verdict(scale):
+    """`retrieve` settles within 1e-4, which is much of patterns that are small themselves."""
+    patterns = clustered(60, 24)
+    reports = []
+    for size in (1.0, scale):
+        memory = ModernHopfield(separation=Sparsemax(0.6 / size**2), similarity="euclidean")
+        memory.store(patterns * size)
+        reports.append(diagnose(memory))
+    held = [int(report.observed.attractor.sum()) for report in reports]
+    assert 5 < held[0] < 55, "premise: some are lost, some are not"
+    assert abs(held[1] - held[0]) <= 1
+    assert min(agreement(reports[1])) >= 0.98, reports[1]
+
+
+def test_a_tie_is_followed_to_its_end_where_float32_stops_on_the_way():
+    """Near-duplicates far from 0, in float16: the last steps to their mixture are small."""
+    centres = gaussian(33, 64)
+    patterns = torch.cat([centres, centres[:16] + 0.1 * gaussian(16, 64, 1)])
+    memory = ModernHopfield(5.7, similarity="euclidean")
+    memory.store((10 + patterns).half())
+    report = diagnose(memory)
+    assert 20 < int(report.predicted.attractor.sum()) < 45, "premise: some are lost"
+    assert agreement(report)[1] >= 0.95, report

@@ -123,6 +123,11 @@ Read = Callable[[Tensor, Tensor, int], Reading]
 """(states, which queries of the batch they are, step) → Reading."""
 
 
+def usual_tolerance(dtype: torch.dtype) -> float:
+    """What has settled by default: 1e-2 for half precision, else 1e-4, times max(1, max|x|)."""
+    return 1e-2 if dtype.itemsize == 2 else 1e-4
+
+
 def moved_within(tolerance: float) -> Callable[[Tensor, Tensor], Tensor]:
     """Settled means max|x' − x| ≤ tolerance · max(1, max|x|)."""
 

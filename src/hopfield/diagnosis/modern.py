@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..dynamics import HALF, moved_within
+from ..dynamics import HALF, moved_within, usual_tolerance
 from ..memories import ModernHopfield
 from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
 from ..similarity import SIMILARITIES
@@ -67,9 +67,8 @@ def _some(memory: ModernHopfield, rows: Rows, at: Tensor, follow: bool) -> Verdi
     lead = scores.gather(-1, at[:, None]) - scores
     lead = lead.masked_fill(same, torch.inf)
     margin, rival = lead.min(dim=-1)
-    tol = 1e-2 if memory.patterns.dtype.itemsize == 2 else 1e-4  # as `retrieve` has it
-    weights = separation(scores)
-    fixed = moved_within(tol)(x, rows.pull(weights))
+    settled = moved_within(usual_tolerance(memory.patterns.dtype))
+    fixed = settled(x, rows.pull(separation(scores)))
     rounding = Rounding.of(memory, rows)
     slack = _slack(memory, rows, rounding, x, margin, rival)
     radius, cell, shift = _proof(memory, rows, rounding, x, lead, same.sum(-1))

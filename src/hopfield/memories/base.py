@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import readout
 from ..cue import Cue
-from ..dynamics import Reading, Retrieval, iterate
+from ..dynamics import Reading, Retrieval, iterate, usual_tolerance
 from ..errors import (
     CapacityWarning,
     EmptyMemoryError,
@@ -115,7 +115,7 @@ class Memory(ABC):
         steps = check_integer("steps", steps)
         check_flag("trace", trace)
         if tol is None:
-            tol = 1e-2 if query.dtype.itemsize == 2 else 1e-4
+            tol = usual_tolerance(query.dtype)
         tol = check_number("tol", tol, low=0.0)
         with torch.no_grad():
             found = self._solve(query, steps, tol, trace, check_generator(generator))
