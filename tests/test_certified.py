@@ -167,6 +167,20 @@ def _bounds_hold(memory: hopfield.ModernHopfield, cues: torch.Tensor) -> None:
     assert bool(((got.energy.double() - want.energy).abs() <= got.bound.energy).all())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_update_has_the_gradient_of_the_full_one(dtype):
+    generator = torch.Generator().manual_seed(10)
+    patterns = torch.randn(300, 12, generator=generator).to(dtype)
+    slopes = []
+    for precision in ("full", "certified"):
+        memory = hopfield.ModernHopfield(0.5, precision=precision)
+        memory.store(patterns)
+        state = patterns[:5].clone().requires_grad_()
+        slopes += torch.autograd.grad(memory.update(state).square().sum(), state)
+    assert float(slopes[0].abs().min()) > 1e-6, "premise"
+    torch.testing.assert_close(slopes[1], slopes[0], rtol=1e-3, atol=1e-4)
+
+
 def test_products_beyond_int32():
     """140 000 black pixels: 140 000·128² does not fit into 32 bits."""
     images = torch.zeros(4, 140_000)

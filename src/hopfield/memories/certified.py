@@ -140,7 +140,7 @@ def _wide(question: Question, store: RamStore) -> bool:
     """Whether rows or states are longer than a scan can bear; in float64 alone they can be."""
     if torch.float64 not in (store.like.dtype, question.state.dtype):
         return False
-    own = float(question.masked.norm(dim=-1).max())
+    own = question.masked.detach().norm(dim=-1).max().item()
     return not max(store.largest_norm(), own) < WIDEST
 
 
