@@ -14,7 +14,18 @@ from hopfield.nn import (
     Projections,
     functional,
 )
-from nn_layers import DIM, PADDING, STATE, STORED, draw, every_layer, learned, seeded
+from nn_layers import (
+    CASES,
+    DIM,
+    GRADIENTS,
+    PADDING,
+    STATE,
+    STORED,
+    draw,
+    every_layer,
+    learned,
+    seeded,
+)
 
 HEADS = 2
 
@@ -76,6 +87,16 @@ def test_a_layer_is_its_function(case):
     torch.testing.assert_close(described.weights.sum(-1), (described.weights.sum(-1) > 0.5).float())
     assert described.energies.shape[1:] == described.steps.shape == described.weights.shape[:-1]
     assert described.steps.max() <= 3 and described.steps.min() >= 1
+
+
+@pytest.mark.parametrize("case", (CASES | GRADIENTS).values(), ids=CASES | GRADIENTS)
+def test_a_batch_of_no_entries(case):
+    layer = seeded(case.make)
+    inputs = [tensor[:0].clone().requires_grad_() for tensor in case.inputs]
+    found = layer(*inputs, **{name: mask[:0] for name, mask in case.masks.items()})
+    assert found.shape == (0, *case.call(layer).shape[1:])
+    found.sum().backward()
+    assert not any(p.grad.any() for p in layer.parameters() if p.grad is not None)
 
 
 def test_association_projects_then_reads():

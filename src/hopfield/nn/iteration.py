@@ -160,7 +160,7 @@ def _pulled(
 def _series(linear: Callable[[Tensor], Tensor], start: Tensor, limit: int) -> Tensor:
     """The fixed point of a linear map, up to rounding or so many terms."""
     g, eps = start, torch.finfo(start.dtype).eps
-    for _ in range(limit):
+    for _ in range(limit if start.numel() else 0):
         following = linear(g)
         moved = (following - g).abs().amax()
         g = following

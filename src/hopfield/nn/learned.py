@@ -130,7 +130,8 @@ class HopfieldLookup(nn.Module):
             found: Tensor = self.association(state, *self._stored(len(state)), **masks)
             return found
         # One memory serves all: as states of one entry of a batch it is read once.
-        found = self.association(state.reshape(1, -1, state.shape[-1]), *self._stored(1))
+        shape = (1, -1) if state.numel() else (0, 1)
+        found = self.association(state.reshape(*shape, state.shape[-1]), *self._stored(shape[0]))
         return found.reshape(*state.shape[:-1], found.shape[-1])
 
     def describe(
