@@ -30,6 +30,15 @@ from hopfield import (
 from source_tree import ROOT
 
 
+def undecided():
+    """Four patterns of 40; at unit 0 of the first, three others outweigh it exactly: a tie."""
+    others = torch.ones(3, 40)
+    others[:, 0] = -1
+    for place in range(3):
+        others[place, 1 + 13 * place : 14 + 13 * place] = -1
+    return torch.cat([torch.ones(1, 40), others])
+
+
 def failing():
     """Memories in which something is wrong, and the names of what should be found."""
     digits = some(data.load("digits").patterns, 300)
@@ -58,6 +67,7 @@ def failing():
                                ["unstable"]),
         "thermal": (ClassicalHopfield(temperature=0.5), synthetic.random_binary(3, 100),
                     ["thermal"]),
+        "thermal, ties": (ClassicalHopfield(temperature=50.0), undecided(), ["thermal"]),
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from ..memories import ClassicalHopfield, DenseHopfield
 from ..separation import Polynomial, RectifiedPolynomial, Softmax
 from ..similarity import dot
 from ..units import saturated
-from .rows import Rows
+from .rows import Rows, shell
 from .verdicts import Verdicts, joined
 
 MOST_UNITS = 4096
@@ -44,9 +44,10 @@ def classical(memory: ClassicalHopfield, rows: Rows, asked: Int[Tensor, " asked"
         margin = stability.amin(-1)
         fixed = margin >= -coupling.slack
         tied = ((stability + coupling.slack).abs() <= noise).any(-1).nonzero().squeeze(-1)
-        if len(tied):  # where rounding could decide, the memory itself does
+        if len(tied):  # where rounding could decide, the memory itself does, without noise
             there = memory._store.take(at[tied])
-            fixed[tied] = (memory.update(there) == there).all(-1)
+            calm = shell(memory, memory._config() | {"temperature": 0.0})
+            fixed[tied] = (calm.update(there) == there).all(-1)
         radius = torch.full_like(margin, torch.nan)
         if reach is not None:
             radius = _flips(stability - coupling.slack - noise, reach)

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import TopK
 from ..units import saturated
-from .remedies import Remedy, counts, learned, plain, predict, rounded_up, sharper, shell
-from .rows import Rows
+from .remedies import Remedy, counts, learned, plain, predict, rounded_up, sharper
+from .rows import Rows, shell
 from .verdicts import Verdicts
 
 NEAR = 0.25

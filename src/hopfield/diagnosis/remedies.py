@@ -15,7 +15,7 @@ from ..separation import Separation, Softmax, TopK
 from .binary import classical, dense
 from .modern import MODELLED, modern
 from .reduced import sharpness
-from .rows import Rows
+from .rows import Rows, shell
 from .verdicts import Verdicts
 
 HARDEST = 64
@@ -79,13 +79,6 @@ def predict(memory: Memory, rows: Rows, asked: Tensor | None = None) -> Verdicts
 def counts(verdicts: Verdicts) -> dict[str, int]:
     """What a remedy promises."""
     return {"patterns": len(verdicts.fixed), "attractors": int(verdicts.attractor.sum())}
-
-
-def shell(memory: Memory, config: Mapping[str, Any], kind: type[Memory] | None = None) -> Any:
-    """A memory with other settings, or of another kind, that reads the same rows; to predict."""
-    other = (kind or type(memory))(**config)
-    other._store = memory._store
-    return other
 
 
 def plain(separation: Separation) -> Separation:

@@ -1,6 +1,7 @@
 """The stored rows as a diagnosis reads them: in float64, some queries against all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -128,3 +129,10 @@ class Rows:
             differs = (self._store.take(at) != self._store.take(first[at])).any(-1)
             first[at[differs]] = at[differs]  # equal hashes of different rows
         return first
+
+
+def shell(memory: Memory, config: Mapping[str, Any], kind: type[Memory] | None = None) -> Any:
+    """A memory with other settings, or of another kind, that reads the same rows; to predict."""
+    other = (kind or type(memory))(**config)
+    other._store = memory._store
+    return other
