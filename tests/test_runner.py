@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import hopfield
-from hopfield.errors import FileFormatError, OptionError
+from hopfield import ClassicalHopfield
+from hopfield.errors import FileFormatError, HopfieldError, OptionError
 from hopfield.experiments import Recall, Setup, Task, plan, recall, records, run, sweep
 
 HEBB = Setup("Hebb", hopfield.ClassicalHopfield)
@@ -130,3 +131,32 @@ def test_progress_goes_to_standard_error(capsys):
     run(TASKS[:1])
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("[1/1] recall: Hebb, units=40, n=2")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda: Setup(3, ClassicalHopfield), "name must be text, but is 3"),
+        (lambda: Setup("a", "hebbian"), "make must be a function or a class"),
+        (lambda: Setup("a", ClassicalHopfield, patterns="digits"), "patterns must be a function"),
+        (lambda: Setup("a", ClassicalHopfield, corrupt="flip"), "corrupt must be a function"),
+        (lambda: Setup("a", ClassicalHopfield, measure=0.9), "measure must be a function"),
+        (lambda: plan(recall, Recall(), "hebbian"), "setups must be a Setup, or a list of them"),
+        (lambda: plan(recall, "n=3", Setup("a", ClassicalHopfield)), "configs must be a config"),
+        (
+            lambda: plan("recall", Recall(), Setup("a", ClassicalHopfield)),
+            "experiment must be a function",
+        ),
+        (lambda: run([], processes=0), "processes must be at least 1, but is 0"),
+        (lambda: run([3]), "tasks must be what plan"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_run(wrong, words):
+    with pytest.raises(HopfieldError, match=words):
+        wrong()
+
+
+def test_a_file_of_records_needs_a_folder(tmp_path):
+    for path in (tmp_path, tmp_path / "none" / "x.jsonl"):
+        with pytest.raises(FileFormatError, match="path must be a file in a folder that is there"):
+            run([], path)

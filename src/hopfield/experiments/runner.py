@@ -20,9 +20,9 @@ from typing import Any
 
 import torch
 
-from ..errors import FileFormatError, OptionError
+from ..errors import FileFormatError, InputTypeError, OptionError, check_integer, say
 from .records import Record, header, lines_of, plain, read, write
-from .setup import describe
+from .setup import check_callable, describe
 
 SAME = ("hopfield", "code", "torch", "numpy")
 """What must agree for a run to go on where another stopped."""
@@ -93,10 +93,27 @@ def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
 def plan(
     experiment: Callable[[Any, Any], Any], configs: Any, setups: Any, **tags: str
 ) -> list[Task]:
-    """A task for every setup and config; one of either need not be in a list."""
-    chosen = [configs] if is_dataclass(configs) else list(configs)
-    under = [setups] if is_dataclass(setups) else list(setups)
+    """A task for every setup and config; one of either need not be in a list.
+
+    Raises:
+        InputTypeError: where one of them is something else.
+    """
+    check_callable("experiment", experiment, "recall")
+    chosen = _several("configs", configs, "config such as Recall()", is_dataclass)
+    under = _several("setups", setups, "Setup", lambda each: hasattr(each, "facts"))
     return [Task(experiment, config, setup, tags) for setup in under for config in chosen]
+
+
+def _several(name: str, given: Any, what: str, fits: Callable[[Any], bool]) -> list[Any]:
+    """One, or a list of them, as a list."""
+    many = [given] if fits(given) or not isinstance(given, Iterable) else list(given)
+    wrong = [each for each in many if isinstance(each, type) or not fits(each)]
+    if wrong:
+        raise InputTypeError(
+            f"{name} must be a {what}, or a list of them, but there is {say(wrong[0])}. "
+            f"Give a {what}."
+        )
+    return many
 
 
 def run(
@@ -118,11 +135,18 @@ def run(
         facts: goes into the header of the file.
 
     Raises:
-        FileFormatError: where the file holds something else, or was made by other versions.
+        FileFormatError: where the file holds something else, or was made by other versions, or
+            cannot be there.
+        InputTypeError: where tasks are something else.
     """
+    check_integer("processes", processes, low=1)
+    if not all(isinstance(task, Task) for task in tasks):
+        raise InputTypeError(
+            "tasks must be what plan() makes. Use plan(experiment, config, setup)."
+        )
     tell = tell or progress
     order = {task.identity(): place for place, task in enumerate(tasks)}
-    file = None if path is None else Path(path)
+    file = None if path is None else _place(path)
     head = header(**(facts or {}))
     done = {} if file is None else _begun(file, head)
     found = {name: lines for name, lines in done.items() if name in order}
@@ -139,6 +163,17 @@ def run(
         others = [line for name, lines in done.items() if name not in order for line in lines]
         write(file, head, [*records, *others])
     return records
+
+
+def _place(path: "str | Path") -> Path:
+    """Where a file of records is, or can be made."""
+    file = Path(path)
+    if file.is_dir() or not file.parent.is_dir():
+        raise FileFormatError(
+            f"path must be a file in a folder that is there, but is {say(str(path))}. "
+            "Name a file, and make its folder first."
+        )
+    return file
 
 
 def progress(text: str) -> None:

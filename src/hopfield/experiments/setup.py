@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import data
 from ..corruption import flip
 from ..cue import Cue
-from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError, check_integer
+from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError, check_integer, say
 from ..memories import Memory
 from ..metrics import recalled
 from ..similarity import SIMILARITIES
@@ -48,6 +48,17 @@ class Setup:
     corrupt: Callable[..., Cue] = flip
     measure: Callable[[Tensor, Tensor], Tensor] = recalled
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail once it is run."""
+        if not isinstance(self.name, str):
+            raise InputTypeError(
+                f"name must be text, but is {say(self.name)}. Use name={str(self.name)!r}."
+            )
+        check_callable("make", self.make, "hopfield.ClassicalHopfield")
+        check_callable("patterns", self.patterns, 'from_data("digits")')
+        check_callable("corrupt", self.corrupt, "hopfield.corruption.flip")
+        check_callable("measure", self.measure, "hopfield.metrics.recalled")
 
     def filled(self, rows: Tensor, **options: Any) -> Any:
         """A memory that holds these rows; past its capacity too, since that is what is measured."""
@@ -92,6 +103,15 @@ class Setup:
             "measure": describe(self.measure),
             "options": [f"{name}={value!r}" for name, value in self.options.items()],
         }
+
+
+def check_callable(name: str, value: object, example: str) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise InputTypeError(
+            f"{name} must be a function or a class, but is {say(value)}. Give it one such as "
+            f"{example}."
+        )
 
 
 def check_whole(config: Any, **least: int) -> None:
