@@ -37,8 +37,8 @@ FAULTS = [
     Fault(
         "self term kept in the asynchronous rule",
         "memories/classical.py",
-        "moving = learned if order is None else learned.bare",
-        "moving = learned",
+        "learned if order is None else learned.bare",
+        "learned",
         ("test_rules.py::test_an_asynchronous_sweep_by_rational_arithmetic",),
     ),
     Fault(

@@ -40,6 +40,7 @@ def counted(monkeypatch):
 
     count(classical, "classical_sweep", 1)
     count(classical, "strongest", 1)
+    count(ClassicalHopfield, "_energy", 1)
     count(dense, "dense_sweep", 2)
     return calls
 
@@ -55,10 +56,10 @@ def test_thermal_dynamics_sweeps_as_often_as_asked(counted, schedule, steps):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_the_strongest_pattern_is_looked_for_once(counted, schedule):
+def test_the_strongest_pattern_and_the_energy_are_looked_for_once(counted, schedule):
     memory = filled(ClassicalHopfield(schedule=schedule))
     found = memory.retrieve(cues())
-    assert counted["strongest"] == [6]
+    assert counted["strongest"] == [6] and counted["_energy"][0] == 6
     assert len(counted["classical_sweep"]) > 1, "premise: several sweeps"
     overlaps = found.state @ memory.patterns.T / 20
     assert torch.equal(found.weight, overlaps.amax(-1))

@@ -64,10 +64,8 @@ class Coupling(ABC):
         """Wx, from the fields of the state."""
 
     @abstractmethod
-    def quadratic(
-        self, state: Float[Tensor, "*batch dim"], fields: Float[Tensor, "*batch k"] | None = None
-    ) -> Float[Tensor, "*batch"]:
-        """xᵀWx, from the fields of the state where they are known."""
+    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+        """xᵀWx."""
 
     @abstractmethod
     def matrix(self) -> Float[Tensor, "dim dim"]:
@@ -136,11 +134,9 @@ class LowRank(Coupling):
         units = fields @ self.left.to(state.dtype)
         return self.scale * (units if self.dropped is None else units - self.dropped * state)
 
-    def quadratic(
-        self, state: Float[Tensor, "*batch dim"], fields: Float[Tensor, "*batch n"] | None = None
-    ) -> Float[Tensor, "*batch"]:
+    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """xᵀWx = scale·(Lx·Rx − Σ d x²)."""
-        right = self.fields(state) if fields is None else fields
+        right = self.fields(state)
         left = right if self.left is self.right else state @ self.left.to(state.dtype).T
         form = (left * right).sum(-1)
         if self.dropped is not None:
@@ -225,12 +221,9 @@ class Full(Coupling):
         """Wx = scale·Ax."""
         return self.scale * fields
 
-    def quadratic(
-        self, state: Float[Tensor, "*batch dim"], fields: Float[Tensor, "*batch dim"] | None = None
-    ) -> Float[Tensor, "*batch"]:
+    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """xᵀWx = scale·x·Ax."""
-        fields = self.fields(state) if fields is None else fields
-        return self.scale * (fields * state).sum(-1)
+        return self.scale * (self.fields(state) * state).sum(-1)
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""

@@ -49,15 +49,15 @@ class Reading:
 
     Attributes:
         next: the following state, `(batch, dim)`.
-        energy: of the state read, `(batch)`.
-        index: its strongest pattern, `(batch)`; None where that is told of final states only.
+        energy: of the state read, `(batch)`; None where that is told of final states only.
+        index: its strongest pattern, `(batch)`, or None likewise.
         weight: the weight of that pattern, `(batch)`, or None likewise.
         entropy: of the weights, `(batch)`, or None where the network has none.
         bound: of a certified reading; None elsewhere.
     """
 
     next: Tensor
-    energy: Tensor
+    energy: Tensor | None
     index: Tensor | None
     weight: Tensor | None
     entropy: Tensor | None
@@ -67,7 +67,7 @@ class Reading:
         """The same of some of the queries, for states that stay where they are."""
         return Reading(
             next=state,
-            energy=self.energy[queries],
+            energy=None if self.energy is None else self.energy[queries],
             index=None if self.index is None else self.index[queries],
             weight=None if self.weight is None else self.weight[queries],
             entropy=None if self.entropy is None else self.entropy[queries],
@@ -219,7 +219,7 @@ class _Results:
         """Write down what is final, of `rows` of the active queries, and this step's energies."""
         if reading.bound is not None:
             self._note_bound(active, reading.bound)
-        if self.trace is not None:
+        if self.trace is not None and reading.energy is not None:
             energies = self.trace[-1].clone() if self.trace else torch.zeros_like(reading.energy)
             energies[active] = reading.energy
             self.trace.append(energies)
@@ -267,12 +267,13 @@ class _Results:
         """All of it."""
         trace = None if self.trace is None else torch.stack(self.trace)
         given = self.fields
-        untold = given["steps"] if "index" in given else torch.zeros_like(given["steps"])
+        whole = {"energy", "index", "weight"} <= given.keys()
+        untold = given["steps"] if whole else torch.zeros_like(given["steps"])
         return Retrieval(
             state=given["state"],
             steps=given["steps"],
             converged=given["converged"],
-            energy=given["energy"],
+            energy=given.get("energy", untold),
             index=given.get("index", untold),
             weight=given.get("weight", untold),
             entropy=given.get("entropy"),

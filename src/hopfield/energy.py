@@ -13,7 +13,6 @@ def classical(
     state: Float[Tensor, "*batch dim"],
     coupling: Coupling | Float[Tensor, "dim dim"],
     thresholds: Tensor | None = None,
-    fields: Float[Tensor, "*batch k"] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """E = −½ xᵀWx + b·x (Hopfield 1982).
 
@@ -21,7 +20,6 @@ def classical(
         state: x.
         coupling: W, as `rules.hebbian` and the other rules return it, or a `Coupling`.
         thresholds: b; None is 0.
-        fields: `coupling.fields(state)` where it is known.
 
     Raises:
         ShapeError, InputTypeError: where these do not fit one another.
@@ -36,7 +34,7 @@ def classical(
             f"thresholds must have shape ({state.shape[-1]},), one a unit, but have shape "
             f"{tuple(thresholds.shape)}. Give one number for each unit."
         )
-    value = -coupling.quadratic(state, fields) / 2
+    value = -coupling.quadratic(state) / 2
     return value if thresholds is None else value + (state * thresholds).sum(-1)
 
 

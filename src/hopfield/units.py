@@ -64,7 +64,6 @@ def classical_sweep(
     thresholds: Float[Tensor, " dim"] | None = None,
     held: Bool[Tensor, "batch dim"] | None = None,
     thermal: tuple[float, Float[Tensor, "batch dim"]] | None = None,
-    fields: Tensor | None = None,
 ) -> Float[Tensor, "batch dim"]:
     """One sweep of the classical network.
 
@@ -76,7 +75,6 @@ def classical_sweep(
         thresholds: b; None is 0.
         held: units that keep their value.
         thermal: temperature T and uniform noise, for Glauber dynamics.
-        fields: `coupling.fields(state)` where it is known, in the coupling's precision; used up.
 
     Returns:
         The next state; `state` is left alone.
@@ -87,7 +85,7 @@ def classical_sweep(
     if not isinstance(coupling, Coupling):
         coupling = _coupling(coupling, state, order)
     exact = state.to(coupling.dtype, copy=True)
-    fields = coupling.fields(exact) if fields is None else fields
+    fields = coupling.fields(exact)
     cut = None if thermal is None else thermal_cut(*thermal)
     bias = exact.new_zeros(exact.shape[-1]) if thresholds is None else thresholds.to(exact)
     if order is None:

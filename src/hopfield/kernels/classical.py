@@ -4,6 +4,7 @@ W = scale·A. Sums are those of A alone, so that Hebbian fields are whole number
 Arrays are `(batch, dim)` unless said otherwise; `held` and `cut` have no rows where there are none.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from .compiling import kernel, summing
-from .vectors import LANES, at, intrinsic, load, number, spread, store, wide, word
+from .vectors import LANES, at, intrinsic, load, number, spread, store, turned, wide, word
 
 FEW = 3
 """Queries that go through a low-rank sweep one by one; more go side by side."""
+
+LINE = 64  # bytes
 
 SUMS = 4  # kept side by side, since one would wait for itself
 
@@ -77,6 +80,30 @@ def full_sweep(
                 _add(field[b], new - present, matrix[i])
 
 
+def _summed(builder: Any, count: Any, kind: Any, term: Callable[[Any], Any]) -> Any:
+    """Σ_k term(k) of `LANES` columns, for any number of them."""
+    many = wide(kind)
+    zero = ir.Constant(many, [0.0] * LANES)
+    sums = [cgutils.alloca_once_value(builder, zero) for _ in range(SUMS)]
+
+    def add(k: Any, to: Any) -> None:
+        builder.store(builder.fadd(builder.load(to), term(k)), to)
+
+    turns = builder.udiv(count, word(SUMS))
+    with cgutils.for_range(builder, turns) as loop:
+        for place, each in enumerate(sums):
+            add(builder.add(builder.mul(loop.index, word(SUMS)), word(place)), each)
+    with cgutils.for_range(builder, count, start=builder.mul(turns, word(SUMS))) as loop:
+        add(loop.index, sums[0])
+    one, two, three, four = (builder.load(each) for each in sums)
+    return builder.fadd(builder.fadd(one, two), builder.fadd(three, four))
+
+
+def _entry(builder: Any, row: Any, k: Any, kind: Any) -> Any:
+    """Entry k of a row, in every lane."""
+    return spread(builder, load(builder, at(builder, row, k, kind), kind), kind)
+
+
 @intrinsic
 def _dots(_typing: Any, row: Any, columns: Any, out: Any, like: Any) -> Any:
     """Σ_k row_k columns_k of `LANES` columns; addresses, row's with its length; any number."""
@@ -84,22 +111,12 @@ def _dots(_typing: Any, row: Any, columns: Any, out: Any, like: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         (start, count), kind = cgutils.unpack_tuple(builder, given[0]), number(signature.args[3])
         many = wide(kind)
-        zero = ir.Constant(many, [0.0] * LANES)
-        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(SUMS)]
 
-        def add(k: Any, to: Any) -> None:
-            factor = spread(builder, load(builder, at(builder, start, k, kind), kind), kind)
+        def term(k: Any) -> Any:
             column = load(builder, at(builder, given[1], k, many), many)
-            builder.store(builder.fadd(builder.load(to), builder.fmul(factor, column)), to)
+            return builder.fmul(_entry(builder, start, k, kind), column)
 
-        turns = builder.udiv(count, word(SUMS))
-        with cgutils.for_range(builder, turns) as loop:
-            for place, each in enumerate(sums):
-                add(builder.add(builder.mul(loop.index, word(SUMS)), word(place)), each)
-        with cgutils.for_range(builder, count, start=builder.mul(turns, word(SUMS))) as loop:
-            add(loop.index, sums[0])
-        one, two, three, four = (builder.load(each) for each in sums)
-        total = builder.fadd(builder.fadd(one, two), builder.fadd(three, four))
+        total = _summed(builder, count, kind, term)
         store(builder, total, at(builder, given[2], word(0), many), many)
         return context.get_dummy_value()
 
@@ -139,33 +156,73 @@ def _decide(_typing: Any, lanes: Any, unit: Any) -> Any:
 
 
 @intrinsic
-def _follow(_typing: Any, row: Any, columns: Any, by: Any, like: Any) -> Any:
-    """columns_k += row_k·by of `LANES` columns; arguments as for `_dots`."""
+def _follow(_typing: Any, rows: Any, columns: Any, by: Any, out: Any, like: Any) -> Any:
+    """columns_k += changed_k·by of `LANES` columns, and at once what `_dots` says of the next row.
+
+    Addresses: of the changed unit's row, the next one's, and their length.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        (start, count), kind = cgutils.unpack_tuple(builder, given[0]), number(signature.args[3])
+        changed, following, count = cgutils.unpack_tuple(builder, given[0])
+        kind = number(signature.args[4])
         many = wide(kind)
-        by = load(builder, at(builder, given[2], word(0), many), many)
-        with cgutils.for_range(builder, count) as loop:
-            factor = spread(
-                builder, load(builder, at(builder, start, loop.index, kind), kind), kind
-            )
-            place = at(builder, given[1], loop.index, many)
-            more = builder.fmul(factor, by)
-            store(builder, builder.fadd(load(builder, place, many), more), place, many)
+        change = load(builder, at(builder, given[2], word(0), many), many)
+
+        def term(k: Any) -> Any:
+            place = at(builder, given[1], k, many)
+            more = builder.fmul(_entry(builder, changed, k, kind), change)
+            column = builder.fadd(load(builder, place, many), more)
+            store(builder, column, place, many)
+            return builder.fmul(_entry(builder, following, k, kind), column)
+
+        total = _summed(builder, count, kind, term)
+        store(builder, total, at(builder, given[3], word(0), many), many)
         return context.get_dummy_value()
 
-    return types.void(row, columns, by, like), generate
+    return types.void(rows, columns, by, out, like), generate
+
+
+@intrinsic
+def _turn(_typing: Any, tile: Any, step: Any, out: Any, out_step: Any, like: Any) -> Any:
+    """A square of `LANES` rows turned: addresses, and bytes from one row to the next."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        many = wide(number(signature.args[4]))
+
+        def place(start: Any, row: int, step: Any) -> Any:
+            begin = builder.add(start, builder.mul(step, word(row)))
+            return at(builder, begin, word(0), many)
+
+        rows = [load(builder, place(given[0], row, given[1]), many) for row in range(LANES)]
+        for row, lanes in enumerate(turned(builder, rows)):
+            store(builder, lanes, place(given[2], row, given[3]), many)
+        return context.get_dummy_value()
+
+    return types.void(tile, step, out, out_step, like), generate
 
 
 @kernel
-def _turned(rows: Any) -> Any:
-    """Rows of some queries as columns, the others 0."""
-    columns = np.zeros((rows.shape[1], LANES), rows.dtype)
-    for i in range(rows.shape[1]):
-        for q in range(rows.shape[0]):
-            columns[i, q] = rows[q, i]
-    return columns
+def _columns(size: Any, one: Any) -> Any:
+    """Zeros, `(size, LANES)`, that begin with a line of the cache: half as dear to go through."""
+    line = np.full((size + 1) * LANES, one - one)
+    skip = -line.ctypes.data % LINE // line.itemsize
+    return line[skip : skip + size * LANES].reshape(size, LANES)
+
+
+@kernel
+def _turn_into(out: Any, given: Any, like: Any) -> None:
+    """out = givenᵀ, as far as both go."""
+    size, count = min(out.shape[0], given.shape[1]), min(out.shape[1], given.shape[0])
+    whole, tiled = size - size % LANES, count - count % LANES
+    start, step = given.ctypes.data, given.strides[0]
+    to, to_step = out.ctypes.data, out.strides[0]
+    for i in range(0, whole, LANES):
+        for q in range(0, tiled, LANES):
+            tile = start + q * step + i * given.itemsize
+            _turn(tile, step, to + i * to_step + q * given.itemsize, to_step, like)
+    for i in range(size):
+        for q in range(tiled if i < whole else 0, count):
+            out[i, q] = given[q, i]
 
 
 @kernel
@@ -189,12 +246,21 @@ def _side_by_side(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any
     left, right, dropped = factors
     one, scale, slack = numbers
     count, n = len(state), left.shape[1]
-    x, m = _turned(state), _turned(overlaps)
-    field, free, by = np.zeros((3, LANES), state.dtype)
+    x, m = _columns(len(left), one), _columns(n, one)
+    _turn_into(x, state, one)
+    _turn_into(m, overlaps, one)
+    field, free, by = _columns(3, one)
     free[:count] = one
-    sums, may, change = field.ctypes.data, free.ctypes.data, by.ctypes.data
+    # Addresses are worked out here: a view of a row costs as much as what is done with it.
+    all_x, all_m, sums, may = x.ctypes.data, m.ctypes.data, field.ctypes.data, free.ctypes.data
+    change, rows, columns = by.ctypes.data, left.ctypes.data, right.ctypes.data
+    step, x_step = left.strides[0], x.strides[0]
+    changed, last = False, order[0]
     for i in order:
-        _dots((left[i].ctypes.data, n), m.ctypes.data, sums, one)
+        if changed:
+            _follow((columns + last * step, rows + i * step, n), all_m, change, sums, one)
+        else:
+            _dots((rows + i * step, n), all_m, sums, one)
         if len(held) > 0:
             for q in range(count):
                 free[q] = not held[q, i]
@@ -202,11 +268,12 @@ def _side_by_side(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any
         if len(cut) > 0:
             changed = _heat((field, x[i], free, by), unit, cut[:, i])
         else:
-            changed = _decide((sums, x[i].ctypes.data, may, change), unit)
-        if changed:
-            _follow((right[i].ctypes.data, n), m.ctypes.data, change, one)
-    state[:] = x[:, :count].T
-    overlaps[:] = m[:, :count].T
+            changed = _decide((sums, all_x + i * x_step, may, change), unit)
+        last = i
+    if changed:
+        _follow((columns + last * step, rows, n), all_m, change, sums, one)
+    _turn_into(state, x, one)
+    _turn_into(overlaps, m, one)
 
 
 @kernel
@@ -244,6 +311,8 @@ def low_rank_sweep(
         last: the one after the last.
     """
     state, overlaps, held, cut = arrays
+    if len(order) == 0:
+        return
     for start in range(first, last, LANES):
         stop = min(start + LANES, last)
         some = state[start:stop], overlaps[start:stop], held[start:stop], cut[start:stop]

@@ -64,3 +64,17 @@ def spread(builder: Any, value: Any, kind: Any) -> Any:
     lane, empty = ir.IntType(32), ir.Constant(wide(kind), ir.Undefined)
     first = builder.insert_element(empty, value, ir.Constant(lane, 0))
     return builder.shuffle_vector(first, empty, ir.Constant(wide(lane), [0] * LANES))
+
+
+def turned(builder: Any, rows: list[Any]) -> list[Any]:
+    """`LANES` vectors whose k-th holds what the k-th lane of each held: blocks change places."""
+    block = LANES // 2
+    while block:
+        keep = [lane if not lane & block else LANES + lane - block for lane in range(LANES)]
+        pass_on = [lane + block if not lane & block else LANES + lane for lane in range(LANES)]
+        masks = [ir.Constant(wide(ir.IntType(32)), places) for places in (keep, pass_on)]
+        for low in (each for each in range(LANES) if not each & block):
+            pair = rows[low], rows[low + block]
+            rows[low], rows[low + block] = (builder.shuffle_vector(*pair, mask) for mask in masks)
+        block //= 2
+    return rows

@@ -282,6 +282,8 @@ class Memory(ABC):
                 following = torch.where(held, state, following)
             if following is not reading.next:
                 reading = replace(reading, next=following)
+            if reading.energy is None and options["trace"]:
+                reading = replace(reading, energy=self._energy(state))
             first[:] = [reading] if once else []
             return reading
 

@@ -116,21 +116,15 @@ class ClassicalHopfield(Memory):
                 state.shape, generator=generator, dtype=torch.float64, device=generator.device
             )
             thermal = (self.temperature, noise.to(state.device))
-        fields = learned.fields(exact)
-        bias = self._bias(exact)
-        value = energy.classical(exact, learned, bias, fields)  # before the fields move
-        moving = learned if order is None else learned.bare
-        usable = moving is learned and exact.dtype == learned.dtype
         following = classical_sweep(
-            moving,
+            learned if order is None else learned.bare,
             state,
             order,
-            thresholds=bias,
+            thresholds=self._bias(exact),
             held=held,
             thermal=thermal,
-            fields=fields if usable else None,
         )
-        return Reading(following, value.to(state.dtype), None, None, None)
+        return Reading(following, None, None, None, None)
 
     def _standing(self, state: Tensor) -> Reading:
         """States described without a sweep."""
@@ -161,9 +155,18 @@ class ClassicalHopfield(Memory):
             trace=trace,
             last=self._standing if thermal else None,
         )
+        found = found if thermal else self._with_energies(found)
         found = found if whole else decided(found, self._standing)
         top, index = strongest(self._blocks(found.state), found.state, dot)
         return replace(found, index=index, weight=top / found.state.shape[-1])
+
+    def _with_energies(self, found: Retrieval) -> Retrieval:
+        """The energies of final states, computed together whether or not there is a trace."""
+        energy, trace = self._energy(found.state), found.trace
+        if trace is not None:
+            step = torch.arange(len(trace), device=trace.device).unsqueeze(-1)
+            trace = torch.where(step >= found.steps, energy, trace)
+        return replace(found, energy=energy, trace=trace)
 
     def _check_new(self, patterns: Tensor, before: int) -> str | None:
         check_binary("patterns", patterns)
