@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from hopfield import energy, units
 from hopfield.corruption import occlude_half
 from hopfield.coupling import Full, LowRank
-from hopfield.experiments import from_scratch, published, walkthrough
+from hopfield.experiments import from_scratch, published, records, walkthrough
 from hopfield.experiments.published import dense, more, sparse
 from hopfield.experiments.published.base import Form
 from hopfield.experiments.runner import run
@@ -109,3 +110,18 @@ def test_a_fault_turns_the_result_red(name, monkeypatch):
     (result,) = published.chosen([name])
     judged = published.judge([result], run(published.tasks([result], Form()), tell=str))
     assert not judged[-1]["holds"]
+
+
+@pytest.mark.parametrize(("field", "what"), [("start", "the document's start"),
+                                             ("end", "the document's end")])  # fmt: skip
+def test_what_the_document_printed_is_held_against_what_is_measured(field, what):
+    (result,) = published.chosen(["from-scratch"])
+    _, lines = records.read(Path(__file__).parents[1] / "docs/results/records.jsonl")
+
+    def held(factor):
+        measured = [line | {field: factor * line[field]} if "end_sd" in line else line
+                    for line in lines if "task" in line]  # fmt: skip
+        judged = published.judge([result], measured)
+        return next(line["holds"] for line in judged if line.get("what") == what)
+
+    assert held(1) and not held(2)

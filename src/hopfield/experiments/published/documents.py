@@ -347,15 +347,20 @@ def _descent(line: Record) -> list[Check]:
     start = near("energy of the cues, mean", line, "start", cue, floor=single / 2)
     width = student(line["samples"] - 1) * line["end_sd"] / math.sqrt(line["samples"])
     lost = (1 - line["accuracy"]) * abs(pattern - cue) * 4
-    reason = "a run's energy has a standard deviation of √(2(n − 1))/2; four of them"
+    reason = (
+        "of one run; around the mean measured here, and a run's energy has a standard deviation "
+        "of √(2(n − 1))/2: four of them"
+    )
     return [
         start,
         Check("energy at the end, mean", line["end"], pattern, pattern - width - lost,
               pattern + width + lost, "standard error, and what cues that end elsewhere lack: "
               "four times their wrong bits' part of the fall"),
-        Check("the document's start", PRINTED[0], cue, cue - 4 * single, cue + 4 * single, reason),
-        Check("the document's end", PRINTED[1], pattern, pattern - 4 * single, pattern + 4 * single,
-              reason),
+        *(
+            Check(f"the document's {end}", printed, line[end], line[end] - 4 * single,
+                  line[end] + 4 * single, reason)
+            for end, printed in zip(("start", "end"), PRINTED, strict=True)
+        ),
         exactly("share of cues along whose way the energy rises", line["rising"], 0.0,
                 "a unit turns only against its field, and W is symmetric"),
     ]  # fmt: skip
