@@ -215,3 +215,23 @@ def test_a_cue_wider_than_the_patterns_is_computed_with_in_its_own_precision(sim
         lambda memory: memory.retrieve(cues, steps=1, tol=0.0).state,
     ):
         assert bool(((read(low) - read(exact)).norm(dim=-1) <= slack).all())
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", ["softmax", "sparsemax", "entmax"])
+def test_distances_from_afar_tell_patterns_apart(name, masked):
+    """−½‖x‖², which all patterns share, would drown their differences in its rounding."""
+    patterns, cues = normal(200, 16, seed=10) / 4, 1e3 * normal(20, 16, seed=11)
+    known = torch.arange(16) < 12 if masked else None
+    low, exact = (
+        ModernHopfield(separation=SEPARATIONS[name](0.01), similarity="euclidean") for _ in range(2)
+    )
+    low.store(patterns.float(), patterns.float())
+    exact.store(patterns.float().double(), patterns.float().double())
+    wanted = exact.retrieve(cues.float().double(), known, clamp=False, steps=1, tol=0.0)
+    found = low.retrieve(cues.float(), known, clamp=False, steps=1, tol=0.0)
+    kappa, largest = kappas(patterns, cues, 0.01)
+    assert_close(found.state, wanted.state, largest, torch.float32, kappa)
+    assert_close(found.value, wanted.value, largest, torch.float32, kappa)
+    assert wanted.state.std(0).min() > 1e-2, "premise: cues differ"
+    assert torch.equal(low.energy(patterns.float()) >= 0, torch.ones(200, dtype=torch.bool))

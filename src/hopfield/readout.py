@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -22,7 +22,7 @@ from .errors import (
 )
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
-from .similarity import RowProducts, Similarity
+from .similarity import RowProducts, Similarity, relative
 
 BLOCK_ROWS = 4096
 """Most rows of a block that is copied: widened, squared or masked."""
@@ -126,12 +126,18 @@ def read(
         known: mask broadcastable to `state`; only known entries count in the scores.
     """
     partial: Partial | None = None
+    shared: Tensor | None = None
+    if separation.simplex:
+        similarity, shared = relative(similarity, state, known)
     for block in blocks:
         part = separation.partial(similarity(block, state, known), block)
         partial = part if partial is None else partial.merge(part)
     if partial is None:
         raise ValueError("a readout needs at least one block of rows")
-    return partial.result(blocks)
+    found = partial.result(blocks)
+    if shared is None:
+        return found
+    return replace(found, potential=(found.potential + shared).clamp_max(0))  # of distances
 
 
 def strongest(

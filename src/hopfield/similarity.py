@@ -75,10 +75,32 @@ def euclidean(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | Non
     """
     block, state = _given(patterns, state, known)
     masked = _masked(state, known)
-    own = (masked * state).sum(-1, keepdim=True)
-    scores = block.scores(masked).sub_((_squares(block, state, known) + own) / 2)
+    scores = _nearness(block, state, known).add_(_own(masked, state).unsqueeze(-1))
     whole = scores.requires_grad or traced()  # or in place, which spares a copy
     return scores.clamp_max(0) if whole else scores.clamp_(max=0)
+
+
+def relative(
+    similarity: Similarity, state: Tensor, known: Tensor | None
+) -> tuple[Similarity, Tensor | None]:
+    """Scores less what all patterns share, and that, one number a state; None where there is none.
+
+    Weights that sum to one do not notice, and F takes it up: F(s + c) = F(s) + c. Far from the
+    patterns −½‖x‖² would drown in its rounding what tells them apart.
+    """
+    if similarity is not euclidean:
+        return similarity, None
+    return _nearness, _own(_masked(state, known), state)
+
+
+def _nearness(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+    """Σ_i m_i x_μi x_i − ½ Σ_i m_i x_μi²."""
+    return block.scores(_masked(state, known)).sub_(_squares(block, state, known) / 2)
+
+
+def _own(masked: Tensor, state: Tensor) -> Tensor:
+    """−½ Σ_i m_i x_i²."""
+    return (masked * state).sum(-1) / -2
 
 
 def cosine(patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None) -> Tensor:

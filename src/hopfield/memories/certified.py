@@ -186,8 +186,7 @@ def _bound(store: RamStore, question: Question, potential: Tensor, crowded: Tens
     # The ½M² of dot products is as exact as the norms that are kept.
     constant = 0.0 if question.euclidean else 4 * max(0.0, kept.eps - eps) * largest.square()
     energy = -math.log1p(-DROPPED) / max(beta, 1e-300) + scores + 8 * eps * size
-    # Scores of distances hold ½‖x‖² and round with it.
-    kappa = 1 + beta * (reach if question.euclidean else largest) * reach
+    kappa = 1 + beta * largest * reach
     # No two points of the patterns' hull are further apart than 2M.
     return Bound(
         torch.where(crowded, largest * (16 * eps * kappa).clamp_max(2), state),
