@@ -356,11 +356,9 @@ def _descent(line: Record) -> list[Check]:
         Check("energy at the end, mean", line["end"], pattern, pattern - width - lost,
               pattern + width + lost, "standard error, and what cues that end elsewhere lack: "
               "four times their wrong bits' part of the fall"),
-        *(
-            Check(f"the document's {end}", printed, line[end], line[end] - 4 * single,
-                  line[end] + 4 * single, reason)
-            for end, printed in zip(("start", "end"), PRINTED, strict=True)
-        ),
+        *(Check(f"the document's {end}", printed, line[end], line[end] - 4 * single,
+                line[end] + 4 * single, reason)
+          for end, printed in zip(("start", "end"), PRINTED, strict=True)),
         exactly("share of cues along whose way the energy rises", line["rising"], 0.0,
                 "a unit turns only against its field, and W is symmetric"),
     ]  # fmt: skip
