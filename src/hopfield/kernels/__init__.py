@@ -124,6 +124,9 @@ def in_parts(count: int, seconds: float, work: Callable[[int, int], object]) -> 
         work: what to do with the items from start to stop.
     """
     parts = max(1, min(torch.get_num_threads(), count, int(seconds / THREAD_WORK)))
+    if parts == 1:
+        work(0, count)
+        return
     edges = [count * part // parts for part in range(parts + 1)]
     failed: list[BaseException] = []
 

@@ -47,16 +47,16 @@ class PackedBlock:
 
     def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
         """X·x: bit counts where the states are ±1 or 0."""
-        flat = state.reshape(-1, state.shape[-1])
+        flat = state if state.ndim == 2 else state.reshape(-1, state.shape[-1])
         # Each row is unpacked once, or counted once a state.
-        entries = len(self) * flat.shape[-1] * (len(flat) + 32)
+        entries = len(self) * flat.shape[1] * (flat.shape[0] + 32)
         found = None
         if kernels.fused("bits", 0, entries, flat, self.words):
             found = self._counted(flat)
         if found is None:
             wide = flat.to(torch.promote_types(self.like.dtype, flat.dtype))
             found = torch.cat([wide @ part.T for part in self._parts(wide.dtype)], dim=-1)
-        return found.reshape(*state.shape[:-1], len(self))
+        return found if flat is state else found.reshape(*state.shape[:-1], len(self))
 
     def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
         """Σ_i m_i x_μi² = Σ_i m_i."""
@@ -88,20 +88,21 @@ class PackedBlock:
 
     def _counted(self, flat: Tensor) -> Tensor | None:
         """The scores by a kernel; None where a state has entries other than −1, 0 and +1."""
-        from ..kernels.bits import pack as packed
-        from ..kernels.bits import scores
+        from ..kernels import bits
 
-        words, shape = self.words.numpy().view("u8"), (len(flat), len(self.words))
-        signs, known, total = np.empty(shape, "u8"), np.empty(shape, "u8"), np.empty(shape[0], "i8")
-        if not packed(flat.contiguous().numpy(), signs, known, total):
+        count, start, words = len(self), self.start, self.words.numpy().view("u8")
+        batch, places = flat.shape[0], words.shape[0]
+        signs, known = np.empty((2, batch, places), "u8")
+        total = np.empty(batch, "i8")
+        if not bits.pack(flat.contiguous().numpy(), signs, known, total):
             return None
-        found, start = flat.new_empty(len(flat), len(self)), self.start
+        found = flat.new_empty(batch, count)
         states, out = (signs, known, total), found.numpy()
 
         def work(first: int, last: int) -> None:
-            scores(words, states, out, start + first, start + last, start)
+            bits.scores(words, states, out, start + first, start + last, start)
 
-        kernels.in_parts(len(self), len(self) * signs.size * 1e-10, work)
+        kernels.in_parts(count, count * signs.size * 1e-10, work)
         return found
 
 
