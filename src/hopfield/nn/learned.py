@@ -123,15 +123,8 @@ class HopfieldLookup(nn.Module):
             padding_mask: `(batch, n)`, True for memories to be ignored.
             association_mask: as of `HopfieldAssociation`.
         """
-        if check_float("state", state).ndim == 0:
-            raise ShapeError("state must have shape (*batch, dim), but is one number. Give rows.")
         masks = {"padding_mask": padding_mask, "association_mask": association_mask}
-        if padding_mask is not None or association_mask is not None:
-            found: Tensor = self.association(state, *self._stored(len(state)), **masks)
-            return found
-        # One memory serves all: as states of one entry of a batch it is read once.
-        shape = (1, -1) if state.numel() else (0, 1)
-        found = self.association(state.reshape(*shape, state.shape[-1]), *self._stored(shape[0]))
+        found: Tensor = self.association(*self._given(state, masks), **masks)
         return found.reshape(*state.shape[:-1], found.shape[-1])
 
     def describe(
@@ -141,13 +134,39 @@ class HopfieldLookup(nn.Module):
         padding_mask: Tensor | None = None,
         association_mask: Tensor | None = None,
     ) -> Association:
-        """The same for states `(batch, m, dim)`, with weights, energies and steps."""
-        return self.association.describe(
-            state,
-            *self._stored(_entries("state", state)),
-            padding_mask=padding_mask,
-            association_mask=association_mask,
+        """The same with weights, energies and steps, whose heads stand before the rows m.
+
+        For states `(*batch, m, dim)`: weights `(*batch, heads, m, n)`, energies
+        `(states, *batch, heads, m)`. A single state `(dim,)` has no axis m.
+        """
+        masks = {"padding_mask": padding_mask, "association_mask": association_mask}
+        found = self.association.describe(*self._given(state, masks), **masks)
+        batch = state.shape[:-1]
+
+        def apart(each: Tensor) -> Tensor:
+            """Of all rows `(1, heads, rows, …)` → `(*batch, heads, m, …)`."""
+            each = each.transpose(0, 1)
+            each = each.reshape(len(each), *batch, each.shape[-1])
+            return each.movedim(0, -3) if batch else each
+
+        return Association(
+            output=found.output.reshape(*batch, found.output.shape[-1]),
+            weights=apart(found.weights),
+            energies=apart(found.energies.movedim(0, -1)).movedim(-1, 0),
+            steps=apart(found.steps[..., None])[..., 0],
         )
+
+    def _given(
+        self, state: Tensor, masks: dict[str, Tensor | None]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """States, memories and values for the association."""
+        if check_float("state", state).ndim == 0:
+            raise ShapeError("state must have shape (*batch, dim), but is one number. Give rows.")
+        if any(mask is not None for mask in masks.values()):
+            return state, *self._stored(len(state))
+        # One memory serves all: as states of one entry of a batch it is read once.
+        shape = (1, -1) if state.numel() else (0, 1)
+        return state.reshape(*shape, state.shape[-1]), *self._stored(shape[0])
 
     def _stored(self, batch: int) -> tuple[Tensor, Tensor]:
         """Memories and values for each entry of a batch."""

@@ -1,0 +1,43 @@
+"""Layers as they are used: states of any shape, rows that lie anyhow in memory, parts of models."""
+
+import numpy as np
+import pytest
+import torch
+
+from hopfield.nn import HopfieldAssociation, HopfieldLookup, Iteration
+from nn_layers import DIM, draw, seeded
+
+HEADS, MEMORIES = 2, 6
+
+
+def lookup() -> HopfieldLookup:
+    """One whose states stop at different steps."""
+    steps = Iteration(6, tol=0.05)
+    return seeded(
+        lambda: HopfieldLookup(HopfieldAssociation(DIM, HEADS, iteration=steps), MEMORIES)
+    )
+
+
+@pytest.mark.parametrize("shape", [(), (8,), (1,), (2, 4), (2, 2, 2), (4, 1, 2)], ids=str)
+def test_a_lookup_describes_states_of_every_shape_it_reads(shape):
+    layer, states = lookup(), 3 * draw(*shape, DIM, seed=1)
+    rows = states.reshape(-1, 1, DIM)  # each an entry of a batch, so that it is alone
+    stored = layer.memories.expand(len(rows), -1, -1), layer.values.expand(len(rows), -1, -1)
+    alone = layer.association.describe(rows, *stored)
+    assert len(rows) < 8 or alone.steps.unique().numel() > 1, "premise: states stop apart"
+    found = layer.describe(states)
+    assert found.weights.shape == (*shape[:-1], HEADS, *shape[-1:], MEMORIES)
+    assert found.steps.shape == found.energies.shape[1:] == found.weights.shape[:-1]
+    torch.testing.assert_close(found.output, layer(states))
+    for i, place in enumerate(np.ndindex(shape)):
+        of_one = (*place[:-1], slice(None), *place[-1:])
+        torch.testing.assert_close(found.weights[of_one], alone.weights[i, :, 0])
+        torch.testing.assert_close(found.energies[:, *of_one], alone.energies[:, i, :, 0])
+        assert torch.equal(found.steps[of_one], alone.steps[i, :, 0])
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (2, 0), (2, 0, 3)], ids=str)
+def test_a_lookup_describes_no_states(shape):
+    layer, states = lookup(), draw(*shape, DIM)
+    assert layer(states).shape == layer.describe(states).output.shape == (*shape, DIM)
+    assert layer.describe(states).weights.shape == (*shape[:-1], HEADS, shape[-1], MEMORIES)
