@@ -41,3 +41,14 @@ def test_a_lookup_describes_no_states(shape):
     layer, states = lookup(), draw(*shape, DIM)
     assert layer(states).shape == layer.describe(states).output.shape == (*shape, DIM)
     assert layer.describe(states).weights.shape == (*shape[:-1], HEADS, shape[-1], MEMORIES)
+
+
+def test_states_of_one_entry_under_masks_of_several():
+    layer, states = lookup(), draw(1, 4, DIM)
+    hidden = torch.tensor([[False] * MEMORIES, [True] + [False] * (MEMORIES - 1)])
+    found = layer(states, padding_mask=hidden)
+    described = layer.describe(states, padding_mask=hidden)
+    torch.testing.assert_close(found, described.output)
+    torch.testing.assert_close(found[:1], layer(states))
+    assert described.weights.shape == (2, HEADS, 4, MEMORIES)
+    assert bool(((described.weights == 0) == hidden[:, None, None]).all())

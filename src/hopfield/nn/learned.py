@@ -123,9 +123,12 @@ class HopfieldLookup(nn.Module):
             padding_mask: `(batch, n)`, True for memories to be ignored.
             association_mask: as of `HopfieldAssociation`.
         """
-        masks = {"padding_mask": padding_mask, "association_mask": association_mask}
-        found: Tensor = self.association(*self._given(state, masks), **masks)
-        return found.reshape(*state.shape[:-1], found.shape[-1])
+        free = padding_mask is None and association_mask is None
+        given = self._given(state, free)
+        found: Tensor = self.association(
+            *given, padding_mask=padding_mask, association_mask=association_mask
+        )
+        return found.reshape(*state.shape[:-1], found.shape[-1]) if free else found
 
     def describe(
         self,
@@ -139,8 +142,13 @@ class HopfieldLookup(nn.Module):
         For states `(*batch, m, dim)`: weights `(*batch, heads, m, n)`, energies
         `(states, *batch, heads, m)`. A single state `(dim,)` has no axis m.
         """
-        masks = {"padding_mask": padding_mask, "association_mask": association_mask}
-        found = self.association.describe(*self._given(state, masks), **masks)
+        free = padding_mask is None and association_mask is None
+        given = self._given(state, free)
+        found = self.association.describe(
+            *given, padding_mask=padding_mask, association_mask=association_mask
+        )
+        if not free:
+            return found
         batch = state.shape[:-1]
 
         def apart(each: Tensor) -> Tensor:
@@ -156,13 +164,11 @@ class HopfieldLookup(nn.Module):
             steps=apart(found.steps[..., None])[..., 0],
         )
 
-    def _given(
-        self, state: Tensor, masks: dict[str, Tensor | None]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """States, memories and values for the association."""
+    def _given(self, state: Tensor, free: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """States, memories and values for the association; states without masks as one entry."""
         if check_float("state", state).ndim == 0:
             raise ShapeError("state must have shape (*batch, dim), but is one number. Give rows.")
-        if any(mask is not None for mask in masks.values()):
+        if not free:
             return state, *self._stored(len(state))
         # One memory serves all: as states of one entry of a batch it is read once.
         shape = (1, -1) if state.numel() else (0, 1)
