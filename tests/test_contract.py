@@ -256,9 +256,9 @@ def test_a_batch_of_any_shape_gives_what_its_rows_give(case):
     assert torch.equal(shaped.state.reshape(cues.shape), flat.state)
     assert torch.equal(shaped.energy.flatten(), flat.energy)
     assert torch.equal(shaped.index.flatten(), flat.index)
-    strided = torch.stack([cues, -cues], dim=-1)[..., 0]
-    assert not strided.is_contiguous(), "premise: another layout"
-    assert torch.equal(memory.retrieve(strided).state, flat.state)
+    for strided in (torch.stack([cues, -cues], dim=-1)[..., 0], cues.T.contiguous().T):
+        assert not strided.is_contiguous(), "premise: another layout"
+        assert_same_answer(case, patterns, flat, memory.retrieve(strided))
 
 
 # ---- the limit on steps

@@ -208,6 +208,23 @@ def test_classical_batches_of_any_shape(shape):
     assert assert_same(lambda: memory.retrieve(cues)).steps.shape == shape
 
 
+@pytest.mark.parametrize("n", [3, 20])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_classical_sweeps_agree_whatever_way_states_lie_in_memory(n, dtype):
+    memory = ClassicalHopfield()
+    memory.store(signs(n, 32).to(dtype))
+    state = signs(19, 32, seed=4).to(dtype)
+    turned = state.T.contiguous().T
+    assert not turned.is_contiguous(), "premise: another layout"
+    for ask in (memory.update, lambda cue: memory.retrieve(cue).state):
+        straight, *other = (
+            *on_both(lambda ask=ask: ask(state)),
+            *on_both(lambda ask=ask: ask(turned)),
+        )
+        assert not torch.equal(straight, state), "premise: something moves"
+        assert all(torch.equal(straight, each) for each in other)
+
+
 def test_a_tie_keeps_the_present_value_whatever_the_rounding():
     patterns, cues = signs(1, 47), signs(200, 47, seed=1)
     memory = ClassicalHopfield("pseudo_inverse", schedule="synchronous")

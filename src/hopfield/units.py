@@ -84,7 +84,8 @@ def classical_sweep(
     """
     if not isinstance(coupling, Coupling):
         coupling = _coupling(coupling, state, order)
-    exact = state.to(coupling.dtype, copy=True)
+    # Kernels go through rows by address, whatever way the caller's lie.
+    exact = state.to(coupling.dtype, copy=True, memory_format=torch.contiguous_format)
     fields = coupling.fields(exact)
     cut = None if thermal is None else thermal_cut(*thermal)
     bias = exact.new_zeros(exact.shape[-1]) if thresholds is None else thresholds.to(exact)
