@@ -250,3 +250,14 @@ def test_the_bound_counts_the_rounding_of_the_state_returned(dtype):
     weights = torch.softmax(8 * cues.double() @ patterns.double().T, dim=-1)
     missed = (found.state.double() - weights @ patterns.double()).norm(dim=-1)
     assert bool((missed <= found.bound.state).all())
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("beta", [0.0, 8e-36, 8e-34])
+def test_the_bound_holds_where_beta_is_below_what_float32_keeps(beta, similarity, monkeypatch):
+    monkeypatch.setattr(certified, "MOST_GROUPS", 0)  # all is read in full
+    generator = torch.Generator().manual_seed(11)
+    patterns = 1e17 * torch.randn(200, 16, generator=generator)
+    memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
+    memory.store(patterns)
+    _bounds_hold(memory, patterns[:5])

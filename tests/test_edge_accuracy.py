@@ -235,3 +235,31 @@ def test_distances_from_afar_tell_patterns_apart(name, masked):
     assert_close(found.value, wanted.value, largest, torch.float32, kappa)
     assert wanted.state.std(0).min() > 1e-2, "premise: cues differ"
     assert torch.equal(low.energy(patterns.float()) >= 0, torch.ones(200, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("exponent", [43, 50, 57])
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("name", SEPARATIONS)
+def test_a_small_beta_makes_up_for_long_patterns(name, similarity, exponent, monkeypatch):
+    """β/c² for c times the patterns: β·score is the same, though float32 has no such β to keep."""
+    monkeypatch.setattr("hopfield.readout.block_rows", lambda queries, copied=True: 7)
+    low, exact, cues = pair(torch.float32, separation=SEPARATIONS[name](0.3), similarity=similarity)
+    size = 2.0**exponent
+    products, wanted = cues @ low.patterns.T, exact.separation
+    for beta in (0.3 / size**2, torch.tensor(0.3 / size**2)):
+        long = SEPARATIONS[name](beta)
+        weights = long(products * size**2).double()
+        torch.testing.assert_close(weights, wanted(products.double()), rtol=1e-4, atol=1e-6)
+        potential = long.potential(products * size**2).double() / size**2
+        right = wanted.potential(products.double())
+        torch.testing.assert_close(potential, right, rtol=1e-4, atol=1e-4)
+    long = ModernHopfield(separation=SEPARATIONS[name](0.3 / size**2), similarity=similarity)
+    long.store(low.patterns * size, low.patterns[:, :3])
+    found = long.retrieve(cues * size, steps=1, tol=0.0)
+    wanted = exact.retrieve(cues.double(), steps=1, tol=0.0)
+    kappa, largest = kappas(exact.patterns, cues, 0.3)
+    assert_close(found.state / size, wanted.state, largest, torch.float32, kappa)
+    assert_close(found.value, wanted.value, largest, torch.float32, kappa)
+    assert_close(found.weight, wanted.weight, 1.0, torch.float32, kappa)
+    assert_close(found.energy / size**2, wanted.energy, largest**2, torch.float32, kappa)
+    assert found.energy.dtype == found.weight.dtype == found.entropy.dtype == torch.float32

@@ -147,13 +147,31 @@ def broadcast(value: "float | Tensor", scores: Tensor) -> Tensor:
 def sharpness(beta: "float | Tensor", scores: Tensor) -> "float | Tensor":
     """β kept where β·score neither vanishes nor becomes NaN; a tensor with a trailing axis for n.
 
-    At either end of this range the formulas agree with their limits β = 0 and β = ∞ to rounding.
+    At the upper end of this range the formulas agree with β = ∞ to rounding; at the lower with
+    β = 0, unless scores are as large as 1/β: see `fine`.
     """
-    limits = torch.finfo(scores.dtype)
-    low, high = limits.tiny * 2.0**26, limits.max
+    low, high = _lowest(scores.dtype), torch.finfo(scores.dtype).max
     if isinstance(beta, Tensor):
         return broadcast(beta, scores).clamp(low, high)
     return min(max(beta, low), high)
+
+
+def fine(scores: Tensor, beta: "float | Tensor") -> Tensor:
+    """Scores in float64 where β is too small for float32, in which scores may be as large as 1/β.
+
+    Traced code cannot look at a β that is a tensor, and does without.
+    """
+    if scores.dtype == torch.float64:
+        return scores
+    low = _lowest(scores.dtype)
+    if isinstance(beta, Tensor):
+        return scores if traced() or not bool((beta < low).any()) else scores.double()
+    return scores if beta >= low else scores.double()
+
+
+def _lowest(dtype: torch.dtype) -> float:
+    """The least β at which β·score has all digits for scores down to eps."""
+    return torch.finfo(dtype).tiny * 2.0**26
 
 
 def entropy(weights: Tensor) -> Tensor:

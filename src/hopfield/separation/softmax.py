@@ -15,6 +15,7 @@ from .base import (
     Separation,
     check_parameter,
     few_rows,
+    fine,
     sharpness,
     wide,
 )
@@ -50,21 +51,24 @@ class Softmax(Separation):
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        exact = wide(scores)
+        exact = fine(wide(scores), self.beta)
         sums, _, _ = _Sums.of(exact, self.beta, exact.detach().amax(-1))
         return sums.potential().to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """softmax(β s)."""
-        gap = wide(scores) - wide(scores).detach().amax(-1, keepdim=True)
+        exact = fine(wide(scores), self.beta)
+        gap = exact - exact.detach().amax(-1, keepdim=True)
         return torch.softmax(sharpness(self.beta, gap) * gap, dim=-1).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Exponential":
         """The sums of exp(βs) over these rows, and of exp(βs)·row; `scores` are overwritten."""
-        top, index = _largest(scores.detach() if scores.requires_grad else scores)
-        sums, power, peak = _Sums.of(scores, self.beta, top, lean=True)
+        exact = fine(scores, self.beta)
+        top, index = _largest(exact.detach() if exact.requires_grad else exact)
+        sums, power, peak = _Sums.of(exact, self.beta, top, lean=True)
         index = index + rows.start if rows.start else index
-        return Exponential(sums, _pulled(rows, power, peak), index)
+        pulled = _pulled(rows, power.to(scores.dtype), peak)
+        return Exponential(sums, pulled, index, scores.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,12 +140,13 @@ class _Sums:
 class Exponential(Partial):
     """Partial readout of `Softmax`: (max, Σ exp, Σ exp·row), merged as in an online softmax.
 
-    The result uses up what was pulled.
+    The result uses up what was pulled. Sums may be finer than what they are told in, `dtype`.
     """
 
     sums: _Sums
     pulled: Tensor
     index: Tensor
+    dtype: torch.dtype
 
     def merge(self, other: Partial) -> "Exponential":
         """Both sets of rows together."""
@@ -154,18 +159,19 @@ class Exponential(Partial):
         theirs, their_factor = other.sums.shifted(top)
         pulled = self.pulled * my_factor[..., None] + other.pulled * their_factor[..., None]
         index = torch.where(other.sums.top > self.sums.top, other.index, self.index)
-        return Exponential(mine + theirs, pulled, index)
+        return Exponential(mine + theirs, pulled.to(self.pulled.dtype), index, self.dtype)
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """The readout: weights are exp(βs)/Σexp(βs)."""
         total, pulled = self.sums.total, self.pulled
-        whole = total.unsqueeze(-1)
+        whole = total.unsqueeze(-1).to(self.dtype)
+        entropy = torch.addcdiv(total.log(), self.sums.spread, total, value=-1)
         return Readout(
             state=pulled / whole if pulled.requires_grad else pulled.div_(whole),
-            potential=self.sums.potential(),
+            potential=self.sums.potential().to(self.dtype),
             index=self.index,
-            weight=total.reciprocal(),
-            entropy=torch.addcdiv(total.log(), self.sums.spread, total, value=-1),
+            weight=total.reciprocal().to(self.dtype),
+            entropy=entropy.to(self.dtype),
         )
 
 

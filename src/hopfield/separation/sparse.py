@@ -18,6 +18,7 @@ from .base import (
     check_parameter,
     entropy,
     few_rows,
+    fine,
     sharpness,
     wide,
 )
@@ -65,20 +66,23 @@ class _Tsallis(_Sparse):
 
     def _weights(self, scores: Tensor) -> Tensor:
         alpha, beta = self._parameters()
-        return tsallis_weights(scores, broadcast(alpha, scores), _sharp(beta, scores))
+        exact = fine(scores, beta)
+        weights = tsallis_weights(exact, broadcast(alpha, exact), _sharp(beta, exact))
+        return weights.to(scores.dtype)
 
     def _potential(self, scores: Tensor, count: int) -> Tensor:
         alpha, beta = self._parameters()
         exact = scores.double()
         value = tsallis_potential(
-            exact, broadcast(alpha, exact), _sharp(beta, scores).double(), count
+            exact, broadcast(alpha, exact), _sharp(beta, fine(scores, beta)).double(), count
         )
         return value.to(scores.dtype)
 
     def _floor(self, scores: Tensor) -> Tensor:
         alpha, beta = self._parameters()
-        window = 1 / ((broadcast(alpha, scores) - 1) * sharpness(beta, scores))
-        return scores.amax(-1, keepdim=True) - window
+        exact = fine(scores, beta)
+        window = 1 / ((broadcast(alpha, exact) - 1) * sharpness(beta, exact))
+        return exact.amax(-1, keepdim=True) - window
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,10 +161,11 @@ class TopK(_Sparse):
         tied = scores == last
         places = min(self.k, scores.shape[-1]) - above.sum(-1, keepdim=True)
         share = torch.where(above, 1.0, places / tied.sum(-1, keepdim=True))
-        gap = scores - scores.detach().amax(-1, keepdim=True)
-        power = (sharpness(self.beta, scores) * gap).exp() * share
+        exact = fine(scores, self.beta)
+        gap = exact - exact.detach().amax(-1, keepdim=True)
+        power = (sharpness(self.beta, exact) * gap).exp() * share
         power = torch.where(above | tied, power, 0.0)
-        return power / power.sum(-1, keepdim=True)
+        return (power / power.sum(-1, keepdim=True)).to(scores.dtype)
 
     def _potential(self, scores: Tensor, count: int) -> Tensor:
         return Softmax(self.beta).potential(self._largest(scores))
