@@ -205,3 +205,16 @@ def test_thresholds_made_in_inference_mode_take_part_in_gradients():
     memory.energy(state).backward()
     expected = memory.thresholds - memory.coupling @ state.detach()
     torch.testing.assert_close(state.grad, expected)
+
+
+def test_an_energy_that_rounds_to_zero_still_has_its_slope():
+    """½‖x − x₁‖² beside one pattern far from 0: rounding can make it negative, which is cut."""
+    rows = torch.randn(400, 16, generator=torch.Generator().manual_seed(3)) + 10
+    for row in rows[:40]:
+        memory = ModernHopfield(similarity="euclidean")
+        memory.store(row[None])
+        state = (row + 1e-4).requires_grad_()
+        value = memory.energy(state)
+        (slope,) = torch.autograd.grad(value, state)
+        assert value >= 0
+        torch.testing.assert_close(slope, (state - row).detach(), rtol=0, atol=1e-5)

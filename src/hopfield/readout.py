@@ -137,7 +137,9 @@ def read(
     found = partial.result(blocks)
     if shared is None:
         return found
-    return replace(found, potential=(found.potential + shared).clamp_max(0))  # of distances
+    whole = found.potential + shared
+    # F of distances is never positive; what rounding adds is taken away as a number, slopes stay.
+    return replace(found, potential=whole - whole.detach().clamp_min(0))
 
 
 def strongest(
