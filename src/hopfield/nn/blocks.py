@@ -101,7 +101,8 @@ class _Blocks(torch.autograd.Function):
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients that are wanted."""
         count = len(ctx.names) + 3
-        parts, hidden = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        saved = ctx.saved_tensors  # asked for once: checkpoints give it once
+        parts, hidden = saved[:count], saved[count:]
         visible = Visible(*hidden) if hidden else None
         given = above[0] if visible is None else above[0].masked_fill(visible.none, 0.0)
         wanted = ctx.needs_input_grad[3:]
