@@ -60,6 +60,15 @@ def test_predictions_hold_on_mnist(mnist):
         assert min(agreement(report)) >= 0.99, report
 
 
+@pytest.mark.parametrize(("pairs", "beta", "seed"), [(60, 0.442, 0), (150, 0.46, 1)])
+def test_swallowers_are_right_where_negatives_are_stored_too(pairs, beta, seed):
+    """States pass near the unstable mixture of a pattern and its negative, and part from there."""
+    patterns = torch.randn(pairs, 24, generator=source(seed))
+    report = diagnose(stored(ModernHopfield(beta), torch.cat([patterns, -patterns])))
+    assert int((report.observed.swallower >= 0).sum()) > 10, "premise: some are swallowed"
+    assert min(agreement(report)) >= 0.995, report
+
+
 def test_the_settings_tell_patterns_that_hold_from_those_that_do_not():
     """Or the predictions above would be vacuous."""
     shares = [

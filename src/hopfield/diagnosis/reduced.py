@@ -19,12 +19,15 @@ from ..similarity import SIMILARITIES
 from .rows import Rows
 
 RIVALS, MOST_RIVALS = 32, 128
-"""Patterns followed one by one: more where more can have weight."""
+"""Patterns followed one by one: more where more can have weight, or no more are stored."""
 SHARPEST = 1e30
 """β above this acts like ∞, and multiplies 0."""
-FEW_ROUNDS, ROUNDS, WIDENED = 4, 60, 2.0
-"""How often the others are read, at most (by Softmax, which forgets none of them, and by sparse
-separations); and how much further each time the model is trusted."""
+ROUNDS, WIDENED = 60, 2.0
+"""How often the others are read, at most; and how much further each time the model is trusted."""
+READINGS, UNBOUND = 3, 2
+"""Of Softmax, whose others all keep some weight and curve the score: how often they are read, on
+average over patterns, while the model is trusted no further than it says (a state that passes near
+an unstable mixture goes astray else); then so often with no limit, for what has not settled."""
 STEPS = 400
 """Steps between two readings, at most."""
 SETTLED = 1e-6
@@ -70,8 +73,7 @@ class Span:
     ) -> tuple[Float[Tensor, "batch m"], Float[Tensor, "batch dim"], Tensor]:
         """Weights and state where the dynamics settles or leaves the model; who has settled."""
         products = self.scored @ self.pulled.mT
-        seen = self.pulled - self.pulled.mean(-1, keepdim=True) if self.centred else self.pulled
-        gram = seen @ seen.mT
+        gram = self._gram() if self.divided else products
         moved = self.pulled - start[:, None]
         apart = moved @ moved.mT
         scores = (self.scored @ start[:, :, None]).squeeze(-1)
@@ -107,6 +109,11 @@ class Span:
                 kept = tuple(each[goes] for each in kept)
         return weights, (weights[:, None] @ self.pulled).squeeze(1), settled
 
+    def _gram(self) -> Float[Tensor, "batch m m"]:
+        """Products of the rows, of what is left without their mean where that is the norm."""
+        seen = self.pulled - self.pulled.mean(-1, keepdim=True) if self.centred else self.pulled
+        return seen @ seen.mT
+
 
 def followed(
     memory: ModernHopfield, rows: Rows, at: Int[Tensor, " batch"]
@@ -118,29 +125,35 @@ def followed(
     state, winner = rows.take(at), torch.full_like(at, -1)
     active = torch.arange(len(at), device=at.device)
     soft = isinstance(memory.separation, Softmax)
-    for turn in range(FEW_ROUNDS if soft else ROUNDS):
+    read, unbound = 0, 0
+    for turn in range(ROUNDS):
+        read += len(active)
+        unbound += soft and read > READINGS * len(at)
+        wider = (1e150 if unbound else 1.0) if soft else WIDENED**turn
         here = state[active]
         scores = rows.scores(here, SIMILARITIES[memory.similarity])
         weights = memory.separation(scores)
         winner[active] = _winner(rows, weights)
         rivals = _rivals(memory, weights, scores)
         span = _span(memory, rows, here, scores, weights, rivals)
-        _, following, settled = span.followed(
-            here, memory, WIDENED**turn if turn < 2 or not soft else 1e150
-        )
+        _, following, settled = span.followed(here, memory, wider)
         beyond = span.trust <= 0  # others than the rivals have weight
         if bool(beyond.any()):
             following[beyond] = rows.pull(weights[beyond])
         state[active] = following
         noise = 64 * EPS * sharpness(memory.separation) * float(scores.abs().max())
-        scale = here.abs().amax(-1).clamp_min(1e-300)
         allowed = torch.where(beyond, SETTLED, REREAD) + noise
-        stays = (following - here).abs().amax(-1) <= allowed * scale
+        stays = _moved(here, following) <= allowed
         active = active[~(stays & (settled | beyond))]
-        if not len(active):
+        if not len(active) or unbound == UNBOUND:
             break
     own = winner == rows.copy_of[at]
     return own, torch.where(own, -1, winner)
+
+
+def _moved(here: Tensor, following: Tensor) -> Tensor:
+    """The largest change of an entry, in units of the largest."""
+    return (following - here).abs().amax(-1) / here.abs().amax(-1).clamp_min(1e-300)
 
 
 def _winner(rows: Rows, weights: Float[Tensor, "batch n"]) -> Int[Tensor, " batch"]:
@@ -151,8 +164,8 @@ def _winner(rows: Rows, weights: Float[Tensor, "batch n"]) -> Int[Tensor, " batc
 
 
 def _rivals(memory: ModernHopfield, weights: Tensor, scores: Tensor) -> Int[Tensor, "batch m"]:
-    """The strongest, and for sparse separations all that have weight, and some more."""
-    count = RIVALS
+    """The strongest, and for sparse separations all that have weight, and some more; all of few."""
+    count = RIVALS if scores.shape[-1] > MOST_RIVALS else MOST_RIVALS
     if not isinstance(memory.separation, Softmax):
         count = min(MOST_RIVALS, RIVALS + int((weights > 0).sum(-1).max()))
     return scores.topk(min(count, scores.shape[-1]), dim=-1).indices
@@ -173,7 +186,7 @@ def _span(
     scored = _directions(pulled, divided, centred)
     bias = pulled.new_zeros(pulled.shape[:2])
     if memory.similarity == "euclidean":
-        bias = pulled.square().sum(-1) / -2
+        bias = pulled.norm(dim=-1).square() / -2
     if rivals.shape[-1] == rows.count:
         trust = torch.full_like(scores[:, 0], torch.inf)
         return Span(pulled, scored, bias, divided, centred, trust)
@@ -187,7 +200,7 @@ def _span(
     level, mean, toward, width = _others(memory, rows, state, scores, rivals, beta)
     there = (toward * state).sum(-1) / size
     pulled = torch.cat([pulled, mean[:, None]], dim=1)
-    scored = torch.cat([scored, toward[:, None]], dim=1)
+    scored = torch.cat([scored, toward[:, None]], dim=1) if divided else pulled
     bias = torch.cat([bias, (level - there)[:, None]], dim=1)
     trust = (2 * CURVED / (beta * width.clamp_min(1e-300))).sqrt() * size
     return Span(pulled, scored, bias, divided, centred, trust)
