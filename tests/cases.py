@@ -184,6 +184,17 @@ def over_dtypes(*dtypes: torch.dtype) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("dtype", dtypes, ids=lambda dtype: str(dtype)[6:])
 
 
+def in_turn(cases: list[Case], start: int = 0) -> pytest.MarkDecorator:
+    """Run a test for each of the cases, each in another dtype than the one before it.
+
+    Tests that start at 0, 1, 2 and 3 meet every case in every dtype.
+    """
+    dtypes = (*HALF, *FULL)
+    pairs = [(case, dtypes[(start + at) % 4]) for at, case in enumerate(cases)]
+    names = [f"{str(dtype)[6:]}-{case.name}" for case, dtype in pairs]
+    return pytest.mark.parametrize(("case", "dtype"), pairs, ids=names)
+
+
 every_memory = over(CASES)
 every_deterministic_memory = over(DETERMINISTIC)
 every_dtype = over_dtypes(*HALF, *FULL)

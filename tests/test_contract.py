@@ -10,14 +10,14 @@ from cases import (
     CASES,
     DETERMINISTIC,
     DIM,
-    FULL,
+    HALF,
     assert_same_answer,
     assert_same_bits,
-    both_precisions,
     every_deterministic_memory,
     every_dtype,
     every_memory,
     filled,
+    in_turn,
     over,
     over_dtypes,
     patterns_and_cues,
@@ -54,7 +54,7 @@ def test_stored_patterns_are_fixed_points_at_low_load(case, dtype):
 
 
 @every_deterministic_memory
-@over_dtypes(*FULL)
+@every_dtype
 def test_a_damaged_pattern_is_recalled(case, dtype):
     patterns = signs(2, DIM, generator=seeded(4), dtype=dtype)
     cues = patterns.clone()
@@ -71,7 +71,7 @@ def test_a_damaged_pattern_is_recalled(case, dtype):
 
 
 @every_deterministic_memory
-@over_dtypes(torch.bfloat16, torch.float64)
+@every_dtype
 def test_a_query_does_not_depend_on_its_batch(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)
@@ -81,8 +81,9 @@ def test_a_query_does_not_depend_on_its_batch(case, dtype):
 
 
 @every_deterministic_memory
-def test_blocks_do_not_matter(case, monkeypatch):
-    patterns, cues = patterns_and_cues(case, torch.float64, n=8)
+@every_dtype
+def test_blocks_do_not_matter(case, dtype, monkeypatch):
+    patterns, cues = patterns_and_cues(case, dtype, n=8)
     cues, memory = cues[2:5], filled(case, patterns)
     whole = memory.retrieve(cues)
     for rows in (1, 3, 7):
@@ -93,9 +94,10 @@ def test_blocks_do_not_matter(case, monkeypatch):
 
 
 @every_deterministic_memory
-def test_the_number_of_threads_does_not_matter(case):
+@every_dtype
+def test_the_number_of_threads_does_not_matter(case, dtype):
     # Large enough for torch to share the products between threads.
-    patterns, cues = patterns_and_cues(case, torch.float32, n=5)
+    patterns, cues = patterns_and_cues(case, dtype, n=5)
     cues = cues.repeat(20, 1)
     memory = filled(case, patterns)
     before = torch.get_num_threads()
@@ -110,7 +112,7 @@ def test_the_number_of_threads_does_not_matter(case):
 
 
 @over([case for case in DETERMINISTIC if not case.ordered])
-@both_precisions
+@every_dtype
 def test_the_order_of_storage_does_not_matter(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype, n=7)
     order = torch.randperm(7, generator=seeded(8))
@@ -130,14 +132,14 @@ def test_the_order_of_storage_does_not_matter(case, dtype):
 # ---- randomness
 
 
-@every_memory
-def test_the_same_generator_gives_the_same_bits(case):
-    patterns, cues = patterns_and_cues(case, torch.float32)
+@in_turn(CASES, 1)
+def test_the_same_generator_gives_the_same_bits(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)
     for make in (lambda: None, lambda: seeded(7)):
         first = memory.retrieve(cues, steps=2, trace=True, generator=make())
         assert_same_bits(first, memory.retrieve(cues, steps=2, trace=True, generator=make()))
-        state = torch.where(cues > 0, 1.0, -1.0) if case.binary else cues
+        state = torch.where(cues > 0, 1.0, -1.0).to(dtype) if case.binary else cues
         assert torch.equal(
             memory.update(state, generator=make()), memory.update(state, generator=make())
         )
@@ -164,9 +166,9 @@ def test_one_order_serves_the_whole_batch():
 # ---- inputs, shapes, dtypes, devices
 
 
-@every_memory
-def test_inputs_are_left_alone(case):
-    patterns, cues = patterns_and_cues(case, torch.float32)
+@in_turn(CASES, 2)
+def test_inputs_are_left_alone(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype)
     values = torch.randn(len(patterns), 3, generator=seeded(2))
     known = torch.rand(cues.shape, generator=seeded(3)) < 0.6
     given = (patterns, cues, values, known)
@@ -223,19 +225,19 @@ def test_shape_dtype_and_device_are_kept(case, dtype):
     assert (following.shape, following.dtype) == (cue.shape, dtype)
 
 
-@every_memory
-def test_any_batch_shape_will_do(case):
-    memory = filled(case, random_patterns(case, 3, FULL[0]), torch.arange(6).reshape(3, 2))
+@in_turn(CASES)
+def test_any_batch_shape_will_do(case, dtype):
+    memory = filled(case, random_patterns(case, 3, dtype), torch.arange(6).reshape(3, 2))
     for batch in ((), (1,), (2, 1, 3), (0,), (2, 0)):
-        check_kept(memory, signs(*batch, DIM, generator=seeded(3)))
-    none = torch.empty(0, DIM)
+        check_kept(memory, signs(*batch, DIM, generator=seeded(3), dtype=dtype))
+    none = torch.empty(0, DIM, dtype=dtype)
     assert memory.energy(none).shape == (0,)
     assert memory.update(none).shape == (0, DIM)
 
 
 @every_deterministic_memory
-@over_dtypes(torch.float16)
-def test_half_precision_agrees_with_float64(case, dtype):
+@over_dtypes(*HALF, torch.float32)
+def test_every_precision_agrees_with_float64(case, dtype):
     # reliability.md's accuracy, which is one rounding of the answer and little else.
     patterns = signs(3, DIM, generator=seeded(4), dtype=dtype)
     cues = patterns.clone()
@@ -249,8 +251,9 @@ def test_half_precision_agrees_with_float64(case, dtype):
 
 
 @every_deterministic_memory
-def test_a_batch_of_any_shape_gives_what_its_rows_give(case):
-    patterns, cues = patterns_and_cues(case, torch.float64)
+@every_dtype
+def test_a_batch_of_any_shape_gives_what_its_rows_give(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)
     flat, shaped = memory.retrieve(cues, trace=True), memory.retrieve(cues.reshape(3, 2, 1, -1))
     assert torch.equal(shaped.state.reshape(cues.shape), flat.state)
@@ -309,7 +312,7 @@ def test_a_synchronous_two_cycle_stops_and_is_not_converged():
 
 def test_thermal_dynamics_makes_exactly_so_many_sweeps():
     memory = ClassicalHopfield(temperature=1e-3)
-    patterns = signs(2, DIM, generator=seeded(0), dtype=FULL[1])
+    patterns = signs(2, DIM, generator=seeded(0), dtype=torch.float64)
     memory.store(patterns)
     found = memory.retrieve(patterns, steps=4, trace=True)
     assert torch.equal(found.state, patterns), "premise: cold enough to stay"

@@ -8,17 +8,16 @@ import torch
 from cases import (
     DESCENDING,
     DIM,
-    FULL,
     MODERN,
     Case,
     both_precisions,
     computing,
     energy_slack,
     every_deterministic_memory,
+    every_dtype,
     every_memory,
     filled,
     over,
-    over_dtypes,
     patterns_and_cues,
     random_masks,
     seeded,
@@ -55,7 +54,7 @@ def assert_falls(case: Case, patterns: torch.Tensor, found: list[Retrieval]) -> 
 
 
 @over(DESCENDING)
-@over_dtypes(torch.float16, *FULL)
+@every_dtype
 def test_energy_never_rises(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     if case.binary:  # beyond the capacity too
@@ -113,7 +112,7 @@ def test_known_evidence_and_clamp_is_one_read(case):
 
 
 @every_memory
-@over_dtypes(torch.bfloat16, torch.float64)
+@every_dtype
 def test_energy_is_that_of_the_state(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)

@@ -5,6 +5,7 @@ import sklearn.datasets  # noqa: F401  what it loads draws from `random` once: n
 import torch
 
 from cases import (
+    CASES,
     DIM,
     HALF,
     MODERN,
@@ -12,10 +13,11 @@ from cases import (
     assert_same_answer,
     assert_same_bits,
     energy_slack,
+    every_dtype,
     every_memory,
     filled,
+    in_turn,
     over,
-    over_dtypes,
     patterns_and_cues,
     random_masks,
     seeded,
@@ -41,7 +43,7 @@ def options(case: Case) -> list[dict]:
 
 
 @every_memory
-@over_dtypes(*HALF, torch.float64)
+@every_dtype
 def test_known_entries_are_held_to_the_bit(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     known = random_masks(*cues.shape)
@@ -111,9 +113,9 @@ def test_only_known_entries_are_evidence(case, shared):
             assert (found.state[at] - expected)[~mask].abs().max() <= slack
 
 
-@every_memory
-def test_one_mask_for_all_is_the_same_mask_for_each(case):
-    patterns, cues = patterns_and_cues(case, torch.float64)
+@in_turn(CASES)
+def test_one_mask_for_all_is_the_same_mask_for_each(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype)
     known = random_masks(DIM)
     memory = filled(case, patterns)
     for choice in options(case):

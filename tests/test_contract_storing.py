@@ -5,12 +5,13 @@ import torch
 
 from cases import (
     CASES,
+    DETERMINISTIC,
     DIM,
     assert_same_answer,
     assert_same_bits,
-    every_deterministic_memory,
     every_memory,
     filled,
+    in_turn,
     over,
     patterns_and_cues,
     random_masks,
@@ -26,9 +27,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 CLASSICAL = [case for case in CASES if case.kind == "classical" and not case.thermal]
 
 
-@every_deterministic_memory
-def test_two_calls_store_what_one_does(case):
-    patterns, cues = patterns_and_cues(case, torch.float32, n=6)
+@in_turn(DETERMINISTIC)
+def test_two_calls_store_what_one_does(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype, n=6)
     values = torch.randn(6, 2, generator=seeded(3))
     once = filled(case, patterns, values).retrieve(cues, steps=2)
     twice = filled(case, patterns[:2], values[:2])
@@ -58,9 +59,9 @@ def test_a_coupling_that_grows_is_the_coupling_of_all(case, splits):
     assert torch.linalg.matrix_rank(rules.pseudo_inverse(patterns, diagonal=True)) == 7
 
 
-@every_deterministic_memory
-def test_removed_is_as_if_never_stored(case):
-    patterns, cues = patterns_and_cues(case, torch.float64, n=6)
+@in_turn(DETERMINISTIC, 1)
+def test_removed_is_as_if_never_stored(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype, n=6)
     values = torch.arange(6)
     memory = filled(case, patterns, values)
     memory.retrieve(cues, steps=1)
@@ -159,9 +160,9 @@ def test_binary_values_are_those_of_the_largest_overlap():
 # ---- saving, failing
 
 
-@every_memory
-def test_saved_and_loaded_gives_the_same_bits(case, tmp_path):
-    patterns, cues = patterns_and_cues(case, torch.float32)
+@in_turn(CASES, 2)
+def test_saved_and_loaded_gives_the_same_bits(case, dtype, tmp_path):
+    patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns, torch.randn(5, 2, generator=seeded(3)))
     memory.save(tmp_path / "memory")
     again = load(tmp_path / "memory")
