@@ -94,6 +94,10 @@ CUT = (
     "hflayers reads no more features of the projected patterns than static states and static "
     "stored patterns have, input_size={}. Only a hidden_size up to that can be taken over"
 )
+CONNECTED = (
+    "hflayers asks that static states and static stored patterns be as long as that where "
+    "projected patterns are connected, and they are {}. No call of such a layer works there"
+)
 
 NOT_MADE = "hflayers makes no such layer"
 
@@ -126,6 +130,8 @@ class Arguments:
             raise refused(name, self[name], f"{NOT_MADE}: {reason}")
         if self.cuts and self.normalised and self.width > self["input_size"]:
             raise refused("hidden_size", self.width, CUT.format(self["input_size"]))
+        if self.whole and self.long not in (None, self.width):
+            raise refused("hidden_size", self.width, CONNECTED.format(self.long))
 
     def _impossible(self) -> Iterator[tuple[str, str]]:
         """Arguments that hflayers itself refuses beside the others, and why."""
@@ -147,6 +153,17 @@ class Arguments:
     def normalised(self) -> bool:
         """Whether states or stored patterns are, which gives them the length input_size."""
         return bool(self[f"normalize_{STATE}"] or self[f"normalize_{STORED}"])
+
+    @property
+    def whole(self) -> bool:
+        """Whether hflayers takes static states of length hidden_size alone, at the call."""
+        return self.static(STATE) and self.static(STORED) and self.connected
+
+    @property
+    def long(self) -> int | None:
+        """Length of static states and static stored patterns, which are alike; None if any."""
+        normed = [name for name in (STATE, STORED) if self[f"normalize_{name}"]]
+        return self.size(normed[0]) if normed else None
 
     @property
     def cuts(self) -> bool:

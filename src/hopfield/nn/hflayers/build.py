@@ -131,6 +131,29 @@ class AsLongAs(nn.Module):
         return rows
 
 
+class ExactlyAsLongAs(nn.Module):
+    """Static states as they are, beside connected patterns, where hflayers takes one length.
+
+    Args:
+        length: that one.
+    """
+
+    def __init__(self, length: int) -> None:
+        """Remember how long."""
+        super().__init__()
+        self.length = length
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The rows, if hflayers takes them."""
+        if rows.shape[-1] != self.length:
+            raise ShapeError(
+                f"static states must have hidden_size={self.length} features where projected "
+                f"patterns are connected, but have shape {tuple(rows.shape)}: hflayers takes no "
+                "others. Give such rows."
+            )
+        return rows
+
+
 class Activation(nn.Module):
     """A function of torch, of every entry.
 
@@ -219,6 +242,8 @@ def _projections(
             chain.append(RepeatForHeads(meant.heads))
     if meant.cuts and not meant.normalised:
         chains[STATE].append(AsLongAs(meant.width))
+    if meant.whole:
+        chains[STATE].append(ExactlyAsLongAs(meant.width))
     query, key, value = (nn.Sequential(*chains[name]) for name in INPUTS)
     return query, key, value
 
