@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from hopfield.nn import HopfieldAssociation, HopfieldLookup, Iteration
 from nn_layers import DIM, draw, seeded
@@ -52,3 +53,18 @@ def test_states_of_one_entry_under_masks_of_several():
     torch.testing.assert_close(found[:1], layer(states))
     assert described.weights.shape == (2, HEADS, 4, MEMORIES)
     assert bool(((described.weights == 0) == hidden[:, None, None]).all())
+
+
+@pytest.mark.parametrize("separation", ["softmax", "sparsemax", "entmax"])
+@pytest.mark.parametrize("gradient", ["unrolled", "implicit", "last"])
+def test_a_layer_whose_forward_pass_is_made_again(separation, gradient):
+    layer = seeded(
+        lambda: HopfieldAssociation(DIM, HEADS, separation, iteration=Iteration(3, 0.0, gradient))
+    )
+    slopes = []
+    for again in (False, True):
+        states = draw(2, 5, DIM).requires_grad_()
+        found = checkpoint(layer, states, use_reentrant=False) if again else layer(states)
+        slopes.append(torch.autograd.grad(found.square().sum(), [states, *layer.parameters()]))
+    for once, twice in zip(*slopes, strict=True):
+        torch.testing.assert_close(once, twice)
