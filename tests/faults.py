@@ -65,9 +65,9 @@ FAULTS = [
     Fault(
         "mask filled with 0 after the softmax",
         "separation/sparse.py",
-        "        return power / power.sum(-1, keepdim=True)\n",
-        "        whole = (sharpness(self.beta, scores) * gap).exp().sum(-1, keepdim=True)\n"
-        "        return power / whole\n",
+        "        return (power / power.sum(-1, keepdim=True)).to(scores.dtype)\n",
+        "        whole = (sharpness(self.beta, exact) * gap).exp().sum(-1, keepdim=True)\n"
+        "        return (power / whole).to(scores.dtype)\n",
         (
             "test_separation.py::test_topk_is_the_best_of_all_subsets",
             "test_separation.py::test_potentials_of_equal_scores_are_that_score",

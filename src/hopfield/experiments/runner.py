@@ -209,12 +209,10 @@ def _work(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, list[Re
             for future in as_completed(waiting):
                 yield waiting[future], future.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            workers = set(multiprocessing.active_children()) - others
-            for worker in workers:
+            for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()  # what it works on is lost either way, and nobody waits for it
-            for worker in workers:
-                worker.join()
+            # The pool's own thread joins them: of two that do, one would find nobody to wait for.
+            pool.shutdown(cancel_futures=True)
             raise
 
 
