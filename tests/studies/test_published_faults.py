@@ -116,7 +116,7 @@ def test_a_fault_turns_the_result_red(name, monkeypatch):
                                              ("end", "the document's end")])  # fmt: skip
 def test_what_the_document_printed_is_held_against_what_is_measured(field, what):
     (result,) = published.chosen(["from-scratch"])
-    _, lines = records.read(Path(__file__).parents[1] / "docs/results/records.jsonl")
+    _, lines = records.read(Path(__file__).parents[2] / "docs/results/records.jsonl")
 
     def held(factor):
         measured = [line | {field: factor * line[field]} if "end_sd" in line else line

@@ -40,7 +40,7 @@ def exporter():
 
 def test_compiled_whole():
     """In a process of its own: the shape checks of the tests are no code that torch compiles."""
-    script = Path(__file__).parent / "compiled_layers.py"
+    script = Path(__file__).parents[1] / "support" / "compiled_layers.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
