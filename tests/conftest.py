@@ -17,7 +17,7 @@ from jaxtyping import install_import_hook
 # errors, which a type checker in front of it would hide.
 PURE = (
     *("similarity", "separation", "coupling", "rules", "energy", "readout", "exact", "units"),
-    *("dynamics", "stores"),
+    *("iteration", "stores"),
 )
 
 if "hopfield" in sys.modules:

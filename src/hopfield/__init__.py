@@ -26,8 +26,8 @@ from . import (
 )
 from .cue import Cue
 from .diagnosis import diagnose, explain
-from .dynamics import Retrieval
 from .errors import CapacityWarning, HopfieldError
+from .iteration import Retrieval
 from .kernels import backend
 from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, load
 from .readout import attention

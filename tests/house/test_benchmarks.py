@@ -12,8 +12,8 @@ from benchmarks import ceilings, harness, load, memory, page
 from benchmarks.certified import bounds
 from benchmarks.entries import ENTRIES
 from benchmarks.harness import Case, Contender, Entry, Target
-from hopfield.dynamics import Bound
 from hopfield.experiments import records
+from hopfield.iteration import Bound
 from hopfield.memories import certified
 
 ONE = torch.ones(1, dtype=torch.float64)

@@ -9,7 +9,7 @@ LEVELS = {
     1: ("kernels", "files", "cue"),
     2: ("similarity", "separation", "coupling", "packing", "theory"),
     3: ("rules", "energy", "readout", "exact"),
-    4: ("stores", "dynamics", "units"),
+    4: ("stores", "iteration", "units"),
     5: ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
     6: ("diagnosis", "tuning"),
     7: ("experiments",),

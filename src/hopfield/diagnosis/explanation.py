@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..cue import Cue
-from ..dynamics import HALF, Retrieval
 from ..errors import InputTypeError, ShapeError, check_integer, say
+from ..iteration import HALF, Retrieval
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import Softmax
 from ..similarity import SIMILARITIES

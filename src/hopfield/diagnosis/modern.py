@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..dynamics import HALF, moved_within, usual_tolerance
+from ..iteration import HALF, moved_within, usual_tolerance
 from ..memories import ModernHopfield
 from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
 from ..similarity import SIMILARITIES

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from ..dynamics import HALF, usual_tolerance
+from ..iteration import HALF, usual_tolerance
 from ..memories import Memory, ModernHopfield
 from .rows import Rows
 

@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 OWN = {
     "hopfield.data.dataset.Dataset": "dataset.patterns, or dataset.binary() in a binary network",
     "hopfield.cue.Cue": "cue.state",
-    "hopfield.dynamics.Retrieval": "found.state",
+    "hopfield.iteration.Retrieval": "found.state",
 }
 """What to give instead of an object of this library where a tensor is wanted."""
 

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from .. import readout
 from ..cue import Cue
-from ..dynamics import Reading, Retrieval, iterate, usual_tolerance
 from ..errors import (
     CapacityWarning,
     EmptyMemoryError,
@@ -34,6 +33,7 @@ from ..errors import (
     check_size,
     check_tensor,
 )
+from ..iteration import Reading, Retrieval, iterate, usual_tolerance
 from ..separation import Separation
 from ..similarity import Similarity
 from ..stores import Store

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .. import readout
-from ..dynamics import Bound
+from ..iteration import Bound
 from ..readout import read
 from ..separation import Readout, Softmax
 from ..separation.base import wide

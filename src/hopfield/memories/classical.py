@@ -9,7 +9,6 @@ from torch import Tensor
 
 from .. import energy
 from ..coupling import Coupling
-from ..dynamics import Reading, Retrieval, never, unchanged
 from ..errors import (
     ShapeError,
     check_binary,
@@ -19,6 +18,7 @@ from ..errors import (
     check_size,
     check_tensor,
 )
+from ..iteration import Reading, Retrieval, never, unchanged
 from ..readout import strongest
 from ..rules import RULES, coupling, grown
 from ..separation import Separation

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..dynamics import Reading, Retrieval, unchanged
 from ..errors import DomainError, OptionError, check_binary, check_choice, check_flag, say
+from ..iteration import Reading, Retrieval, unchanged
 from ..readout import Unpulled, read
 from ..separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax
 from ..similarity import Similarity, dot

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from .. import energy, readout
-from ..dynamics import Bound, Reading, Retrieval, moved_within
 from ..errors import OptionError, check_choice
+from ..iteration import Bound, Reading, Retrieval, moved_within
 from ..readout import Unpulled, read
 from ..separation import Readout, Separation, Softmax
 from ..similarity import SIMILARITIES, Similarity

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..dynamics import Reading, Retrieval
 from ..errors import (
     DeviceError,
     DomainError,
@@ -17,6 +16,7 @@ from ..errors import (
     check_choice,
     say,
 )
+from ..iteration import Reading, Retrieval
 from ..separation import Separation, Softmax
 
 SEPARATIONS = ("Softmax", "Sparsemax", "Entmax", "TopK", "Polynomial", "RectifiedPolynomial")

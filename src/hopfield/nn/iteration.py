@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..dynamics import moved_within
 from ..errors import InputTypeError, check_choice, check_integer, check_number, say, traced
+from ..iteration import moved_within
 
 Update = Callable[..., Tensor]
 """(x, *θ) → x', each state by itself; θ is all that it depends on besides."""

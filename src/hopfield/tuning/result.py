@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import theory
-from ..dynamics import HALF
+from ..iteration import HALF
 from ..memories import ModernHopfield
 from ..separation import Separation
 from .sweep import MAKERS
