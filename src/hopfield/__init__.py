@@ -24,8 +24,8 @@ from . import (
     synthetic,
     units,
 )
+from .analysis import diagnose, explain, tune
 from .cue import Cue
-from .diagnosis import diagnose, explain
 from .errors import CapacityWarning, HopfieldError
 from .iteration import Retrieval
 from .kernels import backend
@@ -40,7 +40,6 @@ from .separation import (
     Sparsemax,
     TopK,
 )
-from .tuning import tune
 
 __version__ = _version("hopfield")
 

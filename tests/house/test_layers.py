@@ -11,7 +11,7 @@ LEVELS = {
     3: ("rules", "energy", "readout", "exact"),
     4: ("stores", "iteration", "units"),
     5: ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
-    6: ("diagnosis", "tuning"),
+    6: ("analysis",),
     7: ("experiments",),
     8: ("plots",),
     9: ("report",),

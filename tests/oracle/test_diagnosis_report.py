@@ -140,9 +140,9 @@ def test_one_pattern_alone(memory):
 def test_what_is_read_at_a_time_changes_nothing(monkeypatch):
     memory = memory_of(clustered(100), "dot")
     whole = diagnose(memory)
-    monkeypatch.setattr("hopfield.diagnosis.rows.SCORES", 100)
-    monkeypatch.setattr("hopfield.diagnosis.rows.KEPT", 0)
-    monkeypatch.setattr("hopfield.diagnosis.rows.BLOCK", 7)
+    monkeypatch.setattr("hopfield.analysis.rows.SCORES", 100)
+    monkeypatch.setattr("hopfield.analysis.rows.KEPT", 0)
+    monkeypatch.setattr("hopfield.analysis.rows.BLOCK", 7)
     parts = diagnose(memory)
     for name in ("fixed", "attractor", "swallower", "rival"):
         assert torch.equal(getattr(parts.predicted, name), getattr(whole.predicted, name))
@@ -152,7 +152,7 @@ def test_what_is_read_at_a_time_changes_nothing(monkeypatch):
 
 def test_scores_of_all_by_all_are_never_held(monkeypatch):
     most = []
-    from hopfield.diagnosis import rows
+    from hopfield.analysis import rows
 
     plain = rows.Rows.scores
 

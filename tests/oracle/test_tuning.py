@@ -21,10 +21,10 @@ from hopfield import (
     synthetic,
     tune,
 )
+from hopfield.analysis.tuning import best_of
+from hopfield.analysis.tuning_sweep import FEW, MAKERS, Batch, kept, weights
 from hopfield.errors import InputTypeError
 from hopfield.similarity import SIMILARITIES
-from hopfield.tuning import best_of
-from hopfield.tuning.sweep import FEW, MAKERS, Batch, kept, weights
 
 BETAS = torch.logspace(-2, 4, 20)
 
@@ -131,7 +131,7 @@ def test_every_similarity_is_scored_once_for_all_betas(monkeypatch):
 
     for name, plain in SIMILARITIES.items():
         monkeypatch.setitem(SIMILARITIES, name, counted(name, plain))
-    from hopfield.tuning import _curve
+    from hopfield.analysis.tuning import _curve
 
     patterns = gaussian(40)
     cue = corruption.gaussian_noise(patterns, 0.1)
@@ -144,7 +144,8 @@ def test_every_similarity_is_scored_once_for_all_betas(monkeypatch):
 
 
 def test_many_patterns_are_scored_some_cues_at_a_time(monkeypatch):
-    from hopfield.tuning import _curve, sweep
+    from hopfield.analysis import tuning_sweep as sweep
+    from hopfield.analysis.tuning import _curve
 
     patterns = clustered(200)
     cue = corruption.gaussian_noise(patterns, 0.3)

@@ -8,10 +8,10 @@ import torch
 import hopfield
 from diagnosed import clustered, gaussian
 from hopfield import corruption, plots, tune
+from hopfield.analysis.tuning_sweep import MAKERS
 from hopfield.errors import DataError
 from hopfield.experiments import records
 from hopfield.similarity import SIMILARITIES
-from hopfield.tuning.sweep import MAKERS
 from hopfield_cli.commands import run as command
 from source_tree import ROOT
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..diagnosis.ends import MASS as MASS
-from ..diagnosis.ends import carrying, is_binary, kind
+from ..analysis.ends import MASS as MASS
+from ..analysis.ends import carrying, is_binary, kind
 from ..errors import DomainError
 from ..metrics import cosine
 from .records import Record, spread

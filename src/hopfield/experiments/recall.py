@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..diagnosis.ends import is_binary, likeness
+from ..analysis.ends import is_binary, likeness
 from ..errors import check_number
 from ..metrics import hamming_accuracy
 from .records import Record, spread

@@ -15,6 +15,7 @@ from .observed import Observed, observed
 from .remedies import Remedy, predict
 from .report import Report
 from .rows import Rows
+from .tuning import Point, Tuning, tune
 from .verdicts import Verdicts
 
 __all__ = [
@@ -22,12 +23,15 @@ __all__ = [
     "Explanation",
     "Finding",
     "Observed",
+    "Point",
     "Remedy",
     "Report",
     "Theory",
+    "Tuning",
     "Verdicts",
     "diagnose",
     "explain",
+    "tune",
 ]
 
 

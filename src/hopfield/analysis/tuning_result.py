@@ -13,7 +13,7 @@ from .. import theory
 from ..iteration import HALF
 from ..memories import ModernHopfield
 from ..separation import Separation
-from .sweep import MAKERS
+from .tuning_sweep import MAKERS
 
 PLAINLY = "donot_use_mm_for_euclid_dist"
 STEPS, TOLERANCE = 5000, 1e-9

@@ -26,8 +26,8 @@ from ..errors import (
 )
 from ..metrics import recalled
 from ..similarity import SIMILARITIES
-from .result import Point, Tuning, best_of, filled
-from .sweep import MAKERS, Batch, Kept, kept, weights
+from .tuning_result import Point, Tuning, best_of, filled
+from .tuning_sweep import MAKERS, Batch, Kept, kept, weights
 
 __all__ = ["Point", "Tuning", "tune"]
 
