@@ -20,11 +20,7 @@ import math
 import torch
 from torch import Tensor
 
-from .cue import Cue
-from .errors import (
-    DomainError,
-    InputTypeError,
-    ShapeError,
+from .checks import (
     check_binary,
     check_choice,
     check_generator,
@@ -33,6 +29,8 @@ from .errors import (
     check_tensor,
     say,
 )
+from .cue import Cue
+from .errors import DomainError, InputTypeError, ShapeError
 
 SEED = 1
 """Of the generator where none is given."""

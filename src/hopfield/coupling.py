@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from . import kernels
-from .errors import DomainError, InputTypeError, ShapeError, check_dense, check_tensor
-from .errors.words import dtype_of
+from .checks import check_dense, check_tensor, dtype_of
+from .errors import DomainError, InputTypeError, ShapeError
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,15 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .errors import (
-    DeviceError,
-    InputTypeError,
-    ShapeError,
-    check_dense,
-    check_finite,
-    check_float,
-)
-from .errors.words import dtype_of, to_mask
+from .checks import check_dense, check_finite, check_float, dtype_of, to_mask
+from .errors import DeviceError, InputTypeError, ShapeError
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .checks import check_choice, check_dim, check_float
 from .coupling import Coupling, Full, check_square
-from .errors import ShapeError, check_choice, check_dim, check_float
+from .errors import ShapeError
 from .similarity import SIMILARITIES
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .errors import traced
+from .checks import traced
 
 HALF = 0.51
 """A state is at a pattern that has more than this of the weight: more than half, by more than what

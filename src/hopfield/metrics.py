@@ -11,18 +11,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .checks import check_flag, check_generator, check_integer, check_number, check_tensor
 from .cue import Cue
-from .errors import (
-    DeviceError,
-    InputTypeError,
-    OptionError,
-    ShapeError,
-    check_flag,
-    check_generator,
-    check_integer,
-    check_number,
-    check_tensor,
-)
+from .errors import DeviceError, InputTypeError, OptionError, ShapeError
 
 COSINE = 0.99
 """Cosine from which a state that is not ±1 counts as recalled."""

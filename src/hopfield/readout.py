@@ -10,16 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from .errors import (
-    InputTypeError,
-    ShapeError,
-    check_device,
-    check_finite,
-    check_rows,
-    check_size,
-    check_tensor,
-    traced,
-)
+from .checks import check_device, check_finite, check_rows, check_size, check_tensor, traced
+from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
 from .similarity import RowProducts, Similarity, relative

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .checks import check_choice, check_device, check_dim, check_flag, check_patterns
 from .coupling import Coupling, Full, LowRank, check_square
-from .errors import check_choice, check_device, check_dim, check_flag, check_patterns
 
 GATHERED = 96
 """The most patterns that Storkey's rule adds to W at once."""

@@ -16,8 +16,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from .cue import check_known
-from .errors import (
+from .checks import (
     check_device,
     check_dim,
     check_finite,
@@ -26,6 +25,7 @@ from .errors import (
     check_size,
     traced,
 )
+from .cue import check_known
 
 
 @runtime_checkable

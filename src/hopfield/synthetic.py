@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .errors import DomainError, check_dtype, check_generator, check_integer, check_number
+from .checks import check_dtype, check_generator, check_integer, check_number
+from .errors import DomainError
 
 
 def random_binary(

@@ -9,7 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from .errors import DomainError, check_integer, check_number
+from .checks import check_integer, check_number
+from .errors import DomainError
 
 EXPONENT = 700.0
 """Beyond it exp overflows float64."""

@@ -16,14 +16,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from . import kernels
+from .checks import check_binary, check_device, check_dim, check_tensor
 from .coupling import Coupling, Visits, check_order, check_square
-from .errors import (
-    DomainError,
-    check_binary,
-    check_device,
-    check_dim,
-    check_tensor,
-)
+from .errors import DomainError
 from .exact import exact_signs
 from .packing import pack
 from .readout import Block, all_scores, read

@@ -4,21 +4,22 @@ from pathlib import Path
 
 from source_tree import PACKAGE, calls, imports, place, within
 
-LEVELS = {
-    0: ("errors",),
-    1: ("kernels", "files", "cue"),
-    2: ("similarity", "separation", "coupling", "packing", "theory"),
-    3: ("rules", "energy", "readout", "exact"),
-    4: ("stores", "iteration", "units"),
-    5: ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
-    6: ("analysis",),
-    7: ("experiments",),
-    8: ("plots",),
-    9: ("report",),
-    10: ("cli",),
-    11: ("__main__",),  # starts hopfield_cli, the package beside this one
-}
-LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
+ROOMS = (
+    ("errors",),
+    ("checks",),
+    ("kernels", "files", "cue"),
+    ("similarity", "separation", "coupling", "packing", "theory"),
+    ("rules", "energy", "readout", "exact"),
+    ("stores", "iteration", "units"),
+    ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
+    ("analysis",),
+    ("experiments",),
+    ("plots",),
+    ("report",),
+    ("cli",),
+    ("__main__",),  # starts hopfield_cli, the package beside this one
+)
+LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 API = PACKAGE / "__init__.py"  # gathers the public names, so it stands above all
 
 

@@ -18,13 +18,7 @@ from bad_inputs import (
     tensor_cases,
 )
 from hopfield import energy, rules, similarity, units
-from hopfield.errors import (
-    DeviceError,
-    DomainError,
-    InputTypeError,
-    OptionError,
-    ShapeError,
-)
+from hopfield.errors import DeviceError, DomainError, InputTypeError, OptionError, ShapeError
 from hopfield.similarity import SIMILARITIES
 
 STATE = signs(4, DIM, seed=2)

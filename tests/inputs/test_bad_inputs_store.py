@@ -19,13 +19,7 @@ from bad_inputs import (
     tensor_cases,
 )
 from hopfield import ClassicalHopfield, DenseHopfield, ModernHopfield, Polynomial
-from hopfield.errors import (
-    DeviceError,
-    DomainError,
-    InputTypeError,
-    OptionError,
-    ShapeError,
-)
+from hopfield.errors import DeviceError, DomainError, InputTypeError, OptionError, ShapeError
 
 KINDS = tuple(EMPTY)
 FILLED = {kind: filled(kind) for kind in KINDS}

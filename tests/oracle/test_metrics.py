@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 from hopfield import corruption, metrics
 from hopfield.cue import Cue
-from hopfield.errors import (
-    DeviceError,
-    DomainError,
-    InputTypeError,
-    OptionError,
-    ShapeError,
-)
+from hopfield.errors import DeviceError, DomainError, InputTypeError, OptionError, ShapeError
 
 X = torch.tensor([1.0, -1.0, 1.0, -1.0])
 ROWS = torch.tensor([[1.0, -1, 1, -1], [-1, 1, -1, 1], [1, -1, 1, 1], [1, 1, 1, 1]])

@@ -12,7 +12,8 @@ from torch.func import grad, vmap
 from bad_inputs import Bad, as_users_see_it, judge
 from cases import seeded
 from hopfield import Entmax, Polynomial, Softmax, Sparsemax, TopK, attention, energy, similarity
-from hopfield.errors import DomainError, ShapeError, traced
+from hopfield.checks import traced
+from hopfield.errors import DomainError, ShapeError
 from hopfield.similarity import SIMILARITIES
 from source_tree import PACKAGE
 

@@ -6,7 +6,8 @@ held against what the dynamics does.
 
 import torch
 
-from ..errors import InputTypeError, check_flag, say
+from ..checks import check_flag, say
+from ..errors import InputTypeError
 from ..memories import Memory
 from .bounds import Theory, bounds
 from .explanation import Competitor, Explanation, explain

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..checks import check_integer, say
 from ..cue import Cue
-from ..errors import InputTypeError, ShapeError, check_integer, say
+from ..errors import InputTypeError, ShapeError
 from ..iteration import HALF, Retrieval
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import Softmax

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..errors import InputTypeError, say
+from ..checks import say
+from ..errors import InputTypeError
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import Separation, Softmax, TopK
 from .binary import classical, dense

@@ -10,12 +10,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..cue import Cue
-from ..errors import (
-    HopfieldError,
-    InputTypeError,
-    OptionError,
-    ShapeError,
+from ..checks import (
     check_choice,
     check_generator,
     check_integer,
@@ -24,6 +19,8 @@ from ..errors import (
     check_size,
     say,
 )
+from ..cue import Cue
+from ..errors import HopfieldError, InputTypeError, OptionError, ShapeError
 from ..metrics import recalled
 from ..similarity import SIMILARITIES
 from .tuning_result import Point, Tuning, best_of, filled

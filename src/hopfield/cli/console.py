@@ -5,7 +5,8 @@ import tempfile
 import textwrap
 from pathlib import Path
 
-from ..errors import HopfieldError, say
+from ..checks import say
+from ..errors import HopfieldError
 from ..experiments.wording import bound
 
 SEEDS = 2**31 - 1

@@ -4,7 +4,8 @@ import io
 from pathlib import Path
 
 from .. import plots
-from ..errors import DataError, HopfieldError, say
+from ..checks import say
+from ..errors import DataError, HopfieldError
 from ..experiments import records
 from ..files import write_whole
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import data, plots
-from ..errors import HopfieldError, say
+from ..checks import say
+from ..errors import HopfieldError
 from ..experiments import published, records, runner
 from ..files import write_whole
 from ..report.published import allowed, page

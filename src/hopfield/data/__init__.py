@@ -3,7 +3,8 @@
 import difflib
 from pathlib import Path
 
-from ..errors import DataError, InputTypeError, OptionError, check_choice, say
+from ..checks import check_choice, say
+from ..errors import DataError, InputTypeError, OptionError
 from .dataset import Dataset
 from .digits import load_digits
 from .files import load_path

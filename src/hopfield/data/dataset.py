@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError, check_number, check_tensor
+from ..checks import check_number, check_tensor
+from ..errors import ShapeError
 
 BACKGROUND = 0.25
 """Share of zeros from which they are taken for the paper that ink is on."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..analysis.ends import is_binary, likeness
-from ..errors import check_number
+from ..checks import check_number
 from ..metrics import hamming_accuracy
 from .records import Record, spread
 from .sampling import generator

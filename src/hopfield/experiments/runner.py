@@ -20,7 +20,8 @@ from typing import Any
 
 import torch
 
-from ..errors import FileFormatError, InputTypeError, OptionError, check_integer, say
+from ..checks import check_integer, say
+from ..errors import FileFormatError, InputTypeError, OptionError
 from .records import Record, header, lines_of, plain, read, write
 from .setup import check_callable, describe
 

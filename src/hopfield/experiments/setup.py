@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from .. import data
+from ..checks import check_integer, say
 from ..corruption import flip
 from ..cue import Cue
-from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError, check_integer, say
+from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
 from ..memories import Memory
 from ..metrics import recalled
 from ..similarity import SIMILARITIES

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import check_choice
+from ..checks import check_choice
 
 BACKENDS = ("torch", "fused")
 

@@ -12,13 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .. import readout
-from ..cue import Cue
-from ..errors import (
-    CapacityWarning,
-    EmptyMemoryError,
-    InputTypeError,
-    OptionError,
-    ShapeError,
+from ..checks import (
     check_bounded,
     check_dense,
     check_device,
@@ -33,6 +27,8 @@ from ..errors import (
     check_size,
     check_tensor,
 )
+from ..cue import Cue
+from ..errors import CapacityWarning, EmptyMemoryError, InputTypeError, OptionError, ShapeError
 from ..iteration import Reading, Retrieval, iterate, usual_tolerance
 from ..separation import Separation
 from ..similarity import Similarity

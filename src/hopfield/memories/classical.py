@@ -8,16 +8,9 @@ import torch
 from torch import Tensor
 
 from .. import energy
+from ..checks import check_binary, check_choice, check_flag, check_number, check_size, check_tensor
 from ..coupling import Coupling
-from ..errors import (
-    ShapeError,
-    check_binary,
-    check_choice,
-    check_flag,
-    check_number,
-    check_size,
-    check_tensor,
-)
+from ..errors import ShapeError
 from ..iteration import Reading, Retrieval, never, unchanged
 from ..readout import strongest
 from ..rules import RULES, coupling, grown

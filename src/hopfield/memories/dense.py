@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..errors import DomainError, OptionError, check_binary, check_choice, check_flag, say
+from ..checks import check_binary, check_choice, check_flag, say
+from ..errors import DomainError, OptionError
 from ..iteration import Reading, Retrieval, unchanged
 from ..readout import Unpulled, read
 from ..separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax

@@ -20,14 +20,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from .. import separation as separations
-from ..errors import (
-    FileFormatError,
-    HopfieldError,
-    InputTypeError,
-    OptionError,
-    check_dtype,
-    say,
-)
+from ..checks import check_dtype, say
+from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
 from ..files import write_whole
 from ..packing import unpack, words_of
 from ..separation import Separation

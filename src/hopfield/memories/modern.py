@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from .. import energy, readout
-from ..errors import OptionError, check_choice
+from ..checks import check_choice
+from ..errors import OptionError
 from ..iteration import Bound, Reading, Retrieval, moved_within
 from ..readout import Unpulled, read
 from ..separation import Readout, Separation, Softmax

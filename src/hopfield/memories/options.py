@@ -8,14 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..errors import (
-    DeviceError,
-    DomainError,
-    InputTypeError,
-    OptionError,
-    check_choice,
-    say,
-)
+from ..checks import check_choice, say
+from ..errors import DeviceError, DomainError, InputTypeError, OptionError
 from ..iteration import Reading, Retrieval
 from ..separation import Separation, Softmax
 

@@ -8,12 +8,7 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
-from ..cue import Cue, check_cue
-from ..errors import (
-    DomainError,
-    InputTypeError,
-    OptionError,
-    ShapeError,
+from ..checks import (
     all_signs,
     check_binary,
     check_bounded,
@@ -25,6 +20,8 @@ from ..errors import (
     check_integer,
     say,
 )
+from ..cue import Cue, check_cue
+from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 
 
 @dataclass(frozen=True, eq=False)

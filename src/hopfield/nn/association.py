@@ -5,16 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ..errors import (
-    InputTypeError,
-    OptionError,
-    ShapeError,
-    check_flag,
-    check_float,
-    check_integer,
-    check_number,
-    say,
-)
+from ..checks import check_flag, check_float, check_integer, check_number, say
+from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import Separation
 from .fitting import check_fits
 from .functional import ONCE, Association, associate, check, described

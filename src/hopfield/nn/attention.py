@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import dropout as drop
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from ..errors import traced, transformed
+from ..checks import traced, transformed
 from . import blocks
 from .rule import Rule
 from .visible import Visible, folded, scores

@@ -4,15 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import (
-    InputTypeError,
-    OptionError,
-    ShapeError,
-    check_float,
-    check_integer,
-    check_positive,
-    say,
-)
+from ..checks import check_float, check_integer, check_positive, say
+from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import RectifiedPolynomial, Separation
 from .fitting import check_like
 

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import ShapeError, check_float, check_integer, check_positive
+from ..checks import check_float, check_integer, check_positive
+from ..errors import ShapeError
 from ..separation import RectifiedPolynomial, Softmax
 from .fitting import check_like
 from .functional import potential

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ..checks import dtype_of
 from ..errors import DeviceError, InputTypeError, ShapeError
-from ..errors.words import dtype_of
 
 
 def first_of(module: nn.Module) -> nn.Module:

@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .. import energy
-from ..errors import ShapeError, check_float, check_number
+from ..checks import check_float, check_number
+from ..errors import ShapeError
 from ..separation import Separation
 from .attention import read
 from .fitting import check_alike

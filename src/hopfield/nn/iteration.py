@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputTypeError, check_choice, check_integer, check_number, say, traced
+from ..checks import check_choice, check_integer, check_number, say, traced
+from ..errors import InputTypeError
 from ..iteration import moved_within
 
 Update = Callable[..., Tensor]

@@ -3,16 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ..errors import (
-    InputTypeError,
-    OptionError,
-    ShapeError,
-    check_flag,
-    check_float,
-    check_integer,
-    check_patterns,
-    say,
-)
+from ..checks import check_flag, check_float, check_integer, check_patterns, say
+from ..errors import InputTypeError, OptionError, ShapeError
 from .association import HopfieldAssociation
 from .fitting import check_fits, width_of
 from .functional import Association

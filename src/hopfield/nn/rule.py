@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import OptionError, ShapeError, check_choice, check_float, check_positive, say
+from ..checks import check_choice, check_float, check_positive, say
+from ..errors import OptionError, ShapeError
 from ..separation import Entmax, Separation, Softmax, Sparsemax
 from ..separation.base import broadcast, wide
 from ..separation.tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import InputTypeError, ShapeError, say
+from ..checks import say
+from ..errors import InputTypeError, ShapeError
 
 
 def check_bool(name: str, mask: object) -> Tensor:

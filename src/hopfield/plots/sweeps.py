@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, check_choice
+from ..checks import check_choice
+from ..errors import DataError
 from .theory import comparison
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ShapeError, check_float, check_number, traced
+from ..checks import check_float, check_number, traced
+from ..errors import ShapeError
 
 Pull = Callable[[Tensor], Tensor]
 """weights `(*batch, n)` → weights @ rows, `(*batch, dim)`."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import check_integer
+from ..checks import check_integer
 from .base import Partial, Readout, Rows, Separation, wide
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import kernels
-from ..errors import traced
+from ..checks import traced
 
 ALPHA_RANGE = (1.01, 10.0)
 """α-entmax is computed for these α; below, exp(log t/(α−1)) loses its digits: use Softmax."""

@@ -6,7 +6,7 @@ of them flat records, so that pages and pictures can be drawn from the file alon
 
 from collections.abc import Iterable, Sequence
 
-from ...errors import check_choice
+from ...checks import check_choice
 from ..records import Record
 from ..runner import Task
 from . import dense, documents, hebbian, modern, more, rules, sparse

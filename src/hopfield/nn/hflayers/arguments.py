@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from ...errors import OptionError, check_choice, check_integer, say
+from ...checks import check_choice, check_integer, say
+from ...errors import OptionError
 
 STATE, STORED, PROJECTED = "state_pattern", "stored_pattern", "pattern_projection"
 SPACE = "hopfield_space"

@@ -1,19 +1,17 @@
-"""Named errors, and the checks that raise them.
-
-Every message says what was expected, what came, and what to do about it.
-"""
+"""Checks of arguments at the door of public functions: each returns its value, or raises."""
 
 import difflib
 import math
+import sys
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 
+import numpy
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from .words import dtype_of, in_range, to_float, to_number, to_tensor
-from .words import say as say
+from .errors import DeviceError, DomainError, InputTypeError, OptionError, ShapeError
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The dtypes the library computes with."""
@@ -22,74 +20,16 @@ MOST = 2**63 - 1
 """The largest whole number a tensor can hold."""
 
 
-class HopfieldError(ValueError):
-    """Base of every error this library raises on purpose."""
-
-
-class ShapeError(HopfieldError):
-    """A tensor has the wrong shape."""
-
-
-class InputTypeError(HopfieldError, TypeError):
-    """An argument has the wrong type, or a tensor the wrong dtype."""
-
-
-class DeviceError(HopfieldError):
-    """Tensors that must meet lie on different devices."""
-
-
-class DomainError(HopfieldError):
-    """A value is outside the domain the formula is defined on (NaN, inf, not ±1, β < 0 …)."""
-
-
-class OptionError(HopfieldError):
-    """An unknown name, or options that contradict each other."""
-
-
-class EmptyMemoryError(HopfieldError):
-    """A memory was asked for something that needs at least one stored pattern."""
-
-
-class FileFormatError(HopfieldError):
-    """A file is missing, damaged, or of a format this version cannot read."""
-
-
-class DataError(HopfieldError):
-    """A data set is missing, damaged, or of mixed shapes."""
-
-
-class MissingExtraError(HopfieldError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
-
-
-class CapacityWarning(UserWarning):
-    """A Hebbian memory holds more patterns than it can recall (n > 0.138 N)."""
-
-
 def traced() -> bool:
-    """Whether values cannot be looked at: under compile, export, vmap and their like.
-
-    Shapes and dtypes are checked there too, values are not.
-    """
+    """Whether values cannot be read, as under compile and vmap: then only shapes are checked."""
     return torch.compiler.is_compiling() or transformed()
-
-
-def transformed() -> bool:
-    """Whether a transform of torch.func is at work, such as vmap or grad."""
-    return _mapped()
 
 
 # torch asks itself so before it lets an autograd.Function run; there is no public name. Without it
 # mapped code that looks at values ends in torch's own error.
-_mapped: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: False)
-
-
-def missing_extra(package: str, extra: str) -> MissingExtraError:
-    """The error for an optional `package` that is not installed."""
-    return MissingExtraError(
-        f"this needs {package}, which is not installed. "
-        f"Install it with: pip install {package} (part of: pip install 'hopfield[{extra}]')."
-    )
+transformed: Callable[[], bool]
+transformed = getattr(torch._C, "_are_functorch_transforms_active", lambda: False)
+"""Whether a transform of torch.func is at work, such as vmap or grad."""
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
@@ -355,3 +295,106 @@ def check_generator(value: object, seed: int = 0) -> torch.Generator:
             "Use torch.Generator().manual_seed(seed)."
         )
     return value
+
+
+OWN = {
+    "hopfield.data.dataset.Dataset": "dataset.patterns, or dataset.binary() in a binary network",
+    "hopfield.cue.Cue": "cue.state",
+    "hopfield.iteration.Retrieval": "found.state",
+}
+"""What to give instead of an object of this library where a tensor is wanted."""
+
+
+def say(value: object) -> str:
+    """A short description of an argument of the wrong type."""
+    if isinstance(value, Tensor):
+        lazy = is_lazy(value)
+        return "an uninitialised parameter" if lazy else f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
+        return f"an int of {value.bit_length()} bits"
+    if isinstance(value, str) and len(value) > 80:
+        return f"{value[:80]!r}…"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__qualname__}"
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def dtype_of(value: Tensor) -> str:
+    """The name of its dtype, such as float32."""
+    return str(value.dtype).removeprefix("torch.")
+
+
+def to_float(name: str, value: Tensor) -> str:
+    """Say how to convert `value` to floating point."""
+    if value.is_complex():
+        return f"Use {name}.real, or {name}.abs()."
+    if name in ("patterns", "cue", "state") and bool(((value == 0) | (value == 1)).all()):
+        return f"Use {name}.float(), or in a binary network, for ±1, 2 * {name}.float() - 1."
+    return f"Use {name}.float()."
+
+
+def to_tensor(name: str, value: object) -> str:
+    """How to make a tensor of what is none: what is printed works at once."""
+    kind = f"{type(value).__module__}.{type(value).__name__}"
+    if kind in OWN:
+        step = ", or retrieve(cue, steps=1), which heeds its mask" if name == "state" else ""
+        return f"Give {OWN[kind]}{step if kind.endswith('Cue') else ''}."
+    if kind.startswith("hopfield.memories."):
+        return f"Give memory.{'coupling' if name == 'coupling' else 'patterns'}."
+    if name == "thresholds" and isinstance(value, (int, float)):
+        return "Use torch.full((dim,), thresholds), one number a unit."
+    if hasattr(value, "to_numpy"):
+        return f"Use torch.tensor({name}.to_numpy(), dtype=torch.float32)."
+    if isinstance(value, (list, tuple)) and value:
+        if all(isinstance(part, Tensor) for part in value):
+            alike = len({part.shape for part in value}) == 1
+            return f"Use torch.stack({name})." if alike else "Give rows of one length."
+        if all(isinstance(part, numpy.ndarray) and part.ndim for part in value):
+            return f"Use torch.tensor(numpy.stack({name}), dtype=torch.float32)."
+    if isinstance(value, (list, tuple, range, numpy.ndarray)):
+        return _of_numbers(name, value)
+    return f"Give a torch.Tensor of {'bools' if name == 'known' else 'numbers'}."
+
+
+def _of_numbers(name: str, value: object) -> str:
+    array = isinstance(value, numpy.ndarray)
+    try:
+        made = torch.from_numpy(value.copy()) if array else torch.tensor(value)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        if name == "values":
+            codes = "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"
+            return f"Give whole numbers, for names the places among them: {codes}."
+        return "Give rows of numbers, all of one length."
+    if name == "known":
+        return to_mask(made, f"torch.{'as_tensor' if array else 'tensor'}(known, dtype=torch.bool)")
+    if not made.numel():
+        return "Give at least one row of numbers."
+    dtype = "" if made.is_floating_point() or name == "values" else ", dtype=torch.float32"
+    return f"Use torch.{'as_tensor' if array else 'tensor'}({name}{dtype})."
+
+
+def to_mask(known: Tensor, way: str) -> str:
+    """How to make a mask of numbers: 0 and 1 by `way`, others are taken for places."""
+    if bool(((known == 0) | (known == 1)).all()):
+        return f"Use {way}, True where the entry is known."
+    places = "torch.isin(torch.arange(dim), torch.as_tensor(known))"
+    return f"A mask says so of every entry. Use {places} if these are places."
+
+
+def to_number(name: str, value: object, example: str) -> str:
+    """How to make a number of what is none."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return f"Use {name}.item()."
+    return f"Give a single number, for instance {name}={example}."
+
+
+def in_range(low: float, high: float) -> str:
+    """What a number between two limits is."""
+    if low == -math.inf:
+        return "a number" if high == math.inf else f"at most {high:g}"
+    if high == sys.float_info.max:
+        return f"finite and at least {low:g}"
+    return f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"

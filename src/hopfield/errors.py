@@ -1,0 +1,53 @@
+"""Named errors. Every message says what was expected and what came."""
+
+
+class HopfieldError(ValueError):
+    """Base of every error this library raises on purpose."""
+
+
+class ShapeError(HopfieldError):
+    """A tensor has the wrong shape."""
+
+
+class InputTypeError(HopfieldError, TypeError):
+    """An argument has the wrong type, or a tensor the wrong dtype."""
+
+
+class DeviceError(HopfieldError):
+    """Tensors that must meet lie on different devices."""
+
+
+class DomainError(HopfieldError):
+    """A value is outside the domain the formula is defined on (NaN, inf, not ±1, β < 0 …)."""
+
+
+class OptionError(HopfieldError):
+    """An unknown name, or options that contradict each other."""
+
+
+class EmptyMemoryError(HopfieldError):
+    """A memory was asked for something that needs at least one stored pattern."""
+
+
+class FileFormatError(HopfieldError):
+    """A file is missing, damaged, or of a format this version cannot read."""
+
+
+class DataError(HopfieldError):
+    """A data set is missing, damaged, or of mixed shapes."""
+
+
+class MissingExtraError(HopfieldError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class CapacityWarning(UserWarning):
+    """A Hebbian memory holds more patterns than it can recall (n > 0.138 N)."""
+
+
+def missing_extra(package: str, extra: str) -> MissingExtraError:
+    """The error for an optional `package` that is not installed."""
+    return MissingExtraError(
+        f"this needs {package}, which is not installed. "
+        f"Install it with: pip install {package} (part of: pip install 'hopfield[{extra}]')."
+    )
