@@ -15,9 +15,9 @@ import torch
 
 from hopfield import ClassicalHopfield, data, metrics, synthetic
 from hopfield.errors import DataError
-from hopfield.experiments import walkthrough
+from hopfield.experiments import generator
 from hopfield.experiments.records import Record, header, record, spread, write
-from hopfield.experiments.sampling import generator
+from hopfield_studies import walkthrough
 
 OUT = Path(__file__).parent / "results" / "figures.jsonl"
 PICTURES = ("shape", "original", "cue", "known", "retrieved")

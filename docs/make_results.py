@@ -11,10 +11,11 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-from hopfield.experiments import published, records
+from hopfield.experiments import records
 from hopfield.experiments.records import Record
-from hopfield.report.html import theme
-from hopfield.report.published import allowed, draw, page, value
+from hopfield_studies import published
+from hopfield_studies.report.html import theme
+from hopfield_studies.report.published import allowed, draw, page, value
 
 FOLDER = Path(__file__).parent / "results"
 MARK = {True: "✓ holds", False: "✗ fails"}

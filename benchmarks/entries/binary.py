@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from hopfield import ClassicalHopfield, DenseHopfield, Retrieval, backend, rules
-from hopfield.experiments import baselines
 from hopfield.packing import WORD, pack
 from hopfield.stores.packed import PackedBlock, PackedStore
+from hopfield_studies import baselines
 
 from ..ceilings import Probe
 from ..harness import Case, Contender, Entry, Target

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hopfield import rules
-from hopfield.experiments import baselines
+from hopfield_studies import baselines
 
 from ..harness import Case, Contender, Entry, Target
 from ..inputs import binary

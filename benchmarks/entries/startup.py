@@ -91,7 +91,7 @@ def first_sweep(n: int, dim: int, queries: int) -> Case:
     before = f"""
 import torch
 from hopfield import ClassicalHopfield
-from hopfield.experiments.baselines import classical_sweeps
+from hopfield_studies.baselines import classical_sweeps
 from hopfield.rules import hebbian
 from benchmarks.inputs import binary
 rows, cues = binary({n}, {dim}, {queries})

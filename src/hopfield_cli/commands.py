@@ -78,8 +78,9 @@ def demo(
     digits.
     """
     from hopfield import cli
+    from hopfield_studies.demo import demonstrate
 
-    cli.demonstrate(out, data_set, seed, as_json=as_json)
+    demonstrate(cli.load(data_set, "--data"), out, seed, as_json=as_json)
 
 
 @app.command(short_help="Reproduce published results; write a page about them.")
@@ -112,9 +113,9 @@ def reproduce(
     walkthrough is measured on MNIST where HOPFIELD_DATA holds it, else on digits. The last line
     says how many results hold; the exit status is 1 where one does not.
     """
-    from hopfield import cli
+    from hopfield_studies.reproduce import reproduce as run_results
 
-    raise typer.Exit(cli.reproduce(names or [], full, out, seed, processes, as_json=as_json))
+    raise typer.Exit(run_results(names or [], full, out, seed, processes, as_json=as_json))
 
 
 @app.command(short_help="Draw a file of records.")

@@ -15,7 +15,6 @@ ROOMS = (
     ("analysis",),
     ("experiments",),
     ("plots",),
-    ("report",),
     ("cli",),
     ("__main__",),  # starts hopfield_cli, the package beside this one
 )

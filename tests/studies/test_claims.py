@@ -5,8 +5,8 @@ import copy
 import pytest
 
 import quick_demo
-from hopfield.experiments import claims
 from hopfield.experiments.records import select
+from hopfield_studies import claims
 
 ONE = "Retrieval works perfectly when only a single pattern is stored."
 

@@ -11,9 +11,9 @@ import quick_demo
 from hopfield import data, synthetic
 from hopfield.corruption import occlude_half
 from hopfield.errors import DataError
-from hopfield.experiments import baselines, claims, demo, from_scratch, sampling, walkthrough
-from hopfield.experiments.headlines import headline
 from hopfield.experiments.records import find
+from hopfield_studies import baselines, claims, from_scratch, images, steps, walkthrough
+from hopfield_studies.headlines import headline
 
 TIMED = {"loop_ms", "closed_ms", "modern_ms"}
 
@@ -30,7 +30,7 @@ def _dataset(n, *shape, seed=0):
 
 def test_every_step_yields_flat_records_with_a_seed():
     lines = quick_demo.lines()
-    assert len({line["experiment"] for line in lines}) == len(demo.plan())
+    assert len({line["experiment"] for line in lines}) == len(steps.plan())
     for line in lines:
         assert {"experiment", "case", "seed"} <= set(line)
         assert not any(isinstance(value, dict) for value in line.values())
@@ -69,7 +69,7 @@ def test_every_claim_is_judged():
 
 
 def test_a_small_set_runs_and_leaves_large_sizes_unmeasured():
-    lines = quick_demo.run(_dataset(demo.FEWEST_IMAGES, 6, 5))
+    lines = quick_demo.run(_dataset(steps.FEWEST_IMAGES, 6, 5))
     rows = {row["case"]: row["verdict"] for row in claims.judge(lines)}
     assert rows["When 3 images are stored, retrieval is perfect."] != claims.UNKNOWN
     assert rows["With 100 there is 1 mistake and little other degradation."] == claims.UNKNOWN
@@ -78,7 +78,7 @@ def test_a_small_set_runs_and_leaves_large_sizes_unmeasured():
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
-        ((demo.FEWEST_IMAGES - 1, 8, 8), "at least 20 images"),
+        ((steps.FEWEST_IMAGES - 1, 8, 8), "at least 20 images"),
         ((30, 64), "plain vectors"),
         ((30, 65, 64), "at most 4096 pixels"),
         ((30, 1, 8), "two rows"),
@@ -87,7 +87,7 @@ def test_a_small_set_runs_and_leaves_large_sizes_unmeasured():
 )
 def test_unfit_data_are_refused(shape, says):
     with pytest.raises(DataError, match=says):
-        demo.check(_dataset(*shape))
+        steps.check(_dataset(*shape))
 
 
 def _photographs(n, offset=0.2):
@@ -97,7 +97,7 @@ def _photographs(n, offset=0.2):
 
 
 def test_photographs_are_split_at_their_mean_and_not_all_ink():
-    dataset = demo.check(_photographs(60))
+    dataset = steps.check(_photographs(60))
     assert len(dataset.binary().unique(dim=0)) == 1, "premise: at 0 they are all the same"
     (line,) = walkthrough.images(walkthrough.ImagesConfig(), dataset)
     assert line["threshold"] == pytest.approx(dataset.patterns.mean().item())
@@ -127,13 +127,13 @@ def test_a_record_says_how_many_images_were_stored():
 )
 def test_images_that_are_all_alike_are_refused(images, says):
     with pytest.raises(DataError, match=says):
-        demo.check(data.Dataset(images, None, "made", "a test"))
+        steps.check(data.Dataset(images, None, "made", "a test"))
 
 
 def test_the_same_quantity_is_measured_on_the_same_draws():
     titles = ("classical network", "continuous network", "encodings")
-    steps = [step for step in demo.plan() if step.title in titles]
-    lines = [line for step in steps for line in step.run(_photographs(30))]
+    planned = [step for step in steps.plan() if step.title in titles]
+    lines = [line for step in planned for line in step.run(_photographs(30))]
     for n in (1, 2, 3, 10):
         classical = find(lines, "classical", case="document", n=n, patterns="images")
         again = find(lines, "encodings", case="±1", n=n)
@@ -148,30 +148,30 @@ def test_the_same_quantity_is_measured_on_the_same_draws():
 
 def test_a_second_copy_of_the_image_is_as_right_as_the_first():
     rows = torch.eye(3)[[0, 1, 2, 1]]
-    assert sampling.returned(rows, torch.tensor([0, 3, 1, 1])).tolist() == [True, True, False, True]
+    assert images.returned(rows, torch.tensor([0, 3, 1, 1])).tolist() == [True, True, False, True]
 
 
 def test_what_is_drawn_as_light():
-    assert not sampling.drawn(data.load("digits"))["light"]
-    assert sampling.drawn(_dataset(2, 3, 8, 8))["light"]
-    assert sampling.drawn(_photographs(2))["light"]
+    assert not images.drawn(data.load("digits"))["light"]
+    assert images.drawn(_dataset(2, 3, 8, 8))["light"]
+    assert images.drawn(_photographs(2))["light"]
     dark = data.Dataset(torch.zeros(2, 3, 8, 8), None, "made", "a test")
-    assert sampling.drawn(dark)["light"], "colours are light, whatever the background"
+    assert images.drawn(dark)["light"], "colours are light, whatever the background"
 
 
 @pytest.mark.parametrize("shape", [(30, 8, 8), (30, 3, 8, 8), (30, 1, 8, 8)])
 def test_fit_data_are_accepted(shape):
     dataset = _dataset(*shape)
-    assert demo.check(dataset) is dataset
+    assert steps.check(dataset) is dataset
 
 
 def test_subsets_are_distinct_and_reproducible():
-    drawn = list(sampling.subsets(100, 10, 5, seed=1))
-    again = list(sampling.subsets(100, 10, 5, seed=1))
+    drawn = list(images.subsets(100, 10, 5, seed=1))
+    again = list(images.subsets(100, 10, 5, seed=1))
     assert all(torch.equal(a, b) for a, b in zip(drawn, again, strict=True))
     assert len({tuple(index.tolist()) for index in drawn}) == 5
     assert all(index.unique().numel() == 10 for index in drawn)
-    assert sampling.draws(1, 30) == 90 and sampling.draws(100, 30) == 30
+    assert images.draws(1, 30) == 90 and images.draws(100, 30) == 30
 
 
 def test_the_loop_baseline_agrees_with_the_closed_form():

@@ -10,11 +10,12 @@ from scipy import stats
 
 from hopfield import data, theory
 from hopfield.errors import OptionError
-from hopfield.experiments import published, records
-from hopfield.experiments.published import base
+from hopfield.experiments import records
 from hopfield.experiments.runner import run
-from hopfield.report.html import prose
-from hopfield.report.published import allowed, page
+from hopfield_studies import published
+from hopfield_studies.published import base
+from hopfield_studies.report.html import prose
+from hopfield_studies.report.published import allowed, page
 
 QUIET = {"tell": lambda text: None}
 

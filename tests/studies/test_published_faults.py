@@ -9,12 +9,13 @@ import pytest
 from hopfield import energy, units
 from hopfield.corruption import occlude_half
 from hopfield.coupling import Full, LowRank
-from hopfield.experiments import from_scratch, published, records, walkthrough
-from hopfield.experiments.published import dense, more, sparse
-from hopfield.experiments.published.base import Form
+from hopfield.experiments import records
 from hopfield.experiments.runner import run
 from hopfield.memories import ClassicalHopfield, ModernHopfield, classical
 from hopfield.separation import Entmax, RectifiedPolynomial
+from hopfield_studies import from_scratch, published, walkthrough
+from hopfield_studies.published import dense, more, sparse
+from hopfield_studies.published.base import Form
 
 
 def self_term_kept(patch):

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 import quick_demo
-from hopfield import report
-from hopfield.experiments import claims, from_scratch, records
+from hopfield.experiments import records
+from hopfield_studies import claims, from_scratch, report
 
 VOID = {"meta", "link", "br", "img", "hr", "use", "path"}
 

@@ -6,13 +6,13 @@ import sklearn.datasets  # noqa: F401  what it loads draws from `random` once: n
 import torch
 
 from hopfield import data
-from hopfield.experiments import demo
 from hopfield.experiments.records import Record
+from hopfield_studies import steps as planned
 
 
 def run(dataset: data.Dataset, seed: int = 0, titles: tuple[str, ...] = ()) -> list[Record]:
     """Records of the quick form, of all steps or of those named."""
-    steps = [step for step in demo.plan(seed, quick=True) if not titles or step.title in titles]
+    steps = [step for step in planned.plan(seed, quick=True) if not titles or step.title in titles]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the command line does
     try:

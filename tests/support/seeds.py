@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 from hopfield import data
-from hopfield.experiments import published, records
-from hopfield.experiments.published.base import Form, Result
+from hopfield.experiments import records
 from hopfield.experiments.runner import run
+from hopfield_studies import published
+from hopfield_studies.published.base import Form, Result
 
 
 def closest(checks: list[records.Record]) -> float:

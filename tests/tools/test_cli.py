@@ -12,8 +12,9 @@ import pytest
 import hopfield
 import hopfield_cli
 import quick_demo
-from hopfield.experiments import claims, demo, records
+from hopfield.experiments import records
 from hopfield_cli import commands
+from hopfield_studies import claims, steps
 from source_tree import ROOT
 
 
@@ -31,12 +32,12 @@ def _shell(*arguments, **options):
 @pytest.fixture
 def quick(monkeypatch):
     """The demo in its quick form, of two steps."""
-    plan = demo.plan
+    plan = steps.plan
 
     def short(seed):
         return [s for s in plan(seed, quick=True) if s.title in ("the images", "negatives")]
 
-    monkeypatch.setattr(demo, "plan", short)
+    monkeypatch.setattr(steps, "plan", short)
 
 
 @pytest.fixture
@@ -231,7 +232,7 @@ def test_an_interruption_is_one_line_and_leaves_the_old_page(capsys, monkeypatch
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "plan", lambda seed: [demo.Step("the images", interrupted)])
+    monkeypatch.setattr(steps, "plan", lambda seed: [steps.Step("the images", interrupted)])
     (tmp_path / "index.html").write_text("old")
     status, out, err = _run(capsys, "demo", "--out", str(tmp_path))
     assert status == hopfield_cli.INTERRUPTED and out == ""

@@ -5,9 +5,10 @@ import json
 import pytest
 
 import quick_demo
-from hopfield.experiments import published, records
-from hopfield.experiments.published import modern
+from hopfield.experiments import records
 from hopfield_cli import commands
+from hopfield_studies import published
+from hopfield_studies.published import modern
 
 
 def _run(capsys, *arguments):

@@ -9,8 +9,8 @@ import torch
 
 from hopfield.errors import FileFormatError
 from hopfield.experiments import records
-from hopfield.experiments.wording import amount, bound, listed, number, percent, rate, size, small
 from hopfield.files import write_whole
+from hopfield_studies.wording import amount, bound, listed, number, percent, rate, size, small
 
 
 @dataclass(frozen=True)

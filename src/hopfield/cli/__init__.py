@@ -1,7 +1,6 @@
 """What the commands do; hopfield_cli parses them."""
 
-from .demo import demonstrate, describe
+from .info import describe, load
 from .plot import plot
-from .reproduce import reproduce
 
-__all__ = ["demonstrate", "describe", "plot", "reproduce"]
+__all__ = ["describe", "load", "plot"]

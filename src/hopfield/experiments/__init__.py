@@ -4,12 +4,14 @@ Building blocks:   recall, capacity, thermal, speed, metastable, census, plane, 
 Running them:      Setup (what is tested), sweep, plan, run
 """
 
-from .attractors import Census, Metastable, Plane, Way, census, metastable, plane, way
-from .recall import Capacity, Recall, Speed, Thermal, capacity, recall, speed, thermal
-from .runner import Task, plan, run, sweep
-from .setup import Setup, from_data
+from .attractors import MASS, Census, Metastable, Plane, Way, census, metastable, plane, way
+from .recall import RESOLUTION, Capacity, Recall, Speed, Thermal, capacity, recall, speed, thermal
+from .runner import Task, one_thread, plan, progress, run, sweep
+from .setup import Setup, from_data, generator, measured, weights
 
 __all__ = [
+    "MASS",
+    "RESOLUTION",
     "Capacity",
     "Census",
     "Metastable",
@@ -23,13 +25,18 @@ __all__ = [
     "capacity",
     "census",
     "from_data",
+    "generator",
+    "measured",
     "metastable",
+    "one_thread",
     "plan",
     "plane",
+    "progress",
     "recall",
     "run",
     "speed",
     "sweep",
     "thermal",
     "way",
+    "weights",
 ]

@@ -15,8 +15,7 @@ from ..analysis.ends import carrying, is_binary, kind
 from ..errors import DomainError
 from ..metrics import cosine
 from .records import Record, spread
-from .sampling import generator
-from .setup import Setup, check_whole, measured, per_unit, step, weights
+from .setup import Setup, check_whole, generator, measured, per_unit, step, weights
 
 CYCLES = 1000
 """Steps allowed until the dynamics settles."""

@@ -15,8 +15,7 @@ from ..analysis.ends import is_binary, likeness
 from ..checks import check_number
 from ..metrics import hamming_accuracy
 from .records import Record, spread
-from .sampling import generator
-from .setup import Setup, check_whole, measured, per_unit, step
+from .setup import Setup, check_whole, generator, measured, per_unit, step
 
 CUES = 200
 """Cues a draw of `capacity`: enough for a share, however many patterns are stored."""

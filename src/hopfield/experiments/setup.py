@@ -21,7 +21,6 @@ from ..metrics import recalled
 from ..similarity import SIMILARITIES
 from ..synthetic import random_binary
 from .records import Record, plain
-from .sampling import binary as as_signs
 
 NEEDED = ("store", "retrieve", "energy", "update")
 """What a memory of one's own must have; a measurement calls only some of them."""
@@ -179,7 +178,7 @@ def _rows_of(name: str, binary: bool, n: int, dim: int, *, generator: torch.Gene
 @cache
 def _everything(name: str, binary: bool) -> Tensor:
     dataset = data.load(name)
-    return as_signs(dataset) if binary else dataset.patterns
+    return dataset.binary(dataset.threshold()) if binary else dataset.patterns
 
 
 def describe(function: Any) -> str:
@@ -194,6 +193,14 @@ def describe(function: Any) -> str:
 def _said(value: Any) -> str:
     """A bound argument, without the address that a function's repr has."""
     return describe(value) if callable(value) and hasattr(value, "__name__") else repr(value)
+
+
+def generator(seed: int, *stream: int) -> torch.Generator:
+    """A generator of its own for each stream of one seed, so that experiments can be reordered."""
+    mixed = seed
+    for part in stream:
+        mixed = (mixed * 1_000_003 + part + 1) % 2**63
+    return torch.Generator().manual_seed(mixed)
 
 
 def per_unit(n: int, units: int) -> float:

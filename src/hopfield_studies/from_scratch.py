@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from ..corruption import flip, gaussian_noise
-from ..errors import CapacityWarning
-from ..memories import ClassicalHopfield, ModernHopfield
-from ..metrics import cosine, exact_recall, hamming_accuracy
-from ..readout import attention
-from ..synthetic import random_binary
+from hopfield import ClassicalHopfield, ModernHopfield, attention
+from hopfield.corruption import flip, gaussian_noise
+from hopfield.errors import CapacityWarning
+from hopfield.experiments import generator
+from hopfield.experiments.records import Record, record, spread
+from hopfield.metrics import cosine, exact_recall, hamming_accuracy
+from hopfield.synthetic import random_binary
+
 from . import baselines
-from .records import Record, record, spread
-from .sampling import generator, image, share, summarise
+from .images import image, share, summarise
 
 LIMIT = 20
 """Sweeps allowed, as in the document."""

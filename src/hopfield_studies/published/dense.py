@@ -8,14 +8,12 @@ from functools import partial
 
 import torch
 
-from ... import theory
-from ...memories import DenseHopfield
-from ...metrics import hamming_accuracy
-from ...separation import Polynomial, RectifiedPolynomial
-from ..recall import Recall, recall
-from ..records import Record
-from ..runner import Task, plan, sweep
-from ..setup import Setup, measured
+from hopfield import DenseHopfield, theory
+from hopfield.experiments import Recall, Setup, Task, measured, plan, recall, sweep
+from hopfield.experiments.records import Record
+from hopfield.metrics import hamming_accuracy
+from hopfield.separation import Polynomial, RectifiedPolynomial
+
 from .base import (
     Check,
     Figure,

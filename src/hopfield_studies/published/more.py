@@ -8,13 +8,20 @@ from statistics import fmean, stdev
 import torch
 from torch import Tensor
 
-from ... import theory
-from ...cue import Cue
-from ...memories import ClassicalHopfield
-from ..recall import RESOLUTION, Capacity, Recall, capacity, recall
-from ..records import Record
-from ..runner import Task, plan, sweep
-from ..setup import Setup
+from hopfield import ClassicalHopfield, Cue, theory
+from hopfield.experiments import (
+    RESOLUTION,
+    Capacity,
+    Recall,
+    Setup,
+    Task,
+    capacity,
+    plan,
+    recall,
+    sweep,
+)
+from hopfield.experiments.records import Record
+
 from .base import (
     Check,
     Figure,

@@ -10,17 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ... import data
-from ...corruption import occlude_half
-from ...cue import Cue
-from ...data import Dataset
-from ...memories import ClassicalHopfield
-from ...metrics import exact_recall
+from hopfield import ClassicalHopfield, Cue, data
+from hopfield.corruption import occlude_half
+from hopfield.data import Dataset
+from hopfield.experiments import Recall, Setup, Task, from_data, plan, recall
+from hopfield.experiments.records import Record
+from hopfield.metrics import exact_recall
+
 from .. import from_scratch, landscape, numerics, walkthrough
-from ..recall import Recall, recall
-from ..records import Record
-from ..runner import Task, plan
-from ..setup import Setup, from_data
 from .base import (
     Check,
     Figure,

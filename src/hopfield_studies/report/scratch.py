@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from html import escape
 
-from .. import plots
-from ..experiments.claims import FAILS, HOLDS, PARTLY, UNKNOWN
-from ..experiments.records import Record, find, select
-from ..experiments.wording import amount, number, percent, rate
+from hopfield import plots
+from hopfield.experiments.records import Record, find, select
+
+from ..claims import FAILS, HOLDS, PARTLY, UNKNOWN
+from ..wording import amount, number, percent, rate
 from .html import Section, drawing, prose, table
 
 Records = Sequence[Record]

@@ -2,7 +2,7 @@
 
 import re
 
-from .records import Record
+from hopfield.experiments.records import Record
 
 NARROW = "\u00a0"
 """A space that does not break: a number stays with its unit."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..corruption import occlude_half
-from ..data import Dataset
-from ..memories import DenseHopfield, ModernHopfield
+from hopfield import DenseHopfield, ModernHopfield
+from hopfield.corruption import occlude_half
+from hopfield.data import Dataset
+from hopfield.experiments.records import Record, record
+
 from . import baselines
-from .records import Record, record
-from .sampling import (
+from .images import (
     binary,
     draws,
     fitted,

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from .. import plots
-from ..experiments.records import Record, find, select
-from ..experiments.wording import number, percent, rate, size, small
+from hopfield import plots
+from hopfield.experiments.records import Record, find, select
+
+from ..wording import number, percent, rate, size, small
 from .html import Section, drawing, table
 
 Records = Sequence[Record]

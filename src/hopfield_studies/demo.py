@@ -1,25 +1,25 @@
-"""`hopfield demo` and `hopfield info`: data sets in, a page and lines of text out."""
+"""`hopfield demo`: a data set in, a page and lines of text out."""
 
 import json
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from .. import data, plots, report
-from ..errors import HopfieldError
-from ..experiments import claims, demo, records
-from ..experiments.headlines import headline
-from ..experiments.runner import one_thread, progress
-from ..files import write_whole
+from hopfield import data, plots
+from hopfield.experiments import one_thread, progress, records
+from hopfield.files import write_whole
+
+from . import claims, report, steps
 from .console import prepared, print_row, whole_seed
+from .headlines import headline
 
 
-def demonstrate(out: str, data_set: str, seed: str, *, as_json: bool) -> None:
+def demonstrate(dataset: data.Dataset, out: str, seed: str, *, as_json: bool) -> None:
     """Measure what two documents claim, write the page about it, and tell of it as it goes.
 
     Args:
+        dataset: images.
         out: folder to write to.
-        data_set: name or path.
         seed: a whole number, as typed.
         as_json: print one JSON object instead of text.
 
@@ -28,7 +28,7 @@ def demonstrate(out: str, data_set: str, seed: str, *, as_json: bool) -> None:
     """
     number = whole_seed(seed)
     plots.figure()  # says at once, not after the work, that matplotlib is missing
-    dataset = demo.check(_load(data_set, "--data"))
+    steps.check(dataset)
     folder = prepared(out)
     start = time.perf_counter()
     lines = _measure(dataset, number, quiet=as_json)
@@ -47,40 +47,13 @@ def demonstrate(out: str, data_set: str, seed: str, *, as_json: bool) -> None:
         print(f"{name:<10}{path}")
 
 
-def describe(name_or_path: str, *, as_json: bool) -> None:
-    """Say what a data set holds, in lines or as one JSON object."""
-    dataset = _load(name_or_path, "NAME_OR_PATH")
-    if not as_json:
-        print(dataset)
-        return
-    facts = {
-        "name": dataset.name,
-        "patterns": len(dataset.patterns),
-        "shape": list(dataset.shape),
-        "split": dataset.split,
-        "labels": None if dataset.labels is None else len(dataset.labels.unique()),
-        "source": dataset.source,
-    }
-    print(json.dumps(facts, ensure_ascii=False))
-
-
-def _load(name: str, option: str) -> data.Dataset:
-    """The data set; errors speak of the option, not of a Python argument."""
-    if not name:
-        raise HopfieldError(f"{option} must be a name or a path, but is empty. Try digits.")
-    try:
-        return data.load(name)
-    except HopfieldError as error:
-        raise HopfieldError(str(error).replace("name_or_path", option)) from None
-
-
 def _measure(dataset: data.Dataset, seed: int, *, quiet: bool) -> list[records.Record]:
     """All records, each step told as it starts (standard error) and as it ends (output)."""
     with one_thread():
         lines: list[records.Record] = []
-        steps = demo.plan(seed)
-        for i, step in enumerate(steps, 1):
-            progress(f"[{i:2}/{len(steps)}] {step.title} …")
+        planned = steps.plan(seed)
+        for i, step in enumerate(planned, 1):
+            progress(f"[{i:2}/{len(planned)}] {step.title} …")
             made = list(step.run(dataset))
             lines += made
             progress("")

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hopfield.experiments.records import MissingRecordError, Record, find
+
 from . import verdicts
-from .records import MissingRecordError, Record, find
 from .verdicts import Finding
 from .wording import number, percent
 

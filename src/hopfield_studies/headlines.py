@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from .records import Record, select
+from hopfield.experiments.records import Record, select
+
 from .wording import amount, listed, number, percent, rate, size
 
 

@@ -5,13 +5,11 @@ from functools import partial
 
 from torch import Tensor
 
-from ... import theory
-from ...memories import ClassicalHopfield
-from ...metrics import overlap
-from ..recall import Recall, Thermal, recall, thermal
-from ..records import Record
-from ..runner import Task, plan, sweep
-from ..setup import Setup
+from hopfield import ClassicalHopfield, theory
+from hopfield.experiments import Recall, Setup, Task, Thermal, plan, recall, sweep, thermal
+from hopfield.experiments.records import Record
+from hopfield.metrics import overlap
+
 from .base import (
     Check,
     Figure,

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .records import Record, find, select
+from hopfield.experiments.records import Record, find, select
+
 from .wording import amount, listed, number, percent, rate
 
 Judge = Callable[[Sequence[Record]], "Finding"]

@@ -7,24 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cue import Cue
-from ..data import Dataset
-from ..metrics import exact_recall, hamming_accuracy
-from .records import pixels, spread
+from hopfield import Cue
+from hopfield.data import Dataset
+from hopfield.experiments import generator
+from hopfield.experiments.records import pixels, spread
+from hopfield.metrics import exact_recall, hamming_accuracy
 
 PICTURES = 6
 """How many examples a picture shows."""
 
 HALF_LEVEL = 0.5 / 255
 """Half a grey level of an 8-bit image: closer than this, two images are the same picture."""
-
-
-def generator(seed: int, *stream: int) -> torch.Generator:
-    """A generator of its own for each stream of one seed, so that experiments can be reordered."""
-    mixed = seed
-    for part in stream:
-        mixed = (mixed * 1_000_003 + part + 1) % 2**63
-    return torch.Generator().manual_seed(mixed)
 
 
 def subsets(total: int, n: int, count: int, seed: int) -> Iterator[Tensor]:

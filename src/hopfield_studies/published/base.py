@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from ...theory import cosine_tail
-from ..records import Record
-from ..runner import Task
+from hopfield.experiments import Task
+from hopfield.experiments.records import Record
+from hopfield.theory import cosine_tail
 
 CHANCE = 1e-5
 """Of one check; some hundred checks a run leave 0.1 %, a tenth of what is allowed."""

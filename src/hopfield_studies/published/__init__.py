@@ -6,9 +6,10 @@ of them flat records, so that pages and pictures can be drawn from the file alon
 
 from collections.abc import Iterable, Sequence
 
-from ...checks import check_choice
-from ..records import Record
-from ..runner import Task
+from hopfield.checks import check_choice
+from hopfield.experiments import Task
+from hopfield.experiments.records import Record
+
 from . import dense, documents, hebbian, modern, more, rules, sparse
 from .base import CHANCE, Finding, Form, Result
 

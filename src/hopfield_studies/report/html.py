@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from .. import plots
-from ..experiments.wording import bound
+from hopfield import plots
+
+from ..wording import bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import data, plots
-from ..checks import say
-from ..errors import HopfieldError
-from ..experiments import published, records, runner
-from ..files import write_whole
-from ..report.published import allowed, page
+from hopfield import data, plots
+from hopfield.checks import say
+from hopfield.errors import HopfieldError
+from hopfield.experiments import records, run
+from hopfield.files import write_whole
+
+from . import published
 from .console import prepared, print_row, whole_seed
+from .report.published import allowed, page
 
 FAILED = 1
 """Exit status where a result does not hold."""
@@ -50,7 +52,7 @@ def reproduce(
         "chance": published.CHANCE,
     }
     tasks = published.tasks(results, form)
-    runner.run(tasks, files["records"], processes=count, facts=facts)
+    run(tasks, files["records"], processes=count, facts=facts)
     head, kept = records.read(files["records"])  # those of earlier runs too
     judged = published.judge_all(kept, form)
     records.write(files["records"], head, [*kept, *judged])

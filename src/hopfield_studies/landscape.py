@@ -10,17 +10,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..corruption import occlude_half
-from ..cue import Cue
-from ..data import Dataset
-from ..memories import ModernHopfield
+from hopfield import Cue, ModernHopfield
+from hopfield.corruption import occlude_half
+from hopfield.data import Dataset
+from hopfield.experiments import generator
+from hopfield.experiments.records import Record, record
+
 from . import baselines
-from .records import Record, record
-from .sampling import (
+from .images import (
     HALF_LEVEL,
     drawn,
     fitted,
-    generator,
     image,
     returned,
     same_picture,

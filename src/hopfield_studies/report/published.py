@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from .. import plots
-from ..experiments.records import Record, select
-from ..experiments.wording import listed, number
+from hopfield import plots
+from hopfield.experiments.records import Record, select
+
+from ..wording import listed, number
 from .html import Section, drawing, theme
 from .style import STYLE
 

@@ -4,12 +4,10 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from ... import theory
-from ...memories import ClassicalHopfield
-from ..recall import Recall, recall
-from ..records import Record
-from ..runner import Task, plan, sweep
-from ..setup import Setup
+from hopfield import ClassicalHopfield, theory
+from hopfield.experiments import Recall, Setup, Task, plan, recall, sweep
+from hopfield.experiments.records import Record
+
 from .base import (
     Check,
     Figure,

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .. import plots
-from ..experiments.records import Record, find, select
-from ..experiments.wording import amount, listed, number, percent, rate, small
+from hopfield import plots
+from hopfield.experiments.records import Record, find, select
+
+from ..wording import amount, listed, number, percent, rate, small
 from .html import Section, drawing, table
 
 if TYPE_CHECKING:

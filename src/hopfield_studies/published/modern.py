@@ -7,16 +7,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ... import theory
-from ...corruption import gaussian_noise
-from ...memories import ModernHopfield
-from ...synthetic import unit_sphere
-from ..attractors import MASS, Metastable, metastable
+from hopfield import ModernHopfield, theory
+from hopfield.corruption import gaussian_noise
+from hopfield.experiments import (
+    MASS,
+    Metastable,
+    Setup,
+    Task,
+    generator,
+    measured,
+    metastable,
+    plan,
+    sweep,
+)
+from hopfield.experiments.records import Record
+from hopfield.synthetic import unit_sphere
+
 from ..from_scratch import AttentionConfig, attention_equality
-from ..records import Record
-from ..runner import Task, plan, sweep
-from ..sampling import generator
-from ..setup import Setup, measured
 from .base import (
     Check,
     Figure,

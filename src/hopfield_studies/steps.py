@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..data import Dataset
-from ..errors import DataError
+from hopfield.data import Dataset
+from hopfield.errors import DataError
+from hopfield.experiments.records import Record
+
 from . import from_scratch, landscape, numerics, walkthrough
-from .records import Record
 
 FEWEST_IMAGES = 20
 MOST_UNITS = 4096

@@ -5,9 +5,10 @@ import tempfile
 import textwrap
 from pathlib import Path
 
-from ..checks import say
-from ..errors import HopfieldError
-from ..experiments.wording import bound
+from hopfield.checks import say
+from hopfield.errors import HopfieldError
+
+from .wording import bound
 
 SEEDS = 2**31 - 1
 """The largest seed."""

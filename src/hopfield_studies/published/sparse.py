@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ... import theory
-from ...memories import ModernHopfield
-from ...separation import Entmax
-from ..records import Record, spread
-from ..runner import Task, plan
-from ..sampling import generator
-from ..setup import Setup, measured, weights
+from hopfield import ModernHopfield, theory
+from hopfield.experiments import Setup, Task, generator, measured, plan, weights
+from hopfield.experiments.records import Record, spread
+from hopfield.separation import Entmax
+
 from .base import Figure, Finding, Form, Result, curve, exactly, grid, measured_series, near, of
 from .modern import exact_sphere, margin
 

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..corruption import occlude_half
-from ..cue import Cue
-from ..data import Dataset
-from ..errors import CapacityWarning
-from ..memories import ClassicalHopfield, DenseHopfield, ModernHopfield
-from ..synthetic import random_binary
+from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield
+from hopfield.corruption import occlude_half
+from hopfield.data import Dataset
+from hopfield.errors import CapacityWarning
+from hopfield.experiments import generator
+from hopfield.experiments.records import Record, record, spread
+from hopfield.synthetic import random_binary
+
 from . import baselines
-from .records import Record, record, spread
-from .sampling import (
+from .images import (
     PICTURES,
     binary,
     binary_figures,
     drawn,
     draws,
-    generator,
     image,
     known_entries,
     picture,

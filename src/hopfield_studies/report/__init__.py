@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from html import escape
 
-from ..experiments.claims import FAILS, HOLDS, PARTLY, UNKNOWN, judge
-from ..experiments.records import MissingRecordError, Record, find
-from ..experiments.wording import listed, number, size
+from hopfield.experiments.records import MissingRecordError, Record, find
+
+from ..claims import FAILS, HOLDS, PARTLY, UNKNOWN, judge
+from ..wording import listed, number, size
 from . import dynamics, networks, scratch
 from .html import Section, theme
 from .style import STYLE

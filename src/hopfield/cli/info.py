@@ -1,0 +1,33 @@
+"""`hopfield info`: what a data set holds."""
+
+import json
+
+from .. import data
+from ..errors import HopfieldError
+
+
+def describe(name_or_path: str, *, as_json: bool) -> None:
+    """Say what a data set holds, in lines or as one JSON object."""
+    dataset = load(name_or_path, "NAME_OR_PATH")
+    if not as_json:
+        print(dataset)
+        return
+    facts = {
+        "name": dataset.name,
+        "patterns": len(dataset.patterns),
+        "shape": list(dataset.shape),
+        "split": dataset.split,
+        "labels": None if dataset.labels is None else len(dataset.labels.unique()),
+        "source": dataset.source,
+    }
+    print(json.dumps(facts, ensure_ascii=False))
+
+
+def load(name: str, option: str) -> data.Dataset:
+    """The data set; errors speak of the option, not of a Python argument."""
+    if not name:
+        raise HopfieldError(f"{option} must be a name or a path, but is empty. Try digits.")
+    try:
+        return data.load(name)
+    except HopfieldError as error:
+        raise HopfieldError(str(error).replace("name_or_path", option)) from None
