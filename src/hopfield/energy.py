@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .checks import check_choice, check_dim, check_float
+from .checks import check_dim, check_float
 from .coupling import Coupling, Full, check_square
 from .errors import ShapeError
-from .similarity import SIMILARITIES
+from .similarity import Similarity, as_similarity
 
 
 def classical(
@@ -55,7 +55,7 @@ def modern(
     state: Float[Tensor, "*batch dim"],
     potential: Float[Tensor, "*batch"],
     largest_norm: Float[Tensor, ""] | float = 0.0,
-    similarity: str = "dot",
+    similarity: str | Similarity = "dot",
     known: Tensor | None = None,
 ) -> Float[Tensor, "*batch"]:
     """E = ½‖x‖² − F(s) + ½M² for the dot product, −F(s) for every other similarity.
@@ -69,7 +69,7 @@ def modern(
         potential: F(s(x)), `(*batch)`, as `separation.potential(similarity.dot(patterns, state))`
             gives it.
         largest_norm: M = max ‖x_μ‖; 0 leaves the constant out.
-        similarity: name of the similarity the scores came from.
+        similarity: the one that the scores came from, or its name.
         known: mask m where only known entries counted in s; then R = ½‖m⊙x‖².
 
     Raises:
@@ -81,7 +81,7 @@ def modern(
             f"potential must have shape {tuple(state.shape[:-1])}, one number a state, but has "
             f"shape {tuple(potential.shape)}. Use separation.potential(scores)."
         )
-    if check_choice("similarity", similarity, SIMILARITIES) != "dot":
+    if not as_similarity(similarity).half_squared_norm:
         return -potential
     own = state if known is None else torch.where(known, state, 0.0)
     norm = torch.linalg.vector_norm(own, dim=-1)  # without a copy of the state

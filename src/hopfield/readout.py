@@ -1,7 +1,7 @@
 """The readout: scores → weights → weighted sum of rows, block by block; energy comes free."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +14,7 @@ from .checks import check_device, check_finite, check_rows, check_size, check_te
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
-from .similarity import RowProducts, Similarity, relative
+from .similarity import RowProducts, ScoreFunction, Similarity
 
 BLOCK_ROWS = 4096
 """Most rows of a block that is copied: widened, squared or masked."""
@@ -102,7 +102,7 @@ class Unpulled(_Seen):
 def read(
     blocks: Iterable[Block],
     state: Float[Tensor, "*batch dim"],
-    similarity: Similarity,
+    similarity: Similarity | ScoreFunction,
     separation: Separation,
     known: Tensor | None = None,
 ) -> Readout:
@@ -119,10 +119,11 @@ def read(
     """
     partial: Partial | None = None
     shared: Tensor | None = None
-    if separation.simplex:
-        similarity, shared = relative(similarity, state, known)
+    score: Callable[..., Tensor] = similarity
+    if separation.simplex and isinstance(similarity, Similarity) and similarity.shared is not None:
+        score, shared = similarity.relative, similarity.shared(state, known)
     for block in blocks:
-        part = separation.partial(similarity(block, state, known), block)
+        part = separation.partial(score(block, state, known), block)
         partial = part if partial is None else partial.merge(part)
     if partial is None:
         raise ValueError("a readout needs at least one block of rows")
@@ -135,7 +136,9 @@ def read(
 
 
 def strongest(
-    blocks: Iterable[Block], state: Float[Tensor, "*batch dim"], similarity: Similarity
+    blocks: Iterable[Block],
+    state: Float[Tensor, "*batch dim"],
+    similarity: Similarity | ScoreFunction,
 ) -> tuple[Float[Tensor, "*batch"], Tensor]:
     """The largest score, and the first pattern that attains it; memory O(batch·block)."""
     best: tuple[Tensor, Tensor] | None = None
@@ -154,7 +157,7 @@ def strongest(
 def all_scores(
     blocks: Iterable[Block],
     state: Float[Tensor, "*batch dim"],
-    similarity: Similarity,
+    similarity: Similarity | ScoreFunction,
     known: Tensor | None = None,
 ) -> Float[Tensor, "*batch n"]:
     """The scores of every pattern; memory O(batch·n)."""

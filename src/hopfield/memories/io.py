@@ -25,6 +25,7 @@ from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
 from ..files import write_whole
 from ..packing import unpack, words_of
 from ..separation import Separation
+from ..similarity import SIMILARITIES, Similarity
 from ..stores import PackedStore, Store
 from .base import MEMORIES, Memory
 
@@ -187,6 +188,13 @@ def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}
+    if isinstance(value, Similarity):
+        if SIMILARITIES.get(value.name) is not value:
+            raise OptionError(
+                f"similarity must be a built-in one to be saved, but is {value.name}, a function "
+                "of your own. Save memory.patterns instead, and build the memory again."
+            )
+        return value.name
     if isinstance(value, Separation):
         kind = type(value)
         if getattr(separations, kind.__name__, None) is not kind:

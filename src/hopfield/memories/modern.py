@@ -12,7 +12,7 @@ from ..errors import OptionError
 from ..iteration import Bound, Reading, Retrieval, moved_within
 from ..readout import Unpulled, read
 from ..separation import Readout, Separation, Softmax
-from ..similarity import SIMILARITIES, Similarity
+from ..similarity import ScoreFunction, Similarity, as_similarity
 from ..stores import RamStore
 from .base import Memory
 from .certified import certified
@@ -32,7 +32,8 @@ class ModernHopfield(Memory):
     Args:
         beta: β ≥ 0, shorthand for `separation=Softmax(beta)`; 1 where neither is given.
         separation: `Softmax`, `Sparsemax`, `Entmax`, `TopK`, or your own with simplex weights.
-        similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan".
+        similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan", or your own: a
+            `Similarity`, or a function (rows, state, known) → scores.
         precision: "full", or "certified": an 8-bit scan names the patterns that can have weight,
             and only those are read, in float64; `Retrieval.bound` says how far that can be from
             the full readout. With Softmax and the dot product or Euclidean distance.
@@ -45,7 +46,7 @@ class ModernHopfield(Memory):
         beta: float | None = None,
         *,
         separation: Separation | None = None,
-        similarity: str = "dot",
+        similarity: str | Similarity | ScoreFunction = "dot",
         precision: str = "full",
     ) -> None:
         """An empty memory."""
@@ -55,14 +56,14 @@ class ModernHopfield(Memory):
                 "ModernHopfield needs weights that sum to one: Softmax, Sparsemax, Entmax or "
                 f"TopK, not {type(separation).__name__}. Use DenseHopfield for polynomials."
             )
-        self.similarity = check_choice("similarity", similarity, SIMILARITIES)
+        self.similarity = as_similarity(similarity)
         self.precision = check_choice("precision", precision, ("full", "certified"))
         if precision == "certified" and not (
-            isinstance(self.separation, Softmax) and similarity in ("dot", "euclidean")
+            isinstance(self.separation, Softmax) and self.similarity.is_affine
         ):
             raise OptionError(
                 "precision='certified' needs Softmax and similarity 'dot' or 'euclidean', but has "
-                f"{type(self.separation).__name__} and {similarity!r}. Use precision='full'."
+                f"{type(self.separation).__name__} and {self.similarity!r}. Use precision='full'."
             )
         if precision == "certified" and isinstance(self.separation, Softmax):
             self.separation = plain_softmax(self.separation)
@@ -84,17 +85,16 @@ class ModernHopfield(Memory):
         """The readout, in full or certified."""
         if self.precision == "certified" and isinstance(self.separation, Softmax):
             return certified(
-                self._store, state, known, float(self.separation.beta), self.similarity
+                self._store, state, known, float(self.separation.beta), self.similarity.name
             )
         copied = known is not None or not self._plain(state)
-        similarity = SIMILARITIES[self.similarity]
-        return read(self._blocks(state, copied), state, similarity, self.separation, known), None
+        blocks = self._blocks(state, copied)
+        return read(blocks, state, self.similarity, self.separation, known), None
 
     def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
         soft = self.separation if isinstance(self.separation, Softmax) else None
         if soft is not None and self.precision == "full" and self._plain(state):
-            euclidean = self.similarity == "euclidean"
-            bias = self._store.norms() / -2 if euclidean else None
+            bias = None if self.similarity.bias is None else self._store.norms() / -2
             following = readout.attended(state, self._store.rows, soft.beta, bias=bias)
             if following is not None:
                 return following
@@ -102,8 +102,7 @@ class ModernHopfield(Memory):
 
     def _plain(self, state: Tensor) -> bool:
         """Whether scores are products with the rows as they are, and a bias."""
-        products = self.similarity in ("dot", "euclidean")
-        return products and state.dtype == self._store.like.dtype
+        return self.similarity.is_affine and state.dtype == self._store.like.dtype
 
     def _energy(self, state: Tensor) -> Tensor:
         largest = self._store.largest_norm()
@@ -111,7 +110,7 @@ class ModernHopfield(Memory):
         found = read(
             [Unpulled(block) for block in blocks],
             state,
-            SIMILARITIES[self.similarity],
+            self.similarity,
             self.separation,
         )
         return energy.modern(state, found.potential, largest, self.similarity)
@@ -132,7 +131,7 @@ class ModernHopfield(Memory):
 
     @property
     def _weighing(self) -> tuple[Similarity, Separation] | None:
-        return SIMILARITIES[self.similarity], self.separation
+        return self.similarity, self.separation
 
     def _check_new(self, patterns: Tensor, before: int) -> str | None:
         """Any finite patterns will do."""
