@@ -1,8 +1,8 @@
 """Similarities: scores s_μ of stored patterns x_μ at a state x.
 
-`separation(euclidean(patterns, state)) @ patterns` is one update. With a mask m (`known`, True where
-an entry is known) only known entries count; m broadcasts to the states. A similarity of your own is
-a function of rows, state and mask:
+`separation(euclidean(patterns, state)) @ patterns` is one update. With a mask m (`known`, True for
+known entries) only known entries count; m broadcasts to the states. A similarity of your own is a
+function of rows, state and mask:
 
     def nearest(rows, state, known):
         return -(state[..., None, :] - rows).abs().amax(-1)
@@ -29,7 +29,6 @@ from .checks import (
 )
 from .cue import check_known
 from .errors import ShapeError
-from .cue import check_known
 
 
 @runtime_checkable
@@ -69,7 +68,7 @@ class Similarity:
         reads_blocks: whether `function` gets a block (`RowProducts`) instead of a tensor. A block
             computes X·x and Σ x_μ² without unpacking its rows.
         bias: for affine scores, `(block, state, known) → bias`, or None where it is 0.
-        shared: the part that all patterns share, `(state, known) → (*batch)`, or None where it is 0.
+        shared: the part all patterns share, `(state, known) → (*batch)`, or None where it is 0.
     """
 
     name: str

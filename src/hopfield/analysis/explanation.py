@@ -15,7 +15,7 @@ from ..errors import InputTypeError, ShapeError
 from ..iteration import HALF, Retrieval
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import Softmax
-from ..similarity import SIMILARITIES
+from ..similarity import as_similarity
 from .ends import carrying, kind
 
 NEAR = 0.95
@@ -146,7 +146,7 @@ def explain(
 
 def _scored(memory: Memory, asked: Cue, end: Tensor) -> Scored:
     """Scores by what counts, what is hidden from them, and shares."""
-    similarity: Callable[..., Tensor] = SIMILARITIES[getattr(memory, "similarity", "dot")]
+    similarity: Callable[..., Tensor] = as_similarity(getattr(memory, "similarity", "dot"))
     rows = memory.patterns
     if isinstance(memory, ModernHopfield):
         start, mask = asked.state.nan_to_num(), asked.known
@@ -267,7 +267,7 @@ def _masked(memory: Memory, asked: Cue, scored: Scored) -> Iterator[str]:
         shown = ~empty
         if 10 * int(empty.sum()) < empty.numel() or not bool(shown.any()):
             return
-        similarity: Callable[..., Tensor] = SIMILARITIES[memory.similarity]
+        similarity: Callable[..., Tensor] = memory.similarity
         masked = similarity(memory.patterns, asked.state, shown)
         other, first = int(masked.argmax()), int(scored.start.argmax())
         if other != first:

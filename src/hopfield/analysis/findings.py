@@ -67,7 +67,7 @@ def _of_modern(memory: ModernHopfield, rows: Rows, verdicts: Verdicts) -> Iterat
     lost = ~verdicts.attractor
     beaten = lost & (verdicts.margin <= 0) & (memory.similarity != "euclidean")
     if bool(beaten.any()):
-        name = NAMES[memory.similarity]
+        name = NAMES.get(memory.similarity.name, memory.similarity.name)
         cause = (
             f"{_say(beaten)} no higher on {_own(beaten)} than another pattern does, and "
             f"{_be(beaten)} under {name}, however large β is."
@@ -76,7 +76,7 @@ def _of_modern(memory: ModernHopfield, rows: Rows, verdicts: Verdicts) -> Iterat
     other = lost & ~beaten
     if not bool(other.any()):
         return
-    remedy = sharper(memory, rows, memory.similarity)
+    remedy = sharper(memory, rows, memory.similarity.name)
     close = other & (verdicts.rounded | (verdicts.margin <= verdicts.slack))
     if bool(close.any()):
         computed = torch.promote_types(memory.patterns.dtype, torch.float32)

@@ -22,7 +22,6 @@ from torch import Tensor
 from ..iteration import HALF, moved_within, usual_tolerance
 from ..memories import ModernHopfield
 from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
-from ..similarity import SIMILARITIES
 from .observed import observed
 from .reduced import followed, sharpness
 from .rounding import Rounding
@@ -61,7 +60,7 @@ def modern(
 
 
 def _some(memory: ModernHopfield, rows: Rows, at: Tensor, follow: bool) -> Verdicts:
-    similarity, separation = SIMILARITIES[memory.similarity], memory.separation
+    similarity, separation = memory.similarity, memory.separation
     x, same = rows.take(at), rows.same(at)
     scores = rows.scores(x, similarity)
     lead = scores.gather(-1, at[:, None]) - scores

@@ -15,7 +15,6 @@ from torch import Tensor
 from ..iteration import HALF
 from ..memories import ModernHopfield
 from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
-from ..similarity import SIMILARITIES
 from .rows import Rows
 
 RIVALS, MOST_RIVALS = 32, 128
@@ -131,7 +130,7 @@ def followed(
         unbound += soft and read > READINGS * len(at)
         wider = (1e150 if unbound else 1.0) if soft else WIDENED**turn
         here = state[active]
-        scores = rows.scores(here, SIMILARITIES[memory.similarity])
+        scores = rows.scores(here, memory.similarity)
         weights = memory.separation(scores)
         winner[active] = _winner(rows, weights)
         rivals = _rivals(memory, weights, scores)

@@ -18,7 +18,7 @@ from ..cue import Cue
 from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
 from ..memories import Memory
 from ..metrics import recalled
-from ..similarity import SIMILARITIES
+from ..similarity import as_similarity
 from ..synthetic import random_binary
 from .records import Record, plain
 
@@ -155,7 +155,7 @@ def weights(memory: Any, state: Tensor) -> Tensor:
             "weights need ModernHopfield, DenseHopfield, or a memory with weights(state), but "
             f"got {type(memory).__name__}. Use one of these."
         )
-    similarity: Callable[..., Tensor] = SIMILARITIES[getattr(memory, "similarity", "dot")]
+    similarity: Callable[..., Tensor] = as_similarity(getattr(memory, "similarity", "dot"))
     separation: Callable[[Tensor], Tensor] = memory.separation
     return separation(similarity(memory.patterns, state, None))
 
