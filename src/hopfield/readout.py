@@ -120,8 +120,8 @@ def read(
     partial: Partial | None = None
     shared: Tensor | None = None
     score: Callable[..., Tensor] = similarity
-    if separation.simplex and isinstance(similarity, Similarity) and similarity.shared is not None:
-        score, shared = similarity.relative, similarity.shared(state, known)
+    if separation.simplex and isinstance(similarity, Similarity):
+        score, shared = similarity.parts(state, known)
     for block in blocks:
         part = separation.partial(score(block, state, known), block)
         partial = part if partial is None else partial.merge(part)

@@ -12,7 +12,7 @@ function of rows, state and mask:
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from .checks import (
     check_float,
     check_patterns,
     check_size,
+    say,
     traced,
 )
 from .cue import check_known
@@ -50,6 +51,16 @@ ScoreFunction = Callable[..., Tensor]
 """(rows `(n, dim)`, state `(*batch, dim)`, known or None) → scores `(*batch, n)`."""
 
 
+class Affine(NamedTuple):
+    """The parts of affine scores s_μ = x_μ·x + bias_μ + shared; a part that is 0 returns None."""
+
+    bias: Callable[[RowProducts, Tensor, Tensor | None], Tensor | None]
+    """(block, state, known) → bias_μ, `(*batch | (), n)`."""
+
+    shared: Callable[[Tensor, Tensor | None], Tensor | None]
+    """(state, known) → what all patterns share, `(*batch)`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Similarity:
     """A score function and the facts that others rely on.
@@ -59,27 +70,26 @@ class Similarity:
 
     Args:
         name: a word for messages and files.
-        function: the scores. It gets the rows, in the precision of the state, as a tensor.
+        function: (block, state, known) → scores. `block.rows` is the tensor of rows; `block.scores`
+            and `block.squares` compute X·x and Σ x_μ² without unpacking them.
         degree: the power of c by which scores grow if data grow by c, or None if that is unknown.
             It tells a width in scores (1/β) from a width in states (β^(−1/degree)).
-        is_affine: whether s_μ = x_μ·x + bias_μ + shared.
         descends: whether the update x' = Xᵀ∇F(s) never raises the energy.
         half_squared_norm: whether E = −F(s) + ½‖x‖² + ½M², as for the dot product; else E = −F(s).
-        reads_blocks: whether `function` gets a block (`RowProducts`) instead of a tensor. A block
-            computes X·x and Σ x_μ² without unpacking its rows.
-        bias: for affine scores, `(block, state, known) → bias`, or None where it is 0.
-        shared: the part all patterns share, `(state, known) → (*batch)`, or None where it is 0.
+        affine: the parts of affine scores; None for others.
     """
 
     name: str
-    function: ScoreFunction
+    function: Callable[[RowProducts, Tensor, Tensor | None], Tensor]
     degree: int | None = None
-    is_affine: bool = False
     descends: bool = False
     half_squared_norm: bool = False
-    reads_blocks: bool = False
-    bias: Callable[[RowProducts, Tensor, Tensor | None], Tensor] | None = None
-    shared: Callable[[Tensor, Tensor | None], Tensor] | None = None
+    affine: Affine | None = None
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether s_μ = x_μ·x + bias_μ + shared."""
+        return self.affine is not None
 
     def __call__(
         self, patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None
@@ -91,26 +101,20 @@ class Similarity:
         """
         if isinstance(patterns, Tensor) or not hasattr(patterns, "scores"):
             patterns, state = _checked(patterns, state, known)
-        if self.reads_blocks:
-            return self.function(patterns, state, known)
-        rows = patterns.rows
-        wide = torch.promote_types(rows.dtype, state.dtype)
-        scores = self.function(rows.to(wide), state.to(wide), known)
-        if scores.shape != (*state.shape[:-1], len(rows)):
-            raise ShapeError(
-                f"similarity {self.name} must return scores of shape "
-                f"{(*state.shape[:-1], len(rows))}, one per state and row, but returned "
-                f"{tuple(scores.shape)}."
-            )
-        return scores
+        return self.function(patterns, state, known)
 
-    def relative(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-        """Scores of an affine similarity without the part that all patterns share.
+    def parts(
+        self, state: Tensor, known: Tensor | None
+    ) -> tuple[Callable[[RowProducts, Tensor, Tensor | None], Tensor], Tensor | None]:
+        """A function for x_μ·x + bias_μ, and the shared part; for other scores all, and None."""
+        shared = None if self.affine is None else self.affine.shared(state, known)
+        return (self.function, None) if shared is None else (self._without_shared, shared)
 
-        Far from the patterns, rounding of −½‖x‖² exceeds the differences between scores.
-        """
+    def _without_shared(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+        # Far from the patterns, rounding of −½‖x‖² exceeds the differences between scores.
         scores = block.scores(_masked(state, known))
-        return scores if self.bias is None else scores.add_(self.bias(block, state, known))
+        bias = None if self.affine is None else self.affine.bias(block, state, known)
+        return scores if bias is None else scores.add_(bias)
 
     def __eq__(self, other: object) -> bool:
         """Equal to its name, and to the same function under that name."""
@@ -143,19 +147,20 @@ def _dot(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
 
 def _euclidean(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     # X·x and Σ m x_μ² suffice; the subtraction costs up to M²·eps.
-    scores = euclidean.relative(block, state, known).add_(_shared(state, known).unsqueeze(-1))
+    scores = _dot(block, state, known).add_(_minus_half_squares(block, state, known))
+    scores = scores.add_(_minus_half_norm(state, known).unsqueeze(-1))
     by_value = scores.requires_grad or traced()  # else in place, without a copy
     return scores.clamp_max(0) if by_value else scores.clamp_(max=0)
 
 
-def _shared(state: Tensor, known: Tensor | None) -> Tensor:
-    """−½ Σ_i m_i x_i²."""
-    return (_masked(state, known) * state).sum(-1) / -2
-
-
-def _half_squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+def _minus_half_squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     """−½ Σ_i m_i x_μi²."""
     return _squares(block, state, known) / -2
+
+
+def _minus_half_norm(state: Tensor, known: Tensor | None) -> Tensor:
+    """−½ Σ_i m_i x_i²."""
+    return (_masked(state, known) * state).sum(-1) / -2
 
 
 def _cosine(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
@@ -181,8 +186,9 @@ def _correlation(block: RowProducts, state: Tensor, known: Tensor | None) -> Ten
     return _ratio(block.scores(centred.to(state.dtype)), deviation, length.to(state.dtype))
 
 
-def _manhattan(rows: Tensor, state: Tensor, known: Tensor | None) -> Tensor:
-    flat = state.reshape(-1, state.shape[-1])
+def _manhattan(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+    rows = block.rows.to(torch.promote_types(block.rows.dtype, state.dtype))
+    flat = state.reshape(-1, state.shape[-1]).to(rows.dtype)
     if known is None or not len(flat):
         scores = -torch.cdist(flat, rows, p=1)
     elif known.ndim == 1:
@@ -199,10 +205,9 @@ dot = Similarity(
     "dot",
     _dot,
     degree=2,
-    is_affine=True,
     descends=True,
     half_squared_norm=True,
-    reads_blocks=True,
+    affine=Affine(lambda block, state, known: None, lambda state, known: None),
 )
 """s_μ = Σ_i m_i x_μi x_i."""
 
@@ -210,18 +215,15 @@ euclidean = Similarity(
     "euclidean",
     _euclidean,
     degree=2,
-    is_affine=True,
     descends=True,
-    reads_blocks=True,
-    bias=_half_squares,
-    shared=_shared,
+    affine=Affine(_minus_half_squares, _minus_half_norm),
 )
 """s_μ = −½ Σ_i m_i (x_μi − x_i)²."""
 
-cosine = Similarity("cosine", _cosine, degree=0, reads_blocks=True)
+cosine = Similarity("cosine", _cosine, degree=0)
 """s_μ = x_μ·x / (‖x_μ‖ ‖x‖) over known entries; 0 where either is the zero vector."""
 
-correlation = Similarity("correlation", _correlation, degree=0, reads_blocks=True)
+correlation = Similarity("correlation", _correlation, degree=0)
 """s_μ = Pearson correlation of x_μ and x over known entries; 0 where either is constant."""
 
 manhattan = Similarity("manhattan", _manhattan, degree=1)
@@ -238,8 +240,27 @@ def as_similarity(value: object) -> Similarity:
     if isinstance(value, Similarity):
         return value
     if callable(value) and not isinstance(value, type):
-        return Similarity(getattr(value, "__name__", type(value).__name__), value)
+        return Similarity(getattr(value, "__name__", type(value).__name__), _OfRows(value))
     return SIMILARITIES[check_choice("similarity", value, SIMILARITIES)]
+
+
+@dataclass(frozen=True)
+class _OfRows:
+    """A user's function of rows, as a function of blocks."""
+
+    function: ScoreFunction
+
+    def __call__(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+        """Scores of the block's rows in the precision of the state."""
+        wide = torch.promote_types(block.rows.dtype, state.dtype)
+        scores = self.function(block.rows.to(wide), state.to(wide), known)
+        expected = (*state.shape[:-1], len(block.rows))
+        if not isinstance(scores, Tensor) or scores.shape != expected:
+            raise ShapeError(
+                f"a similarity must return scores of shape {expected}, one per state and row, but "
+                f"{self.function} returned {say(scores)}."
+            )
+        return scores
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,7 +94,9 @@ class ModernHopfield(Memory):
     def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
         soft = self.separation if isinstance(self.separation, Softmax) else None
         if soft is not None and self.precision == "full" and self._plain(state):
-            bias = None if self.similarity.bias is None else self._store.norms() / -2
+            bias = None
+            if not self.similarity.half_squared_norm:
+                bias = self._store.norms() / -2
             following = readout.attended(state, self._store.rows, soft.beta, bias=bias)
             if following is not None:
                 return following
