@@ -6,74 +6,66 @@ Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial;
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units
 Advice:       diagnose a memory, explain an answer, tune for patterns
 Around them:  the modules nn (layers), data, corruption, metrics, synthetic
+Measuring:    the modules experiments, theory, plots
 Mistakes:     HopfieldError and CapacityWarning; the module errors
 """
 
-from importlib.metadata import version as _version
+# Each name is loaded when it is first used: the command line answers before PyTorch is loaded.
 
-from . import (
-    corruption,
-    data,
-    energy,
-    errors,
-    metrics,
-    nn,
-    rules,
-    separation,
-    similarity,
-    synthetic,
-    units,
-)
-from .analysis import diagnose, explain, tune
-from .cue import Cue
-from .errors import CapacityWarning, HopfieldError
-from .iteration import Retrieval
-from .kernels import backend
-from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, load
-from .readout import attention
-from .separation import (
-    Entmax,
-    Polynomial,
-    RectifiedPolynomial,
-    Separation,
-    Softmax,
-    Sparsemax,
-    TopK,
-)
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING
 
-__version__ = _version("hopfield")
+if TYPE_CHECKING:
+    # isort: off
+    from . import corruption, data, energy, errors, experiments, metrics, nn, plots, rules
+    from . import separation, similarity, synthetic, theory, units
+    from .analysis import diagnose, explain, tune
+    from .cue import Cue
+    from .errors import CapacityWarning, HopfieldError
+    from .iteration import Retrieval
+    from .kernels import backend
+    from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, load
+    from .readout import attention
+    from .separation import Entmax, Polynomial, RectifiedPolynomial, Separation, Softmax
+    from .separation import Sparsemax, TopK
+
+    __version__: str
 
 __all__ = [
-    "CapacityWarning",
-    "ClassicalHopfield",
-    "Cue",
-    "DenseHopfield",
-    "Entmax",
-    "HopfieldError",
-    "Memory",
-    "ModernHopfield",
-    "Polynomial",
-    "RectifiedPolynomial",
-    "Retrieval",
-    "Separation",
-    "Softmax",
-    "Sparsemax",
-    "TopK",
-    "attention",
-    "backend",
-    "corruption",
-    "data",
-    "diagnose",
-    "energy",
-    "errors",
-    "explain",
-    "load",
-    "metrics",
-    "nn",
-    "rules",
-    "separation",
-    "similarity",
-    "synthetic",
-    "tune",
-    "units",
-]
+    "CapacityWarning", "ClassicalHopfield", "Cue", "DenseHopfield", "Entmax", "HopfieldError",
+    "Memory", "ModernHopfield", "Polynomial", "RectifiedPolynomial", "Retrieval", "Separation",
+    "Softmax", "Sparsemax", "TopK", "attention", "backend", "corruption", "data", "diagnose",
+    "energy", "errors", "experiments", "explain", "load", "metrics", "nn", "plots", "rules",
+    "separation", "similarity", "synthetic", "theory", "tune", "units",
+]  # fmt: skip
+
+_DEFINED_IN = {
+    "analysis": ("diagnose", "explain", "tune"),
+    "cue": ("Cue",),
+    "errors": ("CapacityWarning", "HopfieldError"),
+    "iteration": ("Retrieval",),
+    "kernels": ("backend",),
+    "memories": ("ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "load"),
+    "readout": ("attention",),
+    "separation": ("Entmax", "Polynomial", "RectifiedPolynomial", "Separation", "Softmax",
+                   "Sparsemax", "TopK"),
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _DEFINED_IN.items() for name in names}
+
+if not TYPE_CHECKING:  # a type checker knows the names from above, and no others
+
+    def __getattr__(name):
+        if name == "__version__":
+            value = metadata.version("hopfield")
+        elif name in _MODULE_OF:
+            value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        elif name in __all__:
+            value = import_module(f".{name}", __name__)
+        else:
+            raise AttributeError(f"module 'hopfield' has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

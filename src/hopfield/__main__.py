@@ -1,8 +1,8 @@
-"""`python -m hopfield`: the command line, which `hopfield` starts without loading PyTorch first."""
+"""`python -m hopfield`: the command line, as `hopfield` runs it."""
 
 import sys
 
-from hopfield_cli import main
+from hopfield.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

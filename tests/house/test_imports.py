@@ -1,6 +1,7 @@
 """What importing the package loads, and what its source never calls."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import {core}, safetensors.torch
 state = torch.get_rng_state(), repr(numpy.random.get_state()), random.getstate()
 before = set(sys.modules)
 import hopfield
+from hopfield import *
 same = torch.equal(torch.get_rng_state(), state[0])
 same = same and (repr(numpy.random.get_state()), random.getstate()) == state[1:]
 assert same, "importing hopfield uses global random state"
@@ -46,14 +48,39 @@ def test_importing_loads_no_extra_and_leaves_the_generators_alone():
     assert Path(done.stdout.strip()).parent == PACKAGE, "these tests test another tree"
 
 
+def test_importing_the_package_or_the_command_line_loads_no_torch():
+    code = "import sys, hopfield, hopfield.cli; print({'torch', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_what_type_checkers_are_told_is_what_is_loaded():
+    (block,) = (
+        node for node in parse(PACKAGE / "__init__.py").body
+        if isinstance(node, ast.If) and any(isinstance(x, ast.ImportFrom) for x in node.body)
+    )  # fmt: skip
+    declared = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom)
+                for alias in node.names}  # fmt: skip
+    assert declared.keys() == set(hopfield.__all__)
+    for name, module in declared.items():
+        home = importlib.import_module(f"hopfield.{module or name}")
+        assert getattr(hopfield, name) is (getattr(home, name) if module else home)
+
+
 def test_the_package_offers_what_it_names_and_no_more():
     """`__all__` is what there is, beside modules of its own; each name is documented on top."""
+    assert set(dir(hopfield)) == {*hopfield.__all__, "__version__"}
+    for name in hopfield.__all__:
+        getattr(hopfield, name)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = hopfield.nonsense
     submodules = {
         name
         for name, value in vars(hopfield).items()
         if isinstance(value, ModuleType) and value.__name__.startswith("hopfield.")
     }
-    public = {name for name in vars(hopfield) if not name.startswith("_")}
+    used = {"TYPE_CHECKING", "import_module", "metadata"}
+    public = {name for name in vars(hopfield) if not name.startswith("_")} - used
     assert public - submodules <= set(hopfield.__all__) <= public
     assert list(hopfield.__all__) == sorted(set(hopfield.__all__), key=_by_case)
     listed = set(re.findall(r"\w+", hopfield.__doc__))

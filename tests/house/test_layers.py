@@ -16,7 +16,7 @@ ROOMS = (
     ("experiments",),
     ("plots",),
     ("cli",),
-    ("__main__",),  # starts hopfield_cli, the package beside this one
+    ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 API = PACKAGE / "__init__.py"  # gathers the public names, so it stands above all

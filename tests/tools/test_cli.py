@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import hopfield
-import hopfield_cli
 import quick_demo
+from hopfield import cli
+from hopfield.cli import commands
 from hopfield.experiments import records
-from hopfield_cli import commands
 from hopfield_studies import claims, steps
 from source_tree import ROOT
 
@@ -136,10 +136,10 @@ def test_the_installed_program_says_the_same(typed):
 
 def test_what_needs_no_memory_does_not_load_torch():
     code = (
-        "import sys; from hopfield_cli import commands; "
+        "import sys; from hopfield.cli import commands; "
         "typed = ('--version', 'demo --help', 'demo -x'); "
         "status = [commands.run(each.split()) for each in typed]; "
-        "print(status, sorted({'torch', 'hopfield', 'numpy'} & set(sys.modules)))"
+        "print(status, sorted({'torch', 'hopfield.memories', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[0, 0, 2] []"
@@ -150,7 +150,7 @@ def test_an_interruption_while_it_loads_is_one_line(capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "run", interrupted)
-    assert hopfield_cli.main() == hopfield_cli.INTERRUPTED
+    assert cli.main() == cli.INTERRUPTED
     assert capsys.readouterr() == ("", "hopfield: interrupted.\n")
 
 
@@ -235,7 +235,7 @@ def test_an_interruption_is_one_line_and_leaves_the_old_page(capsys, monkeypatch
     monkeypatch.setattr(steps, "plan", lambda seed: [steps.Step("the images", interrupted)])
     (tmp_path / "index.html").write_text("old")
     status, out, err = _run(capsys, "demo", "--out", str(tmp_path))
-    assert status == hopfield_cli.INTERRUPTED and out == ""
+    assert status == cli.INTERRUPTED and out == ""
     assert err.splitlines()[-1] == "hopfield: interrupted." and "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
     assert (tmp_path / "index.html").read_text() == "old"
@@ -267,9 +267,9 @@ def test_without_matplotlib_it_says_so_before_it_works(capsys, monkeypatch, tmp_
 
 def test_without_typer_it_says_how_to_get_it(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "typer", None)
-    monkeypatch.delitem(sys.modules, "hopfield_cli.commands")
-    monkeypatch.delattr(hopfield_cli, "commands")
-    assert hopfield_cli.main() == 1
+    monkeypatch.delitem(sys.modules, "hopfield.cli.commands")
+    monkeypatch.delattr(cli, "commands")
+    assert cli.main() == 1
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert "pip install 'hopfield[cli]'" in err
@@ -299,5 +299,5 @@ def test_one_thread_is_used_and_given_back(capsys, quick, tmp_path):
 def test_the_reference_page_is_up_to_date():
     page = ROOT / "docs" / "cli.md"
     assert page.read_text("utf-8") == commands.reference(), (
-        "python -m hopfield_cli.commands > docs/cli.md"
+        "python -m hopfield.cli.commands > docs/cli.md"
     )

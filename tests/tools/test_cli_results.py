@@ -5,8 +5,8 @@ import json
 import pytest
 
 import quick_demo
+from hopfield.cli import commands
 from hopfield.experiments import records
-from hopfield_cli import commands
 from hopfield_studies import published
 from hopfield_studies.published import modern
 

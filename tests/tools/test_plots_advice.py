@@ -9,10 +9,10 @@ import hopfield
 from diagnosed import clustered, gaussian
 from hopfield import corruption, plots, tune
 from hopfield.analysis.tuning_sweep import MAKERS
+from hopfield.cli.commands import run as command
 from hopfield.errors import DataError
 from hopfield.experiments import records
 from hopfield.similarity import SIMILARITIES
-from hopfield_cli.commands import run as command
 from source_tree import ROOT
 
 COMMITTED = ROOT / "docs" / "diagnosis" / "records.jsonl"

@@ -13,7 +13,7 @@ KINDS = (".png", ".svg", ".pdf")
 DPI = 150
 
 
-def plot(file: str, out: str) -> None:
+def draw(file: str, out: str) -> None:
     """Draw a file of records and say where.
 
     Args:

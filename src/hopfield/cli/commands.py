@@ -1,5 +1,6 @@
 """The commands and their help; what they do is imported when one of them runs."""
 
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ from . import INTERRUPTED
 HELP_WIDTH = 88
 MISTAKE, USAGE = 1, 2
 """Exit status of a mistake in what was asked for, and in how."""
+
+ALIKE = 0.7
+"""Similarity from which an option is suggested instead of an unknown one: --out for --output, but
+not --data for --beta."""
 
 app = typer.Typer(
     name="hopfield",
@@ -77,10 +82,11 @@ def demo(
     opens in any browser, and DIR/records.jsonl with every figure on it. Takes under a minute on
     digits.
     """
-    from hopfield import cli
     from hopfield_studies.demo import demonstrate
 
-    demonstrate(cli.load(data_set, "--data"), out, seed, as_json=as_json)
+    from .info import load
+
+    demonstrate(load(data_set, "--data"), out, seed, as_json=as_json)
 
 
 @app.command(short_help="Reproduce published results; write a page about them.")
@@ -129,9 +135,9 @@ def plot(
     ] = "",
 ) -> None:
     """Draw every figure that a file of records can show, on one sheet."""
-    from hopfield import cli
+    from .plot import draw
 
-    cli.plot(records, out)
+    draw(records, out)
 
 
 @app.command(short_help="Say what a data set holds.")
@@ -142,9 +148,9 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Say what a data set holds: how many patterns, of which shape, from where."""
-    from hopfield import cli
+    from .info import describe
 
-    cli.describe(name_or_path, as_json=as_json)
+    describe(name_or_path, as_json=as_json)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -178,12 +184,16 @@ def run(arguments: Sequence[str]) -> int:
 def _explain(error: Exception, arguments: Sequence[str]) -> int:
     """Say what was wrong with the command line or what it asked for; raise what is a fault."""
     if hasattr(error, "format_message"):
-        # What typer says of a wrong command or option; its class is not part of its interface.
+        # A wrong command or option; typer does not publish the class of this error.
+        if getattr(error, "possibilities", None):
+            error.possibilities = difflib.get_close_matches(
+                error.option_name, error.possibilities, cutoff=ALIKE
+            )
         said = error.format_message().rstrip(".")
         names = [name for name in arguments[:1] if name in _command().commands]
         stop = "" if said.endswith("?") else "."
         return _fail(f"{said}{stop} See {' '.join(['hopfield', *names])} --help.", USAGE)
-    from hopfield.errors import HopfieldError
+    from ..errors import HopfieldError
 
     if isinstance(error, HopfieldError):
         return _fail(str(error), MISTAKE)
@@ -217,7 +227,7 @@ def reference() -> str:
     pages += [(f"hopfield {name}", each) for name, each in root_command.commands.items()]
     parts = [
         "# Command line\n\n"
-        "Made by `python -m hopfield_cli.commands > docs/cli.md` from the help texts.\n"
+        "Made by `python -m hopfield.cli.commands > docs/cli.md` from the help texts.\n"
     ]
     for name, each in pages:
         context = each.context_class(
