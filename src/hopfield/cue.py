@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import check_dense, check_finite, check_float, dtype_of, to_mask
+from .checks import check_dense, check_finite, check_float, dtype_of, mask_hint
 from .errors import DeviceError, InputTypeError, ShapeError
 
 
@@ -71,8 +71,7 @@ def check_known(known: object, state: Tensor) -> Tensor:
     known = check_dense("known", known)
     if known.dtype != torch.bool:
         raise InputTypeError(
-            f"known must be a bool tensor, but is {dtype_of(known)}. "
-            f"{to_mask(known, 'known.bool()')}"
+            f"known must be a bool tensor, but is {dtype_of(known)}.{mask_hint(known)}"
         )
     if known.device != state.device:
         raise DeviceError(

@@ -1,15 +1,17 @@
-"""What a message advises, done as printed, works: it does not lead to a second error."""
+"""Follow every piece of advice as printed: it works, and leads to no second error."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import hopfield
-from bad_inputs import CUE, PATTERNS, VALUES, Bad, cases, filled, judge
+from bad_inputs import CUE, PATTERNS, VALUES, Bad, by_kind, cases, filled, judge
 from hopfield import (
     ClassicalHopfield,
     Cue,
@@ -18,7 +20,6 @@ from hopfield import (
     Memory,
     ModernHopfield,
     Polynomial,
-    Softmax,
     corruption,
     data,
     metrics,
@@ -30,13 +31,13 @@ NAMES = ["a", "b", "a"]
 
 
 class DataFrame:
-    """As much of a pandas table as matters."""
+    """A table as pandas hands it to numpy; of mixed columns it makes an array of objects."""
 
-    def __init__(self, rows: Tensor) -> None:
-        self._rows = rows.numpy()
+    def __init__(self, rows) -> None:
+        self._rows = rows
 
-    def to_numpy(self):
-        return self._rows
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._rows, dtype=dtype)
 
 
 def dataset(images: Tensor) -> data.Dataset:
@@ -83,6 +84,9 @@ def updating(memory, state):
     return memory.update(state)
 
 
+FLOAT = "dtype=torch.float32"
+PLACES = "torch.isin(torch.arange(dim), torch.as_tensor(known))"
+CODES = "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"
 WRONG_TYPE = InputTypeError
 EVERY = [
     Advice(name, call, wrong, WRONG_TYPE, advice)
@@ -90,43 +94,40 @@ EVERY = [
         ("a list of rows", storing, list(PATTERNS), "torch.stack(patterns)"),
         ("a tuple of rows", storing, tuple(PATTERNS), "torch.stack(patterns)"),
         ("a list of cues", asking, list(PATTERNS), "torch.stack(cue)"),
-        ("whole lists", storing, PATTERNS.int().tolist(),
-         "torch.tensor(patterns, dtype=torch.float32)"),
-        ("lists", storing, PATTERNS.tolist(), "torch.tensor(patterns)"),
-        ("an array", storing, PATTERNS.numpy(), "torch.as_tensor(patterns)"),
+        ("whole lists", storing, PATTERNS.int().tolist(), f"torch.tensor(patterns, {FLOAT})"),
+        ("lists", storing, PATTERNS.tolist(), f"torch.tensor(patterns, {FLOAT})"),
+        ("an array", storing, PATTERNS.numpy(), "torch.as_tensor(numpy.array(patterns))"),
+        ("an array read backwards", storing, PATTERNS.numpy()[:, ::-1],
+         "torch.as_tensor(numpy.array(patterns))"),
         ("whole numbers in an array", storing, PATTERNS.int().numpy(),
-         "torch.as_tensor(patterns, dtype=torch.float32)"),
+         f"torch.as_tensor(numpy.array(patterns), {FLOAT})"),
         ("a list of arrays", storing, [row.numpy() for row in PATTERNS],
-         "torch.tensor(numpy.stack(patterns), dtype=torch.float32)"),
-        ("a table", storing, DataFrame(PATTERNS),
-         "torch.tensor(patterns.to_numpy(), dtype=torch.float32)"),
-        ("a whole table", storing, DataFrame(PATTERNS.long()),
-         "torch.tensor(patterns.to_numpy(), dtype=torch.float32)"),
-        ("names as values", storing_values, NAMES,
-         "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"),
-        ("an array of names as values", storing_values, numpy.array(NAMES),
-         "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"),
+         "torch.as_tensor(numpy.array(patterns))"),
+        ("a table", storing, DataFrame(PATTERNS.numpy()), "torch.as_tensor(numpy.array(patterns))"),
+        ("a whole table", storing, DataFrame(PATTERNS.long().numpy()),
+         f"torch.as_tensor(numpy.array(patterns), {FLOAT})"),
+        ("names as values", storing_values, NAMES, CODES),
+        ("an array of names as values", storing_values, numpy.array(NAMES), CODES),
         ("codes as values", storing_values, [3, 1, 2], "torch.tensor(values)"),
         ("a list of bools", knowing, [True] * 8, "torch.tensor(known, dtype=torch.bool)"),
         ("a list of 0 and 1", knowing, [0, 1] * 4, "torch.tensor(known, dtype=torch.bool)"),
-        ("places as known", knowing, torch.tensor([1, 3, 7]),
-         "torch.isin(torch.arange(dim), torch.as_tensor(known))"),
-        ("a list of places as known", knowing, [1, 3, 7],
-         "torch.isin(torch.arange(dim), torch.as_tensor(known))"),
-        ("a range as known", knowing, range(2, 6),
-         "torch.isin(torch.arange(dim), torch.as_tensor(known))"),
+        ("an array of bools", knowing, numpy.ones(8, bool),
+         "torch.as_tensor(numpy.array(known), dtype=torch.bool)"),
+        ("places as known", knowing, torch.tensor([1, 3, 7]), PLACES),
+        ("a list of places as known", knowing, [1, 3, 7], PLACES),
+        ("a range as known", knowing, range(2, 6), PLACES),
         ("numbers as known", knowing, torch.ones(8), "known.bool()"),
-        ("bytes of 0 and 1", storing, (PATTERNS > 0).to(torch.int8),
-         "2 * patterns.float() - 1"),
+        ("an attention mask as known", knowing, torch.tensor([0.0] * 5 + [-torch.inf] * 3),
+         "known == 0"),
+        ("bytes of 0 and 1", storing, (PATTERNS > 0).to(torch.int8), "2 * patterns.float() - 1"),
         ("bools", storing, PATTERNS > 0, "2 * patterns.float() - 1"),
         ("a cue of bools", asking, CUE > 0, "2 * cue.float() - 1"),
         ("a state of bytes", updating, (CUE > 0).to(torch.uint8), "2 * state.float() - 1"),
         ("±1 as bytes", storing, PATTERNS.to(torch.int8), "patterns.float()"),
         ("a pattern to remove", removing, PATTERNS[1],
          "(memory.patterns == row).all(1).nonzero().flatten()"),
-        ("a Cue to update", updating, Cue(CUE), "cue.state"),
-        ("a Cue to step from", updating, Cue(CUE), "retrieve(cue, steps=1)"),
-        ("an answer as cue", asking, filled("dense").retrieve(CUE), "found.state"),
+        ("a Cue to update", updating, Cue(CUE), "retrieve(cue, steps=1)"),
+        ("an answer as cue", asking, filled("dense").retrieve(CUE), "retrieval.state"),
         ("a data set", storing, dataset(GREY), "dataset.binary()"),
         ("a data set as cue", asking, dataset(GREY), "dataset.binary()"),
     ]
@@ -138,7 +139,6 @@ BINARY = [
         ("grey", storing, GREY, "torch.where(patterns > 0, 1.0, -1.0)"),
         ("grey, of a set", storing, GREY, "dataset.binary()"),
         ("grey cues", asking, GREY, "torch.where(cue > 0, 1.0, -1.0)"),
-        ("grey cues, of a set", asking, GREY, "dataset.binary()"),
         ("noisy cues", asking, CUE + 0.3, "cue.sign()"),
         ("half a noisy cue", asking, (CUE + 0.3) * (torch.arange(8) < 4), "cue.sign()"),
         ("a noisy state", updating, CUE + 0.3, "state.sign()"),
@@ -148,6 +148,7 @@ MODERN = [
     Advice("a data set", storing, dataset(GREY), WRONG_TYPE, "dataset.patterns"),
     Advice("a data set as cue", asking, dataset(GREY), WRONG_TYPE, "dataset.patterns"),
     Advice("bools", storing, PATTERNS > 0, WRONG_TYPE, "patterns.float()"),
+    Advice("a memory", storing, filled("modern"), WRONG_TYPE, "memory.patterns"),
 ]
 
 
@@ -157,7 +158,17 @@ def follow(memory: Memory, case: Advice) -> None:
         case.call(memory, case.wrong)
     assert type(caught.value) is case.error, caught.value
     assert case.advice in str(caught.value)
-    names = ("patterns", "values", "cue", "known", "state", "indices", "row", "found", "dataset")
+    names = (
+        "patterns",
+        "values",
+        "cue",
+        "known",
+        "state",
+        "indices",
+        "row",
+        "retrieval",
+        "dataset",
+    )
     place = dict.fromkeys(names, case.wrong) | {"torch": torch, "numpy": numpy, "memory": memory}
     place["dim"] = len(CUE)
     if case.advice.startswith("dataset") and isinstance(case.wrong, Tensor):
@@ -169,13 +180,12 @@ def follow(memory: Memory, case: Advice) -> None:
         case.call(memory, eval(case.advice, place))
 
 
-@pytest.mark.parametrize("kind", ("classical", "dense"))
-@pytest.mark.parametrize("case", [*EVERY, *BINARY], ids=str)
+@by_kind([*EVERY, *BINARY], kinds=("classical", "dense"))
 def test_binary_memories_advise_what_works(kind, case):
     follow(filled(kind), case)
 
 
-@pytest.mark.parametrize("case", [*EVERY, *MODERN], ids=str)
+@cases(MODERN)
 def test_the_modern_memory_advises_what_works(case):
     follow(filled("modern"), case)
 
@@ -186,34 +196,35 @@ def test_a_half_noisy_cue_keeps_what_is_not_known():
 
 
 OTHERS = [
-    Bad("a short name", lambda: ClassicalHopfield(schedule="async"), OptionError,
-        ("Did you mean 'asynchronous'?",)),
-    Bad("another short name", lambda: DenseHopfield(schedule="sync"), OptionError,
-        ("Did you mean 'synchronous'?",)),
     Bad("the start of a rule", lambda: ClassicalHopfield("pseudo"), OptionError,
         ("Did you mean 'pseudo_inverse'?",)),
-    Bad("a start that two names have", lambda: ModernHopfield(similarity="co"), OptionError,
-        ("'cosine', 'correlation'", "'co'")),
-    Bad("one threshold", lambda: ClassicalHopfield(thresholds=0.1), InputTypeError,
-        ("torch.full((dim,), thresholds)",)),
-    Bad("no rows", lambda: ModernHopfield().store([]), InputTypeError, ("at least one row",)),
-    Bad("a mask by name", lambda: Cue(CUE, "left"), InputTypeError, ("a torch.Tensor of bools",)),
-    Bad("cold", lambda: ClassicalHopfield(temperature=-1), DomainError,
-        ("temperature must be finite and at least 0", "-1")),
     Bad("α = 1", lambda: Entmax(alpha=1), DomainError, ("alpha", "α = 1 is Softmax")),
     Bad("α = 1, learnable", lambda: Entmax(torch.tensor(1.0)), DomainError,
         ("alpha", "α = 1 is Softmax")),
-    Bad("a separation as β", lambda: ModernHopfield(Softmax(1.0)), InputTypeError,
-        ("beta must be a number", "separation=Softmax(…)")),
     Bad("a polynomial as β", lambda: DenseHopfield(Polynomial(3)), InputTypeError,
         ("beta must be a number", "separation=Polynomial(…)")),
-    Bad("rows of two lengths", lambda: ModernHopfield().store([CUE, CUE[:3]]), InputTypeError,
-        ("patterns", "list", "rows of one length")),
     Bad("an answer to compare", lambda: metrics.cosine(CUE, filled("modern").retrieve(CUE)),
-        InputTypeError, ("recovered", "Give found.state")),
+        InputTypeError, ("recovered", "Use retrieval.state")),
     Bad("a cue to damage", lambda: corruption.flip(Cue(CUE), 0.1), InputTypeError,
-        ("patterns", "Give cue.state")),
+        ("patterns", "Use cue.state")),
 ]  # fmt: skip
+SILENT = {
+    "rows of two lengths": [CUE, CUE[:3]],
+    "lists of two lengths": [[1.0], [1.0, 2.0]],
+    "no rows": [],
+    "a mixed table": DataFrame(np.array([[1, "a"], [2, "b"]], dtype=object)),
+    "names": ["a", "b"],
+    "bytes in the other order": PATTERNS.numpy().astype(">f4"),
+    "a number": 3.0,
+}
+"""Patterns for which no single line is right: the message says what came, and advises nothing."""
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_no_advice_is_better_than_wrong_advice(name):
+    with pytest.raises(InputTypeError) as caught:
+        ModernHopfield().store(SILENT[name])
+    assert re.fullmatch(r"patterns must be a torch\.Tensor, but is \S+( \S+)?\.", str(caught.value))
 
 
 @cases(OTHERS)

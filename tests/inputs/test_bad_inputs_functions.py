@@ -1,22 +1,11 @@
-"""Every mistake in the pure functions (similarity, energy, rules, units) is refused by name."""
+"""Every argument of similarities, energies, rules and sweeps goes through its check."""
 
 from functools import partial
 
 import pytest
 import torch
 
-from bad_inputs import (
-    COUNT,
-    DIM,
-    NOT_TENSORS,
-    PATTERNS,
-    Bad,
-    cases,
-    filled,
-    judge,
-    signs,
-    tensor_cases,
-)
+from bad_inputs import COUNT, DIM, PATTERNS, Bad, cases, filled, judge, signs, tensor_cases
 from hopfield import energy, rules, similarity, units
 from hopfield.errors import DeviceError, DomainError, InputTypeError, OptionError, ShapeError
 from hopfield.similarity import SIMILARITIES
@@ -24,19 +13,19 @@ from hopfield.similarity import SIMILARITIES
 STATE = signs(4, DIM, seed=2)
 KNOWN = torch.arange(DIM) < 5
 MATRIX = rules.hebbian(PATTERNS)
-FLAGS = [("yes", "'yes'"), (1, "1"), (None, "None"), (0.0, "0.0"), (torch.tensor(True), "tensor")]
+NOT_SQUARE = [(torch.ones(DIM, 4), "(8, 4)"), (torch.ones(2, DIM, DIM), "(2, 8, 8)")]
 
 
 def scoring(position, value):
-    """The call of any similarity with `value` in that position."""
+    """Return the call of any similarity with `value` in that position."""
     arguments = [PATTERNS, STATE, None]
     arguments[position] = value
     return lambda name: getattr(similarity, name)(*arguments)
 
 
-def applying(value):
-    """A rule on `value`."""
-    return lambda name: getattr(rules, name)(value)
+def learning(value, diagonal=False):
+    """Return the call of any rule."""
+    return lambda name: getattr(rules, name)(value, diagonal)
 
 
 def with_state(value):
@@ -50,165 +39,85 @@ def with_coupling(value):
 SCORES = [
     *tensor_cases("patterns", PATTERNS, partial(scoring, 0)),
     *tensor_cases("state", STATE, partial(scoring, 1)),
-    *[
-        Bad(f"patterns {shape}", scoring(0, torch.ones(shape)), ShapeError, (str(shape), hint))
-        for shape, hint in [
-            ((), "(n, dim)"),
-            ((DIM,), "patterns[None]"),
-            ((2, 2, DIM), "patterns.flatten(1)"),
-            ((0, DIM), "at least one"),
-            ((COUNT, 0), "at least one"),
-        ]
-    ],
+    Bad(
+        "patterns: images", scoring(0, torch.ones(2, 2, DIM)), ShapeError, ("patterns.flatten(1)",)
+    ),
     Bad("patterns turned", scoring(0, PATTERNS.T), ShapeError, ("dim=3", "(4, 8)")),
-    Bad("state turned", scoring(1, STATE.T), ShapeError, ("dim=8", "did you mean state.T?")),
-    Bad("state short", scoring(1, STATE[:, :5]), ShapeError, ("dim=8", "Cut or pad")),
-    Bad("state of no axes", scoring(1, torch.tensor(1.0)), ShapeError, ("dim=8", "()")),
     Bad("patterns too large", scoring(0, PATTERNS * 1e30), DomainError, ("1e+30", "Scale")),
+    Bad("state turned", scoring(1, STATE.T), ShapeError, ("dim=8", "did you mean state.T?")),
     Bad("state too large", scoring(1, STATE * 1e30), DomainError, ("1e+30", "Scale")),
-    Bad("known of floats", scoring(2, KNOWN.float()), InputTypeError, ("known", "float32")),
-    Bad("known short", scoring(2, KNOWN[:5]), ShapeError, ("known", "(4, 8)", "(5,)")),
-    Bad("known of others", scoring(2, KNOWN.expand(3, DIM)), ShapeError, ("known", "(3, 8)")),
-    Bad("known elsewhere", scoring(2, KNOWN.to("meta")), DeviceError, ("known", "meta")),
-    *[
-        Bad(f"known: {name}", scoring(2, value), InputTypeError, ("known", shown))
-        for name, (value, shown) in NOT_TENSORS.items()
-        if value is not None
-    ],
+    Bad("known: a list", scoring(2, KNOWN.tolist()), InputTypeError, ("known", "list")),
+    Bad("known: floats", scoring(2, KNOWN.float()), InputTypeError, ("known", "float32")),
+    Bad("known: of others", scoring(2, KNOWN.expand(3, DIM)), ShapeError, ("known", "(3, 8)")),
+    Bad("known: elsewhere", scoring(2, KNOWN.to("meta")), DeviceError, ("known", "meta")),
 ]
 
 
 @pytest.mark.parametrize("name", SIMILARITIES)
-@cases(SCORES, at_least=40)
+@cases(SCORES)
 def test_similarities_refuse(name, case):
     judge(case, name)
 
 
-COUPLINGS = [
-    (torch.ones(()), "()"),
-    (torch.ones(DIM), "(8,)"),
-    (torch.ones(DIM, 4), "(8, 4)"),
-    (torch.ones(2, DIM, DIM), "(2, 8, 8)"),
-]
 ENERGIES = [
-    *[
-        case
-        for case in tensor_cases("state", STATE, with_state)
-        if not case.name.startswith("state: with")  # what is finite is the caller's business
-    ],
+    # whether a state is finite is the caller's business
+    *tensor_cases("state", STATE, with_state, finite=False),
     *tensor_cases("coupling", MATRIX, with_coupling),
     *[
         Bad(f"coupling {shown}", with_coupling(matrix), ShapeError, ("(dim, dim)", shown))
-        for matrix, shown in COUPLINGS
+        for matrix, shown in NOT_SQUARE
     ],
-    Bad("state short", with_state(STATE[:, :5]), ShapeError, ("dim=8", "(4, 5)")),
     Bad("state turned", with_state(STATE.T), ShapeError, ("did you mean state.T?",)),
-    Bad(
-        "thresholds short",
-        lambda: energy.classical(STATE, MATRIX, torch.ones(5)),
-        ShapeError,
-        ("thresholds", "(8,)", "(5,)"),
-    ),
-    Bad(
-        "thresholds as number",
-        lambda: energy.classical(STATE, MATRIX, 0.5),
-        InputTypeError,
-        ("thresholds", "0.5"),
-    ),
+    Bad("thresholds short", lambda: energy.classical(STATE, MATRIX, torch.ones(5)), ShapeError,
+        ("thresholds", "(8,)", "(5,)")),
+    Bad("thresholds as number", lambda: energy.classical(STATE, MATRIX, 0.5), InputTypeError,
+        ("thresholds", "0.5")),
     Bad("dense of a list", lambda: energy.dense([1.0]), InputTypeError, ("potential", "list")),
-    Bad("dense of None", lambda: energy.dense(None), InputTypeError, ("potential", "None")),
-    Bad(
-        "dense of integers",
-        lambda: energy.dense(torch.arange(3)),
-        InputTypeError,
-        ("potential", "int64"),
-    ),
-    Bad(
-        "scores as potential",
-        lambda: energy.modern(STATE, torch.ones(4, COUNT)),
-        ShapeError,
-        ("potential", "(4,)", "(4, 3)", "separation.potential(scores)"),
-    ),
-    Bad(
-        "a number as potential",
-        lambda: energy.modern(STATE, 1.0),
-        InputTypeError,
-        ("potential", "1.0"),
-    ),
-    Bad(
-        "a list as state",
-        lambda: energy.modern([1.0], torch.ones(())),
-        InputTypeError,
-        ("state", "list"),
-    ),
-    Bad(
-        "a mistyped similarity",
-        lambda: energy.modern(STATE, torch.ones(4), 1.0, "euclidian"),
-        OptionError,
-        ("similarity", "Did you mean 'euclidean'?"),
-    ),
-]
+    Bad("dense of integers", lambda: energy.dense(torch.arange(3)), InputTypeError,
+        ("potential", "int64")),
+    Bad("scores as potential", lambda: energy.modern(STATE, torch.ones(4, COUNT)), ShapeError,
+        ("potential", "(4,)", "(4, 3)", "separation.potential(scores)")),
+    Bad("a number as potential", lambda: energy.modern(STATE, 1.0), InputTypeError,
+        ("potential", "1.0")),
+    Bad("a list as state", lambda: energy.modern([1.0], torch.ones(())), InputTypeError,
+        ("state", "list")),
+    Bad("similarity", lambda: energy.modern(STATE, torch.ones(4), 1.0, "euclidian"), OptionError,
+        ("similarity", "Did you mean 'euclidean'?")),
+]  # fmt: skip
 
 
-@cases(ENERGIES, at_least=40)
+@cases(ENERGIES)
 def test_energies_refuse(case):
     judge(case)
 
 
 LEARNING = [
-    *tensor_cases("patterns", PATTERNS, applying),
-    *[
-        Bad(f"patterns {shape}", applying(torch.ones(shape)), ShapeError, (str(shape), hint))
-        for shape, hint in [
-            ((), "(n, dim)"),
-            ((DIM,), "patterns[None]"),
-            ((2, 2, DIM), "patterns.flatten(1)"),
-            ((0, DIM), "at least one"),
-            ((COUNT, 0), "at least one"),
-        ]
-    ],
-    *[
-        Bad(
-            f"diagonal {shown}",
-            lambda name, value=value: getattr(rules, name)(PATTERNS, value),
-            InputTypeError,
-            ("diagonal", shown),
-        )
-        for value, shown in FLAGS
-    ],
+    *tensor_cases("patterns", PATTERNS, learning),
+    Bad("a vector", learning(PATTERNS[0]), ShapeError, ("(8,)", "patterns[None]")),
+    Bad("no rows", learning(PATTERNS[:0]), ShapeError, ("(0, 8)", "at least one")),
+    Bad("diagonal", learning(PATTERNS, 1), InputTypeError, ("diagonal", "1")),
 ]
 
 
 @pytest.mark.parametrize("name", rules.RULES)
-@cases(LEARNING, at_least=40)
+@cases(LEARNING)
 def test_rules_refuse(name, case):
     judge(case, name)
 
 
+def starting(value):
+    return lambda: rules.storkey(PATTERNS, start=value)
+
+
 STARTS = [
+    *tensor_cases("start", MATRIX, starting),
     *[
-        case
-        for case in tensor_cases(
-            "start", MATRIX, lambda value: lambda: rules.storkey(PATTERNS, start=value)
-        )
-        if case.name != "start: None"
+        Bad(f"start {shown}", starting(matrix), ShapeError, ("start", shown))
+        for matrix, shown in [*NOT_SQUARE, (torch.ones(5, 5), "(5, 5)")]
     ],
-    *[
-        Bad(
-            f"start {shown}",
-            lambda matrix=matrix: rules.storkey(PATTERNS, start=matrix),
-            ShapeError,
-            ("start", shown),
-        )
-        for matrix, shown in [*COUPLINGS, (torch.ones(5, 5), "(5, 5)")]
-    ],
-    Bad(
-        "a mistyped rule",
-        lambda: rules.coupling("hebian", PATTERNS, False),
-        OptionError,
-        ("rule", "Did you mean 'hebbian'?"),
-    ),
-]
+    Bad("a mistyped rule", lambda: rules.coupling("hebian", PATTERNS, False), OptionError,
+        ("rule", "Did you mean 'hebbian'?")),
+]  # fmt: skip
 
 
 @cases(STARTS)
@@ -225,7 +134,7 @@ SWEEPS = [
     *tensor_cases("state", STATE, lambda value: sweeping(MATRIX, value)),
     *[
         Bad(f"coupling {shown}", sweeping(matrix), ShapeError, ("(dim, dim)", shown))
-        for matrix, shown in COUPLINGS
+        for matrix, shown in NOT_SQUARE
     ],
     *[
         Bad(f"order {name}", sweeping(MATRIX, order=order), error, ("order", shown))
@@ -237,18 +146,14 @@ SWEEPS = [
             ("negative", torch.tensor([-1, 0]), DomainError, "from -1"),
         ]
     ],
-    Bad("a memory", sweeping(filled("classical")), InputTypeError, ("Give memory.coupling",)),
+    Bad("a memory", sweeping(filled("classical")), InputTypeError, ("Use memory.coupling",)),
     Bad("grey", sweeping(MATRIX, STATE * 0.5), DomainError, ("state", "0.5")),
     Bad("short", sweeping(MATRIX, STATE[:, :5]), ShapeError, ("dim=8", "(4, 5)")),
-    Bad(
-        "not symmetric",
-        sweeping(MATRIX + torch.ones(DIM, DIM).triu(1)),
-        DomainError,
-        ("coupling must be symmetric", "(coupling + coupling.T) / 2"),
-    ),
-]
+    Bad("not symmetric", sweeping(MATRIX + torch.ones(DIM, DIM).triu(1)), DomainError,
+        ("coupling must be symmetric",)),
+]  # fmt: skip
 
 
-@cases(SWEEPS, at_least=40)
+@cases(SWEEPS)
 def test_sweeps_refuse(case):
     judge(case)

@@ -1,19 +1,17 @@
-"""What tests of bad inputs share: strange arguments, and the rule each message is judged by."""
+"""Strange arguments for tests of bad inputs, and the rule by which messages are judged."""
 
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import jaxtyping
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hopfield import ClassicalHopfield, DenseHopfield, HopfieldError, Memory, ModernHopfield
-from hopfield.errors import DeviceError, DomainError, InputTypeError
+from hopfield.errors import DomainError, InputTypeError
 
 COUNT, DIM = 3, 8
 EMPTY: dict[str, Callable[[], Memory]] = {
@@ -29,16 +27,10 @@ JARGON = re.compile(
     r"|storage|overflow when|panicked|serde|Expected all tensors"
 )
 EXPECTED = re.compile(r"\b(must|needs?|takes?)\b")
-REMEDY = re.compile(
-    r"(?:[.:;] |\n)(?:Use|Call|Give|Cut|Move|Replace|Leave|Flatten|Scale|Convert|convert|Binarise"
-    r"|Name|Say that|Score|Update|Choose|Save|Check|Store|Patterns are rows: did you mean"
-    r"|Images are stored as rows: did you mean|Did you mean|If those|For a single|say which"
-    r"|give one|leave out)\b"
-)
 
 
 class Bad(NamedTuple):
-    """A call that must fail: on a memory (or on nothing), with what, and what the message shows."""
+    """A call that must fail, the error it must raise, and texts that its message must show."""
 
     name: str
     call: Callable[..., object]
@@ -58,9 +50,21 @@ def cases(*tables: list[Bad], at_least: int = 0):
     return pytest.mark.parametrize("case", every, ids=names)
 
 
+def by_kind(*tables: list[Bad], kinds: tuple[str, ...] = tuple(EMPTY)):
+    """Parametrise a test by every case, each on one kind of memory in turn.
+
+    `store`, `retrieve` and their like are written once, in the base of all memories.
+    """
+    every = [case for table in tables for case in table]
+    names = [case.name for case in every]
+    assert len(set(names)) == len(names), f"twice: {[n for n in names if names.count(n) > 1]}"
+    pairs = [(kinds[i % len(kinds)], case) for i, case in enumerate(every)]
+    return pytest.mark.parametrize(("kind", "case"), pairs, ids=names)
+
+
 @contextmanager
 def as_users_see_it() -> Iterator[None]:
-    """Without the shape checks of the tests, which would speak before the library does."""
+    """Switch off the shape checks of the tests, which would raise before the library does."""
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         yield
@@ -69,7 +73,7 @@ def as_users_see_it() -> Iterator[None]:
 
 
 def judge(case: Bad, *arguments: object) -> None:
-    """The call fails with the right class, and a message a user can act on."""
+    """Check that the call fails with the right class and says what was expected and what came."""
     with as_users_see_it(), pytest.raises(HopfieldError) as caught:
         case.call(*arguments)
     message = str(caught.value)
@@ -78,7 +82,6 @@ def judge(case: Bad, *arguments: object) -> None:
     assert EXPECTED.search(message), f"does not say what was expected: {message}"
     for shown in case.shows:
         assert shown in message, f"does not show {shown!r}: {message}"
-    assert REMEDY.search(message), f"does not say what to do: {message}"
     assert not JARGON.search(message), f"jargon: {message}"
     short = re.sub(r"/\S+", "/path", message)
     assert message.count("\n") < 3 and len(short) < 400, f"too long: {message}"
@@ -105,7 +108,7 @@ def filled(kind: str, values: Tensor | None = VALUES) -> Memory:
 
 
 def photograph(memory: Memory) -> dict[str, object]:
-    """All that a failed call must leave as it was."""
+    """Collect everything that a failed call must leave unchanged."""
     picture: dict[str, object] = {"repr": repr(memory), "len": len(memory)}
     if len(memory):
         found = memory.retrieve(CUE.to(memory.patterns.dtype))
@@ -116,7 +119,7 @@ def photograph(memory: Memory) -> dict[str, object]:
 
 
 def judge_unchanged(case: Bad, memory: Memory) -> None:
-    """As `judge`, and the memory is as it was before."""
+    """Check as `judge` does, and that the memory is unchanged."""
     before = photograph(memory)
     judge(case, memory)
     after = photograph(memory)
@@ -127,136 +130,41 @@ def judge_unchanged(case: Bad, memory: Memory) -> None:
         assert same, f"{name} changed"
 
 
-NOT_TENSORS: dict[str, tuple[object, str]] = {
-    "None": (None, "None"),
-    "list": ([[1.0, -1.0]], "list"),
-    "ragged list": ([[1.0], [1.0, 2.0]], "list"),
-    "tuple": ((1.0, -1.0), "tuple"),
-    "numpy": (np.ones((COUNT, DIM), np.float32), "numpy.ndarray"),
-    "numpy objects": (np.array([None, "x"]), "numpy.ndarray"),
-    "numpy scalar": (np.float32(1.0), "numpy.float32"),
-    "string": ("patterns.pt", "'patterns.pt'"),
-    "bytes": (b"\x00\xff", "bytes"),
-    "int": (7, "7"),
-    "float": (0.5, "0.5"),
-    "NaN": (float("nan"), "nan"),
-    "bool": (True, "True"),
-    "complex": (1j, "complex"),
-    "dict": ({"patterns": [1.0]}, "dict"),
-    "set": ({1.0, -1.0}, "set"),
-    "object": (object(), "object"),
-    "class": (torch.Tensor, "class"),
-    "function": (torch.ones, "builtin_function"),
-    "memory": (ModernHopfield(), "ModernHopfield"),
-    "huge string": ("x" * 10_000, "'xxx"),
-    "huge int": (10**5_000, "an int of"),
-}
-"""What is no tensor, and what a message should call it."""
-
-
-def strange_tensors(*shape: int) -> dict[str, tuple[Tensor, type[HopfieldError], str]]:
-    """Tensors of a good shape that no network can compute with: error, and what it shows."""
-    good, wrong = torch.ones(shape), InputTypeError
-    place = torch.zeros(len(shape), 1, dtype=torch.long)
-    sparse = torch.sparse_coo_tensor(place, [1.0], shape, check_invariants=True)
-    return {
-        "int64": (good.long(), wrong, "int64"),
-        "int8": (good.to(torch.int8), wrong, "int8"),
-        "uint8": (good.to(torch.uint8), wrong, "uint8"),
-        "bool tensor": (good.bool(), wrong, "bool"),
-        "complex64": (good + 0j, wrong, "complex64"),
-        "complex128": (good.double() + 0j, wrong, "complex128"),
-        "float8": (good.to(torch.float8_e4m3fn), wrong, "float8_e4m3fn"),
-        "quantised": (_quantised(good), wrong, "quint8"),
-        "sparse": (sparse, wrong, "sparse"),
-        "mkldnn": (good.to_mkldnn(), wrong, "mkldnn"),
-        "nested": (
-            torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
-            wrong,
-            "nested",
-        ),
-        "uninitialised": (nn.UninitializedParameter(), wrong, "uninitialised"),
-        "meta": (good.to("meta"), DeviceError, "meta"),
-    }
-
-
-def _quantised(good: Tensor) -> Tensor:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch means to remove them; as yet it hands them out
-        return torch.quantize_per_tensor(good, 0.1, 0, torch.quint8)
-
-
-def not_finite(good: Tensor) -> dict[str, tuple[Tensor, type[HopfieldError], str]]:
-    """The tensor with one entry that is no number."""
-    found = {}
-    for value, shown in ((torch.nan, "NaN"), (torch.inf, "infinity"), (-torch.inf, "infinity")):
-        wrong = good.clone()
-        wrong.view(-1)[-1] = value
-        found[f"with {value}"] = (wrong, DomainError, shown)
-    return found
-
-
 def tensor_cases(
-    argument: str, good: Tensor, call: Callable[[object], Callable[..., object]]
+    argument: str,
+    good: Tensor,
+    call: Callable[[object], Callable[..., object]],
+    *,
+    finite: bool = True,
 ) -> list[Bad]:
-    """Every wrong thing that can stand where a floating tensor like `good` belongs."""
+    """One case per check that a floating tensor like `good` passes; its table is in test_checks."""
     table = [
-        Bad(f"{argument}: {name}", call(value), InputTypeError, (argument, shown))
-        for name, (value, shown) in NOT_TENSORS.items()
+        Bad(f"{argument}: a list", call(good.tolist()), InputTypeError, (argument, "list")),
+        Bad(f"{argument}: int64", call(good.long()), InputTypeError, (argument, "int64")),
     ]
-    strange = strange_tensors(*good.shape) | not_finite(good)
-    return table + [
-        Bad(f"{argument}: {name}", call(value), error, (argument, shown))
-        for name, (value, error, shown) in strange.items()
+    nan = good.clone()
+    nan.view(-1)[-1] = torch.nan
+    return [*table, Bad(f"{argument}: NaN", call(nan), DomainError, (argument, "NaN"))][
+        : 2 + finite
     ]
-
-
-NOT_NUMBERS: dict[str, tuple[object, str]] = {
-    "string": ("8", "'8'"),
-    "bool": (True, "True"),
-    "list": ([1.0], "list"),
-    "complex": (1j, "complex"),
-    "numpy array": (np.ones(3), "numpy.ndarray"),
-    "dict": ({}, "dict"),
-    "class": (float, "class"),
-    "object": (object(), "object"),
-    "huge string": ("8" * 10_000, "'888"),
-}
-"""What is no number, and what a message should call it."""
 
 
 def number_cases(
     argument: str, call: Callable[[object], Callable[..., object]], *, low: float = 0.0
 ) -> list[Bad]:
-    """Every wrong thing that can stand where a number ≥ low belongs."""
-    table = [
-        Bad(f"{argument}: {name}", call(value), InputTypeError, (argument, shown))
-        for name, (value, shown) in NOT_NUMBERS.items()
+    """One case per check of a number ≥ low."""
+    below = low - 0.5
+    return [
+        Bad(f"{argument}: a string", call("8"), InputTypeError, (argument, "'8'")),
+        Bad(f"{argument}: below", call(below), DomainError, (argument, repr(below))),
     ]
-    wrong = {"below": low - 0.5, "NaN": float("nan"), "minus infinity": float("-inf")}
-    table += [
-        Bad(f"{argument}: {name}", call(value), DomainError, (argument, repr(value)))
-        for name, value in wrong.items()
-    ]
-    return [*table, Bad(f"{argument}: huge int", call(10**5_000), DomainError, (argument,))]
 
 
 def whole_number_cases(
     argument: str, call: Callable[[object], Callable[..., object]], *, low: int = 0
 ) -> list[Bad]:
-    """Every wrong thing that can stand where a whole number ≥ low belongs."""
-    kinds = NOT_NUMBERS | {
-        "float": (2.0, "2.0"),
-        "NaN": (float("nan"), "nan"),
-        "infinity": (float("inf"), "inf"),
-        "tensor": (torch.ones(()), "tensor of shape ()"),
-    }
-    table = [
-        Bad(f"{argument}: {name}", call(value), InputTypeError, (argument, shown))
-        for name, (value, shown) in kinds.items()
-    ]
+    """One case per check of a whole number ≥ low."""
     return [
-        *table,
+        Bad(f"{argument}: a float", call(2.0), InputTypeError, (argument, "2.0")),
         Bad(f"{argument}: below", call(low - 1), DomainError, (argument, str(low - 1))),
-        Bad(f"{argument}: huge and negative", call(-(10**5_000)), DomainError, (argument,)),
     ]
