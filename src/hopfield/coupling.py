@@ -1,14 +1,14 @@
-"""Couplings: the quadratic form x ↦ Wx of a classical network, without building W if possible.
+"""Couplings of a classical network: the linear map x ↦ Wx, without building W if possible.
 
 Both kinds keep a scale outside, W = scale·A, so that Hebbian fields are sums of integers and a tie
-is exactly zero. Elsewhere a field is zero if it is no larger than `slack`, what rounding can make
-of a zero: else it would depend on the order of a sum who wins.
+is exactly zero. For other rules a field counts as zero up to `slack`, a bound of its rounding:
+otherwise the order of a sum would decide.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,14 +21,14 @@ from .errors import DomainError, InputTypeError, ShapeError
 
 
 @dataclass(frozen=True, eq=False)
-class Visits:
-    """What a sweep is told: which units it visits, and what decides about them.
+class SweepPlan:
+    """The units that a sweep visits, and all that decides their values besides the coupling.
 
     Attributes:
         order: the units in the order of their visits, `(visits,)`, the same for the whole batch.
         thresholds: b, `(dim,)`.
         held: units that keep their value, `(batch, dim)`, or None.
-        cut: what a thermal field has to exceed for +1, `(batch, dim)`; None at temperature 0.
+        cut: the value a thermal field must exceed for +1, `(batch, dim)`; None at temperature 0.
     """
 
     order: Tensor
@@ -38,13 +38,14 @@ class Visits:
 
 
 class Coupling(ABC):
-    """A symmetric matrix W, `(dim, dim)`, as far as a network needs it.
+    """A symmetric matrix W, `(dim, dim)`.
 
-    `fields(state)` is what a sweep keeps up to date: Ax, or the overlaps Rx of A = LᵀR − diag(d).
-    A sweep visits units one after another: `unit(fields, state, i)` is (Wx)_i, and
-    `changed(fields, i, by)` tells the fields that x_i has grown. `sweep` is all that in a kernel.
+    A sweep visits units one after another. It starts from `fields(state)`: Ax, or the overlaps Rx
+    of A = LᵀR − diag(d). `unit(fields, state, i)` is (Wx)_i, and `update_fields(fields, i, delta)`
+    follows a change of x_i. `sweep` does all that in a kernel.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     scale: float
     slack: float
 
@@ -73,8 +74,8 @@ class Coupling(ABC):
 
     @property
     @abstractmethod
-    def bare(self) -> "Coupling":
-        """W without its diagonal: what one unit feels of the others."""
+    def without_diagonal(self) -> "Coupling":
+        """W without its diagonal: the field of a unit is then that of the others."""
 
     @abstractmethod
     def unit(
@@ -83,21 +84,25 @@ class Coupling(ABC):
         """(Wx)_i."""
 
     @abstractmethod
-    def changed(self, fields: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
-        """Update `fields` in place: x_i has grown by `by`."""
+    def update_fields(self, fields: Tensor, i: int, delta: Float[Tensor, " batch"]) -> None:
+        """Update `fields` in place after x_i has grown by `delta`."""
 
     @abstractmethod
-    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
-        """Visit the units, changing all in place: on the CPU, in the coupling's precision."""
+    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
+        """Visit the units, in place, by a kernel: on the CPU, in the coupling's precision."""
 
     def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Wx."""
         return self.units(self.fields(state), state)
 
     def numbers(self) -> tuple[Any, Any, Any]:
-        """1, scale and slack in the coupling's precision, as kernels take them."""
+        """Return 1, scale and slack as numpy numbers of the coupling's precision."""
         number = np.float64 if self.dtype == torch.float64 else np.float32
         return number(1), number(self.scale), number(self.slack)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the arguments alone: pickling moves tensors, and must not take caches along."""
+        return {name: vars(self)[name] for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +113,14 @@ class LowRank(Coupling):
         left: L, `(n, dim)`.
         right: R, `(n, dim)`.
         scale: a number.
-        dropped: d, `(dim,)`, the diagonal to take away; None keeps it.
+        diagonal: d, `(dim,)`, the diagonal of LᵀR, to be subtracted; None keeps it in W.
         slack: the largest field that counts as zero.
     """
 
     left: Tensor
     right: Tensor
     scale: float
-    dropped: Tensor | None
+    diagonal: Tensor | None
     slack: float = 0.0
 
     @property
@@ -132,15 +137,15 @@ class LowRank(Coupling):
     ) -> Float[Tensor, "*batch dim"]:
         """Wx = scale·(LᵀRx − d·x)."""
         units = fields @ self.left.to(state.dtype)
-        return self.scale * (units if self.dropped is None else units - self.dropped * state)
+        return self.scale * (units if self.diagonal is None else units - self.diagonal * state)
 
     def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """xᵀWx = scale·(Lx·Rx − Σ d x²)."""
         right = self.fields(state)
         left = right if self.left is self.right else state @ self.left.to(state.dtype).T
         form = (left * right).sum(-1)
-        if self.dropped is not None:
-            form = form - state.square() @ self.dropped.to(state.dtype)
+        if self.diagonal is not None:
+            form = form - state.square() @ self.diagonal.to(state.dtype)
         return self.scale * form
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
@@ -150,16 +155,16 @@ class LowRank(Coupling):
     def unscaled(self) -> Float[Tensor, "dim dim"]:
         """W/scale: whole numbers for Hebb's rule."""
         matrix = self.left.T @ self.right
-        if self.dropped is not None:
-            matrix.diagonal().sub_(self.dropped)
+        if self.diagonal is not None:
+            matrix.diagonal().sub_(self.diagonal)
         return matrix
 
     @cached_property
-    def bare(self) -> "LowRank":
+    def without_diagonal(self) -> "LowRank":
         """W without its diagonal."""
-        if self.dropped is not None:
+        if self.diagonal is not None:
             return self
-        return replace(self, dropped=(self.left * self.right).sum(0))
+        return replace(self, diagonal=(self.left * self.right).sum(0))
 
     def unit(
         self, fields: Tensor, state: Float[Tensor, "batch dim"], i: int
@@ -167,35 +172,35 @@ class LowRank(Coupling):
         """(Wx)_i."""
         field = fields @ self.left[:, i]
         return self.scale * (
-            field if self.dropped is None else field - self.dropped[i] * state[:, i]
+            field if self.diagonal is None else field - self.diagonal[i] * state[:, i]
         )
 
-    def changed(self, fields: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
-        """The overlaps change by x_μi."""
-        fields.addr_(by, self.right[:, i])
+    def update_fields(self, fields: Tensor, i: int, delta: Float[Tensor, " batch"]) -> None:
+        """Add delta·x_μi to the overlaps."""
+        fields.addr_(delta, self.right[:, i])
 
-    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
-        """By overlaps that follow the flips."""
+    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
+        """Update the overlaps after each flip."""
         from .kernels.classical import low_rank_sweep
 
         work = partial(
             low_rank_sweep,
-            visits.order.numpy(),
-            _arrays(state, fields, visits),
-            self._columns,
-            visits.thresholds.numpy(),
+            plan.order.numpy(),
+            _arrays(state, fields, plan),
+            tuple(tensor.numpy() for tensor in self._columns),
+            plan.thresholds.numpy(),
             self.numbers(),
         )
-        seconds = len(visits.order) * (2e-9 + 5e-11 * len(self.right))
+        seconds = len(plan.order) * (2e-9 + 5e-11 * len(self.right))
         kernels.in_parts(len(state), len(state) * seconds, work)
 
     @cached_property
-    def _columns(self) -> tuple[Any, Any, Any]:
-        """Lᵀ and Rᵀ, units one after another in memory, and d."""
-        left = self.left.T.contiguous().numpy()
-        right = left if self.left is self.right else self.right.T.contiguous().numpy()
-        dropped = self.right.new_zeros(()) if self.dropped is None else self.dropped
-        return left, right, dropped.expand(len(left)).contiguous().numpy()
+    def _columns(self) -> tuple[Tensor, Tensor, Tensor]:
+        # Lᵀ and Rᵀ, units one after another in memory, and d.
+        left = self.left.T.contiguous()
+        right = left if self.left is self.right else self.right.T.contiguous()
+        diagonal = self.right.new_zeros(()) if self.diagonal is None else self.diagonal
+        return left, right, diagonal.expand(len(left)).contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +235,7 @@ class Full(Coupling):
         return self.scale * self.entries
 
     @cached_property
-    def bare(self) -> "Full":
+    def without_diagonal(self) -> "Full":
         """W without its diagonal."""
         if not bool(self.entries.diagonal().any()):
             return self
@@ -242,23 +247,23 @@ class Full(Coupling):
         """(Wx)_i."""
         return self.scale * fields[:, i]
 
-    def changed(self, fields: Tensor, i: int, by: Float[Tensor, " batch"]) -> None:
-        """The fields change by A_i: exactly, twice or once an entry."""
-        fields.addr_(by, self.entries[i])
+    def update_fields(self, fields: Tensor, i: int, delta: Float[Tensor, " batch"]) -> None:
+        """Add delta·A_i to the fields: exactly, for delta is −2 to 2."""
+        fields.addr_(delta, self.entries[i])
 
-    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], visits: Visits) -> None:
-        """By fields that follow the flips."""
+    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
+        """Update the fields after each flip."""
         from .kernels.classical import full_sweep
 
         work = partial(
             full_sweep,
-            visits.order.numpy(),
-            _arrays(state, fields, visits),
+            plan.order.numpy(),
+            _arrays(state, fields, plan),
             self.entries.numpy(),
-            visits.thresholds.numpy(),
+            plan.thresholds.numpy(),
             self.numbers(),
         )
-        seconds = len(visits.order) * (2e-9 + 2e-11 * len(self.entries))
+        seconds = len(plan.order) * (2e-9 + 2e-11 * len(self.entries))
         kernels.in_parts(len(state), len(state) * seconds, work)
 
 
@@ -289,9 +294,9 @@ def check_order(order: object, size: int) -> None:
         )
 
 
-def _arrays(state: Tensor, fields: Tensor, visits: Visits) -> tuple[Any, Any, Any, Any]:
-    """State, fields, held units and cuts for kernels: without rows where there are none."""
-    none = state.new_empty(0, state.shape[-1])
-    held = none.bool() if visits.held is None else visits.held.contiguous()
-    cut = none.double() if visits.cut is None else visits.cut
+def _arrays(state: Tensor, fields: Tensor, plan: SweepPlan) -> tuple[Any, Any, Any, Any]:
+    # State, fields, held units and cuts; held units and cuts have no rows for None.
+    empty = state.new_empty(0, state.shape[-1])
+    held = empty.bool() if plan.held is None else plan.held.contiguous()
+    cut = empty.double() if plan.cut is None else plan.cut
     return state.numpy(), fields.numpy(), held.numpy(), cut.numpy()

@@ -1,13 +1,12 @@
 """Exact signs of the sums that decide a dense unit, for the few that rounding could decide."""
 
-import decimal
 import math
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .separation import RectifiedPolynomial, Separation, Softmax
+from .separation import Separation
 
 MOST_COUNTS = 2**20
 """Entries of a table of counts: some 8 MB."""
@@ -40,19 +39,18 @@ def _signs(depth: Tensor, signs: Tensor, top: Tensor, width: int, separation: Se
     held = counts != 0
     first = held.long().argmax(-1, keepdim=True)
     result = counts.gather(-1, first).squeeze(-1).sign()  # 0 where all cancel
-    if isinstance(separation, Softmax):
-        open_ = held.any(-1) & ~_dominates(counts, first, float(separation.beta))
-        if float(separation.beta) > 0.5 * math.log(signs.shape[-1]):
+    undecided, beta = held.any(-1), separation.softmax_beta()
+    if beta is not None:
+        if float(beta) > 0.5 * math.log(signs.shape[-1]):
             return result
-    else:
-        open_ = held.any(-1)
+        undecided &= ~_dominates(counts, first, float(beta))
     decisions: dict[tuple[tuple[int, int], ...], int] = {}
-    for row in open_.nonzero().squeeze(-1).tolist():
+    for row in undecided.nonzero().squeeze(-1).tolist():
         level = int(top[row])
         places = held[row].nonzero().squeeze(-1).tolist()
         pairs = tuple((level - 2 * place, int(counts[row, place])) for place in places)
         if pairs not in decisions:
-            decisions[pairs] = _exact_sign(pairs, separation)
+            decisions[pairs] = separation.exact_flip_sign(list(pairs)) or 0
         result[row] = decisions[pairs]
     return result
 
@@ -62,41 +60,3 @@ def _dominates(counts: Tensor, first: Tensor, beta: float) -> Tensor:
     below = torch.arange(counts.shape[-1], device=counts.device) - first
     rest = (counts.abs() * torch.exp(-2 * beta * below.clamp_min(0))) * (below > 0)
     return counts.gather(-1, first).abs().squeeze(-1) > (1 + 1e-9) * rest.sum(-1)
-
-
-def _exact_sign(pairs: tuple[tuple[int, int], ...], separation: Separation) -> int:
-    """The sign of Σ count·g(level), highest level first; no two levels are equal."""
-    if isinstance(separation, Softmax):
-        return _exponential_sign(pairs, float(separation.beta))
-    degree = getattr(separation, "degree")  # noqa: B009
-    floor = 0 if isinstance(separation, RectifiedPolynomial) else -math.inf
-
-    def f(u: int) -> int:
-        return int(max(u, floor)) ** degree
-
-    total = sum(count * (f(level + 1) - f(level - 1)) for level, count in pairs)
-    return (total > 0) - (total < 0)
-
-
-def _exponential_sign(pairs: tuple[tuple[int, int], ...], beta: float) -> int:
-    """The sign of Σ count·exp(β·level), with as many digits as it takes.
-
-    It is no zero: e^β is transcendental for a rational β ≠ 0 (Lindemann), so more digits always
-    end the loop; at β = 0 the sum is that of the counts.
-    """
-    if beta == 0:
-        total = sum(count for _, count in pairs)
-        return (total > 0) - (total < 0)
-    top = pairs[0][0]
-    digits = 50
-    while True:
-        with decimal.localcontext() as context:
-            context.prec = digits
-            terms = [
-                count * (decimal.Decimal(beta) * (level - top)).exp() for level, count in pairs
-            ]
-            total_ = sum(terms, decimal.Decimal(0))
-            size = sum((abs(term) for term in terms), decimal.Decimal(0))
-            if abs(total_) > size * len(pairs) * decimal.Decimal(10) ** (3 - digits):
-                return 1 if total_ > 0 else -1
-        digits *= 2

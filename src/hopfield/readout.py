@@ -79,8 +79,8 @@ class _Seen:
 class Values(_Seen):
     """A block that is scored by its rows and pulls its values, as rows of numbers."""
 
-    def pull(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        """weights @ values[at], of all values for None."""
+    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        """weights @ values[at]; None takes all values."""
         values = self.block.values
         if values is None:
             raise ValueError("these rows have no values")
@@ -94,8 +94,8 @@ class Values(_Seen):
 class Unpulled(_Seen):
     """A block that is scored and pulls nothing: half the price, where only F(s) is asked for."""
 
-    def pull(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        """Rows of no numbers."""
+    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        """Return rows without entries."""
         return weights[..., :0]
 
 
@@ -111,7 +111,7 @@ def read(
     Exact whatever the blocks: partials of blocks merge (formulas in docs/notation.md).
 
     Args:
-        blocks: all rows, in order; iterated twice by separations that pull at the end.
+        blocks: all rows, in order; iterated twice by separations that sum at the end.
         state: `(*batch, dim)`, float32 or float64.
         similarity: scores of a block at the states.
         separation: F and ∇F.
@@ -120,7 +120,7 @@ def read(
     partial: Partial | None = None
     shared: Tensor | None = None
     score: Callable[..., Tensor] = similarity
-    if separation.simplex and isinstance(similarity, Similarity):
+    if separation.shift_invariant and isinstance(similarity, Similarity):
         score, shared = similarity.parts(state, known)
     for block in blocks:
         part = separation.partial(score(block, state, known), block)

@@ -108,8 +108,7 @@ def _wide(patterns: Tensor) -> Tensor:
 
 
 def _hebbian(rows: Tensor, diagonal: bool) -> LowRank:
-    dropped = None if diagonal else rows.square().sum(0)
-    return LowRank(rows, rows, 1 / rows.shape[-1], dropped)
+    return LowRank(rows, rows, 1 / rows.shape[-1], None if diagonal else rows.square().sum(0))
 
 
 def _covariance(rows: Tensor, diagonal: bool) -> LowRank:
@@ -169,7 +168,7 @@ RULES = (*LOW_RANK, "storkey")
 def coupling(rule: str, patterns: Float[Tensor, "n dim"], diagonal: bool) -> Coupling:
     """The coupling of `patterns` by `rule`: low rank while its rank is below dim/2, else W."""
     if check_choice("rule", rule, RULES) == "storkey":
-        return rounded(storkey(patterns, diagonal))
+        return with_rounding_slack(storkey(patterns, diagonal))
     return _cheapest(LOW_RANK[rule](_wide(patterns), diagonal))
 
 
@@ -179,7 +178,7 @@ def grown(
     """The coupling of all `patterns`, from that of the first `learned` where the rule allows it."""
     added = _wide(patterns)[learned:]
     if rule == "storkey" and isinstance(old, Full):
-        return rounded(storkey(added, diagonal, start=old.entries))
+        return with_rounding_slack(storkey(added, diagonal, start=old.entries))
     if rule == "hebbian" and isinstance(old, Full) and old.entries.dtype == added.dtype:
         new = _hebbian(added, diagonal)
         return Full(old.entries + new.unscaled(), old.scale)
@@ -195,7 +194,7 @@ def _cheapest(low_rank: LowRank) -> Coupling:
     return Full(low_rank.unscaled(), low_rank.scale, low_rank.slack)
 
 
-def rounded(weights: Tensor) -> Full:
+def with_rounding_slack(weights: Tensor) -> Full:
     """W of real numbers: a field is zero where it is no larger than rounding."""
     return Full(weights, slack=_rounding(weights.norm(dim=-1), weights))
 

@@ -136,7 +136,7 @@ def test_blocks_compute_as_plain_ones_do(name, dim, dtype):
                 assert found.dtype == dtype
                 torch.testing.assert_close(found, expected)
             assert torch.equal(block.scores(unknown), plain.scores(unknown))
-            torch.testing.assert_close(block.pull(weights), plain.pull(weights))
+            torch.testing.assert_close(block.weighted_sum(weights), plain.weighted_sum(weights))
         assert torch.equal(block.rows, plain.rows)
         assert torch.equal(block.squares(None), plain.squares(None))
         mask = unknown.abs()

@@ -54,9 +54,9 @@ class Watched:
     def __len__(self) -> int:
         return len(self.block)
 
-    def pull(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
         self.pulled += len(self) if at is None else len(at)
-        return self.block.pull(weights, at)
+        return self.block.weighted_sum(weights, at)
 
 
 @pytest.mark.parametrize("separation", SHARP.values(), ids=SHARP.keys())

@@ -22,8 +22,9 @@ from hopfield import (
     tune,
 )
 from hopfield.analysis.tuning import best_of
-from hopfield.analysis.tuning_sweep import FEW, MAKERS, Batch, kept, weights
+from hopfield.analysis.tuning_sweep import FEW, TUNED, Batch, kept, weights
 from hopfield.errors import InputTypeError
+from hopfield.separation import SEPARATIONS
 from hopfield.similarity import SIMILARITIES
 
 BETAS = torch.logspace(-2, 4, 20)
@@ -138,7 +139,7 @@ def test_every_similarity_is_scored_once_for_all_betas(monkeypatch):
     batch = Batch(torch.arange(40), patterns, cue.state)
     for betas in (2, 200):
         calls.update(dict.fromkeys(SIMILARITIES, 0))
-        found = _curve(patterns, batch, (("dot", "cosine"), tuple(MAKERS)), betas)
+        found = _curve(patterns, batch, (("dot", "cosine"), TUNED), betas)
         assert len(found) == 6 * betas
         assert calls == {"dot": 2, "euclidean": 0, "cosine": 2, "correlation": 0, "manhattan": 0}
 
@@ -168,7 +169,7 @@ def test_many_patterns_are_scored_some_cues_at_a_time(monkeypatch):
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@pytest.mark.parametrize("separation", MAKERS)
+@pytest.mark.parametrize("separation", TUNED)
 def test_weights_of_few_patterns_are_exact(similarity, separation):
     patterns = gaussian(FEW + 1).double()
     cue = corruption.gaussian_noise(patterns, 0.5)
@@ -180,7 +181,7 @@ def test_weights_of_few_patterns_are_exact(similarity, separation):
                                          None if clean else known)  # fmt: skip
         found = weights(scores, BETAS[None].double(), separation)[0]
         for beta, line in zip(BETAS.tolist(), found, strict=True):
-            by_hand = MAKERS[separation](beta)(asked).diagonal()
+            by_hand = SEPARATIONS[separation](beta=beta)(asked).diagonal()
             torch.testing.assert_close(line, by_hand, rtol=1e-9, atol=1e-12)
 
 

@@ -10,15 +10,17 @@ own part at N − 1 − 2k exceeds what all others can contribute, every unit is
 order: such a pattern attracts all states with up to k flips.
 """
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..coupling import Coupling
 from ..memories import ClassicalHopfield, DenseHopfield
-from ..separation import Polynomial, RectifiedPolynomial, Softmax
+from ..separation import RectifiedPolynomial, Separation
 from ..similarity import dot
-from ..units import saturated
+from ..units import saturated_beta
 from .rows import Rows, shell
 from .verdicts import Verdicts, joined
 
@@ -29,7 +31,7 @@ MOST_UNITS = 4096
 def classical(memory: ClassicalHopfield, rows: Rows, asked: Int[Tensor, " asked"]) -> Verdicts:
     """The verdicts of the patterns at these places, at T = 0."""
     learned = memory._learn()
-    coupling = learned if memory.schedule == "synchronous" else learned.bare
+    coupling = learned if memory.schedule == "synchronous" else learned.without_diagonal
     reach = None
     if rows.dim <= MOST_UNITS:  # |W_ij| sorted and summed: what k flips can change at unit i
         reach = coupling.matrix().abs().sort(dim=-1, descending=True).values.double().cumsum(-1)
@@ -86,13 +88,14 @@ def dense(memory: DenseHopfield, rows: Rows, asked: Int[Tensor, " asked"]) -> Ve
         scores = rows.scores(x, dot)
         overlap = scores.masked_fill(same, -torch.inf)
         copies = same.sum(-1)
-        if isinstance(memory.separation, Softmax):
-            agree, differ, radius = _exponential(memory.separation, overlap, copies, rows.dim)
+        beta = memory.separation.softmax_beta()
+        if beta is not None:
+            agree, differ, radius = _exponential(float(beta), overlap, copies, rows.dim)
         else:
             agree, differ, radius = _polynomial(memory.separation, overlap, copies, rows.dim)
         # Others with x_νi = x_μi and those against it.
-        pro = (agree.sum(-1, keepdim=True) + x * rows.pull(agree)) / 2
-        con = (differ.sum(-1, keepdim=True) - x * rows.pull(differ)) / 2
+        pro = (agree.sum(-1, keepdim=True) + x * rows.weighted_sum(agree)) / 2
+        con = (differ.sum(-1, keepdim=True) - x * rows.weighted_sum(differ)) / 2
         margin = (copies[:, None] + pro - con).amin(-1)
         eps = torch.finfo(torch.float64).eps
         size = copies + agree.abs().sum(-1) + differ.abs().sum(-1)
@@ -106,34 +109,31 @@ def dense(memory: DenseHopfield, rows: Rows, asked: Int[Tensor, " asked"]) -> Ve
 
 
 def _exponential(
-    separation: Softmax, overlap: Tensor, copies: Tensor, dim: int
+    sharp: float, overlap: Tensor, copies: Tensor, dim: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """g at s − 1 and s + 1 over g(N − 1), and the flips that are undone for sure."""
     count = overlap.shape[-1]
-    beta = saturated(separation.beta, count)
+    beta = saturated_beta(sharp, count)
     other = overlap.isfinite()  # no copy, which 0·(−∞) would make NaN
     agree = torch.where(other, (beta * (overlap - dim)).exp(), 0.0)
     differ = torch.where(other, (beta * (overlap + 2 - dim)).exp(), 0.0)
     if beta == 0:
         return agree, differ, torch.zeros_like(overlap[:, 0])
     # Σ_ν exp(β(s_ν + 2k + 1)) < c exp(β(N − 1 − 2k)), for a pattern stored c times.
-    sharp = float(separation.beta)
     others = torch.logsumexp(min(sharp, 1e30) * overlap, dim=-1)
     room = (dim - 2 + (copies.double().log() - others) / min(sharp, 1e30)) / 4
     return agree, differ, _whole(room, dim)
 
 
 def _polynomial(
-    separation: object, overlap: Tensor, copies: Tensor, dim: int
+    separation: Separation, overlap: Tensor, copies: Tensor, dim: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same for polynomials."""
-    if not isinstance(separation, (Polynomial, RectifiedPolynomial)):
-        raise TypeError(f"{type(separation).__name__} is no polynomial separation")
     there = overlap.isfinite()
     near = torch.where(there, overlap, 0.0)
 
     def edge(sums: Tensor) -> Tensor:
-        return separation.terms(sums + 1) - separation.terms(sums - 1)
+        return cast(Tensor, separation.flip_gain(sums))
 
     own = edge(overlap.new_tensor(dim - 1.0))
     agree = torch.where(there, edge(near - 1) / own, 0.0)

@@ -48,8 +48,8 @@ def bounds(memory: Memory, rows: Rows, verdicts: Verdicts) -> Theory:
         if isinstance(memory.separation, Softmax):
             return _ramsauer(float(memory.separation.beta), rows, verdicts, load)
     if isinstance(memory, ModernHopfield) and isinstance(memory.separation, (Entmax, Sparsemax)):
-        alpha, beta = memory.separation._parameters()
-        least = theory.sparse_margin(float(alpha), max(float(beta), 1e-300))
+        alpha, beta = float(memory.separation.alpha), float(memory.separation.beta)
+        least = theory.sparse_margin(alpha, max(beta, 1e-300))
         return Theory(load, None, f"exact where Δ ≥ {least:.4g} (Santos et al. 2024)")
     return Theory(load, None, "no theorem on capacity")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import TopK
-from ..units import saturated
+from ..units import saturated_beta
 from .remedies import Remedy, counts, learned, plain, predict, rounded_up, sharper
 from .rows import Rows, shell
 from .verdicts import Verdicts
@@ -192,7 +192,7 @@ def _instead(memory: Memory, rows: Rows) -> Iterator[tuple[type[Memory], dict[st
         settings = config | {"rule": "pseudo_inverse", "thresholds": None}
         words = "Use rule='pseudo_inverse'" + ", thresholds=None." * _biased(memory)
         yield ClassicalHopfield, settings, words if _biased(memory) else f"{words}."
-    beta = rounded_up(saturated(math.inf, max(2, rows.count)))
+    beta = rounded_up(saturated_beta(math.inf, max(2, rows.count)))
     settings = {"beta": beta, "bits": config["bits"]}
     if isinstance(memory, DenseHopfield):
         settings["schedule"] = config["schedule"]

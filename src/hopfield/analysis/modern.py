@@ -67,7 +67,7 @@ def _some(memory: ModernHopfield, rows: Rows, at: Tensor, follow: bool) -> Verdi
     lead = lead.masked_fill(same, torch.inf)
     margin, rival = lead.min(dim=-1)
     settled = moved_within(usual_tolerance(memory.patterns.dtype))
-    fixed = settled(x, rows.pull(separation(scores)))
+    fixed = settled(x, rows.weighted_sum(separation(scores)))
     rounding = Rounding.of(memory, rows)
     slack = _slack(memory, rows, rounding, x, margin, rival)
     radius, cell, shift = _proof(memory, rows, rounding, x, lead, same.sum(-1))
@@ -154,7 +154,7 @@ def _window(separation: Separation, copies: Tensor, rounding: Rounding) -> Tenso
     """
     if not isinstance(separation, (Entmax, Sparsemax)):
         return None
-    alpha, beta = separation._parameters()
+    alpha, beta = separation.alpha, separation.beta
     power = copies.double() ** (1 - float(alpha)) + 128 * rounding.unit
     return power / ((float(alpha) - 1) * max(float(beta), 1e-300))
 

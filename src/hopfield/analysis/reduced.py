@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..iteration import HALF
 from ..memories import ModernHopfield
-from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
+from ..separation import Separation, Softmax, TopK
 from .rows import Rows
 
 RIVALS, MOST_RIVALS = 32, 128
@@ -40,11 +40,7 @@ CURVED = 0.1
 
 def sharpness(separation: Separation) -> float:
     """One over the scores within which patterns share the weight; 0 where nothing is known."""
-    if isinstance(separation, (Entmax, Sparsemax)):
-        alpha, beta = separation._parameters()
-        return min((float(alpha) - 1) * float(beta), SHARPEST)
-    beta = float(separation.beta) if isinstance(separation, (Softmax, TopK)) else 0.0
-    return min(beta, SHARPEST)
+    return min(separation.inverse_width() or 0.0, SHARPEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +134,7 @@ def followed(
         _, following, settled = span.followed(here, memory, wider)
         beyond = span.trust <= 0  # others than the rivals have weight
         if bool(beyond.any()):
-            following[beyond] = rows.pull(weights[beyond])
+            following[beyond] = rows.weighted_sum(weights[beyond])
         state[active] = following
         noise = 64 * EPS * sharpness(memory.separation) * float(scores.abs().max())
         allowed = torch.where(beyond, SETTLED, REREAD) + noise
@@ -210,7 +206,7 @@ def _floor(memory: ModernHopfield, scores: Tensor, weights: Tensor) -> Tensor:
     separation = memory.separation
     if isinstance(separation, TopK):
         return scores.topk(min(separation.k, scores.shape[-1]), dim=-1).values[:, -1]
-    alpha, beta = separation._parameters()  # type: ignore[attr-defined]
+    alpha, beta = separation.alpha, separation.beta  # type: ignore[attr-defined]
     top = weights.amax(-1) ** (float(alpha) - 1)  # p = [(α − 1)βs − τ]₊^{1/(α−1)}
     floor: Tensor = scores.amax(-1) - top / max((float(alpha) - 1) * float(beta), 1e-300)
     return floor
@@ -225,7 +221,7 @@ def _others(
         scores = scores + state.square().sum(-1, keepdim=True) / 2
     others = scores.scatter(-1, rivals, -torch.inf)
     shares = torch.softmax(beta * others, dim=-1)
-    mean = rows.pull(shares)
+    mean = rows.weighted_sum(shares)
     toward, squares = mean, shares @ rows.norms().square()
     if divided:
         toward = _pulled_directions(rows, shares, memory.similarity == "correlation")

@@ -80,7 +80,7 @@ class Rows:
         """Of every row at these states."""
         return torch.cat([similarity(block, state, None) for block in self.blocks()], dim=-1)
 
-    def pull(self, weights: Float[Tensor, "batch n"]) -> Float[Tensor, "batch dim"]:
+    def weighted_sum(self, weights: Float[Tensor, "batch n"]) -> Float[Tensor, "batch dim"]:
         """weights @ rows."""
         start, pulled = 0, weights.new_zeros(len(weights), self.dim)
         for block in self.blocks():

@@ -22,9 +22,10 @@ from ..checks import (
 from ..cue import Cue
 from ..errors import HopfieldError, InputTypeError, OptionError, ShapeError
 from ..metrics import recalled
+from ..separation import SEPARATIONS
 from ..similarity import SIMILARITIES
 from .tuning_result import Point, Tuning, best_of, filled
-from .tuning_sweep import MAKERS, Batch, Kept, kept, weights
+from .tuning_sweep import TUNED, Batch, Kept, kept, weights
 
 __all__ = ["Point", "Tuning", "tune"]
 
@@ -85,7 +86,7 @@ def tune(
     """
     rows = _checked(patterns, corrupt)
     likes = _names("similarities", similarities, tuple(SIMILARITIES))
-    kinds = _names("separations", separations, tuple(MAKERS))
+    kinds = _names("separations", separations, TUNED)
     grid = _tried(betas)
     number = check_integer("cues", cues, low=4) // 2
     source = check_generator(generator)
@@ -93,11 +94,11 @@ def tune(
     batch, fresh = drawn.at(slice(number)), drawn.at(slice(number, None))
     points = _curve(rows, batch, (likes, kinds), grid)
     similarity, kind = points[0].setting
-    memory = filled(rows, similarity, MAKERS[kind](1.0))
+    memory = filled(rows, similarity, SEPARATIONS[kind](beta=1.0))
 
     def back(beta: float, asked: Batch) -> float:
         """The share of the cues that comes back in the memory itself."""
-        memory.separation = MAKERS[kind](beta)
+        memory.separation = SEPARATIONS[kind](beta=beta)
         return recalled(asked.rows, memory.retrieve(asked.cue).state).sum().item() / len(asked)
 
     likely = _likely(points)
@@ -106,7 +107,7 @@ def tune(
         likely = [max(likely, key=lambda beta: back(beta, final))]
     share = back(likely[0], fresh)
     held = share, _error(share, share, number), number
-    return Tuning(rows, similarity, MAKERS[kind](likely[0]), tuple(points), held)
+    return Tuning(rows, similarity, SEPARATIONS[kind](beta=likely[0]), tuple(points), held)
 
 
 def _checked(patterns: Tensor, corrupt: object) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor
 from .. import theory
 from ..iteration import HALF
 from ..memories import ModernHopfield
-from ..separation import Separation
-from .tuning_sweep import MAKERS
+from ..separation import SEPARATIONS, Separation
+from .tuning_sweep import TUNED
 
 PLAINLY = "donot_use_mm_for_euclid_dist"
 STEPS, TOLERANCE = 5000, 1e-9
@@ -141,7 +141,7 @@ def filled(rows: Tensor, similarity: str, separation: Separation) -> ModernHopfi
 
 
 def _kind(name: str) -> type[Separation]:
-    return type(MAKERS[name](1.0))
+    return SEPARATIONS[name]
 
 
 def _nearest_pair(rows: Tensor) -> tuple[Tensor | None, float]:
@@ -162,13 +162,13 @@ def _nearest_pair(rows: Tensor) -> tuple[Tensor | None, float]:
 
 def _smallest(tuning: Tuning, pair: Tensor, start: float) -> float:
     """The least β, to a percent, at which both of a pair keep more than half of the weight."""
-    kind = next(n for n in MAKERS if _kind(n) is type(tuning.separation))
+    kind = next(n for n in TUNED if _kind(n) is type(tuning.separation))
     rows = tuning.patterns
-    memory = filled(rows.double(), tuning.similarity, MAKERS[kind](1.0))
+    memory = filled(rows.double(), tuning.similarity, SEPARATIONS[kind](beta=1.0))
     rows = memory.patterns
 
     def holds(beta: float) -> bool:
-        memory.separation = MAKERS[kind](beta)
+        memory.separation = SEPARATIONS[kind](beta=beta)
         found = memory.retrieve(rows[pair], steps=STEPS, tol=TOLERANCE)
         same = (rows[found.index] == rows[pair]).all(-1)
         copies = torch.stack([(rows == row).all(-1).sum() for row in rows[pair]])

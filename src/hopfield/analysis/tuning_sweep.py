@@ -5,7 +5,7 @@ computed once, the best few of them kept, and all β read from these; what the o
 by the smaller of exp(β s_k) each and of their cumulants, β·mean + ½β²·variance.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,18 +15,14 @@ from torch import Tensor
 
 from ..cue import Cue
 from ..readout import BLOCK_SCORES
-from ..separation import Entmax, Separation, Softmax, Sparsemax
+from ..separation import SEPARATIONS
 from ..similarity import SIMILARITIES, Plain
 
 FEW = 6
 """Scores of a cue that are kept."""
 
-MAKERS: dict[str, Callable[[Tensor | float], Separation]] = {
-    "softmax": Softmax,
-    "sparsemax": Sparsemax,
-    "entmax": lambda beta: Entmax(1.5, beta),
-}
-"""Separations by name, as functions of β."""
+TUNED = ("softmax", "sparsemax", "entmax")
+"""Names of separations whose β can be tuned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +168,7 @@ def weights(
     gaps = torch.cat([scores.own[..., None], scores.few], dim=-1).sub_(top)[:, None]
     if name != "softmax":  # what is left has no weight, or hardly any
         count = betas.shape[-1]
-        shares = MAKERS[name](betas[..., None])(gaps.expand(-1, count, -1, -1))
+        shares = SEPARATIONS[name](beta=betas[..., None])(gaps.expand(-1, count, -1, -1))
         return _mine(shares, scores)
     beta = betas[..., None]
     power = (beta[..., None] * gaps).clamp_min_(-80).exp_()

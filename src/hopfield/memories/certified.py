@@ -20,8 +20,8 @@ from .. import readout
 from ..iteration import Bound
 from ..readout import read
 from ..separation import Readout, Softmax
-from ..separation.base import wide
-from ..separation.softmax import log_of_mean
+from ..separation.base import at_least_float32
+from ..separation.softmax import log_mean
 from ..similarity import SIMILARITIES
 from ..stores import RamStore
 from ..stores.scan import GROUP, Levels, ScanCopy, products
@@ -266,7 +266,7 @@ def _weighty(
     asked = question.masked.to(torch.promote_types(rows.dtype, torch.float32))
     parts = []
     for part in torch.arange(len(queries)).split(_at_once(GROUP * rows.shape[-1])):
-        near = wide(rows[members[part].clamp_max(len(rows) - 1)])
+        near = at_least_float32(rows[members[part].clamp_max(len(rows) - 1)])
         parts.append(torch.bmm(near, asked[queries[part], :, None]).squeeze(-1))
     scores = torch.cat(parts) + bias[members]
     top = scores.new_full((len(asked),), -torch.inf)
@@ -301,7 +301,7 @@ def read_candidates(rows: Tensor, question: Question, queries: Tensor, members: 
     index = torch.full_like(top, len(rows), dtype=torch.long)
     return Readout(
         state=state / total[:, None],
-        potential=top + log_of_mean(total, excess, len(rows)) / question.beta,
+        potential=top + log_mean(total, excess, len(rows)) / question.beta,
         index=index.scatter_reduce(0, queries, best, "amin"),
         weight=1 / total,
         entropy=total.log() - spread / total,

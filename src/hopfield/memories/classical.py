@@ -110,7 +110,7 @@ class ClassicalHopfield(Memory):
             )
             thermal = (self.temperature, noise.to(state.device))
         following = classical_sweep(
-            learned if order is None else learned.bare,
+            learned if order is None else learned.without_diagonal,
             state,
             order,
             thresholds=self._bias(exact),

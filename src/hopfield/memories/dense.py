@@ -8,13 +8,13 @@ from torch import Tensor
 
 from .. import energy
 from ..checks import check_binary, check_choice, check_flag, say
-from ..errors import DomainError, OptionError
+from ..errors import DomainError
 from ..iteration import Reading, Retrieval, unchanged
 from ..readout import Unpulled, read
-from ..separation import Polynomial, Readout, RectifiedPolynomial, Separation, Softmax
+from ..separation import Readout, Separation
 from ..similarity import Similarity, dot
 from ..stores import PackedStore, RamStore
-from ..units import degree, dense_sweep, sign_columns, whole_dot
+from ..units import dense_sweep, sign_columns, whole_dot
 from .base import Memory
 from .options import SCHEDULES, decided, plain_softmax, scalar_separation, sweep_order
 from .query import Query, check_binary_cue
@@ -35,7 +35,8 @@ class DenseHopfield(Memory):
 
     Args:
         beta: β ≥ 0, shorthand for `separation=Softmax(beta)`; 1 where neither is given.
-        separation: `Softmax`, `Polynomial` or `RectifiedPolynomial`.
+        separation: `Softmax`, `Polynomial` or `RectifiedPolynomial`; any other is slower, O(nN)
+            potentials per sweep, and a decision below rounding counts as a tie.
         schedule: "synchronous" (all units from the same state; may cycle) or "asynchronous" (one
             after another in random order; never raises E between ±1 states).
         bits: hold the patterns as bits, a 32nd of the memory; the answers are the same.
@@ -51,13 +52,7 @@ class DenseHopfield(Memory):
     ) -> None:
         """An empty memory."""
         self.separation = scalar_separation(beta, separation)
-        if not isinstance(self.separation, (Softmax, Polynomial, RectifiedPolynomial)):
-            raise OptionError(
-                "DenseHopfield needs Softmax, Polynomial or RectifiedPolynomial, not "
-                f"{type(self.separation).__name__}. Use ModernHopfield for the sparse ones."
-            )
-        if isinstance(self.separation, Softmax):
-            self.separation = plain_softmax(self.separation)
+        self.separation = plain_softmax(self.separation)
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
         self.bits = check_flag("bits", bits)
         self._store = PackedStore() if bits else RamStore()
@@ -118,10 +113,10 @@ class DenseHopfield(Memory):
 
     def _check_new(self, patterns: Tensor, before: int) -> str | None:
         check_binary("patterns", patterns)
-        if isinstance(self.separation, Softmax):
+        power = getattr(self.separation, "degree", None)
+        if power is None:
             return None
         count, dim = before + len(patterns), patterns.shape[-1]
-        power = degree(self.separation)
         # Energies are reported in float32 or wider, unit rules computed in float64.
         size = math.log10(dim + 2)
         limit = 308 if patterns.dtype == torch.float64 else 38

@@ -9,7 +9,6 @@ the old one or the new one whole.
 import json
 import os
 import zlib
-from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from .. import separation as separations
 from ..checks import check_dtype, say
 from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
 from ..files import write_whole
 from ..packing import unpack, words_of
-from ..separation import Separation
+from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, Similarity
 from ..stores import PackedStore, Store
 from .base import MEMORIES, Memory
@@ -197,13 +195,12 @@ def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
         return value.name
     if isinstance(value, Separation):
         kind = type(value)
-        if getattr(separations, kind.__name__, None) is not kind:
+        if kind not in SEPARATIONS.values():
             raise OptionError(
                 "separation must be one of hopfield's own, or a file cannot describe it, but is "
                 f"{kind.__qualname__}. Save memory.patterns instead, and build the memory again."
             )
-        given = {field.name: getattr(value, field.name) for field in fields(value)}
-        numbers = {key: x.item() if isinstance(x, Tensor) else x for key, x in given.items()}
+        numbers = {k: x.item() if isinstance(x, Tensor) else x for k, x in vars(value).items()}
         return {"separation": kind.__name__, "arguments": numbers}
     return value
 
@@ -213,10 +210,8 @@ def _restored(value: object, tensors: dict[str, Tensor]) -> object:
     if isinstance(value, dict) and "tensor" in value:
         return tensors[value["tensor"]]
     if isinstance(value, dict) and "separation" in value:
-        if value["separation"] not in separations.__all__:
-            raise KeyError(f"no separation {value['separation']!r}")
-        made: Separation = getattr(separations, value["separation"])(**value["arguments"])
-        return made
+        by_class = {kind.__name__: kind for kind in SEPARATIONS.values()}
+        return by_class[value["separation"]](**value["arguments"])
     return value
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from jaxtyping import Int
@@ -11,9 +11,8 @@ from torch import Tensor
 from ..checks import check_choice, say
 from ..errors import DeviceError, DomainError, InputTypeError, OptionError
 from ..iteration import Reading, Retrieval
-from ..separation import Separation, Softmax
+from ..separation import SEPARATIONS, Separation, Softmax
 
-SEPARATIONS = ("Softmax", "Sparsemax", "Entmax", "TopK", "Polynomial", "RectifiedPolynomial")
 SCHEDULES = ("asynchronous", "synchronous")
 
 
@@ -33,26 +32,26 @@ def scalar_separation(beta: object, separation: object) -> Separation:
         separation = Softmax(1.0 if beta is None else beta)  # type: ignore[arg-type]
     if not isinstance(separation, Separation):
         text = getattr(separation, "__name__", separation)
-        lower = {name.lower(): name for name in SEPARATIONS}
+        names = [kind.__name__ for kind in SEPARATIONS.values()]
+        lower = {name.lower(): name for name in names}
         near = difflib.get_close_matches(str(text)[:80].lower(), lower, n=1)
         example = lower[near[0]] if near else "Softmax"
         raise InputTypeError(
-            f"separation must be one of {', '.join(SEPARATIONS)}, with its parameters, but is "
+            f"separation must be one of {', '.join(names)}, with its parameters, but is "
             f"{say(separation)}. Use for instance separation={example}()."
         )
-    for field in fields(separation):
-        value = getattr(separation, field.name)
+    for name, value in vars(separation).items():
         if isinstance(value, Tensor) and value.ndim:
             raise OptionError(
-                f"{field.name} must be one number for the whole memory, but has shape "
+                f"{name} must be one number for the whole memory, but has shape "
                 f"{tuple(value.shape)}. Use a memory for each: queries leave the batch one by one."
             )
     return separation
 
 
-def plain_softmax(separation: Softmax) -> Softmax:
-    """The same with β as a plain number, for decisions that no gradient passes."""
-    beta = separation.beta
+def plain_softmax(separation: Separation) -> Separation:
+    """Return a Softmax with β as a plain number: its decisions pass no gradient."""
+    beta = separation.softmax_beta()
     return Softmax(float(beta.detach())) if isinstance(beta, Tensor) else separation
 
 

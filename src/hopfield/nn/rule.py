@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..checks import check_choice, check_float, check_positive, say
 from ..errors import OptionError, ShapeError
 from ..separation import Entmax, Separation, Softmax, Sparsemax
-from ..separation.base import broadcast, wide
+from ..separation.base import at_least_float32, with_score_axis
 from ..separation.tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
 
 NAMES: dict[str, Callable[[], Separation]] = {
@@ -30,15 +30,15 @@ class LearnedEntmax:
 
     def __call__(self, scores: Tensor) -> Tensor:
         """∇F(s)."""
-        exact = wide(scores)
+        exact = at_least_float32(scores)
         one = exact.new_ones(())
-        return tsallis_weights(exact, broadcast(self.alpha, exact), one).to(scores.dtype)
+        return tsallis_weights(exact, with_score_axis(self.alpha, exact), one).to(scores.dtype)
 
     def potential(self, scores: Tensor) -> Tensor:
         """F(s)."""
-        exact = wide(scores).double()
+        exact = at_least_float32(scores).double()
         one, count = exact.new_ones(()), scores.shape[-1]
-        value = tsallis_potential(exact, broadcast(self.alpha, exact), one, count)
+        value = tsallis_potential(exact, with_score_axis(self.alpha, exact), one, count)
         return value.to(scores.dtype)
 
 

@@ -1,9 +1,9 @@
-"""What every separation is: a convex potential F on the scores, its gradient, and its partials."""
+"""The interface of a separation: a potential F on the scores and its gradient, the weights."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
-from typing import ClassVar, Protocol, runtime_checkable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -12,13 +12,18 @@ from torch import Tensor
 from ..checks import check_float, check_number, traced
 from ..errors import ShapeError
 
-Pull = Callable[[Tensor], Tensor]
-"""weights `(*batch, n)` → weights @ rows, `(*batch, dim)`."""
+MOST_GATHERED_ROWS = 4096
+"""Rows of a block up to which copying the rows with weight can beat reading all."""
+
+
+def most_gathered(count: int) -> int:
+    """Return the number of rows of `count` up to which copying them beats reading all."""
+    return min(MOST_GATHERED_ROWS, count // 4)
 
 
 @runtime_checkable
 class Rows(Protocol):
-    """Consecutive patterns, as the readout meets them: where they start, how many, how to pull."""
+    """Consecutive patterns, the part of a block that a separation needs."""
 
     @property
     def start(self) -> int:
@@ -27,22 +32,13 @@ class Rows(Protocol):
     def __len__(self) -> int:
         """Number of rows."""
 
-    def pull(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        """weights @ rows[at], of all rows for None."""
-
-
-FEW_ROWS = 4096
-"""Rows that may be gathered, and so copied, to be pulled alone."""
-
-
-def few_rows(count: int) -> int:
-    """How many rows of `count` are so few that gathering them beats reading all."""
-    return min(FEW_ROWS, count // 4)
+    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        """weights @ rows[at]; None takes all rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """What reading a memory at a state gives, one entry per state of the batch.
+    """The result of reading a memory at a batch of states, one entry per state.
 
     Attributes:
         state: Xᵀ∇F(s), `(*batch, dim)`.
@@ -60,41 +56,33 @@ class Readout:
 
 
 class Partial(ABC):
-    """What some of the rows say about a batch of states; two of them merge into one."""
+    """A readout of some of the rows, which can be merged with that of others."""
 
     @abstractmethod
     def merge(self, other: "Partial") -> "Partial":
-        """The partial of both sets of rows together."""
+        """Return the partial of both sets of rows."""
 
     @abstractmethod
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """The readout; `blocks` are the rows again, for partials that pull at the end."""
+        """Return the readout; `blocks` are all rows, for partials that sum at the end."""
 
 
-@dataclass(frozen=True, eq=False)
 class Separation(ABC):
-    """A potential F on the scores s and its gradient ∇F, the weights.
+    """A potential F on the scores s, and its gradient ∇F(s), the weights.
 
-    F is normalised to F(0) = 0, so that energies need no further constant. Parameters are floats
-    or tensors broadcastable to the batch of the scores.
+    A subclass needs `potential` and `__call__`, and works in every memory. F should satisfy
+    F(0) = 0, so that energies need no further constant, and be convex, or the energy can rise.
+    Parameters are numbers, or tensors broadcastable to the batch of the scores.
+
+    The other members state what else is true of F. Their defaults hold for every F; faster or
+    more exact computations ask for them.
     """
 
     simplex: ClassVar[bool] = True
-    """Whether the weights are non-negative and sum to one."""
+    """True where the weights are non-negative and sum to one."""
 
-    def __eq__(self, other: object) -> bool:
-        """The same class with the same parameters."""
-        if type(other) is not type(self):
-            return False
-        mine, theirs = ([getattr(x, f.name) for f in fields(self)] for x in (self, other))
-        return all(
-            torch.equal(torch.as_tensor(a), torch.as_tensor(b))
-            for a, b in zip(mine, theirs, strict=True)
-        )
-
-    def __hash__(self) -> int:
-        """Equal separations are of one class."""
-        return hash(type(self))
+    shift_invariant: ClassVar[bool] = False
+    """True where F(s + c) = F(s) + c and the weights stay: scores may then arrive shifted."""
 
     @abstractmethod
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
@@ -104,9 +92,122 @@ class Separation(ABC):
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """∇F(s), the weights."""
 
-    @abstractmethod
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> Partial:
-        """What these rows contribute to a readout; `scores` may be overwritten."""
+        """Return the contribution of these rows to a readout; it may overwrite `scores`.
+
+        The default gathers the scores of all patterns, O(batch·n), and reads the rows at the end.
+        """
+        return GatheredPartial(self, ((rows.start, scores),))
+
+    def inverse_width(self) -> float | None:
+        """Return one over the difference of scores below which weights are alike; None: unknown.
+
+        For Softmax this is β.
+        """
+        return None
+
+    def score_window(self, count: int) -> float | None:
+        """Return how far below the best of `count` scores a weight can still matter.
+
+        All weights further below sum to at most the rounding of float64. None: no such distance.
+        """
+        return None
+
+    def softmax_beta(self) -> float | Tensor | None:
+        """Return β where the weights are softmax(βs) of all patterns, else None."""
+        return None
+
+    def split_beta(self) -> "tuple[Separation, float | Tensor]":
+        """Return G and β with F(s) = G(βs)/β; (self, 1) where F has no such scale."""
+        return self, 1.0
+
+    def flip_gain(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"] | None:
+        """Return g(s) = f(s + 1) − f(s − 1) where F(s) = Σ_μ f(s_μ), else None."""
+        return None
+
+    def flip_gain_rounding(self, largest: float) -> float:
+        """Return the relative error of `flip_gain` in eps for scores up to `largest`."""
+        return 8 + 4 * largest
+
+    def exact_flip_sign(self, levels: "list[tuple[int, int]]") -> int | None:
+        """Return the sign of Σ count·g(level) over pairs (level, count) in exact arithmetic.
+
+        The pairs come with the highest level first. None where this is not implemented; a sum
+        within its rounding error then counts as a tie.
+        """
+        return None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare class and parameters."""
+        if type(other) is not type(self):
+            return False
+        return vars(self).keys() == vars(other).keys() and all(
+            _equal(value, vars(other)[name]) for name, value in vars(self).items()
+        )
+
+    def __hash__(self) -> int:
+        """Hash the class: equal separations are of one class."""
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        """Return the call that makes it."""
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
+
+
+def _equal(a: object, b: object) -> bool:
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+    return bool(a == b)
+
+
+@dataclass(frozen=True, eq=False)
+class GatheredPartial(Partial):
+    """The partial of any separation: the scores of all rows so far, `(start, scores)` per block."""
+
+    separation: Separation
+    parts: tuple[tuple[int, Tensor], ...]
+
+    def merge(self, other: Partial) -> "GatheredPartial":
+        """Keep the scores of both."""
+        parts = self.parts + check_mergeable(self, other).parts
+        return GatheredPartial(self.separation, tuple(sorted(parts, key=lambda part: part[0])))
+
+    def result(self, blocks: Iterable[Rows]) -> Readout:
+        """Weigh all patterns at once, then sum block by block."""
+        scores = torch.cat([scores for _, scores in self.parts], dim=-1)
+        weights = self.separation(scores)
+        size = weights.abs()
+        total = size.sum(-1, keepdim=True)
+        shares = size / total.clamp_min(torch.finfo(total.dtype).tiny)
+        weight, index = shares.max(-1)
+        return Readout(
+            state=sum_blocks(weights, blocks),
+            potential=self.separation.potential(scores),
+            index=index,
+            weight=weight,
+            entropy=entropy(shares),
+        )
+
+
+def sum_blocks(weights: Tensor, blocks: Iterable[Rows]) -> Tensor:
+    """Return weights @ rows over all blocks."""
+    total = None
+    for rows in blocks:
+        part = rows.weighted_sum(weights[..., rows.start : rows.start + len(rows)])
+        total = part if total is None else total + part
+    if total is None:
+        raise ValueError("a readout needs at least one block of rows")
+    return total
+
+
+P = TypeVar("P", bound=Partial)
+
+
+def check_mergeable(one: P, other: Partial) -> P:
+    """Return `other` if it is of the class of `one`."""
+    if not isinstance(other, type(one)):
+        raise TypeError(f"{type(one).__name__} does not merge with {type(other).__name__}")
+    return other
 
 
 def check_parameter(
@@ -116,7 +217,7 @@ def check_parameter(
     high: float = torch.inf,
     way: str = "Choose one in this range.",
 ) -> float | Tensor:
-    """Return `value` if it is a number, or a floating tensor of them, in range."""
+    """Return `value` if it is a number in range, or a floating point tensor of such numbers."""
     if not isinstance(value, Tensor):
         return check_number(name, value, low=low, high=high, way=way)
     check_float(name, value)
@@ -129,50 +230,62 @@ def check_parameter(
     return value
 
 
-def wide(scores: Tensor) -> Tensor:
-    """Scores in the precision sums over them need: float32 at least."""
+def at_least_float32(scores: Tensor) -> Tensor:
+    """Return checked scores in the precision that sums over them need."""
     check_float("scores", scores)
     if scores.ndim == 0 or scores.shape[-1] == 0:
         raise ShapeError(
-            "scores must have shape (*batch, n) with n ≥ 1, one score a pattern, but have shape "
-            f"{tuple(scores.shape)}. Score at least one pattern."
+            "scores must have shape (*batch, n) with n ≥ 1, one score per pattern, but have shape "
+            f"{tuple(scores.shape)}."
         )
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
-def broadcast(value: "float | Tensor", scores: Tensor) -> Tensor:
-    """A parameter as a tensor of the scores' dtype and device, with a trailing axis for n."""
+def with_score_axis(value: "float | Tensor", scores: Tensor) -> Tensor:
+    """Return a parameter as a tensor like the scores, with a trailing axis of length 1."""
     return torch.as_tensor(value, dtype=scores.dtype, device=scores.device)[..., None]
 
 
-def sharpness(beta: "float | Tensor", scores: Tensor) -> "float | Tensor":
-    """β kept where β·score neither vanishes nor becomes NaN; a tensor with a trailing axis for n.
+def clamped_beta(beta: "float | Tensor", scores: Tensor) -> "float | Tensor":
+    """Return β clamped to where β·score neither vanishes nor is NaN; tensors get a score axis.
 
-    At the upper end of this range the formulas agree with β = ∞ to rounding; at the lower with
-    β = 0, unless scores are as large as 1/β: see `fine`.
+    At the upper end the formulas agree with β = ∞ up to rounding. At the lower end they agree with
+    β = 0, unless scores are as large as 1/β: see `upcast_if_beta_underflows`.
     """
-    low, high = _lowest(scores.dtype), torch.finfo(scores.dtype).max
+    low, high = _lowest_beta(scores.dtype), torch.finfo(scores.dtype).max
     if isinstance(beta, Tensor):
-        return broadcast(beta, scores).clamp(low, high)
+        return with_score_axis(beta, scores).clamp(low, high)
     return min(max(beta, low), high)
 
 
-def fine(scores: Tensor, beta: "float | Tensor") -> Tensor:
-    """Scores in float64 where β is too small for float32, in which scores may be as large as 1/β.
+def upcast_if_beta_underflows(scores: Tensor, beta: "float | Tensor") -> Tensor:
+    """Return scores in float64 where β is too small for float32: scores may be as large as 1/β.
 
-    Traced code cannot look at a β that is a tensor, and does without.
+    Traced code cannot look at the values of a tensor β, and leaves the scores.
     """
     if scores.dtype == torch.float64:
         return scores
-    low = _lowest(scores.dtype)
+    low = _lowest_beta(scores.dtype)
     if isinstance(beta, Tensor):
         return scores if traced() or not bool((beta < low).any()) else scores.double()
     return scores if beta >= low else scores.double()
 
 
-def _lowest(dtype: torch.dtype) -> float:
-    """The least β at which β·score has all digits for scores down to eps."""
+def _lowest_beta(dtype: torch.dtype) -> float:
+    # The least β at which β·score has all digits for scores down to eps.
     return torch.finfo(dtype).tiny * 2.0**26
+
+
+def largest_value(parameter: "float | Tensor") -> float:
+    """Return the largest entry of a parameter, as a number."""
+    if isinstance(parameter, Tensor):
+        return float(parameter.detach().amax())
+    return float(parameter)
+
+
+def smallest_value(parameter: "float | Tensor") -> float:
+    """Return the smallest entry of a parameter, as a number."""
+    return -largest_value(-parameter)
 
 
 def entropy(weights: Tensor) -> Tensor:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..checks import check_integer
-from .base import Partial, Readout, Rows, Separation, wide
+from .base import Partial, Readout, Rows, Separation, at_least_float32, check_mergeable
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,27 +24,36 @@ class Polynomial(Separation):
     """
 
     degree: int = 2
-    simplex: ClassVar[bool] = False
+    simplex = False
 
     def __post_init__(self) -> None:
         """Check the degree."""
         object.__setattr__(self, "degree", check_integer("degree", self.degree, low=1))
 
-    def terms(self, scores: Tensor) -> Tensor:
-        """f(s) of each pattern; F is their sum."""
-        return scores**self.degree
-
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        return self.terms(wide(scores)).sum(-1).to(scores.dtype)
+        return (at_least_float32(scores) ** self.degree).sum(-1).to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """d s^{d−1}."""
-        return (self.degree * wide(scores) ** (self.degree - 1)).to(scores.dtype)
+        return (self.degree * at_least_float32(scores) ** (self.degree - 1)).to(scores.dtype)
 
-    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Additive":
-        """The sums over these rows."""
-        return Additive.of(self, scores, rows)
+    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "AdditivePartial":
+        """Return the sums over these rows."""
+        return AdditivePartial.of(self, scores, rows)
+
+    def flip_gain(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """(s + 1)^d − (s − 1)^d."""
+        return (scores + 1) ** self.degree - (scores - 1) ** self.degree
+
+    def flip_gain_rounding(self, largest: float) -> float:
+        """Powers round by their degree; f(u + 1) − f(u − 1) ≈ 2d f(u)/u cancels."""
+        return 8 * self.degree + 4 * largest / self.degree
+
+    def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
+        """Return the sign of Σ count·((level + 1)^d − (level − 1)^d)."""
+        total = sum(c * ((u + 1) ** self.degree - (u - 1) ** self.degree) for u, c in levels)
+        return (total > 0) - (total < 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,79 +67,97 @@ class RectifiedPolynomial(Separation):
     """
 
     degree: int = 2
-    simplex: ClassVar[bool] = False
+    simplex = False
 
     def __post_init__(self) -> None:
         """Check the degree."""
         object.__setattr__(self, "degree", check_integer("degree", self.degree, low=1))
 
-    def terms(self, scores: Tensor) -> Tensor:
-        """f(s) of each pattern; F is their sum."""
-        return scores.clamp_min(0) ** self.degree
-
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        return self.terms(wide(scores)).sum(-1).to(scores.dtype)
+        return (at_least_float32(scores).clamp_min(0) ** self.degree).sum(-1).to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """d max(0, s)^{d−1}; the derivative at 0 of degree 1 is taken as 0."""
-        weights = self.degree * wide(scores).clamp_min(0) ** (self.degree - 1)
+        weights = self.degree * at_least_float32(scores).clamp_min(0) ** (self.degree - 1)
         return torch.where(scores > 0, weights, 0.0).to(scores.dtype)
 
-    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Additive":
-        """The sums over these rows."""
-        return Additive.of(self, scores, rows)
+    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "AdditivePartial":
+        """Return the sums over these rows."""
+        return AdditivePartial.of(self, scores, rows)
+
+    def flip_gain(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """max(0, s + 1)^d − max(0, s − 1)^d."""
+        above, below = (scores + 1).clamp_min(0), (scores - 1).clamp_min(0)
+        return above**self.degree - below**self.degree
+
+    def flip_gain_rounding(self, largest: float) -> float:
+        """Return the bound of `Polynomial`."""
+        return 8 * self.degree + 4 * largest / self.degree
+
+    def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
+        """Return the sign of Σ count·(max(0, level + 1)^d − max(0, level − 1)^d)."""
+        total = sum(
+            c * (max(0, u + 1) ** self.degree - max(0, u - 1) ** self.degree) for u, c in levels
+        )
+        return (total > 0) - (total < 0)
 
 
 @dataclass(frozen=True, eq=False)
-class Additive(Partial):
+class AdditivePartial(Partial):
     """Partial readout of a potential that is a sum over patterns: everything adds.
 
     The weight of the strongest pattern is its share of Σ|∇F|, the entropy that of the shares.
+
+    Attributes:
+        sums: F, Σ|w| and Σ|w| log |w| with w = ∇F, stacked along the first axis.
+        weighted_sum: Σ w·row.
+        largest: the largest score.
+        index: the first pattern with that score.
+        strongest: |w| of that pattern.
     """
 
-    sums: Tensor  # F, Σ|w|, Σ|w| log |w| with w = ∇F, one after another along the first axis
-    pulled: Tensor
-    top: Tensor
+    sums: Tensor
+    weighted_sum: Tensor
+    largest: Tensor
     index: Tensor
-    strongest: Tensor  # |w| of the pattern with the largest score
+    strongest: Tensor
 
     @classmethod
-    def of(cls, separation: Separation, scores: Tensor, rows: Rows) -> "Additive":
-        """The sums over `rows` with these scores."""
+    def of(cls, separation: Separation, scores: Tensor, rows: Rows) -> "AdditivePartial":
+        """Return the sums over `rows` with these scores."""
         weights = separation(scores)
         size = weights.abs()
-        spread = size * torch.where(size > 0, size, 1.0).log()  # xlogy's slope at 0 is NaN
-        top, at = scores.max(-1)
+        size_log_size = size * torch.where(size > 0, size, 1.0).log()  # xlogy's slope at 0 is NaN
+        largest, at = scores.max(-1)
         return cls(
-            sums=torch.stack([separation.potential(scores), size.sum(-1), spread.sum(-1)]),
-            pulled=rows.pull(weights),
-            top=top,
+            sums=torch.stack([separation.potential(scores), size.sum(-1), size_log_size.sum(-1)]),
+            weighted_sum=rows.weighted_sum(weights),
+            largest=largest,
             index=at + rows.start,
             strongest=size.gather(-1, at[..., None]).squeeze(-1),
         )
 
-    def merge(self, other: Partial) -> "Additive":
-        """Both sets of rows together."""
-        if not isinstance(other, Additive):
-            raise TypeError(f"Additive merges with its like, not {type(other).__name__}")
-        better = other.top > self.top
-        return Additive(
+    def merge(self, other: Partial) -> "AdditivePartial":
+        """Add the sums, and keep the larger score."""
+        other = check_mergeable(self, other)
+        better = other.largest > self.largest
+        return AdditivePartial(
             sums=self.sums + other.sums,
-            pulled=self.pulled + other.pulled,
-            top=torch.maximum(self.top, other.top),
+            weighted_sum=self.weighted_sum + other.weighted_sum,
+            largest=torch.maximum(self.largest, other.largest),
             index=torch.where(better, other.index, self.index),
             strongest=torch.where(better, other.strongest, self.strongest),
         )
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """The readout."""
-        potential, total, spread = self.sums
+        """Divide by Σ|w| where it is not 0."""
+        potential, total, size_log_size = self.sums
         weighted, total = total > 0, total.clamp_min(torch.finfo(total.dtype).tiny)
         return Readout(
-            state=self.pulled,
+            state=self.weighted_sum,
             potential=potential,
             index=self.index,
             weight=self.strongest / total,
-            entropy=torch.where(weighted, total.log() - spread / total, 0.0),
+            entropy=torch.where(weighted, total.log() - size_log_size / total, 0.0),
         )

@@ -1,8 +1,8 @@
-"""The dense separation of the modern network, and the partial that makes it stream."""
+"""The softmax separation of the modern network, and its partial, an online softmax."""
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -13,21 +13,25 @@ from .base import (
     Readout,
     Rows,
     Separation,
+    at_least_float32,
+    check_mergeable,
     check_parameter,
-    few_rows,
-    fine,
-    sharpness,
-    wide,
+    clamped_beta,
+    largest_value,
+    most_gathered,
+    smallest_value,
+    upcast_if_beta_underflows,
 )
+from .decimals import exact_sign_of_exponentials
 
 GROUP = 64
-"""Scores whose largest is found before it is asked which of them it is."""
+"""Scores per group: the largest of each group is found first, then its place within the best."""
 
 WORTHWHILE = 256
-"""Rows from which on it is worth looking for those without weight."""
+"""Rows of a block from which on rows without weight are left out; below, all rows are read."""
 
 PEAKED = 64.0
-"""Σ exp(β(s − s_max)) from which on it is not."""
+"""Σ exp(β(s − s_max)) below which rows without weight are left out; above, all rows are read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +40,15 @@ class Softmax(Separation):
 
     F(s) = β⁻¹ log mean_μ exp(β s_μ),    ∇F(s) = softmax(β s).
 
-    At β = 0 these are the mean of the scores and equal weights; at β = ∞ their maximum, with the
-    weight shared by all patterns that attain it.
+    At β = 0 these are the mean of the scores and equal weights. At β = ∞ they are the largest
+    score, and a weight shared by all patterns that attain it.
 
     Args:
         beta: β ≥ 0, in units of one over the scores.
     """
 
     beta: float | Tensor = 1.0
+    shift_invariant = True
 
     def __post_init__(self) -> None:
         """Check β."""
@@ -51,181 +56,208 @@ class Softmax(Separation):
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        exact = fine(wide(scores), self.beta)
-        sums, _, _ = _Sums.of(exact, self.beta, exact.detach().amax(-1))
+        exact = upcast_if_beta_underflows(at_least_float32(scores), self.beta)
+        sums, _, _ = SoftmaxSums.of(exact, self.beta, exact.detach().amax(-1))
         return sums.potential().to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """softmax(β s)."""
-        exact = fine(wide(scores), self.beta)
+        exact = upcast_if_beta_underflows(at_least_float32(scores), self.beta)
         gap = exact - exact.detach().amax(-1, keepdim=True)
-        return torch.softmax(sharpness(self.beta, gap) * gap, dim=-1).to(scores.dtype)
+        return torch.softmax(clamped_beta(self.beta, gap) * gap, dim=-1).to(scores.dtype)
 
-    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Exponential":
-        """The sums of exp(βs) over these rows, and of exp(βs)·row; `scores` are overwritten."""
-        exact = fine(scores, self.beta)
-        top, index = _largest(exact.detach() if exact.requires_grad else exact)
-        sums, power, peak = _Sums.of(exact, self.beta, top, lean=True)
+    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "SoftmaxPartial":
+        """Return the sums of exp(βs) and of exp(βs)·row; `scores` are overwritten."""
+        exact = upcast_if_beta_underflows(scores, self.beta)
+        largest, index = _largest(exact.detach() if exact.requires_grad else exact)
+        sums, power, highest = SoftmaxSums.of(exact, self.beta, largest, inplace=True)
         index = index + rows.start if rows.start else index
-        pulled = _pulled(rows, power.to(scores.dtype), peak)
-        return Exponential(sums, pulled, index, scores.dtype)
+        weighted_sum = _sum_rows(rows, power.to(scores.dtype), highest)
+        return SoftmaxPartial(sums, weighted_sum, index, scores.dtype)
+
+    def inverse_width(self) -> float:
+        """β."""
+        return largest_value(self.beta)
+
+    def score_window(self, count: int) -> float | None:
+        """log(n/ε)/β: together, weights below sum to less than ε."""
+        beta = smallest_value(self.beta)
+        return math.log(count / torch.finfo(torch.float64).eps) / beta if beta else None
+
+    def softmax_beta(self) -> float | Tensor:
+        """β."""
+        return self.beta
+
+    def split_beta(self) -> tuple[Separation, float | Tensor]:
+        """Return Softmax at β = 1, and β."""
+        return replace(self, beta=1.0), self.beta
+
+    def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
+        """Return the sign of Σ count·exp(β·level)."""
+        return exact_sign_of_exponentials(levels, float(self.beta))
 
 
 @dataclass(frozen=True, eq=False)
-class _Sums:
-    """Sums over n rows with scores s, relative to the largest, s_max; with x = β(s − s_max) ≤ 0.
+class SoftmaxSums:
+    """Sums over n patterns relative to their largest score, with x_μ = β(s_μ − s_max) ≤ 0.
 
-    `excess` = Σ expm1(x) = `total` − n is kept beside `total` = Σ exp(x) because the one is exact
-    for small β and the other for large β; None where no total is more than n/2.
+    Attributes:
+        count: n.
+        beta: β; a tensor has the shape of the batch.
+        largest: s_max.
+        sum_exp: Σ exp(x).
+        sum_expm1: Σ (exp(x) − 1). Equal to sum_exp − n, but accurate as β → 0; None where
+            sum_exp ≤ n/2 for all states, and is accurate itself.
+        sum_x_exp: Σ x exp(x), from which the entropy follows.
     """
 
     count: int
     beta: "float | Tensor"
-    top: Tensor
-    total: Tensor
-    excess: Tensor | None
-    spread: Tensor  # Σ x exp(x)
+    largest: Tensor
+    sum_exp: Tensor
+    sum_expm1: Tensor | None
+    sum_x_exp: Tensor
 
     @classmethod
     def of(
-        cls, scores: Tensor, beta: "float | Tensor", top: Tensor, lean: bool = False
-    ) -> tuple["_Sums", Tensor, float]:
-        """The sums over the last axis of `scores`, whose largest is `top`; exp(x); its largest sum.
+        cls, scores: Tensor, beta: "float | Tensor", largest: Tensor, inplace: bool = False
+    ) -> tuple["SoftmaxSums", Tensor, float]:
+        """Return the sums over the last axis of `scores`, exp(x), and the largest sum_exp.
 
-        `lean` overwrites the scores, and looks at values to leave out what they do not need: not
-        under compile or vmap.
+        `inplace` overwrites the scores unless gradients need them, and looks at values to skip
+        sums: not under compile or vmap.
         """
-        sharp = sharpness(beta, scores)
-        learnt = isinstance(sharp, Tensor) and sharp.requires_grad
-        lean = lean and not (scores.requires_grad or learnt)
-        x, power = _exponentials(scores, sharp, top.unsqueeze(-1), lean)
-        total, count = power.sum(-1), scores.shape[-1]
-        peak = total.max().item() if lean and total.numel() else math.inf
-        # Far from small β the sum itself is exact.
-        excess = torch.expm1(x).sum(-1) if peak > count / 2 else None
-        spread = (x.mul_(power) if lean else x * power).sum(-1)
-        sharp = sharp.squeeze(-1) if isinstance(sharp, Tensor) else sharp
-        return cls(count, sharp, top, total, excess, spread), power, peak
+        beta = clamped_beta(beta, scores)
+        learnt = isinstance(beta, Tensor) and beta.requires_grad
+        inplace = inplace and not (scores.requires_grad or learnt)
+        x, power = _exponentials(scores, beta, largest.unsqueeze(-1), inplace)
+        sum_exp, count = power.sum(-1), scores.shape[-1]
+        highest = sum_exp.max().item() if inplace and sum_exp.numel() else math.inf
+        sum_expm1 = torch.expm1(x).sum(-1) if highest > count / 2 else None
+        sum_x_exp = (x.mul_(power) if inplace else x * power).sum(-1)
+        beta = beta.squeeze(-1) if isinstance(beta, Tensor) else beta
+        return cls(count, beta, largest, sum_exp, sum_expm1, sum_x_exp), power, highest
 
-    def shifted(self, top: Tensor) -> tuple["_Sums", Tensor]:
-        """The same sums relative to a larger `top`, and the factor exp(β(s_max − top))."""
-        x = self.beta * (self.top - top)
+    def relative_to(self, largest: Tensor) -> tuple["SoftmaxSums", Tensor]:
+        """Return the sums relative to a larger score, and the factor exp(β(s_max − largest))."""
+        x = self.beta * (self.largest - largest)
         factor = x.exp()
-        excess = None
-        if self.excess is not None:
-            excess = self.excess * factor + self.count * torch.expm1(x)
-        spread = self.spread * factor + self.total * _product(factor, x)
-        return _Sums(self.count, self.beta, top, self.total * factor, excess, spread), factor
+        sum_expm1 = None
+        if self.sum_expm1 is not None:
+            sum_expm1 = self.sum_expm1 * factor + self.count * torch.expm1(x)
+        # Where the factor is 0 because x → −∞, their product is 0, not NaN.
+        finite = x.clamp_min(torch.finfo(x.dtype).min)
+        sum_x_exp = self.sum_x_exp * factor + self.sum_exp * torch.where(
+            factor > 0, factor * finite, 0.0
+        )
+        sum_exp = self.sum_exp * factor
+        return SoftmaxSums(self.count, self.beta, largest, sum_exp, sum_expm1, sum_x_exp), factor
 
-    def __add__(self, other: "_Sums") -> "_Sums":
-        """Sums over both sets of rows; both must be relative to the same top."""
-        count, total = self.count + other.count, self.total + other.total
-        excess = None
-        if self.excess is not None or other.excess is not None:
+    def __add__(self, other: "SoftmaxSums") -> "SoftmaxSums":
+        """Add sums over other rows, relative to the same score."""
+        sum_expm1 = None
+        if self.sum_expm1 is not None or other.sum_expm1 is not None:
             one, two = (
-                each.total - each.count if each.excess is None else each.excess
-                for each in (self, other)
+                sums.sum_exp - sums.count if sums.sum_expm1 is None else sums.sum_expm1
+                for sums in (self, other)
             )
-            excess = one + two
-        return _Sums(count, self.beta, self.top, total, excess, self.spread + other.spread)
+            sum_expm1 = one + two
+        return replace(
+            self,
+            count=self.count + other.count,
+            sum_exp=self.sum_exp + other.sum_exp,
+            sum_expm1=sum_expm1,
+            sum_x_exp=self.sum_x_exp + other.sum_x_exp,
+        )
 
     def potential(self) -> Tensor:
-        """β⁻¹ log mean exp(βs)."""
-        if self.excess is None:
-            return (self.total / self.count).log_().div_(self.beta).add_(self.top)
-        return self.top + log_of_mean(self.total, self.excess, self.count) / self.beta
+        """F(s) = s_max + β⁻¹ log(Σ exp(x)/n)."""
+        if self.sum_expm1 is None:
+            return (self.sum_exp / self.count).log_().div_(self.beta).add_(self.largest)
+        return self.largest + log_mean(self.sum_exp, self.sum_expm1, self.count) / self.beta
 
 
 @dataclass(frozen=True, eq=False)
-class Exponential(Partial):
-    """Partial readout of `Softmax`: (max, Σ exp, Σ exp·row), merged as in an online softmax.
+class SoftmaxPartial(Partial):
+    """Partial readout of `Softmax`: s_max, Σ exp(x) and Σ exp(x)·row, merged as online softmax.
 
-    The result uses up what was pulled. Sums may be finer than what they are told in, `dtype`.
+    Attributes:
+        sums: the scalar sums, in float64 where β is too small for float32.
+        weighted_sum: Σ exp(x)·row, overwritten by `result`.
+        index: the first pattern with the largest score.
+        dtype: the dtype of the result.
     """
 
-    sums: _Sums
-    pulled: Tensor
+    sums: SoftmaxSums
+    weighted_sum: Tensor
     index: Tensor
     dtype: torch.dtype
 
-    def merge(self, other: Partial) -> "Exponential":
-        """Both sets of rows together."""
-        if not isinstance(other, Exponential):
-            raise TypeError(
-                f"an Exponential partial merges with its like, not {type(other).__name__}"
-            )
-        top = torch.maximum(self.sums.top, other.sums.top)
-        mine, my_factor = self.sums.shifted(top)
-        theirs, their_factor = other.sums.shifted(top)
-        pulled = self.pulled * my_factor[..., None] + other.pulled * their_factor[..., None]
-        index = torch.where(other.sums.top > self.sums.top, other.index, self.index)
-        return Exponential(mine + theirs, pulled.to(self.pulled.dtype), index, self.dtype)
+    def merge(self, other: Partial) -> "SoftmaxPartial":
+        """Rescale both to the larger score, and add."""
+        other = check_mergeable(self, other)
+        largest = torch.maximum(self.sums.largest, other.sums.largest)
+        sums, factor = self.sums.relative_to(largest)
+        other_sums, other_factor = other.sums.relative_to(largest)
+        total = self.weighted_sum * factor[..., None] + other.weighted_sum * other_factor[..., None]
+        index = torch.where(other.sums.largest > self.sums.largest, other.index, self.index)
+        total = total.to(self.weighted_sum.dtype)
+        return SoftmaxPartial(sums + other_sums, total, index, self.dtype)
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """The readout: weights are exp(βs)/Σexp(βs)."""
-        total, pulled = self.sums.total, self.pulled
-        whole = total.unsqueeze(-1).to(self.dtype)
-        entropy = torch.addcdiv(total.log(), self.sums.spread, total, value=-1)
+        """Divide by Σ exp(x)."""
+        sum_exp, state = self.sums.sum_exp, self.weighted_sum
+        divisor = sum_exp.unsqueeze(-1).to(self.dtype)
+        entropy = torch.addcdiv(sum_exp.log(), self.sums.sum_x_exp, sum_exp, value=-1)
         return Readout(
-            state=pulled / whole if pulled.requires_grad else pulled.div_(whole),
+            state=state / divisor if state.requires_grad else state.div_(divisor),
             potential=self.sums.potential().to(self.dtype),
             index=self.index,
-            weight=total.reciprocal().to(self.dtype),
+            weight=sum_exp.reciprocal().to(self.dtype),
             entropy=entropy.to(self.dtype),
         )
 
 
-def log_of_mean(total: Tensor, excess: Tensor, count: int) -> Tensor:
-    """log(Σ exp(x)/n) from Σ exp(x) and Σ expm1(x), x ≤ 0.
-
-    Exact from β → 0, where the first alone leaves nothing but rounding, to β → ∞.
-    """
-    mean = excess / count
+def log_mean(sum_exp: Tensor, sum_expm1: Tensor, count: int) -> Tensor:
+    """log(Σ exp(x)/n) for x ≤ 0, accurate from β → 0, by Σ (exp(x) − 1), to β → ∞, by Σ exp(x)."""
+    mean = sum_expm1 / count
     near = torch.log1p(mean.clamp_min(-0.5))
-    return torch.where(mean > -0.5, near, torch.log(total / count))
+    return torch.where(mean > -0.5, near, torch.log(sum_exp / count))
 
 
 def _exponentials(
-    scores: Tensor, beta: "float | Tensor", top: Tensor, lean: bool
+    scores: Tensor, beta: "float | Tensor", largest: Tensor, inplace: bool
 ) -> tuple[Tensor, Tensor]:
-    """x = β(s − s_max), bounded from below, and exp(x), 0 at the bound; `lean` overwrites `scores`.
-
-    The largest weight is 1, so that all those cut off, each below eps^2.5, are nothing beside it
-    in this precision; and as zeros their rows need not be read.
-    """
+    # x = β(s − s_max) bounded from below, and exp(x), which is 0 at the bound. The largest is 1, so
+    # that all those cut off, each below eps^2.5, are below rounding, and their rows need not be
+    # read. Clamped before exp, which is ten times slower where it underflows.
     lowest = 2.5 * math.log(torch.finfo(scores.dtype).eps)
-    zero = 1.01 * math.exp(lowest)
-    # Clamped first: exp is ten times slower where it underflows.
-    if lean:
-        x = scores.sub_(top).mul_(beta).clamp_(min=lowest)
-        return x, torch.threshold_(x.exp(), zero, 0.0)
-    x = (beta * (scores - top)).clamp_min(lowest)
-    return x, torch.threshold(x.exp(), zero, 0.0)
+    threshold = 1.01 * math.exp(lowest)
+    if inplace:
+        x = scores.sub_(largest).mul_(beta).clamp_(min=lowest)
+        return x, torch.threshold_(x.exp(), threshold, 0.0)
+    x = (beta * (scores - largest)).clamp_min(lowest)
+    return x, torch.threshold(x.exp(), threshold, 0.0)
 
 
-def _pulled(rows: Rows, power: Tensor, peak: float) -> Tensor:
-    """power @ rows, read only where some state has weight if most rows have none."""
+def _sum_rows(rows: Rows, power: Tensor, highest: float) -> Tensor:
+    # power @ rows; where most rows have no weight in any state, the others are gathered.
     count = len(rows)
-    if count >= WORTHWHILE and peak < PEAKED:
-        flat, few = power.reshape(-1, count), few_rows(count)
-        if int(flat[0].count_nonzero()) <= few:  # one state tells most often
-            weighty = flat.sum(0).nonzero().squeeze(-1)
-            if len(weighty) <= few:
-                return rows.pull(power[..., weighty], weighty)
-    return rows.pull(power)
+    if count >= WORTHWHILE and highest < PEAKED:
+        flat, most = power.reshape(-1, count), most_gathered(count)
+        if int(flat[0].count_nonzero()) <= most:  # the first state already rules it out mostly
+            at = flat.sum(0).nonzero().squeeze(-1)
+            if len(at) <= most:
+                return rows.weighted_sum(power[..., at], at)
+    return rows.weighted_sum(power)
 
 
 def _largest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest score and the first place that has it, four times as fast as `max`."""
+    # The largest score and its first place, four times as fast as `max`.
     count = scores.shape[-1]
     if count % GROUP:
         return scores.max(-1)
     groups = scores.unflatten(-1, (-1, GROUP))
-    top, group = groups.amax(-1).max(-1)
+    largest, group = groups.amax(-1).max(-1)
     best = groups.gather(-2, group[..., None, None].expand(*group.shape, 1, GROUP))
-    return top, group * GROUP + best.squeeze(-2).argmax(-1)
-
-
-def _product(factor: Tensor, x: Tensor) -> Tensor:
-    """factor·x where the factor exp(x) is 0 because x → −∞, and their product therefore 0."""
-    return torch.where(factor > 0, factor * x.clamp_min(torch.finfo(x.dtype).min), 0.0)
+    return largest, group * GROUP + best.squeeze(-2).argmax(-1)

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -14,34 +15,43 @@ from .base import (
     Readout,
     Rows,
     Separation,
-    broadcast,
+    at_least_float32,
+    check_mergeable,
     check_parameter,
+    clamped_beta,
     entropy,
-    few_rows,
-    fine,
-    sharpness,
-    wide,
+    largest_value,
+    most_gathered,
+    smallest_value,
+    upcast_if_beta_underflows,
+    with_score_axis,
 )
 from .softmax import Softmax
 from .tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
 
 
-@dataclass(frozen=True, eq=False)
 class _Sparse(Separation):
     """A separation whose weights vanish exactly below a threshold on the scores."""
 
+    shift_invariant = True
+    beta: float | Tensor
+
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        return self._potential(wide(scores), scores.shape[-1]).to(scores.dtype)
+        return self._potential(at_least_float32(scores), scores.shape[-1]).to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """∇F(s)."""
-        return self._weights(wide(scores)).to(scores.dtype)
+        return self._weights(at_least_float32(scores)).to(scores.dtype)
 
-    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "Candidates":
-        """The rows here that may have weight."""
+    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "CandidatePartial":
+        """Return the rows here that may have weight."""
         index = torch.arange(len(rows), device=scores.device) + rows.start
-        return Candidates(self, len(rows), scores, index.expand(scores.shape)).pruned()
+        return CandidatePartial(self, len(rows), scores, index.expand(scores.shape)).pruned()
+
+    def split_beta(self) -> tuple[Separation, float | Tensor]:
+        """Return the same separation at β = 1, and β."""
+        return replace(cast(Any, self), beta=1.0), self.beta
 
     @abstractmethod
     def _weights(self, scores: Tensor) -> Tensor:
@@ -56,33 +66,39 @@ class _Sparse(Separation):
         """A score `(*batch, 1)` below which a pattern has no weight, whatever else is stored."""
 
 
-@dataclass(frozen=True, eq=False)
 class _Tsallis(_Sparse):
-    """The maths that sparsemax and α-entmax share, at α and β."""
+    """The formulas that sparsemax and α-entmax share, at α and β."""
 
-    @abstractmethod
-    def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
-        """α and β."""
+    alpha: float | Tensor
+
+    def inverse_width(self) -> float:
+        """(α − 1)β: patterns further below the best have no weight."""
+        return (largest_value(self.alpha) - 1) * largest_value(self.beta)
+
+    def score_window(self, count: int) -> float | None:
+        """1/((α − 1)β): weights below are zero."""
+        inverse = (smallest_value(self.alpha) - 1) * smallest_value(self.beta)
+        return 1 / inverse if inverse else None
 
     def _weights(self, scores: Tensor) -> Tensor:
-        alpha, beta = self._parameters()
-        exact = fine(scores, beta)
-        weights = tsallis_weights(exact, broadcast(alpha, exact), _sharp(beta, exact))
-        return weights.to(scores.dtype)
+        exact = upcast_if_beta_underflows(scores, self.beta)
+        alpha = with_score_axis(self.alpha, exact)
+        return tsallis_weights(exact, alpha, self._clamped_beta(exact)).to(scores.dtype)
 
     def _potential(self, scores: Tensor, count: int) -> Tensor:
-        alpha, beta = self._parameters()
         exact = scores.double()
-        value = tsallis_potential(
-            exact, broadcast(alpha, exact), _sharp(beta, fine(scores, beta)).double(), count
-        )
-        return value.to(scores.dtype)
+        beta = self._clamped_beta(upcast_if_beta_underflows(scores, self.beta)).double()
+        alpha = with_score_axis(self.alpha, exact)
+        return tsallis_potential(exact, alpha, beta, count).to(scores.dtype)
 
     def _floor(self, scores: Tensor) -> Tensor:
-        alpha, beta = self._parameters()
-        exact = fine(scores, beta)
-        window = 1 / ((broadcast(alpha, exact) - 1) * sharpness(beta, exact))
+        exact = upcast_if_beta_underflows(scores, self.beta)
+        window = 1 / ((with_score_axis(self.alpha, exact) - 1) * self._clamped_beta(exact))
         return exact.amax(-1, keepdim=True) - window
+
+    def _clamped_beta(self, scores: Tensor) -> Tensor:
+        beta = clamped_beta(self.beta, scores)
+        return torch.as_tensor(beta, dtype=scores.dtype, device=scores.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +124,6 @@ class Entmax(_Tsallis):
         object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE, way))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
-    def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
-        return self.alpha, self.beta
-
 
 @dataclass(frozen=True, eq=False)
 class Sparsemax(_Tsallis):
@@ -124,13 +137,11 @@ class Sparsemax(_Tsallis):
     """
 
     beta: float | Tensor = 1.0
+    alpha = 2.0
 
     def __post_init__(self) -> None:
         """Check β."""
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
-
-    def _parameters(self) -> "tuple[float | Tensor, float | Tensor]":
-        return 2.0, self.beta
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,15 +166,23 @@ class TopK(_Sparse):
         object.__setattr__(self, "k", check_integer("k", self.k, low=1))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
+    def inverse_width(self) -> float:
+        """β."""
+        return largest_value(self.beta)
+
+    def score_window(self, count: int) -> float | None:
+        """Return the window of Softmax over k scores."""
+        return Softmax(self.beta).score_window(min(self.k, count))
+
     def _weights(self, scores: Tensor) -> Tensor:
         last = self._floor(scores)
         above = scores > last
         tied = scores == last
         places = min(self.k, scores.shape[-1]) - above.sum(-1, keepdim=True)
         share = torch.where(above, 1.0, places / tied.sum(-1, keepdim=True))
-        exact = fine(scores, self.beta)
+        exact = upcast_if_beta_underflows(scores, self.beta)
         gap = exact - exact.detach().amax(-1, keepdim=True)
-        power = (sharpness(self.beta, exact) * gap).exp() * share
+        power = (clamped_beta(self.beta, exact) * gap).exp() * share
         power = torch.where(above | tied, power, 0.0)
         return (power / power.sum(-1, keepdim=True)).to(scores.dtype)
 
@@ -177,16 +196,17 @@ class TopK(_Sparse):
         return scores.topk(min(self.k, scores.shape[-1]), dim=-1).values
 
 
-def _sharp(beta: "float | Tensor", scores: Tensor) -> Tensor:
-    """`sharpness` as a tensor."""
-    return torch.as_tensor(sharpness(beta, scores), dtype=scores.dtype, device=scores.device)
-
-
 @dataclass(frozen=True, eq=False)
-class Candidates(Partial):
+class CandidatePartial(Partial):
     """Partial readout of a sparse separation: the patterns that can still have weight.
 
-    Which of them do is known only when all rows have been seen, so rows are pulled at the end.
+    Their weights follow once all rows have been scored, so rows are summed at the end.
+
+    Attributes:
+        separation: F and ∇F.
+        count: the number of rows that were scored.
+        scores: of the candidates, `(*batch, k)`.
+        index: the candidates, likewise.
     """
 
     separation: _Sparse
@@ -194,8 +214,8 @@ class Candidates(Partial):
     scores: Tensor
     index: Tensor
 
-    def pruned(self) -> "Candidates":
-        """Without the patterns that cannot have weight; O(batch · largest support) remains."""
+    def pruned(self) -> "CandidatePartial":
+        """Drop the patterns that cannot have weight: O(batch · largest support) remains."""
         count = self.scores.shape[-1]
         floor = self.separation._floor(self.scores.detach())
         keep = int((self.scores >= floor).sum(-1).max()) if self.scores.numel() else count
@@ -204,49 +224,48 @@ class Candidates(Partial):
         scores, at = self.scores.topk(keep, dim=-1)
         return replace(self, scores=scores, index=self.index.gather(-1, at))
 
-    def merge(self, other: Partial) -> "Candidates":
-        """Both sets of rows together."""
-        if not isinstance(other, Candidates):
-            raise TypeError(f"Candidates merge with their like, not {type(other).__name__}")
+    def merge(self, other: Partial) -> "CandidatePartial":
+        """Join the candidates, and drop those that cannot have weight."""
+        other = check_mergeable(self, other)
         scores = torch.cat([self.scores, other.scores], dim=-1)
         index = torch.cat([self.index, other.index], dim=-1)
-        return Candidates(self.separation, self.count + other.count, scores, index).pruned()
+        return CandidatePartial(self.separation, self.count + other.count, scores, index).pruned()
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """The readout, pulling only from blocks that hold a pattern with weight."""
+        """Weigh the candidates, and sum the blocks that hold a pattern with weight."""
         weights = self.separation._weights(self.scores)
         top = self.scores == self.scores.amax(-1, keepdim=True)
         first = torch.where(top, self.index, torch.iinfo(self.index.dtype).max).min(-1).values
         return Readout(
-            state=self._pull(weights, blocks),
+            state=self._weighted_sum(weights, blocks),
             potential=self.separation._potential(self.scores, self.count),
             index=first,
             weight=weights.amax(-1),
             entropy=entropy(weights),
         )
 
-    def _pull(self, weights: Tensor, blocks: Iterable[Rows]) -> Tensor:
-        pulled = None
+    def _weighted_sum(self, weights: Tensor, blocks: Iterable[Rows]) -> Tensor:
+        total = None
         for rows in blocks:
             at = self.index - rows.start
-            here = (at >= 0) & (at < len(rows)) & (weights > 0)
-            if pulled is not None and not bool(here.any()):
+            inside = (at >= 0) & (at < len(rows)) & (weights > 0)
+            if total is not None and not bool(inside.any()):
                 continue
-            part = self._pull_from(rows, at, here, weights)
-            pulled = part if pulled is None else pulled + part
-        if pulled is None:
+            part = self._block_sum(rows, at, inside, weights)
+            total = part if total is None else total + part
+        if total is None:
             raise ValueError("a readout needs at least one block of rows")
-        return pulled
+        return total
 
     @staticmethod
-    def _pull_from(rows: Rows, at: Tensor, here: Tensor, weights: Tensor) -> Tensor:
-        """What candidates `here` in these rows pull, reading no others if they are few."""
-        places, which = at[here].unique(return_inverse=True)
-        if len(places) > few_rows(len(rows)):
-            spread = weights.new_zeros(*weights.shape[:-1], len(rows))
-            spread = spread.scatter_add(-1, at.clamp(0, len(rows) - 1), weights * here)
-            return rows.pull(spread)
-        few = weights.new_zeros(*weights.shape[:-1], len(places))
-        queries = here.nonzero(as_tuple=True)[:-1]
-        few = few.index_put((*queries, which), weights[here], accumulate=True)
-        return rows.pull(few, places)
+    def _block_sum(rows: Rows, at: Tensor, inside: Tensor, weights: Tensor) -> Tensor:
+        # Reads no rows but those with weight, if they are few.
+        places, which = at[inside].unique(return_inverse=True)
+        if len(places) > most_gathered(len(rows)):
+            full = weights.new_zeros(*weights.shape[:-1], len(rows))
+            full = full.scatter_add(-1, at.clamp(0, len(rows) - 1), weights * inside)
+            return rows.weighted_sum(full)
+        gathered = weights.new_zeros(*weights.shape[:-1], len(places))
+        queries = inside.nonzero(as_tuple=True)[:-1]
+        gathered = gathered.index_put((*queries, which), weights[inside], accumulate=True)
+        return rows.weighted_sum(gathered, places)

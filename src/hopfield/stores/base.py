@@ -47,7 +47,7 @@ class Block:
             return self._wide(torch.float32).square().sum(-1)
         return mask @ self._wide(mask.dtype).square().T
 
-    def pull(
+    def weighted_sum(
         self, weights: Float[Tensor, "*batch k"], at: Int[Tensor, " k"] | None = None
     ) -> Float[Tensor, "*batch dim"]:
         """weights @ rows[at], of all rows for None."""

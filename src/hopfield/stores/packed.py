@@ -65,7 +65,7 @@ class PackedBlock:
             return self.like.new_full((len(self),), self.like.shape[-1], dtype=dtype)
         return mask.sum(-1, keepdim=True).expand(*mask.shape[:-1], len(self))
 
-    def pull(
+    def weighted_sum(
         self, weights: Float[Tensor, "*batch k"], at: Int[Tensor, " k"] | None = None
     ) -> Float[Tensor, "*batch dim"]:
         """weights @ rows[at], of all rows for None."""
@@ -74,10 +74,10 @@ class PackedBlock:
             words = self.words[:, self.start + at].T
             return wide @ unpack(words, self.like.shape[-1], wide.dtype)
         shares = wide.split(UNPACKED_ROWS, dim=-1)
-        pulled = wide.new_zeros(*weights.shape[:-1], self.like.shape[-1])
+        total = wide.new_zeros(*weights.shape[:-1], self.like.shape[-1])
         for share, part in zip(shares, self._parts(wide.dtype), strict=True):
-            pulled += share @ part
-        return pulled
+            total += share @ part
+        return total
 
     def _parts(self, dtype: torch.dtype) -> Iterator[Tensor]:
         for start in range(self.start, self.stop, UNPACKED_ROWS):

@@ -1,0 +1,88 @@
+"""Sweeps of the classical network."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .. import kernels
+from ..checks import check_binary, check_device, check_dim, check_tensor
+from ..coupling import Coupling, SweepPlan, check_order, check_square
+from ..errors import DomainError
+from ..rules import with_rounding_slack
+from .signs import glauber, sign_or_keep, thermal_cut
+
+
+def classical_sweep(
+    coupling: Coupling | Float[Tensor, "dim dim"],
+    state: Float[Tensor, "batch dim"],
+    order: Int[Tensor, " visits"] | None = None,
+    *,
+    thresholds: Float[Tensor, " dim"] | None = None,
+    held: Bool[Tensor, "batch dim"] | None = None,
+    thermal: tuple[float, Float[Tensor, "batch dim"]] | None = None,
+) -> Float[Tensor, "batch dim"]:
+    """Make one sweep of the classical network.
+
+    Args:
+        coupling: W, symmetric, or a `Coupling`. For W itself, the asynchronous sweep leaves out the
+            diagonal, and the synchronous one keeps it.
+        state: x, entries −1, 0 or +1: exact in the coupling's precision.
+        order: the units in the order of their visits; None is synchronous.
+        thresholds: b; None is 0.
+        held: units that keep their value.
+        thermal: temperature T and uniform noise, for Glauber dynamics.
+
+    Returns:
+        The next state; `state` is not changed.
+
+    Raises:
+        ShapeError, InputTypeError, DomainError: if W and the state do not fit.
+    """
+    if not isinstance(coupling, Coupling):
+        coupling = _checked_coupling(coupling, state, order)
+    # Kernels address rows directly, so the copy must be contiguous.
+    exact = state.to(coupling.dtype, copy=True, memory_format=torch.contiguous_format)
+    fields = coupling.fields(exact)
+    cut = None if thermal is None else thermal_cut(*thermal)
+    bias = exact.new_zeros(exact.shape[-1]) if thresholds is None else thresholds.to(exact)
+    if order is None:
+        field = coupling.units(fields, exact) - bias
+        new = glauber(field, cut) if cut is not None else sign_or_keep(field, exact, coupling.slack)
+        return (new if held is None else torch.where(held, exact, new)).to(state.dtype)
+    plan = SweepPlan(order, bias, held, cut)
+    if kernels.fused("classical", len(order), len(order) * exact.numel(), exact):
+        coupling.sweep(fields, exact, plan)
+    else:
+        _sweep(coupling, fields, exact, plan)
+    return exact.to(state.dtype)
+
+
+def _checked_coupling(matrix: Tensor, state: Tensor, order: Tensor | None) -> Coupling:
+    size = len(check_square("coupling", matrix))
+    asymmetry = float((matrix - matrix.T).abs().max()) if size else 0.0
+    if not torch.allclose(matrix, matrix.T, atol=1e-5 * float(matrix.abs().max())):
+        raise DomainError(
+            "coupling must be symmetric: otherwise the energy can rise. "
+            f"Largest difference W − Wᵀ: {asymmetry:.3g}. Use (coupling + coupling.T) / 2."
+        )
+    check_binary("state", check_dim("state", check_tensor("state", state), size), zero=True)
+    check_device("state", state, matrix.device)
+    if order is not None:
+        check_order(order, size)
+    whole = with_rounding_slack(matrix.to(torch.promote_types(matrix.dtype, torch.float32)))
+    return whole if order is None else whole.without_diagonal
+
+
+def _sweep(coupling: Coupling, fields: Tensor, state: Tensor, plan: SweepPlan) -> None:
+    # What `Coupling.sweep` does in a kernel.
+    for i in plan.order.tolist():
+        present = state[:, i].clone()
+        field = coupling.unit(fields, state, i) - plan.thresholds[i]
+        if plan.cut is None:
+            new = sign_or_keep(field, present, coupling.slack)
+        else:
+            new = glauber(field, plan.cut[:, i])
+        if plan.held is not None:
+            new = torch.where(plan.held[:, i], present, new)
+        state[:, i] = new
+        coupling.update_fields(fields, i, new - present)

@@ -1,0 +1,170 @@
+"""Sweeps of the dense network."""
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .. import kernels
+from ..exact import exact_signs
+from ..packing import pack
+from ..readout import Block, all_scores
+from ..separation import Readout, Separation
+from .flips import FlipRule, FlipTable, flip_rule, whole_dot
+from .signs import sign_or_keep
+
+DECISIONS = 2**20
+"""Scores of units that are decided exactly at a time."""
+
+
+def dense_sweep(
+    blocks: Iterable[Block],
+    separation: Separation,
+    state: Float[Tensor, "batch dim"],
+    order: Int[Tensor, " visits"] | None,
+    held: Bool[Tensor, "batch dim"] | None = None,
+    readout: Readout | None = None,
+    columns: Callable[[], Tensor] | None = None,
+) -> Float[Tensor, "batch dim"]:
+    """Make one sweep of a dense network, in float64, and exactly where rounding could decide.
+
+    Args:
+        blocks: the patterns, ±1.
+        separation: F.
+        state: x, entries −1, 0 or +1.
+        order: the units in the order of their visits; None is synchronous.
+        held: units that keep their value.
+        readout: the readout of the state in float64, if known: saves a synchronous sweep making
+            it, and its state is overwritten.
+        columns: a function that returns `sign_columns(blocks)`, if they are cached.
+    """
+    exact, rule = state.double(), flip_rule(separation)
+    count = sum(len(block) for block in blocks)
+    if order is None:
+        return _synchronous(blocks, rule, separation, state, held, readout)
+    table = rule.table(count, state.shape[-1])
+    entries = len(state) * len(order) * count
+    if table is not None and kernels.fused("dense", len(order), entries, exact):
+        signs = sign_columns(blocks) if columns is None else columns()
+        return _by_kernel(blocks, separation, table, exact, order, held, signs).to(state.dtype)
+    return _asynchronous(blocks, rule, separation, exact, order, held).to(state.dtype)
+
+
+def sign_columns(blocks: Iterable[Block]) -> Int[Tensor, "dim words"]:
+    """Return the signs of all patterns for each unit, as bits (see `packing`)."""
+    return pack(torch.cat([block.rows > 0 for block in blocks]).T)
+
+
+def _synchronous(
+    blocks: Iterable[Block],
+    rule: FlipRule,
+    separation: Separation,
+    state: Tensor,
+    held: Tensor | None,
+    readout: Readout | None,
+) -> Tensor:
+    exact = state.double()
+    field, error = rule.all_units(blocks, exact, readout)
+    plain = field.float()
+    # Few and small arrays: at this size a new one costs more than the computation.
+    if plain.numel() and float(plain.abs().amin()) > 1.001 * float(torch.as_tensor(error).amax()):
+        new = plain.sign_()  # no decision is below rounding
+    elif rule.exact:
+        new = sign_or_keep(field, exact)
+        doubtful = (field.abs() <= error) if held is None else (field.abs() <= error) & ~held
+        _decide_exactly(blocks, separation, exact, doubtful, new)
+    else:
+        new = sign_or_keep(field, exact, error)
+    new = new.to(state.dtype)
+    return new if held is None else torch.where(held, state, new)
+
+
+def _decide_exactly(
+    blocks: Iterable[Block],
+    separation: Separation,
+    state: Tensor,
+    doubtful: Tensor,
+    new: Tensor,
+) -> None:
+    # Writes exact decisions into `new` where they are doubtful.
+    queries, units = doubtful.nonzero(as_tuple=True)
+    if not len(queries):
+        return
+    count = sum(len(block) for block in blocks)
+    for at in torch.arange(len(queries)).split(max(1, DECISIONS // count)):
+        q, i = queries[at], units[at]
+        rows, which = q.unique(return_inverse=True)
+        signs = _columns(blocks, i)
+        levels = all_scores(blocks, state[rows], whole_dot)[which] - signs * state[q, i, None]
+        new[q, i] = sign_or_keep(exact_signs(levels, signs, separation), state[q, i])
+
+
+def _columns(blocks: Iterable[Block], units: Int[Tensor, " k"]) -> Float[Tensor, "k n"]:
+    return torch.cat([block.rows[:, units] for block in blocks]).T.double()
+
+
+def _asynchronous(
+    blocks: Iterable[Block],
+    rule: FlipRule,
+    separation: Separation,
+    state: Tensor,
+    order: Tensor,
+    held: Tensor | None,
+) -> Tensor:
+    # One unit after another; the scores follow each flip.
+    state = state.clone()
+    scores = all_scores(blocks, state, whole_dot)
+    for i in order.tolist():
+        column = torch.cat([block.rows[:, i] for block in blocks]).double()
+        present = state[:, i].clone()
+        levels = scores - column * present[:, None]
+        field, error = rule.one_unit(levels, column)
+        doubtful = (field.abs() <= error).nonzero().squeeze(-1)
+        if len(doubtful):
+            signs = column.expand(len(doubtful), -1)
+            field[doubtful] = exact_signs(levels[doubtful], signs, separation) if rule.exact else 0
+        new = sign_or_keep(field, present)
+        if held is not None:
+            new = torch.where(held[:, i], present, new)
+        state[:, i] = new
+        scores.addr_(new - present, column)
+    return state
+
+
+def _by_kernel(
+    blocks: Iterable[Block],
+    separation: Separation,
+    table: FlipTable,
+    state: Tensor,
+    order: Tensor,
+    held: Tensor | None,
+    columns: Tensor,
+) -> Tensor:
+    # The kernel returns where rounding could decide, and goes on with the exact decision.
+    from ..kernels.dense import sweep
+
+    state, scores = state.clone(), all_scores(blocks, state, whole_dot).int()
+    count, dim = scores.shape[-1], state.shape[-1]
+    place, verdict = order.new_zeros(len(state)), state.new_full((len(state),), math.nan)
+    no_units = torch.empty(0, dim, dtype=torch.bool)
+    arrays = (state, scores, no_units if held is None else held.contiguous(), place, verdict)
+    work = partial(
+        sweep,
+        order.numpy(),
+        tuple(array.numpy() for array in arrays),
+        columns.numpy().view("u8"),
+        table.values.numpy(),
+        (table.shift, table.rounding, table.exact_size),
+    )
+    while True:
+        kernels.in_parts(len(state), len(state) * len(order) * count * 1e-9, work)
+        queries = (place < len(order)).nonzero().squeeze(-1)
+        if not len(queries):
+            return state
+        units = order[place[queries]]
+        signs = _columns(blocks, units)
+        levels = scores[queries] - signs * state[queries, units, None]
+        verdict[queries] = exact_signs(levels, signs, separation)

@@ -1,0 +1,29 @@
+"""From a unit's field to its value."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def sign_or_keep(
+    field: Float[Tensor, "*batch"], present: Float[Tensor, "*batch"], slack: float | Tensor = 0.0
+) -> Float[Tensor, "*batch"]:
+    """Return sign(field), or the present value where |field| ≤ slack."""
+    return torch.where(field.abs() <= slack, present, field.sign())
+
+
+def glauber(
+    field: Float[Tensor, "*batch"], cut: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
+    """Return +1 where the field exceeds `thermal_cut`, else −1."""
+    return torch.where(field > cut, 1.0, -1.0).to(field.dtype)
+
+
+def thermal_cut(temperature: float, noise: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """½T log(u/(1 − u)): a field h exceeds it with probability sigmoid(2h/T) (Glauber 1963).
+
+    Args:
+        temperature: T > 0.
+        noise: u, uniform in [0, 1). In float64, or rounding decides at low temperature.
+    """
+    return temperature / 2 * torch.logit(noise)
