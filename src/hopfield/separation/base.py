@@ -121,7 +121,7 @@ class Separation(ABC):
         """Return G and β with F(s) = G(βs)/β; (self, 1) where F has no such scale."""
         return self, 1.0
 
-    def flip_gain(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"] | None:
+    def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"] | None:
         """Return g(s) = f(s + 1) − f(s − 1) where F(s) = Σ_μ f(s_μ), else None."""
         return None
 
@@ -236,7 +236,7 @@ def at_least_float32(scores: Tensor) -> Tensor:
     if scores.ndim == 0 or scores.shape[-1] == 0:
         raise ShapeError(
             "scores must have shape (*batch, n) with n ≥ 1, one score per pattern, but have shape "
-            f"{tuple(scores.shape)}."
+            f"{tuple(scores.shape)}. Score at least one pattern."
         )
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 

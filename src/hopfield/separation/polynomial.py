@@ -42,7 +42,7 @@ class Polynomial(Separation):
         """Return the sums over these rows."""
         return AdditivePartial.of(self, scores, rows)
 
-    def flip_gain(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+    def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """(s + 1)^d − (s − 1)^d."""
         return (scores + 1) ** self.degree - (scores - 1) ** self.degree
 
@@ -86,7 +86,7 @@ class RectifiedPolynomial(Separation):
         """Return the sums over these rows."""
         return AdditivePartial.of(self, scores, rows)
 
-    def flip_gain(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+    def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """max(0, s + 1)^d − max(0, s − 1)^d."""
         above, below = (scores + 1).clamp_min(0), (scores - 1).clamp_min(0)
         return above**self.degree - below**self.degree
