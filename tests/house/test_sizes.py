@@ -124,11 +124,12 @@ def test_constructors_take_few_arguments():
 
 
 def _concrete(method: ast.FunctionDef, path: Path) -> bool:
-    """Whether a method has a body: an abstract one, or a bare `...`, has none."""
+    """True for a method with a body, unless its docstring states that it is a default."""
     body = method.body[1:] if ast.get_docstring(method) is not None else method.body
     empty = all(isinstance(n, ast.Expr) and ast.unparse(n) == "..." for n in body)
     decorators = _decorators(method, path)
-    return not empty and not decorators & {"abstractmethod", "overload"}
+    stated = "default" in (ast.get_docstring(method) or "").lower()
+    return not (empty or stated or decorators & {"abstractmethod", "overload"})
 
 
 def test_no_method_is_overridden_once_concrete():

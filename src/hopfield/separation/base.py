@@ -100,40 +100,44 @@ class Separation(ABC):
         return GatheredPartial(self, ((rows.start, scores),))
 
     def inverse_width(self) -> float | None:
-        """Return one over the difference of scores below which weights are alike; None: unknown.
+        """Return one over the difference of scores below which weights are alike: β of Softmax.
 
-        For Softmax this is β.
+        The default, None, says nothing.
         """
         return None
 
     def score_window(self, count: int) -> float | None:
         """Return how far below the best of `count` scores a weight can still matter.
 
-        All weights further below sum to at most the rounding of float64. None: no such distance.
+        All weights further below sum to at most the rounding of float64. The default, None, stands
+        for no such distance.
         """
         return None
 
     def softmax_beta(self) -> float | Tensor | None:
-        """Return β where the weights are softmax(βs) of all patterns, else None."""
+        """Return β where the weights are softmax(βs) of all patterns; None by default."""
         return None
 
     def split_beta(self) -> "tuple[Separation, float | Tensor]":
-        """Return G and β with F(s) = G(βs)/β; (self, 1) where F has no such scale."""
+        """Return G and β with F(s) = G(βs)/β; (self, 1) by default."""
         return self, 1.0
 
     def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"] | None:
-        """Return g(s) = f(s + 1) − f(s − 1) where F(s) = Σ_μ f(s_μ), else None."""
+        """Return g(s) = f(s + 1) − f(s − 1) where F(s) = Σ_μ f(s_μ); None by default."""
         return None
 
     def flip_gain_rounding(self, largest: float) -> float:
-        """Return the relative error of `flip_gain` in eps for scores up to `largest`."""
+        """Return the relative error of `flip_gain` in eps for scores up to `largest`.
+
+        The default holds for smooth f.
+        """
         return 8 + 4 * largest
 
     def exact_flip_sign(self, levels: "list[tuple[int, int]]") -> int | None:
         """Return the sign of Σ count·g(level) over pairs (level, count) in exact arithmetic.
 
-        The pairs come with the highest level first. None where this is not implemented; a sum
-        within its rounding error then counts as a tie.
+        The pairs come with the highest level first. A separation that has this takes whole numbers
+        to whole numbers. With the default, None, a sum below its rounding error is a tie.
         """
         return None
 

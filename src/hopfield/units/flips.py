@@ -67,7 +67,7 @@ class FlipRule(ABC):
 
     @property
     def exact(self) -> bool:
-        """True where `exact_signs` decides fields below rounding; else they count as ties."""
+        """True, by default, where `exact_signs` decides fields below rounding; else they are ties."""
         return True
 
     @abstractmethod
@@ -83,7 +83,7 @@ class FlipRule(ABC):
         """Return the field of a unit from s^{∖i} and x_μi, and its rounding."""
 
     def table(self, count: int, dim: int) -> FlipTable | None:
-        """Return the summands of the patterns, None where the field is not a sum over them."""
+        """Return the summands of the patterns; None, the default, if the field is no such sum."""
         return None
 
 
