@@ -67,7 +67,7 @@ class FlipRule(ABC):
 
     @property
     def exact(self) -> bool:
-        """True, by default, where `exact_signs` decides fields below rounding; else they are ties."""
+        """True by default: `exact_signs` decides fields below rounding. Else they are ties."""
         return True
 
     @abstractmethod
