@@ -54,6 +54,23 @@ def no_global_randomness():
         pytest.fail(f"global random state was used: {', '.join(used)}. Pass a generator.")
 
 
+def pytest_addoption(parser):
+    """Add `--reordered`: compute every test as another processor might."""
+    parser.addoption("--reordered", action="store_true", help="round as another processor might")
+
+
+@pytest.fixture(autouse=True)
+def another_processor(request):
+    """Sum in another order than this processor does, if asked to."""
+    if not request.config.getoption("--reordered"):
+        yield
+        return
+    from reordered import Reordered
+
+    with Reordered():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def backend_of_the_case(request):
     """A contract case says by which backend it is computed."""

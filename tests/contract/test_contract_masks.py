@@ -139,7 +139,11 @@ def test_a_mask_of_everything_or_nothing(case):
     assert everything.converged.all() or case.thermal
     nothing = memory.retrieve(cues, torch.zeros(DIM, dtype=torch.bool), steps=3)
     assert torch.isfinite(nothing.state).all()
-    assert case.thermal or (nothing.state == nothing.state[0]).all(), "no evidence tells them apart"
+    if (
+        not case.thermal
+    ):  # no evidence tells them apart: rows of one batch, so equal within rounding
+        apart = (nothing.state - nothing.state[0]).abs().amax(-1)
+        assert (apart <= state_slack(case, patterns, nothing.state)).all()
 
 
 @over(MODERN)

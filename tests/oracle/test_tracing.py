@@ -51,12 +51,12 @@ for name, function in FUNCTIONS.items():
 
 def test_whole_graphs_say_the_same():
     """In a process of its own: the shape checks of these tests cannot be traced."""
-    tests = Path(__file__).parent
+    paths = (Path(__file__).parent, Path(__file__).parents[1] / "support", PACKAGE.parent)
     done = subprocess.run(
         [sys.executable, "-c", COMPILING],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tests), str(PACKAGE.parent)])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split("\n")[:-1] == list(FUNCTIONS)

@@ -105,11 +105,14 @@ def products(left: Int[Tensor, "k dim"], right: Int[Tensor, "dim n"]) -> Float[T
 
 @cache
 def _product_of_codes() -> Callable[[Tensor, Tensor], Tensor] | None:
-    """torch's private product of int8 matrices, if it is there and works here."""
+    """Return torch's private product of int8 matrices, or None where it is missing or inexact."""
     product: Callable[[Tensor, Tensor], Tensor] | None = getattr(torch, "_int_mm", None)
     try:
-        codes = torch.full((32, 32), -128, dtype=torch.int8)
-        works = product is not None and bool((product(codes, codes.T) == 32 * 2**14).all())
+        # Without VNNI instructions the sums of two products saturate at 16 bits: large codes of
+        # one sign show it, all codes -128 do not.
+        codes = torch.arange(-128, 128, dtype=torch.int8).repeat(4).reshape(32, 32)
+        exact = codes.double() @ codes.double().T
+        works = product is not None and torch.equal(product(codes, codes.T).double(), exact)
     except RuntimeError:
         works = False
     return product if works else None
