@@ -62,6 +62,11 @@ def _attention(function, query, key, value, *rest, attn_mask=None, **options):
     return _alternate(one[0], other[0]), one[1]
 
 
+def _distances(function, one: Tensor, other: Tensor, *rest) -> Tensor:
+    plain = function(one, other, *rest)
+    return _alternate(plain, function(one.flip((-1,)), other.flip((-1,)), *rest))
+
+
 def _rounded(function, *given, **options) -> Tensor:
     return _one_bit_off(function(*given, **options))
 
@@ -76,10 +81,18 @@ WAYS: dict[object, Callable] = {
     aten.linalg_vector_norm: _norm,
     aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     **dict.fromkeys(
-        (aten.exp, aten.expm1, aten.log, aten.log1p, aten.logsumexp, aten._softmax, aten.tanh),
+        (
+            aten.exp,
+            aten.expm1,
+            aten.log,
+            aten.log1p,
+            aten.logsumexp,
+            aten._softmax,
+            aten._log_softmax,
+        ),
         _rounded,
     ),
-    **dict.fromkeys((aten._cdist_forward, aten._log_softmax), _rounded),
+    aten._cdist_forward: _distances,
 }
 IN_PLACE = {
     aten.exp_: aten.exp,
