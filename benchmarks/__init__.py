@@ -1,10 +1,11 @@
 """Benchmarks of hopfield, run from a checkout: `python -m benchmarks [NAME…]` or `make bench`.
 
-harness     what an entry is; checks it against float64, then times its contenders in turn
-ceilings    what this machine can do at most, measured in the same rounds
-memory      peak memory of one contender, in a process of its own
-plain       the ways the library is measured against, and exact references
-entries/    the workloads
-machine     versions, and a neutral description of the machine
-page        records → docs/performance.md and its pictures (pictures)
+harness     defines an entry; checks answers against float64, then times the contenders in turn
+ceilings    measures the limits of this machine in the same rounds
+memory      measures peak memory of one contender, in a separate process
+plain       holds the baselines of the library, and exact references
+entries/    holds the workloads
+machine     describes versions and processor; limits the instruction set
+compare     compares the speed of two source trees
+page        turns records into docs/performance.md and its pictures (pictures)
 """

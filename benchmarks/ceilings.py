@@ -1,4 +1,4 @@
-"""What this machine can do at most: products per second, bytes read per second."""
+"""Measure the limits of this machine: products per second, bytes read per second."""
 
 import time
 from collections.abc import Callable
@@ -10,18 +10,19 @@ import torch
 from torch import Tensor
 
 GEMM = 1536
+"""Edge of the square matrices that are multiplied."""
 READ = 2**26
-"""Edge of the matrices that are multiplied; numbers that are read, 256 MiB, past most caches."""
+"""Number of float32 numbers that are read: 256 MiB, more than most caches hold."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A piece of work that nothing can do faster, timed among the contenders.
+    """A piece of work that runs at a limit of the machine, timed among the contenders.
 
     Args:
         run: does it.
-        amount: what one run does, in flops or bytes.
-        needed: what the workload needs of the same.
+        amount: flops or bytes of one run.
+        needed: flops or bytes that the workload needs.
     """
 
     run: Callable[[], Tensor]
@@ -30,26 +31,26 @@ class Probe:
 
 
 def probes(flops: float, size: float) -> dict[str, Probe]:
-    """The probes that bound a workload of so many float32 flops and bytes read."""
-    found = {}
+    """Return the probes that bound a workload of `flops` in float32 and `size` bytes read."""
+    bounds = {}
     if flops:
-        found["limit: product"] = Probe(_product(torch.float32), 2 * GEMM**3, flops)
+        bounds["limit: product"] = Probe(_product(torch.float32), 2 * GEMM**3, flops)
     if size:
-        found["limit: read"] = Probe(_read, 4 * READ, size)
-    return found
+        bounds["limit: read"] = Probe(_read, 4 * READ, size)
+    return bounds
 
 
 def least_seconds(probes: dict[str, Probe], seconds: dict[str, list[float]]) -> list[float] | None:
-    """The seconds the workload takes at least, round by round; None without probes."""
+    """Return the least seconds of the workload in each round; None without probes."""
     bounds = [
-        [taken * probe.needed / probe.amount for taken in seconds[name]]
+        [time * probe.needed / probe.amount for time in seconds[name]]
         for name, probe in probes.items()
     ]
-    return [max(each) for each in zip(*bounds, strict=True)] if bounds else None
+    return [max(times) for times in zip(*bounds, strict=True)] if bounds else None
 
 
 def rates() -> dict[str, float]:
-    """Float32 and bfloat16 TFLOP/s of a large product, GB/s of one read: the best of 9."""
+    """Measure TFLOP/s of a large product and GB/s of one read: the best of 9 runs."""
     return {
         "float32_tflops": 2e-12 * GEMM**3 / _seconds(_product(torch.float32)),
         "bfloat16_tflops": 2e-12 * GEMM**3 / _seconds(_product(torch.bfloat16)),
@@ -65,19 +66,16 @@ def _product(dtype: torch.dtype) -> Callable[[], Tensor]:
 
 
 @cache
-def _numbers() -> Tensor:
-    # Memory of NumPy gets huge pages where the system has them, which torch's own may not.
-    return torch.from_numpy(numpy.ones((READ // 1024, 1024), dtype=numpy.float32))
-
-
-@cache
-def _vector() -> Tensor:
-    return torch.ones(1024)
+def _operands() -> tuple[Tensor, Tensor]:
+    # NumPy's memory gets huge pages where the system has them; torch's may not.
+    matrix = torch.from_numpy(numpy.ones((READ // 1024, 1024), dtype=numpy.float32))
+    return matrix, torch.ones(1024)
 
 
 def _read() -> Tensor:
-    """One read of many numbers; a product with a vector reads faster than a sum does."""
-    return _numbers() @ _vector()
+    # A product with a vector reads faster than a sum does.
+    matrix, vector = _operands()
+    return matrix @ vector
 
 
 def _seconds(run: Callable[[], Tensor]) -> float:

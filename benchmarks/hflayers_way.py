@@ -1,23 +1,22 @@
-"""How ml-jku's hflayers goes through several softmaxes, written again from what it is known to do.
+"""Several softmaxes in the way of ml-jku's hflayers, written again from its known behaviour.
 
-Its state between softmaxes is the weights themselves, an array of batch·heads × n × n. At each
-further step what belongs to heads that are still active is selected out of weights, keys and new
-scores, computed with, and scattered back into copies of queries and weights; autograd keeps all of
-them. A head stops when the norm of the change of its weights, the largest in the batch, is at
-most eps.
+The state between softmaxes is the weights, an array of batch·heads × n × n. Each further step
+selects the active heads out of weights, keys and new scores, and scatters the results into copies
+of queries and weights; autograd keeps all of them. A head stops when the change of its weights has
+a norm of at most eps, the largest in the batch.
 """
 
 import torch
 from torch import Tensor
 
 Active = Tensor
-"""Which heads go on, `(batch·heads, 1, 1)`."""
+"""Mask of the heads that go on, `(batch·heads, 1, 1)`."""
 
 
 def associate(
     query: Tensor, key: Tensor, value: Tensor, scale: float, softmaxes: int, eps: float
 ) -> Tensor:
-    """`(batch, heads, n, d)` → `(batch, heads, n, d)`, after so many softmaxes at most."""
+    """`(batch, heads, n, d)` → `(batch, heads, n, d)`, after at most `softmaxes` softmaxes."""
     batch, heads = query.shape[:2]
     q, k, v = (rows.flatten(0, 1) for rows in (query, key, value))
     weights = torch.softmax(scale * q @ k.mT, dim=-1)
@@ -34,7 +33,7 @@ def associate(
 
 
 def _active(weights: Tensor, before: Tensor, shape: tuple[int, int], eps: float) -> Active:
-    """The heads that moved more than eps, by the largest move in the batch."""
+    """Return the heads whose largest change in the batch exceeds eps."""
     with torch.no_grad():
         change = (weights - before).unflatten(0, shape).norm(dim=(-2, -1)).amax(0)
         return (change > eps).repeat(shape[0])[:, None, None]

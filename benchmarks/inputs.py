@@ -7,7 +7,7 @@ from hopfield import corruption, synthetic
 
 
 def normal(n: int, dim: int, queries: int) -> tuple[Tensor, Tensor]:
-    """Normal patterns, and some of them with noise of half their spread."""
+    """Return normal patterns, and some of them with noise of half their deviation."""
     generator = torch.Generator().manual_seed(0)
     patterns = torch.randn(n, dim, generator=generator)
     chosen = patterns[_choice(n, queries, generator)]
@@ -15,7 +15,7 @@ def normal(n: int, dim: int, queries: int) -> tuple[Tensor, Tensor]:
 
 
 def binary(n: int, dim: int, queries: int) -> tuple[Tensor, Tensor]:
-    """Random ±1 patterns, and some of them with every fifth entry flipped."""
+    """Return random ±1 patterns, and some of them with a fifth of the entries flipped."""
     generator = torch.Generator().manual_seed(0)
     patterns = synthetic.random_binary(n, dim, generator=generator)
     chosen = patterns[_choice(n, queries, generator)]

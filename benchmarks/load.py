@@ -1,4 +1,4 @@
-"""How much of the machine others use while something is timed."""
+"""Measure how many cores other processes use while something is timed."""
 
 import os
 import time
@@ -7,14 +7,14 @@ from pathlib import Path
 
 STAT = Path("/proc/stat")
 QUIET = 0.25
-"""Cores that others may use in a round that counts as quiet."""
+"""Cores that other processes may use in a round that counts as quiet."""
 WINDOW = 0.2
-"""Seconds over which a look at the others is taken; the system counts in hundredths."""
+"""Seconds over which the load is measured; the system counts in hundredths."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Where the clocks stood: seconds, and processor seconds of all and of this process."""
+    """Readings of the clocks: wall time, processor seconds of all and of this process."""
 
     at: float
     all: float
@@ -22,19 +22,19 @@ class Mark:
 
 
 def mark() -> Mark:
-    """Where the clocks stand."""
+    """Read the clocks."""
     return Mark(time.perf_counter(), _busy(), sum(os.times()[:4]))
 
 
 def others(since: Mark) -> float:
-    """Cores that others used on average since then; 0 where the system does not say."""
+    """Return the mean number of cores others used since then; 0 where the system has no count."""
     now = mark()
     used = (now.all - since.all) - (now.own - since.own)
     return max(0.0, used / (now.at - since.at))
 
 
 def wait(seconds: float) -> float:
-    """Wait until the others are quiet, but no longer than that; returns what is left."""
+    """Wait at most `seconds` until others are quiet; return the seconds that are left."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         since = mark()
@@ -45,7 +45,7 @@ def wait(seconds: float) -> float:
 
 
 def _busy() -> float:
-    """Processor seconds that all have used, and those the host took away."""
+    """Return the processor seconds of all processes, with those the host took away."""
     if not STAT.exists():
         return 0.0
     user, nice, system, _idle, _waiting, irq, soft, stolen = (

@@ -1,9 +1,7 @@
-"""Peak memory of one contender, in a process of its own.
+"""Measure the peak memory of one contender in a separate process.
 
-    python -m benchmarks.memory ENTRY SIZE CONTENDER
-
-builds the case, lets the libraries settle on a tiny one, and prints how far one run rises above
-what was there when its inputs existed.
+`python -m benchmarks.memory ENTRY SIZE CONTENDER` builds the case, runs a tiny one so that the
+libraries load, and prints how far one run rises above the memory of its inputs.
 """
 
 import ctypes
@@ -23,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def measured(entry: str, number: int, contender: str) -> dict[str, float]:
-    """`extra_mib` (above the inputs, without the result) and `result_mib` of a contender."""
+    """Return `extra_mib` (above the inputs, without the result) and `result_mib`."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", entry, str(number), contender],
         cwd=ROOT,
@@ -38,24 +36,20 @@ def measured(entry: str, number: int, contender: str) -> dict[str, float]:
 
 
 def extra(run: Callable[[], Any]) -> dict[str, float]:
-    """Memory of one run in MiB."""
-    _give_back()
+    """Measure the memory of one run in MiB."""
+    try:
+        # Freed memory goes back to the system, so that using it again counts.
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):
+        pass  # without glibc, reuse of freed memory is not seen
     before = _peak(reset=True)
     result = run()
     rise, own = _peak() - before, _size(result)
     return {"extra_mib": max(0.0, (rise - own) / 2**20), "result_mib": own / 2**20}
 
 
-def _give_back() -> None:
-    """Hand what was freed back to the system, so that using it again counts."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError):
-        pass  # no glibc: what was freed may be used again unseen
-
-
 def _peak(reset: bool = False) -> int:
-    """Largest resident memory in bytes since the last reset, where the system can reset it."""
+    """Return the largest resident memory in bytes since the last reset, if the system has one."""
     if not STATUS.exists():  # bytes on macOS, KiB elsewhere; never reset
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
             1 if sys.platform == "darwin" else 1024
@@ -67,7 +61,7 @@ def _peak(reset: bool = False) -> int:
 
 
 def _size(result: Any) -> int:
-    """Bytes of the tensors in a result."""
+    """Return the bytes of all tensors in a result."""
     if isinstance(result, Tensor):
         return result.nbytes
     if is_dataclass(result):

@@ -1,4 +1,4 @@
-"""Pictures drawn from the records of benchmarks; nothing is computed here but logarithms."""
+"""Draw pictures from the records of benchmarks."""
 
 import io
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from .harness import Record
 
 LABELS = {"seconds": "seconds", "extra_mib": "extra memory (MiB)"}
 LEAST = {"seconds": 0.0, "extra_mib": 0.01}
-"""What is drawn in place of less, for a logarithm; memory is counted in pages."""
+"""Smallest value drawn, for the logarithm; memory is counted in pages."""
 
 
 def svg(drawing: Any, digest: str) -> str:
-    """A figure as text that is the same for the same records, which `digest` stands for."""
+    """Return a figure as text, equal for equal records; `digest` is their checksum."""
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "hopfield", "svg.fonttype": "none"}):
@@ -24,7 +24,7 @@ def svg(drawing: Any, digest: str) -> str:
 
 
 def speeds(bars: Sequence[tuple[str, float, float]]) -> Any:
-    """Bars of measured speeds with a mark at each target: (name, speed, target)."""
+    """Draw bars of measured speeds with a mark at each target: (name, speed, target)."""
     drawing = figure(height=0.8 + 0.32 * len(bars))
     ax = drawing.add_subplot()
     places = range(len(bars))
@@ -33,29 +33,29 @@ def speeds(bars: Sequence[tuple[str, float, float]]) -> Any:
     ax.set_xscale("log")
     ax.set_yticks(places, [name for name, *_ in bars], fontsize=8)
     ax.invert_yaxis()
-    ax.set_xlabel("times as fast")
+    ax.set_xlabel("speed (×)")
     ax.legend(fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
     return drawing
 
 
 def growth(records: Sequence[Record], field: str) -> Any:
-    """A field of `update` and of naive torch by n, one curve for each number of queries."""
+    """Draw a field of `update` and of naive torch by n, one curve per number of queries."""
     series = []
     for queries in sorted({line["queries"] for line in records}):
-        for name, way in (("update", "update"), ("plain", "naive torch")):
+        for way in ("update", "naive torch"):
             own = [r for r in records if r["queries"] == queries and r["case"] == way]
             own.sort(key=lambda line: line["n"])
             n = [line["n"] for line in own]
             values = [max(line[field], LEAST[field]) for line in own]
-            series.append((f"{name}, batch {queries}", n, values, [0.0] * len(n)))
+            series.append((f"{way}, batch {queries}", n, values, [0.0] * len(n)))
     ax = lines(series, ("patterns n", LABELS[field]), log=True)
     ax.set_yscale("log")
     return ax.figure
 
 
 def overhead(records: Sequence[Record]) -> Any:
-    """Time of each path over that of naive torch, against the latter, with what is allowed."""
+    """Draw the time of each call over that of naive torch, with the allowance."""
     ways = list(dict.fromkeys(line["case"] for line in records))
     plain = [line["seconds"] for line in records if line["case"] == ways[0]]
     drawing = figure(height=3.2)
@@ -69,7 +69,7 @@ def overhead(records: Sequence[Record]) -> Any:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("seconds of naive torch")
-    ax.set_ylabel("times its time")
+    ax.set_ylabel("time / time of naive torch")
     ax.legend(fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
     return drawing

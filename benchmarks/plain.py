@@ -1,4 +1,4 @@
-"""What the library is measured against, written plainly, and exact references in float64."""
+"""Baselines of the library, written plainly, and exact references in float64."""
 
 from collections.abc import Callable
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 CHUNK = 32
-"""Queries a reference answers at once."""
+"""Queries that a reference answers at once."""
 
 
 def naive(patterns: Tensor, state: Tensor, beta: float) -> Tensor:
-    """softmax(β x Xᵀ) X, as everyone writes it."""
+    """softmax(β x Xᵀ) X, the usual three operations."""
     return torch.softmax(beta * (state @ patterns.T), dim=-1) @ patterns
 
 
 def torch_attention(patterns: Tensor, state: Tensor, beta: float) -> Tensor:
-    """The same by torch's attention."""
+    """softmax(β x Xᵀ) X by torch's attention."""
     queries, keys = state[None, None], patterns[None, None]
     return torch.nn.functional.scaled_dot_product_attention(queries, keys, keys, scale=beta)[0, 0]
 
@@ -23,7 +23,7 @@ def torch_attention(patterns: Tensor, state: Tensor, beta: float) -> Tensor:
 def from_scratch_steps(
     patterns: Tensor, state: Tensor, beta: float, steps: int
 ) -> tuple[Tensor, Tensor]:
-    """The from-scratch document's retrieve, on a batch: the state, and the energies on the way."""
+    """Retrieve a batch as the from-scratch document does: the state, and all energies."""
     energies = [_from_scratch_energy(patterns, state, beta)]
     for _ in range(steps):
         state = naive(patterns, state, beta)
@@ -37,13 +37,55 @@ def _from_scratch_energy(patterns: Tensor, state: Tensor, beta: float) -> Tensor
     return -lse / beta + 0.5 * torch.sum(state**2, dim=-1)
 
 
+def outer_products(patterns: Tensor) -> Tensor:
+    """Hebb's rule as the walkthrough's loop, at scale 1/N and without the diagonal."""
+    coupling = patterns.new_zeros(patterns.shape[1], patterns.shape[1])
+    for pattern in patterns:
+        coupling += torch.outer(pattern, pattern)
+    return off_diagonal(coupling) / patterns.shape[-1]
+
+
+def dense_step(patterns: Tensor, state: Tensor, divisor: float) -> Tensor:
+    """Update a dense network by the walkthrough's loop: try each unit at +1 and at −1."""
+    out = torch.empty_like(state)
+    for unit in range(len(state)):
+        up, down = state.clone(), state.clone()
+        up[unit], down[unit] = 1.0, -1.0
+        sum_up = sum_down = torch.zeros((), dtype=state.dtype)
+        for pattern in patterns:
+            sum_up = sum_up + torch.exp(pattern @ up / divisor)
+            sum_down = sum_down + torch.exp(pattern @ down / divisor)
+        out[unit] = 1.0 if sum_up > sum_down else -1.0
+    return out
+
+
+def classical_sweeps(
+    coupling: Tensor, state: Tensor, generator: torch.Generator, limit: int = 20
+) -> Tensor:
+    """Update unit after unit in random order, until a sweep changes nothing (from-scratch loop)."""
+    state = state.clone()
+    for _ in range(limit):
+        before = state.clone()
+        for unit in torch.randperm(len(state), generator=generator):
+            state[unit] = 1.0 if coupling[unit] @ state >= 0 else -1.0
+        if torch.equal(state, before):
+            break
+    return state
+
+
+def fixed_points(patterns: Tensor, probes: Tensor) -> Tensor:
+    """Iterate the classical loop in float64; at small load every order of units ends the same."""
+    coupling, generator = outer_products(patterns.double()), torch.Generator().manual_seed(1)
+    return torch.stack([classical_sweeps(coupling, probe, generator) for probe in probes.double()])
+
+
 def svd_projection(patterns: Tensor) -> Tensor:
-    """The pseudo-inverse rule by way of the pseudo-inverse, its diagonal dropped."""
+    """Pseudo-inverse rule by the pseudo-inverse matrix, without the diagonal."""
     return off_diagonal(torch.linalg.pinv(patterns) @ patterns)
 
 
 def textbook_storkey(patterns: Tensor) -> Tensor:
-    """Storkey's rule as printed: the whole matrix h_ij of local fields for each pattern."""
+    """Storkey's rule as printed: the whole matrix h_ij of local fields per pattern."""
     size = patterns.shape[-1]
     weights = patterns.new_zeros(size, size)
     for x in patterns:
@@ -55,24 +97,24 @@ def textbook_storkey(patterns: Tensor) -> Tensor:
 
 
 def off_diagonal(matrix: Tensor) -> Tensor:
-    """The matrix with zeros on its diagonal."""
+    """Return the matrix with zeros on its diagonal."""
     return matrix - matrix.diagonal().diag()
 
 
-def joined(found: tuple[Tensor, Tensor]) -> Tensor:
-    """States `(batch, dim)` and energies `(steps, batch)` side by side, one row a query."""
-    state, energies = found
+def side_by_side(result: tuple[Tensor, Tensor]) -> Tensor:
+    """Join states `(batch, dim)` and energies `(steps, batch)` into one row per query."""
+    state, energies = result
     return torch.cat([state, energies.T], dim=-1)
 
 
-def exactly(way: Callable[[Tensor, Tensor], Tensor], patterns: Tensor, state: Tensor) -> Tensor:
-    """`way(patterns, state)` in float64, some queries at a time."""
+def in_float64(way: Callable[[Tensor, Tensor], Tensor], patterns: Tensor, state: Tensor) -> Tensor:
+    """`way(patterns, state)` in float64, CHUNK queries at a time."""
     rows = patterns.double()
     return torch.cat([way(rows, part.double()) for part in state.split(CHUNK)])
 
 
 def slack(patterns: Tensor, state: Tensor, beta: float) -> float:
-    """How far rounding may move a state of the modern network: 16 eps κ M (docs/notation.md)."""
+    """Rounding of a state of the modern network: 16 eps κ M (docs/notation.md)."""
     largest = patterns.norm(dim=-1).max().item()
     reach = max(largest, state.norm(dim=-1).max().item())
     slack: float = 16 * torch.finfo(patterns.dtype).eps * (1 + beta * largest * reach) * largest

@@ -19,17 +19,17 @@ SEPARATIONS: dict[str, Callable[[float, int], Separation]] = {
     "softmax": lambda beta, heads: Softmax(beta),
     "sparsemax": lambda beta, heads: Sparsemax(beta),
     "entmax": lambda beta, heads: Entmax(1.5, beta),
-    BY_HEAD: lambda beta, heads: Entmax(sharpness(heads)[:, None].double(), beta),
+    BY_HEAD: lambda beta, heads: Entmax(alphas(heads)[:, None].double(), beta),
 }
 STEPS = 4
 ROUNDINGS = 64
-"""What a sum of some hundred terms of size 1 may lose, in units of eps."""
+"""Rounding of a sum of some hundred terms of size 1, in units of eps."""
 
 
-def made(
+def make_layer(
     dim: int, heads: int, separation: Separation | str = "softmax", steps: int = 1
 ) -> HopfieldAssociation:
-    """A layer that normalises states, stored and projected patterns, as hflayers does."""
+    """Return a layer that normalises states, stored and projected patterns, as hflayers does."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         query, key, value = (
@@ -40,23 +40,25 @@ def made(
 
 
 def rows(batch: int, n: int, dim: int) -> tuple[Tensor, Tensor]:
-    """What is read, and the slope of a loss by what comes out."""
+    """Return the input, and the gradient of a loss by the output."""
     generator = torch.Generator().manual_seed(0)
     given, above = (torch.randn(batch, n, dim, generator=generator) for _ in range(2))
     return given, above
 
 
-def trained(layer: nn.Module, call: Layer, given: Tensor, above: Tensor) -> tuple[Tensor, ...]:
-    """What a layer answers, and its gradients by what it was given and by its parameters."""
+def forward_backward(
+    layer: nn.Module, call: Layer, given: Tensor, above: Tensor
+) -> tuple[Tensor, ...]:
+    """Return the output of a layer, and its gradients by its input and its parameters."""
     leaf = given.detach().requires_grad_()
-    found = call(leaf)
-    slopes = torch.autograd.grad(found, [leaf, *layer.parameters()], above)
-    return found.detach(), *slopes
+    output = call(leaf)
+    gradients = torch.autograd.grad(output, [leaf, *layer.parameters()], above)
+    return output.detach(), *gradients
 
 
-def answered(found: tuple[Tensor, ...]) -> Tensor:
-    """Output and gradient by the input, side by side."""
-    return torch.cat(found[:2], dim=-1)
+def joined(result: tuple[Tensor, ...]) -> Tensor:
+    """Join the output and the gradient by the input."""
+    return torch.cat(result[:2], dim=-1)
 
 
 def projected(layer: HopfieldAssociation, given: Tensor) -> list[Tensor]:
@@ -67,38 +69,38 @@ def projected(layer: HopfieldAssociation, given: Tensor) -> list[Tensor]:
     ]
 
 
-def plainly(layer: HopfieldAssociation, separation: str, given: Tensor) -> Tensor:
-    """The layer, as one writes its formula."""
+def by_formula(layer: HopfieldAssociation, separation: str, given: Tensor) -> Tensor:
+    """Compute a layer by its formula."""
     q, k, v = projected(layer, given)
     weigh = SEPARATIONS[separation](q.shape[-1] ** -0.5, layer.heads)
     for _ in range(layer.iteration.steps - 1):
         q = weigh(q @ k.mT) @ k
-    found: Tensor = layer.out((weigh(q @ k.mT) @ v).transpose(1, 2).flatten(2))
-    return found
+    output: Tensor = layer.out((weigh(q @ k.mT) @ v).transpose(1, 2).flatten(2))
+    return output
 
 
 def exact(separation: str, steps: int, size: dict[str, int]) -> Tensor:
-    """The answer in float64, one entry of the batch after another."""
-    layer = made(size["dim"], size["heads"], steps=steps).double()
+    """Compute the answer in float64, one entry of the batch at a time."""
+    layer = make_layer(size["dim"], size["heads"], steps=steps).double()
     pairs = zip(*rows(size["batch"], size["n"], size["dim"]), strict=True)
-    call = partial(plainly, layer, separation)
+    call = partial(by_formula, layer, separation)
     return torch.cat(
         [
-            answered(trained(layer, call, one[None].double(), slope[None].double()))
+            joined(forward_backward(layer, call, one[None].double(), slope[None].double()))
             for one, slope in pairs
         ]
     )
 
 
 def case(contenders: dict[str, Contender], separation: str, steps: int, size: Any) -> Case:
-    """Contenders that answer as a layer does, against its formula in float64."""
+    """Contenders for the output and gradients of a layer, against its formula in float64."""
     tolerance = ROUNDINGS * torch.finfo(torch.float32).eps
     batch, n, dim = size["batch"], size["n"], size["dim"]
     # Forward 2 products of all weights a softmax, backward 5; 4 projections, each forward, and
     # backward by rows and by matrix.
     products = 7 * steps * n * n * dim + 4 * 3 * n * dim * dim
     flops = 2.0 * batch * products
-    own = ceilings.Probe(multiplied(steps, n, dim, size["heads"]), flops / batch, flops)
+    own = ceilings.Probe(bare_products(steps, n, dim, size["heads"]), flops / batch, flops)
     return Case(
         contenders,
         lambda: exact(separation, steps, size),
@@ -109,11 +111,11 @@ def case(contenders: dict[str, Contender], separation: str, steps: int, size: An
     )
 
 
-def multiplied(steps: int, n: int, dim: int, heads: int) -> Callable[[], Tensor]:
-    """The products of one entry of a batch at their own shapes, and nothing between them.
+def bare_products(steps: int, n: int, dim: int, heads: int) -> Callable[[], Tensor]:
+    """Return a function that makes the matrix products of one entry of a batch, and nothing else.
 
-    What they give has its place in memory already, and the weights of one entry stay in a cache,
-    which no layer can have for the whole batch.
+    Results go to allocated memory, and the weights of one entry stay in a cache; no layer has
+    that for the whole batch.
     """
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(heads, n, dim // heads, generator=generator)
@@ -138,9 +140,9 @@ def multiplied(steps: int, n: int, dim: int, heads: int) -> Callable[[], Tensor]
 
 
 def runs(layer: nn.Module, call: Layer, size: dict[str, int]) -> Callable[[], tuple[Tensor, ...]]:
-    """Forward and backward of a layer at this size."""
+    """Return a function that runs a layer forward and backward at this size."""
     given, above = rows(size["batch"], size["n"], size["dim"])
-    return lambda: trained(layer, call, given, above)
+    return lambda: forward_backward(layer, call, given, above)
 
 
 class Attention(nn.Module):
@@ -161,55 +163,55 @@ class Attention(nn.Module):
             self.attention.out_proj.load_state_dict(layer.out.state_dict())
 
     def forward(self, given: Tensor) -> Tensor:
-        """What attention reads; its weights are not asked for."""
+        """Return the output of attention, without its weights."""
         q, k, v = (norm(given) for norm in self.norms)
-        found: Tensor = self.attention(q, k, v, need_weights=False)[0]
-        return found
+        output: Tensor = self.attention(q, k, v, need_weights=False)[0]
+        return output
 
 
 def one_softmax(**size: int) -> Case:
     """One softmax: attention."""
-    layer = made(size["dim"], size["heads"])
+    layer = make_layer(size["dim"], size["heads"])
     peer = Attention(layer)
     contenders = {
-        "nn.MultiheadAttention": Contender(runs(peer, peer, size), answered),
-        "layer": Contender(runs(layer, layer, size), answered),
+        "nn.MultiheadAttention": Contender(runs(peer, peer, size), joined),
+        "layer": Contender(runs(layer, layer, size), joined, library=True),
     }
     return case(contenders, "softmax", 1, size)
 
 
 def several_softmaxes(**size: int) -> Case:
     """Four softmaxes: three updates, then the read."""
-    layer = made(size["dim"], size["heads"], steps=STEPS)
+    layer = make_layer(size["dim"], size["heads"], steps=STEPS)
 
     def theirs(given: Tensor) -> Tensor:
         q, k, v = projected(layer, given)
         read = hflayers_way.associate(q, k, v, q.shape[-1] ** -0.5, STEPS, eps=0.0)
-        found: Tensor = layer.out(read.transpose(1, 2).flatten(2))
-        return found
+        output: Tensor = layer.out(read.transpose(1, 2).flatten(2))
+        return output
 
     contenders = {
-        "hflayers' way": Contender(runs(layer, theirs, size), answered),
-        "layer": Contender(runs(layer, layer, size), answered),
+        "hflayers' way": Contender(runs(layer, theirs, size), joined),
+        "layer": Contender(runs(layer, layer, size), joined, library=True),
     }
     return case(contenders, "softmax", STEPS, size)
 
 
-def sharpness(heads: int) -> Tensor:
+def alphas(heads: int) -> Tensor:
     """α of each head, between softmax and sparsemax."""
     return torch.linspace(1.2, 1.6, heads)
 
 
 def sparse(separation: str, **size: int) -> Case:
-    """The same layer with another separation, beside softmax, which answers something else."""
+    """The same layer with another separation; softmax gives the scale only, not the answer."""
     dim, heads = size["dim"], size["heads"]
     chosen: Separation | str = separation
     if separation == BY_HEAD:
-        chosen = Entmax(sharpness(heads).requires_grad_(), (dim // heads) ** -0.5)
-    dense, layer = made(dim, heads), made(dim, heads, chosen)
+        chosen = Entmax(alphas(heads).requires_grad_(), (dim // heads) ** -0.5)
+    dense, layer = make_layer(dim, heads), make_layer(dim, heads, chosen)
     contenders = {
         "softmax": Contender(runs(dense, dense, size), None),
-        separation: Contender(runs(layer, layer, size), answered),
+        separation: Contender(runs(layer, layer, size), joined, library=True),
     }
     return case(contenders, separation, 1, size)
 
@@ -256,27 +258,20 @@ ENTRIES = (
         (SIZE,),
         TINY,
         (Target("layer", 20.0, "≥ 20× hflayers' way", strict=True),),
-        note="The ratio differs between runs, of nearly the same code from 16.7× to 22.6×: "
-        "hflayers' way spends most of its time on 5 GiB of fresh memory, which the machine "
-        'gives sooner or later. The column "of the limit" counts the products alone, timed in '
-        "the same rounds at the shapes of one entry of the batch, as torch's batched products do "
-        "them: for one softmax 2 of 512 × 32 × 512 a head forward and 5 backward. It leaves out "
-        "exponentials and sums of the weights, which no way can do without, so that no layer "
-        "reaches it. The rest is torch's attention. Tried, and not kept: blocks of plain products "
-        "of 1 to 8 heads at a time, with the logarithms of the sums kept for the backward pass "
-        "and all softmaxes in one node, also with the scores and their slopes in one product "
-        "(from 6 % faster to 20 % slower than torch's attention); entries of "
-        "the batch in turn (no faster); "
-        "rows laid out for each head (no faster). To keep the weights would be against the "
-        "memory that is promised. Fewer softmaxes backward, by `gradient`, is what remains.",
+        note="The ratio varies from 16.7× to 22.6× between runs: hflayers' way spends most of its "
+        "time on 5 GiB of fresh memory. The limit counts the products alone, at the shapes of one "
+        "entry of the batch: per softmax 2 of 512 × 32 × 512 per head forward and 5 backward. "
+        "Exponentials and sums are not counted, so no layer reaches it. The rest of the time is "
+        "torch's attention. Blocks of plain products with all softmaxes in one node, one entry "
+        "of the batch at a time, and rows laid out per head were no faster. `gradient` of "
+        "`Iteration` can reduce the number of softmaxes in the backward pass.",
     ),
     _sparse("sparsemax"),
     _sparse("entmax"),
     _sparse(
         BY_HEAD,
         "alpha",
-        "α is learned and differs by head, from 1.2 to 1.6. Thresholds are sought by Newton's "
-        "steps, each of which raises all scores to a power, and again in the backward pass: a "
-        "kernel has polynomials for these powers.",
+        "α is learned and differs by head, from 1.2 to 1.6. Newton's steps find the threshold; "
+        "each raises all scores to a power, and so does the backward pass.",
     ),
 )

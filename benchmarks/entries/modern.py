@@ -1,6 +1,7 @@
-"""The modern network against plain torch, torch's attention and what the machine can do."""
+"""The modern network against plain torch, torch's attention and the limits of the machine."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -15,49 +16,51 @@ from ..inputs import normal
 STEPS = 5
 
 
+def beta_for(n: int, dim: int) -> float:
+    """Return β = log(n)/dim: the nearest pattern weighs about as much as all the others together.
+
+    A wrong weight anywhere then shows in the answer.
+    """
+    return math.log(n) / dim
+
+
 def filled(
     n: int, dim: int, queries: int, beta: float | None = None
 ) -> tuple[ModernHopfield, Tensor]:
-    """A memory of n patterns, and queries for it.
-
-    At β = log(n)/dim, the default, the nearest pattern weighs about as much as all the others
-    together, so that a wrong weight anywhere shows in the answer.
-    """
+    """Return a memory of n patterns, and queries for it."""
     patterns, cues = normal(n, dim, queries)
-    memory = ModernHopfield(math.log(n) / dim if beta is None else beta)
+    memory = ModernHopfield(beta_for(n, dim) if beta is None else beta)
     memory.store(patterns)
     return memory, cues
 
 
-def beta_of(memory: ModernHopfield) -> float:
-    """Its β."""
-    return float(getattr(memory.separation, "beta"))  # noqa: B009
-
-
 def ways(memory: ModernHopfield, cues: Tensor) -> dict[str, Contender]:
-    """One update in every way; all read the memory's own rows. Seconds are those of one read."""
-    rows, beta = memory.patterns, beta_of(memory)
+    """One update by every call, all on the memory's own rows. Seconds are those of one read."""
+    rows = memory.patterns
+    beta = beta_for(*rows.shape)
     return {
         # torch.softmax of long rows in float32 does not sum to one: 1e-4 off at n = 3e5.
         "naive torch": Contender(lambda: plain.naive(rows, cues, beta), slack=4.0),
         "torch attention": Contender(lambda: plain.torch_attention(rows, cues, beta)),
-        "attention": Contender(lambda: attention(cues, rows, beta)),
-        "update": Contender(lambda: memory.update(cues)),
-        # One step from a noisy cue, then a read that describes where it led: two reads of all.
+        "attention": Contender(lambda: attention(cues, rows, beta), library=True),
+        "update": Contender(lambda: memory.update(cues), library=True),
+        # One step from a noisy cue, then a read that describes the new state: two reads.
         "retrieve": Contender(
             lambda: memory.retrieve(cues, steps=1, tol=0.0),
-            answer=lambda found: found.state,
+            answer=lambda result: result.state,
             units=2,
+            library=True,
         ),
     }
 
 
 def case(memory: ModernHopfield, cues: Tensor, contenders: dict[str, Contender]) -> Case:
     """Contenders for one update, against float64 and the limits of the machine."""
-    rows, beta = memory.patterns, beta_of(memory)
+    rows = memory.patterns
+    beta = beta_for(*rows.shape)
     return Case(
         contenders,
-        lambda: plain.exactly(partial(plain.naive, beta=beta), rows, cues),
+        lambda: plain.in_float64(partial(plain.naive, beta=beta), rows, cues),
         plain.slack(rows, cues, beta),
         flops=4.0 * len(cues) * rows.numel(),
         bytes=rows.nbytes,
@@ -65,7 +68,7 @@ def case(memory: ModernHopfield, cues: Tensor, contenders: dict[str, Contender])
 
 
 def update(n: int, dim: int, queries: int) -> Case:
-    """One update, in every way."""
+    """One update, by every call."""
     memory, cues = filled(n, dim, queries)
     return case(memory, cues, ways(memory, cues))
 
@@ -79,6 +82,16 @@ def one_query(n: int, dim: int) -> Case:
     )
 
 
+def smallest(n: int, dim: int) -> Case:
+    """One call on so little data that its time is the cost of the call."""
+    memory, cues = filled(n, dim, queries=1)
+    every = ways(memory, cues)
+    every["retrieve(steps=1)"] = replace(every.pop("retrieve"), units=1)
+    del every["torch attention"]
+    whole = case(memory, cues, every)
+    return Case(every, whole.reference, whole.tolerance)
+
+
 def five_steps(n: int, dim: int, queries: int) -> Case:
     """Five steps and the energies of all six states."""
     beta = 1.0
@@ -88,34 +101,35 @@ def five_steps(n: int, dim: int, queries: int) -> Case:
     # The document's energy lacks the constant β⁻¹ log n + ½M².
     largest = rows.double().norm(dim=-1).max()
     constant = (torch.tensor(float(n)).double().log() / beta + largest.square() / 2).item()
-    tolerance = 1e-4  # what `retrieve` takes for settled
+    tolerance = 1e-4  # the default of `retrieve`
     return Case(
         {
-            "from-scratch way, batched": Contender(lambda: steps(rows, cues), plain.joined),
+            "from-scratch way, batched": Contender(lambda: steps(rows, cues), plain.side_by_side),
             "retrieve": Contender(
                 lambda: memory.retrieve(cues, steps=STEPS, tol=tolerance, trace=True),
                 partial(_without_constant, constant=constant),
                 facts=_saved,
+                library=True,
             ),
         },
-        lambda: plain.exactly(lambda X, x: plain.joined(steps(X, x)), rows, cues),
+        lambda: plain.in_float64(lambda X, x: plain.side_by_side(steps(X, x)), rows, cues),
         plain.slack(rows, cues, beta) + tolerance * rows.abs().max().item(),
         flops=2.0 * len(cues) * rows.numel() * (2 * STEPS + 1),
         bytes=rows.nbytes,
     )
 
 
-def _without_constant(found: Retrieval, constant: float) -> Tensor:
-    """States and energies beside each other; those of queries that settled stay as they are."""
-    assert found.trace is not None
-    trace = found.trace.double()
+def _without_constant(result: Retrieval, constant: float) -> Tensor:
+    """Join states and energies; the energies of settled queries are repeated."""
+    assert result.trace is not None
+    trace = result.trace.double()
     settled = trace[-1:].expand(STEPS + 1 - len(trace), -1)
-    return plain.joined((found.state.double(), torch.cat([trace, settled]) - constant))
+    return plain.side_by_side((result.state.double(), torch.cat([trace, settled]) - constant))
 
 
-def _saved(found: Retrieval) -> dict[str, float]:
-    """The part of the reads of queries that convergence made needless."""
-    reads = (found.steps + 1).double().mean().item()
+def _saved(result: Retrieval) -> dict[str, float]:
+    """Return the share of reads that convergence saved."""
+    reads = (result.steps + 1).double().mean().item()
     return {"saved": 1 - reads / (STEPS + 1)}
 
 

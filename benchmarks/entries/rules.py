@@ -7,34 +7,28 @@ import torch
 from torch import Tensor
 
 from hopfield import rules
-from hopfield_studies import baselines
 
 from ..harness import Case, Contender, Entry, Target
 from ..inputs import binary
-from ..plain import off_diagonal, svd_projection, textbook_storkey
+from ..plain import outer_products, svd_projection, textbook_storkey
 
 Rule = Callable[[Tensor], Tensor]
 
 
 def _case(ours: Rule, other: str, theirs: Rule, n: int, dim: int, flops: float = 0.0) -> Case:
-    """Rounding of n steps on entries as large as the largest; `flops` for each n·dim²."""
+    """Compare two ways to one coupling, to the rounding of n steps; `flops` per n·dim²."""
     patterns, _ = binary(n, dim, 1)
     exact = ours(patterns.double())
     eps = torch.finfo(patterns.dtype).eps
     return Case(
         {
             other: Contender(lambda: theirs(patterns)),
-            "rules": Contender(lambda: ours(patterns)),
+            "rules": Contender(lambda: ours(patterns), library=True),
         },
         lambda: theirs(patterns.double()),
         tolerance=16 * eps * n * exact.abs().max().item(),
         flops=flops * n * dim**2,
     )
-
-
-def _loop(patterns: Tensor) -> Tensor:
-    """The walkthrough's outer products, brought to Hebb's scale."""
-    return off_diagonal(baselines.outer_products(patterns)) / patterns.shape[-1]
 
 
 def _entry(name: str, what: str, build: Callable[..., Case], bound: float, other: str) -> Entry:
@@ -52,7 +46,7 @@ ENTRIES = (
     _entry(
         "hebb",
         "Hebb's rule",
-        partial(_case, rules.hebbian, "loop of outer products", _loop, flops=2),
+        partial(_case, rules.hebbian, "loop of outer products", outer_products, flops=2),
         35,
         "the loop",
     ),

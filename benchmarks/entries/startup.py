@@ -1,4 +1,4 @@
-"""What a fresh process waits for: the import, and the first retrieval."""
+"""Waiting time of a fresh process: the import, and the first retrieval."""
 
 import json
 import subprocess
@@ -14,7 +14,6 @@ from .. import plain
 from ..harness import Case, Contender, Entry, Size, Target
 from ..inputs import binary, normal
 from ..memory import ROOT
-from .binary import fixed_points
 
 TIMED = """
 import json, time
@@ -23,11 +22,11 @@ start = time.perf_counter()
 {timed}
 print(json.dumps([time.perf_counter() - start, {answer}]))
 """
-"""A process of its own: what it prepares, what is timed, what it answers."""
+"""Code of a separate process: preparation, timed part, answer."""
 
 
 def _fresh(before: str, timed: str, answer: str = "None") -> Any:
-    """Seconds and answer of some code in a process of its own."""
+    """Return seconds and answer of some code in a separate process."""
     code = TIMED.format(before=before, timed=timed, answer=answer)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -35,25 +34,29 @@ def _fresh(before: str, timed: str, answer: str = "None") -> Any:
     return json.loads(done.stdout)
 
 
-def _own(found: list[Any]) -> float:
-    return float(found[0])
+def _seconds(result: list[Any]) -> float:
+    return float(result[0])
 
 
-def _answer(found: list[Any]) -> Tensor:
-    return torch.tensor(found[1], dtype=torch.float64)
+def _answer(result: list[Any]) -> Tensor:
+    return torch.tensor(result[1], dtype=torch.float64)
 
 
-def _contender(before: str, timed: str, answer: str) -> Contender:
-    return Contender(partial(_fresh, before, timed, answer), _answer, clock=_own)
+def _contender(before: str, timed: str, library: bool) -> Contender:
+    run = partial(_fresh, before, timed, "state.tolist()")
+    return Contender(run, _answer, clock=_seconds, library=library)
 
 
 def imports() -> Case:
-    """Seconds of `import torch`, and of all names of hopfield after it."""
+    """`import torch`, and all names of hopfield after it."""
     return Case(
         {
-            "import torch": Contender(partial(_fresh, "", "import torch"), None, clock=_own),
+            "import torch": Contender(partial(_fresh, "", "import torch"), None, clock=_seconds),
             "import hopfield": Contender(
-                partial(_fresh, "import torch", "from hopfield import *"), None, clock=_own
+                partial(_fresh, "import torch", "from hopfield import *"),
+                None,
+                clock=_seconds,
+                library=True,
             ),
         },
         lambda: torch.zeros(0),
@@ -77,36 +80,35 @@ while bool((state - before).abs().max() > 1e-4):
 """
     return Case(
         {
-            "naive torch": _contender(before, theirs, "state.tolist()"),
-            "retrieve": _contender(before, ours, "state.tolist()"),
+            "naive torch": _contender(before, theirs, False),
+            "retrieve": _contender(before, ours, True),
         },
-        lambda: plain.exactly(partial(plain.naive, beta=1.0), rows, cues),
+        lambda: plain.in_float64(partial(plain.naive, beta=1.0), rows, cues),
         plain.slack(rows, cues, 1.0) + 1e-4 * rows.abs().max().item(),
     )
 
 
 def first_sweep(n: int, dim: int, queries: int) -> Case:
-    """The first retrieval of a classical memory; the loop follows one probe after another."""
+    """The first retrieval of a classical memory; the loop takes one probe at a time."""
     rows, cues = binary(n, dim, queries)
     before = f"""
 import torch
 from hopfield import ClassicalHopfield
-from hopfield_studies.baselines import classical_sweeps
-from hopfield.rules import hebbian
 from benchmarks.inputs import binary
+from benchmarks.plain import classical_sweeps, outer_products
 rows, cues = binary({n}, {dim}, {queries})
 """
     ours = "memory = ClassicalHopfield(); memory.store(rows); state = memory.retrieve(cues).state"
     theirs = """
-coupling, generator = hebbian(rows), torch.Generator().manual_seed(0)
-state = torch.stack([classical_sweeps(coupling, cue, generator)[0] for cue in cues])
+coupling, generator = outer_products(rows), torch.Generator().manual_seed(0)
+state = torch.stack([classical_sweeps(coupling, cue, generator) for cue in cues])
 """
     return Case(
         {
-            "from-scratch loop": _contender(before, theirs, "state.tolist()"),
-            "retrieve": _contender(before, ours, "state.tolist()"),
+            "from-scratch loop": _contender(before, theirs, False),
+            "retrieve": _contender(before, ours, True),
         },
-        partial(fixed_points, rows, cues),
+        partial(plain.fixed_points, rows, cues),
     )
 
 
@@ -125,7 +127,7 @@ def _first(name: str, what: str, build: Callable[..., Case], size: Size, quick: 
 ENTRIES = (
     Entry(
         "import",
-        "import in a fresh process; hopfield after torch",
+        "import in a fresh process; all names of hopfield after torch",
         imports,
         ({},),
         {},

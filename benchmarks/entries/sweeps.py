@@ -1,4 +1,4 @@
-"""The same work at many sizes: how it grows, and what small sizes cost."""
+"""The same work at many sizes: growth with n, and the cost of small sizes."""
 
 from itertools import product
 
@@ -11,18 +11,27 @@ COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 def growth(n: int, dim: int, queries: int) -> Case:
     """One update, plainly and by the library."""
     memory, cues = modern.filled(n, dim, queries)
-    every = modern.ways(memory, cues)
-    return modern.case(memory, cues, {name: every[name] for name in ("naive torch", "update")})
+    ways = modern.ways(memory, cues)
+    return modern.case(memory, cues, {name: ways[name] for name in ("naive torch", "update")})
 
 
-def overhead(n: int, dim: int, queries: int) -> Case:
-    """One read by every path of the library, and plainly; no limits, which small sizes miss."""
+def reads(n: int, dim: int, queries: int) -> Case:
+    """One read by every call of the library, and plainly; without limits of the machine."""
     memory, cues = modern.filled(n, dim, queries)
-    every = modern.ways(memory, cues)
-    del every["torch attention"]
-    whole = modern.case(memory, cues, every)
-    return Case(every, whole.reference, whole.tolerance)
+    ways = modern.ways(memory, cues)
+    del ways["torch attention"]
+    case = modern.case(memory, cues, ways)
+    return Case(ways, case.reference, case.tolerance)
 
+
+def _sizes(counts: tuple[int, ...], queries: tuple[int, ...]) -> tuple[dict[str, int], ...]:
+    return tuple(
+        {"n": n, "dim": dim, "queries": number}
+        for n, dim, number in product(counts, (64, 784), queries)
+    )
+
+
+TINY = {"n": 20, "dim": 8, "queries": 2}
 
 ENTRIES = (
     Entry(
@@ -35,38 +44,50 @@ ENTRIES = (
     ),
     Entry(
         "overhead",
-        "one read by each path, over n, dim and batch, against naive torch",
-        overhead,
-        tuple(
-            {"n": n, "dim": dim, "queries": queries}
-            for n, dim, queries in product(
-                (10, 100, 1_000, 10_000, 100_000), (64, 784), (1, 16, 256)
-            )
-        ),
-        {"n": 20, "dim": 8, "queries": 2},
+        "one read by each call, over n, dim and batch, against naive torch",
+        reads,
+        _sizes((10, 100, 1_000, 10_000, 100_000), (1, 16, 256)),
+        TINY,
         tuple(
             Target(
-                path,
+                call,
                 1.0,
                 "at most 10 % slower than naive torch where that takes 1 ms, else by 100 µs",
                 field="allowance",
             )
-            for path in ("attention", "update", "retrieve")
+            for call in ("attention", "update", "retrieve")
         ),
         measures_memory=False,
-        note="`attention` and `update` keep what is allowed at most sizes, `retrieve` at few. A "
-        "read of `retrieve` is 30 calls of torch, 1 to 4 µs each (dearest are those with a plain "
-        "number), and a retrieval 21 besides: the cue is checked, every state described by energy, "
-        "strongest pattern, weight and entropy, and who has settled leaves. Here two reads share "
-        "those 21; where the cue is settled at once, its one read bears them. Before, there were "
-        "61 to 64 and 36; in turn with that code a retrieval took 0.33 to 0.96 of its time, 0.65 "
-        "in the median of 22 sizes. What spared them: one look at a cue for "
-        "infinities and size, no tensors of one number, no copies and masks where all settle "
-        "together, sums only where they say something. What remains at middle sizes are passes: "
-        "torch.softmax makes one over the scores where largest, its place, exp, sums and entropy "
-        "take nine, and for 256 × 784 numbers each fresh array costs more than what is done with "
-        "it. No way out: torch.softmax itself (long rows do not sum to one), the place of the "
-        "largest by groups below 2000 rows, torch.cdist for the largest move (twice as slow). One "
-        "kernel for all would round otherwise than torch and make a short script wait for numba.",
+        note="`retrieve` also checks the cue, and reports energy, strongest pattern, weight and "
+        "entropy of every state. At middle sizes its cost is passes over the scores: torch.softmax "
+        "makes one, the readout one each for the largest score, its place, exp, sums and entropy. "
+        "torch.softmax itself cannot replace them, since long rows in float32 do not sum to one.",
+    ),
+    Entry(
+        "reads",
+        "one read of 10 to 256 queries of 1000 to 10 000 rows of 64 or 784 numbers",
+        reads,
+        _sizes((1_000, 10_000), (10, 64, 256)),
+        TINY,
+        tuple(
+            Target(
+                call,
+                1 / 1.3,
+                "at most 1.3× the time of naive torch, where that takes 1 ms or more",
+                strict=True,
+                floor=1e-3,
+            )
+            for call in ("attention", "update", "retrieve")
+        ),
+        measures_memory=False,
+    ),
+    Entry(
+        "fixed-cost",
+        "one query of 10 patterns of 64 numbers: the cost of the call itself",
+        modern.smallest,
+        ({"n": 10, "dim": 64},),
+        {"n": 5, "dim": 8},
+        (Target("retrieve(steps=1)", 250e-6, "at most 250 µs", field="seconds"),),
+        measures_memory=False,
     ),
 )

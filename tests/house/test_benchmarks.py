@@ -8,7 +8,7 @@ import sklearn.neighbors  # noqa: F401 — draws from `random` as it loads, whic
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import ceilings, harness, load, memory, page
+from benchmarks import ceilings, compare, harness, load, machine, memory, page
 from benchmarks.certified import bounds
 from benchmarks.entries import ENTRIES
 from benchmarks.harness import Case, Contender, Entry, Target
@@ -106,7 +106,7 @@ def test_a_target_is_judged_at_its_worst_size():
     small = [line | {"n": 1} for line in _lines(a=4.0, b=1.0)]
     large = [line | {"n": 2} for line in _lines(a=4.0, b=2.5)]
     (verdict,) = page.verdicts(page.Measured(entry, {}, small + large))
-    assert (verdict.found, verdict.line["n"]) == (1.6, 2)
+    assert (verdict.value, verdict.line["n"]) == (1.6, 2)
 
 
 def test_what_is_no_speed_may_be_bounded_by_that_of_another():
@@ -116,8 +116,8 @@ def test_what_is_no_speed_may_be_bounded_by_that_of_another():
     lines = [one | {"extra_mib": 8.0}, other | {"extra_mib": 10.0, "others": 0.0}]
     measured = page.Measured(entry, {}, lines)
     (verdict,) = page.verdicts(measured)
-    assert (verdict.found, verdict.word) == (1.25, "**missed**")
-    assert page._found(measured, verdict) == "1.25×"
+    assert (verdict.value, verdict.word) == (1.25, "**missed**")
+    assert page._value(measured, verdict) == "1.25×"
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_a_small_shortfall_counts_as_met_beside_the_limit(found, share, word):
 
 
 def test_the_page_is_what_the_records_say():
-    found = page.gathered()
-    assert found, "premise: something was measured"
-    assert page.PAGE.read_text("utf-8") == page.text(found)
+    native, limited = page.gathered(), page.gathered("avx2")
+    assert native, "premise: something was measured"
+    assert page.PAGE.read_text("utf-8") == page.text(native, limited)
 
 
 def test_the_pictures_are_of_these_records():
@@ -179,3 +179,34 @@ def test_the_command_line_writes_records(tmp_path, capsys):
     assert head["quick"] is True
     assert [line["case"] for line in lines] == ["loop of outer products", "rules"]
     assert "hebb" in capsys.readouterr().out
+
+
+def test_two_trees_are_compared_row_by_row(tmp_path, capsys):
+    compare.run(compare.ROOT, ["hebb"], quick=True, out=tmp_path / "ratios.jsonl")
+    head, (line,) = records.read(tmp_path / "ratios.jsonl")
+    assert (line["case"], line["way"]) == ("hebb", "rules")
+    assert line["before"] > 0 and line["after"] > 0 and line["rounds"] >= compare.ROUNDS
+    assert "rules" in capsys.readouterr().out
+
+
+def test_another_tree_than_named_is_refused(tmp_path):
+    with pytest.raises(SystemExit, match="expected the library of"):
+        compare.Worker(tmp_path, checks=False)
+
+
+def test_a_limit_of_instructions_holds_in_the_child_process(tmp_path):
+    assert machine.limit() in ("native", *machine.LIMITS)
+    with pytest.raises(SystemExit) as ended:
+        command.main(["hebb", "--quick", "--isa", "avx2", "--out", str(tmp_path / "rows.jsonl")])
+    assert ended.value.code == 0
+    head, _ = records.read(tmp_path / "rows.jsonl")
+    assert head["limit"] == "avx2"
+    assert head["instructions"] in ("AVX2", "DEFAULT", "NO AVX")
+
+
+def test_a_target_is_not_judged_below_its_floor():
+    target = Target("b", 1.0, "≥ 1×", floor=2.0)
+    entry = Entry("one", "", lambda: None, ({},), {}, (target,))
+    assert page.verdicts(page.Measured(entry, {}, _lines(a=1.0, b=4.0))) == []
+    (verdict,) = page.verdicts(page.Measured(entry, {}, _lines(a=2.0, b=4.0)))
+    assert verdict.value == 0.5
