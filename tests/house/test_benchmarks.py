@@ -183,7 +183,7 @@ def test_the_command_line_writes_records(tmp_path, capsys):
 
 def test_two_trees_are_compared_row_by_row(tmp_path, capsys):
     compare.run(compare.ROOT, ["hebb"], quick=True, out=tmp_path / "ratios.jsonl")
-    head, (line,) = records.read(tmp_path / "ratios.jsonl")
+    _, (line,) = records.read(tmp_path / "ratios.jsonl")
     assert (line["case"], line["way"]) == ("hebb", "rules")
     assert line["before"] > 0 and line["after"] > 0 and line["rounds"] >= compare.ROUNDS
     assert "rules" in capsys.readouterr().out
