@@ -354,6 +354,8 @@ def _item(name: str, value: object) -> str:
 
 
 def _range(low: float, high: float) -> str:
+    if low == -sys.float_info.max:
+        return "finite"
     if low == -math.inf:
         return "a number" if high == math.inf else f"at most {high:g}"
     if high == sys.float_info.max:

@@ -1,23 +1,34 @@
 """Damage patterns in a controlled way: each function takes patterns and returns a `Cue`.
 
 Patterns have shape `(*batch, dim)`, any floating point dtype and device, and are never changed.
-Each row gets a draw of its own. `generator=None` is a fresh generator with seed 1, so that two
-calls without one damage alike; draws are the same for every dtype. Not seed 0, from which
-`synthetic` draws: the same numbers would make patterns and damage, and noise be no noise.
+Each row has its own draw, the same for every dtype. `generator=None` is a fresh generator with
+seed 1. It is not seed 0, from which `synthetic` draws: the same numbers would make patterns and
+damage.
 
 **Amount.** For flips, salt and pepper and random occlusion `amount` is the share of a pattern's
-entries, between 0 and 1, and exactly `⌊amount · dim + ½⌋` entries of every row are hit (for a
-number of entries say `amount=count / dim`).
+entries, between 0 and 1. Exactly `⌊amount · dim + ½⌋` entries of every row are hit. For a number
+of entries give `amount=count / dim`.
 
-**Unknown or evidence.** The occlusions return `known`, False where an entry is hidden, and
+**Unknown or evidence.** The occlusions return the mask `known`, False where an entry is hidden, and
 hold 0 there: such entries add nothing to a score. With `fill=value` hidden entries take that value
-and count as evidence like any other (`known` is None): what one gets who paints over a part of an
-image and does not say which.
+and count as evidence like any other, and `known` is None.
+
+**Images.** `shape` is `(height, width)`, `(channels, height, width)` or `(height, width,
+channels)`: of three axes the last is the channels if it has at most 4 entries and the first has
+more. All channels lose the same part.
+
+**Errors.** Every function raises InputTypeError or ShapeError unless `patterns` are floating point
+rows, DomainError for an `amount` outside its range, ShapeError if `shape` does not hold `dim`
+entries.
 """
 
 import math
+import sys
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .checks import (
@@ -32,23 +43,26 @@ from .checks import (
 from .cue import Cue
 from .errors import DomainError, InputTypeError, ShapeError
 
+Rows: TypeAlias = Float[Tensor, "*batch dim"]
+
 SEED = 1
-"""Of the generator where none is given."""
+"""Seed of the generator that replaces None."""
 
 SIDES = ("bottom", "top", "left", "right")
+CHANNELS = 4
+"""Largest number of channels by which a last axis is recognised as channels."""
 
 
-def flip(patterns: Tensor, amount: float, *, generator: torch.Generator | None = None) -> Cue:
+def flip(patterns: Rows, amount: float, *, generator: torch.Generator | None = None) -> Cue:
     """Change the sign of an exact number of entries: x_i → −x_i.
 
     Args:
-        patterns: `(*batch, dim)`, entries ±1.
+        patterns: entries ±1.
         amount: share of the entries to flip, between 0 and 1.
         generator: source of the draws.
 
     Raises:
-        DomainError: where entries are not ±1, or `amount` is not between 0 and 1.
-        InputTypeError, ShapeError: where `patterns` are no floating point rows.
+        DomainError: for entries other than ±1.
     """
     rows = check_binary("patterns", _rows(patterns))
     hit = _choose(rows, _count(amount, rows.shape[-1]), check_generator(generator, SEED))
@@ -56,33 +70,23 @@ def flip(patterns: Tensor, amount: float, *, generator: torch.Generator | None =
 
 
 def gaussian_noise(
-    patterns: Tensor, amount: float, *, generator: torch.Generator | None = None
+    patterns: Rows, amount: float, *, generator: torch.Generator | None = None
 ) -> Cue:
     """Add independent normal noise: x_i → x_i + amount · z_i, z_i ~ N(0, 1). Nothing is clipped.
 
     Args:
-        patterns: `(*batch, dim)`.
         amount: standard deviation of the noise, at least 0, in the units of the patterns.
         generator: source of the draws.
-
-    Raises:
-        DomainError: where `amount` is negative or not finite.
-        InputTypeError, ShapeError: where `patterns` are no floating point rows.
     """
     rows = _rows(patterns)
-    deviation = _finite("amount", amount)
-    if deviation < 0:
-        raise DomainError(
-            f"amount must be a standard deviation of at least 0, but is {amount!r}. "
-            f"Use {-deviation:g}: noise has no sign."
-        )
+    deviation = check_number("amount", amount, low=0.0, high=sys.float_info.max)
     source = check_generator(generator, SEED)
     noise = torch.randn(rows.shape, generator=source, device=source.device, dtype=torch.float64)
     return Cue(rows + (deviation * noise).to(rows.dtype).to(rows.device))
 
 
 def salt_and_pepper(
-    patterns: Tensor,
+    patterns: Rows,
     amount: float,
     *,
     low: float | None = None,
@@ -91,28 +95,24 @@ def salt_and_pepper(
 ) -> Cue:
     """Set an exact number of entries to `low` or `high`, each with probability ½.
 
-    An entry that held its extreme already stays as it is: about half as many change as are hit
-    where the patterns are two-valued.
+    An entry that already has its extreme stays: of two-valued patterns about half the entries that
+    are hit change.
 
     Args:
-        patterns: `(*batch, dim)`.
         amount: share of the entries to hit, between 0 and 1.
-        low: the dark extreme. None: −1 where `patterns` hold a negative value, else 0.
+        low: the dark extreme. None: −1 if `patterns` hold a negative value, else 0.
         high: the bright extreme, above `low`.
         generator: source of the draws.
 
     Raises:
-        DomainError: where `amount` is not between 0 and 1, or `low` not below `high`.
-        InputTypeError, ShapeError: where `patterns` are no floating point rows.
+        DomainError: if `low` is not below `high`.
     """
     rows = _rows(patterns)
     if low is None:
         low = -1.0 if bool((rows < 0).any()) else 0.0
     dark, bright = _finite("low", low), _finite("high", high)
     if dark >= bright:
-        raise DomainError(
-            f"low must be below high, but low={dark:g} and high={bright:g}. Swap them."
-        )
+        raise DomainError(f"low must be below high, but low={dark:g} and high={bright:g}.")
     source = check_generator(generator, SEED)
     hit = _choose(rows, _count(amount, rows.shape[-1]), source)
     salt = torch.rand(rows.shape, generator=source, device=source.device) < 0.5
@@ -121,7 +121,7 @@ def salt_and_pepper(
 
 
 def occlude_half(
-    patterns: Tensor,
+    patterns: Rows,
     shape: tuple[int, ...] | None = None,
     *,
     side: str = "bottom",
@@ -130,10 +130,8 @@ def occlude_half(
     """Hide one half of every pattern. Of an odd number of lines the middle one stays.
 
     Args:
-        patterns: `(*batch, dim)`.
-        shape: `(height, width)` of the images in `patterns`; axes before these two (channels) lose
-            the same part. None, or one number: a plain vector, of which "bottom" and "right" are
-            the second half.
+        shape: shape of the images in `patterns`, see the top of this module. None, or one number:
+            a plain vector, of which "bottom" and "right" are the second half.
         side: which half is hidden: "bottom", "top", "left" or "right".
         fill: None makes the hidden entries unknown; a number is put there as evidence.
 
@@ -141,27 +139,27 @@ def occlude_half(
         A cue with one mask for all patterns, expanded without a copy.
 
     Raises:
-        OptionError: where `side` is none of the four.
-        ShapeError: where `shape` does not hold `dim` entries, or there is nothing to halve.
+        OptionError: if `side` is not one of the four.
+        ShapeError: if there is only one line to divide.
     """
     rows = _rows(patterns)
-    height, width = _image(rows, shape)
+    image = _image(rows.shape[-1], shape)
     check_choice("side", side, SIDES)
-    across = side in ("left", "right") or len(shape or ()) < 2
-    size = width if across else height
+    across = side in ("left", "right") or image.is_vector
+    size = image.width if across else image.height
     if size < 2:
         raise ShapeError(
-            f"a half needs at least 2 {'columns' if across else 'rows'} to divide, but an image of "
-            f"shape ({height}, {width}) has 1. Use another side, or occlude_random."
+            f"a half needs at least 2 {'columns' if across else 'rows'} to divide, but the shape "
+            f"is {image.sizes}."
         )
     line = torch.arange(size, device=rows.device)
     shown = line < size - size // 2 if side in ("bottom", "right") else line >= size // 2
-    known = (shown if across else shown[:, None]).expand(height, width).reshape(-1)
-    return _hide(rows, known.repeat(rows.shape[-1] // len(known)), fill)
+    plane = (shown if across else shown[:, None]).expand(image.height, image.width)
+    return _hide(rows, image.entries(plane), fill)
 
 
 def occlude_block(
-    patterns: Tensor,
+    patterns: Rows,
     amount: float,
     shape: tuple[int, ...] | None = None,
     *,
@@ -171,37 +169,30 @@ def occlude_block(
     """Hide a block at a random place inside every pattern.
 
     The block has `⌊√amount · height + ½⌋` rows and `⌊√amount · width + ½⌋` columns: the
-    proportions of the image, and about the share `amount` of its area. Of a plain vector it is a
+    proportions of the image, and about the share `amount` of its area. In a plain vector it is a
     run of exactly `⌊amount · dim + ½⌋` entries.
 
     Args:
-        patterns: `(*batch, dim)`.
         amount: share of the area to hide, between 0 and 1.
         shape: as for `occlude_half`.
         fill: None makes the hidden entries unknown; a number is put there as evidence.
         generator: source of the draws.
-
-    Raises:
-        DomainError: where `amount` is not between 0 and 1.
-        ShapeError: where `shape` does not hold `dim` entries.
     """
     rows = _rows(patterns)
-    height, width = _image(rows, shape)
-    vector = len(shape or ()) < 2
-    side = amount if vector else math.sqrt(_share(amount))
-    tall, wide = 1 if vector else _count(side, height), _count(side, width)
+    image = _image(rows.shape[-1], shape)
+    share = _share(amount)
+    side = share if image.is_vector else math.sqrt(share)
+    height = 1 if image.is_vector else _count(side, image.height)
     source = check_generator(generator, SEED)
     inside = (
-        _span(rows, height, tall, source)[..., :, None]
-        & (_span(rows, width, wide, source)[..., None, :])
+        _span(rows, image.height, height, source)[..., :, None]
+        & _span(rows, image.width, _count(side, image.width), source)[..., None, :]
     )
-    inside = inside.flatten(-2)
-    copies = rows.shape[-1] // inside.shape[-1]
-    return _hide(rows, ~inside.repeat(*(1,) * (inside.ndim - 1), copies), fill)
+    return _hide(rows, ~image.entries(inside), fill)
 
 
 def occlude_random(
-    patterns: Tensor,
+    patterns: Rows,
     amount: float,
     *,
     fill: float | None = None,
@@ -210,92 +201,99 @@ def occlude_random(
     """Hide an exact number of entries at random places of every pattern.
 
     Args:
-        patterns: `(*batch, dim)`.
         amount: share of the entries to hide, between 0 and 1.
         fill: None makes the hidden entries unknown; a number is put there as evidence.
         generator: source of the draws.
-
-    Raises:
-        DomainError: where `amount` is not between 0 and 1.
-        InputTypeError, ShapeError: where `patterns` are no floating point rows.
     """
     rows = _rows(patterns)
     hidden = _choose(rows, _count(amount, rows.shape[-1]), check_generator(generator, SEED))
     return _hide(rows, ~hidden, fill)
 
 
+@dataclass(frozen=True)
+class _Image:
+    """Layout of an image in a row: `sizes` are all axes, `channels_last` tells (H, W, C)."""
+
+    sizes: tuple[int, ...]
+    channels_last: bool
+    is_vector: bool
+
+    @property
+    def height(self) -> int:
+        return self.sizes[-3 if self.channels_last else -2]
+
+    @property
+    def width(self) -> int:
+        return self.sizes[-2 if self.channels_last else -1]
+
+    def entries(self, plane: Bool[Tensor, "*batch height width"]) -> Bool[Tensor, "*batch dim"]:
+        """Repeat a mask of pixels for every channel, as a mask of the entries of a row."""
+        batch = plane.shape[:-2]
+        channels = (1,) * (len(self.sizes) - 2)
+        mask = plane[..., None] if self.channels_last else plane.unflatten(-2, (*channels, -1))
+        return mask.expand(*batch, *self.sizes).flatten(-len(self.sizes))
+
+
+def _image(dim: int, shape: tuple[int, ...] | None) -> _Image:
+    if shape is None:
+        return _Image((1, dim), channels_last=False, is_vector=True)
+    if not isinstance(shape, (tuple, list)):
+        raise InputTypeError(f"shape must be a tuple such as (height, width), but is {say(shape)}.")
+    sizes = tuple(check_integer("an entry of shape", size, low=1) for size in shape)
+    if not sizes or math.prod(sizes) != dim:
+        raise ShapeError(
+            f"shape must hold the dim={dim} entries of a pattern, but {sizes} holds "
+            f"{math.prod(sizes) if sizes else 0}."
+        )
+    if len(sizes) == 1:
+        return _Image((1, dim), channels_last=False, is_vector=True)
+    channels_last = len(sizes) == 3 and sizes[2] <= CHANNELS < sizes[0]
+    return _Image(sizes, channels_last, is_vector=False)
+
+
 def _hide(rows: Tensor, known: Tensor, fill: float | None) -> Cue:
-    """The cue that shows `rows` where `known`: 0 and unknown elsewhere, or `fill` as evidence."""
     value = 0.0 if fill is None else _finite("fill", fill)
     state = torch.where(known, rows, torch.tensor(value, dtype=rows.dtype, device=rows.device))
     return Cue(state, known if fill is None else None)
 
 
-def _choose(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """A mask shaped like `rows` with exactly `count` entries True in every row, all sets equal."""
+def _choose(rows: Rows, count: int, generator: torch.Generator) -> Bool[Tensor, "*batch dim"]:
+    """Choose exactly `count` entries of every row; all sets are equally likely."""
     draws = torch.rand(rows.shape, generator=generator, device=generator.device)
     places = draws.topk(count, dim=-1, sorted=False).indices
     hit = torch.zeros(rows.shape, dtype=torch.bool, device=draws.device)
     return hit.scatter_(-1, places, True).to(rows.device)
 
 
-def _span(rows: Tensor, size: int, length: int, generator: torch.Generator) -> Tensor:
-    """A mask `(*batch, size)`, True on a run of `length` at a random place for every row."""
-    batch = rows.shape[:-1]
+def _span(
+    rows: Rows, size: int, length: int, generator: torch.Generator
+) -> Bool[Tensor, "*batch size"]:
+    """Choose `length` neighbours out of `size` at a random place, for every row."""
     places = size - length + 1
-    start = torch.randint(places, batch, generator=generator, device=generator.device)
-    line = torch.arange(size, device=rows.device)
+    start = torch.randint(places, rows.shape[:-1], generator=generator, device=generator.device)
     start = start.to(rows.device)[..., None]
+    line = torch.arange(size, device=rows.device)
     return (line >= start) & (line < start + length)
 
 
 def _rows(patterns: Tensor) -> Tensor:
-    """Return `patterns` if it is a finite floating point tensor `(*batch, dim)`, dim ≥ 1."""
     rows = check_tensor("patterns", patterns)
     if rows.ndim == 0 or rows.shape[-1] == 0:
         raise ShapeError(
             f"patterns must have shape (*batch, dim) with dim ≥ 1, but has shape "
-            f"{tuple(rows.shape)}. Patterns are rows."
+            f"{tuple(rows.shape)}."
         )
     return rows
 
 
-def _image(rows: Tensor, shape: tuple[int, ...] | None) -> tuple[int, int]:
-    """Height and width of the images in `rows`; a plain vector is an image of height 1."""
-    dim = rows.shape[-1]
-    if shape is None:
-        return 1, dim
-    if not isinstance(shape, (tuple, list)):
-        raise InputTypeError(
-            f"shape must be a tuple, but is {say(shape)}. Give (height, width), as in (8, 8)."
-        )
-    sizes = [check_integer("an entry of shape", size, low=1) for size in shape]
-    if not sizes or math.prod(sizes) != dim:
-        raise ShapeError(
-            f"shape must hold the dim={dim} entries of a pattern, but {tuple(shape)} holds "
-            f"{math.prod(sizes) if sizes else 0}. Give (height, width), or leave shape out."
-        )
-    return (sizes[-2] if len(sizes) > 1 else 1), sizes[-1]
-
-
 def _share(amount: float) -> float:
-    """Return `amount` if it is a share between 0 and 1."""
-    share = _finite("amount", amount)
-    if not 0 <= share <= 1:
-        raise DomainError(
-            f"amount must be a share of the entries, between 0 and 1, but is {amount!r}. "
-            "For a number of entries use count / dim."
-        )
-    return share
+    hint = "For a number of entries use count / dim."
+    return check_number("amount", amount, low=0.0, high=1.0, way=hint)
 
 
 def _count(amount: float, size: int) -> int:
-    """The share `amount` of `size` entries as a whole number, halves rounded up."""
     return math.floor(_share(amount) * size + 0.5)
 
 
 def _finite(name: str, value: float) -> float:
-    """Return `value` if it is a finite number."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise DomainError(f"{name} must be finite, but is {value!r}. Give an ordinary number.")
-    return check_number(name, value)
+    return check_number(name, value, low=-sys.float_info.max, high=sys.float_info.max)

@@ -1,9 +1,13 @@
-"""How close a recovered state is to the original: one value per row.
+"""Compare recovered states with originals: one value per row.
 
-All compare along the last axis and broadcast the axes before it, so that one original can be held
-against many recovered states, or the other way round. Sums run in float32 or wider.
+All functions compare along the last axis and broadcast the axes before it, so that one original
+can be compared with many recovered states, or the reverse. Sums run in float32 or wider.
+
+**Errors.** Two tensors that cannot be compared raise ShapeError, InputTypeError, DomainError (NaN
+or infinity) or DeviceError.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,75 +15,59 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .checks import check_flag, check_generator, check_integer, check_number, check_tensor
+from .checks import check_flag, check_generator, check_integer, check_number, check_tensor, say
 from .cue import Cue
 from .errors import DeviceError, InputTypeError, OptionError, ShapeError
 
-COSINE = 0.99
-"""Cosine from which a state that is not ±1 counts as recalled."""
+RECALL_ERROR = 0.02**0.5
+"""Relative error ‖y − x‖/‖x‖ up to which a state counts as recalled where x is not ±1.
+
+At equal norms it is a cosine of 0.99. Above it the state is nearer to noise than to a copy.
+"""
 
 
-def hamming_accuracy(original: Tensor, recovered: Tensor) -> Float[Tensor, "*batch"]:
-    """Share of entries that are equal: N⁻¹ Σ_i [x_i = y_i], between 0 and 1.
-
-    Args:
-        original: x, `(*batch, dim)`.
-        recovered: y, broadcastable to it along the axes before the last.
-
-    Raises:
-        ShapeError, InputTypeError, DomainError, DeviceError: where the two cannot be compared.
-    """
+def hamming_accuracy(
+    original: Float[Tensor, "*batch dim"], recovered: Float[Tensor, "*batch dim"]
+) -> Float[Tensor, "*batch"]:
+    """Share of entries that are equal: N⁻¹ Σ_i [x_i = y_i], between 0 and 1."""
     x, y = _pair(original, recovered)
     return (x == y).to(x.dtype).mean(-1)
 
 
-def overlap(original: Tensor, recovered: Tensor) -> Float[Tensor, "*batch"]:
-    """Overlap m = x·y / N: for ±1 patterns +1 where equal, −1 where all signs are opposite.
-
-    Args:
-        original: x, `(*batch, dim)`.
-        recovered: y, broadcastable to it along the axes before the last.
-
-    Raises:
-        ShapeError, InputTypeError, DomainError, DeviceError: where the two cannot be compared.
-    """
+def overlap(
+    original: Float[Tensor, "*batch dim"], recovered: Float[Tensor, "*batch dim"]
+) -> Float[Tensor, "*batch"]:
+    """Overlap m = x·y / N: for ±1 patterns +1 where equal, −1 where all signs are opposite."""
     x, y = _pair(original, recovered)
     return (x * y).mean(-1)
 
 
-def cosine(original: Tensor, recovered: Tensor) -> Float[Tensor, "*batch"]:
-    """Cosine of the angle, x·y / (‖x‖ ‖y‖), between −1 and 1; 0 where either is the zero vector.
-
-    Args:
-        original: x, `(*batch, dim)`.
-        recovered: y, broadcastable to it along the axes before the last.
-
-    Raises:
-        ShapeError, InputTypeError, DomainError, DeviceError: where the two cannot be compared.
-    """
+def cosine(
+    original: Float[Tensor, "*batch dim"], recovered: Float[Tensor, "*batch dim"]
+) -> Float[Tensor, "*batch"]:
+    """Cosine of the angle, x·y / (‖x‖ ‖y‖), between −1 and 1; 0 where either is the zero vector."""
     x, y = _pair(original, recovered)
     return (_unit(x) * _unit(y)).sum(-1).clamp(-1, 1)
 
 
 def exact_recall(
-    original: Tensor,
-    recovered: Tensor,
+    original: Float[Tensor, "*batch dim"],
+    recovered: Float[Tensor, "*batch dim"],
     *,
     levels: int | None = None,
     sign_blind: bool = False,
 ) -> Bool[Tensor, "*batch"]:
-    """Whether every entry is right: y = x.
+    """Return True where every entry is right: y = x.
 
     Args:
-        original: x, `(*batch, dim)`.
-        recovered: y, broadcastable to it along the axes before the last.
+        original: x.
+        recovered: y.
         levels: None compares bit by bit. A number compares after rounding both to that many grey
-            levels, 0, 1/(levels−1), …, 1: with 256 whether they are the same 8-bit image.
+            levels, 0, 1/(levels−1), …, 1; with 256, equal 8-bit images are equal.
         sign_blind: y = −x counts as well (networks without thresholds cannot tell them apart).
 
     Raises:
-        OptionError: where both options are given: grey levels have no sign.
-        ShapeError, InputTypeError, DomainError, DeviceError: where the two cannot be compared.
+        OptionError: if both options are given: grey levels have no sign.
     """
     x, y = _pair(original, recovered)
     check_flag("sign_blind", sign_blind)
@@ -95,25 +83,28 @@ def exact_recall(
     return same | (x == -y).all(-1) if sign_blind else same
 
 
-def recalled(original: Tensor, recovered: Tensor) -> Bool[Tensor, "*batch"]:
-    """Whether it came back: `exact_recall` where all originals are ±1, else a cosine of 0.99.
+def recalled(
+    original: Float[Tensor, "*batch dim"], recovered: Float[Tensor, "*batch dim"]
+) -> Bool[Tensor, "*batch"]:
+    """Return True where the original came back: y = x for ±1, else ‖y − x‖ ≤ 0.14 ‖x‖.
 
-    Args:
-        original: x, `(*batch, dim)`.
-        recovered: y, broadcastable to it along the axes before the last.
-
-    Raises:
-        ShapeError, InputTypeError, DomainError, DeviceError: where the two cannot be compared.
+    At equal norms the bound is a cosine of 0.99. A state of the right direction that has shrunk by
+    more than 14 %, as means of several patterns do, is not recalled.
     """
     x = check_tensor("original", original)
     if bool((x.abs() == 1).all()):
         return exact_recall(x, recovered)
-    return cosine(x, recovered) >= COSINE
+    x, y = _pair(x, recovered)
+    scale = torch.maximum(x.abs(), y.abs()).amax(-1, keepdim=True)
+    scale = scale.clamp_min(
+        torch.finfo(x.dtype).tiny
+    )  # squares of x/scale neither over- nor underflow
+    return (y / scale - x / scale).norm(dim=-1) <= RECALL_ERROR * (x / scale).norm(dim=-1)
 
 
 def basin_radius(
     memory: Any,
-    pattern: Tensor,
+    pattern: Float[Tensor, " dim"],
     corrupt: Callable[..., Cue],
     *,
     draws: int = 10,
@@ -124,62 +115,81 @@ def basin_radius(
 ) -> float:
     """Largest amount of damage from which at least the share `recall` of draws returns.
 
-    Found by bisection over the amounts 0, resolution, 2·resolution, …, 1, which takes the share
-    that returns to fall with the amount. Every amount damages with the same random numbers. For
-    damage measured on another scale, scale it: `lambda x, a, generator: gaussian_noise(x, 5 * a,
+    Bisection over the amounts 0, resolution, 2·resolution, …, 1 finds it, and assumes that the
+    share that returns falls with the amount. Every amount damages with the same random numbers.
+    For damage on another scale, scale it: `lambda x, a, generator: gaussian_noise(x, 5 * a,
     generator=generator)` searches standard deviations up to 5.
 
     Args:
         memory: anything with `retrieve(cue)` whose result has a `state`.
-        pattern: the pattern x to return to, `(dim,)`.
+        pattern: the pattern x to return to.
         corrupt: `corrupt(patterns, amount, generator=…) → Cue`, such as `corruption.flip`.
         draws: number of damaged copies at each amount.
         recall: share of them that must return, above 0 and at most 1.
         resolution: step between amounts. None: 1/dim, one entry.
-        returned: `returned(x, states) → bool per state`: what counts as back. None: `recalled`.
+        returned: `returned(x, states) → bool per state`, True where x came back. None: `recalled`.
         generator: source of the draws.
 
     Returns:
-        An amount between 0 and 1; 0 also where the undamaged pattern does not return.
+        An amount between 0 and 1; 0 also if the undamaged pattern does not return.
 
     Raises:
-        ShapeError, InputTypeError, DomainError: for an argument that is none of the above.
+        ShapeError, InputTypeError, DomainError: for other arguments.
     """
     x = check_tensor("pattern", pattern)
     if x.ndim != 1 or not len(x):
         raise ShapeError(
-            f"pattern must be one pattern, of shape (dim,), but has shape {tuple(x.shape)}. "
-            "Call this once for each pattern."
+            f"pattern must be one pattern, of shape (dim,), but has shape {tuple(x.shape)}."
         )
-    _check_callables(memory, corrupt)
+    if not callable(getattr(memory, "retrieve", None)):
+        raise InputTypeError(f"memory must have a method retrieve(cue), but is {say(memory)}.")
     copies = x.expand(check_integer("draws", draws, low=1), -1)
     share = check_number("recall", recall, low=torch.finfo(torch.float64).eps, high=1.0)
     step = 1 / len(x) if resolution is None else resolution
     steps = round(1 / check_number("resolution", step, low=1e-9, high=1.0))
-    back = returned or recalled
+    has_returned = recalled if returned is None else returned
     source = check_generator(generator)
     seed = int(torch.randint(2**31, (), generator=source, device=source.device))
 
-    def holds(amount: float) -> bool:
+    def returns(amount: float) -> bool:
         fresh = torch.Generator(source.device).manual_seed(seed)
-        cue = _check_cue(corrupt(copies, amount, generator=fresh))
-        hits = _check_hits(back(x, memory.retrieve(cue).state), len(copies))
+        cue = _call(
+            "corrupt", "patterns, amount, generator=…", corrupt, copies, amount, generator=fresh
+        )
+        if not isinstance(cue, Cue):
+            raise InputTypeError(f"corrupt must return a Cue, but returned {say(cue)}.")
+        states = memory.retrieve(cue).state
+        hits = _call("returned", "pattern, states", has_returned, x, states)
+        if not isinstance(hits, Tensor) or hits.dtype != torch.bool or hits.shape != (len(copies),):
+            came = f"{hits.dtype} {tuple(hits.shape)}" if isinstance(hits, Tensor) else say(hits)
+            raise ShapeError(
+                f"returned must give one bool for each of {len(copies)} states, but gave {came}."
+            )
         return int(hits.sum()) >= share * len(copies) - 1e-9
 
-    return _last(holds, steps) / steps
-
-
-def _last(holds: Callable[[float], bool], steps: int) -> int:
-    """The largest k ≤ steps for which `holds(k / steps)`, by bisection; 0 where there is none."""
     low, high = 0, steps + 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle / steps) else (low, middle)
-    return low
+        low, high = (middle, high) if returns(middle / steps) else (low, middle)
+    return low / steps
+
+
+def _call(name: str, form: str, function: object, *arguments: object, **options: object) -> object:
+    """Call a function that the caller gave; one that cannot take these arguments is named."""
+    try:
+        return function(*arguments, **options)  # type: ignore[operator]
+    except TypeError as error:
+        try:
+            inspect.signature(function).bind(*arguments, **options)  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # not callable, another signature, or one of C
+            raise InputTypeError(
+                f"{name} must be a function of ({form}), but is {say(function)}."
+            ) from error
+        raise
 
 
 def _unit(x: Tensor) -> Tensor:
-    """`x` divided by its norm, without overflow; zero vectors stay zero."""
+    """Divide `x` by its norm without overflow; zero vectors stay zero."""
     tiny = torch.finfo(x.dtype).tiny
     x = x / x.abs().amax(-1, keepdim=True).clamp_min(tiny)
     norm: Tensor = x.norm(dim=-1, keepdim=True)
@@ -187,55 +197,23 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _pair(original: Tensor, recovered: Tensor) -> tuple[Tensor, Tensor]:
-    """Both checked, broadcast against each other, in one dtype of at least 32 bits."""
+    """Check both, and broadcast them against each other in one dtype of at least 32 bits."""
     x, y = check_tensor("original", original), check_tensor("recovered", recovered)
     shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
     if not x.ndim or not y.ndim or x.shape[-1] != y.shape[-1] or not x.shape[-1]:
         raise ShapeError(
-            f"original and recovered must end in the same dim ≥ 1, but have shapes {shapes}. "
-            "Patterns are rows: give both as (*batch, dim)."
+            f"original and recovered must end in the same dim ≥ 1, but have shapes {shapes}."
         )
     if x.device != y.device:
         raise DeviceError(
             f"original and recovered must be on one device, but are on {x.device} and {y.device}. "
-            f"Move one of them: recovered.to({str(x.device)!r})."
+            f"Use recovered.to({str(x.device)!r})."
         )
     try:
-        shape = (*torch.eq(x[..., 0], y[..., 0]).shape, x.shape[-1])
+        shape = torch.broadcast_shapes(x.shape, y.shape)
     except RuntimeError:
         raise ShapeError(
-            f"original and recovered must broadcast to each other, but have shapes {shapes}. "
-            "Give one original a row, or one original for all."
+            f"original and recovered must broadcast to each other, but have shapes {shapes}."
         ) from None
     wide = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
     return x.to(wide).expand(shape), y.to(wide).expand(shape)
-
-
-def _check_callables(memory: Any, corrupt: object) -> None:
-    if not callable(getattr(memory, "retrieve", None)):
-        raise InputTypeError(
-            f"memory must have retrieve(cue), but is a {type(memory).__name__} without it. "
-            "Give a memory that holds the pattern."
-        )
-    if not callable(corrupt):
-        raise InputTypeError(
-            f"corrupt must be a function such as corruption.flip, but is {corrupt!r}."
-        )
-
-
-def _check_cue(cue: object) -> Cue:
-    if not isinstance(cue, Cue):
-        raise InputTypeError(
-            f"corrupt must return a Cue, but returned a {type(cue).__name__}. Use Cue(state)."
-        )
-    return cue
-
-
-def _check_hits(hits: object, draws: int) -> Tensor:
-    if not isinstance(hits, Tensor) or hits.dtype != torch.bool or hits.shape != (draws,):
-        came = f"{hits.dtype} {tuple(hits.shape)}" if isinstance(hits, Tensor) else repr(hits)
-        raise ShapeError(
-            f"returned must give one bool for each of {draws} states, but gave {came}. "
-            "Use for instance lambda x, states: cosine(x, states) > 0.99."
-        )
-    return hits

@@ -296,6 +296,24 @@ def test_channels_lose_the_same_part():
         assert torch.equal(known[:, 0], known[:, 1]) and not known.all()
 
 
+@pytest.mark.parametrize("shape", [(6, 5, 3), (3, 6, 5), (6, 5, 1), (1, 6, 5), (6, 5)], ids=str)
+@pytest.mark.parametrize("side", HALVES)
+def test_half_of_an_image_with_channels_first_or_last(shape, side):
+    """Images of Pillow and matplotlib have their channels last, those of torchvision first."""
+    plane = corruption.occlude_half(torch.ones(30), (6, 5), side=side).known.view(6, 5)
+    known = corruption.occlude_half(torch.ones(30 * math.prod(shape) // 30), shape, side=side).known
+    channels = known.view(shape).movedim(-1, 0) if shape[0] == 6 else known.view(shape)
+    for channel in channels.reshape(-1, 6, 5) if len(shape) == 3 else [known.view(6, 5)]:
+        assert torch.equal(channel, plane)
+
+
+def test_the_lower_half_of_a_colour_photograph():
+    known = corruption.occlude_half(torch.ones(64 * 64 * 3), shape=(64, 64, 3)).known
+    assert known.view(64, 64, 3)[:32].all() and not known.view(64, 64, 3)[32:].any()
+    block = corruption.occlude_block(torch.ones(64 * 64 * 3), 0.25, (64, 64, 3)).known
+    assert (~block).view(64, 64, 3).all(2).sum() == (~block).view(64, 64, 3).any(2).sum() == 32 * 32
+
+
 def test_there_must_be_something_to_halve():
     with pytest.raises(ShapeError, match="at least 2 rows"):
         corruption.occlude_half(torch.ones(2, 8), shape=(1, 8))

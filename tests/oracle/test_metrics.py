@@ -133,6 +133,34 @@ def test_options_of_exact_recall():
         metrics.exact_recall(X, X, sign_blind=1)
 
 
+# Recalled
+
+
+def test_signs_are_recalled_exactly():
+    assert metrics.recalled(X, ROWS).tolist() == [True, False, False, False]
+    assert not metrics.recalled(X, X * 0.999)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_a_state_that_has_shrunk_is_not_recalled(scale):
+    """Its direction is right, but it is the mean of several patterns, or hardly anything."""
+    x = scale * torch.linspace(0.1, 1, 20)
+    for factor, back in ((1, True), (0.87, True), (0.85, False), (0.5, False), (0, False)):
+        assert metrics.recalled(x, x * factor) == back, factor
+    assert metrics.recalled(x, x * 1.13) and not metrics.recalled(x, x * 1.15)
+    assert metrics.cosine(x, 0.5 * x) > 0.999, "premise: the direction says nothing"
+
+
+def test_at_equal_norms_recalled_is_a_cosine_of_99_percent():
+    x = torch.tensor([2.0, 0.0])
+    for degrees, back in ((8.0, True), (8.2, False)):  # cos 8.11° = 0.99
+        angle = math.radians(degrees)
+        y = 2 * torch.tensor([math.cos(angle), math.sin(angle)])
+        assert metrics.recalled(x, y) == back
+    zero = torch.zeros(2)
+    assert metrics.recalled(zero, zero) and not metrics.recalled(zero, x)
+
+
 # Basin of attraction
 
 
@@ -273,7 +301,16 @@ def bad(**changes):
         (bad(recall=1.1), DomainError, "recall"),
         (bad(resolution=0), DomainError, "resolution"),
         (bad(resolution=2.0), DomainError, "resolution"),
-        (bad(returned=lambda x, states: True), ShapeError, "returned"),
+        (bad(returned=lambda x, states: True), ShapeError, "returned must give one bool .* True"),
+        *[
+            (
+                bad(returned=value),
+                InputTypeError,
+                r"returned must be a function of \(pattern, states",
+            )
+            for value in (3, "recalled", [], torch.ones(3), lambda x: x, int, str)
+        ],
+        (bad(corrupt=corruption.occlude_half), InputTypeError, "corrupt must be a function"),
         (bad(returned=metrics.cosine), ShapeError, "returned"),
         (bad(generator=3), InputTypeError, "generator"),
     ],
