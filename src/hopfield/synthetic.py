@@ -1,7 +1,11 @@
-"""Random patterns for people who measure: all take a generator and return `(n, dim)` rows.
+"""Random patterns for measurements: all functions take a generator and return `(n, dim)` rows.
 
-`generator=None` is a fresh generator with seed 0. Rows lie on the generator's device, and what is
-drawn does not depend on `dtype`, save for rounding.
+`n` is the number of patterns, `dim` that of the entries of each. `generator=None` is a fresh
+generator with seed 0. Rows lie on the generator's device. The draws are the same for every
+`dtype`, up to rounding.
+
+**Errors.** Arguments raise InputTypeError if their type is wrong, DomainError if they lie outside
+the range that is documented.
 """
 
 import math
@@ -21,17 +25,7 @@ def random_binary(
     generator: torch.Generator | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "n dim"]:
-    """Independent ±1 entries, P(+1) = ½: overlaps of two rows are 0 ± dim^−½.
-
-    Args:
-        n: number of patterns.
-        dim: entries of each.
-        generator: source of the draws.
-        dtype: floating point dtype of the result.
-
-    Raises:
-        DomainError, InputTypeError: where an argument is none of these.
-    """
+    """Independent ±1 entries, P(+1) = ½: overlaps of two rows are 0 ± dim^−½."""
     return biased(n, dim, 0.5, generator=generator, dtype=dtype)
 
 
@@ -48,16 +42,9 @@ def biased(
     Amit, Gutfreund & Sompolinsky (1987). `sparse` fixes the number of +1 instead.
 
     Args:
-        n: number of patterns.
-        dim: entries of each.
         activity: a, between 0 and 1.
-        generator: source of the draws.
-        dtype: floating point dtype of the result.
-
-    Raises:
-        DomainError, InputTypeError: where an argument is none of these.
     """
-    shape = (_size("n", n), _size("dim", dim))
+    shape = _sizes(n=n, dim=dim)
     share = check_number("activity", activity, low=0.0, high=1.0)
     return _signs(shape, share, check_generator(generator)).to(check_dtype("dtype", dtype))
 
@@ -80,24 +67,18 @@ def hierarchical(
     Args:
         n_parents: number of families.
         n_children: patterns in each.
-        dim: entries of each.
         correlation: c, between 0 (random patterns) and 1 (copies of the parents).
-        generator: source of the draws.
-        dtype: floating point dtype of the result.
 
     Returns:
         `n_parents · n_children` rows, family by family: row k has parent k // n_children. The
         parents are not among them; `correlation=1` with an equal generator gives them.
-
-    Raises:
-        DomainError, InputTypeError: where an argument is none of these.
     """
-    families, each = _size("n_parents", n_parents), _size("n_children", n_children)
-    size, share = _size("dim", dim), check_number("correlation", correlation, low=0.0, high=1.0)
+    families, children, size = _sizes(n_parents=n_parents, n_children=n_children, dim=dim)
+    share = check_number("correlation", correlation, low=0.0, high=1.0)
     source = check_generator(generator)
     parents = _signs((families, 1, size), 0.5, source)
-    kept = _signs((families, each, size), (1 + share) / 2, source)
-    return (parents * kept).flatten(0, 1).to(check_dtype("dtype", dtype))
+    unchanged = _signs((families, children, size), (1 + share) / 2, source)
+    return (parents * unchanged).flatten(0, 1).to(check_dtype("dtype", dtype))
 
 
 def sparse(
@@ -110,27 +91,20 @@ def sparse(
 ) -> Float[Tensor, "n dim"]:
     """Rows with exactly k = ⌊activity · dim + ½⌋ entries +1 at random places, the others −1.
 
-    ±1 because binary networks store nothing else; (x + 1) / 2 is the same in 0/1. All k-subsets
+    Entries are ±1 because binary networks store nothing else; (x + 1) / 2 gives 0/1. All k-subsets
     are equally likely; the expected overlap of two rows is (1 − 2k/dim)².
 
     Args:
-        n: number of patterns.
-        dim: entries of each.
-        activity: share of +1 entries, between 0 and 1, at least one entry.
-        generator: source of the draws.
-        dtype: floating point dtype of the result.
-
-    Raises:
-        DomainError: where `activity` is less than one entry, which would make all rows equal.
-        DomainError, InputTypeError: where an argument is none of these.
+        activity: share of +1 entries, between 0 and 1. It must make at least one entry +1, or all
+            rows would be equal.
     """
-    shape = (_size("n", n), _size("dim", dim))
+    shape = _sizes(n=n, dim=dim)
     share = check_number("activity", activity, low=0.0, high=1.0)
     count = math.floor(share * dim + 0.5)
     if count == 0:
         raise DomainError(
-            f"activity must make at least one of dim={dim} entries +1, but {activity!r} makes "
-            f"none. Use at least 1 / dim = {1 / dim:g}."
+            f"activity must make at least one of dim={dim} entries +1, but is {activity!r}. "
+            f"Use at least 1 / dim = {1 / dim:g}."
         )
     source = check_generator(generator)
     draws = torch.rand(shape, generator=source, device=source.device)
@@ -146,19 +120,9 @@ def unit_sphere(
     generator: torch.Generator | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "n dim"]:
-    """Rows uniform on the unit sphere, ‖x‖ = 1: z / ‖z‖ with normal z.
-
-    Args:
-        n: number of patterns.
-        dim: entries of each; in one dimension rows are ±1.
-        generator: source of the draws.
-        dtype: floating point dtype of the result.
-
-    Raises:
-        DomainError, InputTypeError: where an argument is none of these.
-    """
-    shape = (_size("n", n), _size("dim", dim))
+    """Rows uniform on the unit sphere, ‖x‖ = 1: z / ‖z‖ with normal z; ±1 in one dimension."""
     source, kind = check_generator(generator), check_dtype("dtype", dtype)
+    shape = _sizes(n=n, dim=dim)
     rows = torch.randn(shape, generator=source, device=source.device, dtype=torch.float64)
     norm: Tensor = rows.norm(dim=-1, keepdim=True)
     return rows.div(norm).to(kind)
@@ -170,5 +134,5 @@ def _signs(shape: tuple[int, ...], share: float, generator: torch.Generator) -> 
     return torch.where(draws < share, 1.0, -1.0)
 
 
-def _size(name: str, value: int) -> int:
-    return check_integer(name, value, low=1)
+def _sizes(**sizes: int) -> tuple[int, ...]:
+    return tuple(check_integer(name, size, low=1) for name, size in sizes.items())
