@@ -119,7 +119,7 @@ BY_SHARE = {
 @pytest.mark.parametrize("name", BY_SHARE)
 @pytest.mark.parametrize("amount", [-0.1, 1.01, 3, math.nan, math.inf])
 def test_amounts_outside_0_to_1(name, amount):
-    with pytest.raises(DomainError, match="amount must be"):
+    with pytest.raises(DomainError, match=r"amount must be .* count / dim"):
         BY_SHARE[name](signs(2, 8), amount)
 
 
@@ -128,11 +128,6 @@ def test_amounts_outside_0_to_1(name, amount):
 def test_amounts_that_are_no_number(name, amount):
     with pytest.raises(InputTypeError, match="amount must be a number"):
         getattr(corruption, name)(signs(2, 8), amount)
-
-
-def test_a_count_given_as_amount_is_told_how_to_be_a_share():
-    with pytest.raises(DomainError, match=r"count / dim"):
-        corruption.flip(signs(2, 8), 3)
 
 
 @every_drawn
@@ -289,22 +284,19 @@ def test_one_mask_for_all_is_no_copy():
     assert cue.known.stride(0) == 0 and cue.known.shape == (1000, 16)
 
 
-def test_channels_lose_the_same_part():
-    half = corruption.occlude_half(torch.ones(2, 24), shape=(2, 4, 3)).known.view(2, 2, 12)
-    block = corruption.occlude_block(torch.ones(9, 24), 0.25, shape=(2, 4, 3)).known.view(9, 2, 12)
-    for known in (half, block):
-        assert torch.equal(known[:, 0], known[:, 1]) and not known.all()
-
-
-@pytest.mark.parametrize("shape", [(6, 5, 3), (3, 6, 5), (6, 5, 1), (1, 6, 5), (6, 5)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(6, 5, 3), (3, 6, 5), (6, 5, 1), (2, 6, 4), (2, 3, 6, 5)], ids=str
+)
 @pytest.mark.parametrize("side", HALVES)
-def test_half_of_an_image_with_channels_first_or_last(shape, side):
+def test_all_channels_lose_the_same_half(shape, side):
     """Images of Pillow and matplotlib have their channels last, those of torchvision first."""
-    plane = corruption.occlude_half(torch.ones(30), (6, 5), side=side).known.view(6, 5)
-    known = corruption.occlude_half(torch.ones(30 * math.prod(shape) // 30), shape, side=side).known
-    channels = known.view(shape).movedim(-1, 0) if shape[0] == 6 else known.view(shape)
-    for channel in channels.reshape(-1, 6, 5) if len(shape) == 3 else [known.view(6, 5)]:
-        assert torch.equal(channel, plane)
+    known = corruption.occlude_half(torch.ones(math.prod(shape)), shape, side=side).known.view(
+        shape
+    )
+    planes = known.movedim(-1, 0) if shape[0] == 6 else known.flatten(0, -3)
+    size = planes.shape[-2:]
+    wanted = corruption.occlude_half(torch.ones(size.numel()), tuple(size), side=side).known
+    assert size[0] == 6 and all(torch.equal(plane.flatten(), wanted) for plane in planes)
 
 
 def test_the_lower_half_of_a_colour_photograph():
