@@ -160,18 +160,18 @@ def basin_radius(
             raise InputTypeError(f"corrupt must return a Cue, but returned {say(cue)}.")
         states = memory.retrieve(cue).state
         hits = _call("returned", "pattern, states", has_returned, x, states)
-        if not isinstance(hits, Tensor) or hits.dtype != torch.bool or hits.shape != (len(copies),):
-            came = f"{hits.dtype} {tuple(hits.shape)}" if isinstance(hits, Tensor) else say(hits)
-            raise ShapeError(
-                f"returned must give one bool for each of {len(copies)} states, but gave {came}."
-            )
-        return int(hits.sum()) >= share * len(copies) - 1e-9
+        return int(_check_hits(hits, len(copies)).sum()) >= share * len(copies) - 1e-9
 
+    return _last(returns, steps) / steps
+
+
+def _last(holds: Callable[[float], bool], steps: int) -> int:
+    """Find the largest k ≤ steps for which `holds(k / steps)`, by bisection; 0 without any."""
     low, high = 0, steps + 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if returns(middle / steps) else (low, middle)
-    return low / steps
+        low, high = (middle, high) if holds(middle / steps) else (low, middle)
+    return low
 
 
 def _call(name: str, form: str, function: object, *arguments: object, **options: object) -> object:
@@ -186,6 +186,14 @@ def _call(name: str, form: str, function: object, *arguments: object, **options:
                 f"{name} must be a function of ({form}), but is {say(function)}."
             ) from error
         raise
+
+
+def _check_hits(hits: object, draws: int) -> Tensor:
+    if not isinstance(hits, Tensor) or hits.dtype != torch.bool or hits.shape != (draws,):
+        came = f"{hits.dtype} {tuple(hits.shape)}" if isinstance(hits, Tensor) else say(hits)
+        raise ShapeError(
+            f"returned must give one bool for each of {draws} states, but gave {came}."
+        )
 
 
 def _unit(x: Tensor) -> Tensor:
