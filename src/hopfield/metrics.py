@@ -189,11 +189,10 @@ def _call(name: str, form: str, function: object, *arguments: object, **options:
 
 
 def _check_hits(hits: object, draws: int) -> Tensor:
-    if not isinstance(hits, Tensor) or hits.dtype != torch.bool or hits.shape != (draws,):
-        came = f"{hits.dtype} {tuple(hits.shape)}" if isinstance(hits, Tensor) else say(hits)
-        raise ShapeError(
-            f"returned must give one bool for each of {draws} states, but gave {came}."
-        )
+    if isinstance(hits, Tensor) and hits.dtype == torch.bool and hits.shape == (draws,):
+        return hits
+    came = f"{hits.dtype} {tuple(hits.shape)}" if isinstance(hits, Tensor) else say(hits)
+    raise ShapeError(f"returned must give one bool for each of {draws} states, but gave {came}.")
 
 
 def _unit(x: Tensor) -> Tensor:
