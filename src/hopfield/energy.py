@@ -54,7 +54,7 @@ def dense(potential: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 def modern(
     state: Float[Tensor, "*batch dim"],
     potential: Float[Tensor, "*batch"],
-    largest_norm: Float[Tensor, ""] | float = 0.0,
+    largest_norm: Float[Tensor, "*#batch"] | float = 0.0,
     similarity: str | Similarity = "dot",
     known: Tensor | None = None,
 ) -> Float[Tensor, "*batch"]:
@@ -68,7 +68,7 @@ def modern(
         state: x, `(*batch, dim)`.
         potential: F(s(x)), `(*batch)`, as `separation.potential(similarity.dot(patterns, state))`
             gives it.
-        largest_norm: M = max ‖x_μ‖; 0 leaves the constant out.
+        largest_norm: M = max ‖x_μ‖, one for all states or one per state; 0 leaves it out.
         similarity: the one that the scores came from, or its name.
         known: mask m where only known entries counted in s; then R = ½‖m⊙x‖².
 

@@ -6,7 +6,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hopfield import Entmax, Softmax, Sparsemax, TopK, backend, kernels
-from hopfield.nn import Iteration, blocks
+from hopfield.nn import Iteration
+from hopfield.nn import blockwise as blocks
 from hopfield.nn.functional import association
 from nn_layers import draw
 
@@ -51,7 +52,7 @@ def slopes(found: torch.Tensor, wanted: list[torch.Tensor], **how) -> tuple[torc
 def test_blocks_cover_each_row_once(shape, limit):
     g, h, m, n = shape
     seen = torch.zeros(g, h, m)
-    for span in blocks.spans(*shape, limit):
+    for span in blocks.split_blocks(*shape, limit):
         part = span.of(seen)
         assert part.numel() * n <= max(limit, n)
         part += 1

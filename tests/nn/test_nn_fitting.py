@@ -84,7 +84,7 @@ SHAPES = {
         lambda: HopfieldLookup(with_(value=nn.Linear(5, DIM)), 4, values=False),
         "memories, as values, must end in 5",
     ),
-    "out": (lambda: with_(out=nn.Linear(9, 3))(STATE), "what the heads read must end in 9"),
+    "out": (lambda: with_(out=nn.Linear(9, 3))(STATE), "the concatenated heads must end in 9"),
     "norm": (lambda: with_(norm=nn.LayerNorm(DIM))(STATE), "query or key must end in 8"),
     "no rows": (lambda: HopfieldPooling(of(DIM))(torch.ones(())), "stored must have shape"),
     "no state": (lambda: HopfieldLookup(of(DIM), 2).describe(torch.ones(())), "state must have"),
@@ -98,7 +98,7 @@ SHAPES = {
     ),
     "two batches": (
         lambda: of(DIM)(STATE, STORED, padding_mask=hides(2, 5), association_mask=hides(3, 4, 5)),
-        "of one batch, but are of 2 and 3",
+        "one batch size, but have 2 and 3",
     ),
     "beta": (lambda: association(STATE, STORED, separation=Softmax(SEVEN)), r"beta .*\(2, 4\)"),
     "sparse beta": (

@@ -318,7 +318,7 @@ REFUSED = {
         {"concat_bias_pattern": True, "num_heads": 1, "stored_pattern_as_static": True},
         "concat_bias_pattern=True.*static",
     ),
-    "no input size": ({"input_size": None}, "input_size=None.*left out where nothing is proj"),
+    "no input size": ({"input_size": None}, "input_size=None.*optional if nothing is proj"),
     "connected patterns of two sizes": (
         {"pattern_projection_as_connected": True, "stored_pattern_size": 5},
         "pattern_projection_as_connected=True.*one size",
@@ -373,9 +373,9 @@ def test_weights_must_be_those_of_the_arguments():
 
 OTHER_SIZES = {
     "hidden size forgotten": ({"hidden_size": None, "num_heads": 3}, r"in_proj_weight.*\(18, 6\)"),
-    "another hidden size": ({"hidden_size": 4}, r"in_proj_weight' must have shape \(24, 6\)"),
-    "another input": ({"input_size": 8}, r"in_proj_weight' must have shape \(18, 8\)"),
-    "another output": ({"output_size": 5}, r"out_proj.bias' must have shape \(5,\)"),
+    "another hidden size": ({"hidden_size": 4}, r"in_proj_weight' of shape \(24, 6\)"),
+    "another input": ({"input_size": 8}, r"in_proj_weight' of shape \(18, 8\)"),
+    "another output": ({"output_size": 5}, r"out_proj.bias' of shape \(5,\)"),
 }
 
 
@@ -393,5 +393,5 @@ def test_as_many_rows_as_quantity_says(kind):
     weights = {f"hopfield.{n}": tensor for n, tensor in weights_of(**HEADS).items()}
     weights[name] = draw(1, 4, 6, seed=1)
     assert len(dict(from_hflayers(weights, {**HEADS, "quantity": 4}, kind).named_parameters()))
-    with pytest.raises(OptionError, match=rf"'{name}' must have shape \(1, 3, 6\)"):
+    with pytest.raises(OptionError, match=rf"'{name}' of shape \(1, 3, 6\)"):
         from_hflayers(weights, {**HEADS, "quantity": 3}, kind)

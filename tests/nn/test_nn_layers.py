@@ -192,27 +192,27 @@ def test_beta_by_head():
         one = seeded(lambda beta=beta: HopfieldAssociation(DIM, HEADS, Softmax(beta)))
         expected = one.describe(STATE, STORED).weights
         torch.testing.assert_close(found[:, head], expected[:, head])
-    assert not list(both.separator.parameters()) and "fixed" in str(dict(both.named_buffers()))
+    assert not list(both.separation.parameters()) and "fixed" in str(dict(both.named_buffers()))
 
 
 def test_learned_numbers_begin_where_they_are_told_and_stay_in_range():
     alpha, beta = torch.tensor([1.2, 2.5], requires_grad=True), learned(0.4)
     layer = seeded(lambda: HopfieldAssociation(DIM, HEADS, Entmax(alpha, beta)))
     plain = Entmax(alpha.detach()[:, None], beta.detach()[:, None])
-    rule = layer.separator()
+    rule = layer.separation()
     torch.testing.assert_close(rule.beta.squeeze(-1), beta)
-    torch.testing.assert_close(rule.separation.alpha.squeeze(-1), alpha)
+    torch.testing.assert_close(rule.unit.alpha.squeeze(-1), alpha)
     with torch.no_grad():
-        q, k, _ = layer._prepared(STATE, STORED, None, None, None)[1]
-        expected = plain(q @ k.mT)
+        given = layer._operands(STATE, STORED, None, None, None)
+        expected = plain(given.state @ given.stored.mT)
     torch.testing.assert_close(layer.describe(STATE, STORED).weights.detach(), expected)
     for extreme in (-300.0, 300.0):
         with torch.no_grad():
-            for parameter in layer.separator.parameters():
+            for parameter in layer.separation.parameters():
                 parameter.fill_(extreme / 10)
-        rule = layer.separator()
+        rule = layer.separation()
         assert (rule.beta > 0).all() and rule.beta.isfinite().all()
-        assert (rule.separation.alpha >= 1.01).all() and (rule.separation.alpha <= 10).all()
+        assert (rule.unit.alpha >= 1.01).all() and (rule.unit.alpha <= 10).all()
     assert "learned" in repr(layer)
 
 
@@ -232,17 +232,13 @@ def test_learned_numbers_move_in_the_right_direction(kind, sharper):
     layer = identity(Softmax(number) if kind == "beta" else Entmax(number, 1.0))
     optimiser = torch.optim.Adam(layer.parameters(), lr=0.05)
     (parameter,) = layer.parameters()
-    before = layer.separator()
+    before = layer.separation()
     for _ in range(20):
         optimiser.zero_grad()
         nn.functional.mse_loss(layer(patterns), target).backward()
         optimiser.step()
-    after = layer.separator()
-    moved = (
-        after.beta - before.beta
-        if kind == "beta"
-        else after.separation.alpha - before.separation.alpha
-    )
+    after = layer.separation()
+    moved = after.beta - before.beta if kind == "beta" else after.unit.alpha - before.unit.alpha
     assert parameter.grad is not None and (moved > 0.05 if sharper else moved < -0.05)
 
 

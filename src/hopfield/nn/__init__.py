@@ -1,19 +1,20 @@
 """Hopfield networks as layers to train: association, pooling and lookup.
 
-Functions:   nn.functional: association, and the same described
-Layers:      HopfieldAssociation, HopfieldPooling, HopfieldLookup; from_hflayers takes over weights
+Functions:   functional.association, functional.describe
+Layers:      HopfieldAssociation, HopfieldPooling, HopfieldLookup; from_hflayers converts weights
 Energies:    DenseMemoryClassifier, EnergyTransformerBlock
-Choices:     Iteration (steps, tolerance, gradients), Projections (modules into and out of heads)
+Options:     Iteration (steps, tolerance, gradient), Projections (modules around the heads)
 """
 
 from . import functional
 from .association import HopfieldAssociation, Projections
-from .dense import DenseMemoryClassifier
+from .compute import Association
+from .dense_memory import DenseMemoryClassifier
 from .energy_transformer import EnergyTransformerBlock
-from .functional import Association
 from .hflayers import from_hflayers
 from .iteration import Iteration
-from .learned import HopfieldLookup, HopfieldPooling
+from .lookup import HopfieldLookup
+from .pooling import HopfieldPooling
 
 __all__ = [
     "Association",

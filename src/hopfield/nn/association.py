@@ -1,4 +1,4 @@
-"""The layer in which states read patterns that are given with them."""
+"""The layer whose states read patterns that are inputs too."""
 
 from dataclasses import dataclass
 
@@ -8,30 +8,30 @@ from torch.nn.functional import pad
 from ..checks import check_flag, check_float, check_integer, check_number, say
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import Separation
-from .fitting import check_fits
-from .functional import ONCE, Association, associate, check, described
-from .iteration import Iteration, check_iteration
-from .rule import Rule, Separator
-from .visible import Visible, both
+from .compute import Association, Operands, associate, associate_in_detail
+from .input_checks import check_association, check_width
+from .iteration import ONCE, Iteration, check_iteration
+from .masks import Mask, combine_masks
+from .scaled_separation import SeparationModule
 
 
 @dataclass(frozen=True)
 class Projections:
-    """What brings states, stored and projected patterns into the space of association, and back.
+    """Modules that map states and patterns to heads, and the heads to the output.
 
-    Each is a module from rows to rows: a Linear, a Sequential of LayerNorm and Linear, your own;
-    Identity leaves them as they are. Rows of query and key are cut into heads of one width d,
-    those of value into heads of any; `out` takes the heads side by side. None is
-    Linear(dim, dim). Modules given to two layers are shared by them.
+    Each maps rows to rows: a Linear, a Sequential of LayerNorm and Linear, your own; Identity
+    leaves them unchanged, None is Linear(dim, dim). Rows of query and key are split into heads of
+    equal width d, rows of value into heads of any width. `out` receives the heads concatenated.
+    A module given to two layers is shared by them.
 
     Args:
-        query: of the states.
-        key: of the stored patterns.
-        value: of the projected patterns.
-        out: of what was read.
-        norm: of each head's queries and keys, in the space of association; None leaves them.
-        null: whether a pattern of zeros is stored besides, and reads as zeros: what states find
-            that are like no other.
+        query: for the states.
+        key: for the stored patterns.
+        value: for the projected patterns.
+        out: for the concatenated heads.
+        norm: for the query and key of each head; None leaves them unchanged.
+        null: True adds a stored pattern of zeros whose projected pattern is zeros, for states
+            that resemble no other pattern.
     """
 
     query: nn.Module | None = None
@@ -42,13 +42,13 @@ class Projections:
     null: bool = False
 
     def __post_init__(self) -> None:
-        """Check them."""
+        """Check the types."""
         for name in ("query", "key", "value", "out", "norm"):
-            given = getattr(self, name)
-            if not (given is None or isinstance(given, nn.Module)):
+            module = getattr(self, name)
+            if not (module is None or isinstance(module, nn.Module)):
                 raise InputTypeError(
-                    f"{name} must be a torch.nn.Module or None, but is {say(given)}. "
-                    "Use for instance torch.nn.Linear, or torch.nn.Identity() for none."
+                    f"{name} must be a torch.nn.Module or None, but is {say(module)}. "
+                    "Use for instance torch.nn.Linear, or torch.nn.Identity()."
                 )
         check_flag("null", self.null)
 
@@ -57,21 +57,24 @@ LINEAR = Projections()
 
 
 class HopfieldAssociation(nn.Module):
-    """States read stored patterns, and bring back the projected ones that belong to them.
+    """States read stored patterns and return weighted sums of the projected ones.
 
-    Per head, with q, k, v the projections:  q ← kᵀ∇F(β k q), `steps − 1` times;  vᵀ∇F(β k q).
-    With the defaults that is multi-head attention (Ramsauer et al. 2021, eq. 10).
+    In each head, with projections q, k and v:
+
+        q ← kᵀ∇F(β k q), `steps − 1` times;   output = vᵀ∇F(β k q).
+
+    The defaults are multi-head attention (Ramsauer et al. 2021, eq. 10).
 
     Args:
-        dim: length of a state; None where every projection is given.
-        heads: how many associations, side by side.
-        separation: "softmax", "sparsemax" or "entmax" at β = 1/√d; or a `Separation` with its
-            own β: a number, or a tensor with one for each head. A tensor that requires grad
-            becomes a parameter, β positive and α in its range by construction.
-        iteration: how many softmaxes, when a query stops, what gradients see.
-        projections: into the space of association and back.
-        dropout: share of the weights dropped in training. It leaves the fast way: all weights are
-            then in memory at once.
+        dim: length of a state; None if all projections are given.
+        heads: number of associations in parallel.
+        separation: "softmax", "sparsemax" or "entmax" with β = 1/√d; or a `Separation` with its
+            own β: a number, or a tensor with one entry per head. A tensor that requires grad
+            becomes a learned parameter, with β > 0 and α in its range.
+        iteration: number of softmaxes, stopping and differentiation.
+        projections: modules before and after the heads.
+        dropout: share of the weights that are set to 0 in training. All weights are then in
+            memory at once.
     """
 
     def __init__(
@@ -83,13 +86,13 @@ class HopfieldAssociation(nn.Module):
         projections: Projections = LINEAR,
         dropout: float = 0.0,
     ) -> None:
-        """Make what was not given."""
+        """Draw the weights of projections that are None."""
         super().__init__()
         self.dim = None if dim is None else check_integer("dim", dim, low=1)
         self.heads = check_integer("heads", heads, low=1)
         self.iteration = check_iteration(iteration)
         self.dropout = check_number("dropout", dropout, low=0.0, high=1.0)
-        self.separator = Separator(separation, heads)
+        self.separation = SeparationModule(separation, heads)
         if not isinstance(projections, Projections):
             raise InputTypeError(
                 f"projections must be Projections, but is {say(projections)}. "
@@ -102,9 +105,9 @@ class HopfieldAssociation(nn.Module):
         self.norm = nn.Identity() if projections.norm is None else projections.norm
         self.null = projections.null
 
-    def _or_linear(self, given: nn.Module | None) -> nn.Module:
-        if given is not None:
-            return given
+    def _or_linear(self, module: nn.Module | None) -> nn.Module:
+        if module is not None:
+            return module
         if self.dim is None or self.dim % self.heads:
             raise OptionError(
                 f"dim={self.dim} must be a multiple of heads={self.heads} where a projection is "
@@ -121,21 +124,19 @@ class HopfieldAssociation(nn.Module):
         padding_mask: Tensor | None = None,
         association_mask: Tensor | None = None,
     ) -> Tensor:
-        """What the states read, `(batch, m, out)`.
+        """Return the output, `(batch, m, out)`.
 
         Args:
             state: `(batch, m, dim)`.
-            stored: `(batch, n, stored)`; None: the states themselves.
+            stored: `(batch, n, stored)`; None: the states.
             projected: `(batch, n, projected)`; None: the stored patterns.
-            padding_mask: `(batch, n)`, True for patterns to be ignored.
+            padding_mask: `(batch, n)`, True for patterns that are ignored.
             association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a
-                state ignores a pattern. For a state that may read none, zeros: no bias of `out`.
+                state ignores a pattern. The output is 0, without the bias of `out`, for a state
+                that ignores all.
         """
-        rule, parts, visible = self._prepared(
-            state, stored, projected, padding_mask, association_mask
-        )
-        dropout = self.dropout if self.training else 0.0
-        return self._joined(associate(rule, *parts, visible, self.iteration, dropout), visible)
+        given = self._operands(state, stored, projected, padding_mask, association_mask)
+        return self._joined(associate(given, self.dropout if self.training else 0.0), given.mask)
 
     def describe(
         self,
@@ -146,72 +147,78 @@ class HopfieldAssociation(nn.Module):
         padding_mask: Tensor | None = None,
         association_mask: Tensor | None = None,
     ) -> Association:
-        """The same with weights, energies and steps of each head, and without dropout."""
-        rule, parts, visible = self._prepared(
-            state, stored, projected, padding_mask, association_mask
-        )
-        found = described(rule, *parts, visible, self.iteration)
-        output = self._joined(found.output, visible)
-        return Association(output, found.weights, found.energies, found.steps)
+        """Return the output with weights, energies and steps of each head, without dropout."""
+        given = self._operands(state, stored, projected, padding_mask, association_mask)
+        result = associate_in_detail(given)
+        output = self._joined(result.output, given.mask)
+        return Association(output, result.weights, result.energies, result.steps)
 
-    def _prepared(
+    def _operands(
         self,
         state: Tensor,
         stored: Tensor | None,
         projected: Tensor | None,
         padding_mask: Tensor | None,
         association_mask: Tensor | None,
-    ) -> tuple[Rule, tuple[Tensor, Tensor, Tensor], Visible | None]:
-        """The rule, queries, keys and values by head, and what is visible."""
+    ) -> Operands:
         stored = state if stored is None else stored
         projected = stored if projected is None else projected
-        for name, value in (("state", state), ("stored", stored), ("projected", projected)):
-            if check_float(name, value).ndim != 3:
+        for name, rows in (("state", state), ("stored", stored), ("projected", projected)):
+            if check_float(name, rows).ndim != 3:
                 raise ShapeError(
                     f"{name} must have shape (batch, rows, length), but has shape "
-                    f"{tuple(value.shape)}. Use {name}[None] for a single entry of a batch."
+                    f"{tuple(rows.shape)}. Use {name}[None] for a single entry of a batch."
                 )
-        query = self._normed(self._by_head("query", "state", state))
-        key = self._normed(self._by_head("key", "stored", stored))
-        value = self._by_head("value", "projected", projected)
-        mask = both(padding_mask, association_mask, query.shape[2], key.shape[2])
+        query = self._normed(self._heads("query", "state", state))
+        key = self._normed(self._heads("key", "stored", stored))
+        value = self._heads("value", "projected", projected)
+        ignored = combine_masks(padding_mask, association_mask, query.shape[2], key.shape[2])
         if self.null:
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
-            mask = None if mask is None else pad(mask, (0, 1))
-        check(query, key, value, mask, 0.0)
-        visible = None if mask is None else Visible.of(mask)
-        return self.separator(), (query, key, value), visible
+            ignored = None if ignored is None else pad(ignored, (0, 1))
+        check_association(query, key, value, ignored, 0.0)
+        scaled = self.separation()
+        return Operands.masked(scaled, query, key, value, ignored, self.iteration)
 
-    def _by_head(self, name: str, given: str, rows: Tensor) -> Tensor:
-        """`(batch, rows, length)`, projected → `(batch, heads, rows, width)`."""
+    def _heads(self, name: str, source: str, rows: Tensor) -> Tensor:
+        """Project `(batch, rows, length)` to `(batch, heads, rows, width)`."""
         module: nn.Module = getattr(self, name)
-        rows = module(check_fits(given, rows, module, "its projection"))
+        rows = module(check_width(source, rows, module, "its projection"))
         if rows.shape[-1] % self.heads:
             raise ShapeError(
-                f"the {name} projection must give rows whose length is a multiple of "
-                f"heads={self.heads}, but gives {rows.shape[-1]}. Change one of them."
+                f"the {name} projection must return rows whose length is a multiple of "
+                f"heads={self.heads}, but returns {rows.shape[-1]}."
             )
         return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _normed(self, rows: Tensor) -> Tensor:
-        """Queries or keys of each head, normalised where that is asked for."""
-        normed: Tensor = self.norm(check_fits("a head's query or key", rows, self.norm, "norm"))
+        normed: Tensor = self.norm(check_width("a head's query or key", rows, self.norm, "norm"))
         return normed
 
-    def _joined(self, read: Tensor, visible: Visible | None) -> Tensor:
-        """`(batch, heads, m, width)` → `(batch, m, out)`; 0 where no head may read anything."""
-        rows = read.transpose(1, 2).flatten(2)
-        joined: Tensor = self.out(check_fits("what the heads read", rows, self.out, "out"))
-        if visible is None or self.null:  # the null pattern may always be read
-            return joined
-        return joined.masked_fill(visible.none.all(1), 0.0)
+    def _joined(self, heads: Tensor, mask: Mask | None) -> Tensor:
+        """Map `(batch, heads, m, width)` to `(batch, m, out)`, 0 where no head reads anything."""
+        rows = heads.transpose(1, 2).flatten(2)
+        output: Tensor = self.out(check_width("the concatenated heads", rows, self.out, "out"))
+        if mask is None or self.null:  # the null pattern is always visible
+            return output
+        return output.masked_fill(mask.empty.all(1), 0.0)
 
     def extra_repr(self) -> str:
-        """What is computed."""
+        """Return the formula."""
         steps = self.iteration.steps
-        times = f"q ← kᵀ∇F(βkq) × {steps - 1}, then " if steps > 1 else ""
-        until = f", tol={self.iteration.tol:g}" if self.iteration.tol else ""
+        updates = f"q ← kᵀ∇F(βkq) × {steps - 1}, then " if steps > 1 else ""
+        tol = f", tol={self.iteration.tol:g}" if self.iteration.tol else ""
         gradient = f", gradient={self.iteration.gradient!r}" if steps > 1 else ""
-        drop = f", dropout={self.dropout:g}" if self.dropout else ""
+        dropout = f", dropout={self.dropout:g}" if self.dropout else ""
         null = ", null pattern" if self.null else ""
-        return f"{times}vᵀ∇F(βkq), heads={self.heads}{until}{gradient}{drop}{null}"
+        return f"{updates}vᵀ∇F(βkq), heads={self.heads}{tol}{gradient}{dropout}{null}"
+
+
+def check_layer(value: object) -> HopfieldAssociation:
+    """Return `value` if it is a `HopfieldAssociation`."""
+    if isinstance(value, HopfieldAssociation):
+        return value
+    raise InputTypeError(
+        f"association must be a HopfieldAssociation, but is {say(value)}. "
+        "Use HopfieldAssociation(dim, heads)."
+    )

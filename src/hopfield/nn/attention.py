@@ -1,7 +1,8 @@
-"""One read: states score the stored patterns, and the weights pull the projected ones."""
+"""One association step, ∇F(β x Kᵀ) V, by the fastest computation that applies."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,153 +11,162 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from ..checks import traced, transformed
-from . import blocks
-from .rule import Rule
-from .visible import Visible, folded, scores
+from . import blockwise
+from .masks import Mask, fold_batch, fold_unexpanded, masked_scores
+from .scaled_separation import ScaledSeparation
 
-Parts = tuple[Tensor, Tensor, Tensor]
+Inputs = tuple[Tensor, Tensor, Tensor]
 """States, stored and projected patterns."""
 
 
-def read(
-    rule: Rule,
+def attend(
+    separation: ScaledSeparation,
     state: Tensor,
     stored: Tensor,
     projected: Tensor,
-    visible: Visible | None,
+    mask: Mask | None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """∇F(β x Kᵀ) V, `(*batch, m, out)`; without dropout not all weights are in memory at once."""
-    beta = rule.scale(state)
-    fast = rule.dense and not transformed()
-    if not fast or isinstance(beta, Tensor):  # a number is left to torch's attention: no copy
-        state, beta = beta * state, 1.0
-    if not (rule.dense or dropout or traced()):
-        return blocks.by_blocks(rule, state, stored, projected, visible)
-    if fast:
-        found = _softmax(beta, state, stored, projected, visible, dropout)
+    """∇F(β x Kᵀ) V, `(*batch, m, out)`, with 0 for states that may read no pattern.
+
+    Softmax uses torch's attention, other separations go block by block. All weights are in memory
+    only with dropout, and for other separations in traced code.
+    """
+    unit, beta = separation.unit, separation.scale(state)
+    softmax_beta = None if transformed() else unit.softmax_beta()
+    if not isinstance(softmax_beta, float) or isinstance(beta, Tensor):
+        state, beta = beta * state, 1.0  # only torch's attention takes a number: no copy of x
+    if isinstance(softmax_beta, float):
+        beta = beta * softmax_beta
+        output = _fused_attention(beta, state, stored, projected, mask, dropout)
+    elif not (dropout or traced()):
+        return blockwise.blockwise_attention(unit, state, stored, projected, mask)
     else:
-        weights = rule.separation(scores(state, stored, visible)).to(projected.dtype)
-        found = drop(weights, dropout) @ projected
-    return found if visible is None else found.masked_fill(visible.none, 0.0)
+        weights = unit(masked_scores(state @ stored.mT, mask)).to(projected.dtype)
+        output = drop(weights, dropout) @ projected
+    return output if mask is None else output.masked_fill(mask.empty, 0.0)
 
 
-def _softmax(
+def _fused_attention(
     beta: float,
     state: Tensor,
     stored: Tensor,
     projected: Tensor,
-    visible: Visible | None,
+    mask: Mask | None,
     dropout: float,
 ) -> Tensor:
-    """softmax(β x Kᵀ) V by torch's attention: fast for (batch, heads, …) of one width."""
+    # torch's attention is fast only for (batch, heads, …) with keys and values of one width.
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
-    mask = None if visible is None else visible.patterns
-    if mask is not None:
-        batch = torch.broadcast_shapes(batch, mask.shape[:-2])
-        # Not expanded where that can be helped: torch turns it into numbers, one for each entry.
-        mask = folded(mask, batch if len(batch) > 2 else mask.shape[:-2])
+    visible = None if mask is None else mask.visible
+    if visible is not None:
+        batch = torch.broadcast_shapes(batch, visible.shape[:-2])
+        visible = fold_unexpanded(visible, batch)  # torch makes a float of each of its entries
     inner, out = state.shape[-1], projected.shape[-1]
     width = max(inner, out)
     state, stored = (pad(t, (0, width - inner)) if width > inner else t for t in (state, stored))
     projected = pad(projected, (0, width - out)) if width > out else projected
-    parts = folded(state, batch), folded(stored, batch), folded(projected, batch)
-    parts = _cast(parts)
+    inputs = fold_batch(state, batch), fold_batch(stored, batch), fold_batch(projected, batch)
+    inputs = _autocast(inputs)
     if dropout or torch.compiler.is_compiling():
-        found = _attend(parts, mask, beta, dropout)
-    elif mask is None or len(mask) == 1 or mask.numel() <= blocks.BLOCK:
-        found = _once(parts, mask, beta)
-    else:  # torch's attention makes numbers of a mask: so many entries that they are a block
-        count = max(1, blocks.BLOCK // mask[0].numel())
-        each = zip(*(part.split(count) for part in (*parts, mask)), strict=True)
-        found = torch.cat([_once(tuple(own), hidden, beta) for *own, hidden in each])
-    return found[..., :out].reshape(*batch, state.shape[-2], out)
+        output = _sdpa(inputs, visible, beta, dropout)
+    elif visible is None or len(visible) == 1 or visible.numel() <= blockwise.BLOCK:
+        output = _differentiable_sdpa(inputs, visible, beta)
+    else:  # a mask as floats must not take more memory than one block
+        count = max(1, blockwise.BLOCK // visible[0].numel())
+        parts = zip(*(tensor.split(count) for tensor in (*inputs, visible)), strict=True)
+        output = torch.cat([_differentiable_sdpa((x, k, v), part, beta) for x, k, v, part in parts])
+    return output[..., :out].reshape(*batch, state.shape[-2], out)
 
 
-def _once(parts: Parts, mask: Tensor | None, beta: float) -> Tensor:
-    if not torch.is_grad_enabled():
-        return _attend(parts, mask, beta)
-    found: Tensor = _Attention.apply(mask, beta, *parts)
-    return found
-
-
-def _attend(parts: Parts, mask: Tensor | None, beta: float, dropout: float = 0.0) -> Tensor:
-    state, stored, projected = parts
-    return scaled_dot_product_attention(state, stored, projected, mask, dropout, scale=beta)
-
-
-def _cast(parts: Parts) -> Parts:
-    """What torch's attention makes of them under autocast, which no backward pass is under."""
-    device = parts[0].device.type
-    if not torch.is_autocast_enabled(device) or parts[0].dtype == torch.float64:
-        return parts
-    state, stored, projected = (part.to(torch.get_autocast_dtype(device)) for part in parts)
+def _autocast(inputs: Inputs) -> Inputs:
+    # Cast here as torch's attention would: its backward pass does not run under autocast.
+    device = inputs[0].device.type
+    if not torch.is_autocast_enabled(device) or inputs[0].dtype == torch.float64:
+        return inputs
+    state, stored, projected = (t.to(torch.get_autocast_dtype(device)) for t in inputs)
     return state, stored, projected
 
 
-class _Attention(torch.autograd.Function):
-    """torch's attention, which can be differentiated once, made differentiable any number of times.
+def _sdpa(inputs: Inputs, mask: Tensor | None, beta: float, dropout: float = 0.0) -> Tensor:
+    return scaled_dot_product_attention(*inputs, mask, dropout, scale=beta)
 
-    Where its gradient is to be differentiated in turn, the plain formula stands in for it.
+
+def _differentiable_sdpa(inputs: Inputs, visible: Tensor | None, beta: float) -> Tensor:
+    if not torch.is_grad_enabled():
+        return _sdpa(inputs, visible, beta)
+    output: Tensor = _Attention.apply(visible, beta, *inputs)
+    return output
+
+
+class _Attention(torch.autograd.Function):
+    """torch's attention, differentiable any number of times. By itself it is once.
+
+    For further derivatives the plain formula replaces it.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, mask: Tensor | None, beta: float, state: Tensor, stored: Tensor, projected: Tensor
-    ) -> Tensor:
-        """softmax(β x Kᵀ) V."""
+    def forward(ctx: Any, visible: Tensor | None, beta: float, *inputs: Tensor) -> Tensor:
         ctx.beta, ctx.wanted = beta, ctx.needs_input_grad[2:]
-        ctx.save_for_backward(mask, state, stored, projected)
-        ctx.inner = _graph(mask, beta, (state, stored, projected), ctx.wanted)
-        found: Tensor = ctx.inner[0]
-        return found.detach()
+        ctx.save_for_backward(visible, *inputs)
+        ctx.inner = _inner_graph(visible, beta, inputs, ctx.wanted)
+        output: Tensor = ctx.inner[0]
+        return output.detach()
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients that are wanted."""
-        mask, *parts = ctx.saved_tensors
+        visible, *inputs = ctx.saved_tensors
         if torch.is_grad_enabled():
-            visible = None if mask is None else Visible(mask, mask)
-            weights = torch.softmax(scores(ctx.beta * parts[0], parts[1], visible), dim=-1)
-            found = weights.to(parts[2].dtype) @ parts[2]
-            leaves = [part for part, want in zip(parts, ctx.wanted, strict=True) if want]
-            slopes = torch.autograd.grad(found, leaves, above, create_graph=True)
-        else:  # the first pass lets go of the inner graph; one through a kept graph begins anew
-            found, leaves = ctx.inner or _graph(mask, ctx.beta, parts, ctx.wanted)
-            ctx.inner = None
-            slopes = torch.autograd.grad(found, leaves, above)
-        each = iter(slopes)
-        return None, None, *(next(each) if want else None for want in ctx.wanted)
+            formula = partial(_plain, visible, ctx.beta)
+            return (
+                None,
+                None,
+                *blockwise.differentiable_gradients(formula, inputs, ctx.wanted, above[0]),
+            )
+        # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
+        output, leaves = ctx.inner or _inner_graph(visible, ctx.beta, inputs, ctx.wanted)
+        ctx.inner = None
+        gradients = iter(torch.autograd.grad(output, leaves, above))
+        return None, None, *(next(gradients) if want else None for want in ctx.wanted)
 
 
-def _graph(
-    mask: Tensor | None, beta: float, parts: Parts, wanted: Sequence[bool]
+def _plain(
+    visible: Tensor | None, beta: float, state: Tensor, stored: Tensor, projected: Tensor
+) -> Tensor:
+    mask = None if visible is None else Mask(visible, visible)
+    weights = torch.softmax(masked_scores(beta * state @ stored.mT, mask), dim=-1)
+    return weights.to(projected.dtype) @ projected
+
+
+def _inner_graph(
+    visible: Tensor | None, beta: float, inputs: Sequence[Tensor], wanted: Sequence[bool]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Attention with a graph of its own, and the leaves of that graph."""
+    """Return attention with a graph of its own, and the leaves of that graph."""
     state, stored, projected = (
-        part.detach().requires_grad_(want) for part, want in zip(parts, wanted, strict=True)
+        tensor.detach().requires_grad_(want) for tensor, want in zip(inputs, wanted, strict=True)
     )
-    numbers = None if mask is None else _numbers(mask, state.dtype)
-    with torch.enable_grad(), _made_anew(mask, numbers):
-        found = _attend((state, stored, projected), numbers, beta)
-    return found, [part for part in (state, stored, projected) if part.requires_grad]
+    bias = None if visible is None else _additive_mask(visible, state.dtype)
+    with torch.enable_grad(), _rebuilt_for_backward(visible, bias):
+        output = _sdpa((state, stored, projected), bias, beta)
+    return output, [tensor for tensor in (state, stored, projected) if tensor.requires_grad]
 
 
-def _numbers(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """What is added to scores: 0 for what may be read, −∞ for the rest."""
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
+def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    zeros = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+    return zeros.masked_fill_(~visible, -torch.inf)
 
 
-def _made_anew(mask: Tensor | None, numbers: Tensor | None) -> AbstractContextManager[Any]:
-    """Where the numbers of a mask are not kept for the backward pass, but made again there."""
-    if mask is None or numbers is None or mask.shape[-2] == 1:  # no more than one row: no matter
+def _rebuilt_for_backward(
+    visible: Tensor | None, bias: Tensor | None
+) -> AbstractContextManager[Any]:
+    # A mask of floats is built again in the backward pass, not kept: it may be m·n large.
+    if visible is None or bias is None or visible.shape[-2] == 1:
         return nullcontext()
-    place, dtype = numbers.data_ptr(), numbers.dtype
+    address, dtype = bias.data_ptr(), bias.dtype
 
-    def kept(tensor: Tensor) -> Tensor | None:
-        return None if tensor.data_ptr() == place else tensor
+    def pack(tensor: Tensor) -> Tensor | None:
+        return None if tensor.data_ptr() == address else tensor
 
-    def again(tensor: Tensor | None) -> Tensor:
-        return _numbers(mask, dtype) if tensor is None else tensor
+    def unpack(tensor: Tensor | None) -> Tensor:
+        return _additive_mask(visible, dtype) if tensor is None else tensor
 
-    return torch.autograd.graph.saved_tensors_hooks(kept, again)
+    return torch.autograd.graph.saved_tensors_hooks(pack, unpack)

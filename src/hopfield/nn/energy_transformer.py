@@ -1,4 +1,4 @@
-"""A transformer block that is the descent of one energy (Hoover et al. 2023)."""
+"""A transformer block that descends one energy (Hoover et al. 2023)."""
 
 import torch
 from jaxtyping import Float
@@ -6,37 +6,36 @@ from torch import Tensor, nn
 
 from ..checks import check_float, check_integer, check_positive
 from ..errors import ShapeError
-from ..separation import RectifiedPolynomial, Softmax
-from .fitting import check_like
-from .functional import potential
-from .rule import Rule
-from .visible import Visible, check_bool, scores
+from ..separation import RectifiedPolynomial
+from .compute import potential
+from .input_checks import check_matches
+from .masks import Mask, check_bool, masked_scores
+from .scaled_separation import ScaledSeparation
 
 QUADRATIC = RectifiedPolynomial(2)
-RULE = Rule(Softmax(), None)
-"""Softmax at β = 1/√d."""
+SOFTMAX = ScaledSeparation.of(None)
 
-FLAT = 1e-5
-"""Added to a variance, so that a constant token is no division by zero."""
+EPS = 1e-5
+"""Added to the variance of a token, as in LayerNorm: a constant token has variance 0."""
 
 
 class EnergyTransformerBlock(nn.Module):
-    """Tokens go down an energy of attention and of memories, `steps` times.
+    """Tokens descend an energy of attention and of memories, in `steps` steps.
 
         g = γ(x − mean x)/std x + δ,    γ > 0
         E(g) = −Σ_heads Σ_B F_β(K_C·Q_B, C ≠ B) − ½ Σ_B Σ_μ max(0, ξ_μ·g_B)²
         x ← x − rate · ∂E/∂g
 
-    with F_β the potential of softmax, Q = W_Q g, K = W_K g (Hoover et al. 2023, eq. 4–8). Since
-    ∂g/∂x is positive semidefinite, E never rises for a rate small enough. There are no values and
-    no output projection: both follow from the energy.
+    F_β is the potential of softmax, Q = W_Q g, K = W_K g (Hoover et al. 2023, eq. 4–8). ∂g/∂x is
+    positive semidefinite, so E never rises for a small enough rate. There are no values and no
+    output projection: the gradient of the energy takes their place.
 
     Args:
         dim: length of a token.
-        heads: how many attention energies; dim must be a multiple.
-        memories: how many ξ.
-        steps: how many updates.
-        rate: the size of one.
+        heads: number of attention energies; dim must be a multiple.
+        memories: number of ξ.
+        steps: number of steps.
+        rate: step size.
     """
 
     def __init__(
@@ -59,74 +58,73 @@ class EnergyTransformerBlock(nn.Module):
         self.delta = nn.Parameter(torch.zeros(dim))
 
     def forward(self, tokens: Tensor, *, padding_mask: Tensor | None = None) -> Tensor:
-        """The tokens after all steps, `(batch, n, dim)`; padded ones stay where they are.
+        """Return the tokens after all steps, `(batch, n, dim)`; ignored ones are unchanged.
 
         Args:
             tokens: `(batch, n, dim)`.
-            padding_mask: `(batch, n)`, True for tokens to be ignored.
+            padding_mask: `(batch, n)`, True for tokens that are ignored.
         """
         for _ in range(self.steps):
             tokens = self.step(tokens, padding_mask=padding_mask)
         return tokens
 
     def step(self, tokens: Tensor, *, padding_mask: Tensor | None = None) -> Tensor:
-        """The tokens after one step: down the slope, which ∇F gives as F gives the energy."""
-        seen = self.normalised(tokens)
-        query, key, visible = self._attended(seen, padding_mask)
-        weights = RULE.separation(scores(RULE.scale(query) * query, key, visible))
-        weights = weights.masked_fill(visible.none, 0.0).to(seen.dtype)
-        pulls = weights @ key, weights.mT @ query
-        by_query, by_key = (pull.transpose(1, 2).flatten(2) for pull in pulls)
-        slope = by_query @ self.query.weight + by_key @ self.key.weight
-        slope = slope + QUADRATIC(seen @ self.memories.T) @ self.memories / 2
+        """Return the tokens after one step."""
+        g = self.normalised(tokens)
+        query, key, mask = self._attention(g, padding_mask)
+        weights = SOFTMAX.unit(masked_scores(SOFTMAX.scale(query) * query @ key.mT, mask))
+        weights = weights.masked_fill(mask.empty, 0.0).to(g.dtype)
+        sums = weights @ key, weights.mT @ query
+        by_query, by_key = (heads.transpose(1, 2).flatten(2) for heads in sums)
+        descent = by_query @ self.query.weight + by_key @ self.key.weight
+        descent = descent + QUADRATIC(g @ self.memories.T) @ self.memories / 2
         if padding_mask is not None:
-            slope = slope.masked_fill(padding_mask[..., None], 0.0)
-        return tokens + self.rate * slope
+            descent = descent.masked_fill(padding_mask[..., None], 0.0)
+        return tokens + self.rate * descent
 
     def energy(
         self, tokens: Float[Tensor, "batch n dim"], *, padding_mask: Tensor | None = None
     ) -> Float[Tensor, " batch"]:
-        """E of each entry of the batch."""
+        """Return E per entry of the batch."""
         return self._energy(self.normalised(tokens), padding_mask)
 
     def normalised(self, tokens: Float[Tensor, "batch n dim"]) -> Float[Tensor, "batch n dim"]:
-        """g: the gradient of a convex function of the token."""
+        """Return g, the gradient of a convex function of the token."""
         if check_float("tokens", tokens).ndim != 3 or tokens.shape[-1] != self.dim:
             raise ShapeError(
                 f"tokens must have shape (batch, n, {self.dim}), but have shape "
                 f"{tuple(tokens.shape)}. Use tokens[None] for a single entry of a batch."
             )
-        check_like("tokens", tokens, self.memories)
+        check_matches("tokens", tokens, self.memories)
         centred = tokens - tokens.mean(-1, keepdim=True)
-        spread = (centred.square().mean(-1, keepdim=True) + FLAT).sqrt()
-        return self.log_gamma.exp() * centred / spread + self.delta
+        deviation = (centred.square().mean(-1, keepdim=True) + EPS).sqrt()
+        return self.log_gamma.exp() * centred / deviation + self.delta
 
-    def _energy(self, seen: Tensor, padding: Tensor | None) -> Tensor:
-        """E of normalised tokens."""
-        query, key, visible = self._attended(seen, padding)
-        attention = potential(RULE, query, key, visible).sum(1)
-        memory = QUADRATIC.potential(seen @ self.memories.T) / 2
-        each = attention + memory
-        return -(each if padding is None else each.masked_fill(padding, 0.0)).sum(-1)
+    def _energy(self, g: Tensor, padding: Tensor | None) -> Tensor:
+        query, key, mask = self._attention(g, padding)
+        attention = potential(SOFTMAX, query, key, mask).sum(1)
+        memory = QUADRATIC.potential(g @ self.memories.T) / 2
+        value = attention + memory
+        return -(value if padding is None else value.masked_fill(padding, 0.0)).sum(-1)
 
-    def _attended(self, seen: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor, Visible]:
-        """Queries and keys by head, and whom each token attends to: all others."""
-        if padding is not None and check_bool("padding_mask", padding).shape != seen.shape[:2]:
+    def _attention(self, g: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor, Mask]:
+        """Return queries and keys by head, and the mask: a token attends to all others."""
+        if padding is not None and check_bool("padding_mask", padding).shape != g.shape[:2]:
             raise ShapeError(
-                f"padding_mask must have shape {tuple(seen.shape[:2])}, one entry for each token, "
-                f"but has shape {tuple(padding.shape)}. Use expand where one serves all."
+                f"padding_mask must have shape {tuple(g.shape[:2])}, one entry per token, "
+                f"but has shape {tuple(padding.shape)}."
             )
         query, key = (
-            project(seen).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for project in (self.query, self.key)
+            projection(g).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for projection in (self.query, self.key)
         )
-        mask = torch.eye(seen.shape[1], dtype=torch.bool, device=seen.device)
+        ignored = torch.eye(g.shape[1], dtype=torch.bool, device=g.device)
         if padding is not None:
-            mask = mask | padding[:, None, None, :] | padding[:, None, :, None]
-        return query, key, Visible.of(mask)
+            ignored = ignored | padding[:, None, None, :] | padding[:, None, :, None]
+        return query, key, Mask.ignoring(ignored)
 
     def extra_repr(self) -> str:
-        """What is computed."""
+        """Return the formula."""
         return (
             f"x ← x − {self.rate:g}·∂E/∂g × {self.steps}, dim={self.dim}, heads={self.heads}, "
             f"memories={len(self.memories)}"

@@ -1,4 +1,4 @@
-"""How often a layer reads, when a query stops, and what gradients see of it."""
+"""Iterating the states of a layer, and differentiating through the iteration."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,28 +9,27 @@ from torch import Tensor
 
 from ..checks import check_choice, check_integer, check_number, say, traced
 from ..errors import InputTypeError
-from ..iteration import moved_within
 
 Update = Callable[..., Tensor]
-"""(x, *θ) → x', each state by itself; θ is all that it depends on besides."""
+"""(x, *θ) → x', each state by itself; θ are all tensors that the update depends on."""
 
 GRADIENTS = ("unrolled", "implicit", "last")
-"""Ways to differentiate an iteration."""
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """How often states are updated before they read the projected patterns.
+    """The number of updates of a state before the projected patterns are read.
 
     Args:
-        steps: softmaxes (or what takes their place): `steps − 1` updates x ← Kᵀ∇F(βKx) in the
-            space of association, then one read of the projected patterns. 1 is attention.
-        tol: a query moves no more after an update of max|x' − x| ≤ tol·max(1, max|x|); each by
-            itself, whatever its batch-mates do. 0 makes all steps.
-        gradient: "unrolled" through all steps. "implicit" through the fixed point alone, whose
-            memory does not grow with the steps: right where the states have settled; neither here
-            nor there does it matter where a query began, so its gradient is 0. "last" takes the
-            state that the last softmax reads as a constant.
+        steps: number of softmaxes (or sparse equivalents): `steps − 1` updates x ← Kᵀ∇F(βKx), then
+            one read of the projected patterns. 1 is attention.
+        tol: each query stops by itself after an update with |x'_j − x_j| ≤ tol·min(σ_j, β^−½) in
+            every entry j, where σ_j is the standard deviation over the patterns that it may read.
+            Scaling or shifting all patterns does not change the steps. 0 makes all steps.
+        gradient: "unrolled" differentiates through all steps. "implicit" differentiates through
+            the fixed point, in memory that does not grow with the steps; it is exact where the
+            states have settled. "last" takes the state that the last softmax reads as a constant.
+            With the last two, the gradient by the initial state is 0.
     """
 
     steps: int = 1
@@ -38,14 +37,17 @@ class Iteration:
     gradient: str = "unrolled"
 
     def __post_init__(self) -> None:
-        """Check them."""
+        """Check all three."""
         object.__setattr__(self, "steps", check_integer("steps", self.steps, low=1))
         object.__setattr__(self, "tol", check_number("tol", self.tol, low=0.0))
         check_choice("gradient", self.gradient, GRADIENTS)
 
 
+ONCE = Iteration()
+
+
 def check_iteration(value: object) -> Iteration:
-    """Return it, or say what it must be."""
+    """Return `value` if it is an `Iteration`."""
     if isinstance(value, Iteration):
         return value
     raise InputTypeError(
@@ -53,70 +55,85 @@ def check_iteration(value: object) -> Iteration:
     )
 
 
+@dataclass(frozen=True)
+class Dynamics:
+    """An update of states, and the largest change per entry that counts as settled.
+
+    Attributes:
+        update: (x, *θ) → x'.
+        parameters: θ.
+        tolerance: broadcastable to the states; None where all steps are made.
+    """
+
+    update: Update
+    parameters: Sequence[Tensor]
+    tolerance: Tensor | None
+
+
 def settle(
-    update: Update,
+    dynamics: Dynamics,
     state: Tensor,
     iteration: Iteration,
-    parameters: Sequence[Tensor],
     visited: list[Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The states that the last softmax reads, and how many softmaxes that makes, `(*batch, m)`.
+    """Return the states that the last softmax reads, and the number of softmaxes, `(*batch, m)`.
 
     Args:
-        update: (x, *θ) → x'.
-        state: where the queries begin, `(*batch, m, dim)`.
-        iteration: how far they go.
-        parameters: θ.
-        visited: takes every state on the way, the first and the last included.
+        dynamics: the update, its parameters and tolerance.
+        state: initial queries, `(*batch, m, dim)`.
+        iteration: number of steps, and how to differentiate.
+        visited: receives every state, the first and the last included.
     """
-    mode = iteration.gradient if torch.is_grad_enabled() and iteration.steps > 1 else "unrolled"
-    if mode == "unrolled" or (mode == "implicit" and traced()):
-        return _updated(update, state, iteration, parameters, visited)
+    gradient = iteration.gradient if torch.is_grad_enabled() and iteration.steps > 1 else "unrolled"
+    if gradient == "unrolled" or (gradient == "implicit" and traced()):
+        return _iterate(dynamics, state, iteration.steps, visited)
     with torch.no_grad():
-        settled, steps = _updated(update, state, iteration, parameters, visited)
-    if mode == "implicit":
-        settled = _FixedPoint.apply(update, iteration.steps, settled, *parameters)
+        settled, steps = _iterate(dynamics, state, iteration.steps, visited)
+    if gradient == "implicit":
+        settled = _FixedPoint.apply(dynamics.update, iteration.steps, settled, *dynamics.parameters)
     return settled, steps
 
 
-def _updated(
-    update: Update,
-    state: Tensor,
-    iteration: Iteration,
-    parameters: Sequence[Tensor],
-    visited: list[Tensor] | None,
+def _iterate(
+    dynamics: Dynamics, state: Tensor, most: int, visited: list[Tensor] | None
 ) -> tuple[Tensor, Tensor]:
-    """States after `steps − 1` updates, less where a query stopped before."""
-    settled = moved_within(iteration.tol)
     moving = torch.ones(state.shape[:-1], dtype=torch.bool, device=state.device)
     steps = torch.ones(state.shape[:-1], dtype=torch.long, device=state.device)
     if visited is not None:
         visited.append(state)
-    for _ in range(iteration.steps - 1):
-        following = update(state, *parameters)
-        if iteration.tol:
-            following = torch.where(moving[..., None], following, state)
-            steps, moving = steps + moving, moving & ~settled(state, following)
-        else:
+    for _ in range(most - 1):
+        following = dynamics.update(state, *dynamics.parameters)
+        if dynamics.tolerance is None:
             steps = steps + 1
+        else:
+            following = torch.where(moving[..., None], following, state)
+            steps = steps + moving
+            moving = moving & ~_is_settled(state, following, dynamics.tolerance)
         state = following
         if visited is not None:
             visited.append(state)
-        if iteration.tol and not traced() and not bool(moving.any()):
+        if dynamics.tolerance is not None and not traced() and not bool(moving.any()):
             break
     return state, steps
 
 
-class _FixedPoint(torch.autograd.Function):
-    """x* = f(x*, θ): dx* = (1 − J)⁻¹ ∂f/∂θ dθ, J = ∂f/∂x at x*.
+def _is_settled(state: Tensor, following: Tensor, tolerance: Tensor) -> Tensor:
+    # Rounding of sums in at least float32, and of results in half precision, is no change.
+    rounding = 4 * torch.finfo(torch.promote_types(state.dtype, torch.float32)).eps
+    rounding += torch.finfo(state.dtype).eps if state.dtype.itemsize == 2 else 0.0
+    size = torch.maximum(state.abs(), following.abs())
+    return ((following - state).abs() <= tolerance + rounding * size).all(-1)
 
-    Backward solves g = v + Jᵀg. Where the gradient shall be differentiated in turn, g is the
-    fixed point of that map, by this same class.
+
+class _FixedPoint(torch.autograd.Function):
+    """x* = f(x*, θ) with dx* = (1 − J)⁻¹ ∂f/∂θ dθ, J = ∂f/∂x at x*.
+
+    The backward pass solves g = v + Jᵀg by iteration. If it is differentiated in turn, g is a
+    fixed point of that linear map, and this class gives its derivative too.
     """
 
     @staticmethod
     def forward(ctx: Any, update: Update, limit: int, state: Tensor, *parameters: Tensor) -> Tensor:
-        """x*, found before."""
         ctx.update, ctx.limit = update, limit
         state = state.clone()
         ctx.save_for_backward(state, *parameters)
@@ -124,13 +141,12 @@ class _FixedPoint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
-        """(∂f/∂θ)ᵀ(1 − Jᵀ)⁻¹ v."""
-        given, (v,), again = ctx.saved_tensors, above, torch.is_grad_enabled()
-        # Names of their own, or slopes by θ would go on through x*, which is one of θ's results.
-        state, *parameters = (t.view_as(t) if again else t.detach() for t in given)
-        if not again:
-            for one, other in zip((state, *parameters), given, strict=True):
-                one.requires_grad_(other.requires_grad)
+        saved, (v,), differentiable = ctx.saved_tensors, above, torch.is_grad_enabled()
+        # Views, or gradients by θ would go on through x*, which is a function of θ.
+        state, *parameters = (t.view_as(t) if differentiable else t.detach() for t in saved)
+        if not differentiable:
+            for tensor, original in zip((state, *parameters), saved, strict=True):
+                tensor.requires_grad_(original.requires_grad)
             state.requires_grad_()
         with torch.enable_grad():
             following = ctx.update(state, *parameters)
@@ -138,33 +154,32 @@ class _FixedPoint(torch.autograd.Function):
         def linear(g: Tensor, v: Tensor, state: Tensor, *parameters: Tensor) -> Tensor:
             with torch.enable_grad():
                 output = ctx.update(state, *parameters)
-            return v + _pulled(output, [state], g, torch.is_grad_enabled())[0]
+            return v + _vjp(output, [state], g, torch.is_grad_enabled())[0]
 
         with torch.no_grad():
-            g = _series(lambda g: v + _pulled(following, [state], g, False)[0], v, ctx.limit)
-        if again:
-            g = _FixedPoint.apply(linear, ctx.limit, g, v, *given)
-        wanted = [one for one in parameters if one.requires_grad]
-        slopes = iter(_pulled(following, wanted, g, again) if wanted else ())
-        return None, None, None, *(next(slopes) if p.requires_grad else None for p in parameters)
+            g = _solve(lambda g: v + _vjp(following, [state], g, False)[0], v, ctx.limit)
+        if differentiable:
+            g = _FixedPoint.apply(linear, ctx.limit, g, v, *saved)
+        wanted = [parameter for parameter in parameters if parameter.requires_grad]
+        gradients = iter(_vjp(following, wanted, g, differentiable) if wanted else ())
+        return None, None, None, *(next(gradients) if p.requires_grad else None for p in parameters)
 
 
-def _pulled(
+def _vjp(
     output: Tensor, inputs: Sequence[Tensor], g: Tensor, create_graph: bool
 ) -> tuple[Tensor, ...]:
-    """gᵀ ∂output/∂inputs."""
     return torch.autograd.grad(
         output, inputs, g, retain_graph=True, create_graph=create_graph, materialize_grads=True
     )
 
 
-def _series(linear: Callable[[Tensor], Tensor], start: Tensor, limit: int) -> Tensor:
-    """The fixed point of a linear map, up to rounding or so many terms."""
+def _solve(linear: Callable[[Tensor], Tensor], start: Tensor, limit: int) -> Tensor:
+    """Iterate a linear map to its fixed point: up to rounding, at most `limit` times."""
     g, eps = start, torch.finfo(start.dtype).eps
     for _ in range(limit if start.numel() else 0):
         following = linear(g)
-        moved = (following - g).abs().amax()
+        change = (following - g).abs().amax()
         g = following
-        if not bool(moved > eps * g.abs().amax()):
+        if not bool(change > eps * g.abs().amax()):
             break
     return g

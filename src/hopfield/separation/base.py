@@ -122,6 +122,10 @@ class Separation(ABC):
         """Return G and β with F(s) = G(βs)/β; (self, 1) by default."""
         return self, 1.0
 
+    def parameter_range(self, name: str) -> tuple[float, float]:
+        """Return the open interval of a parameter that a layer learns; (−∞, ∞) by default."""
+        return -torch.inf, torch.inf
+
     def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"] | None:
         """Return g(s) = f(s + 1) − f(s − 1) where F(s) = Σ_μ f(s_μ); None by default."""
         return None

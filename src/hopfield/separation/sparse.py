@@ -124,6 +124,10 @@ class Entmax(_Tsallis):
         object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE, way))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
+    def parameter_range(self, name: str) -> tuple[float, float]:
+        """Return the range of α; β is positive."""
+        return ALPHA_RANGE if name == "alpha" else (0.0, torch.inf)
+
 
 @dataclass(frozen=True, eq=False)
 class Sparsemax(_Tsallis):

@@ -1,5 +1,5 @@
-"""Taking over layers that were trained with ml-jku's hflayers."""
+"""Conversion of layers that were trained with ml-jku's hflayers."""
 
-from .build import from_hflayers
+from .convert import from_hflayers
 
 __all__ = ["from_hflayers"]

@@ -1,39 +1,31 @@
-"""What the constructor arguments of hflayers mean, and which cannot be taken over."""
+"""Constructor arguments of hflayers, and the ones that cannot be converted."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
 
 from ...checks import check_choice, check_integer, say
-from ...errors import OptionError
+from ...errors import InputTypeError, OptionError
 
 STATE, STORED, PROJECTED = "state_pattern", "stored_pattern", "pattern_projection"
 SPACE = "hopfield_space"
 INPUTS = (STATE, STORED, PROJECTED)
 
+SIZES = [f"{part}_size" for part in ("input", "hidden", "output", "pattern", STORED, PROJECTED)]
 SHARED: dict[str, Any] = {
-    "input_size": None,
-    "hidden_size": None,
-    "output_size": None,
-    "pattern_size": None,
-    "num_heads": 1,
-    "scaling": None,
-    "update_steps_max": 0,
-    "update_steps_eps": 1e-4,
-    **{f"normalize_{name}{end}": True for name in INPUTS for end in ("", "_affine")},
-    **{f"normalize_{SPACE}{end}": False for end in ("", "_affine")},
+    **dict.fromkeys([*SIZES, "scaling", "association_activation"]),
+    **{
+        f"normalize_{name}{end}": name != SPACE
+        for name in (*INPUTS, SPACE)
+        for end in ("", "_affine")
+    },
     **{f"{name}_as_static": False for name in INPUTS},
-    "pattern_projection_as_connected": False,
-    "stored_pattern_size": None,
-    "pattern_projection_size": None,
-    "batch_first": True,
-    "association_activation": None,
-    "dropout": 0.0,
-    "input_bias": True,
-    "concat_bias_pattern": False,
-    "add_zero_association": False,
-    "disable_out_projection": False,
+    **dict.fromkeys(["batch_first", "input_bias"], True),
+    **dict.fromkeys(["pattern_projection_as_connected", "concat_bias_pattern"], False),
+    **dict.fromkeys(["add_zero_association", "disable_out_projection"], False),
+    **{"num_heads": 1, "update_steps_max": 0, "update_steps_eps": 1e-4, "dropout": 0.0},
 }
 EPSILONS = {f"normalize_{name}_eps": 1e-5 for name in (*INPUTS, SPACE)}
 LEARNED = {"quantity": 1, "trainable": True}
@@ -43,197 +35,140 @@ KINDS: dict[str, dict[str, Any]] = {
     "HopfieldPooling": {**SHARED, **LEARNED},
     "HopfieldLayer": {**SHARED, **LEARNED, **LOOKUP},
 }
-"""The classes of hflayers: what their constructors take, and what they assume."""
+"""Constructor arguments of the classes of hflayers, with their defaults."""
 
-ALIKE: dict[str, tuple[str, ...]] = {
-    "Hopfield": (),
-    "HopfieldPooling": (STATE,),
-    "HopfieldLayer": (STORED, PROJECTED),
-}
-"""What is the same for every entry of a batch, so that confusing them changes nothing."""
+CONSTANT = {"Hopfield": (), "HopfieldPooling": (STATE,), "HopfieldLayer": (STORED, PROJECTED)}
+"""Inputs that are equal for all entries of a batch."""
 
-Refusal = tuple[Callable[[Any], bool], str]
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "selu", "celu", "erf", "exp", "sin", "cos", "abs")
-"""Functions of torch that need nothing but the output."""
-
-REFUSED: dict[str, Refusal] = {
-    "association_activation": (
-        lambda value: value is not None and value not in ACTIVATIONS,
-        f"known are {', '.join(ACTIVATIONS)}. Leave it out, and apply the activation to the output "
-        "(hflayers ignores a name that torch does not have)",
-    ),
-    "batch_first": (
-        lambda value: value is not True,
-        "layers here take the batch first. Leave it out, and transpose what you give",
-    ),
-    "update_steps_max": (
-        lambda value: value is None or min(_entries(value)) < 0,
-        "without a limit hflayers goes on until the whole batch moves little, so that a result "
-        "depends on its batch. Give a number of steps",
-    ),
-    "scaling": (
-        lambda value: value is not None and not min(_entries(value)) > 0,
-        "beta must be above 0",
-    ),
-    "update_steps_eps": (
-        lambda value: not min(_entries(value)) > 0,
-        "hflayers takes none that is not above 0. Give the one the layer was made with",
-    ),
-}
-"""Values that cannot be taken over, and why."""
-
-ONE_FOR_ALL = {
-    "scaling": "with several heads hflayers does not scale each head by its own, but every so many "
-    "features. Only one number for all heads can be taken over",
-    "update_steps_max": "heads of one layer make the same number of steps here",
-}
-CONFUSED = (
-    "with several heads hflayers reads a static pattern of one entry of a batch with the heads "
-    "of another. Only num_heads=1 can be taken over"
-)
-CUT = (
-    "hflayers reads no more features of the projected patterns than static states and static "
-    "stored patterns have, input_size={}. Only a hidden_size up to that can be taken over"
-)
-CONNECTED = (
-    "hflayers asks that static states and static stored patterns be as long as that where "
-    "projected patterns are connected, and they are {}. No call of such a layer works there"
-)
-
-NOT_MADE = "hflayers makes no such layer"
-
-
-def refused(name: str, value: object, reason: str) -> OptionError:
-    """The error for an argument that cannot be taken over."""
-    return OptionError(f"{name}={say(value)} cannot be taken over: {reason}.")
+"""Functions of torch with one argument."""
 
 
 class Arguments:
-    """The arguments of one layer of hflayers, and what follows from them."""
+    """The arguments of one layer of hflayers, and the quantities that follow from them.
+
+    Attributes:
+        heads: number of heads.
+        width: width of a head in the space of association.
+        widths: width of each input after projection, all heads together.
+        sizes: length of each input.
+        static: True for inputs that are not projected.
+        repeated: True for static inputs that each head reads whole.
+        connected: True where projected patterns pass the projection of the stored ones first.
+        separate: True where each projection has its own matrix, not a part of a common one.
+        untouched: True where the association neither projects nor normalises anything.
+        truncates: True where hflayers reads only as many projected features as static states have.
+        fixes_length: True where hflayers accepts only static states of length hidden_size.
+        static_length: length of static states and stored patterns, if a normalisation fixes it.
+        beta: β.
+        steps: number of softmaxes.
+    """
 
     def __init__(self, given: Mapping[str, Any], kind: str) -> None:
-        """Refuse what is unknown, and what cannot be taken over."""
+        """Refuse unknown arguments, and those that cannot be converted."""
         self.kind = check_choice("kind", kind, KINDS)
         for name in given:
             check_choice(f"an argument of {kind}", name, KINDS[kind])
         self.all: dict[str, Any] = {**EPSILONS, **KINDS[kind], **given}
-        self.heads = check_integer("num_heads", self["num_heads"], low=1)
-        for name in (name for name in self.all if name.endswith("_size")):
+        self.heads: int = check_integer("num_heads", self["num_heads"], low=1)
+        for name in SIZES:
             if self[name] is not None:
                 check_integer(name, self[name], low=1)
-        for name, (wrong, reason) in REFUSED.items():
-            if wrong(self[name]):
-                raise refused(name, self[name], reason)
+        self._derive()
+        for name, reason in chain(self._different(), self._impossible()):
+            raise OptionError(f"{name}={say(self[name])} cannot be converted: {reason}.")
+        scaling, default = self["scaling"], 1.0 if self.untouched else self.width**-0.5
+        self.beta = default if scaling is None else self._numbers("scaling")[0]
+        self.steps = int(self._numbers("update_steps_max")[0]) + 1
+
+    def _derive(self) -> None:
+        length, own = self["input_size"], [self[f"{name}_size"] for name in (STORED, PROJECTED)]
+        self.sizes: dict[str, int | None] = dict(
+            zip(INPUTS, (length, own[0] or length, own[1] or length), strict=True)
+        )
+        self.width = int(self["hidden_size"] or (length or 0) // self.heads)
+        self.widths = dict.fromkeys(INPUTS, self.heads * self.width)
+        self.widths[PROJECTED] = self.heads * int(self["pattern_size"] or self.width)
+        self.static = {name: bool(self[f"{name}_as_static"]) for name in INPUTS}
+        state, stored, projected = self.static.values()
+        self.connected = bool(self["pattern_projection_as_connected"])
+        self.untouched = all(self.static.values()) and not (
+            self.connected or self["normalize_hopfield_space"] or not self["disable_out_projection"]
+        )
+        has_sizes = bool(set(own) - {None, length}) and not self.untouched
+        self.separate = bool(has_sizes or self["pattern_size"] or self.connected)
+        is_split = self.separate and (self.connected or stored)
+        self.repeated = {**self.static, PROJECTED: projected and not is_split}
+        self.truncates = state and stored and not projected and not self.separate
+        self.fixes_length = state and stored and self.connected
+        lengths = [self.sizes[name] for name in (STATE, STORED) if self[f"normalize_{name}"]]
+        self.static_length = lengths[0] if lengths else None
+
+    def _different(self) -> Iterator[tuple[str, str]]:
+        """Yield arguments that layers here lack, and the reasons."""
+        activation, limit, scaling = (
+            self[name] for name in ("association_activation", "update_steps_max", "scaling")
+        )
+        if activation is not None and activation not in ACTIVATIONS:
+            yield (
+                "association_activation",
+                f"known are {', '.join(ACTIVATIONS)}. Leave it out, and apply the activation to "
+                "the output (hflayers ignores a name that torch does not have)",
+            )
+        if self["batch_first"] is not True:
+            yield "batch_first", "layers here have the batch first. Leave it out, and transpose"
+        if limit is None or min(self._numbers("update_steps_max")) < 0:
+            yield (
+                "update_steps_max",
+                "without a limit hflayers stops when the whole batch moves little, so that a "
+                "result depends on its batch. Give a number of steps",
+            )
+        if len(set(self._numbers("update_steps_max"))) > 1:
+            yield "update_steps_max", "heads of one layer make the same number of steps here"
+        if not min(self._numbers("update_steps_eps")) > 0:
+            yield "update_steps_eps", "hflayers accepts values above 0 only"
+        if scaling is not None and not min(self._numbers("scaling")) > 0:
+            yield "scaling", "beta must be above 0"
+        if scaling is not None and len(set(self._numbers("scaling"))) > 1:
+            reason = "hflayers scales features by these numbers in turn, not heads"
+            yield "scaling", f"{reason}. Only one number for all heads can be converted"
         for name in INPUTS:
-            if self.repeated(name) and self.heads > 1 and name not in ALIKE[kind]:
-                raise refused(f"{name}_as_static", True, CONFUSED)
-        for name, reason in self._impossible():
-            raise refused(name, self[name], f"{NOT_MADE}: {reason}")
-        if self.cuts and self.normalised and self.width > self["input_size"]:
-            raise refused("hidden_size", self.width, CUT.format(self["input_size"]))
-        if self.whole and self.long not in (None, self.width):
-            raise refused("hidden_size", self.width, CONNECTED.format(self.long))
+            if self.repeated[name] and self.heads > 1 and name not in CONSTANT[self.kind]:
+                reason = "hflayers reads a static pattern with the heads of another batch entry"
+                yield f"{name}_as_static", f"{reason}. Only num_heads=1 can be converted"
 
     def _impossible(self) -> Iterator[tuple[str, str]]:
-        """Arguments that hflayers itself refuses beside the others, and why."""
+        """Yield arguments with which hflayers cannot be made or called, and the reasons."""
+        none, width, length = "hflayers makes no such layer: ", self.width, self.static_length
         for name in (*INPUTS, SPACE):
             if self[f"normalize_{name}_affine"] and not self[f"normalize_{name}"]:
                 reason = f"without normalize_{name} there is nothing to scale. Set it to False"
-                yield f"normalize_{name}_affine", reason
-        normed = [name for name in INPUTS if self[f"normalize_{name}"]]
-        if self["input_size"] is None and (not self.untouched or None in map(self.size, normed)):
-            yield "input_size", "it may be left out where nothing is projected or normalised"
-        if self["concat_bias_pattern"] and (self.static(STORED) or self.static(PROJECTED)):
-            yield "concat_bias_pattern", "static patterns take no bias. Leave it out"
-        if self.connected and self.size(STORED) != self.size(PROJECTED):
-            yield f"{PROJECTED}_as_connected", "both patterns must have one size"
-        if self.connected and self["pattern_size"] not in (None, self.width):
-            yield "pattern_size", f"where patterns are connected it is hidden_size={self.width}"
-
-    @property
-    def normalised(self) -> bool:
-        """Whether states or stored patterns are, which gives them the length input_size."""
-        return bool(self[f"normalize_{STATE}"] or self[f"normalize_{STORED}"])
-
-    @property
-    def whole(self) -> bool:
-        """Whether hflayers takes static states of length hidden_size alone, at the call."""
-        return self.static(STATE) and self.static(STORED) and self.connected
-
-    @property
-    def long(self) -> int | None:
-        """Length of static states and static stored patterns, which are alike; None if any."""
-        normed = [name for name in (STATE, STORED) if self[f"normalize_{name}"]]
-        return self.size(normed[0]) if normed else None
-
-    @property
-    def cuts(self) -> bool:
-        """Whether hflayers reads no more projected features than static states are long."""
-        static = [self.static(name) for name in INPUTS]
-        return static == [True, True, False] and not self.separate
+                yield f"normalize_{name}_affine", none + reason
+        normed = [self.sizes[name] for name in INPUTS if self[f"normalize_{name}"]]
+        if self["input_size"] is None and (not self.untouched or None in normed):
+            yield "input_size", f"{none}it is optional if nothing is projected or normalised"
+        if self["concat_bias_pattern"] and (self.static[STORED] or self.static[PROJECTED]):
+            yield "concat_bias_pattern", f"{none}static patterns have no bias. Leave it out"
+        if self.connected and self.sizes[STORED] != self.sizes[PROJECTED]:
+            yield f"{PROJECTED}_as_connected", f"{none}both patterns must have one size"
+        if self.connected and self["pattern_size"] not in (None, width):
+            yield "pattern_size", f"{none}with connected patterns it is hidden_size={width}"
+        if self.truncates and length is not None and width > self["input_size"]:
+            reason = "hflayers reads only as many projected features as static states have"
+            size = f"input_size={self['input_size']}"
+            yield "hidden_size", f"{reason}, {size}. Only a hidden_size up to that can be converted"
+        if self.fixes_length and length not in (None, width):
+            reason = "static states beside connected patterns must have this length, but theirs"
+            yield "hidden_size", f"{reason} are {length}. No call of such a layer works in hflayers"
 
     def __getitem__(self, name: str) -> Any:
-        """The value of an argument, given or assumed."""
+        """Return an argument or its default."""
         return self.all[name]
 
-    def one(self, name: str) -> Any:
-        """The number that a number is, or that a tensor or list holds for every head."""
-        values = set(_entries(self[name]))
-        if len(values) > 1:
-            raise refused(name, self[name], ONE_FOR_ALL[name])
-        return values.pop()
-
-    def static(self, name: str) -> bool:
-        """Whether it is read without a projection."""
-        return bool(self[f"{name}_as_static"])
-
-    def repeated(self, name: str) -> bool:
-        """Whether it is static and every head reads all of it, not a part."""
-        cut = name == PROJECTED and self.separate and (self.connected or self.static(STORED))
-        return self.static(name) and not cut
-
-    @property
-    def connected(self) -> bool:
-        """Whether projected patterns pass the projection of the stored ones first."""
-        return bool(self["pattern_projection_as_connected"])
-
-    @property
-    def untouched(self) -> bool:
-        """Whether the association neither projects nor normalises anything."""
-        return all(map(self.static, INPUTS)) and not (
-            self.connected or self["normalize_hopfield_space"] or not self["disable_out_projection"]
-        )
-
-    @property
-    def separate(self) -> bool:
-        """Whether each projection has a matrix of its own, not a part of one."""
-        own = {self["stored_pattern_size"], self["pattern_projection_size"]}
-        sizes = own - {None, self["input_size"]}
-        return bool(sizes and not self.untouched) or self["pattern_size"] or self.connected
-
-    @property
-    def width(self) -> int:
-        """Of a head, in the space of association."""
-        return int(self["hidden_size"] or (self["input_size"] or 0) // self.heads)
-
-    def wide(self, name: str) -> int:
-        """Length of all heads side by side, of what is projected."""
-        own = self["pattern_size"] if name == PROJECTED else None
-        return self.heads * int(own or self.width)
-
-    @property
-    def beta(self) -> float:
-        """β."""
-        if self["scaling"] is not None:
-            return float(self.one("scaling"))
-        return 1.0 if self.untouched else float(self.width**-0.5)
-
-    def size(self, name: str) -> int | None:
-        """Length of what is given."""
-        own = None if name == STATE else self[f"{name}_size"]
-        return own or self["input_size"]
-
-
-def _entries(value: Any) -> list[float]:
-    entries: list[float] = torch.as_tensor(value, dtype=torch.float64).flatten().tolist()
-    return entries
+    def _numbers(self, name: str) -> list[float]:
+        try:
+            return list(torch.as_tensor(self[name], dtype=torch.float64).flatten().tolist())
+        except (TypeError, ValueError, RuntimeError):
+            raise InputTypeError(
+                f"{name} must be a number, or one number per head, but is {say(self[name])}."
+            ) from None

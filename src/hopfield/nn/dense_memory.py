@@ -1,4 +1,4 @@
-"""Classification by the energy of trained memories (Krotov & Hopfield 2016)."""
+"""Classification by the energy of learned memories (Krotov & Hopfield 2016)."""
 
 import torch
 from jaxtyping import Float
@@ -7,28 +7,29 @@ from torch import Tensor, nn
 from ..checks import check_float, check_integer, check_positive, say
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import RectifiedPolynomial, Separation
-from .fitting import check_like
+from .input_checks import check_matches
+from .scaled_separation import tensors_of
 
 CUBIC = RectifiedPolynomial(3)
 
 
 class DenseMemoryClassifier(nn.Module):
-    """A dense associative memory whose units are pixels and classes, and whose patterns learn.
+    """A dense associative memory over inputs and class units, whose patterns are learned.
 
-    With all class units at −1, the logit of class α is what the energy E = −F(Ξx) falls by when
+    With all class units at −1, the logit of class α is the decrease of the energy E = −F(Ξx) when
     unit α turns to +1 (Krotov & Hopfield 2016, eq. 9):
 
         y_α = scale · (F(s + 2c_α/√N) − F(s)),    s = (ξ·v − Σ_γ c_γ)/√N,    N = dim + classes,
 
-    for memories of pixels ξ and classes c. As the degree grows, memories turn from features, many
-    of them in each image, to prototypes, few or one.
+    for memories with inputs ξ and class units c. With growing degree, memories change from
+    features shared by many inputs to prototypes of few.
 
     Args:
         dim: length of an input.
-        classes: how many.
-        memories: how many patterns are learned.
-        separation: F, a `RectifiedPolynomial` of the degree wanted; or any other.
-        scale: of the logits; 1/scale is the temperature of the paper's tanh.
+        classes: number of classes.
+        memories: number of learned patterns.
+        separation: F, usually a `RectifiedPolynomial`.
+        scale: factor of the logits; 1/scale is the temperature of the paper's tanh.
     """
 
     def __init__(
@@ -46,14 +47,13 @@ class DenseMemoryClassifier(nn.Module):
         count = check_integer("memories", memories, low=1)
         if not isinstance(separation, Separation):
             raise InputTypeError(
-                f"separation must be one of hopfield's, but is {say(separation)}. "
+                f"separation must be a Separation, but is {say(separation)}. "
                 "Use for instance hopfield.RectifiedPolynomial(3)."
             )
-        learned = [name for name, value in vars(separation).items() if isinstance(value, Tensor)]
-        if learned:
+        for name in tensors_of(separation):
             raise OptionError(
-                f"separation must hold numbers in a DenseMemoryClassifier, but its {learned[0]} is "
-                "a tensor, which would not be trained. Give a float; the memories' norms learn it."
+                f"separation must hold numbers in a DenseMemoryClassifier, but its {name} is "
+                "a tensor, which would not be trained. Give a float: the memories learn its scale."
             )
         self.separation = separation
         self.scale = check_positive("scale", scale)
@@ -61,21 +61,21 @@ class DenseMemoryClassifier(nn.Module):
         self.classes = nn.Parameter(nn.init.normal_(torch.empty(count, classes), generator=None))
 
     def forward(self, inputs: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch classes"]:
-        """The logits: apply cross entropy, or the paper's tanh."""
+        """Return the logits, for cross entropy or the paper's tanh."""
         if check_float("inputs", inputs).shape[-1:] != (self.dim,):
             raise ShapeError(
                 f"inputs must end in dim={self.dim}, but have shape {tuple(inputs.shape)}. "
                 "Flatten images to rows."
             )
-        check_like("inputs", inputs, self.memories)
-        size = sum(p.shape[-1] for p in (self.memories, self.classes)) ** 0.5
-        off = (inputs @ self.memories.T - self.classes.sum(-1)) / size
-        on = off[..., None, :] + 2 * self.classes.T / size
-        fall = self.separation.potential(on) - self.separation.potential(off)[..., None]
-        return self.scale * fall
+        check_matches("inputs", inputs, self.memories)
+        root = (self.dim + self.classes.shape[-1]) ** 0.5
+        off = (inputs @ self.memories.T - self.classes.sum(-1)) / root
+        on = off[..., None, :] + 2 * self.classes.T / root
+        decrease = self.separation.potential(on) - self.separation.potential(off)[..., None]
+        return self.scale * decrease
 
     def extra_repr(self) -> str:
-        """What is computed."""
+        """Return the formula."""
         count, classes = self.classes.shape
         return (
             f"F(s | class on) − F(s | class off), {self.separation}, dim={self.dim}, "

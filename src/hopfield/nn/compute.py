@@ -1,0 +1,146 @@
+"""Computing an association from checked operands, for functions and layers."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .. import energy
+from .attention import attend
+from .iteration import Dynamics, Iteration, settle
+from .masks import Mask, masked_scores
+from .scaled_separation import ScaledSeparation
+from .spread import spread
+
+
+@dataclass(frozen=True, eq=False)
+class Association:
+    """The result of an association, with its weights and energies.
+
+    Attributes:
+        output: weighted sums of the projected patterns, `(*batch, m, out)`.
+        weights: weights of the last softmax, `(*batch, m, n)`.
+        energies: E(x) = ½‖x‖² − F(Kx) + ½M² of each state from the first to the last,
+            `(states, *batch, m)`; M is the largest norm of a visible pattern. A query that has
+            stopped keeps its last energy.
+        steps: number of softmaxes, `(*batch, m)`.
+    """
+
+    output: Tensor
+    weights: Tensor
+    energies: Tensor
+    steps: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Operands:
+    """Operands of an association that fit one another.
+
+    Attributes:
+        separation: F and β.
+        state: x, `(*batch, m, dim)`.
+        stored: K, `(*batch, n, dim)`.
+        projected: V, `(*batch, n, out)`.
+        mask: the patterns that each state may read; None is all.
+        iteration: number of steps, stopping and differentiation.
+    """
+
+    separation: ScaledSeparation
+    state: Tensor
+    stored: Tensor
+    projected: Tensor
+    mask: Mask | None
+    iteration: Iteration
+
+    @classmethod
+    def masked(
+        cls,
+        separation: ScaledSeparation,
+        state: Tensor,
+        stored: Tensor,
+        projected: Tensor,
+        ignored: Tensor | None,
+        iteration: Iteration,
+    ) -> "Operands":
+        """Return operands with the mask of a tensor that is True where a pattern is ignored."""
+        mask = None
+        if ignored is not None:
+            separation.check_masks()
+            mask = Mask.ignoring(ignored)
+        return cls(separation, state, stored, projected, mask, iteration)
+
+
+def associate(given: Operands, dropout: float) -> Tensor:
+    """Return the output, `(*batch, m, out)`."""
+    state, _ = _settle(given)
+    return attend(given.separation, state, given.stored, given.projected, given.mask, dropout)
+
+
+def associate_in_detail(given: Operands) -> Association:
+    """Return output, weights, energies and steps."""
+    separation, stored, mask = given.separation, given.stored, given.mask
+    visited: list[Tensor] = []
+    state, steps = _settle(given, visited)
+    products = separation.scale(state) * state @ stored.mT
+    weights = separation.unit(masked_scores(products, mask))
+    if mask is not None:
+        weights = weights.masked_fill(mask.empty, 0.0)
+    return Association(
+        output=weights.to(given.projected.dtype) @ given.projected,
+        weights=weights,
+        energies=torch.stack([energies(separation, x, stored, mask) for x in visited]),
+        steps=steps.expand(weights.shape[:-1]),
+    )
+
+
+def _settle(given: Operands, visited: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    separation, mask, iteration = given.separation, given.mask, given.iteration
+
+    def update(x: Tensor, stored: Tensor, *tensors: Tensor) -> Tensor:
+        return attend(separation.with_tensors(tensors), x, stored, stored, mask)
+
+    dynamics = Dynamics(update, [given.stored, *separation.tensors()], _tolerance(given))
+    return settle(dynamics, given.state, iteration, visited)
+
+
+def _tolerance(given: Operands) -> Tensor | None:
+    if not given.iteration.tol or given.iteration.steps == 1:
+        return None
+    with torch.no_grad():
+        scale = spread(given.stored, given.mask)
+        if given.separation.has_beta:  # β^−½ is a length: of scores x·k that differ by 1/β
+            root = torch.as_tensor(given.separation.scale(given.state)).to(scale.dtype).rsqrt()
+            scale = torch.minimum(scale, root.to(scale.device))
+        return given.iteration.tol * scale
+
+
+def potential(
+    separation: ScaledSeparation,
+    state: Float[Tensor, "*batch m dim"],
+    stored: Float[Tensor, "*#batch n dim"],
+    mask: Mask | None,
+) -> Float[Tensor, "*all m"]:
+    """F(Kx) over the visible patterns, with F(0) = 0; 0 for states that may read none."""
+    beta, formula = separation.scale(state), separation.unit.potential
+    value = formula(masked_scores(beta * state @ stored.mT, mask))
+    if mask is not None:
+        # F(0) = 0 holds over all n patterns. Subtract F(0) over the visible ones.
+        value = value - formula(masked_scores(0 * state @ stored.mT, mask))
+        value = value.masked_fill(mask.empty.squeeze(-1), 0.0)
+    return value / (beta[..., 0] if isinstance(beta, Tensor) else beta)
+
+
+def energies(
+    separation: ScaledSeparation,
+    state: Float[Tensor, "*batch m dim"],
+    stored: Float[Tensor, "*#batch n dim"],
+    mask: Mask | None,
+) -> Float[Tensor, "*all m"]:
+    """E(x) of `energy.modern` over the visible patterns; 0 for states that may read none."""
+    value = potential(separation, state, stored, mask)
+    norms = torch.linalg.vector_norm(stored, dim=-1).to(value.dtype)[..., None, :]
+    if mask is not None:
+        norms = norms.masked_fill(~mask.visible, 0.0)
+    value = energy.modern(state.expand(*value.shape, -1), value, norms.amax(-1))
+    return value if mask is None else value.masked_fill(mask.empty.squeeze(-1), 0.0)

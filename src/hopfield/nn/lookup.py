@@ -1,0 +1,119 @@
+"""The layer whose states read learned memories."""
+
+from torch import Tensor, nn
+
+from ..checks import check_flag, check_float
+from ..errors import ShapeError
+from .association import HopfieldAssociation, check_layer
+from .compute import Association
+from .input_checks import check_width
+from .parameters import row_parameter
+
+
+class HopfieldLookup(nn.Module):
+    """States read learned memories and return weighted sums of the learned values.
+
+    Args:
+        association: the layer that reads.
+        memories: number of memories, or their initial rows, `(n, stored)`, for instance some of
+            the training data.
+        values: True learns one value per memory, of the input width of the value projection, or
+            of the length of memories if it has none. A tensor `(n, projected)` gives the initial
+            values. False reads the memories themselves.
+    """
+
+    def __init__(
+        self,
+        association: HopfieldAssociation,
+        memories: int | Tensor,
+        values: bool | Tensor = True,
+    ) -> None:
+        """Draw the rows that are not given."""
+        super().__init__()
+        self.association = check_layer(association)
+        self.memories = row_parameter("memories", memories, association.key, association.dim)
+        self.values: nn.Parameter | None = None
+        count, width = self.memories.shape
+        if isinstance(values, Tensor):
+            self.values = row_parameter("values", values, association.value, None)
+        elif check_flag("values", values):
+            self.values = row_parameter("values", count, association.value, width)
+        else:
+            check_width("memories, as values,", self.memories, association.value, "its projection")
+        if self.values is not None and len(self.values) != len(self.memories):
+            raise ShapeError(
+                f"values must have one row for each of the {len(self.memories)} memories, but "
+                f"have shape {tuple(self.values.shape)}."
+            )
+
+    def forward(
+        self,
+        state: Tensor,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the output, `(*batch, out)`.
+
+        Args:
+            state: `(*batch, dim)`; with a mask `(batch, m, dim)`.
+            padding_mask: `(batch, n)`, True for memories that are ignored.
+            association_mask: the mask of `HopfieldAssociation`.
+        """
+        is_masked = padding_mask is not None or association_mask is not None
+        output: Tensor = self.association(
+            *self._operands(state, is_masked),
+            padding_mask=padding_mask,
+            association_mask=association_mask,
+        )
+        return output if is_masked else output.reshape(*state.shape[:-1], output.shape[-1])
+
+    def describe(
+        self,
+        state: Tensor,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+    ) -> Association:
+        """Return the output with weights, energies and steps.
+
+        For states `(*batch, m, dim)`, weights are `(*batch, heads, m, n)` and energies
+        `(states, *batch, heads, m)`. A single state `(dim,)` has no axis m.
+        """
+        is_masked = padding_mask is not None or association_mask is not None
+        result = self.association.describe(
+            *self._operands(state, is_masked),
+            padding_mask=padding_mask,
+            association_mask=association_mask,
+        )
+        if is_masked:
+            return result
+        batch = state.shape[:-1]
+
+        def unfold(rows: Tensor) -> Tensor:
+            """Reshape `(1, heads, rows, …)` to `(*batch, heads, m, …)`."""
+            rows = rows.transpose(0, 1)
+            rows = rows.reshape(len(rows), *batch, rows.shape[-1])
+            return rows.movedim(0, -3) if batch else rows
+
+        return Association(
+            output=result.output.reshape(*batch, result.output.shape[-1]),
+            weights=unfold(result.weights),
+            energies=unfold(result.energies.movedim(0, -1)).movedim(-1, 0),
+            steps=unfold(result.steps[..., None])[..., 0],
+        )
+
+    def _operands(self, state: Tensor, is_masked: bool) -> tuple[Tensor, Tensor, Tensor]:
+        if check_float("state", state).ndim == 0:
+            raise ShapeError("state must have shape (*batch, dim), but is one number.")
+        if not is_masked:
+            # As rows of one entry of a batch, all states read one copy of the memories.
+            shape = (1, -1) if state.numel() else (0, 1)
+            state = state.reshape(*shape, state.shape[-1])
+        values = self.memories if self.values is None else self.values
+        batch = len(state)
+        return state, self.memories.expand(batch, -1, -1), values.expand(batch, -1, -1)
+
+    def extra_repr(self) -> str:
+        """Return the number of memories."""
+        return f"memories={len(self.memories)}, values={self.values is not None}"

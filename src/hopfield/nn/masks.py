@@ -1,0 +1,98 @@
+"""Masks of states and patterns, and the scores they hide."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..checks import say
+from ..errors import InputTypeError, ShapeError
+
+
+class Mask(NamedTuple):
+    """The patterns that each state may read, broadcastable to the scores `(*batch, m, n)`.
+
+    Attributes:
+        visible: True where a pattern may be read. Empty rows are all True: no softmax is NaN.
+        empty: True for states that may read no pattern, `(…, m | 1, 1)`. Their output is 0.
+    """
+
+    visible: Tensor
+    empty: Tensor
+
+    @classmethod
+    def ignoring(cls, ignored: Tensor) -> "Mask":
+        """Return the mask of a tensor that is True where a pattern is ignored."""
+        empty = ignored.all(-1, keepdim=True)
+        return cls(~ignored | empty, empty)
+
+
+def masked_scores(products: Tensor, mask: Mask | None) -> Tensor:
+    """Return x Kᵀ in at least float32, with scores too low for any weight where masked."""
+    scores = products.to(torch.promote_types(products.dtype, torch.float32))
+    if mask is None:
+        return scores
+    return scores.masked_fill(~mask.visible, lowest_score(scores.dtype))
+
+
+def lowest_score(dtype: torch.dtype) -> float:
+    """Return the score of masked patterns."""
+    # Not −∞: gradients would be 0·∞. Not the minimum: differences of scores must not overflow.
+    return torch.finfo(dtype).min / 64
+
+
+def fold_batch(tensor: Tensor, batch: Sequence[int]) -> Tensor:
+    """Reshape `(*batch, a, b)` to exactly two batch axes."""
+    tensor = tensor.expand(*batch, *tensor.shape[-2:])
+    if len(batch) < 2:
+        return tensor.reshape(*[1] * (2 - len(batch)), *tensor.shape)
+    return tensor.flatten(0, len(batch) - 2)
+
+
+def fold_unexpanded(tensor: Tensor, batch: Sequence[int]) -> Tensor:
+    """Reshape to two batch axes; axes of length 1 are expanded only if `batch` has more axes."""
+    return fold_batch(tensor, batch if len(batch) > 2 else tensor.shape[:-2])
+
+
+def combine_masks(padding: Tensor | None, pairs: Tensor | None, m: int, n: int) -> Tensor | None:
+    """Combine `padding_mask` and `association_mask` to `(batch | 1, heads | 1, m | 1, n)`."""
+    if padding is not None:
+        _check_shape("padding_mask", padding, (2,), (n,), f"(batch, {n})")
+        padding = padding[:, None, None, :]
+    if pairs is None:
+        return padding
+    shapes = f"({m}, {n}), (batch, {m}, {n}) or (batch, heads, {m}, {n})"
+    _check_shape("association_mask", pairs, (2, 3, 4), (m, n), shapes)
+    if pairs.ndim == 3:
+        pairs = pairs.unsqueeze(1)
+    pairs = pairs.expand(*pairs.shape[:-1], n)
+    if padding is None:
+        return pairs[None, None] if pairs.ndim == 2 else pairs
+    if pairs.ndim == 4 and 1 != len(pairs) != len(padding) != 1:
+        raise ShapeError(
+            "padding_mask and association_mask must have one batch size, but have "
+            f"{len(padding)} and {len(pairs)} entries."
+        )
+    return padding | pairs
+
+
+def check_bool(name: str, mask: object) -> Tensor:
+    """Return `mask` if it is a bool tensor."""
+    if isinstance(mask, Tensor) and mask.dtype == torch.bool:
+        return mask
+    given = f"{mask.dtype}" if isinstance(mask, Tensor) else say(mask)
+    raise InputTypeError(
+        f"{name} must be a bool tensor, True where a pattern is ignored, but is {given}."
+    )
+
+
+def _check_shape(
+    name: str, mask: Tensor, axes: tuple[int, ...], counts: tuple[int, ...], shapes: str
+) -> None:
+    ends = zip(counts, check_bool(name, mask).shape[-len(counts) :], strict=False)
+    if mask.ndim not in axes or any(length not in (1, count) for count, length in ends):
+        raise ShapeError(
+            f"{name} must have shape {shapes}, one entry per pattern, "
+            f"but has shape {tuple(mask.shape)}."
+        )

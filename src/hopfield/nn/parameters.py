@@ -1,0 +1,93 @@
+"""Parameters of layers: numbers in a range, and rows."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_float, check_integer, check_patterns, say
+from ..errors import OptionError, ShapeError
+from .input_checks import check_width, input_width
+
+
+class BoundedParameter(nn.Module):
+    """A parameter p of a formula. It is learned if it starts as a tensor that requires grad.
+
+    A learned parameter is a function of a free one, r, that keeps it in low < p < high:
+
+        p = low + exp(r),   or p = low + (high − low)·sigmoid(r),   or p = r without bounds.
+
+    Args:
+        name: its name in errors and in the printed layer.
+        value: a number, or a tensor with one entry or one per head.
+        heads: number of heads.
+        low: lower bound.
+        high: upper bound, which may be infinite.
+    """
+
+    def __init__(
+        self, name: str, value: float | Tensor, heads: int, low: float, high: float
+    ) -> None:
+        """Invert the formula for r."""
+        super().__init__()
+        self.name, self.low, self.high = name, low, high
+        self.number: float | None = None if isinstance(value, Tensor) else value
+        self.raw: nn.Parameter | None = None
+        self.register_buffer("fixed", None)
+        if not isinstance(value, Tensor):
+            return
+        if check_float(name, value).shape not in ((), (1,), (heads,)):
+            raise ShapeError(
+                f"{name} must be one number, or one per head for heads={heads}, "
+                f"but has shape {tuple(value.shape)}."
+            )
+        if value.requires_grad:
+            self.raw = nn.Parameter(self._free(value.detach()).clone())
+        else:
+            self.fixed = value.clone()
+
+    def forward(self) -> float | Tensor:
+        """Return p; a tensor broadcasts to `(batch, heads, m)`."""
+        if self.number is not None:
+            return self.number
+        value = self.fixed if self.raw is None else self._bounded(self.raw)
+        return value[..., None] if value.ndim else value
+
+    def _bounded(self, free: Tensor) -> Tensor:
+        if math.isfinite(self.high):
+            return self.low + (self.high - self.low) * free.sigmoid()
+        return self.low + free.exp() if math.isfinite(self.low) else free
+
+    def _free(self, value: Tensor) -> Tensor:
+        if math.isfinite(self.high):
+            return ((value - self.low) / (self.high - self.low)).logit(eps=1e-6)
+        return (value - self.low).log() if math.isfinite(self.low) else value
+
+    def extra_repr(self) -> str:
+        """Return the value, and if it is learned."""
+        with torch.no_grad():
+            values = torch.as_tensor(self()).flatten().tolist()
+        shown = ", ".join(f"{v:.4g}" for v in values[:4]) + (", …" if len(values) > 4 else "")
+        shown = shown if len(values) == 1 else f"[{shown}]"
+        return f"{self.name}={shown}{', learned' if self.raw is not None else ''}"
+
+
+def row_parameter(
+    name: str, rows: int | Tensor, projection: nn.Module, dim: int | None
+) -> nn.Parameter:
+    """Return rows to be learned: a copy of those given, or that many from N(0, 1).
+
+    Normal ones are drawn from torch's global generator, with the input width of `projection`, or
+    `dim` where it accepts any.
+    """
+    if isinstance(rows, Tensor):
+        rows = check_patterns(name, rows.detach())
+        return nn.Parameter(check_width(name, rows, projection, "their projection").clone())
+    width = input_width(projection) or dim
+    if width is None:
+        raise OptionError(
+            f"{name} must be a tensor of initial rows if the association has dim=None, but is "
+            f"{say(rows)}."
+        )
+    empty = torch.empty(check_integer(name, rows, low=1), width)
+    return nn.Parameter(nn.init.normal_(empty, generator=None))

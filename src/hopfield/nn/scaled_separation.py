@@ -1,0 +1,146 @@
+"""Separations in layers: β stands apart, and parameters may be learned."""
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import check_choice, check_positive, say, traced
+from ..errors import OptionError
+from ..separation import Entmax, Separation, Softmax, Sparsemax
+from .masks import lowest_score
+from .parameters import BoundedParameter
+
+NAMES: dict[str, Separation] = {
+    "softmax": Softmax(),
+    "sparsemax": Sparsemax(),
+    "entmax": Entmax(),
+}
+"""Separations by name. In a layer their β is 1/√d."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledSeparation:
+    """F_β(s) = F(βs)/β with weights ∇F_β(s) = ∇F(βs).
+
+    Attributes:
+        unit: F.
+        beta: β, broadcastable to the states `(*batch, m)`; None is 1/√d.
+        has_beta: False for a separation that cannot be split; then β is 1.
+    """
+
+    unit: Separation
+    beta: float | Tensor | None
+    has_beta: bool = True
+
+    @classmethod
+    def of(cls, separation: Separation | None) -> "ScaledSeparation":
+        """Split β from a separation whose weights sum to one; None is softmax with β = 1/√d."""
+        if separation is None:
+            return cls(Softmax(), None)
+        if not isinstance(separation, Separation):
+            raise OptionError(
+                f"separation must be a Separation, but is {say(separation)}. "
+                "Use for instance hopfield.Softmax(0.5)."
+            )
+        if not separation.simplex:
+            raise OptionError(
+                "separation must give weights that sum to one, but "
+                f"{type(separation).__name__} does not. Use Softmax, Sparsemax, Entmax or TopK, "
+                "or a DenseMemoryClassifier."
+            )
+        unit, beta = separation.split_beta()
+        if not (isinstance(beta, Tensor) and traced()):
+            for extreme in torch.as_tensor(beta).detach().aminmax():
+                check_positive("beta of a layer", extreme.item())
+        return cls(unit, beta, has_beta=unit is not separation)
+
+    def check_masks(self) -> None:
+        """Refuse a separation that gives masked patterns a weight."""
+        if traced() or self.unit.score_window(2) is not None:
+            return
+        tensors = list(tensors_of(self.unit).values())
+        scores = torch.zeros(*torch.broadcast_shapes(*(t.shape for t in tensors)), 2)
+        scores[..., 1] = lowest_score(scores.dtype)
+        weights = self.unit(scores.to(tensors[0].device) if tensors else scores)
+        if bool(weights[..., 1].any()):
+            raise OptionError(
+                f"{type(self.unit).__name__} cannot be used with a mask: it gives weight to "
+                "patterns whose scores are far below all others, as those of masked patterns are."
+            )
+
+    def tensors(self) -> list[Tensor]:
+        """Return the parameters that are tensors, β last."""
+        beta = [self.beta] if isinstance(self.beta, Tensor) else []
+        return [*tensors_of(self.unit).values(), *beta]
+
+    def with_tensors(self, tensors: Sequence[Tensor]) -> "ScaledSeparation":
+        """Return a copy with other values of `tensors()`."""
+        unit = replace_tensors(self.unit, dict(zip(tensors_of(self.unit), tensors, strict=False)))
+        beta = tensors[-1] if isinstance(self.beta, Tensor) else self.beta
+        return replace(self, unit=unit, beta=beta)
+
+    def scale(self, state: Tensor) -> float | Tensor:
+        """Return β for states `(*batch, m, dim)`, as a factor of them."""
+        if isinstance(self.beta, Tensor):
+            return self.beta.to(state.dtype)[..., None]
+        return state.shape[-1] ** -0.5 if self.beta is None else self.beta
+
+
+def tensors_of(separation: Separation) -> dict[str, Tensor]:
+    """Return the parameters of a separation that are tensors, by name."""
+    return {name: value for name, value in vars(separation).items() if isinstance(value, Tensor)}
+
+
+def replace_tensors(separation: Separation, tensors: Mapping[str, Tensor]) -> Separation:
+    """Return a copy with other tensors, not checked: under vmap their values are not known."""
+    if not tensors:
+        return separation
+    replaced = copy.copy(separation)
+    for name, value in tensors.items():
+        object.__setattr__(replaced, name, value)
+    return replaced
+
+
+class SeparationModule(nn.Module):
+    """A separation whose parameters are fixed or learned, see `BoundedParameter`.
+
+    Args:
+        separation: a name, with β = 1/√d, or a `Separation`.
+        heads: number of heads.
+    """
+
+    def __init__(self, separation: Separation | str, heads: int) -> None:
+        """Make a module of β, and of each other parameter that is a tensor."""
+        super().__init__()
+        if isinstance(separation, str):
+            unit = NAMES[check_choice("separation", separation, NAMES)]
+            self.scaled = ScaledSeparation(unit, None)
+        else:
+            self.scaled = ScaledSeparation.of(separation)
+        unit, beta = self.scaled.unit, self.scaled.beta
+        self.beta = None if beta is None else BoundedParameter("beta", beta, heads, 0.0, math.inf)
+        self.names = list(tensors_of(unit))
+        for name, value in tensors_of(unit).items():
+            limits = unit.parameter_range(name)
+            self.add_module(name, BoundedParameter(name, value, heads, *limits))
+        # Tensors with a graph could not be copied with the module; forward replaces them.
+        fixed = [tensor.detach() for tensor in self.scaled.tensors()]
+        self.scaled = self.scaled.with_tensors(fixed)
+
+    def forward(self) -> ScaledSeparation:
+        """Return the separation at the present parameters, for scores `(batch, heads, m, n)`."""
+        tensors = {name: getattr(self, name)() for name in self.names}
+        beta = None if self.beta is None else self.beta()
+        unit = replace_tensors(self.scaled.unit, tensors)
+        return replace(self.scaled, unit=unit, beta=beta)
+
+    def extra_repr(self) -> str:
+        """Return the separation without the parameters that are modules."""
+        unit, apart = self.scaled.unit, ("beta", *self.names)
+        shown = (f"{k}={v}" for k, v in vars(unit).items() if k not in apart)
+        beta = ", beta=1/√d" if self.beta is None else ""
+        return f"{type(unit).__name__}({', '.join(shown)}){beta}"
