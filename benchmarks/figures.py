@@ -16,7 +16,7 @@ import torch
 from hopfield import ClassicalHopfield, data, metrics, synthetic
 from hopfield.errors import DataError
 from hopfield.experiments import generator
-from hopfield.experiments.records import Record, header, record, spread, write
+from hopfield.experiments.records import Record, header, mean_and_sd, record, write
 from hopfield_studies import walkthrough
 
 OUT = Path(__file__).parent / "results" / "figures.jsonl"
@@ -43,7 +43,7 @@ def hebb(config: HebbConfig) -> Iterator[Record]:
         memory = ClassicalHopfield()
         memory.store(rows)
         overlaps.append(metrics.overlap(rows, memory.retrieve(rows).state).mean().item())
-    yield record("hebb", "overlap", config, theory=0.99800, **spread("overlap", overlaps))
+    yield record("hebb", "overlap", config, theory=0.99800, **mean_and_sd("overlap", overlaps))
 
 
 def images(name: str, subsets: int) -> Iterator[Record]:

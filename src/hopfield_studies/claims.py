@@ -125,7 +125,7 @@ def _row(claim: Claim, records: Sequence[Record]) -> dict[str, Any]:
 
 def _missing(missing: MissingRecordError, records: Sequence[Record]) -> str:
     """Why there are no records: too few images, or the experiment was left out."""
-    needed = missing.wanted.get("n", 0)
+    needed = missing.fields.get("n", 0)
     try:
         there = find(records, "images")["images"]
     except MissingRecordError:

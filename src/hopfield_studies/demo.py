@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hopfield import data, plots
-from hopfield.experiments import one_thread, progress, records
+from hopfield.experiments import records, show_progress, single_thread
 from hopfield.files import write_whole
 
 from . import claims, report, steps
@@ -49,14 +49,14 @@ def demonstrate(dataset: data.Dataset, out: str, seed: str, *, as_json: bool) ->
 
 def _measure(dataset: data.Dataset, seed: int, *, quiet: bool) -> list[records.Record]:
     """All records, each step told as it starts (standard error) and as it ends (output)."""
-    with one_thread():
+    with single_thread():
         lines: list[records.Record] = []
         planned = steps.plan(seed)
         for i, step in enumerate(planned, 1):
-            progress(f"[{i:2}/{len(planned)}] {step.title} …")
+            show_progress(f"[{i:2}/{len(planned)}] {step.title} …")
             made = list(step.run(dataset))
             lines += made
-            progress("")
+            show_progress("")
             if not quiet:
                 print_row(step.title, headline(made))
         return lines

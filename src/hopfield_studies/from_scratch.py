@@ -13,7 +13,7 @@ from hopfield import ClassicalHopfield, ModernHopfield, attention
 from hopfield.corruption import flip, gaussian_noise
 from hopfield.errors import CapacityWarning
 from hopfield.experiments import generator
-from hopfield.experiments.records import Record, record, spread
+from hopfield.experiments.records import Record, mean_and_sd, record
 from hopfield.metrics import cosine, exact_recall, hamming_accuracy
 from hopfield.synthetic import random_binary
 
@@ -211,8 +211,8 @@ def gaussian(config: GaussianConfig) -> Iterator[Record]:
         steps += found.steps.tolist()
     yield record(
         "gaussian", "noisy", config,
-        **spread("cosine", cosines), **spread("cosine_of_cue", noisy),
-        **spread("steps", steps), lowest_cosine=min(cosines),
+        **mean_and_sd("cosine", cosines), **mean_and_sd("cosine_of_cue", noisy),
+        **mean_and_sd("steps", steps), lowest_cosine=min(cosines),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from hopfield import Cue
 from hopfield.data import Dataset
 from hopfield.experiments import generator
-from hopfield.experiments.records import pixels, spread
+from hopfield.experiments.records import mean_and_sd
 from hopfield.metrics import exact_recall, hamming_accuracy
 
 PICTURES = 6
@@ -63,7 +63,8 @@ def same_picture(original: Tensor, recovered: Tensor) -> Tensor:
 
 def image(values: Tensor, *, binary: bool) -> list[list[int]]:
     """±1 or [0, 1] patterns as pixels, ink dark: 255 is full ink."""
-    return pixels((values.float() + 1) / 2 if binary else values.float())
+    light = (values.float() + 1) / 2 if binary else values.float()
+    return (light.clamp(0, 1) * 255).round().to(torch.uint8).flatten(1).tolist()
 
 
 def known_entries(cue: Cue) -> Tensor:
@@ -103,5 +104,5 @@ def summarise(figures: list[dict[str, float]]) -> dict[str, float]:
     """Mean and standard deviation over subsets of every figure measured on each of them."""
     summary: dict[str, float] = {"samples": len(figures)}
     for name in figures[0]:
-        summary |= spread(name, [each[name] for each in figures])
+        summary |= mean_and_sd(name, [each[name] for each in figures])
     return summary

@@ -16,7 +16,7 @@ from hopfield.corruption import occlude_half
 from hopfield.data import Dataset
 from hopfield.errors import CapacityWarning
 from hopfield.experiments import generator
-from hopfield.experiments.records import Record, record, spread
+from hopfield.experiments.records import Record, mean_and_sd, record
 from hopfield.synthetic import random_binary
 
 from . import baselines
@@ -237,5 +237,5 @@ def flips(config: FlipsConfig, dataset: Dataset) -> Iterator[Record]:
         field = cue @ baselines.outer_products(rows)
         negative.append(share((baselines.activation(field) * rows).sum(dim=1) < 0))
         positive.append(share((torch.where(field > 0, 1.0, -1.0) * rows).sum(dim=1) < 0))
-    figures = spread("document", negative) | spread("sign", positive)
+    figures = mean_and_sd("document", negative) | mean_and_sd("sign", positive)
     yield record("flips", "flips", config, **figures)

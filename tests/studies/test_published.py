@@ -17,7 +17,7 @@ from hopfield_studies.published import base
 from hopfield_studies.report.html import prose
 from hopfield_studies.report.published import allowed, page
 
-QUIET = {"tell": lambda text: None}
+QUIET = {"progress": lambda text: None}
 
 
 @cache

@@ -109,7 +109,7 @@ def test_every_result_has_its_fault():
 def test_a_fault_turns_the_result_red(name, monkeypatch):
     FAULTS[name](monkeypatch)
     (result,) = published.chosen([name])
-    judged = published.judge([result], run(published.tasks([result], Form()), tell=str))
+    judged = published.judge([result], run(published.tasks([result], Form()), progress=str))
     assert not judged[-1]["holds"]
 
 

@@ -30,13 +30,13 @@ def closest(checks: list[records.Record]) -> float:
 
 def of_seed(seed: int, result: Result, images: str) -> records.Record:
     """One result with one seed."""
-    lines = run(published.tasks([result], Form(seed=seed, images=images)), tell=str)
+    lines = run(published.tasks([result], Form(seed=seed, images=images)), progress=str)
     *judged, verdict = published.judge([result], lines)
     return {
         "experiment": "seed",
         "seed": seed,
         "result": result.name,
-        "code": records.code(),
+        "code": records.source_checksum(),
         "data": images,
         "checks": verdict["checks"],
         "holding": verdict["holding"],
@@ -57,7 +57,7 @@ def main(count: int, file: Path) -> None:
             if (seed, result.name, used) not in done:
                 line = of_seed(seed, result, used)
                 with file.open("a", encoding="utf-8") as out:
-                    out.write(records.lines_of([line]))
+                    out.write(records.to_json_lines([line]))
                 print(seed, result.name, used, line["holding"], line["closest"], flush=True)
 
 

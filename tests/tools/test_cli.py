@@ -290,7 +290,7 @@ def test_a_terminal_without_greek_is_no_error():
     assert done.returncode == 0 and "8 ? 8" in done.stdout
 
 
-def test_one_thread_is_used_and_given_back(capsys, quick, tmp_path):
+def test_single_thread_is_used_and_given_back(capsys, quick, tmp_path):
     before = quick_demo.torch.get_num_threads()
     _run(capsys, "demo", "--out", str(tmp_path))
     assert quick_demo.torch.get_num_threads() == before

@@ -51,9 +51,9 @@ def test_reproduce_names_every_result_in_its_help():
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('[1]\n', "must hold one record a line"),
-        ('{"experiment": "header", "format": 1}\n{"a": 1}\n', "do not say of which experiment"),
-        ('{"experiment": "header", "format": 1}\n{"experiment": "plane", "ways": 1}\n',
+        ('[1]\n', "must hold one record per line"),
+        ('{"experiment": "header", "format": 1}\n{"a": 1}\n', "without the field 'experiment'"),
+        ('{"experiment": "header", "format": 1}\n{"experiment": "a", "trajectories": 1}\n',
          "RECORDS must be complete"),
         ("", "must begin with a header line"),
         ("#", "cannot be read as records"),
@@ -70,7 +70,7 @@ def test_plot_says_that_a_file_or_folder_is_not_there(capsys, tmp_path):
     asked = {"none.jsonl": "is not there", ".": "is a folder. Name a file", "": "is a folder"}
     for name, said in asked.items():
         assert said in _run(capsys, "plot", str(tmp_path / name) if name else "")[2]
-    (tmp_path / "records.jsonl").write_text(records.lines_of([records.header()]))
+    (tmp_path / "records.jsonl").write_text(records.to_json_lines([records.header()]))
     assert f"Did you mean {tmp_path / 'records.jsonl'}?" in _run(capsys, "plot", str(tmp_path))[2]
     asked = ("plot", str(tmp_path / "records.jsonl"), "--out", str(tmp_path / "no" / "x.png"))
     assert "--out must lie in a folder" in _run(capsys, *asked)[2]

@@ -12,26 +12,27 @@ import hopfield
 from hopfield import corruption, metrics, similarity, synthetic, theory
 from hopfield.errors import HopfieldError, InputTypeError, OptionError
 from hopfield.experiments import (
+    AttractorCensus,
     Capacity,
-    Census,
+    EnergyPath,
+    EnergyPlane,
     Metastable,
-    Plane,
     Recall,
     Setup,
     Speed,
     Thermal,
-    Way,
+    attractor_census,
     attractors,
     capacity,
-    census,
+    energy_path,
+    energy_plane,
     from_data,
+    generator,
     metastable,
-    plane,
     recall,
     speed,
     sweep,
     thermal,
-    way,
 )
 
 HEBB = Setup("Hebb", hopfield.ClassicalHopfield)
@@ -108,11 +109,11 @@ def test_capacity_is_where_recall_crosses_the_share():
         return recall(Recall(100, n, 0.0, draws=4, cues=200), HEBB)["recalled"]
 
     assert share(n) >= 0.9 > share(n + 1)
-    assert found["load"] == n / 100 and found["tried"] < 15
+    assert found["load"] == n / 100 and found["n_tried"] < 15
 
 
 def test_capacity_stops_at_the_most_and_can_be_none():
-    assert capacity(Capacity(50, 0.9, 0.0, draws=1, most=37), PROJECTION)["n"] == 37
+    assert capacity(Capacity(50, 0.9, 0.0, draws=1, max_n=37), PROJECTION)["n"] == 37
     lost = Setup("lost", Nearest, measure=lambda x, y: torch.zeros(len(x)))
     assert capacity(Capacity(50, 0.5, draws=1), lost)["n"] == 0
 
@@ -130,13 +131,13 @@ def test_thermal_overlap_is_near_theory_and_falls_with_temperature():
 def test_weights_spread_at_small_beta_and_gather_at_large():
     small, large = (metastable(at, SPHERE) for at in sweep(Metastable(draws=2), beta=[0.01, 100.0]))
     assert small["k"] == 45 and small["single"] == 0 and small["counts"][44] == 100
-    assert large["k"] == 1 and large["single"] == 1 and large["most"] == 1
+    assert large["k"] == 1 and large["single"] == 1 and large["k_max"] == 1
 
 
 def test_carrying_counts_the_fewest_weights():
     shares = torch.tensor([[0.5, 0.4, 0.1], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
-    assert attractors.carrying(shares).tolist() == [2, 1, 3]
-    assert attractors.carrying(torch.full((10,), 0.1)).item() == 9
+    assert attractors.n_effective(shares).tolist() == [2, 1, 3]
+    assert attractors.n_effective(torch.full((10,), 0.1)).item() == 9
 
 
 def test_metastable_needs_weights():
@@ -145,7 +146,7 @@ def test_metastable_needs_weights():
 
 
 def test_every_end_is_of_one_kind():
-    found = census(Census(60, 4, starts=100, draws=3), HEBB)
+    found = attractor_census(AttractorCensus(60, 4, starts=100, draws=3), HEBB)
     shares = [found[name] for name in ("stored", "inverse", "mixture", "spurious")]
     assert sum(shares) == pytest.approx(1) and min(shares[:3]) > 0.02
 
@@ -155,67 +156,76 @@ def test_kinds_of_states():
     mixture = rows[:3].sum(0).sign()
     odd = synthetic.random_binary(1, 400, generator=torch.Generator().manual_seed(9))[0]
     states = torch.stack([rows[1], -rows[2], mixture, -mixture, odd])
-    kinds = attractors.kind(rows, states, 0.95)
+    kinds = attractors.kinds_of_states(rows, states, 0.95)
     assert kinds["stored"].tolist() == [True, False, False, False, False]
     assert kinds["inverse"].tolist() == [False, True, False, False, False]
     assert kinds["mixture"].tolist() == [False, False, True, True, False]
     assert kinds["spurious"].tolist() == [False, False, False, False, True]
     unit = synthetic.unit_sphere(4, 50)
-    kinds = attractors.kind(unit, torch.stack([unit[:2].mean(0), unit[0]]), 0.95)
+    kinds = attractors.kinds_of_states(unit, torch.stack([unit[:2].mean(0), unit[0]]), 0.95)
     assert kinds["mixture"].tolist() == [True, False]
 
 
 def test_the_plane_holds_its_patterns_and_ways_go_downhill():
     sharp = Setup("sharp", partial(hopfield.ModernHopfield, 30.0), synthetic.unit_sphere)
-    found = plane(Plane(grid=21, starts=6, steps=30), sharp)
+    found = energy_plane(EnergyPlane(grid=21, starts=6, steps=30), sharp)
     energy = torch.tensor(found["energy"])
-    assert energy.shape == (21, 21) and len(found["ways"]) == 6 and len(found["ways"][0]) == 31
-    places, ends = torch.tensor(found["places"]), torch.tensor(found["ways"])[:, -1]
+    assert (
+        energy.shape == (21, 21)
+        and len(found["trajectories"]) == 6
+        and len(found["trajectories"][0]) == 31
+    )
+    places, ends = torch.tensor(found["positions"]), torch.tensor(found["trajectories"])[:, -1]
     assert torch.cdist(ends, places).amin(1).amax() < 1e-2
-    rows = synthetic.unit_sphere(3, 16, generator=attractors.generator(0, 3)).double()
+    rows = synthetic.unit_sphere(3, 16, generator=generator(0, 3)).double()
     assert torch.allclose(torch.pdist(places.double()), torch.pdist(rows), atol=1e-5)
+    more = energy_plane(EnergyPlane(n=5, grid=5), sharp)
+    assert len(more["positions"]) == 3, "patterns 4 and 5 lie elsewhere"
     with pytest.raises(HopfieldError, match="n must be at least 3"):
-        plane(Plane(n=2), sharp)
+        energy_plane(EnergyPlane(n=2), sharp)
 
 
 def test_of_signs_the_plane_is_a_square_with_patterns_and_inverses_at_its_corners():
-    found = plane(Plane(100, 4, grid=11, starts=8, steps=5), HEBB)
-    rows = synthetic.random_binary(4, 100, generator=attractors.generator(0, 4))
+    found = energy_plane(EnergyPlane(100, 4, grid=11, starts=8, steps=5), HEBB)
+    rows = synthetic.random_binary(4, 100, generator=generator(0, 4))
     memory = hopfield.ClassicalHopfield()
     memory.store(rows)
     corners = memory.energy(torch.stack([rows[0], rows[1], -rows[1], -rows[0]]))
-    energy, places = torch.tensor(found["energy"]), torch.tensor(found["places"])
+    energy, places = torch.tensor(found["energy"]), torch.tensor(found["positions"])
     seen = torch.stack([energy[0, 0], energy[0, -1], energy[-1, 0], energy[-1, -1]])
     torch.testing.assert_close(seen, corners, rtol=1e-5, atol=1e-5)
-    assert places[:2].tolist() == [[0, 0], [1, 0]] and len(places) == 4
-    ways = torch.tensor(found["ways"])
+    assert places.tolist() == [[0, 0], [1, 0]], "patterns 3 and 4 lie elsewhere"
+    ways = torch.tensor(found["trajectories"])
     assert ways.shape == (8, 6, 2) and 0 <= ways.min() and ways.max() <= 1
     near = torch.cdist(ways[:, -1], torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]])).amin(1)
     assert near.min() == 0 and (ways[:, -1] == ways[:, -2]).all(), "they settle"
     between = Setup("between", partial(hopfield.ModernHopfield, 0.0))
-    ends = torch.tensor(plane(Plane(100, 4, grid=3, steps=1), between)["ways"])[:, -1]
+    ends = torch.tensor(
+        energy_plane(EnergyPlane(100, 4, grid=3, steps=1), between)["trajectories"]
+    )[:, -1]
     assert (ends > 0.2).all() and (ends < 0.8).all(), "the mean lies inside the square"
     with pytest.raises(HopfieldError, match="n must be at least 2"):
-        plane(Plane(n=1), HEBB)
+        energy_plane(EnergyPlane(n=1), HEBB)
 
 
 def test_the_way_between_patterns_has_a_barrier():
-    found = way(Way(100, 3, points=21), HEBB)
+    found = energy_path(EnergyPath(100, 3, points=21), HEBB)
     assert (found["position"][0], found["position"][-1]) == (0, 1)
     assert found["barrier"] > 5 and len(found["energy"]) == 21
-    flat = way(Way(100, 3, points=21), SPHERE)
+    flat = energy_path(EnergyPath(100, 3, points=21), SPHERE)
     assert flat["position"][1] == 0.05
 
 
 def test_speed_is_positive_and_the_best_is_the_least():
     found = speed(Speed(50, 5, repeats=3), HEBB)
-    assert 0 < found["best"] <= found["median"]
+    assert 0 < found["best_ms"] <= found["median_ms"]
 
 
 SMALL = [
-    (recall, Recall(60, 10, draws=2)), (capacity, Capacity(60, draws=1, most=20)),
-    (census, Census(60, 4, starts=20, draws=2)), (way, Way(60)), (speed, Speed(60, repeats=1)),
-    (plane, Plane(60, grid=5, starts=3, steps=2)),
+    (recall, Recall(60, 10, draws=2)), (capacity, Capacity(60, draws=1, max_n=20)),
+    (attractor_census, AttractorCensus(60, 4, starts=20, draws=2)),
+    (energy_path, EnergyPath(60)), (speed, Speed(60, repeats=1)),
+    (energy_plane, EnergyPlane(60, grid=5, starts=3, steps=2)),
 ]  # fmt: skip
 SIGNS = [
     *(partial(hopfield.ClassicalHopfield, rule)
@@ -272,11 +282,14 @@ def test_scans_give_a_memory_of_ones_own_what_they_vary():
     [
         (recall, Recall(cues=0), "cues must be at least 1"), (recall, Recall(n=2.5), "n must be a"),
         (recall, Recall(seed=-1), "seed must be at least 0"), (recall, Recall(seed="a"), "seed"),
-        (capacity, Capacity(most=0), "most must be at least 1"),
+        (capacity, Capacity(max_n=0), "max_n must be at least 1"),
         (thermal, Thermal(draws=0), "draws must"), (thermal, Thermal(sweeps=0), "sweeps must"),
-        (metastable, Metastable(n=0), "n must"), (census, Census(starts=0), "starts must"),
-        (plane, Plane(grid=1), "grid must be at least 2"), (plane, Plane(steps=-1), "steps must"),
-        (way, Way(n=1), "n must be at least 2"), (speed, Speed(queries=0), "queries must"),
+        (metastable, Metastable(n=0), "n must"),
+        (attractor_census, AttractorCensus(starts=0), "starts must"),
+        (energy_plane, EnergyPlane(grid=1), "grid must be at least 2"),
+        (energy_plane, EnergyPlane(steps=-1), "steps must"),
+        (energy_path, EnergyPath(n=1), "n must be at least 2"),
+        (speed, Speed(queries=0), "queries must"),
     ],
 )  # fmt: skip
 def test_a_config_that_measures_nothing_is_refused(block, config, said):

@@ -87,7 +87,7 @@ def test_importing_the_module_does_not_load_matplotlib():
 
 PLANE = {
     "x": [0, 1], "y": [0, 1], "energy": [[0, 1], [1, 2]],
-    "places": [[0, 0], [1, 1]], "ways": [[[0, 0.5], [0, 0]]],
+    "positions": [[0, 0], [1, 1]], "trajectories": [[[0, 0.5], [0, 0]]],
 }  # fmt: skip
 FIELDS = {
     "landscape": lambda ax: plots.landscape(PLANE, ax),
@@ -190,7 +190,7 @@ def test_a_sheet_takes_several_seeds_as_one_point_with_its_spread():
 
 
 def test_a_sheet_draws_records_that_are_pictures_and_figures_that_records_bring():
-    whole = plots.sheet([{"experiment": "plane", **PLANE}, *SWEPT])
+    whole = plots.sheet([{"experiment": "energy_plane", **PLANE}, *SWEPT])
     assert len(whole.axes) == 3  # landscape, its colour bar, curves
     series = {
         "experiment": "series",
@@ -268,7 +268,7 @@ def test_a_sheet_draws_two_swept_fields_as_phase_diagrams_where_both_have_many_v
 def test_a_sheet_compares_cases_as_bars_and_times_on_a_logarithmic_scale():
     (ax,) = plots.sheet([{**line, "n": 5} for line in SWEPT]).axes
     assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
-    times = [{"experiment": "speed", "case": case, "n": 5, "best": best, "seed": 0}
+    times = [{"experiment": "speed", "case": case, "n": 5, "best_ms": best, "seed": 0}
              for case, best in (("a", 3.0), ("b", 70.0))]  # fmt: skip
     (ax,) = plots.sheet(times).axes
     assert ax.get_xscale() == "log" and ax.get_xlabel() == "time (ms)"
@@ -276,7 +276,7 @@ def test_a_sheet_compares_cases_as_bars_and_times_on_a_logarithmic_scale():
 
 def test_a_sheet_draws_all_kinds_of_a_census():
     kinds = {"stored": 0.5, "inverse": 0.2, "mixture": 0.2, "spurious": 0.1}
-    line = {"experiment": "census", "case": "a", "n": 5, "seed": 0, "samples": 4,
+    line = {"experiment": "attractor_census", "case": "a", "n": 5, "seed": 0, "samples": 4,
             **kinds, **{f"{kind}_sd": 0.1 for kind in kinds}}  # fmt: skip
     (ax,) = plots.sheet([line]).axes
     assert [text.get_text() for text in ax.get_yticklabels()] == [f"a: {kind}" for kind in kinds]

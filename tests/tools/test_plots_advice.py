@@ -143,11 +143,11 @@ def test_the_command_says_what_can_be_drawn(tmp_path, capsys, lines, said):
 
 
 def test_the_command_says_how_to_write_records_of_ones_own(tmp_path, capsys):
-    (tmp_path / "r.jsonl").write_text(records.lines_of(diagnosed()))
+    (tmp_path / "r.jsonl").write_text(records.to_json_lines(diagnosed()))
     assert command(["plot", str(tmp_path / "r.jsonl")]) == 1
     assert "experiments.records.write(path, header(), records)" in capsys.readouterr().err
     old = {"experiment": "header", "format": 0}
-    (tmp_path / "r.jsonl").write_text(records.lines_of([old]))
+    (tmp_path / "r.jsonl").write_text(records.to_json_lines([old]))
     assert command(["plot", str(tmp_path / "r.jsonl")]) == 1
     assert "by the command or script that wrote it" in capsys.readouterr().err
 

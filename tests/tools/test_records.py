@@ -10,6 +10,7 @@ import torch
 from hopfield.errors import FileFormatError
 from hopfield.experiments import records
 from hopfield.files import write_whole
+from hopfield_studies.images import image
 from hopfield_studies.wording import amount, bound, listed, number, percent, rate, size, small
 
 
@@ -38,13 +39,13 @@ def test_a_record_refuses_a_mapping():
 
 
 def test_spread_is_mean_and_standard_deviation():
-    assert records.spread("x", [1.0, 3.0]) == {"x": 2.0, "x_sd": pytest.approx(2**0.5)}
-    assert records.spread("x", [1.0]) == {"x": 1.0, "x_sd": 0.0}
+    assert records.mean_and_sd("x", [1.0, 3.0]) == {"x": 2.0, "x_sd": pytest.approx(2**0.5)}
+    assert records.mean_and_sd("x", [1.0]) == {"x": 1.0, "x_sd": 0.0}
 
 
 def test_pixels_are_rows_of_bytes():
-    images = torch.tensor([[[0.0, 0.5], [1.0, 2.0]]])
-    assert records.pixels(images) == [[0, 128, 255, 255]]
+    assert image(torch.tensor([[0.0, 0.5, 1.0, 2.0]]), binary=False) == [[0, 128, 255, 255]]
+    assert image(torch.tensor([[-1.0, 1.0]]), binary=True) == [[0, 255]]
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -103,7 +104,7 @@ def test_find_names_what_is_missing():
     assert records.select(lines, "a") == lines
     with pytest.raises(records.MissingRecordError, match="n=3") as missing:
         records.find(lines, "a", n=3)
-    assert missing.value.wanted == {"n": 3}
+    assert missing.value.fields == {"n": 3}
     with pytest.raises(records.MissingRecordError, match="no record of 'b'"):
         records.select(lines, "b")
 

@@ -1,27 +1,38 @@
 """The runner: what is there is not done again, and the file does not depend on who made it."""
 
+import functools
 import json
+import math
 import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import hopfield
-from hopfield import ClassicalHopfield
+from hopfield import ClassicalHopfield, metrics
 from hopfield.errors import FileFormatError, HopfieldError, OptionError
 from hopfield.experiments import Recall, Setup, Task, plan, recall, records, run, sweep
+from hopfield.experiments.identity import UncomparableError, fingerprint
 
 HEBB = Setup("Hebb", hopfield.ClassicalHopfield)
 DENSE = Setup("dense", hopfield.DenseHopfield)
 TASKS = plan(recall, sweep(Recall(40, draws=2), n=[2, 4, 6]), [HEBB, DENSE])
-QUIET = {"tell": lambda text: None}
-CALLS = []
+QUIET = {"progress": lambda text: None}
 
 
 def counted(config, setup):
-    """An experiment of several records that remembers being run."""
-    CALLS.append(config.n)
+    """An experiment of several records that writes down which n it ran."""
+    with Path(setup.name).open("a") as calls:
+        calls.write(f"{config.n} ")
     return ({"experiment": "counted", "case": str(part), "n": config.n} for part in range(2))
 
 
@@ -46,12 +57,25 @@ def test_processes_make_the_same_file_as_one(tmp_path):
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
 
 
-def test_what_is_there_is_not_done_again(tmp_path):
+@pytest.fixture
+def calls(tmp_path):
+    """The setup of `counted`, and a function that returns which n it ran since last asked."""
+    path = tmp_path / "calls"
+
+    def since():
+        ran = path.read_text() if path.exists() else ""
+        path.write_text("")
+        return [int(n) for n in ran.split()]
+
+    return Setup(str(path), hopfield.ClassicalHopfield), since
+
+
+def test_what_is_there_is_not_run_again(tmp_path, calls):
+    setup, ran = calls
     path = tmp_path / "r.jsonl"
-    CALLS.clear()
-    first = run(plan(counted, sweep(Recall(), n=[1, 2]), HEBB), path, **QUIET)
-    again = run(plan(counted, sweep(Recall(), n=[3, 2, 1]), HEBB), path, **QUIET)
-    assert CALLS == [1, 2, 3] and len(first) == 4
+    first = run(plan(counted, sweep(Recall(), n=[1, 2]), setup), path, **QUIET)
+    again = run(plan(counted, sweep(Recall(), n=[3, 2, 1]), setup), path, **QUIET)
+    assert ran() == [1, 2, 3] and len(first) == 4
     assert [line["n"] for line in again] == [3, 3, 2, 2, 1, 1]
 
 
@@ -63,26 +87,128 @@ def test_another_seed_setup_or_tag_is_another_task():
         Task(recall, Recall(), HEBB, {"result": "a"}),
         Task(counted, Recall(), HEBB),
     ]
-    assert len({each.identity() for each in (one, *others)}) == 5
-    assert one.identity() == Task(recall, Recall(), HEBB).identity()
+    assert len({each.identity for each in (one, *others)}) == 5
+    assert one.identity == Task(recall, Recall(), HEBB).identity
 
 
-def test_a_run_that_was_cut_off_goes_on(tmp_path):
+def test_a_run_that_was_cut_off_goes_on(tmp_path, calls):
+    setup, ran = calls
     path = tmp_path / "r.jsonl"
-    tasks = plan(counted, sweep(Recall(), n=[1, 2, 3]), HEBB)
+    tasks = plan(counted, sweep(Recall(), n=[1, 2, 3]), setup)
     whole = run(tasks, path, **QUIET)
     lines = path.read_text("utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:4]) + lines[4][:9], "utf-8")  # task 1 whole, 2 half, then torn
-    CALLS.clear()
+    ran()
     assert run(tasks, path, **QUIET) == whole
-    assert CALLS == [2, 3]
+    assert ran() == [2, 3]
     assert path.read_text("utf-8") == "".join(lines)
+
+
+SOURCE = """
+from hopfield import metrics
+
+FACTOR = {factor}
+
+def helper(scores):
+    return scores * FACTOR{comment}
+
+class Score:
+    def __init__(self, power):
+        self.power = power
+
+    def __call__(self, originals, states, least={least}):
+        return helper(metrics.hamming_accuracy(originals, states).clamp(min=least)) ** self.power
+
+def closure(bound):
+    return lambda originals, states: bound * metrics.hamming_accuracy(originals, states)
+
+score = Score({power})
+closed = closure({bound})
+"""
+ORIGINAL = {"factor": 1.0, "least": 0.0, "power": 1, "bound": 1.0, "comment": ""}
+
+
+def _task(name, **changes):
+    """A task of a user's script, as it is after these changes."""
+    names = {"__name__": "script"}
+    exec(SOURCE.format(**{**ORIGINAL, **changes}), names)
+    return Task(recall, Recall(40, 2, draws=1), Setup("mine", ClassicalHopfield,
+                                                      measure=names[name]))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("score", {"factor": 0.5}), ("score", {"least": 0.1}), ("score", {"power": 2}),
+     ("closed", {"bound": 0.5})],
+    ids=["a global that a helper reads", "a default", "an attribute", "a closure"],
+)  # fmt: skip
+def test_records_are_not_reused_after_the_users_code_changed(tmp_path, name, change):
+    path = tmp_path / "r.jsonl"
+    one, changed = _task(name), _task(name, **change)
+    assert one.description == changed.description, "premise: only the code differs"
+    (before,) = run([one], path, **QUIET)
+    said = []
+    (after,) = run([changed], path, progress=said.append)
+    assert said[0].startswith("1 tasks are run again") and before["task"] != after["task"]
+    assert records.read(path)[1] == [after], "the outdated record is gone"
+    assert run([changed], path, progress=said.append) == [after] and len(said) == 4
+
+
+def test_records_are_reused_where_only_comments_changed():
+    assert _task("score").identity == _task("score", comment="  # as published").identity
+
+
+def test_what_cannot_be_compared_is_run_again_and_that_is_said(tmp_path):
+    stream = iter([torch.ones(2), torch.zeros(2)])
+    measure = (lambda values: lambda originals, states: next(values))(each for each in stream)
+    task = Task(recall, Recall(40, 2, draws=1), Setup("mine", ClassicalHopfield, measure=measure))
+    said = []
+    shares = [run([task], tmp_path / "r.jsonl", progress=said.append)[0]["recalled"]
+              for _ in range(2)]  # fmt: skip
+    assert shares == [1.0, 0.0] and sum("cannot be compared" in text for text in said) == 1
+    assert len(records.read(tmp_path / "r.jsonl")[1]) == 1
+
+
+@pytest.mark.parametrize(
+    "setups",
+    [[HEBB, HEBB], [Setup("mine", lambda: ClassicalHopfield()),
+                    Setup("mine", lambda: ClassicalHopfield("storkey"))]],
+    ids=["equal", "of one name"],
+)  # fmt: skip
+def test_two_tasks_that_cannot_be_told_apart_are_refused(setups):
+    with pytest.raises(OptionError, match="Give their setups different names"):
+        run(plan(recall, Recall(), setups), **QUIET)
+
+
+VALUES = [
+    1, 1.0, "1", None, (1,), [1], {1: 2}, {1, 2}, torch.ones(2), torch.ones(2, 1), np.ones(2),
+    np.float32(1), torch.float32, len, math.sin, ClassicalHopfield, metrics.recalled, Path("a"),
+    partial(ClassicalHopfield, "storkey"), Recall(), Recall(n=11), HEBB, torch.nn.Linear(1, 1),
+    functools.cache(counted), HEBB.build, json, object(), re.compile("a"),
+]  # fmt: skip
+
+
+def test_fingerprints_tell_values_apart_and_are_the_same_in_another_process():
+    seen = [fingerprint(value) for value in VALUES]
+    assert len(set(seen)) == len(seen)
+    code = "import test_runner; print(*map(test_runner.fingerprint, test_runner.VALUES[:-6]))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "5"}
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                           cwd=Path(__file__).parent, env=environment)  # fmt: skip
+    assert other.stdout.split() == seen[:-6], other.stderr
+
+
+@pytest.mark.parametrize("value", [open(os.devnull), threading.Lock(), iter([1]), torch.Generator(),
+                                   np.array([object()])])  # fmt: skip
+def test_what_has_hidden_state_has_no_fingerprint(value):
+    with pytest.raises(UncomparableError):
+        fingerprint([value])
 
 
 def test_each_record_is_on_the_disk_when_it_is_told(tmp_path):
     path = tmp_path / "r.jsonl"
     seen = []
-    run(TASKS[:3], path, tell=lambda text: seen.append(len(path.read_text().splitlines())))
+    run(TASKS[:3], path, progress=lambda text: seen.append(len(path.read_text().splitlines())))
     assert seen == [2, 3, 4, 4]
 
 

@@ -1,42 +1,56 @@
 """Experiments: frozen configs in, flat records out.
 
-Building blocks:   recall, capacity, thermal, speed, metastable, census, plane, way
-Running them:      Setup (what is tested), sweep, plan, run
+Building blocks:   recall, capacity, thermal, speed, metastable, attractor_census, energy_plane,
+                   energy_path
+Running them:      Setup (what is tested), sweep, plan, run; records (files of them)
+Writing a block:   record, generator, mean_and_sd, pattern_weights
 """
 
-from .attractors import MASS, Census, Metastable, Plane, Way, census, metastable, plane, way
+from . import records
+from .attractors import (
+    MASS,
+    AttractorCensus,
+    Metastable,
+    attractor_census,
+    metastable,
+)
+from .landscape import EnergyPath, EnergyPlane, energy_path, energy_plane
 from .recall import RESOLUTION, Capacity, Recall, Speed, Thermal, capacity, recall, speed, thermal
-from .runner import Task, one_thread, plan, progress, run, sweep
-from .setup import Setup, from_data, generator, measured, weights
+from .records import Record, mean_and_sd, record
+from .runner import Task, plan, run, show_progress, single_thread, sweep
+from .setup import Setup, from_data, generator, pattern_weights
 
 __all__ = [
     "MASS",
     "RESOLUTION",
+    "AttractorCensus",
     "Capacity",
-    "Census",
+    "EnergyPath",
+    "EnergyPlane",
     "Metastable",
-    "Plane",
     "Recall",
+    "Record",
     "Setup",
     "Speed",
     "Task",
     "Thermal",
-    "Way",
+    "attractor_census",
     "capacity",
-    "census",
+    "energy_path",
+    "energy_plane",
     "from_data",
     "generator",
-    "measured",
+    "mean_and_sd",
     "metastable",
-    "one_thread",
+    "pattern_weights",
     "plan",
-    "plane",
-    "progress",
     "recall",
+    "record",
+    "records",
     "run",
+    "show_progress",
+    "single_thread",
     "speed",
     "sweep",
     "thermal",
-    "way",
-    "weights",
 ]

@@ -1,40 +1,42 @@
-"""Building blocks that ask how much comes back: over load, damage, temperature, rules, time.
+"""Building blocks that measure recall: over load, damage and temperature; and its time.
 
-Each takes a frozen config and a `Setup`, and returns one flat record. Curves are made by sweeping a
-field of the config: `run(plan(recall, sweep(Recall(), n=[10, 20, 40]), Setup("Hebb", …)))`.
+Each takes a frozen config and a `Setup`, and returns one flat record. Sweep a field of the config
+for a curve: `run(plan(recall, sweep(Recall(), n=[10, 20, 40]), Setup("Hebb", …)))`.
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
-from ..analysis.ends import is_binary, likeness
+from ..analysis.ends import is_binary
+from ..analysis.ends import likeness as overlap_or_cosine
 from ..checks import check_number
 from ..metrics import hamming_accuracy
-from .records import Record, spread
-from .setup import Setup, check_whole, generator, measured, per_unit, step
+from .records import Record, mean_and_sd, record
+from .setup import Setup, check_counts, generator, load_of, update
 
-CUES = 200
-"""Cues a draw of `capacity`: enough for a share, however many patterns are stored."""
+CAPACITY_CUES = 200
+"""Cues per draw of `capacity`. More would sharpen the measured share, and take longer."""
 RESOLUTION = 0.01
-"""`capacity` is found to this part of itself, or to one pattern."""
+"""Relative precision of `capacity`, which is never finer than one pattern."""
 TIMED_SECONDS = 0.05
-"""`speed` repeats short calls until they take so long together."""
+"""Shortest time that `speed` measures. Shorter calls are repeated until they take so long."""
 
 
 @dataclass(frozen=True)
 class Recall:
-    """How much comes back. Sweep `n` for a retrieval curve, `damage` for a basin of attraction.
+    """Recall from damaged cues. Sweep `n` for a retrieval curve, `damage` for a basin.
 
     Args:
         units: N, entries of a pattern.
         n: patterns stored.
-        damage: what the setup's `corrupt` gets.
-        draws: fresh sets of patterns; means and deviations are over these.
-        cues: patterns asked for in each draw, at most.
+        damage: second argument of the setup's `corrupt`.
+        draws: independent sets of patterns. Means and deviations are over these.
+        cues: patterns retrieved in each draw, at most.
         seed: of all randomness.
     """
 
@@ -48,22 +50,22 @@ class Recall:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The largest number of patterns of which enough come back.
+    """The largest number of patterns that are recalled well enough.
 
     Args:
         units: N.
-        share: q, what the setup's `measure` must reach on average.
-        damage: what the setup's `corrupt` gets; 0 asks for stability alone.
-        draws: fresh sets of patterns for each n that is tried.
-        most: no n above this is tried.
-        seed: of all randomness; sweep it for an error bar.
+        share: mean of the setup's `measure` that counts as well enough.
+        damage: second argument of the setup's `corrupt`; 0 measures stability alone.
+        draws: independent sets of patterns for each n.
+        max_n: upper limit of the search.
+        seed: of all randomness. Sweep it for an error bar.
     """
 
     units: int = 100
     share: float = 0.9
     damage: float = 0.1
     draws: int = 5
-    most: int = 10_000
+    max_n: int = 10_000
     seed: int = 0
 
 
@@ -74,9 +76,9 @@ class Thermal:
     Args:
         units: N.
         n: patterns stored.
-        temperature: T, given to the setup's `make`.
-        sweeps: the first half settles, the overlap is averaged over the second.
-        draws: fresh sets of patterns.
+        temperature: T, passed to the setup's `make`.
+        sweeps: sweeps of all units. The overlap is averaged over the second half.
+        draws: independent sets of patterns.
         seed: of all randomness.
     """
 
@@ -96,8 +98,8 @@ class Speed:
         units: N.
         n: patterns stored.
         queries: cues in one call.
-        damage: what the setup's `corrupt` gets.
-        repeats: calls that are timed, after one that is not.
+        damage: second argument of the setup's `corrupt`.
+        repeats: timed calls, after one that is not timed.
         seed: of all randomness.
     """
 
@@ -110,114 +112,112 @@ class Speed:
 
 
 def recall(config: Recall, setup: Setup) -> Record:
-    """How much comes back from damaged cues.
+    """Measure recall from damaged cues.
 
     Results, each with `_sd`, its standard deviation over draws: `recalled` (mean of the setup's
-    measure), `overlap` (cosine, where patterns are not ±1), and of ±1 patterns `accuracy`, the
-    share of right entries. `load` is n/N, `samples` the number of draws.
+    measure), `overlap` (cosine, where patterns are not ±1), and for ±1 patterns `accuracy`, the
+    share of equal entries. `load` is n/N, `samples` the number of draws.
     """
-    check_whole(config, units=1, n=1, draws=1, cues=1)
-    figures = [_figures(*one, setup) for one in _asked(config, setup)]
+    check_counts(config, units=1, n=1, draws=1, cues=1)
+    scores = [_scores(*pair, setup) for pair in _retrievals(config, setup)]
     results: Record = {}
-    for name in figures[0]:
-        results |= spread(name, [each[name] for each in figures])
-    load = per_unit(config.n, config.units)
-    return measured("recall", config, setup, load=load, samples=len(figures), **results)
+    for name in scores[0]:
+        results |= mean_and_sd(name, [score[name] for score in scores])
+    load = load_of(config.n, config.units)
+    return record("recall", setup, config, load=load, samples=len(scores), **results)
 
 
-def _asked(config: Recall, setup: Setup) -> Iterator[tuple[Tensor, Tensor]]:
-    """Originals and what came back, draw by draw."""
+def _retrievals(config: Recall, setup: Setup) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield originals and retrieved states, draw by draw."""
     for draw in range(config.draws):
         source = generator(config.seed, config.n, draw)
         rows = setup.patterns(config.n, config.units, generator=source)
-        memory = setup.filled(rows)
-        asked = rows[: config.cues]
-        cue = setup.corrupt(asked, config.damage, generator=source)
-        yield asked, setup.ends(memory, cue, source)
+        memory = setup.build(rows)
+        originals = rows[: config.cues]
+        cue = setup.corrupt(originals, config.damage, generator=source)
+        yield originals, setup.final_states(memory, cue, source)
 
 
-def _figures(rows: Tensor, states: Tensor, setup: Setup) -> dict[str, float]:
-    figures = {
+def _scores(rows: Tensor, states: Tensor, setup: Setup) -> dict[str, float]:
+    scores = {
         "recalled": setup.measure(rows, states).double().mean().item(),
-        "overlap": likeness(rows, states).double().mean().item(),
+        "overlap": overlap_or_cosine(rows, states).double().mean().item(),
     }
     if is_binary(rows):
-        figures["accuracy"] = hamming_accuracy(rows, states).double().mean().item()
-    return figures
+        scores["accuracy"] = hamming_accuracy(rows, states).double().mean().item()
+    return scores
 
 
 def capacity(config: Capacity, setup: Setup) -> Record:
-    """The largest n of which the share q comes back, by doubling and bisection.
+    """Find the largest n at which recall reaches the share, by doubling and bisection.
 
-    Takes recall to fall with n. Results: `n` (0 where not even one pattern comes back), its `load`,
-    and `tried`, how many n were measured. The true crossing lies within the sampling error of
-    `draws`, and `RESOLUTION`.
+    Assumes that recall falls with n. Results: `n` (0 where not even one pattern is recalled), its
+    `load`, and `n_tried`, the number of sizes measured. The result differs from the true crossing
+    by the sampling error of `draws`, and by `RESOLUTION`.
     """
     share = check_number("share", config.share, low=0.0, high=1.0)
-    check_whole(config, units=1, draws=1, most=1)
-    tried: dict[int, bool] = {}
+    check_counts(config, units=1, draws=1, max_n=1)
+    enough: dict[int, bool] = {}
 
-    def holds(n: int) -> bool:
-        if n not in tried:
-            at = Recall(config.units, n, config.damage, config.draws, CUES, config.seed)
-            shares = [_figures(*one, setup)["recalled"] for one in _asked(at, setup)]
-            tried[n] = sum(shares) / len(shares) >= share
-        return tried[n]
+    def is_enough(n: int) -> bool:
+        if n not in enough:
+            at = Recall(config.units, n, config.damage, config.draws, CAPACITY_CUES, config.seed)
+            shares = [_scores(*pair, setup)["recalled"] for pair in _retrievals(at, setup)]
+            enough[n] = fmean(shares) >= share
+        return enough[n]
 
     low, high = 0, 1
-    while high <= config.most and holds(high):
+    while high <= config.max_n and is_enough(high):
         low, high = high, 2 * high
-    high = min(high, config.most + 1)
+    high = min(high, config.max_n + 1)
     while high - low > max(1, RESOLUTION * low):
         middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return measured(
-        "capacity", config, setup, n=low, load=per_unit(low, config.units), tried=len(tried)
-    )
+        low, high = (middle, high) if is_enough(middle) else (low, middle)
+    load = load_of(low, config.units)
+    return record("capacity", setup, config, n=low, load=load, n_tried=len(enough))
 
 
 def thermal(config: Thermal, setup: Setup) -> Record:
-    """The overlap that thermal dynamics keeps with the pattern it started from.
+    """Measure the overlap of thermal dynamics with the pattern it started from.
 
     Results: `overlap` and `overlap_sd` over draws; `load`, `samples`.
     """
-    check_whole(config, units=1, n=1, sweeps=1, draws=1)
-    figures = []
+    check_counts(config, units=1, n=1, sweeps=1, draws=1)
+    means = []
     for draw in range(config.draws):
         source = generator(config.seed, config.n, draw)
         rows = setup.patterns(config.n, config.units, generator=source)
-        memory = setup.filled(rows, temperature=config.temperature)
-        state, kept = rows.clone(), []
+        memory = setup.build(rows, temperature=config.temperature)
+        state, overlaps = rows.clone(), []
         for sweep in range(config.sweeps):
-            state = step(memory, state, source)
+            state = update(memory, state, source)
             if sweep >= config.sweeps // 2:
-                kept.append(likeness(rows, state).double().mean())
-        figures.append(torch.stack(kept).mean().item())
-    load = per_unit(config.n, config.units)
-    return measured(
-        "thermal", config, setup, load=load, samples=len(figures), **spread("overlap", figures)
-    )
+                overlaps.append(overlap_or_cosine(rows, state).double().mean())
+        means.append(torch.stack(overlaps).mean().item())
+    results = mean_and_sd("overlap", means)
+    load = load_of(config.n, config.units)
+    return record("thermal", setup, config, load=load, samples=len(means), **results)
 
 
 def speed(config: Speed, setup: Setup) -> Record:
-    """Milliseconds of one call of `retrieve`: `best` and `median` of several.
+    """Time one call of `retrieve`, in milliseconds: `best_ms` and `median_ms` of several calls.
 
-    Time depends on the machine and on what else it does; records of it are not repeatable.
+    Times depend on the machine and on its other work, so these records are not repeatable.
     """
-    check_whole(config, units=1, n=1, queries=1, repeats=1)
+    check_counts(config, units=1, n=1, queries=1, repeats=1)
     source = generator(config.seed, config.n)
     rows = setup.patterns(config.n, config.units, generator=source)
-    memory = setup.filled(rows)
-    asked = rows[torch.arange(config.queries) % config.n]
-    cue = setup.corrupt(asked, config.damage, generator=source)
+    memory = setup.build(rows)
+    originals = rows[torch.arange(config.queries) % config.n]
+    cue = setup.corrupt(originals, config.damage, generator=source)
 
-    def timed() -> float:
+    def milliseconds() -> float:
         start, calls = time.perf_counter(), 0
         while not calls or time.perf_counter() - start < TIMED_SECONDS:
-            setup.ends(memory, cue, source)
+            setup.final_states(memory, cue, source)
             calls += 1
         return 1000 * (time.perf_counter() - start) / calls
 
-    timed()
-    times = sorted(timed() for _ in range(config.repeats))
-    return measured("speed", config, setup, best=times[0], median=times[len(times) // 2])
+    milliseconds()
+    times = sorted(milliseconds() for _ in range(config.repeats))
+    return record("speed", setup, config, best_ms=times[0], median_ms=times[len(times) // 2])

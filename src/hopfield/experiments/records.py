@@ -1,14 +1,15 @@
-"""Records: the flat lines that experiments yield, and the file that keeps them.
+"""Records: flat lines that experiments return, and the file that holds them.
 
-A file of records is JSON lines: a header with the versions that made it, then one record a line,
+A file of records is JSON lines: a header with the versions that made it, then one record per line,
 
-    {"experiment": …, "case": …, the config's fields …, "seed": …, the results …}
+    {"experiment": …, "case": …, the config's fields …, the results …}
 
-so that pictures, tables and verdicts can all be drawn again from the file alone.
+so that pictures, tables and verdicts can be drawn again from the file alone.
 """
 
 import json
 import platform
+import statistics
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -25,57 +26,67 @@ from torch import Tensor
 from ..errors import FileFormatError
 from ..files import write_whole
 
-OTHER = "Name a file that a run wrote; to begin anew, another path."
+__all__ = [
+    "FORMAT", "MissingRecordError", "Record", "find", "header", "mean_and_sd", "read", "record",
+    "select", "source_checksum", "to_json_lines", "write",
+]  # fmt: skip
+
 FORMAT = 1
-"""Version of the file; a reader refuses any other."""
+"""Version of the file format; `read` refuses any other."""
+ANOTHER_FILE = "Name a file that a run wrote, or another path to start a new one."
 
 Record = dict[str, Any]
 
 
 class MissingRecordError(LookupError):
-    """No record answers the question: that experiment was not run, or not at that size.
+    """No record has the requested fields: the experiment was not run, or not at that size.
 
     Args:
-        message: what was looked for.
-        wanted: values of the fields that were asked for.
+        message: the request, in words.
+        fields: the requested values.
     """
 
-    def __init__(self, message: str, wanted: Mapping[str, Any] | None = None) -> None:
-        """Keep what was wanted."""
+    def __init__(self, message: str, fields: Mapping[str, Any] | None = None) -> None:
+        """Store the requested fields."""
         super().__init__(message)
-        self.wanted = dict(wanted or {})
+        self.fields = dict(fields or {})
 
 
-def record(experiment: str, case: str, config: Any, **results: Any) -> Record:
-    """One flat record: which experiment and case, the fields of `config`, the results."""
-    settings = asdict(config)
-    seed = settings.pop("seed")
-    clash = sorted(set(settings) & set(results))
+def record(experiment: str, setup: Any, config: Any, **results: Any) -> Record:
+    """Build one flat record from the setup, the fields of the config and the results.
+
+    Args:
+        experiment: its name.
+        setup: a `Setup`, or text that names the case.
+        config: a dataclass of plain values.
+        **results: what was measured. Tensors and tuples become lists.
+
+    Raises:
+        KeyError: where a result has the name of another field.
+        TypeError: for a result that is a mapping.
+    """
+    facts = {"case": setup} if isinstance(setup, str) else setup.facts()
+    fields = {"experiment": experiment, **facts, **asdict(config)}
+    clash = sorted(set(fields) & set(results))
     if clash:
-        raise KeyError(f"results of {experiment!r} hide its config: {', '.join(clash)}")
-    line = {"experiment": experiment, "case": case, **settings, "seed": seed, **results}
-    return {key: plain(value) for key, value in line.items()}
+        raise KeyError(f"results of {experiment!r} hide other fields: {', '.join(clash)}")
+    return {key: to_json_value(value) for key, value in (fields | results).items()}
 
 
-def spread(name: str, values: Sequence[float] | Tensor) -> dict[str, float]:
-    """Mean and standard deviation of a figure over subsets, as two fields of a record."""
-    tensor = torch.as_tensor(values, dtype=torch.float64)
-    deviation = tensor.std().item() if tensor.numel() > 1 else 0.0
-    return {name: tensor.mean().item(), f"{name}_sd": deviation}
-
-
-def pixels(images: Tensor) -> list[list[int]]:
-    """Images in [0, 1] as rows of whole numbers 0 … 255, small enough to keep in a record."""
-    return (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).flatten(1).tolist()
+def mean_and_sd(name: str, values: Sequence[float] | Tensor) -> dict[str, float]:
+    """Return mean and standard deviation over draws as two fields, `name` and `name_sd`."""
+    numbers = [float(value) for value in values]
+    deviation = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
+    return {name: statistics.fmean(numbers), f"{name}_sd": deviation}
 
 
 def find(records: Iterable[Record], experiment: str, **fields: Any) -> Record:
-    """The first record of `experiment` whose fields have these values, as `select`."""
+    """Return the first record that `select` returns."""
     return select(records, experiment, **fields)[0]
 
 
 def select(records: Iterable[Record], experiment: str, **fields: Any) -> list[Record]:
-    """All records of `experiment` whose fields have these values, in their order: at least one.
+    """Return all records of an experiment that have these fields, in their order.
 
     Raises:
         MissingRecordError: where there is none.
@@ -87,17 +98,18 @@ def select(records: Iterable[Record], experiment: str, **fields: Any) -> list[Re
         and all(line.get(key) == value for key, value in fields.items())
     ]
     if not chosen:
-        asked = ", ".join(f"{key}={value!r}" for key, value in fields.items())
-        raise MissingRecordError(f"no record of {experiment!r}{asked and f' with {asked}'}", fields)
+        values = ", ".join(f"{key}={value!r}" for key, value in fields.items())
+        message = f"no record of {experiment!r}" + (f" with {values}" if values else "")
+        raise MissingRecordError(message, fields)
     return chosen
 
 
 def header(**facts: Any) -> Record:
-    """The first line of a file: what made the records, and nothing about whose machine it was."""
+    """Return the first line of a file: the versions that made the records, and `facts`."""
     return {
         "experiment": "header",
         "format": FORMAT,
-        "code": code(),
+        "code": source_checksum(),
         "hopfield": metadata.version("hopfield"),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
@@ -109,37 +121,41 @@ def header(**facts: Any) -> Record:
 
 
 @cache
-def code() -> str:
-    """A checksum of this library's source: records of other code are other records."""
+def source_checksum() -> str:
+    """Return a checksum of the library's source. Records of other source are never reused."""
     package = Path(__file__).parents[1]
     digest = 0
-    for path in sorted(package.rglob("*.py"), key=lambda each: each.as_posix()):
+    for path in sorted(package.rglob("*.py"), key=lambda path: path.as_posix()):
         digest = zlib.crc32(path.read_bytes(), digest)
     return f"{digest:08x}"
 
 
 def write(path: "str | PathLike[str]", head: Record, records: Iterable[Record]) -> None:
-    """Write header and records as JSON lines, all or nothing."""
-    write_whole(Path(path), lines_of((head, *records)).encode())
+    """Write header and records to a file. A failed write leaves the former file."""
+    write_whole(Path(path), to_json_lines((head, *records)).encode())
 
 
-def lines_of(records: Iterable[Record]) -> str:
-    """Records as JSON lines."""
+def to_json_lines(records: Iterable[Record]) -> str:
+    """Return records as text, one JSON object per line."""
     return "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in records)
 
 
 def read(path: "str | PathLike[str]") -> tuple[Record, list[Record]]:
-    """Header and records of a file that `write` made."""
+    """Read header and records of a file that `write` or `run` wrote.
+
+    Raises:
+        FileFormatError: where the file is missing, or something else.
+    """
     try:
         lines = [json.loads(line) for line in Path(path).read_text("utf-8").splitlines() if line]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise FileFormatError(
-            f"{path} cannot be read as records (JSON lines): {error}. {OTHER}"
+            f"{path} cannot be read as records (JSON lines): {error}. {ANOTHER_FILE}"
         ) from None
     wrong = next((line for line in lines if not isinstance(line, dict)), None)
     if wrong is not None:
         raise FileFormatError(
-            f"{path} must hold one record a line, but one of them is {wrong!r:.40}. {OTHER}"
+            f"{path} must hold one record per line, but one line is {wrong!r:.40}. {ANOTHER_FILE}"
         )
     if not lines or lines[0].get("experiment") != "header":
         raise FileFormatError(
@@ -147,7 +163,7 @@ def read(path: "str | PathLike[str]") -> tuple[Record, list[Record]]:
             "hopfield.experiments.records.write(path, header(), records)."
         )
     if not all(isinstance(line.get("experiment"), str) for line in lines):
-        raise FileFormatError(f"{path} has lines that do not say of which experiment. {OTHER}")
+        raise FileFormatError(f"{path} has lines without the field 'experiment'. {ANOTHER_FILE}")
     head, *records = lines
     if head.get("format") != FORMAT:
         raise FileFormatError(
@@ -157,12 +173,16 @@ def read(path: "str | PathLike[str]") -> tuple[Record, list[Record]]:
     return head, records
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON has it: tensors and tuples become lists, mappings are refused."""
+def to_json_value(value: Any) -> Any:
+    """Turn tensors and tuples into lists.
+
+    Raises:
+        TypeError: for a mapping, since records are flat.
+    """
     if isinstance(value, Tensor):
         return value.tolist()
     if isinstance(value, Mapping):
         raise TypeError("records are flat: give each entry of the mapping a field of its own")
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [to_json_value(item) for item in value]
     return value

@@ -1,19 +1,19 @@
-"""Running experiments: resumable, in several processes, each record written as soon as it is there.
+"""Running experiments: resumable, in several processes, each record written once it is measured.
 
-A task is one experiment with one frozen config. Its records say which task made them, so a second
-run on the same file skips what is there. When all is done the file is put in the order of the
-tasks: the same tasks give the same file, however many processes made it.
+A task is one experiment with one frozen config. Its records carry its identity, so that a second
+run on the same file measures only what is new or changed. At the end the file is put in the order
+of the tasks: the same tasks give the same file, by any number of processes.
 """
 
 import itertools
 import json
 import multiprocessing
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,16 @@ import torch
 
 from ..checks import check_integer, say
 from ..errors import FileFormatError, InputTypeError, OptionError
-from .records import Record, header, lines_of, plain, read, write
-from .setup import check_callable, describe
+from .identity import UncomparableError, fingerprint
+from .records import Record, header, read, to_json_lines, to_json_value, write
+from .setup import check_callable, name_of
 
-SAME = ("hopfield", "code", "torch", "numpy")
-"""What must agree for a run to go on where another stopped."""
+MUST_MATCH = ("hopfield", "code", "torch", "numpy", "python")
+"""Fields of the header that must be equal for a run to continue a file."""
+ONCE = "once"
+"""In place of the checksum of a task that is run again every time."""
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Task:
     Args:
         experiment: `experiment(config, setup)` → a record, or several.
         config: a frozen dataclass of plain values, its seed among them.
-        setup: what the experiment is made on; has `facts()`, as `Setup`.
+        setup: a `Setup`, or any object with `facts()`.
         tags: fields put in front of each of its records.
     """
 
@@ -47,34 +50,42 @@ class Task:
     setup: Any
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
     def identity(self) -> str:
-        """What tells this task from every other, in eight hexadecimal digits."""
-        facts = {
-            "does": describe(self.experiment),
-            **self.setup.facts(),
-            **{name: plain(value) for name, value in asdict(self.config).items()},
-            **self.tags,
-        }
-        text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
-        return f"{zlib.crc32(text.encode()):08x}"
+        """Two checksums: of the description, and of all code and values that decide the records.
+
+        The second is "once" where some part cannot be compared with that of an earlier run.
+        """
+        parts = (self.experiment, self.config, self.setup, dict(self.tags))
+        try:
+            return f"{fingerprint(self.description)}-{fingerprint(parts)}"
+        except UncomparableError:
+            return f"{fingerprint(self.description)}-{ONCE}"
+
+    @property
+    def description(self) -> str:
+        """The fields by which its records differ from those of other tasks, as JSON."""
+        config = {name: to_json_value(value) for name, value in asdict(self.config).items()}
+        facts = {"does": name_of(self.experiment), **self.setup.facts(), **config, **self.tags}
+        return json.dumps(facts, sort_keys=True, ensure_ascii=False, default=repr)
 
     def title(self) -> str:
-        """What is told while it runs."""
+        """Return the line that is shown when it is done."""
         values = (f"{name}={value}" for name, value in asdict(self.config).items())
         case = self.setup.facts().get("case", "")
-        return f"{describe(self.experiment)}: {case}, {', '.join(values)}"
+        return f"{name_of(self.experiment)}: {case}, {', '.join(values)}"
 
     def run(self) -> list[Record]:
-        """Its records, each saying which task made it and of how many it is one."""
-        with one_thread():
-            made = self.experiment(self.config, self.setup)
-            lines = [made] if isinstance(made, dict) else list(made)
-        marks = {"task": self.identity(), "lines": len(lines)}
+        """Return its records, each with the identity of the task and the number of its records."""
+        with single_thread():
+            result = self.experiment(self.config, self.setup)
+            lines = [result] if isinstance(result, dict) else list(result)
+        marks = {"task": self.identity, "lines": len(lines)}
         return [{**self.tags, **line, **marks} for line in lines]
 
 
 def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
-    """The config with every combination of these values: `sweep(Recall(), n=[5, 10], seed=[0, 1])`.
+    """Return the config with each combination of values: `sweep(Recall(), n=[5, 10], seed=[0, 1])`.
 
     Raises:
         OptionError: for a name that is no field of the config.
@@ -94,27 +105,26 @@ def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
 def plan(
     experiment: Callable[[Any, Any], Any], configs: Any, setups: Any, **tags: str
 ) -> list[Task]:
-    """A task for every setup and config; one of either need not be in a list.
+    """Return a task for every setup and config. Each of both may be one, or a list.
 
     Raises:
         InputTypeError: where one of them is something else.
     """
     check_callable("experiment", experiment, "recall")
-    chosen = _several("configs", configs, "config such as Recall()", is_dataclass)
-    under = _several("setups", setups, "Setup", lambda each: hasattr(each, "facts"))
-    return [Task(experiment, config, setup, tags) for setup in under for config in chosen]
+    all_configs = _as_list("configs", configs, "config such as Recall()", is_dataclass)
+    all_setups = _as_list("setups", setups, "Setup", lambda each: hasattr(each, "facts"))
+    return [Task(experiment, config, setup, tags) for setup in all_setups for config in all_configs]
 
 
-def _several(name: str, given: Any, what: str, fits: Callable[[Any], bool]) -> list[Any]:
-    """One, or a list of them, as a list."""
-    many = [given] if fits(given) or not isinstance(given, Iterable) else list(given)
-    wrong = [each for each in many if isinstance(each, type) or not fits(each)]
+def _as_list(name: str, value: Any, what: str, is_one: Callable[[Any], bool]) -> list[Any]:
+    values = [value] if is_one(value) or not isinstance(value, Iterable) else list(value)
+    wrong = [each for each in values if isinstance(each, type) or not is_one(each)]
     if wrong:
         raise InputTypeError(
             f"{name} must be a {what}, or a list of them, but there is {say(wrong[0])}. "
             f"Give a {what}."
         )
-    return many
+    return values
 
 
 def run(
@@ -122,52 +132,71 @@ def run(
     path: "str | Path | None" = None,
     *,
     processes: int = 1,
-    tell: "Tell | None" = None,
+    progress: "Progress | None" = None,
     facts: Mapping[str, Any] | None = None,
 ) -> list[Record]:
-    """The records of all tasks, in their order.
+    """Run all tasks and return their records, in the order of the tasks.
 
     Args:
-        tasks: what to do, as `plan` makes it.
-        path: file of records. What it holds already is not done again; None keeps none.
-        processes: how many work at once, each on one thread. With more than one, start it under
-            `if __name__ == "__main__":`, as Python asks of every script with processes.
-        tell: is told what was done; None writes to standard error.
-        facts: goes into the header of the file.
+        tasks: as returned by `plan`.
+        path: file of records. What it already holds is not measured again, unless the setup, the
+            config, or code that they use has changed. None writes no file.
+        processes: processes at work at the same time, each on one thread. Start more than one under
+            `if __name__ == "__main__":`, as Python requires of every script with processes.
+        progress: called with a line of text after each task; None writes to standard error.
+        facts: further fields of the file's header.
 
     Raises:
-        FileFormatError: where the file holds something else, or was made by other versions, or
-            cannot be there.
+        FileFormatError: where the file holds something else, was made by other versions, or cannot
+            be made.
         InputTypeError: where tasks are something else.
+        OptionError: where the records of two tasks could not be told apart, or a task cannot be
+            sent to another process.
     """
     check_integer("processes", processes, low=1)
     if not all(isinstance(task, Task) for task in tasks):
         raise InputTypeError(
             "tasks must be what plan() makes. Use plan(experiment, config, setup)."
         )
-    tell = tell or progress
-    order = {task.identity(): place for place, task in enumerate(tasks)}
-    file = None if path is None else _place(path)
+    _check_distinct(tasks)
+    progress = progress or show_progress
+    file = None if path is None else _check_place(path)
     head = header(**(facts or {}))
-    done = {} if file is None else _begun(file, head)
-    found = {name: lines for name, lines in done.items() if name in order}
-    missing = [tasks[place] for name, place in order.items() if name not in found]
-    for count, (task, lines) in enumerate(_work(missing, processes), 1):
-        found[task.identity()] = lines
+    earlier = {} if file is None else _read_or_create(file, head)
+    done = {task.identity: earlier.pop(task.identity) for task in tasks
+            if task.identity in earlier and not task.identity.endswith(ONCE)}  # fmt: skip
+    missing = [task for task in tasks if task.identity not in done]
+    renewed = {task.identity.split("-")[0] for task in tasks}
+    outdated = [name for name in earlier if name.split("-")[0] in renewed]
+    if outdated:
+        progress(f"{len(outdated)} tasks are run again: their code or values are not those of the "
+                 "records, or cannot be compared.")  # fmt: skip
+    for count, (task, lines) in enumerate(_results(missing, processes), 1):
+        done[task.identity] = lines
         if file is not None:
             with file.open("a", encoding="utf-8") as out:
-                out.write(lines_of(lines))
-        tell(f"[{count}/{len(missing)}] {task.title()}")
-    tell("")
-    records = [line for name in order for line in found[name]]
+                out.write(to_json_lines(lines))
+        progress(f"[{count}/{len(missing)}] {task.title()}")
+    progress("")
+    records = [line for task in tasks for line in done[task.identity]]
     if file is not None:
-        others = [line for name, lines in done.items() if name not in order for line in lines]
-        write(file, head, [*records, *others])
+        others = [earlier[name] for name in earlier if name not in outdated]
+        write(file, head, [*records, *(line for lines in others for line in lines)])
     return records
 
 
-def _place(path: "str | Path") -> Path:
-    """Where a file of records is, or can be made."""
+def _check_distinct(tasks: Sequence[Task]) -> None:
+    titles: dict[str, str] = {}
+    for task in tasks:
+        if task.description in titles:
+            raise OptionError(
+                "tasks must differ in experiment, name of the setup, config or tags, but two are "
+                f"{task.title()!r}. Give their setups different names, or run one of them."
+            )
+        titles[task.description] = task.title()
+
+
+def _check_place(path: "str | Path") -> Path:
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
         raise FileFormatError(
@@ -177,8 +206,8 @@ def _place(path: "str | Path") -> Path:
     return file
 
 
-def progress(text: str) -> None:
-    """One line on standard error; overwritten by the next one on a terminal."""
+def show_progress(text: str) -> None:
+    """Write one line to standard error. On a terminal the next line replaces it."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
     elif text:
@@ -186,8 +215,8 @@ def progress(text: str) -> None:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for torch: sums come out alike on every machine, small products gain nothing."""
+def single_thread() -> Iterator[None]:
+    """Use one thread of torch: sums are then the same on every machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -196,12 +225,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _work(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, list[Record]]]:
-    """Tasks and their records, as they are done."""
+def _results(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, list[Record]]]:
     if processes < 2 or len(tasks) < 2:
         yield from ((task, task.run()) for task in tasks)
         return
-    _check_sendable(tasks)
+    _check_picklable(tasks)
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=context) as pool:
@@ -211,37 +239,34 @@ def _work(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, list[Re
                 yield waiting[future], future.result()
         except BaseException:
             for worker in set(multiprocessing.active_children()) - others:
-                worker.terminate()  # what it works on is lost either way, and nobody waits for it
-            # The pool's own thread joins them: of two that do, one would find nobody to wait for.
+                worker.terminate()  # its work is lost in any case, so do not wait for it
+            # The pool's own thread joins them: a second one would find no process to wait for.
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _check_sendable(tasks: Sequence[Task]) -> None:
-    """Ask before a process is started: a pool told of it only by a thread of its own is too late.
-
-    Where the pool's processes have ended meanwhile, for another reason, that thread itself fails.
-    """
+def _check_picklable(tasks: Sequence[Task]) -> None:
+    # The pool would report it from a thread of its own, which can itself fail by then.
     parts = [part for task in tasks for part in (task.experiment, task.config, task.setup)]
     for part in {id(part): part for part in parts}.values():
         try:
             ForkingPickler.dumps(part)
         except Exception as error:  # it raises whatever the object's own methods raise
             raise OptionError(
-                f"with processes > 1 what a Setup is made of must be picklable: {error}. "
+                f"with processes > 1 the parts of a Setup must be picklable: {error}. "
                 "Define functions at the top level of a module instead of lambdas, "
-                "or say processes=1."
+                "or use processes=1."
             ) from None
 
 
-def _begun(file: Path, head: Record) -> dict[str, list[Record]]:
-    """The complete tasks of a file, which is made with its header where there is none."""
+def _read_or_create(file: Path, head: Record) -> dict[str, list[Record]]:
+    """Return the records of each complete task by its identity."""
     if not file.exists():
         write(file, head, [])
         return {}
-    _drop_torn_line(file)
+    _drop_incomplete_line(file)
     before, lines = read(file)
-    other = [name for name in SAME if before.get(name) != head[name]]
+    other = [name for name in MUST_MATCH if before.get(name) != head[name]]
     if other:
         raise FileFormatError(
             f"{file} was begun with {', '.join(f'{name} {before.get(name)}' for name in other)}, "
@@ -252,13 +277,12 @@ def _begun(file: Path, head: Record) -> dict[str, list[Record]]:
     for line in lines:
         if "task" in line:
             by_task.setdefault(line["task"], []).append(line)
-    return {name: made for name, made in by_task.items() if len(made) == made[0]["lines"]}
+    return {name: lines for name, lines in by_task.items() if len(lines) == lines[0]["lines"]}
 
 
-def _drop_torn_line(file: Path) -> None:
-    """Cut off what an interrupted write left after the last whole line."""
+def _drop_incomplete_line(file: Path) -> None:
     content = file.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole and whole != content:
+    complete = content[: content.rfind(b"\n") + 1]
+    if complete and complete != content:
         with file.open("r+b") as out:
-            out.truncate(len(whole))
+            out.truncate(len(complete))

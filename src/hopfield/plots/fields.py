@@ -19,16 +19,17 @@ def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
     """Energies on a plane through patterns, with the ways of some states.
 
     Args:
-        line: a record of `plane`, or these arrays: `x`, `y` (of the grid), `energy` (one row a y),
-            `places` (of patterns), `ways` (of each state, its places), `labels` (of both axes).
+        line: a record of `energy_plane`, or these arrays: `x`, `y` (of the grid), `energy` (one row
+            per y), `positions` (of patterns), `trajectories` (positions of each state), `labels`
+            (of both axes).
         ax: axes to draw on.
     """
     ax = axes(ax, height=3.4)
     filled = ax.contourf(line["x"], line["y"], line["energy"], levels=LEVELS, cmap="cividis")
-    for i, way in enumerate(np.asarray(line["ways"], dtype=float)):
+    for i, way in enumerate(np.asarray(line["trajectories"], dtype=float)):
         ax.plot(way[:, 0], way[:, 1], color="white", lw=1.2, marker=".", ms=4,
                 label="states" if i == 0 else None)  # fmt: skip
-    places = np.asarray(line["places"], dtype=float)
+    places = np.asarray(line["positions"], dtype=float)
     ax.plot(places[:, 0], places[:, 1], "D", color=RED, mec="white", ms=8, label="patterns", ls="",
             clip_on=False, zorder=3)  # fmt: skip
     ax.figure.colorbar(filled, ax=ax, label="energy E", shrink=0.85)

@@ -118,7 +118,7 @@ def _brought(each: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
 def _special(name: str, mine: Sequence[Record]) -> list[Panel]:
     """Records that are pictures themselves."""
     first = mine[0]
-    if "ways" in first:
+    if "trajectories" in first:
         shown = mine[:MOST_CASES]
         return [(f"{name}: {line.get('case')}", partial(landscape, line)) for line in shown]
     if "position" in first:
@@ -139,17 +139,17 @@ def _special(name: str, mine: Sequence[Record]) -> list[Panel]:
 
 def _measured(name: str, mine: Sequence[Record]) -> list[Panel]:
     """Phase diagrams, curves or bars of one experiment; none where there is no result."""
-    if name == "census":
+    if name == "attractor_census":
         mine = [
             {**line, "experiment": "kinds", "case": f"{line['case']}: {kind}",
              "share": line[kind], "share_sd": line[f"{kind}_sd"]}
             for line in mine for kind in KINDS
         ]  # fmt: skip
-    result = "share" if name == "census" else standing(mine)
+    result = "share" if name == "attractor_census" else standing(mine)
     if result is None:
         return []
     cases = list(dict.fromkeys(str(line.get("case")) for line in mine))
-    shown = cases[: MOST_CASES * (len(KINDS) if name == "census" else 1)]
+    shown = cases[: MOST_CASES * (len(KINDS) if name == "attractor_census" else 1)]
     kept = [line for line in mine if str(line.get("case")) in shown]
     fields = swept(kept, result)
     if not fields:

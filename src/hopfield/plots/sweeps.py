@@ -24,11 +24,11 @@ SYMBOLS = {"units": "N", "temperature": "T", "beta": "β", "case_beta": "β", "a
 DERIVED = ("load",)
 """What follows from other fields, and is drawn over only where asked for."""
 SHOWN = {"recall": "recalled", "capacity": "n", "thermal": "overlap", "metastable": "k",
-         "census": "stored", "speed": "best"}  # fmt: skip
+         "attractor_census": "stored", "speed": "best_ms"}  # fmt: skip
 """The result that stands for an experiment; of others, the first that has a deviation."""
 VALUES = {"recalled": "share recalled", "n": "capacity n", "overlap": "overlap m", "stored":
-          "share of ends: stored", "k": "k, weights that sum to .9", "best": "time (ms)",
-          "median": "time (ms)", "accuracy": "share of entries right",
+          "share of ends: stored", "k": "k, weights that sum to .9", "best_ms": "time (ms)",
+          "median_ms": "time (ms)", "accuracy": "share of entries right",
           "exact": "share exact", "right": "share with the right pattern"}  # fmt: skip
 WIDE = 50
 """From this ratio of the largest place to the smallest on, an axis is logarithmic."""

@@ -56,7 +56,7 @@ def judge_all(records: Sequence[Record], form: Form) -> list[Record]:
     lines: list[Record] = []
     done = {line["task"] for line in records if "task" in line}
     for result in RESULTS:
-        mine = {task.identity() for task in tasks([result], form)}
+        mine = {task.identity for task in tasks([result], form)}
         if mine <= done:
             lines += judge([result], [line for line in records if line.get("task") in mine])
     return lines

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from hopfield import DenseHopfield, theory
-from hopfield.experiments import Recall, Setup, Task, measured, plan, recall, sweep
+from hopfield.experiments import Recall, Setup, Task, plan, recall, record, sweep
 from hopfield.experiments.records import Record
 from hopfield.metrics import hamming_accuracy
 from hopfield.separation import Polynomial, RectifiedPolynomial
@@ -59,12 +59,12 @@ def exclusive_or(config: Exclusive, setup: Setup) -> Record:
     inputs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=2)))
     table = torch.cat([inputs, -inputs.prod(dim=1, keepdim=True)], dim=1)
     kind = RectifiedPolynomial if config.rectified else Polynomial
-    memory = setup.filled(table, separation=kind(config.degree))
+    memory = setup.build(table, separation=kind(config.degree))
     asked = torch.cat([inputs, torch.zeros(4, 1)], dim=1)
     found = memory.retrieve(asked, known=torch.tensor([True, True, False]))
     # A unit for which nothing speaks becomes +1 and is not converged: right by chance at best.
     right = (found.state == table).all(-1) & found.converged
-    return measured("exclusive_or", config, setup, right=int(right.sum()))
+    return record("exclusive_or", setup, config, right=int(right.sum()))
 
 
 def _tasks(form: Form) -> list[Task]:

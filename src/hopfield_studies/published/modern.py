@@ -15,9 +15,9 @@ from hopfield.experiments import (
     Setup,
     Task,
     generator,
-    measured,
     metastable,
     plan,
+    record,
     sweep,
 )
 from hopfield.experiments.records import Record
@@ -96,14 +96,14 @@ def bounds(config: Bounds, setup: Setup) -> Record:
     for draw in range(config.draws):
         source = generator(config.seed, config.n, draw)
         rows = setup.patterns(config.n, config.dim, generator=source)
-        memory = setup.filled(rows, beta=config.beta)
+        memory = setup.build(rows, beta=config.beta)
         _descend(memory, _mixtures(rows, config.starts, source), config.beta, counts)
         ratio, seen = _theorem_5(memory, config.beta, source, counts)
         closest = max(closest, ratio)
         points += seen
     results = {f"bound_{name}": [point[i] for point in points[:SHOWN]]
                for i, name in enumerate(("x", "y"))}  # fmt: skip
-    return measured("bounds", config, setup, **counts, closest=closest, **results)
+    return record("bounds", setup, config, **counts, closest=closest, **results)
 
 
 def _mixtures(rows: Tensor, count: int, source: torch.Generator) -> Tensor:
@@ -171,13 +171,13 @@ def stored(config: Stored, setup: Setup) -> Record:
     for draw in range(config.draws):
         source = generator(config.seed, config.dim, draw)
         rows = size * exact_sphere(n, config.dim, generator=source)
-        memory = setup.filled(rows, beta=config.beta)
+        memory = setup.build(rows, beta=config.beta)
         found = memory.retrieve(rows, steps=1000, tol=1e-12)
         near = (found.state - rows).norm(dim=-1) <= 1 / (2 * config.beta * size)
         apart = torch.pdist(found.state).min() > 1e-6
         failed += not bool((near & found.converged).all() & apart)
     constant = theory.theorem_3_constant(config.beta, config.scale, config.dim, FAILURE)
-    return measured("stored", config, setup, patterns_promised=n, constant=constant, failed=failed)
+    return record("stored", setup, config, patterns_promised=n, constant=constant, failed=failed)
 
 
 def _tasks(form: Form) -> list[Task]:
@@ -265,7 +265,7 @@ def _metastable(records: Sequence[Record]) -> list[Check]:
     least = math.ceil(MASS * low["n"] / spread)
     return [
         Check(f"k at β = {low['beta']}", low["k"], _all(low["n"]), least, low["n"], reason),
-        exactly(f"k at β = {high['beta']:g}", high["most"], 1,
+        exactly(f"k at β = {high['beta']:g}", high["k_max"], 1,
                 "other weights are below (n − 1)exp(−βΔ), Δ > 0.2 but with a chance of 1e-9"),
     ]  # fmt: skip
 

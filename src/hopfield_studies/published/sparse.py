@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from hopfield import ModernHopfield, theory
-from hopfield.experiments import Setup, Task, generator, measured, plan, weights
-from hopfield.experiments.records import Record, spread
+from hopfield.experiments import (
+    Record,
+    Setup,
+    Task,
+    generator,
+    mean_and_sd,
+    pattern_weights,
+    plan,
+    record,
+)
 from hopfield.separation import Entmax
 
 from .base import Figure, Finding, Form, Result, curve, exactly, grid, measured_series, near, of
@@ -39,15 +47,20 @@ def fixed_points(config: Sparse, setup: Setup) -> Record:
     for draw in range(config.draws):
         source = generator(config.seed, config.n, draw, int(100 * config.beta))
         rows = setup.patterns(config.n, config.dim, generator=source)
-        memory = setup.filled(rows, separation=Entmax(config.alpha, config.beta))
-        alone = (weights(memory, rows) > 0).sum(-1) == 1
+        memory = setup.build(rows, separation=Entmax(config.alpha, config.beta))
+        alone = (pattern_weights(memory, rows) > 0).sum(-1) == 1
         kept = (memory.update(rows) - rows).abs().amax(-1) <= EXACT
         # Just below the margin other weights are positive, but below any rounding where α is small.
         outcome, predicted = alone & kept, margin(rows) >= limit
         wrong += int((outcome != predicted).sum())
         counts.append(float(outcome.sum()))
-    return measured(
-        "fixed_points", config, setup, samples=config.draws, wrong=wrong, **spread("fixed", counts)
+    return record(
+        "fixed_points",
+        setup,
+        config,
+        samples=config.draws,
+        wrong=wrong,
+        **mean_and_sd("fixed", counts),
     )
 
 

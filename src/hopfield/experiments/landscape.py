@@ -1,0 +1,176 @@
+"""Building blocks that measure energies: on a plane through patterns, and between two of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..analysis.ends import is_binary
+from ..errors import DomainError
+from ..metrics import cosine
+from .records import Record, record
+from .setup import Setup, check_counts, generator, load_of, update
+
+
+@dataclass(frozen=True)
+class EnergyPlane:
+    """Energies on a plane through stored patterns, and trajectories projected on it.
+
+    Args:
+        units: N.
+        n: patterns stored, at least 3; of ±1, at least 2.
+        grid: energies along each side.
+        starts: trajectories, from random points of the plane.
+        steps: length of each trajectory.
+        seed: of all randomness.
+    """
+
+    units: int = 16
+    n: int = 3
+    grid: int = 61
+    starts: int = 12
+    steps: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EnergyPath:
+    """Energies along the path from one stored pattern to another.
+
+    Args:
+        units: N.
+        n: patterns stored, at least 2.
+        points: energies along the path; of ±1 patterns, at most one per flip.
+        seed: of all randomness.
+    """
+
+    units: int = 100
+    n: int = 5
+    points: int = 101
+    seed: int = 0
+
+
+class View(NamedTuple):
+    """A two-dimensional part of the state space.
+
+    Attributes:
+        axis: coordinates of the grid along each side.
+        states: states of the grid, row by row.
+        starts: states where trajectories start.
+        project: states → coordinates.
+        patterns: number of patterns, from the first on, that lie in the view.
+        labels: of both axes.
+    """
+
+    axis: Tensor
+    states: Tensor
+    starts: Tensor
+    project: Callable[[Tensor], Tensor]
+    patterns: int
+    labels: tuple[str, str]
+
+
+def energy_plane(config: EnergyPlane, setup: Setup) -> Record:
+    """Measure energies on a plane through stored patterns, and project trajectories on it.
+
+    For continuous patterns the plane goes through the first three. ±1 patterns have a square
+    instead: along x the units in which patterns 1 and 2 differ are flipped, from 1 to 2, along y
+    all others, each in random order. Its corners are both patterns and their inverses.
+
+    Results: `x`, `y` (coordinates of the grid), `energy` (rows of the grid, one per y),
+    `positions` (of the patterns in the plane), `trajectories` (positions from each start on), and
+    `labels` of both axes.
+    """
+    check_counts(config, units=1, n=1, grid=2, starts=1, steps=0)
+    source = generator(config.seed, config.n)
+    rows = setup.patterns(config.n, config.units, generator=source)
+    view = (_square if is_binary(rows) else _plane)(config, rows, source)
+    memory = setup.build(rows if is_binary(rows) else rows.double())
+    energy = memory.energy(view.states).reshape(len(view.axis), -1)
+    states = [view.starts]
+    for _ in range(config.steps):
+        states.append(update(memory, states[-1], source))
+    return record(
+        "energy_plane", setup, config,
+        x=_six_digits(view.axis), y=_six_digits(view.axis), energy=_six_digits(energy),
+        # Other patterns lie elsewhere: at their projection the energy is not theirs.
+        positions=_six_digits(view.project(rows[: view.patterns])),
+        trajectories=_six_digits(view.project(torch.stack(states, dim=1))), labels=view.labels,
+    )  # fmt: skip
+
+
+def _plane(config: EnergyPlane, rows: Tensor, source: torch.Generator) -> View:
+    if config.n < 3:
+        raise DomainError(f"n must be at least 3, to span a plane, but is {config.n}.")
+    rows = rows.double()
+    origin = rows[:3].mean(dim=0)
+    frame = torch.linalg.qr((rows[1:3] - rows[0]).T).Q.T
+    reach = 1.5 * ((rows[:3] - origin) @ frame.T).abs().amax()
+    axis = torch.linspace(-1, 1, config.grid, dtype=torch.float64) * reach
+    points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)
+    begin = (2 * torch.rand(config.starts, 2, generator=source, dtype=torch.float64) - 1) * reach
+    return View(
+        axis, origin + points.flatten(0, 1) @ frame, origin + begin @ frame,
+        lambda states: (states.double() - origin) @ frame.T, 3,
+        ("along patterns 1 to 2", "across, in the plane of pattern 3"),
+    )  # fmt: skip
+
+
+def _square(config: EnergyPlane, rows: Tensor, source: torch.Generator) -> View:
+    if config.n < 2:
+        raise DomainError(f"n must be at least 2, to lie between two patterns, but is {config.n}.")
+    sides = [(rows[0] != rows[1]).nonzero()[:, 0], (rows[0] == rows[1]).nonzero()[:, 0]]
+    orders = [units[torch.randperm(len(units), generator=source)] for units in sides]
+    axis = torch.linspace(0, 1, config.grid, dtype=torch.float64)
+    flips = [(axis * len(units)).round().int().tolist() for units in sides]
+    grid = rows[0].repeat(config.grid, config.grid, 1)
+    for i in range(config.grid):
+        grid[:, i, orders[0][: flips[0][i]]] *= -1
+        grid[i, :, orders[1][: flips[1][i]]] *= -1
+    states = grid.flatten(0, 1)
+    starts = states[torch.randint(len(states), (config.starts,), generator=source)]
+
+    def project(states: Tensor) -> Tensor:
+        flipped = (1 - (states * rows[0]).double()) / 2  # a continuous network moves in between
+        shares = [flipped[..., units].sum(-1) / max(1, len(units)) for units in sides]
+        return torch.stack(shares, dim=-1)
+
+    labels = ("share flipped where 1 and 2 differ", "share flipped elsewhere")
+    return View(axis, states, starts, project, 2, labels)
+
+
+def energy_path(config: EnergyPath, setup: Setup) -> Record:
+    """Measure energies from one stored pattern to another: of ±1, flip by flip in random order.
+
+    Results: `position` (0 at the first pattern, 1 at the second) and `energy`; `barrier`, the
+    largest energy minus the higher energy of the two patterns; `cosine` of both.
+    """
+    check_counts(config, units=1, n=2, points=2)
+    source = generator(config.seed, config.n)
+    rows = setup.patterns(config.n, config.units, generator=source)
+    memory = setup.build(rows)
+    position = torch.linspace(0, 1, config.points, dtype=rows.dtype)
+    if is_binary(rows):
+        differ = (rows[0] != rows[1]).nonzero().squeeze(-1)
+        order = differ[torch.randperm(len(differ), generator=source)]
+        flips = (position * len(differ)).round().unique()
+        states = rows[0].repeat(len(flips), 1)
+        for line, count in enumerate(flips.int().tolist()):
+            states[line, order[:count]] = rows[1, order[:count]]
+        position = flips / max(1, len(differ))
+    else:
+        states = rows[0] + position[:, None] * (rows[1] - rows[0])
+    energy = memory.energy(states).double()
+    barrier = energy.max() - torch.maximum(energy[0], energy[-1])
+    return record(
+        "energy_path", setup, config,
+        position=_six_digits(position), energy=_six_digits(energy), barrier=barrier.item(),
+        cosine=cosine(rows[0], rows[1]).item(), load=load_of(config.n, config.units),
+    )  # fmt: skip
+
+
+def _six_digits(values: Tensor) -> list[object]:
+    rounded = [float(f"{value:.6g}") for value in values.double().flatten().tolist()]
+    return torch.tensor(rounded, dtype=torch.float64).reshape(values.shape).tolist()
