@@ -21,7 +21,6 @@ import torch
 PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), torch.dtype, torch.device)
 HIDDEN_STATE = (io.IOBase, types.GeneratorType, types.CoroutineType, torch.Generator)
 """Objects whose behaviour cannot be read off their attributes."""
-INSTALLED = tuple({sysconfig.get_path(n) for n in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 class UncomparableError(Exception):
@@ -162,7 +161,13 @@ def _has_version(module: str) -> bool:
     if top == "hopfield" or top in sys.stdlib_module_names:
         return True
     file = getattr(sys.modules.get(top), "__file__", None)
-    return file is not None and file.startswith(INSTALLED)
+    return file is not None and file.startswith(_installed())
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple(sysconfig.get_path(name) for name in names)
 
 
 def _version(module: str) -> tuple[str, str]:
