@@ -16,7 +16,7 @@ import hopfield
 from source_tree import PACKAGE, ROOT, calls, imports, parse, place, within
 
 SOURCES = "src"
-LATE = ("numba",)  # needed, but loaded by the first call that is worth it
+LATE = ("scipy",)  # needed, but loaded by the first call of its statistics
 LOADS = """
 import random, sys
 import {core}, safetensors.torch

@@ -143,6 +143,17 @@ def test_blocks_compute_as_plain_ones_do(name, dim, dtype):
         assert torch.equal(block.squares(mask), plain.squares(mask))
 
 
+@pytest.mark.parametrize("count", [1, 511, 512, 513, 1100])
+@pytest.mark.parametrize("batch", [1, 3, 4, 5, 9])
+def test_counts_over_borders_of_tiles(count, batch):
+    for dim in (1, 64, 130, 200):
+        rows, store = signs(count, dim, seed=dim), PackedStore()
+        store.append(rows)
+        states = cues_of((batch, dim), seed=count)
+        with backend("fused"):
+            assert torch.equal(store.blocks(count)[0].scores(states), states @ rows.T)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_threads_do_not_matter(threads):
     rows, store = signs(5000, 130), PackedStore()

@@ -1,11 +1,14 @@
 """Both backends give the same answers to the bit, and the choice between them is the caller's."""
 
+import pickle
 import subprocess
 import sys
 import threading
+from multiprocessing.reduction import ForkingPickler
 
 import pytest
 import torch
+import torch.multiprocessing
 
 from hopfield import (
     ClassicalHopfield,
@@ -17,7 +20,6 @@ from hopfield import (
     backend,
     kernels,
     rules,
-    units,
 )
 from hopfield.coupling import Full, LowRank
 from hopfield.errors import OptionError
@@ -123,6 +125,40 @@ def test_kernels_are_loaded_once_enough_work_came_by(steps, loads):
     assert done.stdout.split() == [str(loads)], done.stderr
 
 
+WITHOUT = """
+import sys
+sys.modules["numba"] = None  # importing it fails
+import torch, hopfield
+from hopfield import kernels
+from hopfield.errors import MissingExtraError
+generator = torch.Generator().manual_seed(0)
+rows = torch.randn(40, 30, generator=generator).sign()
+cues = rows * (torch.rand(40, 30, generator=generator) < 0.8)
+kernels.LARGE = 1
+memories = [hopfield.ClassicalHopfield(bits=True), hopfield.ClassicalHopfield("storkey")]
+memories += [hopfield.DenseHopfield(schedule=s, bits=True)
+             for s in ("synchronous", "asynchronous")]
+memories += [hopfield.ModernHopfield(separation=s)
+             for s in (hopfield.Sparsemax(), hopfield.Entmax(1.3))]
+for memory in memories:
+    memory.store(rows)
+    for family in kernels.SAVES:
+        assert not kernels.fused(family, 10**9, 0)
+    assert memory.retrieve(cues).state.isfinite().all()
+try:
+    hopfield.backend("fused")
+except MissingExtraError as error:
+    print(error)
+"""
+
+
+def test_everything_works_without_numba():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT], capture_output=True, text=True
+    )
+    assert "pip install 'hopfield[fast]'" in done.stdout, done.stderr
+
+
 def test_only_the_cpu_has_kernels():
     with backend("fused"):
         assert not kernels.fused("classical", 1, 1, torch.empty(1, device="meta"))
@@ -188,6 +224,30 @@ def test_classical_sweeps_agree(rule, n, dim, dtype, options):
     assert_same(
         lambda: memory.retrieve(Cue(patterns, patterns == patterns))
     )  # no unit is left to visit
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 63, 64, 65, 130])
+def test_sweeps_of_any_batch_agree(count):
+    patterns = signs(11, 50)
+    memory = ClassicalHopfield()
+    memory.store(patterns)
+    assert_same(lambda: memory.retrieve(cues_of(patterns, count), steps=3))
+
+
+@pytest.mark.parametrize("rule", ["hebbian", "storkey", "pseudo_inverse"])
+def test_answers_survive_pickling_for_another_process(rule):
+    """Pickling moves tensors to shared memory: no cache may go on reading where they were."""
+    patterns = signs(8, 40)
+    memory = ClassicalHopfield(rule)
+    memory.store(patterns)
+    with backend("fused"):
+        before = memory.update(cues_of(patterns))
+        sent = ForkingPickler.dumps(memory)
+        memory.update(torch.zeros(300, 40))  # takes the memory that was freed
+        assert torch.equal(memory.update(cues_of(patterns)), before)
+        assert torch.equal(pickle.loads(sent).update(cues_of(patterns)), before)
+    learned = memory._learn()
+    assert "_columns" not in learned.__getstate__() and "without_diagonal" in vars(learned)
 
 
 def test_both_couplings_have_a_kernel():
@@ -303,7 +363,7 @@ def test_a_kernel_asks_for_exact_decisions(monkeypatch):
         asked.append(len(levels))
         return exact_signs(levels, found, separation)
 
-    monkeypatch.setattr(units, "exact_signs", counting)
+    monkeypatch.setattr("hopfield.units.dense.exact_signs", counting)
     with backend("fused"):
         fused = memory.update(cue)
     assert 1 < len(asked) < sum(asked), "premise: several queries at once, several times"

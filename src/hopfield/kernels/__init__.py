@@ -1,57 +1,63 @@
-"""Loops that need numba to be fast, and the choice between them and plain torch.
+"""The choice between torch and compiled loops (kernels, by numba: the extra `fast`).
 
-Importing this loads no numba. Every kernel stands behind a torch path that gives the same answer;
-a kernel serves a call once what kernels of its family would have saved so far exceeds what loading
-them costs, so that a short script never waits for them. The choice depends on what was computed,
-not on how long it took.
+Importing this loads no numba. Every kernel has a torch path with the same answer, which runs where
+numba is not installed. Kernels of one family are used once they would have saved, so far, more time
+than loading them costs, so that a short script never waits for them. The choice depends on the work
+done so far, never on a clock.
 """
 
+import importlib.util
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..checks import check_choice
+from ..errors import missing_extra
 
 BACKENDS = ("torch", "fused")
 
-# Seconds that a kernel saves: for each step it takes in place of a round of torch calls, and for
-# each entry (of units, patterns or words, times queries) that a step goes through.
 SAVES = {
     "classical": (3e-5, 1e-10),  # a step is a visit to one unit
     "dense": (8e-5, 5e-9),  # a step is a visit to one unit, an entry a pattern
     "bits": (0.0, 3e-11),  # an entry is one of a packed row
 }
-# Seconds to load numba, a family of kernels from its cache, and to compile it once a machine.
+"""Seconds that a kernel saves per step, which replaces a round of torch calls, and per entry."""
+
 IMPORTING, LOADING, COMPILING = 0.7, 0.3, 4.0
+"""Seconds to import numba, to load one family from its cache, and to compile it (once per machine).
+"""
 
 LARGE = 2**20
-"""Entries from which a call is worth a kernel that rounds otherwise than torch."""
+"""Entries of one call from which on kernels that round differently from torch are used."""
 
 THREAD_WORK = 1e-3
-"""Seconds of work below which another thread is not worth starting."""
+"""Seconds of work per thread: below, starting another thread costs more than it saves."""
 
 _forced: ContextVar[str | None] = ContextVar("hopfield_backend", default=None)
 _saved: Counter[str] = Counter()
 
 
 def backend(name: str) -> AbstractContextManager[None]:
-    """Force one way of computing inside a `with` block; answers do not depend on it.
+    """Force torch or kernels inside a `with` block; answers do not depend on it.
 
     Args:
-        name: "torch" (plain tensor operations, the reference) or "fused" (kernels, wherever there
-            is one: on the CPU).
+        name: "torch" (plain tensor operations, the reference) or "fused" (kernels on the CPU).
 
     Raises:
         OptionError: if there is no backend of this name.
+        MissingExtraError: for "fused" without numba.
     """
-    return _force(check_choice("backend", name, BACKENDS))
+    if check_choice("backend", name, BACKENDS) == "fused" and not available():
+        raise missing_extra("numba", "fast")
+    return _force(name)
 
 
 @contextmanager
@@ -64,65 +70,68 @@ def _force(name: str) -> Iterator[None]:
 
 
 def forced() -> str | None:
-    """The backend of the enclosing `with hopfield.backend(…)`, or None."""
+    """Return the backend of the enclosing `with hopfield.backend(…)`, or None."""
     return _forced.get()
 
 
+@cache
+def available() -> bool:
+    """Return True if numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
 def fused(family: str, steps: int, entries: float, *tensors: Tensor) -> bool:
-    """Whether a kernel of `family` serves this call.
+    """Return True if this call should use a kernel of `family`.
 
     Args:
         family: a key of `SAVES`, and the module that holds the kernels.
-        steps: how many rounds of torch calls it replaces.
-        entries: how many entries all steps go through.
-        tensors: what it computes with; kernels are for the CPU, and know no gradients.
+        steps: the number of rounds of torch calls that the kernel replaces.
+        entries: the number of entries that all steps go through.
+        tensors: the arguments; kernels run on the CPU and know no gradients.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not available():
         return False
-    if any(each.device.type != "cpu" or each.requires_grad for each in tensors):
+    if any(tensor.device.type != "cpu" or tensor.requires_grad for tensor in tensors):
         return False
     if _forced.get() is not None:
         return _forced.get() == "fused"
-    a_step, an_entry = SAVES[family]
-    _saved[family] += steps * a_step + entries * an_entry  # type: ignore[assignment]
-    return f"{__name__}.{family}" in sys.modules or _saved[family] >= _price(family)
+    per_step, per_entry = SAVES[family]
+    _saved[family] += steps * per_step + entries * per_entry  # type: ignore[assignment]
+    return f"{__name__}.{family}" in sys.modules or _saved[family] >= _cost(family)
 
 
 def large(entries: int, *tensors: Tensor) -> bool:
-    """Whether a kernel serves this call, by nothing but the call.
+    """Return True if this call should use a kernel that rounds differently from torch.
 
-    For kernels that round otherwise than torch: the same calls must give the same bits, whatever
-    was computed before.
+    The call alone decides: equal calls must give equal bits, whatever was computed before.
 
     Args:
-        entries: how many entries it goes through.
-        tensors: what it computes with; kernels are for the CPU.
+        entries: the number of entries of the call.
+        tensors: the arguments; kernels run on the CPU.
     """
-    if any(each.device.type != "cpu" for each in tensors):
+    if not available() or any(tensor.device.type != "cpu" for tensor in tensors):
         return False
     return entries >= LARGE if _forced.get() is None else _forced.get() == "fused"
 
 
-def _price(family: str) -> float:
-    """Seconds that the first call of a family takes."""
-    price = LOADING if "numba" in sys.modules else LOADING + IMPORTING
-    if _saved[family] < price:  # spare a look at the disk
-        return price
+def _cost(family: str) -> float:
+    # Seconds that the first call of a family takes.
+    cost = LOADING if "numba" in sys.modules else LOADING + IMPORTING
+    if _saved[family] < cost:  # spares a look at the disk
+        return cost
     cached = any((Path(__file__).parent / "__pycache__").glob(f"{family}.*.nbi"))
-    return price if cached else price + COMPILING
+    return cost if cached else cost + COMPILING
 
 
 def in_parts(count: int, seconds: float, work: Callable[[int, int], object]) -> None:
     """Call work(start, stop) on parts of range(count), in as many threads as torch uses.
 
-    Threads of their own, not numba's: those may be entered by one thread at a time only. `work`
-    must release the interpreter, and each item must stand alone.
-
     Args:
-        count: the number of items.
-        seconds: a rough guess of what all of them take.
-        work: what to do with the items from start to stop.
+        count: the number of items, each independent of the others.
+        seconds: a rough estimate of the time for all items.
+        work: a function that releases the interpreter lock.
     """
+    # Plain threads: those of numba may be entered by one thread at a time only.
     parts = max(1, min(torch.get_num_threads(), count, int(seconds / THREAD_WORK)))
     if parts == 1:
         work(0, count)

@@ -1,136 +1,112 @@
-"""Scores of ±1 rows held as bits: what agrees less what does not, by exclusive or and bit counts.
+"""Scores of ±1 rows held as bits: equal entries minus unequal ones, by exclusive or and bit counts.
 
-Words lie one after another for each word place, `(words, n)`, so that a vector unit counts several
-rows at a time and nothing is summed across its lanes.
+The words of one place of all rows lie one after another, `(words, rows)`, so that a vector unit
+counts several rows at a time.
 """
 
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
 
 from .compiling import kernel
-from .vectors import LANES, WORD, at, intrinsic, load, number, spread, store, wide, word
 
-TOGETHER = 4  # states counted while a row's word is at hand
-TILE = 256  # rows counted at a time: all their words stay in the first cache
+BITS = 64
 
-BITS = WORD.width
+STATES = 4
+"""States counted while the words of a row are loaded."""
 
-
-def _counts(builder: Any, states: int, given: Any) -> list[Any]:
-    """How many known bits of `LANES` rows differ from those of each state."""
-    (rows, stride, words), (signs, known, _) = given
-    many = wide(WORD)
-    counting = ir.FunctionType(many, [many])
-    ones = cgutils.get_or_insert_function(builder.module, counting, f"llvm.ctpop.v{LANES}i64")
-    zero = ir.Constant(many, [0] * LANES)
-    counts = [cgutils.alloca_once_value(builder, zero) for _ in range(states)]
-    with cgutils.for_range(builder, words) as loop:
-        place = builder.add(rows, builder.mul(loop.index, stride))
-        row = load(builder, at(builder, place, word(0), many), many)
-        for state, count in enumerate(counts):
-            index = builder.add(builder.mul(words, word(state)), loop.index)
-            sign, mask = (
-                spread(builder, load(builder, at(builder, each, index, WORD), WORD), WORD)
-                for each in (signs, known)
-            )
-            more = builder.call(ones, [builder.and_(builder.xor(row, sign), mask)])
-            builder.store(builder.add(builder.load(count), more), count)
-    return [builder.load(count) for count in counts]
-
-
-def _scoring(states: int) -> Any:
-    """A function that puts the scores of `LANES` rows at some states where they belong.
-
-    Its arguments hold addresses, and distances in bytes:
-
-        rows: the first word, from one word place to the next, how many words.
-        states: the first word of the signs, that of the known bits, and how many those are.
-        scores: the first one, and from one state's to the next.
-        like: a number of the scores' precision.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        rows, asked, (out, step) = (cgutils.unpack_tuple(builder, each) for each in given[:3])
-        kind = wide(number(signature.args[3]))
-        for state, count in enumerate(_counts(builder, states, (rows, asked))):
-            twice = builder.shl(count, ir.Constant(wide(WORD), [1] * LANES))
-            total = load(builder, at(builder, asked[2], word(state), WORD), WORD)
-            score = builder.sitofp(builder.sub(spread(builder, total, WORD), twice), kind)
-            row = builder.add(out, builder.mul(step, word(state)))
-            store(builder, score, at(builder, row, word(0), kind), kind)
-        return context.get_dummy_value()
-
-    @intrinsic
-    def scoring(_typing: Any, rows: Any, states: Any, scores: Any, like: Any) -> Any:
-        return types.void(rows, states, scores, like), generate
-
-    return scoring
-
-
-_score_one: Any = _scoring(1)
-_score_some: Any = _scoring(TOGETHER)
+TILE = 512
+"""Rows counted at a time: their words stay in the first two levels of the cache."""
 
 
 @kernel
-def _score(words: Any, row: Any, signs: Any, known: Any, total: Any) -> Any:
-    """The score of a row that fills no vector."""
-    differing = 0
-    for k in range(len(signs)):
-        rest = (words[k, row] ^ signs[k]) & known[k]
-        while rest:
-            rest &= rest - np.uint64(1)
-            differing += 1
-    return total - 2 * differing
+def _bit_count(word: Any) -> Any:
+    # Compilers recognise this sequence, and use the processor's own count where it has one.
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    pairs = np.uint64(0x3333333333333333)
+    word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
 @kernel
-def scores(words: Any, states: Any, out: Any, first: Any, last: Any, origin: Any) -> None:
-    """Scores of rows first to last.
+def _count_one(words: Any, rows: Any, sign: Any, known: Any, counts: Any) -> None:
+    # Unequal known entries of rows start to stop and one state, straight from the store.
+    start, stop = rows
+    counts[:] = 0
+    for k in range(len(sign)):
+        row, bits, mask = words[k, start:stop], sign[k], known[k]
+        for j in range(len(counts)):
+            counts[j] += _bit_count((row[j] ^ bits) & mask)
+
+
+@kernel
+def _count_some(tile: Any, signs: Any, known: Any, counts: Any) -> None:
+    # The same for `STATES` states and a copy of the rows; two words at a time, whose counts are
+    # added before they are stored. Tiles have an even number of words and `TILE` rows.
+    counts[:] = 0
+    count_a, count_b, count_c, count_d = counts[0], counts[1], counts[2], counts[3]
+    for k in range(0, len(tile), 2):
+        first, second = tile[k], tile[k + 1]
+        a, b, c, d = signs[0, k], signs[1, k], signs[2, k], signs[3, k]
+        e, f, g, h = signs[0, k + 1], signs[1, k + 1], signs[2, k + 1], signs[3, k + 1]
+        p, q, r, s = known[0, k], known[1, k], known[2, k], known[3, k]
+        t, u, v, w = known[0, k + 1], known[1, k + 1], known[2, k + 1], known[3, k + 1]
+        for j in range(TILE):
+            x, y = first[j], second[j]
+            count_a[j] += _bit_count((x ^ a) & p) + _bit_count((y ^ e) & t)
+            count_b[j] += _bit_count((x ^ b) & q) + _bit_count((y ^ f) & u)
+            count_c[j] += _bit_count((x ^ c) & r) + _bit_count((y ^ g) & v)
+            count_d[j] += _bit_count((x ^ d) & s) + _bit_count((y ^ h) & w)
+
+
+@kernel
+def scores(words: Any, states: Any, out: Any, first: int, last: int, origin: int) -> None:
+    """Compute the scores of rows first to last.
 
     Args:
         words: all rows, `(words, rows)`.
-        states: bits, known bits and how many those are, as `pack` puts them.
+        states: sign bits and known bits, `(batch, words or one more)` with an even length, and the
+            number of known bits, `(batch,)`, as `pack` fills them.
         out: the scores, `(batch, rows)`, from row `origin` on.
         first: the first row.
         last: the one after the last.
         origin: the row of the first score.
     """
     signs, known, total = states
-    places, one = signs.shape[1], out.dtype.type(1)
+    places = len(words)
+    counts = np.empty((STATES, TILE), np.uint64)
+    tile = np.zeros((signs.shape[1], TILE), np.uint64)
     for start in range(first, last, TILE):
         stop = min(start + TILE, last)
-        whole = start + (stop - start) // LANES * LANES
-        b = 0
-        while b < len(signs):
-            some = TOGETHER if b + TOGETHER <= len(signs) else 1
-            asked = signs[b].ctypes.data, known[b].ctypes.data, total[b:].ctypes.data
-            for j in range(start, whole, LANES):
-                rows = words[0, j:].ctypes.data, words.strides[0], places
-                to = out[b, j - origin :].ctypes.data, out.strides[0]
-                if some == TOGETHER:
-                    _score_some(rows, asked, to, one)
-                else:
-                    _score_one(rows, asked, to, one)
-            b += some
-        for b in range(len(signs)):
-            for j in range(whole, stop):
-                out[b, j - origin] = _score(words, j, signs[b], known[b], total[b])
+        if len(signs) >= STATES:
+            for k in range(places):
+                tile[k, : stop - start] = words[k, start:stop]
+        for b in range(0, len(signs), STATES):
+            some = min(STATES, len(signs) - b)
+            if some == STATES:
+                _count_some(tile, signs[b : b + STATES], known[b : b + STATES], counts)
+            for i in range(some):
+                count = counts[i, : stop - start]
+                if some < STATES:
+                    sign, mask = signs[b + i, :places], known[b + i, :places]
+                    _count_one(words, (start, stop), sign, mask, count)
+                row = out[b + i, start - origin : stop - origin]
+                for j in range(len(row)):
+                    row[j] = total[b + i] - 2 * np.int64(count[j])
 
 
 @kernel
-def pack(states: Any, signs: Any, known: Any, total: Any) -> Any:
-    """Put states into bits; whether all their entries are −1, 0 or +1, else they do not fit.
+def pack(states: Any, signs: Any, known: Any, total: Any) -> bool:
+    """Write states as bits, and return False if an entry is not −1, 0 or +1.
 
     Args:
         states: `(batch, dim)`.
-        signs: which entries are +1, `(batch, words)`.
-        known: which are not 0, `(batch, words)`.
-        total: how many are not 0, `(batch,)`.
+        signs: takes the bits of entries +1, `(batch, words)`; more words than needed become 0.
+        known: takes the bits of entries other than 0, likewise.
+        total: takes the number of entries other than 0, `(batch,)`.
     """
-    fit = True
+    valid = True
     for b in range(len(states)):
         count = 0
         for k in range(signs.shape[1]):
@@ -138,10 +114,10 @@ def pack(states: Any, signs: Any, known: Any, total: Any) -> Any:
             part = states[b, BITS * k : BITS * (k + 1)]
             for j in range(len(part)):
                 plus, some = part[j] == 1, part[j] != 0
-                fit &= plus | (part[j] == -1) | (not some)
+                valid &= plus | (part[j] == -1) | (not some)
                 sign |= np.uint64(plus) << np.uint64(j)
                 mask |= np.uint64(some) << np.uint64(j)
                 count += some
             signs[b, k], known[b, k] = sign, mask
         total[b] = count
-    return fit
+    return valid

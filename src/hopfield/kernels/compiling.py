@@ -1,7 +1,7 @@
-"""How kernels are compiled: once a machine, kept on disk where there is a place for it.
+"""Decorators that compile kernels: once per machine, cached on disk if a folder can be written.
 
-They release the interpreter while they run, and divide by zero as arrays do. A helper must live in
-the module of its callers: the cache of a caller does not notice that another file has changed.
+Kernels release the interpreter lock while they run, and divide by zero as arrays do. A helper must
+lie in the module of its callers: the cache of a caller does not notice that another file changed.
 """
 
 from collections.abc import Callable
@@ -18,17 +18,22 @@ def kernel(function: Function) -> Function:
 
 
 def summing(function: Function) -> Function:
-    """Compile `function`, taking its sums in any order, as vector units need.
+    """Compile `function` with sums in any order, as vector units need.
 
-    Harmless for sums of whole numbers; what decides about a unit must not be compiled so.
+    Sums of whole numbers stay exact. A sum that decides about a unit must not be compiled so.
     """
     return _compiled(function, fastmath={"reassoc"})
+
+
+def fusing(function: Function) -> Function:
+    """Compile `function` with a·b + c rounded once, where the processor can."""
+    return _compiled(function, fastmath={"contract"})
 
 
 def _compiled(function: Function, **options: Any) -> Function:
     options |= {"nogil": True, "error_model": "numpy"}
     try:
-        made: Function = numba.njit(cache=True, **options)(function)
+        compiled: Function = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder that could hold the cache
-        made = numba.njit(**options)(function)
-    return made
+        compiled = numba.njit(**options)(function)
+    return compiled

@@ -1,7 +1,7 @@
-"""Asynchronous sweeps of the dense network: the scores follow flips, each decision is a sum of n.
+"""Asynchronous sweeps of the dense network: each decision is a sum over n patterns.
 
-Scores are whole numbers, so that what a pattern adds is looked up: `table[shift − level]` for the
-level s_μ^{∖i} = s_μ − x_μi x_i. What rounding could decide is left to the caller.
+Scores are whole numbers, so the summand of a pattern is looked up: `table[shift − level]` for the
+level s_μ^{∖i} = s_μ − x_μi x_i. Decisions below rounding are left to the caller.
 """
 
 from typing import Any
@@ -10,12 +10,12 @@ import numpy as np
 
 from .compiling import kernel, summing
 
-LANES = 64  # patterns a word
+LANES = 64  # patterns per word
 
 
 @kernel
 def _look_up(scores: Any, table: Any, shift: int, terms: Any) -> None:
-    """Put what each pattern adds by x_μi x_i = +1, −1 and 0 into `terms`, `(3 or 2, lanes)`."""
+    # Writes the summands for x_μi x_i = +1, −1 and 0 to `terms`, `(3 or 2, lanes)`.
     for k in range(len(scores)):
         terms[0, k] = table[np.uint32(shift + 1 - scores[k])]
     for k in range(len(scores)):
@@ -35,7 +35,7 @@ def _best(scores: Any) -> int:
 
 @summing
 def _size(terms: Any) -> float:
-    """A bound of Σ |terms| whatever the signs."""
+    # A bound of Σ |terms| for all signs.
     size = 0.0
     for k in range(terms.shape[1]):
         size += max(abs(terms[0, k]), abs(terms[1, k]))
@@ -44,7 +44,7 @@ def _size(terms: Any) -> float:
 
 @summing
 def _sums(signs: Any, flipped: Any, same: Any, other: Any) -> tuple[float, float]:
-    """The sums of `same` over patterns whose bit is set (cleared, if flipped), else of `other`."""
+    # Σ same over patterns whose bit is set, and Σ other over the rest; `flipped` inverts the bits.
     one_way, other_way = 0.0, 0.0
     for w in range(len(signs)):
         word = signs[w] ^ flipped
@@ -57,7 +57,7 @@ def _sums(signs: Any, flipped: Any, same: Any, other: Any) -> tuple[float, float
 
 @kernel
 def _follow(scores: Any, signs: Any, by: Any) -> None:
-    """A unit has grown by `by`: so do the scores of the patterns that agree."""
+    # Updates the scores after a unit has grown by `by`.
     for w in range(len(signs)):
         word, first = signs[w], w * LANES
         for k in range(min(LANES, len(scores) - first)):
@@ -74,10 +74,10 @@ def sweep(
     Args:
         order: the units to visit.
         arrays: the state, ±1 or 0 `(batch, dim)`; the scores, whole numbers `(batch, n)`; held
-            units, without rows where there are none; where in the order each query stands,
-            `(batch,)`; the exact decision of the unit it stands at, or NaN, `(batch,)`.
-        columns: the signs of the patterns, a row for each unit, 64 a word.
-        table: what a pattern adds, by shift − level.
+            units, without rows for None; the place of each query in the order, `(batch,)`; the
+            exact decision of the unit at that place, or NaN, `(batch,)`.
+        columns: the signs of the patterns, a row per unit, 64 per word.
+        table: the summands, by shift − level.
         numbers: the shift, −1 for one that follows the best score; the rounding of a sum relative
             to the sum of its sizes; and the size below which it is exact.
         first: the first query.

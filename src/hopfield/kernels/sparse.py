@@ -1,6 +1,6 @@
-"""Weights of sparsemax and 1.5-entmax, and what they hand back: rows that stay in the cache.
+"""Weights of sparsemax (r = 1) and 1.5-entmax (r = 2), and their gradients, row by row.
 
-Arrays are `(rows, n)`; r = 1 is sparsemax, r = 2 is 1.5-entmax, and nothing else is served here.
+Arrays are `(rows, n)`, float32 or float64; a row stays in the cache.
 """
 
 from typing import Any
@@ -10,12 +10,12 @@ import numpy as np
 from .compiling import kernel, summing
 
 MOST_STEPS = 60
-"""More of Newton's steps than the search ever takes: it ends by itself."""
+"""Limit of Newton's steps, never reached: the search ends by itself."""
 
 
 @summing
 def _linear(t: Any, tau: Any) -> Any:
-    """Σ[t − τ]₊ and how many are above τ."""
+    # Σ[t − τ]₊, and the number of entries above τ.
     zero = t[0] * 0
     one, total, count = zero + 1, zero, zero
     for i in range(len(t)):
@@ -27,7 +27,7 @@ def _linear(t: Any, tau: Any) -> Any:
 
 @summing
 def _square(t: Any, tau: Any) -> Any:
-    """Σ[t − τ]₊² and Σ[t − τ]₊."""
+    # Σ[t − τ]₊² and Σ[t − τ]₊.
     zero = t[0] * 0
     total, slope = zero, zero
     for i in range(len(t)):
@@ -39,7 +39,7 @@ def _square(t: Any, tau: Any) -> Any:
 
 @kernel
 def _threshold(t: Any, linear: bool) -> Any:
-    """τ with Σ[t − τ]₊^r = 1, where max t = 0; from τ = −1 all of Newton's steps are upwards."""
+    # τ with Σ[t − τ]₊^r = 1, where max t = 0; from τ = −1 all of Newton's steps go up.
     one = t[0] * 0 + 1
     tau, eps = -one, np.finfo(t.dtype).eps
     for _ in range(MOST_STEPS):
@@ -57,7 +57,7 @@ def _threshold(t: Any, linear: bool) -> Any:
 
 @kernel
 def _fill(t: Any, tau: Any, linear: bool) -> None:
-    """[t − τ]₊^r over its sum."""
+    # [t − τ]₊^r over its sum.
     zero = t[0] * 0
     total = _linear(t, tau)[0] if linear else _square(t, tau)[0]
     share = (zero + 1) / total
@@ -74,20 +74,20 @@ def _fill(t: Any, tau: Any, linear: bool) -> None:
 def weigh(
     scores: Any, tops: Any, sharp: Any, linear: bool, weights: Any, first: int, last: int
 ) -> None:
-    """Scores to weights.
+    """Compute the weights of rows first to last.
 
     Args:
         scores: `(rows, n)`.
-        tops: the largest of each row, or NaN where there is one.
+        tops: the largest score of each row; where it is not finite, all weights are NaN.
         sharp: (α − 1)β, one for each row.
-        linear: whether r is 1.
+        linear: True for r = 1.
         weights: takes the answer.
         first: the first row.
         last: the one after the last.
     """
     for b in range(first, last):
         row, own, top, factor = scores[b], weights[b], tops[b], sharp[b]
-        if not np.isfinite(top):  # as plain arithmetic would have it
+        if not np.isfinite(top):  # as in plain torch
             own[:] = np.nan
             continue
         for i in range(len(row)):
@@ -97,7 +97,7 @@ def weigh(
 
 @summing
 def _mean(weights: Any, above: Any, linear: bool) -> Any:
-    """(S·g)/ΣS for S = p^(2 − α)."""
+    # (S·g)/ΣS for S = p^(2 − α).
     zero = weights[0] * 0
     one, total, size = zero + 1, zero, zero
     for i in range(len(weights)):
@@ -108,16 +108,16 @@ def _mean(weights: Any, above: Any, linear: bool) -> Any:
 
 
 @kernel
-def pull_back(
+def vjp(
     weights: Any, above: Any, beta: Any, linear: bool, slopes: Any, first: int, last: int
 ) -> None:
-    """The slopes by the scores, β S (g − (S·g)/ΣS).
+    """Compute the gradient by the scores, β S (g − (S·g)/ΣS).
 
     Args:
         weights: p, `(rows, n)`.
-        above: g, the slopes by the weights.
+        above: g, the gradient by the weights.
         beta: β, one for each row.
-        linear: whether r is 1.
+        linear: True for r = 1.
         slopes: takes the answer; may be `above`.
         first: the first row.
         last: the one after the last.

@@ -141,14 +141,14 @@ def _pulled_back(
     if name == "sparse":
         from ..kernels import sparse
 
-        pull = partial(sparse.pull_back, given, asked, sharp, _linear(alpha), _rows(found))
+        pull = partial(sparse.vjp, given, asked, sharp, _linear(alpha), _rows(found))
     else:
         from ..kernels import entmax
 
         numbers = _column(alpha), sharp
         read = weights.new_empty(0, weights.shape[-1]) if scores is None else scores
         learning = _rows(read.contiguous()), _column(read.amax(-1)), *map(_column, by)
-        pull = partial(entmax.pull_back, given, asked, numbers, learning, _rows(found))
+        pull = partial(entmax.vjp, given, asked, numbers, learning, _rows(found))
     kernels.in_parts(len(given), given.size * KERNEL_SECONDS, pull)
     return (found, None, None) if scores is None else (found, *by)
 

@@ -92,7 +92,7 @@ class PackedBlock:
 
         count, start, words = len(self), self.start, self.words.numpy().view("u8")
         batch, places = flat.shape[0], words.shape[0]
-        signs, known = np.empty((2, batch, places), "u8")
+        signs, known = np.empty((2, batch, places + places % 2), "u8")
         total = np.empty(batch, "i8")
         if not bits.pack(flat.contiguous().numpy(), signs, known, total):
             return None
