@@ -4,7 +4,9 @@ import os
 import random
 import sys
 from pathlib import Path
+from zlib import crc32
 
+import jaxtyping
 import numpy as np
 import pytest
 import sklearn.datasets  # noqa: F401  importing it draws once from Python's global generator
@@ -57,6 +59,15 @@ def no_global_randomness():
 def pytest_addoption(parser):
     """Add `--reordered`: compute every test as another processor might."""
     parser.addoption("--reordered", action="store_true", help="round as another processor might")
+
+
+@pytest.fixture(autouse=True)
+def shapes_in_turn(request):
+    """Check shapes in every fourth test, by its name: they take four times as long as the rest."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", crc32(request.node.nodeid.encode()) % 4 != 0)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 @pytest.fixture(autouse=True)

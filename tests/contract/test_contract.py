@@ -13,13 +13,10 @@ from cases import (
     HALF,
     assert_same_answer,
     assert_same_bits,
-    every_deterministic_memory,
-    every_dtype,
     every_memory,
     filled,
     in_turn,
     over,
-    over_dtypes,
     patterns_and_cues,
     random_patterns,
     seeded,
@@ -42,8 +39,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 # ---- what a memory is for
 
 
-@every_deterministic_memory
-@every_dtype
+@in_turn(DETERMINISTIC, 1)
 def test_stored_patterns_are_fixed_points_at_low_load(case, dtype):
     patterns = signs(3, DIM, generator=seeded(4), dtype=dtype)  # equal norms: attractors of all
     found = filled(case, patterns).retrieve(patterns)
@@ -53,8 +49,7 @@ def test_stored_patterns_are_fixed_points_at_low_load(case, dtype):
     assert found.index.tolist() == [0, 1, 2]
 
 
-@every_deterministic_memory
-@every_dtype
+@in_turn(DETERMINISTIC, 2)
 def test_a_damaged_pattern_is_recalled(case, dtype):
     patterns = signs(2, DIM, generator=seeded(4), dtype=dtype)
     cues = patterns.clone()
@@ -70,8 +65,7 @@ def test_a_damaged_pattern_is_recalled(case, dtype):
 # ---- a query stands alone
 
 
-@every_deterministic_memory
-@every_dtype
+@in_turn(DETERMINISTIC, 3)
 def test_a_query_does_not_depend_on_its_batch(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)
@@ -80,8 +74,7 @@ def test_a_query_does_not_depend_on_its_batch(case, dtype):
     assert_same_answer(case, patterns, together, one_by_one(memory, cues))
 
 
-@every_deterministic_memory
-@every_dtype
+@in_turn(DETERMINISTIC, 0)
 def test_blocks_do_not_matter(case, dtype, monkeypatch):
     patterns, cues = patterns_and_cues(case, dtype, n=8)
     cues, memory = cues[2:5], filled(case, patterns)
@@ -93,8 +86,7 @@ def test_blocks_do_not_matter(case, dtype, monkeypatch):
         assert_same_answer(case, patterns, whole, memory.retrieve(cues))
 
 
-@every_deterministic_memory
-@every_dtype
+@in_turn(DETERMINISTIC, 1)
 def test_the_number_of_threads_does_not_matter(case, dtype):
     # Large enough for torch to share the products between threads.
     patterns, cues = patterns_and_cues(case, dtype, n=5)
@@ -111,8 +103,7 @@ def test_the_number_of_threads_does_not_matter(case, dtype):
     assert_same_answer(case, patterns, one, four)
 
 
-@over([case for case in DETERMINISTIC if not case.ordered])
-@every_dtype
+@in_turn([case for case in DETERMINISTIC if not case.ordered], 3)
 def test_the_order_of_storage_does_not_matter(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype, n=7)
     order = torch.randperm(7, generator=seeded(8))
@@ -213,8 +204,7 @@ def check_kept(memory, cue: torch.Tensor) -> None:
     assert {each.device for each in tensors} == {cue.device}
 
 
-@every_memory
-@every_dtype
+@in_turn(CASES, 2)
 def test_shape_dtype_and_device_are_kept(case, dtype):
     memory = filled(case, random_patterns(case, 3, dtype), torch.arange(6).reshape(3, 2))
     cue = signs(2, 3, DIM, generator=seeded(3), dtype=dtype)
@@ -235,8 +225,7 @@ def test_any_batch_shape_will_do(case, dtype):
     assert memory.update(none).shape == (0, DIM)
 
 
-@every_deterministic_memory
-@over_dtypes(*HALF, torch.float32)
+@in_turn(DETERMINISTIC, 1, dtypes=(*HALF, torch.float32))
 def test_every_precision_agrees_with_float64(case, dtype):
     # reliability.md's accuracy, which is one rounding of the answer and little else.
     patterns = signs(3, DIM, generator=seeded(4), dtype=dtype)
@@ -250,8 +239,7 @@ def test_every_precision_agrees_with_float64(case, dtype):
     assert torch.equal(low.index, full.index)
 
 
-@every_deterministic_memory
-@every_dtype
+@in_turn(DETERMINISTIC, 3)
 def test_a_batch_of_any_shape_gives_what_its_rows_give(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)

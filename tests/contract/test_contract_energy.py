@@ -6,17 +6,18 @@ import pytest
 import torch
 
 from cases import (
+    CASES,
     DESCENDING,
+    DETERMINISTIC,
     DIM,
+    FULL,
     MODERN,
     Case,
-    both_precisions,
     computing,
     energy_slack,
     every_deterministic_memory,
-    every_dtype,
-    every_memory,
     filled,
+    in_turn,
     over,
     patterns_and_cues,
     random_masks,
@@ -53,8 +54,7 @@ def assert_falls(case: Case, patterns: torch.Tensor, found: list[Retrieval]) -> 
     assert (found[-1].energy < found[0].energy).any(), "premise: there is something to descend"
 
 
-@over(DESCENDING)
-@every_dtype
+@in_turn(DESCENDING)
 def test_energy_never_rises(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     if case.binary:  # beyond the capacity too
@@ -75,8 +75,7 @@ def test_energy_never_rises_from_unknown_entries(case):
     assert (energies.diff(dim=0) <= slack[1:]).all()
 
 
-@over(MASKED)
-@both_precisions
+@in_turn(MASKED, dtypes=FULL)
 @pytest.mark.parametrize("shared", [True, False])
 def test_full_energy_never_rises_from_step_one_on(case, dtype, shared):
     """Promise (a): one known-only step, then clamped reads by all entries."""
@@ -87,8 +86,7 @@ def test_full_energy_never_rises_from_step_one_on(case, dtype, shared):
     assert_falls(case, patterns, found[1:])
 
 
-@over(MASKED)
-@both_precisions
+@in_turn(MASKED, 1, dtypes=FULL)
 @pytest.mark.parametrize("shared", [True, False])
 def test_known_energy_never_rises_unclamped(case, dtype, shared):
     """Promise (b): scores on known entries, nothing held."""
@@ -111,8 +109,7 @@ def test_known_evidence_and_clamp_is_one_read(case):
 # ---- all fields describe Retrieval.state
 
 
-@every_memory
-@every_dtype
+@in_turn(CASES, 2)
 def test_energy_is_that_of_the_state(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)
@@ -145,8 +142,7 @@ def naive_scores(case: Case, patterns: torch.Tensor, state: torch.Tensor, known=
     return SIMILARITIES[case.similarity](block, state.double(), known)
 
 
-@every_deterministic_memory
-@both_precisions
+@in_turn(DETERMINISTIC, dtypes=FULL)
 def test_index_is_the_strongest_pattern(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)
@@ -161,8 +157,7 @@ def test_index_is_the_strongest_pattern(case, dtype):
         assert (margin <= rounding).all()
 
 
-@every_deterministic_memory
-@both_precisions
+@in_turn(DETERMINISTIC, 1, dtypes=FULL)
 def test_weight_and_entropy_are_those_at_the_state(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)

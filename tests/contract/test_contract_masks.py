@@ -13,7 +13,6 @@ from cases import (
     assert_same_answer,
     assert_same_bits,
     energy_slack,
-    every_dtype,
     every_memory,
     filled,
     in_turn,
@@ -42,8 +41,7 @@ def options(case: Case) -> list[dict]:
     return OPTIONS if case.binary else [*OPTIONS, {"evidence": "all"}]
 
 
-@every_memory
-@every_dtype
+@in_turn(CASES, 3)
 def test_known_entries_are_held_to_the_bit(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     known = random_masks(*cues.shape)

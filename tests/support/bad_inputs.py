@@ -65,11 +65,12 @@ def by_kind(*tables: list[Bad], kinds: tuple[str, ...] = tuple(EMPTY)):
 @contextmanager
 def as_users_see_it() -> Iterator[None]:
     """Switch off the shape checks of the tests, which would raise before the library does."""
+    before = jaxtyping.config.jaxtyping_disable
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         yield
     finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
+        jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def judge(case: Bad, *arguments: object) -> None:

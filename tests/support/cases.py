@@ -184,21 +184,22 @@ def over_dtypes(*dtypes: torch.dtype) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("dtype", dtypes, ids=lambda dtype: str(dtype)[6:])
 
 
-def in_turn(cases: list[Case], start: int = 0) -> pytest.MarkDecorator:
+def in_turn(
+    cases: list[Case], start: int = 0, dtypes: tuple[torch.dtype, ...] = (*HALF, *FULL)
+) -> pytest.MarkDecorator:
     """Run a test for each of the cases, each in another dtype than the one before it.
 
-    Tests that start at 0, 1, 2 and 3 meet every case in every dtype.
+    Tests that start at 0, 1, 2 and 3 meet every case in every dtype. A case and its neighbour four
+    places on, which often differ in one option only, have different dtypes too.
     """
-    dtypes = (*HALF, *FULL)
-    pairs = [(case, dtypes[(start + at) % 4]) for at, case in enumerate(cases)]
+    count = len(dtypes)
+    pairs = [(case, dtypes[(start + at + at // count) % count]) for at, case in enumerate(cases)]
     names = [f"{str(dtype)[6:]}-{case.name}" for case, dtype in pairs]
     return pytest.mark.parametrize(("case", "dtype"), pairs, ids=names)
 
 
 every_memory = over(CASES)
 every_deterministic_memory = over(DETERMINISTIC)
-every_dtype = over_dtypes(*HALF, *FULL)
-both_precisions = over_dtypes(*FULL)
 
 
 def seeded(seed: int) -> torch.Generator:
