@@ -70,7 +70,7 @@ def reproduce(
 
 def _images() -> str:
     """The data set of the walkthrough: MNIST where it is at hand, else the digits."""
-    return "mnist" if data.at_hand("mnist", "test") else "digits"
+    return "mnist" if data.is_on_disk("mnist", "test") else "digits"
 
 
 def _workers(typed: str) -> int:

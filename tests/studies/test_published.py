@@ -45,7 +45,7 @@ def test_a_result_holds(name):
 
 
 def test_the_walkthrough_holds_on_the_published_images(mnist):
-    if not data.at_hand("mnist", "test"):
+    if not data.is_on_disk("mnist", "test"):
         pytest.skip("HOPFIELD_DATA holds no test images")
     assert not failures(reproduced("walkthrough", "mnist")[1])
 

@@ -46,7 +46,7 @@ def of_seed(seed: int, result: Result, images: str) -> records.Record:
 
 def main(count: int, file: Path) -> None:
     """Run what the file lacks."""
-    images = "mnist" if data.at_hand("mnist", "test") else "digits"
+    images = "mnist" if data.is_on_disk("mnist", "test") else "digits"
     asked = [(result, images) for result in published.RESULTS]
     asked += [(each, "digits") for each in published.chosen(["walkthrough"]) if images != "digits"]
     if not file.exists():

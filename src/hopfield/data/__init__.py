@@ -1,4 +1,4 @@
-"""Sets of patterns to store: three by name, and files of one's own."""
+"""Sets of patterns to store: three by name, and your own files."""
 
 import difflib
 from pathlib import Path
@@ -7,13 +7,13 @@ from ..checks import check_choice, say
 from ..errors import DataError, InputTypeError, OptionError
 from .dataset import Dataset
 from .digits import load_digits
-from .files import load_path
-from .idx import SETS, at_hand, load_named
+from .files import load_csv, load_npy, load_npz
+from .idx import SETS, is_on_disk, load_folder, load_named, splits_in
+from .images import load_images
 
-__all__ = ["NAMES", "Dataset", "at_hand", "load"]
+__all__ = ["NAMES", "Dataset", "is_on_disk", "load"]
 
 NAMES = ("digits", *SETS)
-SPLITS = ("train", "test")
 
 
 def load(
@@ -28,46 +28,49 @@ def load(
 
     - "digits": the 1797 digits of 8 × 8 pixels that come with scikit-learn. One set, no split.
     - "mnist", "fashion-mnist": 28 × 28 pixels, 60 000 to train and 10 000 to test, from IDX files,
-      plain or .gz. They are looked for in `folder` alone where it is given; else in the folder
-      named by the environment variable HOPFIELD_DATA and in that of Debian's package
-      dataset-fashion-mnist, and downloaded (with checksums) only where none holds the set. A
+      plain or .gz. With `folder` they must lie there. Without, `load` looks in the folder named by
+      the environment variable HOPFIELD_DATA and in that of Debian's package
+      dataset-fashion-mnist, and downloads the set (with checksums) if neither holds it. A
       folder may hold the files itself, or in a subfolder named like the set.
 
     By path (to load ./mnist, which is also a name, say "./mnist"):
 
-    - a folder of images, all of one size, sorted by name, read as grey (white is 1); subfolders
-      are classes;
+    - a folder of images of one size, sorted by name, read as grey (white is 1); subfolders are
+      classes. An image that is transparent in places, has several frames, 32 bits per pixel or
+      more than 50 million pixels is refused;
     - a folder of IDX files, as above;
     - .npy: an array (n, …). .npz: such an array under "patterns", "x", "images" or "data", with
       labels under "labels" or "y"; "x_train" and "y_train", "x_test" and "y_test" are splits;
       a single array may have any name;
-    - .csv: commas between numbers, a row a pattern; an optional header; a column named "label" is
-      not part of the pattern.
+    - .csv: numbers separated by commas, semicolons, tabs or vertical bars, one pattern per line;
+      an optional header; a column named "label" is not part of the pattern.
+
+    A compressed file (.gz, or an array in a compressed .npz) may unpack to at most 1 GiB.
 
     Values become [0, 1] thus: 8-bit ones (0 … 255) are divided by 255, 16-bit images by 65535;
-    other numbers that lie in [0, 1] are kept; anything else is mapped linearly so that the lowest
-    value of the whole set becomes 0 and the highest 1 (±1 become 0 and 1), and `source` says so.
+    other numbers in [0, 1] are kept; anything else is mapped linearly so that the lowest value of
+    the whole set becomes 0 and the highest 1 (±1 become 0 and 1), and `source` says so.
 
     Args:
         name_or_path: one of the names, or a path.
-        split: "train" or "test"; None is train where that is there, else test. An error for sets
-            without a split. `Dataset.split` says which it is.
-        folder: where the IDX files of a named set lie.
+        split: "train" or "test"; None is train if the set has it, else test. An error for sets
+            without a split. `Dataset.split` is the one loaded.
+        folder: the place of the IDX files of a named set.
 
     Raises:
-        OptionError: for an unknown name, or a split or folder where there is none.
-        DataError: where files are missing, damaged, or do not fit together.
-        MissingExtraError: where scikit-learn, pillow or pooch is needed and not installed.
+        OptionError: for an unknown name, or a split or folder that the set does not have.
+        DataError: if files are missing, damaged, too large, or do not fit together.
+        MissingExtraError: if scikit-learn, pillow or pooch is needed and not installed.
     """
     if not isinstance(name_or_path, (str, Path)):
         raise InputTypeError(
-            f"name_or_path must be a name or a path, but is {say(name_or_path)}. "
-            f"Names are {', '.join(map(repr, NAMES))}."
+            f"name_or_path must be one of {', '.join(map(repr, NAMES))} or a path, but is "
+            f"{say(name_or_path)}."
         )
     if folder is not None and not isinstance(folder, (str, Path)):
-        raise InputTypeError(f"folder must be a path or None, but is {folder!r}.")
+        raise InputTypeError(f"folder must be a path or None, but is {say(folder)}.")
     if split is not None:
-        check_choice("split", split, SPLITS)
+        check_choice("split", split, ("train", "test"))
     if name_or_path in SETS:
         return load_named(str(name_or_path), split, folder)
     if folder is not None:
@@ -75,30 +78,44 @@ def load(
             f"folder is for {' and '.join(SETS)} only, but name_or_path is {str(name_or_path)!r}. "
             "Leave folder out."
         )
-    if name_or_path == "digits":
-        return load_digits(split)
-    return load_path(_existing(name_or_path), split)
+    path = None if name_or_path == "digits" else _existing(name_or_path)
+    if path and path.is_dir() and splits_in(path):
+        return load_folder(path, split)
+    if path and path.suffix.lower() == ".npz":
+        return load_npz(path, split)
+    if split is not None:
+        raise OptionError(
+            f"{str(name_or_path)!r} is one set without a split, but split is {split!r}. Leave "
+            "split out."
+        )
+    return _load_whole(path) if path else load_digits()
+
+
+def _load_whole(path: Path) -> Dataset:
+    """Load a folder of images or a file without splits."""
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return load_images(path)
+    if suffix in (".npy", ".csv"):
+        return (load_npy if suffix == ".npy" else load_csv)(path)
+    raise DataError(
+        f"{str(path)!r} must be a folder, or end in .npy, .npz or .csv, but ends in {suffix!r}. "
+        "Images and IDX files are loaded by the folder they are in."
+    )
 
 
 def _existing(name_or_path: str | Path) -> Path:
-    """The path, if there is something; an error that tells a mistyped name from a missing file."""
+    """Return the path if it exists; the error tells a mistyped name from a missing file."""
     path = Path(name_or_path).expanduser()
     if path.exists():
         return path
-    if "://" in str(name_or_path):
-        raise DataError(
-            f"{str(name_or_path)!r} is an address, and addresses are not read. Download the file, "
-            "and give its path."
-        )
     if isinstance(name_or_path, Path) or path.suffix or len(path.parts) != 1:
         raise DataError(
-            f"there is no file or folder {str(path)!r}. Give the path of a folder of images, a "
-            ".npy, .npz or .csv file, or one of the names "
-            f"{', '.join(map(repr, NAMES))}."
+            f"name_or_path must be {', '.join(map(repr, NAMES))} or an existing file or folder, "
+            f"but there is no {str(name_or_path)!r}."
         )
     near = difflib.get_close_matches(name_or_path.lower().replace("_", "-"), NAMES, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise OptionError(
         f"name_or_path must be {', '.join(map(repr, NAMES))} or the path of a file or folder, "
-        f"but {name_or_path!r} is none of these.{hint}"
+        f"but is {name_or_path!r}." + (f" Did you mean {near[0]!r}?" if near else "")
     )

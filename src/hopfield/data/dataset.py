@@ -1,4 +1,4 @@
-"""What loading returns."""
+"""A data set: images or vectors with their labels."""
 
 import math
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from ..checks import check_number, check_tensor
 from ..errors import ShapeError
 
 BACKGROUND = 0.25
-"""Share of zeros from which they are taken for the paper that ink is on."""
+"""Share of zeros from which they count as the paper below the ink, in `Dataset.threshold`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Images or vectors of one shape, with values in [0, 1]. Printing it says what it holds.
+    """Images or vectors of one shape, with values in [0, 1]. Printing lists its contents.
 
     Args:
         images: `(n, *shape)`, float32, ink bright: 1 is full ink.
         labels: `(n,)`, int64, or None.
-        name: what it was loaded as.
-        source: where it came from.
-        split: "train", "test", or None where there is no such division.
-        classes: names of the labels, `classes[label]`; empty where labels are but numbers.
+        name: the name or file it was loaded from.
+        source: the place it came from.
+        split: "train", "test", or None if the set has no splits.
+        classes: names of the labels, `classes[label]`; empty if labels are only numbers.
 
     Raises:
-        ShapeError: where `images` hold no image, or `labels` do not fit them.
+        ShapeError: if `images` hold no image, or `labels` do not fit them.
     """
 
     images: Tensor
@@ -41,18 +41,17 @@ class Dataset:
         images = check_tensor("images", self.images)
         if images.ndim < 2 or 0 in images.shape:
             raise ShapeError(
-                f"images must have shape (n, *shape) with n ≥ 1, but have {tuple(images.shape)}. "
-                "For a single one use images[None]."
+                f"images must have shape (n, *shape) with n ≥ 1, but have {tuple(images.shape)}."
             )
         if self.labels is not None and self.labels.shape != images.shape[:1]:
             raise ShapeError(
-                f"labels must have shape ({len(images)},), one an image, but have "
-                f"{tuple(self.labels.shape)}. Give one label each, or None."
+                f"labels must have shape ({len(images)},), one per image, but have "
+                f"{tuple(self.labels.shape)}."
             )
 
     @property
     def patterns(self) -> Tensor:
-        """The images as rows, `(n, dim)`: what a memory stores. Shares their memory."""
+        """The images as rows `(n, dim)` for a memory to store. They share storage with `images`."""
         return self.images.flatten(1)
 
     @property
@@ -64,20 +63,20 @@ class Dataset:
         """The patterns as ±1, `(n, dim)` float32: ink, a value above the threshold, is +1.
 
         Args:
-            threshold: between 0 and 1; 0 makes every trace of ink +1. Photographs, which have
-                hardly a pixel at 0, would be +1 throughout: give `threshold()` for these.
+            threshold: between 0 and 1; 0 makes every trace of ink +1. Photographs, with
+                hardly a pixel at 0, would be +1 throughout: use `threshold()` for these.
 
         Raises:
-            DomainError: where `threshold` is not between 0 and 1.
+            DomainError: if `threshold` is not between 0 and 1.
         """
         level = check_number("threshold", threshold, low=0.0, high=1.0)
         return torch.where(self.patterns > level, 1.0, -1.0).float()
 
     def threshold(self) -> float:
-        """A threshold for `binary` that tells these images apart.
+        """Propose a threshold for `binary`.
 
-        0 where a quarter of all values are 0: there is a background, and all else is ink. Otherwise
-        the mean of all values, so that there is something on either side of it.
+        It is 0 if a quarter of all values are 0: these are the background, all others ink.
+        Otherwise it is the mean of all values, so that some lie on either side.
         """
         if (self.patterns == 0).double().mean() >= BACKGROUND:
             return 0.0
@@ -88,7 +87,7 @@ class Dataset:
         return len(self.images)
 
     def __repr__(self) -> str:
-        """What it holds and where it came from, one fact a line."""
+        """Describe contents and origin, one fact per line."""
         size = " × ".join(map(str, self.shape))
         lines = [
             f"Dataset {self.name}",
@@ -101,7 +100,7 @@ class Dataset:
         return "\n".join(lines)
 
     def _describe_classes(self) -> str:
-        """Number of classes and as many of their names as fit on a line."""
+        """Number of classes, with as many names as fit on a line."""
         if self.labels is None:
             return "none"
         if not self.classes:
