@@ -122,9 +122,6 @@ def test_a_dataset_holds_images_with_their_labels():
         data.Dataset(torch.ones(3), None, "", "")
 
 
-# Names
-
-
 TYPOS = {"minst": "mnist", "MNIST": "mnist", "digit": "digits", "fashion_mnist": "fashion-mnist"}
 
 
