@@ -1,7 +1,7 @@
 """Draw the pictures of docs/layers.md and docs/hflayers.md: `python docs/make_layers.py`.
 
-Each is computed by the layers themselves; the second holds them against hflayers' way of computing,
-as `benchmarks/hflayers_way.py` writes it again.
+The layers compute both; the second compares them with hflayers, as written again in
+`benchmarks/hflayers_way.py`.
 """
 
 import sys
@@ -31,20 +31,20 @@ SOFTMAXES = (1, 2, 4)
 SCALE = 1.0
 
 
-def landed(ways: Tensor) -> int:
-    """How many states have come to a pattern, to a thousandth."""
-    return int((torch.cdist(ways[-1], STORED).amin(-1) < 1e-3).sum())
+def arrived(paths: Tensor) -> int:
+    """Count the states that end within 0.001 of a pattern."""
+    return int((torch.cdist(paths[-1], STORED).amin(-1) < 1e-3).sum())
 
 
 def separations(path: Path) -> dict[str, int]:
-    """The energy of five patterns in the plane, and where twelve states go, by separation."""
+    """Draw the energy of five patterns in the plane and the paths of twelve states."""
     angles = torch.linspace(0, 2 * torch.pi, 13)[:-1] + 0.2
     states = 0.35 * torch.stack([angles.cos(), angles.sin()], -1)
     ticks = torch.linspace(-1.2, 1.2, 61)
     plane = torch.cartesian_prod(ticks, ticks)
-    drawing, found = plots.figure(height=1.62), {}
+    drawing, counts = plots.figure(height=1.62), {}
     for place, (name, separation) in enumerate(SEPARATIONS.items(), 1):
-        ways = torch.stack(
+        paths = torch.stack(
             [states]
             + [
                 association(states, STORED, separation=separation, iteration=Iteration(n))
@@ -54,18 +54,18 @@ def separations(path: Path) -> dict[str, int]:
         energy = describe(plane, STORED, separation=separation).energies[0]
         ax: Any = drawing.add_subplot(1, 3, place)
         ax.contourf(ticks, ticks, energy.reshape(61, 61).T, levels=18, cmap="cividis")
-        for way in ways.unbind(1):
-            ax.plot(*way.T, color="white", lw=1, marker=".", ms=3)
+        for path_of_state in paths.unbind(1):
+            ax.plot(*path_of_state.T, color="white", lw=1, marker=".", ms=3)
         ax.plot(*STORED.T, "D", color=plots.RED, mec="white", ms=7)
-        found[name] = landed(ways)
-        ax.set_title(f"{name}: {found[name]} of 12", fontsize=8)
+        counts[name] = arrived(paths)
+        ax.set_title(f"{name}: {counts[name]} of 12", fontsize=8)
         ax.set(xticks=[], yticks=[], aspect="equal")
     _save(drawing, path)
-    return found
+    return counts
 
 
 def steps(path: Path) -> float:
-    """Weights of one head after some softmaxes, by hflayers' way and by ours; how far apart."""
+    """Draw weights of one head by hflayers and by this library; return their largest difference."""
     g = torch.Generator().manual_seed(3)
     stored = torch.randn(1, 1, 16, 8, generator=g)
     state = stored + torch.randn(1, 1, 16, 8, generator=g)
@@ -74,12 +74,12 @@ def steps(path: Path) -> float:
     for softmaxes in SOFTMAXES:
         theirs.append(hflayers_way.associate(state, stored, names, SCALE, softmaxes, eps=0.0))
         iteration = Iteration(softmaxes)
-        found = describe(state, stored, names, separation=Softmax(SCALE), iteration=iteration)
-        ours.append(found.weights)
+        result = describe(state, stored, names, separation=Softmax(SCALE), iteration=iteration)
+        ours.append(result.weights)
     gap = max(float((a - b).abs().max()) for a, b in zip(theirs, ours, strict=True))
     drawing = plots.figure(height=2.9)
-    for row, (name, each) in enumerate((("hflayers' way", theirs), ("hopfield.nn", ours))):
-        for column, weights in enumerate(each):
+    for row, (name, columns) in enumerate((("hflayers", theirs), ("hopfield.nn", ours))):
+        for column, weights in enumerate(columns):
             ax: Any = drawing.add_subplot(2, 3, 3 * row + column + 1)
             ax.imshow(weights[0, 0], cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
             ax.set(xticks=[], yticks=[])

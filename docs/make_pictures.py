@@ -16,7 +16,7 @@ STORED = 1000
 
 
 def demo(lines: list[records.Record], path: Path) -> None:
-    """Digits asked for by their upper half: by the dot product, and by distance."""
+    """Draw digits completed from their upper half, by the dot product and by Euclidean distance."""
     dot = records.find(lines, "modern", case="document", n=STORED)
     sharp = records.find(lines, "modern", case="sharp", n=STORED)
     rows = [
