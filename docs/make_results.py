@@ -15,7 +15,7 @@ from hopfield.experiments import records
 from hopfield.experiments.records import Record
 from hopfield_studies import published
 from hopfield_studies.report.html import theme
-from hopfield_studies.report.published import allowed, draw, page, value
+from hopfield_studies.report.published import draw, interval, page, value
 
 FOLDER = Path(__file__).parent / "results"
 MARK = {True: "✓ holds", False: "✗ fails"}
@@ -65,7 +65,7 @@ def _page(verdict: Record, head: Record, lines: list[Record]) -> str:
         parts.append(f"![{_cell(each['caption'])}]({_file(each)})\n\n{each['caption']}")
     rows = [
         f"| {_cell(check['what'])} | {'✓' if check['holds'] else '✗'} | {value(check['measured'])} "
-        f"| {value(check['expected'])} | {allowed(check)} | {_cell(check['reason'])} |"
+        f"| {value(check['expected'])} | {interval(check)} | {_cell(check['reason'])} |"
         for check in records.select(lines, "check", result=name)
     ]
     table = "\n".join(["| checked | | measured | expected | allowed | why |",

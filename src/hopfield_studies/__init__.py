@@ -1,4 +1,4 @@
-"""Studies that use the library as a script of yours would: the demo, and published results.
+"""Studies: the demo of two documents, and published results, run by the command line.
 
-They import its public names only. `hopfield demo` and `hopfield reproduce` run them.
+They import public names of `hopfield` only, as a user's script does.
 """

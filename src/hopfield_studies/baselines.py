@@ -1,7 +1,7 @@
-"""The documents' own rules, written again in plain loops, for the library to be measured against.
+"""The documents' own rules in plain loops. The library is measured against them.
 
-They keep what the documents do, with its faults: an activation that returns the negative, scores
-exponentiated as they are, an energy without its β. Nothing outside the experiments uses them.
+The documents' faults are kept: an activation that returns the negative, scores that overflow
+under exp, an energy without its β.
 """
 
 import torch
@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 def activation(field: Tensor) -> Tensor:
-    """The walkthrough's `binarize`, used as an activation: ink (−1) where the field is positive."""
+    """Return ink (−1) where the field is positive: the walkthrough's activation."""
     return torch.where(field > 0, -1.0, 1.0)
 
 
 def outer_products(patterns: Tensor) -> Tensor:
-    """Hebb's coupling, one outer product after another; not scaled, its diagonal kept."""
+    """Sum outer products one after another: Hebb's coupling, not scaled, with its diagonal."""
     coupling = torch.zeros(patterns.shape[1], patterns.shape[1], dtype=patterns.dtype)
     for pattern in patterns:
         coupling += torch.outer(pattern, pattern)
@@ -22,12 +22,12 @@ def outer_products(patterns: Tensor) -> Tensor:
 
 
 def hebbian_step(patterns: Tensor, state: Tensor) -> Tensor:
-    """One step of all units by Hebb's coupling, diagonal kept: True, ink, where W·z is positive."""
+    """Return True (ink) where W·z is positive, W being Hebb's coupling with its diagonal."""
     return (state @ patterns.T) @ patterns > 0
 
 
 def dense_step(patterns: Tensor, state: Tensor, divisor: float) -> Tensor:
-    """The walkthrough's loop for the dense network: each unit tried at +1 and −1, exp summed."""
+    """Update unit after unit by sums of exp at +1 and −1: the walkthrough's dense network."""
     out = torch.empty_like(state)
     for unit in range(len(state)):
         up, down = state.clone(), state.clone()
@@ -41,18 +41,18 @@ def dense_step(patterns: Tensor, state: Tensor, divisor: float) -> Tensor:
 
 
 def plain_exponentials(patterns: Tensor, state: Tensor, beta: float) -> Tensor:
-    """Σ exp(β x·z) as it stands: overflows where a score passes 89/β (float32)."""
+    """Return Σ exp(β x·z), which overflows where a score exceeds 89/β (float32)."""
     return torch.exp(beta * (state @ patterns.T)).sum(dim=-1)
 
 
 def plain_softmax_step(patterns: Tensor, state: Tensor, beta: float) -> Tensor:
-    """Weights as exp over the sum of exp, nothing subtracted first."""
+    """Update by exp over the sum of exp, without subtracting the largest score."""
     exponentials = torch.exp(beta * (state @ patterns.T))
     return (exponentials / exponentials.sum(dim=-1, keepdim=True)) @ patterns
 
 
 def continuous_energy(patterns: Tensor, state: Tensor, beta: float) -> Tensor:
-    """The walkthrough's energy −log Σ exp(x·z) + z·z + β⁻¹ log N, β missing inside the exp."""
+    """Return the walkthrough's energy −log Σ exp(x·z) + z·z + β⁻¹ log N, without β inside exp."""
     lse = torch.logsumexp(state @ patterns.T, dim=-1)
     return -lse + (state * state).sum(dim=-1) + torch.log(torch.tensor(len(patterns))) / beta
 
@@ -60,7 +60,7 @@ def continuous_energy(patterns: Tensor, state: Tensor, beta: float) -> Tensor:
 def classical_sweeps(
     coupling: Tensor, state: Tensor, generator: torch.Generator, limit: int = 20
 ) -> tuple[Tensor, int]:
-    """The from-scratch loop: unit after unit in random order, until a sweep changes nothing."""
+    """Update units in random order until a sweep changes nothing: the from-scratch loop."""
     state = state.clone()
     for sweep in range(1, limit + 1):
         before = state.clone()
@@ -72,13 +72,13 @@ def classical_sweeps(
 
 
 def modern_energy(patterns: Tensor, state: Tensor, beta: float) -> Tensor:
-    """The from-scratch energy −β⁻¹ log Σ exp(β x·z) + ½ z·z of one state."""
+    """Return the from-scratch energy −β⁻¹ log Σ exp(β x·z) + ½ z·z of one state."""
     lse = torch.logsumexp(beta * (patterns @ state), dim=0)
     return -lse / beta + 0.5 * torch.sum(state**2)
 
 
 def modern_steps(patterns: Tensor, state: Tensor, beta: float, steps: int = 5) -> Tensor:
-    """The from-scratch retrieval of one state: a fixed number of softmax steps."""
+    """Update one state by a fixed number of softmax steps: the from-scratch retrieval."""
     for _ in range(steps):
         state = patterns.T @ torch.softmax(beta * (patterns @ state), dim=0)
     return state

@@ -1,8 +1,8 @@
 """The documents' claims, each judged by the records of one run.
 
 A judge turns records into a score between 0 and 1, what was measured, and a reason. The verdict is
-the score against two thresholds, which are stated beside it. A claim is "not measured" where its
-experiment is missing from the records, or where what it explains did not happen.
+the score against two thresholds, which the page states. A claim is "not measured" where its
+experiment is missing from the records, or where the effect that it explains did not occur.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +20,13 @@ HOLDS, PARTLY, FAILS, UNKNOWN = "holds", "holds partly", "does not hold", "not m
 
 @dataclass(frozen=True)
 class Claim:
-    """What a document says, and how its records decide.
+    """A statement of a document, and how records decide it.
 
     Args:
         source: the document.
         text: the claim, in the document's words as far as a line allows.
         judge: records → Finding.
-        asks: what the score is a share of, for the criterion.
+        score_of: the quantity that the score measures, in words.
         holds: score from which the claim holds.
         partly: score from which it holds partly.
     """
@@ -34,16 +34,18 @@ class Claim:
     source: str
     text: str
     judge: Callable[[Sequence[Record]], Finding]
-    asks: str
+    score_of: str
     holds: float = 0.99
     partly: float = 0.5
 
     @property
     def criterion(self) -> str:
-        """The thresholds in words."""
+        """Thresholds of the score, in words."""
         if self.holds == self.partly:
-            return f"holds where {self.asks}"
-        return f"{self.asks}: holds from {percent(self.holds)}, partly from {percent(self.partly)}"
+            return f"holds where {self.score_of}"
+        return (
+            f"{self.score_of}: holds from {percent(self.holds)}, partly from {percent(self.partly)}"
+        )
 
 
 WALK, SCRATCH = "walkthrough", "from scratch"
@@ -102,7 +104,7 @@ CLAIMS = (
 
 
 def judge(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Every claim with its criterion, and what these records say of it; rows for a table."""
+    """Judge every claim by the records, one row per claim."""
     return [_row(claim, records) for claim in CLAIMS]
 
 
@@ -124,7 +126,6 @@ def _row(claim: Claim, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _missing(missing: MissingRecordError, records: Sequence[Record]) -> str:
-    """Why there are no records: too few images, or the experiment was left out."""
     needed = missing.fields.get("n", 0)
     try:
         there = find(records, "images")["images"]

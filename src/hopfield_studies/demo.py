@@ -2,20 +2,16 @@
 
 import json
 import time
-from collections.abc import Sequence
-from typing import Any
 
 from hopfield import data, plots
-from hopfield.experiments import records, show_progress, single_thread
-from hopfield.files import write_whole
+from hopfield.experiments import Record, records, show_progress, single_thread
 
 from . import claims, report, steps
-from .console import prepared, print_row, whole_seed
-from .headlines import headline
+from .console import COLUMN, make_folder, parse_seed, print_row, write_page
 
 
 def demonstrate(dataset: data.Dataset, out: str, seed: str, *, as_json: bool) -> None:
-    """Measure what two documents claim, write the page about it, and tell of it as it goes.
+    """Measure what two documents claim, and write the page about it.
 
     Args:
         dataset: images.
@@ -26,45 +22,35 @@ def demonstrate(dataset: data.Dataset, out: str, seed: str, *, as_json: bool) ->
     Raises:
         HopfieldError: where one of them cannot be used.
     """
-    number = whole_seed(seed)
-    plots.figure()  # says at once, not after the work, that matplotlib is missing
+    number = parse_seed(seed)
+    plots.figure()  # reports before the work, not after it, that matplotlib is missing
     steps.check(dataset)
-    folder = prepared(out)
+    folder = make_folder(out)
     start = time.perf_counter()
-    lines = _measure(dataset, number, quiet=as_json)
+    lines = _measure(dataset, number)
     seconds = time.perf_counter() - start
     head = records.header(data=dataset.name, seed=number, seconds=round(seconds, 1))
     verdicts = claims.judge(lines)
     files = {"records": folder / "records.jsonl", "page": folder / "index.html"}
     records.write(files["records"], head, [*lines, *verdicts])
-    write_whole(files["page"], report.page(head, lines).encode())
+    write_page(files["page"], report.page(head, lines))
     if as_json:
-        named = {name: str(path) for name, path in files.items()}
-        print(json.dumps({**head, **named, "claims": verdicts}, ensure_ascii=False))
+        paths = {name: str(path) for name, path in files.items()}
+        print(json.dumps({**head, **paths, "claims": verdicts}, ensure_ascii=False))
         return
-    _print_verdicts(verdicts)
-    for name, path in files.items():
-        print(f"{name:<10}{path}")
-
-
-def _measure(dataset: data.Dataset, seed: int, *, quiet: bool) -> list[records.Record]:
-    """All records, each step told as it starts (standard error) and as it ends (output)."""
-    with single_thread():
-        lines: list[records.Record] = []
-        planned = steps.plan(seed)
-        for i, step in enumerate(planned, 1):
-            show_progress(f"[{i:2}/{len(planned)}] {step.title} …")
-            made = list(step.run(dataset))
-            lines += made
-            show_progress("")
-            if not quiet:
-                print_row(step.title, headline(made))
-        return lines
-
-
-def _print_verdicts(verdicts: Sequence[dict[str, Any]]) -> None:
-    """The claims, one row each."""
-    print()
     for row in verdicts:
-        print_row(row["verdict"], row["case"])
+        print_row(row["verdict"], f"{row['case']} {row['measured']}")
     print()
+    for name, path in files.items():
+        print(f"{name:<{COLUMN}}{path}")
+
+
+def _measure(dataset: data.Dataset, seed: int) -> list[Record]:
+    lines: list[Record] = []
+    plan = steps.plan(seed)
+    with single_thread():
+        for i, step in enumerate(plan, 1):
+            show_progress(f"[{i:2}/{len(plan)}] {step.title} …")
+            lines += step.run(dataset)
+    show_progress("")
+    return lines

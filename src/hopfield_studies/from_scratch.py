@@ -21,9 +21,9 @@ from . import baselines
 from .images import image, share, summarise
 
 LIMIT = 20
-"""Sweeps allowed, as in the document."""
+"""Limit of sweeps, as in the document."""
 PLOTTED = 20
-"""Energy curves kept for the figure."""
+"""Number of energy curves in the figure."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DescentConfig:
 
 @dataclass(frozen=True)
 class LoadConfig:
-    """Sweeps needed and entries right by the number of patterns stored."""
+    """Sweeps and accuracy by the number of patterns stored."""
 
     units: int = 100
     stored: tuple[int, ...] = (5, 9, 13, 15, 20, 25, 30)
@@ -73,7 +73,7 @@ class GaussianConfig:
 
 @dataclass(frozen=True)
 class AttentionConfig:
-    """One update against scaled dot-product attention."""
+    """One update compared with scaled dot-product attention."""
 
     dim: int = 64
     stored: int = 50
@@ -83,7 +83,7 @@ class AttentionConfig:
 
 @dataclass(frozen=True)
 class SummaryConfig:
-    """The document's table of methods, each held against its own plain loops."""
+    """The document's table of methods, each compared with its plain loops."""
 
     units: int = 100
     stored: int = 5
@@ -94,7 +94,7 @@ class SummaryConfig:
 
 
 def descent(config: DescentConfig) -> Iterator[Record]:
-    """The fall of the energy from flipped patterns, sweep by sweep."""
+    """Measure the fall of the energy from flipped patterns, sweep by sweep."""
     traces: list[list[float]] = []
     figures = []
     for draw in range(config.draws):
@@ -114,18 +114,16 @@ def descent(config: DescentConfig) -> Iterator[Record]:
 
 
 def _lines(trace: Tensor) -> list[list[float]]:
-    """One energy curve a cue, (reads, cues) → rows."""
     return trace.T.tolist()
 
 
 def _hebbian(units: int, n: int, seed: int, draw: int) -> tuple[ClassicalHopfield, Tensor]:
-    """A network with n fresh random patterns."""
     patterns = random_binary(n, units, generator=generator(seed, n, draw))
     return _store(ClassicalHopfield(), patterns), patterns
 
 
 def _store(memory: ClassicalHopfield, patterns: Tensor) -> ClassicalHopfield:
-    """Store without the warning: loads past the capacity are what is measured."""
+    # Experiments measure loads beyond the capacity too.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CapacityWarning)
         memory.store(patterns)
@@ -133,7 +131,7 @@ def _store(memory: ClassicalHopfield, patterns: Tensor) -> ClassicalHopfield:
 
 
 def load(config: LoadConfig) -> Iterator[Record]:
-    """Sweeps needed (the document counts the one that changes nothing) and entries right."""
+    """Measure sweeps (the document counts the one that changes nothing) and accuracy."""
     for n in config.stored:
         figures = []
         histogram = torch.zeros(LIMIT, dtype=torch.int64)
@@ -158,7 +156,7 @@ def load(config: LoadConfig) -> Iterator[Record]:
 
 
 def oscillation(config: OscillationConfig) -> Iterator[Record]:
-    """How often each schedule ends in a cycle of two states, and one such cycle."""
+    """Count the starts that end in a cycle of two states, for each schedule; record one cycle."""
     patterns = random_binary(config.stored, config.units, generator=generator(config.seed, 3))
     stream = generator(config.seed, 4)
     starts = random_binary(config.starts, config.units, generator=stream)
@@ -181,7 +179,6 @@ def oscillation(config: OscillationConfig) -> Iterator[Record]:
 
 
 def _cycle(memory: ClassicalHopfield, state: Tensor) -> dict[str, object]:
-    """The way from a state into its cycle of two: the last four states, and all energies."""
     ways = [state, memory.update(state)]
     while len(ways) < 4 or not torch.equal(ways[-1], ways[-3]):
         ways.append(memory.update(ways[-1]))
@@ -197,7 +194,7 @@ def _cycle(memory: ClassicalHopfield, state: Tensor) -> dict[str, object]:
 
 
 def gaussian(config: GaussianConfig) -> Iterator[Record]:
-    """Noisy Gaussian patterns: the cosine between what was stored and what comes back."""
+    """Measure the cosine between stored Gaussian patterns and what noisy cues retrieve."""
     cosines, steps, noisy = [], [], []
     for trial in range(config.trials):
         stream = generator(config.seed, trial, 6)
@@ -217,7 +214,7 @@ def gaussian(config: GaussianConfig) -> Iterator[Record]:
 
 
 def attention_equality(config: AttentionConfig) -> Iterator[Record]:
-    """One update at β = 1/√d against torch's attention with keys and values the patterns."""
+    """Compare one update at β = 1/√d with torch's attention, keys and values being the patterns."""
     for precision in ("float64", "float32"):
         dtype = getattr(torch, precision)
         stream = generator(config.seed, 7)
@@ -238,7 +235,7 @@ def attention_equality(config: AttentionConfig) -> Iterator[Record]:
 
 
 def summary(config: SummaryConfig) -> Iterator[Record]:
-    """The document's table, method by method: how far the library is from its plain loops."""
+    """Compare each method of the document's table with the library: largest differences."""
     stream = generator(config.seed, 8)
     patterns = random_binary(config.stored, config.units, generator=stream).double()
     originals = patterns[torch.arange(config.cues) % config.stored]
@@ -253,7 +250,7 @@ def summary(config: SummaryConfig) -> Iterator[Record]:
 
 
 def _against_classical(patterns: Tensor, cues: Tensor, stream: torch.Generator) -> dict[str, float]:
-    """Largest differences from the loops; of retrieval, the share of cues that end elsewhere."""
+    # Largest differences; of retrieval, the share of cues that end in another state.
     memory = _store(ClassicalHopfield(), patterns)
     plain = baselines.outer_products(patterns).fill_diagonal_(0) / patterns.shape[1]
     ends = torch.stack([baselines.classical_sweeps(plain, cue, stream)[0] for cue in cues])
@@ -266,7 +263,7 @@ def _against_classical(patterns: Tensor, cues: Tensor, stream: torch.Generator) 
 
 
 def _against_modern(patterns: Tensor, cues: Tensor, beta: float) -> dict[str, float]:
-    """Largest differences from the loops; energies up to the constant the library adds."""
+    # Largest differences; energies differ by the constant that the library adds.
     memory = ModernHopfield(beta)
     memory.store(patterns)
     after_five = torch.stack([baselines.modern_steps(patterns, cue, beta) for cue in cues])
@@ -282,5 +279,4 @@ def _against_modern(patterns: Tensor, cues: Tensor, beta: float) -> dict[str, fl
 
 
 def _largest(difference: Tensor) -> float:
-    """The largest entry of a difference in size."""
     return difference.abs().max().item()

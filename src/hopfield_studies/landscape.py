@@ -1,7 +1,7 @@
-"""The continuous network's landscape: what β does, where the dynamics ends, and how fast.
+"""The landscape of the continuous network: the effect of β, fixed points, number of steps.
 
-The documents claim one step, a global minimum, and stored patterns alone at large β. Here each is
-counted: from many cues the dynamics runs until it settles, and what it settled on is compared.
+The documents claim one step, a global minimum, and stored patterns alone at large β. Here the
+dynamics runs from many cues until it settles, and the final states are compared.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from .images import (
 )
 
 BETAS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""The β of the walkthrough."""
+"""Values of β in the walkthrough."""
 TOLERANCE = 1e-9
 PATIENCE = 1000
 
@@ -48,7 +48,7 @@ class SweepConfig:
 
 @dataclass(frozen=True)
 class StationaryConfig:
-    """Where the dynamics ends, at each β, from stored, half-hidden, mixed and random images."""
+    """Fixed points at each β, from stored, half-hidden, mixed and random images."""
 
     betas: tuple[float, ...] = (*BETAS, 32.0, 128.0, 512.0)
     stored: int = 10
@@ -59,7 +59,7 @@ class StationaryConfig:
 
 @dataclass(frozen=True)
 class StepsConfig:
-    """Steps until nothing changes, and how far the first one goes."""
+    """Steps until nothing changes, and the change after the first."""
 
     stored: tuple[int, ...] = (10, 100, 1000)
     beta: float = 8.0
@@ -70,7 +70,7 @@ class StepsConfig:
 
 @dataclass(frozen=True)
 class EnergyConfig:
-    """Energies along the way, the library's and the document's."""
+    """Energies along trajectories, the library's and the document's."""
 
     stored: int = 100
     betas: tuple[float, ...] = (0.5, 2.0, 8.0)
@@ -79,7 +79,7 @@ class EnergyConfig:
 
 
 def beta_sweep(config: SweepConfig, dataset: Dataset) -> Iterator[Record]:
-    """The walkthrough's sweep of β: one step from a half-hidden image, blurred to sharp."""
+    """Sweep β as the walkthrough does: one step from a half-hidden image."""
     for similarity in ("dot", "euclidean"):
         for beta in config.betas:
             figures = []
@@ -110,7 +110,7 @@ def beta_sweep(config: SweepConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def stationary(config: StationaryConfig, dataset: Dataset) -> Iterator[Record]:
-    """Which points the dynamics ends on: how many, how many stored, how many at the lowest."""
+    """Count fixed points: different ones, stored patterns, those of lowest energy."""
     for similarity in ("dot", "euclidean"):
         for beta in config.betas:
             figures = [
@@ -128,7 +128,7 @@ def stationary(config: StationaryConfig, dataset: Dataset) -> Iterator[Record]:
 def _stationary_points(
     similarity: str, beta: float, dataset: Dataset, index: Tensor, config: StationaryConfig
 ) -> dict[str, float]:
-    """Counts for one subset; the first starts are its half-hidden images, the next are whole."""
+    # The first starts are half-hidden images, the next are whole ones.
     rows = dataset.patterns[index].double()
     memory = ModernHopfield(beta, similarity=similarity)
     memory.store(rows)
@@ -154,7 +154,6 @@ def _stationary_points(
 
 
 def _strange_starts(rows: Tensor, config: StationaryConfig, draw: int) -> tuple[Tensor, Tensor]:
-    """Random mixtures of the stored images, and images of independent random pixels."""
     stream = generator(config.seed, draw, 2)
     shares = torch.rand(config.starts, len(rows), generator=stream, dtype=torch.float64)
     shares = -shares.clamp(min=1e-12).log()  # exponential: uniform on the simplex once normalised
@@ -164,14 +163,14 @@ def _strange_starts(rows: Tensor, config: StationaryConfig, draw: int) -> tuple[
 
 
 def _first_of_each(points: Tensor) -> Tensor:
-    """True for the first of every group of points that agree within half a grey level."""
+    # Points within half a grey level of each other are one.
     same = torch.cdist(points, points, p=torch.inf) <= HALF_LEVEL
     earlier = same & torch.ones_like(same).tril(diagonal=-1)
     return ~earlier.any(dim=1)
 
 
 def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
-    """Steps until nothing changes from half-hidden images; how much is still to come after one."""
+    """Count steps from half-hidden images until nothing changes, and the change after the first."""
     for n in sizes(config.stored, dataset):
         for similarity, beta in (("dot", config.beta), ("euclidean", config.sharp)):
             figures = []
@@ -200,7 +199,7 @@ def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def energies(config: EnergyConfig, dataset: Dataset) -> Iterator[Record]:
-    """The library's energy and the document's along the same ways, and how often either rises."""
+    """Compare the library's energy with the document's along the same trajectories."""
     config = fitted(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
     rows = dataset.patterns[index].double()
@@ -220,7 +219,6 @@ def energies(config: EnergyConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def _ways(memory: ModernHopfield, cues: Tensor, limit: int = 30) -> list[Tensor]:
-    """States from the cues on, until none of them changes any more."""
     ways = [cues]
     for _ in range(limit):
         ways.append(memory.update(ways[-1]))
@@ -230,5 +228,4 @@ def _ways(memory: ModernHopfield, cues: Tensor, limit: int = 30) -> list[Tensor]
 
 
 def _rises(energy: Tensor) -> Tensor:
-    """For every cue: does its energy rise at any step by more than rounding does?"""
     return (energy.diff(dim=0) > 1e-9 * energy.abs().amax(dim=0).clamp(min=1.0)).any(dim=0)

@@ -1,4 +1,4 @@
-"""What the walkthrough says of encodings, speed and overflow, measured."""
+"""The walkthrough's statements about encodings, speed and overflow, measured."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class EncodingConfig:
 
 @dataclass(frozen=True)
 class SpeedConfig:
-    """The loop rule against the closed form, one cue each."""
+    """The loop rule and the closed form, one cue each."""
 
     stored: int = 10
     scale: float = 0.1
@@ -50,7 +50,7 @@ class SpeedConfig:
 
 @dataclass(frozen=True)
 class OverflowConfig:
-    """Plain exponentials in float32 against the library's, by β."""
+    """Plain exponentials in float32 and the library's, by β."""
 
     betas: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 32.0)
     stored: int = 100
@@ -58,7 +58,7 @@ class OverflowConfig:
 
 
 def encodings(config: EncodingConfig, dataset: Dataset) -> Iterator[Record]:
-    """Both kinds of network with both encodings, each asked for half-hidden images."""
+    """Measure the recall of half-hidden images by both kinds of network in both encodings."""
     sources = (
         ("binary", _BINARY, binary(dataset)),
         ("continuous", _CONTINUOUS, dataset.patterns),
@@ -74,31 +74,27 @@ def encodings(config: EncodingConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def _plus_minus(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
-    """±1, the document's rule: ink where the field is positive, the hidden half taken for ink."""
+    # The document's rule: the hidden half counts as ink.
     return _hebbian(shape, rows, torch.zeros(rows.shape[1]))
 
 
 def _zero_one(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
-    """The same rule with 0/1 in place of ±1."""
     return _hebbian(shape, (rows > 0).float(), torch.zeros(rows.shape[1]))
 
 
 def _zero_one_centred(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
-    """0/1 with the mean ink subtracted from patterns and cue (the covariance rule)."""
+    # Subtracting the mean ink from patterns and cue is the covariance rule.
     inked = (rows > 0).float()
     return _hebbian(shape, inked, inked.mean().expand(rows.shape[1]))
 
 
 def _hebbian(shape: tuple[int, ...], inked: Tensor, mean: Tensor) -> dict[str, float]:
-    """Exact recall, up to sign, of one step by the document's rule."""
     cue = occlude_half(inked, shape=shape, fill=1.0).state
     agrees = baselines.hebbian_step(inked - mean, cue - mean) == (inked > 0)
     return {"right": share(agrees.all(dim=1) | (~agrees).all(dim=1))}
 
 
 def _grey(low: float, hidden: float) -> Measure:
-    """A measurement with grey levels in [low, 1] and the hidden half at the value `hidden`."""
-
     def measure(shape: tuple[int, ...], rows: Tensor, beta: float) -> dict[str, float]:
         scaled = low + (1 - low) * rows
         memory = ModernHopfield(beta)
@@ -123,7 +119,7 @@ _CONTINUOUS = {
 
 
 def speed(config: SpeedConfig, dataset: Dataset) -> Iterator[Record]:
-    """Milliseconds a cue: the loop, the same rule in closed form, the continuous update."""
+    """Time one cue in milliseconds: the loop, its closed form, the continuous update."""
     config = fitted(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
     inked, grey = binary(dataset)[index], dataset.patterns[index]
@@ -145,7 +141,7 @@ def speed(config: SpeedConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def _milliseconds(call: Callable[[], object], repeats: int) -> float:
-    """The fastest of several calls: what is left is the work, not what else the machine did."""
+    # The fastest call is the one least disturbed by other programs.
     fastest = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
@@ -155,7 +151,7 @@ def _milliseconds(call: Callable[[], object], repeats: int) -> float:
 
 
 def overflow(config: OverflowConfig, dataset: Dataset) -> Iterator[Record]:
-    """How many cues plain float32 exponentials spoil at each β, and how many the library does."""
+    """Count the cues with infinite or NaN results in float32, at each β."""
     config = fitted(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
     inked, grey = binary(dataset)[index], dataset.patterns[index]
@@ -176,5 +172,4 @@ def overflow(config: OverflowConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def _spoilt(values: Tensor) -> float:
-    """Fraction of rows that hold a NaN or an infinity."""
     return share(~torch.isfinite(values).all(dim=1))

@@ -1,20 +1,15 @@
 """`hopfield reproduce`: published results, measured and judged."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hopfield import data, plots
-from hopfield.checks import say
-from hopfield.errors import HopfieldError
-from hopfield.experiments import records, run
-from hopfield.files import write_whole
+from hopfield.experiments import Record, records, run
 
 from . import published
-from .console import prepared, print_row, whole_seed
-from .report.published import allowed, page
+from .console import COLUMN, make_folder, parse_processes, parse_seed, print_row, write_page
+from .report.published import interval, page
 
 FAILED = 1
 """Exit status where a result does not hold."""
@@ -23,14 +18,14 @@ FAILED = 1
 def reproduce(
     names: Sequence[str], full: bool, out: str, seed: str, processes: str, *, as_json: bool
 ) -> int:
-    """Run, judge, write records and page, say how many hold.
+    """Measure and judge results, and write records and page.
 
     Args:
-        names: results; all for none.
+        names: names of results; none stands for all.
         full: many draws and large sizes.
         out: folder to write to.
         seed: a whole number, as typed.
-        processes: how many work at once, as typed; "" is one a core.
+        processes: processes at work at the same time, as typed; "" is one per core.
         as_json: print one JSON object instead of text.
 
     Returns:
@@ -39,11 +34,12 @@ def reproduce(
     Raises:
         HopfieldError: where one of them cannot be used.
     """
-    form = published.Form(full, whole_seed(seed), _images())
-    count = _workers(processes)
-    results = published.chosen(names)
-    plots.figure()  # says at once, not after the work, that matplotlib is missing
-    folder = prepared(out)
+    images = "mnist" if data.is_on_disk("mnist", "test") else "digits"
+    form = published.Form(full, parse_seed(seed), images)
+    count = parse_processes(processes)
+    results = published.select(names)
+    plots.figure()  # reports before the work, not after it, that matplotlib is missing
+    folder = make_folder(out)
     files = {"records": folder / "records.jsonl", "page": folder / "index.html"}
     facts = {
         "data": form.images,
@@ -51,56 +47,31 @@ def reproduce(
         "form": "full" if full else "quick",
         "chance": published.CHANCE,
     }
-    tasks = published.tasks(results, form)
-    run(tasks, files["records"], processes=count, facts=facts)
-    head, kept = records.read(files["records"])  # those of earlier runs too
-    judged = published.judge_all(kept, form)
-    records.write(files["records"], head, [*kept, *judged])
-    write_whole(files["page"], page(head, judged).encode())
-    asked = {result.name for result in results}
-    judged = [line for line in judged if line["result"] in asked]
-    verdicts = [line for line in judged if line["experiment"] == "verdict"]
+    run(published.tasks(results, form), files["records"], processes=count, facts=facts)
+    head, measured = records.read(files["records"])  # those of earlier runs too
+    judged = published.judge_all(measured, form)
+    records.write(files["records"], head, [*measured, *judged])
+    write_page(files["page"], page(head, judged))
+    chosen = {result.name for result in results}
+    judged = [line for line in judged if line["result"] in chosen]
+    verdicts = records.select(judged, "verdict")
     if as_json:
-        named = {name: str(path) for name, path in files.items()}
-        print(json.dumps({**head, **named, "results": verdicts}, ensure_ascii=False))
+        paths = {name: str(path) for name, path in files.items()}
+        print(json.dumps({**head, **paths, "results": verdicts}, ensure_ascii=False))
     else:
         _print(verdicts, judged, files)
     return 0 if all(verdict["holds"] for verdict in verdicts) else FAILED
 
 
-def _images() -> str:
-    """The data set of the walkthrough: MNIST where it is at hand, else the digits."""
-    return "mnist" if data.is_on_disk("mnist", "test") else "digits"
-
-
-def _workers(typed: str) -> int:
-    """How many processes."""
-    if not typed:
-        return os.cpu_count() or 1
-    if not typed.isdecimal() or int(typed) < 1:
-        raise HopfieldError(
-            f"--processes must be a whole number from 1 on, but is {say(typed)}. "
-            "Leave it out for one a core."
-        )
-    return int(typed)
-
-
-def _print(
-    verdicts: Sequence[dict[str, Any]], judged: Sequence[dict[str, Any]], files: dict[str, Path]
-) -> None:
-    """A row a result, each check that fails, the files, and how many hold."""
+def _print(verdicts: Sequence[Record], judged: Sequence[Record], files: dict[str, Path]) -> None:
     for verdict in verdicts:
-        print_row(
-            f"{'holds' if verdict['holds'] else 'FAILS'} {verdict['result']}", verdict["title"]
-        )
-        failed = [
-            line for line in judged
-            if line["result"] == verdict["result"] and line["experiment"] == "check"
-            and not line["holds"]
-        ]  # fmt: skip
-        for check in failed:
-            print_row("", f"{check['what']}: {check['measured']:.6g}, allowed {allowed(check)}")
+        name = verdict["result"]
+        print_row(f"{'holds' if verdict['holds'] else 'FAILS'} {name}", verdict["title"])
+        for check in judged:
+            if check["result"] == name and check["experiment"] == "check" and not check["holds"]:
+                allowed = interval(check)
+                print_row("", f"{check['what']}: {check['measured']:.6g}, allowed {allowed}")
     for name, path in files.items():
-        print(f"{name:<10}{path}")
+        print(f"{name:<{COLUMN}}{path}")
     hold = sum(verdict["holds"] for verdict in verdicts)
     print(f"{hold} of {len(verdicts)} results hold.")

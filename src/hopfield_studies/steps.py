@@ -1,4 +1,4 @@
-"""The demo: every experiment of both documents, in the order in which they tell them."""
+"""The steps of the demo: every experiment of both documents, in their order."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,21 +13,21 @@ from . import from_scratch, landscape, numerics, walkthrough
 FEWEST_IMAGES = 20
 MOST_UNITS = 4096
 QUICK = 2
-"""Subsets, draws and repeats of the quick form, which shows that everything runs."""
+"""Subsets, draws and repeats in the quick form, which shows only that everything runs."""
 QUICK_STORED = 100
-"""Most patterns that the quick form stores."""
+"""Largest number of patterns stored in the quick form."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One experiment: what it is called while it runs, and how its records are made."""
+    """One experiment: its title, and the function that makes its records."""
 
     title: str
     run: Callable[[Dataset], Iterator[Record]]
 
 
 def plan(seed: int = 0, *, quick: bool = False) -> list[Step]:
-    """The steps of the demo; `quick` measures on two subsets instead of many."""
+    """Return the steps of the demo; `quick` measures on two subsets instead of many."""
     on_images: list[tuple[str, Callable[[Any, Dataset], Iterator[Record]], Any]] = [
         ("the images", walkthrough.images, walkthrough.ImagesConfig()),
         ("classical network", walkthrough.classical, walkthrough.ClassicalConfig()),
@@ -65,7 +65,6 @@ def _on_random(title: str, run: Callable[[Any], Iterator[Record]], config: Any) 
 
 
 def _sized(config: Any, seed: int, quick: bool) -> Any:
-    """The config with this seed; where it must be quick, with few repetitions and small sizes."""
     if not quick:
         return replace(config, seed=seed)
     few = ("subsets", "draws", "trials", "starts", "repeats")
@@ -78,7 +77,7 @@ def _sized(config: Any, seed: int, quick: bool) -> Any:
 
 
 def check(dataset: Dataset) -> Dataset:
-    """Return the data set if the demo can be run on it, else raise DataError."""
+    """Raise DataError unless the demo can be run on the data set. Return it."""
     count, units = len(dataset), dataset.patterns.shape[1]
     if count < FEWEST_IMAGES:
         raise DataError(
@@ -107,7 +106,6 @@ def check(dataset: Dataset) -> Dataset:
 
 
 def _check_differences(dataset: Dataset) -> None:
-    """Raise DataError where too few of the images differ, in grey or as ±1."""
     grey = len(dataset.patterns.unique(dim=0))
     if grey < FEWEST_IMAGES:
         raise DataError(

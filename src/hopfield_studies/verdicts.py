@@ -1,4 +1,4 @@
-"""The judges of the documents' claims: records in, a score with its measurement and reason out."""
+"""Judges of the documents' claims: records in, a score with its measurement and reason out."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ Judge = Callable[[Sequence[Record]], "Finding"]
 
 
 class Finding(NamedTuple):
-    """What the records say of one claim; no score where what it explains did not happen."""
+    """Score, measurement and reason of one claim; no score where its effect did not occur."""
 
     score: float | None
     measured: str
@@ -19,7 +19,7 @@ class Finding(NamedTuple):
 
 
 def perfect_with(n: int) -> Judge:
-    """The classical network by the document's rule, n stored."""
+    """Judge the classical network by the document's rule, n stored."""
 
     def judge(records: Sequence[Record]) -> Finding:
         theirs = find(records, "classical", case="document", n=n, patterns="images")
@@ -35,7 +35,7 @@ def perfect_with(n: int) -> Judge:
 
 
 def correlation_not_capacity(records: Sequence[Record]) -> Finding:
-    """Ten images against ten random patterns of the same size, by the same rule."""
+    """Compare ten images with ten random patterns of the same size, by the same rule."""
     images = find(records, "classical", case="document", n=10, patterns="images")
     noise = find(records, "classical", case="document", n=10, patterns="random")
     ours = find(records, "classical", case="library", n=10, patterns="images")
@@ -61,7 +61,7 @@ def correlation_not_capacity(records: Sequence[Record]) -> Finding:
 
 
 def flips_by_symmetry(records: Sequence[Record]) -> Finding:
-    """Negatives with the document's activation and with sign."""
+    """Compare negatives by the document's activation and by sign."""
     line = find(records, "flips")
     theirs, ours = line["document"], line["sign"]
     measured = (
@@ -78,7 +78,7 @@ def flips_by_symmetry(records: Sequence[Record]) -> Finding:
 
 
 def binary_encoding(records: Sequence[Record]) -> Finding:
-    """Of what ±1 returns by the document's rule, how much 0/1 loses, over 1, 2 and 3 stored."""
+    """Judge what 0/1 loses of the images that ±1 returns, over 1, 2 and 3 stored."""
     of = {
         case: [find(records, "encodings", case=case, n=n) for n in (1, 2, 3)]
         for case in ("±1", "0/1", "0/1, mean subtracted")
@@ -98,12 +98,11 @@ def binary_encoding(records: Sequence[Record]) -> Finding:
 
 
 def _times(ratio: float) -> str:
-    """A ratio as a part, or where it is more than all, as a multiple."""
     return f"{percent(ratio)} of" if ratio <= 1 else f"{number(ratio)} times"
 
 
 def dense_with(n: int) -> Judge:
-    """The dense network, hidden half as ink, n stored."""
+    """Judge the dense network, hidden half as ink, n stored."""
 
     def judge(records: Sequence[Record]) -> Finding:
         ink = find(records, "dense", case="ink", n=n)
@@ -118,7 +117,7 @@ def dense_with(n: int) -> Judge:
 
 
 def dense_mistakes(records: Sequence[Record]) -> Finding:
-    """Of the mistakes with 100 stored, how many are left when ink is no evidence."""
+    """Judge how many mistakes with 100 stored remain when ink is no evidence."""
     ink = find(records, "dense", case="ink", n=100)
     unknown = find(records, "dense", case="unknown", n=100)
     mistakes, left = 1 - ink["exact"], 1 - unknown["exact"]
@@ -137,7 +136,7 @@ def dense_mistakes(records: Sequence[Record]) -> Finding:
 
 
 def overflow(records: Sequence[Record]) -> Finding:
-    """Cues that plain float32 exponentials spoil."""
+    """Judge the cues that plain float32 exponentials spoil."""
     lines = select(records, "overflow")
     last = lines[-1]
     first = next((line for line in lines if line["dense_plain"] or line["modern_plain"]), None)
@@ -153,7 +152,7 @@ def overflow(records: Sequence[Record]) -> Finding:
 
 
 def speed(records: Sequence[Record]) -> Finding:
-    """The loop's time against the vectorised updates."""
+    """Compare the loop's time with that of vectorised updates."""
     line = find(records, "speed")
     return Finding(
         1 - line["modern_ms"] / line["loop_ms"],
@@ -165,7 +164,7 @@ def speed(records: Sequence[Record]) -> Finding:
 
 
 def continuous_encoding(records: Sequence[Record]) -> Finding:
-    """The continuous network in both ranges."""
+    """Compare the continuous network in both ranges."""
     unit = find(records, "encodings", case="[0, 1]", n=10)
     signs = find(records, "encodings", case="[−1, 1], hidden 0", n=10)
     dark = find(records, "encodings", case="[−1, 1], hidden −1", n=10)
@@ -180,7 +179,7 @@ def continuous_encoding(records: Sequence[Record]) -> Finding:
 
 
 def modern_with(n: int) -> Judge:
-    """The continuous network with the document's β and dot product."""
+    """Judge the continuous network with the document's β and dot product."""
 
     def judge(records: Sequence[Record]) -> Finding:
         dot = find(records, "modern", case="document", n=n)
@@ -197,7 +196,7 @@ def modern_with(n: int) -> Judge:
 
 
 def one_step(records: Sequence[Record]) -> Finding:
-    """How far one step goes, at the worst of the sizes measured."""
+    """Judge one step at the worst of the measured sizes."""
     lines = select(records, "steps", similarity="dot")
     worst = min(lines, key=lambda line: line["one_is_enough"])
     each = [f"{percent(line['one_is_enough'])} with {number(line['n'])}" for line in lines]
@@ -210,7 +209,7 @@ def one_step(records: Sequence[Record]) -> Finding:
 
 
 def global_minimum(records: Sequence[Record]) -> Finding:
-    """How many half-hidden images end at the lowest energy found."""
+    """Judge how many half-hidden images end at the lowest energy."""
     at_eight = find(records, "stationary", similarity="dot", beta=8.0)
     gentle = select(records, "stationary", similarity="dot")[0]
     ends = "a single end" if gentle["distinct"] == 1 else f"{number(gentle['distinct'])} ends"
@@ -224,7 +223,7 @@ def global_minimum(records: Sequence[Record]) -> Finding:
 
 
 def many_mixtures(records: Sequence[Record]) -> Finding:
-    """Distinct stationary points that are not stored, at β up to 1."""
+    """Count different fixed points that are not stored, at β up to 1."""
     low = [line for line in select(records, "stationary", similarity="dot") if line["beta"] <= 1]
     each = [f"{number(line['mixtures'])} at β = {number(line['beta'])}" for line in low]
     alone = [line["beta"] for line in low if line["distinct"] == 1]
@@ -242,7 +241,7 @@ def many_mixtures(records: Sequence[Record]) -> Finding:
 
 
 def only_stored(records: Sequence[Record]) -> Finding:
-    """Stationary points that are stored patterns, at the largest β, by similarity."""
+    """Judge the share of fixed points that are stored patterns, at the largest β."""
     dot = select(records, "stationary", similarity="dot")
     last = dot[-1]
     at_eight = find(records, "stationary", similarity="dot", beta=8.0)
@@ -257,7 +256,7 @@ def only_stored(records: Sequence[Record]) -> Finding:
 
 
 def stated_energy(records: Sequence[Record]) -> Finding:
-    """Cues along whose way the walkthrough's energy rises, and the library's."""
+    """Count cues for which the walkthrough's energy rises, and the library's."""
     lines = select(records, "energies")
     worst = max(lines, key=lambda line: line["document_rises"])
     ours = max(line["library_rises"] for line in lines)
@@ -269,7 +268,7 @@ def stated_energy(records: Sequence[Record]) -> Finding:
 
 
 def two_or_three(records: Sequence[Record]) -> Finding:
-    """Sweeps at the lowest load, and at the highest."""
+    """Compare sweeps at the lowest and the highest load."""
     lines = select(records, "load")
     light, heavy = lines[0], lines[-1]
     return Finding(
@@ -281,7 +280,7 @@ def two_or_three(records: Sequence[Record]) -> Finding:
 
 
 def oscillation(records: Sequence[Record]) -> Finding:
-    """Starts that end in a cycle, by schedule."""
+    """Compare the starts that end in a cycle, by schedule."""
     together = find(records, "oscillation", case="synchronous")
     kept = find(records, "oscillation", case="synchronous, diagonal kept")
     alone = find(records, "oscillation", case="asynchronous")
@@ -294,7 +293,7 @@ def oscillation(records: Sequence[Record]) -> Finding:
 
 
 def never_rises(records: Sequence[Record]) -> Finding:
-    """Energy curves that rise anywhere."""
+    """Judge the share of energy curves that never rise."""
     line = find(records, "descent")
     return Finding(
         1 - line["rising"],
@@ -304,7 +303,7 @@ def never_rises(records: Sequence[Record]) -> Finding:
 
 
 def energy_drop(records: Sequence[Record]) -> Finding:
-    """First and last energies against the printed ones."""
+    """Compare first and last energies with the printed ones."""
     line = find(records, "descent")
     off = max(abs(line["start"] + 11) / 11, abs(line["end"] + 48) / 48)
     return Finding(
@@ -316,7 +315,7 @@ def energy_drop(records: Sequence[Record]) -> Finding:
 
 
 def attention(records: Sequence[Record]) -> Finding:
-    """The largest difference from torch's attention in float64."""
+    """Judge the largest difference from torch's attention in float64."""
     double = find(records, "attention", case="float64")
     single = find(records, "attention", case="float32")
     bound = 8 * double["epsilon"] * double["largest"]

@@ -1,4 +1,4 @@
-"""The walkthrough on real images: three networks, each asked for images whose lower half is hidden.
+"""The walkthrough on real images: three networks retrieve images whose lower half is hidden.
 
 Each function takes a frozen config and a data set and yields flat records. A rate is measured on
 several random subsets of the images and recorded with its standard deviation over them.
@@ -43,7 +43,7 @@ MASKINGS = ("ink", "unknown")
 
 @dataclass(frozen=True)
 class ImagesConfig:
-    """What the data set looks like."""
+    """Statistics of the data set."""
 
     pairs: int = 1000
     seed: int = 0
@@ -70,7 +70,7 @@ class DenseConfig:
 
 @dataclass(frozen=True)
 class ModernConfig:
-    """The continuous network: the document's β with the dot product, a sharper one besides."""
+    """The continuous network: the document's β with the dot product, and a larger β."""
 
     stored: tuple[int, ...] = (10, 100, 1000)
     beta: float = 8.0
@@ -89,7 +89,7 @@ class FlipsConfig:
 
 
 def images(config: ImagesConfig, dataset: Dataset) -> Iterator[Record]:
-    """The data set in figures, and its first images: grey and binary, whole and half hidden."""
+    """Measure statistics of the data set, and record its first images."""
     level = dataset.threshold()
     everything = dataset.binary(level)
     chosen = next(subsets(len(everything), min(config.pairs, len(everything)), 1, config.seed))
@@ -116,7 +116,7 @@ def images(config: ImagesConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def classical(config: ClassicalConfig, dataset: Dataset) -> Iterator[Record]:
-    """Hebb's rule as the document has it and as the library does; pseudo-inverse; random patterns.
+    """Measure Hebb's rule as in the document and in the library, and the pseudo-inverse.
 
     The document: diagonal kept, one synchronous step, the hidden half filled with ink. The library:
     no diagonal, unit after unit until nothing changes, the hidden half unknown.
@@ -136,7 +136,6 @@ def classical(config: ClassicalConfig, dataset: Dataset) -> Iterator[Record]:
 def _classical_case(
     config: ClassicalConfig, dataset: Dataset, n: int, way: str, source: str
 ) -> Record:
-    """One network at one size, over random subsets, with the pictures of the first subset."""
     everything = binary(dataset)
     figures = []
     shown: dict[str, object] = {}
@@ -162,7 +161,7 @@ def _classical_case(
 
 
 def _classical_memory(way: str, rows: Tensor) -> ClassicalHopfield:
-    """A network that holds `rows`; past its capacity too, since that is what is measured."""
+    # Experiments measure loads beyond the capacity too.
     memory = ClassicalHopfield("pseudo_inverse" if way == "pseudo_inverse" else "hebbian")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CapacityWarning)
@@ -171,7 +170,7 @@ def _classical_memory(way: str, rows: Tensor) -> ClassicalHopfield:
 
 
 def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
-    """The dense exponential network (Demircigil), one sweep of all units, by both maskings."""
+    """Measure the dense exponential network (Demircigil), one sweep, for both masks."""
     everything = binary(dataset)
     beta = config.scale * 784 / everything.shape[1]
     for n in sizes(config.stored, dataset):
@@ -191,13 +190,13 @@ def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def _ambiguous(cue: Cue) -> float:
-    """Fraction of cues that another stored pattern gave too: no network can tell them apart."""
+    # No network can tell cues apart that are equal.
     _, inverse, counts = cue.state.unique(dim=0, return_inverse=True, return_counts=True)
     return share(counts[inverse] > 1)
 
 
 def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
-    """The continuous network: dot product as in the document, distance over the known half."""
+    """Measure the continuous network: by dot product, and by distance over the known half."""
     cases = (
         ("document", "dot", config.beta),
         ("same beta", "euclidean", config.beta),
@@ -228,7 +227,7 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
 
 
 def flips(config: FlipsConfig, dataset: Dataset) -> Iterator[Record]:
-    """How often a reconstruction is a negative: with the document's activation, and with sign."""
+    """Count negatives among reconstructions: with the document's activation, and with sign."""
     everything = binary(dataset)
     negative, positive = [], []
     for index in subsets(len(everything), config.stored, config.subsets, config.seed):

@@ -1,32 +1,32 @@
-"""Figures in words: how a share, a spread or a number is written in captions and verdicts."""
+"""Numbers in words, as captions and verdicts write them."""
 
 import re
 
 from hopfield.experiments.records import Record
 
 NARROW = "\u00a0"
-"""A space that does not break: a number stays with its unit."""
+"""A space without a line break, between a number and its unit."""
 
 
-def bound(text: str) -> str:
-    """The text with its short equations on one line: β = 8, not β at its end and 8 on the next."""
+def keep_equations_whole(text: str) -> str:
+    """Return the text with spaces that keep equations such as β = 8 on one line."""
     return re.sub(r"(?<=\S) ([=<>≤≥±]) (?=\S)", rf"{NARROW}\1{NARROW}", text)
 
 
 def percent(value: float) -> str:
-    """A share as a percentage; never rounded up to all or down to none."""
+    """Return a share in percent, never rounded up to 100 or down to 0."""
     return f"{_share(value).removesuffix('.0')}{NARROW}%"
 
 
 def rate(line: Record, field: str) -> str:
-    """A share of a record with its standard deviation over subsets, in percent."""
+    """Return a share of a record with its standard deviation, in percent."""
     deviation = 100 * line.get(f"{field}_sd", 0.0)
     spread = f" ± {deviation:.1f}" if deviation >= 0.05 else ""
     return f"{_share(line[field])}{spread}{NARROW}%".replace(" ± ", f"{NARROW}±{NARROW}")
 
 
 def amount(line: Record, field: str) -> str:
-    """A figure of a record with its standard deviation, both to the same decimals."""
+    """Return a field of a record with its standard deviation, both to the same decimals."""
     value, deviation = line[field], line.get(f"{field}_sd", 0.0)
     if not deviation:
         return number(value)
@@ -36,7 +36,7 @@ def amount(line: Record, field: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number to three significant digits, a whole number as it is."""
+    """Return a number to three significant digits; whole numbers are not rounded."""
     if value == int(value) and abs(value) < 1e6:
         return f"{int(value):,}".replace(",", NARROW).replace("-", "−")
     if 1e-3 <= abs(value) < 1e6:
@@ -47,24 +47,23 @@ def number(value: float) -> str:
 
 
 def small(value: float) -> str:
-    """A difference: below a thousandth only that it is."""
+    """Return a difference, or "below 0.001"."""
     return number(value) if value == 0 or value >= 1e-3 else f"below{NARROW}0.001"
 
 
 def size(line: Record) -> str:
-    """Entries of one image: pixels, or values where a pixel has several."""
+    """Return the number of entries of an image: pixels, or values where a pixel has several."""
     return f"{number(line['units'])} {'pixels' if len(line['shape']) == 2 else 'values'}"
 
 
 def listed(parts: list[str]) -> str:
-    """Parts in a sentence: a, b and c."""
+    """Return parts as "a, b and c"."""
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _share(value: float) -> str:
-    """A share times 100."""
     if 0 < value < 0.001:
         return "under 0.1"
     if 0.999 < value < 1:

@@ -1,8 +1,12 @@
-"""A module imports only from smaller numbers, never its own level except inside its own folder."""
+"""Modules import from rooms above their own; studies import public names of the library only."""
 
+import ast
+import importlib
 from pathlib import Path
+from types import ModuleType
 
-from source_tree import PACKAGE, calls, imports, place, within
+import hopfield
+from source_tree import PACKAGE, calls, dotted, imports, parse, place, within
 
 ROOMS = (
     ("errors",),
@@ -63,3 +67,44 @@ def test_imports_point_downwards():
                     f"{room} (level {LEVEL[room]})"
                 )
     assert not wrong, "\n".join(["", *dict.fromkeys(wrong)])
+
+
+NAMED_TUPLE = ("_replace", "_asdict")
+
+
+def _is_public(name: str) -> bool:
+    """Whether a dotted name is public: each part is in `__all__`, or defined where it is found."""
+    first, *parts = name.split(".")[1:]
+    if first not in hopfield.__all__:
+        return False
+    value = getattr(hopfield, first)
+    for part in parts:
+        if not isinstance(value, ModuleType) or not value.__name__.startswith("hopfield"):
+            return True  # an attribute of a public object
+        names = getattr(value, "__all__", None)
+        if names is None:
+            names = [key for key, item in vars(value).items()
+                     if not key.startswith("_") and not isinstance(item, ModuleType)
+                     and getattr(item, "__module__", value.__name__) == value.__name__]  # fmt: skip
+        if part not in names:
+            return False
+        value = getattr(value, part, None) or importlib.import_module(f"{value.__name__}.{part}")
+    return True
+
+
+def test_studies_use_public_names_only():
+    paths = within("src/hopfield_studies")
+    assert paths, "premise: there are studies"
+    wrong = []
+    for path in paths:
+        used = [(node, name) for node, _, name in imports(path)]
+        used += [(node, dotted(node, path)) for node in ast.walk(parse(path))
+                 if isinstance(node, ast.Attribute)]  # fmt: skip
+        wrong += [f"{place(path, node)}: {name}" for node, name in used
+                  if name.startswith("hopfield.") and not _is_public(name)]  # fmt: skip
+        wrong += [f"{place(path, node)}: .{node.attr}" for node in ast.walk(parse(path))
+                  if isinstance(node, ast.Attribute) and node.attr.startswith("_")
+                  and not node.attr.startswith("__") and node.attr not in NAMED_TUPLE]  # fmt: skip
+    assert not wrong, "\n".join(["", *wrong])
+    assert not _is_public("hopfield.files.write_whole") and not _is_public("hopfield.plots.files")
+    assert not _is_public("hopfield.metrics.check_number") and _is_public("hopfield.data.load")

@@ -147,7 +147,7 @@ def test_the_share_of_mistakes_is_one_of_mistakes():
 def test_every_claim_states_its_thresholds():
     for claim in claims.CLAIMS:
         assert 0 < claim.partly <= claim.holds <= 1
-        assert claim.asks in claim.criterion and "holds" in claim.criterion
+        assert claim.score_of in claim.criterion and "holds" in claim.criterion
 
 
 def test_measured_figures_are_those_of_the_records():

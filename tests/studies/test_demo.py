@@ -13,7 +13,6 @@ from hopfield.corruption import occlude_half
 from hopfield.errors import DataError
 from hopfield.experiments.records import find
 from hopfield_studies import baselines, claims, from_scratch, images, steps, walkthrough
-from hopfield_studies.headlines import headline
 
 TIMED = {"loop_ms", "closed_ms", "modern_ms"}
 
@@ -51,12 +50,6 @@ def test_a_step_does_not_depend_on_the_steps_before_it():
     alone = quick_demo.run(data.load("digits"), 0, (title,))
     together = [line for line in quick_demo.lines() if line["experiment"] == experiment]
     assert _untimed(alone) == _untimed(together)
-
-
-def test_every_step_has_a_headline():
-    lines = quick_demo.lines()
-    for experiment in {line["experiment"] for line in lines}:
-        assert headline([line for line in lines if line["experiment"] == experiment])
 
 
 def test_every_claim_is_judged():

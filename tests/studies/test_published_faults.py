@@ -108,7 +108,7 @@ def test_every_result_has_its_fault():
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_turns_the_result_red(name, monkeypatch):
     FAULTS[name](monkeypatch)
-    (result,) = published.chosen([name])
+    (result,) = published.select([name])
     judged = published.judge([result], run(published.tasks([result], Form()), progress=str))
     assert not judged[-1]["holds"]
 
@@ -116,7 +116,7 @@ def test_a_fault_turns_the_result_red(name, monkeypatch):
 @pytest.mark.parametrize(("field", "what"), [("start", "the document's start"),
                                              ("end", "the document's end")])  # fmt: skip
 def test_what_the_document_printed_is_held_against_what_is_measured(field, what):
-    (result,) = published.chosen(["from-scratch"])
+    (result,) = published.select(["from-scratch"])
     _, lines = records.read(Path(__file__).parents[2] / "docs/results/records.jsonl")
 
     def held(factor):

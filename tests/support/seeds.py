@@ -48,7 +48,7 @@ def main(count: int, file: Path) -> None:
     """Run what the file lacks."""
     images = "mnist" if data.is_on_disk("mnist", "test") else "digits"
     asked = [(result, images) for result in published.RESULTS]
-    asked += [(each, "digits") for each in published.chosen(["walkthrough"]) if images != "digits"]
+    asked += [(each, "digits") for each in published.select(["walkthrough"]) if images != "digits"]
     if not file.exists():
         records.write(file, records.header(form="quick"), [])
     done = {(line["seed"], line["result"], line["data"]) for line in records.read(file)[1]}

@@ -92,7 +92,7 @@ def test_reproduce_in_json(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("hebbian",), "NAME must be one of 'hebbian-curve'"),
+        (("hebbian",), "NAME must be one of hebbian-curve"),
         (("--processes", "0"), "--processes must be a whole number"),
         (("--seed", "x"), "--seed must be a whole number"),
     ],

@@ -11,7 +11,16 @@ from hopfield.errors import FileFormatError
 from hopfield.experiments import records
 from hopfield.files import write_whole
 from hopfield_studies.images import image
-from hopfield_studies.wording import amount, bound, listed, number, percent, rate, size, small
+from hopfield_studies.wording import (
+    amount,
+    keep_equations_whole,
+    listed,
+    number,
+    percent,
+    rate,
+    size,
+    small,
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,7 @@ def test_a_figure_and_its_deviation_have_the_same_decimals():
     ],
 )
 def test_equations_are_held_together(text, held):
-    assert bound(text) == held.replace("_", "\u00a0")
+    assert keep_equations_whole(text) == held.replace("_", "\u00a0")
 
 
 def test_the_size_of_an_image_in_words():

@@ -182,7 +182,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _explain(error: Exception, arguments: Sequence[str]) -> int:
-    """Say what was wrong with the command line or what it asked for; raise what is a fault."""
     if hasattr(error, "format_message"):
         # A wrong command or option; typer does not publish the class of this error.
         if getattr(error, "possibilities", None):
@@ -201,7 +200,7 @@ def _explain(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _abandon_output() -> None:
-    """Drop what is left in the buffer: who reads has gone, and it must not raise again on exit."""
+    # The reader has gone: what is left in the buffer must not raise again on exit.
     try:
         sys.stdout.flush()
     except OSError:
@@ -209,12 +208,10 @@ def _abandon_output() -> None:
 
 
 def _command() -> Any:
-    """The app as typer runs it."""
     return typer.main.get_command(app)
 
 
 def _fail(message: str, status: int) -> int:
-    """One line on standard error, in place of what progress was shown there."""
     start = "\r\033[K" if sys.stderr.isatty() else ""
     print(f"{start}hopfield: {' '.join(message.split())}", file=sys.stderr)
     return status

@@ -48,7 +48,6 @@ def draw(file: str, out: str) -> None:
 
 
 def _readable(file: str) -> Path:
-    """The path of a file that is there."""
     path = Path(file)
     if not path.is_file():
         what = "a folder" if path.is_dir() else "not there"

@@ -97,7 +97,6 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
 
 
 def _style(like: int, kind: int) -> dict[str, Any]:
-    """Colour, marker and dashes of a curve."""
     return {"color": COLOURS[like % len(COLOURS)], "marker": MARKERS[like % len(MARKERS)],
             "ls": DASHES[kind % len(DASHES)]}  # fmt: skip
 
@@ -167,7 +166,6 @@ def against_grid(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
 
 
 def _of(records: object, kind: str, name: str, way: str) -> list[Record]:
-    """The records of a kind, or an error that says where they come from."""
     every = records if isinstance(records, (list, tuple)) else []
     lines = [x for x in every if isinstance(x, Mapping) and x.get("experiment") == kind]
     if not lines or not all(FIELDS[kind] <= set(line) for line in lines):

@@ -76,7 +76,6 @@ def pictures(
 
 
 def _sheet(aspect: float, head: float) -> "Axes":
-    """Axes of a new figure for pictures: labels to the left, `head` inches above."""
     left, right = 0.85, 0.05
     width = WIDTH - left - right
     height = width * aspect + head + 0.02
@@ -92,7 +91,6 @@ def _canvas(
     masked: str,
     light: bool,
 ) -> tuple[np.ndarray, list[float], int]:
-    """All images on one transparent sheet, the centre of each row, and the gap between them."""
     height, width = shape[-2:]
     gap = max(1, height // 8)
     most = max(FEWEST, *(len(images) for _, images in rows))
@@ -111,7 +109,6 @@ def _canvas(
 def _coloured(
     image: Sequence[int], shape: Sequence[int], known: Sequence[int] | None, light: bool
 ) -> np.ndarray:
-    """One image as RGBA, ink dark or light (or its three channels), tinted where unknown."""
     planes = np.asarray(image, dtype=float).reshape(-1, *shape[-2:]) / 255
     rgba = np.ones((*planes.shape[1:], 4))
     grey = planes[0] if light else 1 - planes[0]
@@ -233,7 +230,6 @@ def durations(points: Sequence[tuple[str, float]], label: str, ax: "Axes | None"
 
 
 def _legend(ax: "Axes") -> None:
-    """A legend above the axes, where it covers nothing."""
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9,
         borderaxespad=0.1, columnspacing=1.2,

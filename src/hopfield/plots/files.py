@@ -77,7 +77,6 @@ def sheet(lines: Sequence[Record]) -> "Figure":
 
 
 def _panels(lines: Sequence[Record]) -> list[Panel]:
-    """Titles and drawings."""
     brought = [line for line in lines if line["experiment"] == "figure"]
     if brought:
         return [(each["result"], _brought(each, lines)) for each in brought]
@@ -96,7 +95,6 @@ def _panels(lines: Sequence[Record]) -> list[Panel]:
 
 
 def _reports(lines: Sequence[Record]) -> list[list[Record]]:
-    """The records of each diagnosis and of each tuning, one after the other."""
     reports: list[list[Record]] = [[]]
     for line in lines:
         if line["experiment"] in HEADS:
@@ -106,7 +104,6 @@ def _reports(lines: Sequence[Record]) -> list[list[Record]]:
 
 
 def _brought(each: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
-    """A figure that the records describe themselves."""
     series = [
         line for line in lines
         if line["experiment"] == "series" and line["result"] == each["result"]
@@ -116,7 +113,6 @@ def _brought(each: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
 
 
 def _special(name: str, mine: Sequence[Record]) -> list[Panel]:
-    """Records that are pictures themselves."""
     first = mine[0]
     if "trajectories" in first:
         shown = mine[:MOST_CASES]
@@ -138,7 +134,6 @@ def _special(name: str, mine: Sequence[Record]) -> list[Panel]:
 
 
 def _measured(name: str, mine: Sequence[Record]) -> list[Panel]:
-    """Phase diagrams, curves or bars of one experiment; none where there is no result."""
     if name == "attractor_census":
         mine = [
             {**line, "experiment": "kinds", "case": f"{line['case']}: {kind}",
@@ -166,7 +161,6 @@ def _diagram(mine: Sequence[Record], result: str) -> Callable[["Axes"], Any]:
 
 
 def _bars(mine: Sequence[Record], cases: Sequence[str], result: str) -> Callable[["Axes"], Any]:
-    """One bar, or point, a case."""
     found = [spread([line for line in mine if str(line["case"]) == case], result) for case in cases]
     label = VALUES.get(result, result)
     if all(0 <= mean <= 1 for mean, _ in found):

@@ -136,7 +136,6 @@ def spread(records: Sequence[Record], result: str) -> tuple[float, float]:
 
 
 def _curve(name: str, mine: Sequence[Record], x: str, y: str) -> dict[str, Any]:
-    """One curve as `comparison` draws it."""
     places = sorted({line[x] for line in mine if line.get(x) is not None})
     at = [spread([line for line in mine if line[x] == place], y) for place in places]
     means, errors = [mean for mean, _ in at], [error for _, error in at]
@@ -144,7 +143,6 @@ def _curve(name: str, mine: Sequence[Record], x: str, y: str) -> dict[str, Any]:
 
 
 def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[Record]]:
-    """The records of each case, and of each value of the other fields that were swept."""
     made: dict[str, list[Record]] = {}
     for line in records:
         parts = [str(line.get("case"))]
@@ -154,7 +152,6 @@ def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[R
 
 
 def _result(records: Sequence[Record], asked: str) -> str:
-    """The result to draw."""
     if not records:
         raise DataError("records must hold at least one, but there is none. Run something first.")
     names = {line["experiment"] for line in records}
@@ -172,13 +169,11 @@ def _result(records: Sequence[Record], asked: str) -> str:
 
 
 def _numbers(records: Sequence[Record]) -> list[str]:
-    """The fields of the records that hold numbers."""
     return [key for key, value in records[0].items()
             if isinstance(value, (int, float)) and not isinstance(value, bool)]  # fmt: skip
 
 
 def _first(fields: Sequence[str], besides: str = "") -> str:
-    """The field with most values, besides one."""
     for name in fields:
         if name != besides:
             return name

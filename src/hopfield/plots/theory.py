@@ -73,16 +73,11 @@ def comparison(
 
 
 def _named(each: Mapping[str, Any], count: int) -> str | None:
-    """What the legend calls a series, if it has room."""
     return each["name"] if count <= MOST_NAMED or each["kind"] == "measured" else None
 
 
 def _ticks(ax: "Axes", places: Sequence[float], log: bool) -> None:
-    """On a logarithmic axis those places that were measured, where they are few and round.
-
-    Else 1, 2, 5 where it spans less than two powers of ten. What lies too near to the label before
-    it gets none. A linear axis of whole numbers has ticks at whole numbers.
-    """
+    # Ticks at measured places where they are few, far enough apart and round; else at 1, 2, 5.
     if not log:
         if all(x == int(x) for x in places):
             ax.locator_params(axis="x", integer=True)

@@ -1,19 +1,19 @@
 """Published results, reproduced: nine, and three more on the same building blocks.
 
-`tasks` says what to run; `judge` turns the records into checks, figures, curves and verdicts, all
-of them flat records, so that pages and pictures can be drawn from the file alone.
+`tasks` returns what to run. `judge` turns the records into checks, figures, curves and verdicts:
+flat records again, so that pages and pictures can be drawn from the file alone.
 """
 
 from collections.abc import Iterable, Sequence
 
-from hopfield.checks import check_choice
+from hopfield.errors import OptionError
 from hopfield.experiments import Task
 from hopfield.experiments.records import Record
 
 from . import dense, documents, hebbian, modern, more, rules, sparse
 from .base import CHANCE, Finding, Form, Result
 
-__all__ = ["CHANCE", "NINE", "RESULTS", "Form", "Result", "chosen", "judge", "judge_all", "tasks"]
+__all__ = ["CHANCE", "NINE", "RESULTS", "Form", "Result", "judge", "judge_all", "select", "tasks"]
 
 NINE: tuple[Result, ...] = (
     hebbian.CURVE,
@@ -26,24 +26,26 @@ NINE: tuple[Result, ...] = (
     documents.WALKTHROUGH,
     documents.SCRATCH,
 )
-"""The results that every run must reproduce."""
+"""Results with published numbers."""
 RESULTS: tuple[Result, ...] = (*NINE, more.EXPONENT, more.MIXTURES, hebbian.TEMPERATURE)
-"""Those, and three more from the literature."""
+"""All results: `NINE`, and three more from the literature."""
 
 
-def chosen(names: Iterable[str]) -> list[Result]:
-    """The results of these names, in their order; all for none.
+def select(names: Sequence[str]) -> list[Result]:
+    """Return the results of these names, in the order of `RESULTS`; all of them for no name.
 
     Raises:
         OptionError: for a name that is none of them.
     """
     known = [result.name for result in RESULTS]
-    wanted = [check_choice("NAME", name, known) for name in names]
-    return [result for result in RESULTS if not wanted or result.name in wanted]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise OptionError(f"NAME must be one of {', '.join(known)}, but is {unknown[0]!r}.")
+    return [result for result in RESULTS if not names or result.name in names]
 
 
 def tasks(results: Iterable[Result], form: Form) -> list[Task]:
-    """What to run for these results; every record says which result it is for."""
+    """Return the tasks of these results, each tagged with the name of its result."""
     return [
         Task(task.experiment, task.config, task.setup, {"result": result.name})
         for result in results
@@ -52,7 +54,7 @@ def tasks(results: Iterable[Result], form: Form) -> list[Task]:
 
 
 def judge_all(records: Sequence[Record], form: Form) -> list[Record]:
-    """`judge`, for all results of which the records hold every task of this form."""
+    """Judge all results of which the records hold every task of this form."""
     lines: list[Record] = []
     done = {line["task"] for line in records if "task" in line}
     for result in RESULTS:
@@ -63,7 +65,7 @@ def judge_all(records: Sequence[Record], form: Form) -> list[Record]:
 
 
 def judge(results: Iterable[Result], records: Sequence[Record]) -> list[Record]:
-    """Of each result its checks, figures and curves, then its verdict."""
+    """Return checks, figures, curves and the verdict of each result."""
     lines: list[Record] = []
     for number, result in enumerate(RESULTS, 1):
         if result in results:
@@ -73,7 +75,6 @@ def judge(results: Iterable[Result], records: Sequence[Record]) -> list[Record]:
 
 
 def _lines(number: int, result: Result, finding: Finding) -> list[Record]:
-    """A finding as flat records."""
     same = {"result": result.name}
     lines: list[Record] = []
     for check in finding.checks:
@@ -99,12 +100,11 @@ def _lines(number: int, result: Result, finding: Finding) -> list[Record]:
 
 
 def _finite(value: object) -> object:
-    """JSON has no infinity: an interval without an end has None there."""
+    # JSON has no infinity: an open end of an interval is None.
     return None if value in (float("inf"), float("-inf")) else value
 
 
 def _short(series: dict[str, object]) -> dict[str, object]:
-    """Curves to six digits, as a picture needs."""
     return {
         name: [float(f"{value:.6g}") for value in values]
         if isinstance(values, (list, tuple, range))

@@ -1,7 +1,7 @@
-"""What a published result is made of: tasks to run, and checks and curves read off their records.
+"""Parts of a published result: tasks to run, checks and curves made from their records.
 
 Every check is an interval and the reason for its width: theory, or the sampling error of the
-draws. `CHANCE` is the probability with which sampling alone may take a right library out of one.
+draws. A correct library fails one check by sampling error with probability `CHANCE` at most.
 """
 
 import math
@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from scipy import stats
+
 from hopfield.experiments import Task
 from hopfield.experiments.records import Record
-from hopfield.theory import cosine_tail
 
 CHANCE = 1e-5
-"""Of one check; some hundred checks a run leave 0.1 %, a tenth of what is allowed."""
-SAID = f"one in {round(1 / CHANCE):,}".replace(",", "\u00a0")
+"""Probability that sampling error fails one check: about 0.1 % for the hundred checks of a run."""
+CHANCE_IN_WORDS = f"one in {round(1 / CHANCE):,}".replace(",", "\u00a0")
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a run is made.
+    """The size of a run, its seed and its images.
 
     Args:
         full: many draws and large sizes, within an hour; else few, within minutes.
@@ -34,12 +35,12 @@ class Form:
     images: str = "digits"
 
     def pick(self, quick: int, full: int) -> int:
-        """One of two numbers, such as draws."""
+        """Return the number for this form."""
         return full if self.full else quick
 
 
 class Check(NamedTuple):
-    """One comparison: it holds where the measured value lies in the interval."""
+    """One comparison, which holds where the measured value lies in the interval."""
 
     what: str
     measured: float
@@ -50,7 +51,7 @@ class Check(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether it does."""
+        """Return whether the measured value lies in the interval."""
         return self.low <= self.measured <= self.high
 
 
@@ -65,7 +66,7 @@ class Series(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A figure: labels of its axes, its caption, and which axes are logarithmic ("", "x", "xy")."""
+    """A figure: labels of its axes, caption, logarithmic axes ("", "x" or "xy")."""
 
     name: str
     x: str
@@ -75,7 +76,7 @@ class Figure(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What the records of a result say."""
+    """Checks, figures and curves of a result."""
 
     checks: Sequence[Check]
     figures: Sequence[Figure]
@@ -87,12 +88,12 @@ class Result:
     """A published result.
 
     Args:
-        name: what the command line calls it.
-        title: what it is.
-        claim: what it says, in a sentence or two.
-        source: where it was published.
-        tasks: the experiments that are run for it.
-        judge: what their records say.
+        name: its name on the command line.
+        title: heading of its page.
+        claim: its statement, in a sentence or two.
+        source: its publication.
+        tasks: form → experiments to run.
+        judge: records → checks, figures and curves.
     """
 
     name: str
@@ -112,14 +113,14 @@ def near(
     floor: float = 0.0,
     reference: tuple[float, int] | None = None,
 ) -> Check:
-    """The mean of `field` over draws is what was expected, within sampling error.
+    """Check that the mean of `field` over draws is the expected one, within sampling error.
 
     Args:
-        what: what is compared.
+        what: the quantity, in words.
         line: a record with `field`, its `_sd` and `samples`.
         field: name of the result.
-        expected: what theory or publication say.
-        floor: smallest standard deviation to believe in, where few draws may show too little.
+        expected: value of theory or publication.
+        floor: lower limit of the standard deviation, which few draws may underestimate.
         reference: standard deviation and number of draws behind a published number.
     """
     draws = line["samples"]
@@ -130,12 +131,12 @@ def near(
         error = math.hypot(error, max(reference[0], floor) / math.sqrt(reference[1]))
         said += f" and of {reference[1]} published"
     width = student(draws - 1) * error
-    reason = f"{student(draws - 1):.1f} times the {said}: a chance of {SAID}"
+    reason = f"{student(draws - 1):.1f} times the {said}: a chance of {CHANCE_IN_WORDS}"
     return Check(what, line[field], expected, expected - width, expected + width, reason)
 
 
 def widened(check: Check, low: float, high: float, reason: str) -> Check:
-    """The same around the interval from `low` to `high`, which is all that theory says."""
+    """Widen a check to all values from `low` to `high`, where theory gives only an interval."""
     below, above = check.expected - check.low, check.high - check.expected
     return check._replace(
         low=low - below, high=high + above, reason=f"{reason}; then {check.reason}"
@@ -143,75 +144,67 @@ def widened(check: Check, low: float, high: float, reason: str) -> Check:
 
 
 def above_zero(what: str, difference: float, error: float, draws: int) -> Check:
-    """A difference is positive beyond its sampling error."""
+    """Check that a difference exceeds its sampling error."""
     width = student(draws - 1) * error
     reason = f"more than {student(draws - 1):.1f} standard errors of {draws} draws above zero"
     return Check(what, difference - width, 0.0, 0.0, math.inf, reason)
 
 
 def at_most(what: str, measured: float, bound: float, reason: str, expected: float = 0.0) -> Check:
-    """A number that has a bound."""
+    """Check an upper bound."""
     return Check(what, measured, expected, -math.inf, bound, reason)
 
 
 def at_least(what: str, measured: float, bound: float, reason: str) -> Check:
-    """A number that has a lower bound."""
+    """Check a lower bound."""
     return Check(what, measured, bound, bound, math.inf, reason)
 
 
 def exactly(what: str, measured: float, expected: float, reason: str) -> Check:
-    """A number that leaves no room."""
+    """Check an exact value."""
     return Check(what, measured, expected, expected, expected, reason)
 
 
 def misses(what: str, count: int, trials: int, chance: float) -> Check:
-    """So many failures where each trial fails with probability `chance` at most."""
-    allowed = likely_most(trials, chance)
+    """Check the number of failures, where each trial fails with probability `chance` at most."""
+    allowed = max_failures(trials, chance)
     reason = (
         f"each of {trials} trials fails with probability {chance:.2g} at most; more than "
-        f"{allowed} failures have a chance of {SAID}"
+        f"{allowed} failures have a chance of {CHANCE_IN_WORDS}"
     )
     return Check(what, count, chance * trials, -math.inf, allowed, reason)
 
 
 @cache
-def likely_most(trials: int, chance: float) -> int:
-    """The smallest k with P(more than k of the trials) ≤ CHANCE, each with this chance."""
-    tail, k = 1.0, -1
-    while tail > CHANCE and k < trials:
-        k += 1
-        tail -= math.comb(trials, k) * chance**k * (1 - chance) ** (trials - k)
-    return k
+def max_failures(trials: int, chance: float) -> int:
+    """Return the smallest k with P(more than k of the trials) ≤ CHANCE, each with this chance."""
+    return int(stats.binom.isf(CHANCE, trials, chance))
 
 
 @cache
 def student(degrees: int) -> float:
-    """t with P(|T| > t) = CHANCE of Student's distribution."""
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if cosine_tail(degrees - 1, middle) > CHANCE else (low, middle)
-    return math.sqrt(degrees) * math.tan(low)
+    """Return t with P(|T| > t) = CHANCE for Student's distribution."""
+    return float(stats.t.isf(CHANCE / 2, degrees))
 
 
 def of(records: Iterable[Record], **fields: object) -> list[Record]:
-    """The records with these fields, in their order."""
+    """Return the records with these fields, in their order."""
     return [r for r in records if all(r.get(key) == value for key, value in fields.items())]
 
 
 def measured_series(figure: str, name: str, lines: Sequence[Record], x: str, field: str) -> Series:
-    """A curve of means with their standard errors."""
+    """Return a curve of means with their standard errors."""
     error = [line[f"{field}_sd"] / math.sqrt(line["samples"]) for line in lines]
     return Series(figure, name, [line[x] for line in lines], [line[field] for line in lines], error)
 
 
 def curve(figure: str, name: str, xs: Sequence[float], theory: Callable[[float], float]) -> Series:
-    """Theory at these places."""
+    """Return a curve of theory at these values of x."""
     return Series(figure, name, list(xs), [theory(x) for x in xs])
 
 
 def grid(low: float, high: float, count: int = 60, *, log: bool = False) -> list[float]:
-    """Places from `low` to `high`."""
+    """Return values from `low` to `high`, evenly spaced."""
     if log:
         return [math.exp(x) for x in grid(math.log(low), math.log(high), count)]
     return [low + (high - low) * i / (count - 1) for i in range(count)]

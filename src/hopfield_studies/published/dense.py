@@ -40,14 +40,14 @@ EXPONENTIAL = ((24, 0.0, 2048), (24, 0.0, 4096), (40, 0.1, 1574), (60, 0.1, 6243
 
 
 def polynomial(degree: int) -> Setup:
-    """One step of the dense network of this degree, scored by bits."""
+    """Return the setup of one step of the dense network of this degree, scored by bits."""
     make = partial(DenseHopfield, separation=Polynomial(degree))
     return Setup(f"degree {degree}", make, measure=hamming_accuracy, options={"steps": 1})
 
 
 @dataclass(frozen=True)
 class Exclusive:
-    """Exclusive or as a memory: four patterns of three units, the third asked for."""
+    """Exclusive or as a memory: four patterns of three units, the third one unknown."""
 
     degree: int = 2
     rectified: bool = False
@@ -55,7 +55,7 @@ class Exclusive:
 
 
 def exclusive_or(config: Exclusive, setup: Setup) -> Record:
-    """How many of the four answers are right."""
+    """Count the right answers of four."""
     inputs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=2)))
     table = torch.cat([inputs, -inputs.prod(dim=1, keepdim=True)], dim=1)
     kind = RectifiedPolynomial if config.rectified else Polynomial
@@ -111,12 +111,11 @@ def _exact(degree: int, units: int, n: float) -> float:
 
 
 def _scaled(series: Series, scale: float) -> Series:
-    """The same over n/scale."""
     return series._replace(x=[x / scale for x in series.x])
 
 
 def _visible(series: Series) -> Series:
-    """Points that a logarithmic axis from 10⁻⁵ can show."""
+    # The logarithmic axis starts at 10⁻⁵.
     kept = [i for i, y in enumerate(series.y) if y >= 1e-5]
     error = None if series.error is None else [series.error[i] for i in kept]
     x, y = ([values[i] for i in kept] for values in (series.x, series.y))
@@ -124,12 +123,10 @@ def _visible(series: Series) -> Series:
 
 
 def _with_errors(line: Record) -> Record:
-    """The share of wrong bits beside that of right ones."""
     return line | {"wrong": 1 - line["accuracy"], "wrong_sd": line["accuracy_sd"]}
 
 
 def _logic(records: Sequence[Record]) -> list[Check]:
-    """Which degrees answer exclusive or."""
     checks = []
     for line in of(records, experiment="exclusive_or"):
         degree, rectified = line["degree"], line["rectified"]

@@ -35,13 +35,13 @@ from .base import (
 
 BENCHMARK = {9: (99.1, 99.1), 10: (98.6, 98.6), 13: (95.3, 95.3), 15: (90.9, 93.0),
              20: (79.0, 81.8), 25: (74.4, 74.4), 30: (70.1, 70.1)}  # fmt: skip
-"""Bits right in percent by n, as published: lowest and highest of two runs."""
+"""Published accuracy in percent by n: lowest and highest of two runs."""
 PRINTED = (-11.0, -48.0)
 """Energies before and after, of the one run that the document prints."""
 NETWORKS = 40
 """Networks behind each published number: 200 trials, taken as five cues each."""
 RARE = 0.97
-"""From this share of right bits on, failures are rare: fewer than one cue in ten."""
+"""Accuracy from which failures are rare: fewer than one cue in ten."""
 SUBSETS = 10
 """Subsets behind each published number, at least."""
 PUBLISHED = {
@@ -65,23 +65,23 @@ COUNTED = {"exact": "exact", "exact_blind": "exact up to sign",
 KNOWN = "modern, known pixels"
 IMAGES = {"mnist": "MNIST test images", "digits": "Digits of scikit-learn"}
 PICTURES = ("original", "cue", "retrieved", "known", "shape")
-"""Fields of the demo's records that are not kept here."""
+"""Fields of the demo's records that are left out here."""
 SURE = 0.85
-"""Share of digits that the pseudo-inverse must complete, of ten, over twenty draws."""
+"""Share of ten digits that the pseudo-inverse must complete, over twenty draws."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """A data set to measure on."""
+    """The data set of an experiment."""
 
     name: str
 
     def facts(self) -> Record:
-        """What records say of it."""
+        """Return the fields that describe it in records."""
         return {"data": self.name}
 
     def dataset(self) -> Dataset:
-        """The images: of MNIST those to test with, as in the document."""
+        """Return the images; of MNIST the test images, as in the document."""
         return _load(self.name)
 
 
@@ -93,7 +93,7 @@ def _load(name: str) -> Dataset:
 def on_images(
     experiment: Callable[[Any, Dataset], Iterator[Record]], config: Any, setup: Images
 ) -> list[Record]:
-    """One of the demo's experiments, without its pictures."""
+    """Run one of the demo's experiments on images, without its pictures."""
     lines = experiment(config, setup.dataset())
     kept = [{key: value for key, value in line.items() if key not in PICTURES} for line in lines]
     return [{**line, "data": setup.name} for line in kept]
@@ -102,26 +102,26 @@ def on_images(
 def on_random(
     experiment: Callable[[Any], Iterator[Record]], config: Any, setup: Images
 ) -> list[Record]:
-    """One of the demo's experiments on random patterns."""
+    """Run one of the demo's experiments on random patterns."""
     return list(experiment(config))
 
 
 def half_as_ink(
     shape: tuple[int, ...], rows: Tensor, amount: float, *, generator: torch.Generator
 ) -> Cue:
-    """The lower half painted over with ink, as evidence."""
+    """Fill the lower half with ink, which counts as evidence."""
     return occlude_half(rows, shape=shape, fill=1.0)
 
 
 def half_unknown(
     shape: tuple[int, ...], rows: Tensor, amount: float, *, generator: torch.Generator
 ) -> Cue:
-    """The lower half unknown."""
+    """Make the lower half unknown."""
     return occlude_half(rows, shape=shape)
 
 
 def up_to_sign(originals: Tensor, states: Tensor) -> Tensor:
-    """Exact recall, or its negative."""
+    """Return whether each state is the original or its negative."""
     return exact_recall(originals, states, sign_blind=True)
 
 
@@ -177,7 +177,6 @@ def _judge(records: Sequence[Record]) -> Finding:
 
 
 def _published(records: Sequence[Record]) -> list[Check]:
-    """The published table, on MNIST."""
     checks = []
     for (experiment, case, field), table in PUBLISHED.items():
         for n, (mean, deviation) in table.items():
@@ -204,7 +203,7 @@ def _published(records: Sequence[Record]) -> list[Check]:
 
 
 def _own(records: Sequence[Record]) -> list[Check]:
-    """What must hold on any images of which no two are alike."""
+    # Expectations that hold on any images of which no two are alike.
     (projection,) = of(records, case="pseudo-inverse, unknown")
     checks = [
         at_least("pseudo-inverse, n = 10, half unknown and clamped: exact",
@@ -229,7 +228,6 @@ def _own(records: Sequence[Record]) -> list[Check]:
 
 
 def _sweep(records: Sequence[Record]) -> list[Check]:
-    """The weight of the strongest pattern grows with β; from a mixture to one pattern."""
     lines = of(records, experiment="beta_sweep", similarity="dot")
     weight = [line["weight"] for line in lines]
     first, last = lines[0], lines[-1]
@@ -249,7 +247,7 @@ def _lines(records: Sequence[Record], experiment: str, case: str, n: int) -> lis
 
 
 def _floor(share: float, n: int) -> float:
-    """Deviation over subsets of a share of n, as if one more of each kind had been seen."""
+    # Standard deviation of a share of n, as if one more image of each kind had been seen.
     seen = (share * n * SUBSETS + 1) / (n * SUBSETS + 2)
     return math.sqrt(seen * (1 - seen) / n)
 
@@ -331,14 +329,12 @@ def _judge_scratch(records: Sequence[Record]) -> Finding:
 
 
 def _energies(line: Record) -> tuple[float, float]:
-    """Expected energies of cue and pattern: −½(N m² + n − 1) + n/2, the other overlaps random."""
     units, n = line["units"], line["stored"]
     m = 1 - 2 * round(line["flipped"] * units) / units
     return (-0.5 * (units * m * m + n - 1) + n / 2, -0.5 * (units + n - 1) + n / 2)
 
 
 def _descent(line: Record) -> list[Check]:
-    """Start and end of the fall: expectation, and what the document printed for one run."""
     cue, pattern = _energies(line)
     single = math.sqrt(2 * (line["stored"] - 1)) / 2  # of −½Σ N m_ν², each a χ² of one degree
     start = near("energy of the cues, mean", line, "start", cue, floor=single / 2)
@@ -362,7 +358,6 @@ def _descent(line: Record) -> list[Check]:
 
 
 def _benchmark(line: Record) -> Check:
-    """Bits right, against the published number and its range."""
     low, high = (value / 100 for value in BENCHMARK[line["n"]])
     middle = (low + high) / 2
     # Where few cues fail a run may hold too few failures to show their spread: it is then that of

@@ -29,13 +29,13 @@ JUDGED = (0.08, 0.10)
 SHOWN = (0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.13)
 BEYOND = 0.18
 HOT = 0.6
-"""Above, near the temperature at which retrieval ends, finite networks lose the pattern earlier."""
+"""Highest temperature that is judged. Above it, finite networks lose the pattern earlier."""
 SIZES = (100, 200, 500, 1000)
 THERMAL_LOAD = 0.02
 
 
 def retrieved(originals: Tensor, states: Tensor) -> Tensor:
-    """Whether a state is still near the pattern it started from: overlap above 0.9."""
+    """Return whether each state still has an overlap above 0.9 with its original."""
     return overlap(originals, states) > 0.9
 
 
@@ -94,7 +94,7 @@ def _judge_curve(records: Sequence[Record]) -> Finding:
 
 
 def _on_the_curve(line: Record) -> Check:
-    """Between the state of least energy and what the first step leaves."""
+    # A descent ends between the state of least energy and the state after one step.
     load = line["load"]
     settled, first = theory.retrieval_overlap(load), theory.first_sweep_overlap(load)
     check = near(f"overlap at α = {load}, N = {line['units']}", line, "overlap", settled)
@@ -128,7 +128,7 @@ def _judge_thermal(records: Sequence[Record]) -> Finding:
 
 
 def _warm(line: Record) -> Check:
-    """Between the mean fields of n patterns and of the n − 1 that disturb the one retrieved."""
+    # Of n patterns n − 1 disturb the one retrieved; as N → ∞ that is the same load.
     heat = line["temperature"]
     all_of_them = theory.thermal_overlap(line["load"], heat)
     others = theory.thermal_overlap((line["n"] - 1) / line["units"], heat)

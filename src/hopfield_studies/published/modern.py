@@ -44,20 +44,20 @@ FAILURE = 0.001
 EXAMPLES = ((3.0, 20, 3.1546), (1.0, 75, 1.3718))
 """(K, d, c) of the paper at β = 1; c is cut after four digits."""
 SHOWN = 300
-"""Points of each record that are kept."""
+"""Points per record."""
 MOST = 400
-"""Points in a figure, about."""
+"""Approximate number of points in a figure."""
 FLOAT64, FLOAT32 = 1e-12, 2e-6
-"""What attention may differ by."""
+"""Largest relative differences from attention."""
 
 
 def random_rows(n: int, dim: int, *, generator: torch.Generator) -> Tensor:
-    """Normal rows, float64."""
+    """Draw normal rows in float64."""
     return torch.randn(n, dim, generator=generator, dtype=torch.float64)
 
 
 def exact_sphere(n: int, dim: int, *, generator: torch.Generator) -> Tensor:
-    """Rows on the unit sphere, float64."""
+    """Draw rows on the unit sphere in float64."""
     return unit_sphere(n, dim, generator=generator, dtype=torch.float64)
 
 
@@ -89,7 +89,7 @@ class Stored:
 
 
 def bounds(config: Bounds, setup: Setup) -> Record:
-    """Updates seen, energies that rise or leave [0, 2M²], and violations of Theorem 5."""
+    """Count updates, energies that rise or leave [0, 2M²], and violations of Theorem 5."""
     counts = dict.fromkeys(("updates", "rises", "outside", "checked", "violations"), 0)
     closest = 0.0
     points: list[list[float]] = []
@@ -107,13 +107,13 @@ def bounds(config: Bounds, setup: Setup) -> Record:
 
 
 def _mixtures(rows: Tensor, count: int, source: torch.Generator) -> Tensor:
-    """Random points of the convex hull, most near a few patterns."""
+    # The power puts most of the points of the convex hull near a few patterns.
     shares = torch.rand(count, len(rows), generator=source, dtype=rows.dtype) ** 8
     return shares / shares.sum(-1, keepdim=True) @ rows
 
 
 def _descend(memory: ModernHopfield, state: Tensor, beta: float, counts: dict[str, int]) -> None:
-    """Follow the updates; rounding may raise an energy by 8 eps·κ·max(|F|, ½‖x‖², ½M²)."""
+    # Rounding may raise an energy by 8 eps·κ·max(|F|, ½‖x‖², ½M²).
     largest = float(memory.patterns.norm(dim=-1).max())
     ceiling = 2 * largest**2
     slack = 8 * torch.finfo(state.dtype).eps * (1 + beta * largest**2) * ceiling
@@ -133,7 +133,6 @@ def _descend(memory: ModernHopfield, state: Tensor, beta: float, counts: dict[st
 def _theorem_5(
     memory: ModernHopfield, beta: float, source: torch.Generator, counts: dict[str, int]
 ) -> tuple[float, list[list[float]]]:
-    """Both bounds, from a point in each pattern's sphere where the theorem speaks of it."""
     rows = memory.patterns
     n, largest = len(rows), float(rows.norm(dim=-1).max())
     radius = 1 / (2 * beta * largest)
@@ -157,14 +156,14 @@ def _theorem_5(
 
 
 def margin(rows: Tensor) -> Tensor:
-    """Δ_i = x_i·x_i − max_{j≠i} x_i·x_j."""
+    """Return the margins Δ_i = x_i·x_i − max_{j≠i} x_i·x_j."""
     scores = rows @ rows.T
     own = scores.diagonal().clone()
     return own - scores.fill_diagonal_(-math.inf).amax(-1)
 
 
 def stored(config: Stored, setup: Setup) -> Record:
-    """Draws of which some pattern has no fixed point of its own within 1/(2βM)."""
+    """Count the draws in which some pattern has no fixed point to itself within 1/(2βM)."""
     promised = theory.theorem_3_patterns(config.beta, config.scale, config.dim, FAILURE)
     n, failed = math.floor(promised), 0
     size = config.scale * math.sqrt(config.dim - 1)
@@ -236,12 +235,10 @@ def _judge(records: Sequence[Record]) -> Finding:
 
 
 def _all(n: int) -> int:
-    """k of equal weights."""
     return math.ceil(MASS * n - 1e-9)
 
 
 def _theorem_3(records: Sequence[Record]) -> list[Check]:
-    """The paper's constants, and its promise of as many patterns."""
     checks = []
     for scale, dim, constant in EXAMPLES:
         (line,) = of(records, experiment="stored", scale=scale, dim=dim)
@@ -256,7 +253,6 @@ def _theorem_3(records: Sequence[Record]) -> list[Check]:
 
 
 def _metastable(records: Sequence[Record]) -> list[Check]:
-    """Equal weights at small β, one weight at large."""
     lines = of(records, experiment="metastable")
     low, high = lines[0], lines[-1]
     spread = math.exp(2 * low["beta"])
@@ -277,7 +273,7 @@ def _attention_tasks(form: Form) -> list[Task]:
 
 
 def attention_records(config: AttentionConfig, setup: Setup) -> list[Record]:
-    """One update against torch's attention, in float64 and float32."""
+    """Compare one update with torch's attention, in float64 and float32."""
     return [{**line, "dim": config.dim} for line in attention_equality(config)]
 
 
@@ -304,7 +300,6 @@ def _judge_attention(records: Sequence[Record]) -> Finding:
 
 
 def _relative(line: Record) -> float:
-    """The largest difference in parts of the largest entry."""
     return float(line["update_difference"] / max(1.0, line["largest"]))
 
 

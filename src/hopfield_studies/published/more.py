@@ -84,7 +84,6 @@ def _judge_exponent(records: Sequence[Record]) -> Finding:
 def _slope(
     degree: int, sizes: Sequence[int], logs: tuple[list[float], list[float], list[float]], runs: int
 ) -> Check:
-    """The exponent between the smallest and the largest size."""
     means, errors, expected = logs
     ratio = math.log(sizes[-1] / sizes[0])
     slope, finite = (values[-1] - values[0] for values in (means, expected))
@@ -101,12 +100,10 @@ def _slope(
 
 
 def _between(sizes: Sequence[int]) -> list[int]:
-    """Whole numbers from the smallest size to the largest, evenly spaced on a logarithmic axis."""
     return sorted({round(x) for x in grid(sizes[0], sizes[-1], 12, log=True)})
 
 
 def _crossing(degree: int, size: float) -> float:
-    """The n at which the exact bit error reaches `WRONG`."""
     units = round(size)
     low, high = 1.0, 4.0 * units ** (degree - 1)
     while high / low > 1.001:
@@ -117,12 +114,12 @@ def _crossing(degree: int, size: float) -> float:
 
 
 def mixed(rows: Tensor, amount: float, *, generator: torch.Generator) -> Cue:
-    """For each pattern the sign of its sum with the next two."""
+    """Return for each pattern the sign of its sum with the next two."""
     return Cue((rows + rows.roll(-1, 0) + rows.roll(-2, 0)).sign())
 
 
 def still_mixed(originals: Tensor, states: Tensor) -> Tensor:
-    """Whether a state overlaps with all three of its patterns, about equally."""
+    """Return whether each state overlaps about equally with all three of its patterns."""
     overlaps = torch.stack([(originals.roll(-i, 0) * states).mean(-1) for i in range(3)])
     return (overlaps.amin(0) > 0.35) & (overlaps.amax(0) < 0.65)
 

@@ -1,4 +1,4 @@
-"""Learning rules: how many of the patterns stored are stable."""
+"""Learning rules: the share of stored patterns that are stable."""
 
 import math
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ PUBLISHED_DRAWS = 3
 ROUNDING = 0.005
 """The published shares have two digits."""
 RULES = {"hebbian": "Hebb", "storkey": "Storkey", "pseudo_inverse": "pseudo-inverse"}
-"""What the library calls them, and what pages do."""
+"""Names in the library, and on pages."""
 
 
 def _tasks(form: Form) -> list[Task]:
@@ -68,7 +68,6 @@ def _judge(records: Sequence[Record]) -> Finding:
 
 
 def _series(records: Sequence[Record]) -> list[Series]:
-    """Measured, published and expected shares, rule by rule."""
     series = [measured_series("stable", name, of(records, case=rule), "n", "recalled")
               for rule, name in RULES.items()]  # fmt: skip
     series += [
@@ -92,7 +91,7 @@ def _series(records: Sequence[Record]) -> list[Series]:
 
 
 def _spread(share: float, n: int) -> float:
-    """Deviation of a share of n patterns, as if one more of each kind had been seen."""
+    # Standard deviation of a share of n, as if one more pattern of each kind had been seen.
     seen = (share * n + 1) / (n + 2)
     return math.sqrt(seen * (1 - seen) / n)
 

@@ -41,7 +41,7 @@ class Sparse:
 
 
 def fixed_points(config: Sparse, setup: Setup) -> Record:
-    """Patterns that are exact fixed points, and those of which the margin says otherwise."""
+    """Count exact fixed points, and patterns for which the margin predicts otherwise."""
     wrong, counts = 0, []
     limit = theory.sparse_margin(config.alpha, config.beta)
     for draw in range(config.draws):

@@ -1,7 +1,7 @@
 """Records of a run → one self-contained page.
 
-Nothing on it is fixed: every caption, number and verdict is made from the records. The page needs
-no other file, makes no request, and needs no script.
+Every caption, number and verdict is made from the records. The page needs no other file, no
+request and no script.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ KINDS = (
     (FAILS, "fails", "do not hold"),
     (UNKNOWN, "unknown", "not measured"),
 )
-"""Each verdict, its class, and how it reads of several claims."""
+"""Each verdict, its CSS class, and its plural."""
 
 SECTIONS: tuple[Callable[[Sequence[Record]], Section], ...] = (
     networks.images,
@@ -37,7 +37,7 @@ SECTIONS: tuple[Callable[[Sequence[Record]], Section], ...] = (
 
 
 def page(head: Record, records: Sequence[Record]) -> str:
-    """The whole page as HTML.
+    """Return the whole page as HTML.
 
     Args:
         head: the header of the records.
@@ -70,7 +70,6 @@ def page(head: Record, records: Sequence[Record]) -> str:
 def _made(
     build: Callable[[Sequence[Record]], Section], records: Sequence[Record]
 ) -> Section | None:
-    """The section, or None where its records are missing."""
     try:
         return build(records)
     except MissingRecordError:
@@ -78,12 +77,10 @@ def _made(
 
 
 def _name(head: Record, records: Sequence[Record]) -> str:
-    """What the data set is called."""
     return str(head.get("data", "records"))
 
 
 def _header(head: Record, records: Sequence[Record], rows: Sequence[Record], links: str) -> str:
-    """Title, verdicts in numbers, contents, and the table of the main results."""
     counts = Counter(row["verdict"] for row in rows)
     tally = "".join(
         f'<li><span class="verdict {kind}"><b>{counts[verdict]}</b> '
@@ -104,7 +101,6 @@ def _header(head: Record, records: Sequence[Record], rows: Sequence[Record], lin
 
 
 def _lead(records: Sequence[Record], claims: int) -> str:
-    """What this page is, in two sentences."""
     try:
         line = find(records, "images")
         what = f"{number(line['images'])} images of {size(line)}"
@@ -118,7 +114,6 @@ def _lead(records: Sequence[Record], claims: int) -> str:
 
 
 def _footer(head: Record) -> str:
-    """What made the records."""
     facts = [f"{name} {head[name]}" for name in ("hopfield", "torch", "numpy", "python")
              if name in head]  # fmt: skip
     seed = f" Seed {head['seed']}." if "seed" in head else ""

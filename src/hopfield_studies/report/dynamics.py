@@ -16,7 +16,7 @@ Records = Sequence[Record]
 
 
 def sweep(records: Records) -> Section:
-    """From blurred mixtures to single patterns as β grows."""
+    """Describe how mixtures become single patterns as β grows."""
     first = find(records, "beta_sweep")
     dot = select(records, "beta_sweep", similarity="dot")
     distance = select(records, "beta_sweep", similarity="euclidean")
@@ -52,7 +52,6 @@ def sweep(records: Records) -> Section:
 def _curve(
     lines: Records, field: str, scale: float = 1.0, x: str = "beta"
 ) -> tuple[list[float], list[float], list[float]]:
-    """x, means and deviations of a field, as `plots.lines` takes them."""
     return (
         [line[x] for line in lines],
         [scale * line[field] for line in lines],
@@ -61,7 +60,7 @@ def _curve(
 
 
 def landscape(records: Records) -> Section:
-    """Where the dynamics ends, how soon, and what the energies do on the way."""
+    """Describe fixed points, numbers of steps, and energies along trajectories."""
     first = find(records, "stationary")
     starts = 2 * first["stored"] + 2 * first["starts"]
     section = Section("landscape", "Where it ends")
@@ -91,7 +90,6 @@ def landscape(records: Records) -> Section:
 
 
 def _unsettled(records: Records) -> str:
-    """How many starts were stopped, where some were."""
     worst = min(select(records, "stationary"), key=lambda line: line["settled"])
     if worst["settled"] == 1:
         return ""
@@ -102,7 +100,6 @@ def _unsettled(records: Records) -> str:
 
 
 def _steps(section: Section, records: Records) -> None:
-    """How far the first step goes."""
     lines = select(records, "steps")
     names = {"dot": "dot product", "euclidean": "distance, known half"}
     rows = [
@@ -129,7 +126,6 @@ def _steps(section: Section, records: Records) -> None:
 
 
 def _by_construction(lines: Records) -> str:
-    """Why one step is enough by distance, where it is."""
     distance = [line for line in lines if line["similarity"] == "euclidean"]
     if any(line["one_is_enough"] < 1 for line in distance):
         return ""
@@ -140,7 +136,6 @@ def _by_construction(lines: Records) -> str:
 
 
 def _energies(section: Section, records: Records) -> None:
-    """The library's energy and the document's along the same ways."""
     lines = select(records, "energies")
     section.head("Energies along the way")
     section.say(
@@ -162,7 +157,7 @@ def _energies(section: Section, records: Records) -> None:
 
 
 def numerics(records: Records) -> Section:
-    """Encodings, speed and overflow."""
+    """Describe encodings, speed and overflow."""
     section = Section("numerics", "Encodings, speed, overflow")
     _encodings(section, records)
     _speed_and_overflow(section, records)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hopfield import plots
 
-from ..wording import bound
+from ..wording import keep_equations_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,12 +25,12 @@ VARIABLES = {
     plots.GREEN: "--green",
     plots.RED: "--red",
 }
-"""Colours of a figure and the page's variables that replace them, so that dark works too."""
+"""Colours of figures, and the CSS variables that replace them for light and dark pages."""
 
 
 def prose(text: str) -> str:
-    """Plain text as HTML, equations held together."""
-    return escape(bound(text))
+    """Return plain text as HTML with unbroken equations."""
+    return escape(keep_equations_whole(text))
 
 
 @dataclass
@@ -64,14 +64,14 @@ class Section:
         self.pieces.append(piece)
 
     def html(self) -> str:
-        """The section."""
+        """Return the section as HTML."""
         title = f'<h2 id="{self.anchor}">{escape(self.title)}</h2>'
         return f'<section aria-labelledby="{self.anchor}">{title}{"".join(self.pieces)}</section>'
 
 
 @contextmanager
 def theme() -> Iterator[None]:
-    """Settings under which figures for the page are drawn."""
+    """Draw figures with the fonts and colours of the page."""
     plots.figure()  # says which extra is missing before anything else happens
     import matplotlib
 
@@ -93,13 +93,13 @@ def theme() -> Iterator[None]:
 
 
 def drawing(ax: "Axes", caption: str, *, pictures: bool = False, light: bool = False) -> str:
-    """A figure with its caption, which is also what a screen reader says of it.
+    """Return a figure with its caption, which screen readers read aloud.
 
     Args:
         ax: what was drawn.
         caption: plain text.
-        pictures: it shows images, which on a dark page are turned over, ink becoming chalk.
-        light: but not these, whose values are light already.
+        pictures: the figure shows images. A dark page inverts them, unless they are `light`.
+        light: values of the images are light, not ink.
     """
     buffer = io.StringIO()
     ax.figure.get_figure(root=True).savefig(
@@ -112,7 +112,6 @@ def drawing(ax: "Axes", caption: str, *, pictures: bool = False, light: bool = F
 
 
 def _inline(document: str, alt: str, kind: str) -> str:
-    """matplotlib's SVG file as an element of the page, in the page's colours; `alt` is HTML."""
     body = document[document.index("<svg") :]
     box = body.split('viewBox="')[1].split('"')[0]
     body = body[body.index(">") + 1 :]
@@ -124,7 +123,7 @@ def _inline(document: str, alt: str, kind: str) -> str:
 
 
 def _private(body: str) -> str:
-    """Give every id a prefix of its own, since many figures share one page."""
+    # Many figures share one page, so each gets a prefix for its ids.
     prefix = f"f{zlib.crc32(body.encode()):08x}-"
     body = re.sub(r'\bid="', f'id="{prefix}', body).replace("xlink:href=", "href=")
     body = body.replace('href="#', f'href="#{prefix}')
@@ -134,7 +133,7 @@ def _private(body: str) -> str:
 def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", cards: bool = False
 ) -> str:
-    """A table of plain text; the first column names the row. `cards`: stacked on a phone."""
+    """Return a table whose first column names the row; `cards` stacks the cells on a phone."""
     columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     lines = []
     for first, *rest in rows:

@@ -20,7 +20,7 @@ SHORT = {"document": "document", "library": "library", "pseudo_inverse": "pseudo
 
 
 def images(records: Records) -> Section:
-    """The data set, and the first images of it in every form the networks get."""
+    """Describe the data set, and show its first images in every form."""
     line = find(records, "images")
     sides = " × ".join(str(side) for side in line["shape"])
     section = Section("images", "The images")
@@ -47,14 +47,12 @@ def images(records: Records) -> Section:
 
 
 def _images(line: Record, kind: str, caption: str) -> str:
-    """The first images in one form, and their cues."""
     rows = [(kind, line[kind]), ("cue", line[f"{kind}_cue"])]
     ax = plots.pictures(rows, line["shape"], known=line["known"], light=line["light"])
     return drawing(ax, caption, pictures=True, light=line["light"])
 
 
 def _ink(line: Record) -> str:
-    """What the binary networks take for ink, and why."""
     if line["threshold"] == 0:
         split = "every pixel above 0 as ink (+1) and the rest as background (−1)"
         return f"The binary networks see {split}; {percent(line['ink'])} of all pixels are ink."
@@ -66,7 +64,7 @@ def _ink(line: Record) -> str:
 
 
 def classical(records: Records) -> Section:
-    """Hebb's rule in two ways, the pseudo-inverse, and random patterns."""
+    """Describe Hebb's rule in two variants, the pseudo-inverse, and random patterns."""
     lines = select(records, "classical")
     most = max(line["n"] for line in lines)
     theirs, ours, inked, noise = (
@@ -105,7 +103,6 @@ def classical(records: Records) -> Section:
 
 
 def _bars(lines: Records) -> list[tuple[str, float, float]]:
-    """Name, mean and deviation of every classical case."""
     kinds = {"images": "", "random": " random"}
     return [
         (
@@ -118,7 +115,6 @@ def _bars(lines: Records) -> list[tuple[str, float, float]]:
 
 
 def _grid(line: Record, title: str, field: str, counted: str) -> str:
-    """Stored, cue and retrieved images of one record."""
     rows = [(name, line[name]) for name in ("original", "cue", "retrieved")]
     rows[0] = ("stored", line["original"])
     ax = plots.pictures(rows, line["shape"], known=line["known"], light=line["light"])
@@ -128,7 +124,7 @@ def _grid(line: Record, title: str, field: str, counted: str) -> str:
 
 
 def dense(records: Records) -> Section:
-    """The dense network by both maskings."""
+    """Describe the dense network with both kinds of mask."""
     first = find(records, "dense")
     lines = select(records, "dense")
     section = Section("dense", "The dense network")
@@ -158,7 +154,7 @@ def dense(records: Records) -> Section:
 
 
 def modern(records: Records) -> Section:
-    """The continuous network by similarity and β."""
+    """Describe the continuous network by similarity and β."""
     lines = select(records, "modern")
     first = find(records, "modern")
     section = Section("continuous", "The continuous network")
@@ -197,13 +193,12 @@ def modern(records: Records) -> Section:
 
 
 def _continuous_grid(line: Record, name: str) -> str:
-    """Pictures of one size and similarity."""
     title = f"{number(line['n'])} stored, {name}, β = {number(line['case_beta'])}"
     return _grid(line, title, "exact", "with all pixels right")
 
 
 def summary(records: Records) -> str:
-    """The table at the top: images returned by network, size and way."""
+    """Return the table at the top: recall by network, size and rule."""
     rows = []
     for line in select(records, "classical", case="document", patterns="images"):
         ours = find(records, "classical", case="library", n=line["n"], patterns="images")

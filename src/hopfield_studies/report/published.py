@@ -15,7 +15,7 @@ MARKS = {True: ("holds", "✓ holds"), False: ("fails", "✗ fails")}
 
 
 def page(head: Record, records: Sequence[Record]) -> str:
-    """The whole page as HTML.
+    """Return the whole page as HTML.
 
     Args:
         head: the header of the records.
@@ -40,7 +40,6 @@ def page(head: Record, records: Sequence[Record]) -> str:
 
 
 def _lead(head: Record, verdicts: Sequence[Record]) -> str:
-    """What this is, and on which data."""
     hold = sum(verdict["holds"] for verdict in verdicts)
     said = [
         f"{hold} of {len(verdicts)} results hold in this run. Theory is drawn beside what was "
@@ -59,7 +58,6 @@ def _lead(head: Record, verdicts: Sequence[Record]) -> str:
 
 
 def _overview(verdicts: Sequence[Record]) -> str:
-    """The table at the top."""
     rows = "".join(
         f'<tr><th scope="row">{verdict["number"]}. <a href="#{verdict["result"]}">'
         f"{escape(verdict['title'])}</a></th>"
@@ -72,7 +70,6 @@ def _overview(verdicts: Sequence[Record]) -> str:
 
 
 def _section(verdict: Record, records: Sequence[Record]) -> Section:
-    """One result: its figures and its checks."""
     name = verdict["result"]
     section = Section(name, f"{verdict['number']}. {verdict['title']}")
     section.say(verdict["claim"])
@@ -94,7 +91,7 @@ def _section(verdict: Record, records: Sequence[Record]) -> Section:
 
 
 def draw(figure: Record, records: Sequence[Record]) -> Any:
-    """The axes of one figure."""
+    """Draw one figure and return its axes."""
     series = select(records, "series", result=figure["result"], figure=figure["name"])
     return plots.comparison(series, (figure["x"], figure["y"]), log=figure["log"])
 
@@ -104,7 +101,7 @@ def _check(check: Record) -> str:
     figures = (
         ("measured", value(check["measured"])),
         ("expected", value(check["expected"])),
-        ("allowed", allowed(check)),
+        ("allowed", interval(check)),
     )
     cells = "".join(
         f'<td class="figure" data-label="{name}">{escape(said)}</td>' for name, said in figures
@@ -116,7 +113,7 @@ def _check(check: Record) -> str:
 
 
 def value(figure: "float | None") -> str:
-    """A number of a check, to five digits."""
+    """Return a number of a check, to five digits."""
     if figure is None:
         return "—"
     if (figure == int(figure) and abs(figure) < 1e6) or abs(figure) < 1e-3:
@@ -124,8 +121,8 @@ def value(figure: "float | None") -> str:
     return f"{figure:.5g}".replace("-", "−")
 
 
-def allowed(check: Record) -> str:
-    """The interval of a check."""
+def interval(check: Record) -> str:
+    """Return the interval of a check in words."""
     low, high = check["low"], check["high"]
     if low is None:
         return f"≤ {value(high)}"
@@ -147,7 +144,6 @@ def _table(head: Sequence[str], rows: str) -> str:
 
 
 def _footer(head: Record) -> str:
-    """What made the records."""
     facts = [f"{name} {head[name]}" for name in ("hopfield", "torch", "numpy", "python")]
     form = f" The {head['form']} form, seed {head['seed']}."
     return f"<footer>Made with {escape(listed(facts))}.{escape(form)}</footer>"

@@ -20,11 +20,11 @@ METHODS = {
 }
 MARKS = {HOLDS: ("holds", "✓"), PARTLY: ("partly", "≈"), FAILS: ("fails", "✗"),
          UNKNOWN: ("unknown", "–")}  # fmt: skip
-"""Class and sign of each verdict: never told by colour alone."""
+"""CSS class and sign of each verdict, so that colour alone carries no meaning."""
 
 
 def section(records: Records) -> Section:
-    """Random patterns: energies, sweeps, cycles, noise, attention, methods."""
+    """Describe the experiments on random patterns."""
     page = Section("scratch", "From scratch: random patterns")
     _descent(page, records)
     _sweeps(page, records)
@@ -94,7 +94,6 @@ def _oscillation(page: Section, records: Records) -> None:
 
 
 def _cycle_caption(energies: Sequence[float]) -> str:
-    """Where the energy of a cycle begins, and between which two values it ends."""
     one, other = (number(round(energy, 6)) for energy in energies[-2:])
     end = f"stays at {one}" if one == other else f"alternates between {one} and {other}"
     return f"Its energy: {number(energies[0])} at the start; in the cycle it {end}."
@@ -141,7 +140,7 @@ def _difference(line: Record, field: str) -> str:
 
 
 def claims(rows: Sequence[Record]) -> str:
-    """The table of claims: what each document says, what this run measured, the verdict."""
+    """Return the table of claims with verdict, measurement and reason."""
     lines = "".join(_claim(row) for row in rows)
     head = "".join(
         f'<th scope="col">{name}</th>' for name in ("claim", "verdict", "measured", "why")
@@ -164,5 +163,4 @@ def _claim(row: Record) -> str:
 
 
 def _sentence(text: str) -> str:
-    """The text with its first letter large; a symbol stays as it is."""
     return text[:1].upper() + text[1:] if text[:1].isascii() else text
