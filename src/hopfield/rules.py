@@ -141,18 +141,24 @@ def orthonormal(
         for _ in range(2):  # twice, or rounding leaves some of the basis
             left = left - (left @ known.T) @ known
     gram = left @ left.T
-    cutoff = max(rows.shape) * torch.finfo(rows.dtype).eps * size
+    # Below this, eigenvalues are rounding: that of the rows, and that of the Gram matrix.
+    rounding, eps = torch.finfo(rows.dtype).eps * size, torch.finfo(torch.float64).eps
+    cutoff = max(rows.shape) * torch.maximum(rounding, eps * gram.abs().sum(-1).amax())
     factor, failed = torch.linalg.cholesky_ex(gram)
     if not int(failed) and bool((factor.diagonal().square() > cutoff).all()):
         added = torch.linalg.solve_triangular(factor, left, upper=False)
     else:
         values, vectors = torch.linalg.eigh(gram)
-        kept = values > cutoff
-        added = (vectors[:, kept] / values[kept].sqrt()).T @ left
+        cutoff = max(rows.shape) * torch.maximum(rounding, eps * values[-1])
+        independent = values > cutoff
+        added = (vectors[:, independent] / values[independent].sqrt()).T @ left
     if rows.dtype == torch.float64 and len(added):
-        # The Gram matrix rounds by its condition number; once more, and only its root is left.
-        factor = torch.linalg.cholesky(added @ added.T)
-        added = torch.linalg.solve_triangular(factor, added, upper=False)
+        # The Gram matrix rounds by its condition number; a second pass leaves the root of that.
+        factor, failed = torch.linalg.cholesky_ex(added @ added.T)
+        if int(failed):
+            added = torch.linalg.qr(added.T).Q.T
+        else:
+            added = torch.linalg.solve_triangular(factor, added, upper=False)
     return added.to(rows.dtype)
 
 

@@ -338,3 +338,23 @@ def test_hebb_warns_beyond_its_capacity_and_only_then():
         assert [each.category for each in caught] == [CapacityWarning] * (rule == "hebbian")
     with pytest.raises(HopfieldError, match="hebbian"):
         ClassicalHopfield("hebian")
+
+
+def test_pseudo_inverse_of_strongly_dependent_rows():
+    """The cut-off follows the largest eigenvalue: that of 60 copies is 60 times a row's square."""
+    generator = seeded(1)
+
+    def whole(low, high):
+        return int(torch.randint(low, high + 1, (1,), generator=generator))
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    for _ in range(250):
+        n, dim = whole(1, 69), whole(1, 11)
+        rank = whole(1, min(n, dim))
+        rows = normal(rank, dim)[torch.randint(rank, (n,), generator=generator)]
+        rows = rows + 10.0 ** -whole(8, 20) * normal(n, dim)
+        matrix = rules.pseudo_inverse(rows, diagonal=True)
+        assert (matrix @ matrix - matrix).abs().max() <= 1e-13
+        assert (rows @ matrix - rows).abs().max() <= 1e-6 * rows.abs().max()

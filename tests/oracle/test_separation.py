@@ -213,6 +213,47 @@ def test_softmax_potential_for_every_beta(exponent, spread):
     assert ((single - ours).abs() <= 2 * limit).all()
 
 
+def exact_entmax_potential(s: list[float], alpha: float, beta: float) -> mpmath.mpf:
+    """F(s) of α-entmax with as many digits as β needs."""
+    with mpmath.workdps(90):
+        n, a, b, top = len(s), mpmath.mpf(alpha), mpmath.mpf(beta), mpmath.mpf(max(s))
+        z = [(a - 1) * b * (x - top) for x in s]
+        low, high = mpmath.mpf(-1), mpmath.mpf(0)
+        for _ in range(280):
+            middle = (low + high) / 2
+            above = mpmath.fsum(max(x - middle, 0) ** (1 / (a - 1)) for x in z) >= 1
+            low, high = (middle, high) if above else (low, middle)
+        p = [max(x - low, 0) ** (1 / (a - 1)) for x in z]
+        p = [x / mpmath.fsum(p) for x in p]
+
+        def tallied(weights) -> mpmath.mpf:
+            return mpmath.fsum(x - x**a for x in weights) / (a * (a - 1))
+
+        gain = (tallied(p) - tallied([mpmath.mpf(1) / n] * n)) / b
+        return mpmath.fsum(x * y for x, y in zip(p, map(mpmath.mpf, s), strict=True)) + gain
+
+
+@pytest.mark.parametrize("exponent", [-18, -12, -8, -7, -5, -3, -1, 1, 4])
+@pytest.mark.parametrize("alpha", [1.01, 1.5, 2.0, 3.0])
+def test_entmax_potential_for_every_beta(alpha, exponent):
+    """The entropies cancel as β → 0: their difference must not be taken of two rounded numbers."""
+    beta = 10.0**exponent
+    for n in (2, 9):
+        s = scores(n=n, batch=1)
+        error = abs(
+            exact_entmax_potential(s[0].tolist(), alpha, beta)
+            - Entmax(alpha, beta).potential(s).item()
+        )
+        assert error <= 8 * EPS * s.abs().max().item()
+
+
+def test_equal_scores_have_equal_weights():
+    s = torch.randn(3, 4, generator=seeded(9)).repeat(1, 9)[:, :33]
+    for separation in SEPARATIONS.values():
+        weights = separation(s)
+        assert torch.equal(weights[:, 4:], weights[:, :29]), separation
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_limits_of_softmax(dtype):
     s = torch.tensor([[1.0, 3.0, 3.0, -5.0], [2.0, 2.0, 2.0, 2.0]], dtype=dtype)

@@ -18,6 +18,9 @@ BLOCK = 2**17
 MOST_STEPS = 60
 """More of Newton's steps than the search ever takes: it ends by itself."""
 
+SERIES = 1e-8
+"""Largest d at which potentials take the second-order expansion: its error is d² of a score."""
+
 KERNEL_SECONDS = 2e-9
 """About what a kernel takes for a score."""
 
@@ -197,35 +200,44 @@ def _lowered(t: Tensor, power: Tensor | float) -> Tensor:
 
 
 def _bisected(z: Tensor, power: Tensor) -> Tensor:
-    """τ for any power, and without a look at what is found."""
-    low = torch.full_like(z[..., :1] + power, -1.0)
-    high = torch.zeros_like(low)
+    # τ for any power, without a look at values. −τ lies in [n^(−1/power), 1] and is halved on a
+    # logarithmic scale: for α > 2 weights are as sensitive to small −τ as to large ones.
+    tiny = torch.finfo(z.dtype).tiny
+    low = (float(z.shape[-1]) ** (-1 / power) * (1 - 2**-20) + z[..., :1] * 0).clamp_min(tiny)
+    high = torch.ones_like(low)
     for _ in range(torch.finfo(z.dtype).bits):
-        middle = (low + high) / 2
-        above = ((z - middle).clamp_min(0) ** power).sum(-1, keepdim=True) >= 1
-        low = torch.where(above, middle, low)
-        high = torch.where(above, high, middle)
-    return low
+        middle = low.sqrt() * high.sqrt()
+        above = ((z + middle).clamp_min(0) ** power).sum(-1, keepdim=True) >= 1
+        low = torch.where(above, low, middle)
+        high = torch.where(above, middle, high)
+    return -high
 
 
 def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -> Tensor:
-    """max_p p·s + β⁻¹(H_α(p) − H_α(1/count)); scores of patterns without weight may be left out.
+    """max_p p·s + β⁻¹(H_α(p) − H_α(1/n)) for n = `count`; scores without weight may be left out.
 
-    Where β·range is so small that the entropies cancel, its second-order expansion at β = 0.
+    The entropies would cancel as β → 0. With p_μ = (1 + d_μ)/n and Σd = 0, their difference is
+
+        −n^(−α)/(α(α − 1)) Σ φ(d_μ),    φ(d) = (1 + d)^α − 1 − αd,
+
+    a sum of terms ≥ 0. φ(−1) = α − 1 for each pattern without weight. Where all d are below the
+    root of eps, it is the expansion to second order at β = 0.
     """
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top
     weights = tsallis_weights(scores, alpha, beta)
-    # A weight of 1 tallies nothing, as one of 0 does, where p^α has no second derivative.
-    safe = torch.where(weights > 0, weights, 1.0)
-    tallied = (safe - safe**alpha).sum(-1, keepdim=True)
-    uniform = 1 - float(count) ** (1 - alpha)
+    positive = weights > 0
+    # φ has no second derivative at −1, so that weights of zero must not reach it.
+    d = torch.where(positive, count * weights - 1, 0.0)
+    phi = (1 + d) * torch.expm1((alpha - 1) * torch.log1p(d)) - (alpha - 1) * d
+    zeros = count - positive.sum(-1, keepdim=True)
+    total = phi.sum(-1, keepdim=True) + (alpha - 1) * zeros
     exact = (weights * gap).sum(-1, keepdim=True)
-    exact = exact + (tallied - uniform) / (alpha * (alpha - 1) * beta)
+    exact = exact - float(count) ** -alpha * total / (alpha * (alpha - 1) * beta)
     curvature = (beta * float(count) ** (alpha - 2)).clamp_max(torch.finfo(scores.dtype).max)
-    small = curvature * count * gap.abs().amax(-1, keepdim=True) < 1e-5
-    near = torch.where(small, gap, 0.0)  # no ∞·0 in the slopes of the series where it is not used
+    small = curvature * count * gap.abs().amax(-1, keepdim=True) < SERIES
+    small = small & (scores.shape[-1] == count)  # else some have no weight
+    near = torch.where(small, gap, 0.0)  # no ∞·0 in the gradient where the series is not used
     mean = near.mean(-1, keepdim=True)
     series = mean + curvature / 2 * (near - mean).square().sum(-1, keepdim=True)
-    whole = small & (scores.shape[-1] == count)
-    return (top + torch.where(whole, series, exact)).squeeze(-1)
+    return (top + torch.where(small, series, exact)).squeeze(-1)
