@@ -1,9 +1,9 @@
-"""Do the bounds of certified retrieval hold? `python -m benchmarks.certified [--queries N]`.
+"""Test the bounds of certified retrieval: `python -m benchmarks.certified [--queries N]`.
 
-Asks each of the three memories of `benchmarks/entries/certified.py` so many noisy queries and
-compares state and energy with the same formulas in float64. Writes
-benchmarks/results/certified.jsonl: bounds that did not hold, how near they came, candidates a
-query, and how many queries were read in full.
+Sends N noisy queries to each of the three memories of `benchmarks/entries/certified.py`, and
+compares state and energy with the same formulas in float64. Writes to
+benchmarks/results/certified.jsonl: broken bounds, the largest error relative to its bound,
+candidates per query, and the share of queries that were read in full.
 """
 
 import argparse
@@ -24,15 +24,15 @@ BATCH = 512
 
 
 def bounds(name: str, n: int, queries: int, seed: int = 0) -> Record:
-    """What became of so many queries."""
+    """Compare answers and bounds with float64."""
     memory, _ = setting(name, n, 1)
     exact = memory.patterns.double()
     generator = torch.Generator().manual_seed(seed)
-    found: list[dict[str, Tensor]] = []
+    batches: list[dict[str, Tensor]] = []
     for start in range(0, queries, BATCH):
         cues = _cues(memory, name, min(BATCH, queries - start), generator)
-        found.append(_held(memory, exact, cues, 1.0 if name == "gaussian" else IMAGE_BETA))
-    every = {key: torch.cat([each[key] for each in found]) for key in found[0]}
+        batches.append(_errors(memory, exact, cues, 1.0 if name == "gaussian" else IMAGE_BETA))
+    every = {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
     return {
         "experiment": "certified",
         "case": name,
@@ -58,8 +58,8 @@ def _cues(memory: ModernHopfield, name: str, count: int, generator: torch.Genera
     return corruption.gaussian_noise(chosen, IMAGE_NOISE, generator=generator).state.clamp(0, 1)
 
 
-def _held(memory: ModernHopfield, exact: Tensor, cues: Tensor, beta: float) -> dict[str, Tensor]:
-    """Errors as shares of their bounds, and what the scan found."""
+def _errors(memory: ModernHopfield, exact: Tensor, cues: Tensor, beta: float) -> dict[str, Tensor]:
+    """Return errors relative to their bounds, and the candidates of the scan."""
     euclidean = memory.similarity == "euclidean"
     store = memory._store
     found, bound = certified.certified(store, cues, None, beta, memory.similarity)
@@ -93,9 +93,9 @@ def _reference(
 
 
 def main() -> None:
-    """Measure, write, and print one line a memory."""
+    """Measure, write, and print one line per memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--queries", type=int, default=40_000, help="queries to each memory")
+    parser.add_argument("--queries", type=int, default=40_000, help="queries per memory")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     lines = []

@@ -203,7 +203,7 @@ def alphas(heads: int) -> Tensor:
 
 
 def sparse(separation: str, **size: int) -> Case:
-    """The same layer with another separation; softmax gives the scale only, not the answer."""
+    """A layer with another separation; softmax gives the scale only, not the answer."""
     dim, heads = size["dim"], size["heads"]
     chosen: Separation | str = separation
     if separation == BY_HEAD:

@@ -1,4 +1,4 @@
-"""The strongest pattern of each query: the library beside search libraries.
+"""The strongest pattern of each query: this library and search libraries.
 
 Search libraries return its index only; this library also returns weights, energy and entropy.
 """

@@ -1,4 +1,4 @@
-"""The same work at many sizes: growth with n, and the cost of small sizes."""
+"""One update at many sizes: growth with n, and the cost of small sizes."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Digits, cut for training: stratified parts, bags, patches."""
+"""Digits for training: stratified parts, bags, patches."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from torch import Tensor
 from hopfield import data
 
 TEST = 0.3
-"""Share of the digits that is held back."""
+"""Share of the digits in the test set."""
 
 
 class Split(NamedTuple):
-    """Images `(n, pixels)` in [0, 1] and labels, to train on and to test with."""
+    """Images `(n, pixels)` in [0, 1] and labels, for training and for testing."""
 
     images: Tensor
     labels: Tensor
@@ -21,7 +21,7 @@ class Split(NamedTuple):
 
 
 def split(seed: int, name: str = "digits") -> Split:
-    """70 % to train on, 30 % to test with; every digit has its share in both.
+    """Split the digits: 70 % for training, 30 % for testing, the same shares of every digit.
 
     Args:
         seed: of the parts.
@@ -44,7 +44,7 @@ def split(seed: int, name: str = "digits") -> Split:
 
 
 class Bags(NamedTuple):
-    """Sets of images `(bags, size, 64)`, and whether each holds the digit asked for."""
+    """Sets of images `(bags, size, 64)`; `positive` marks those that hold the digit."""
 
     images: Tensor
     positive: Tensor
@@ -53,7 +53,7 @@ class Bags(NamedTuple):
 def bags(
     images: Tensor, labels: Tensor, count: int, size: int, most: int, seed: int, digit: int = 9
 ) -> Bags:
-    """Bags of other digits, every second with 1 … `most` images of `digit` among them."""
+    """Make bags of other digits; every second also holds 1 … `most` images of `digit`."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(rows: Tensor, number: int) -> Tensor:
@@ -72,10 +72,10 @@ def bags(
 
 
 def patches(images: Tensor) -> Tensor:
-    """Images of 8 × 8 as 16 patches of 2 × 2, `(n, 16, 4)`."""
+    """Cut images of 8 × 8 into 16 patches of 2 × 2, `(n, 16, 4)`."""
     return images.unflatten(-1, (4, 2, 4, 2)).transpose(-3, -2).flatten(-2).flatten(-3, -2)
 
 
 def whole(patches: Tensor) -> Tensor:
-    """The images again, `(n, 64)`."""
+    """Join patches to images, `(n, 64)`."""
     return patches.unflatten(-1, (2, 2)).unflatten(-3, (4, 4)).transpose(-3, -2).flatten(-4)

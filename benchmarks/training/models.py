@@ -1,4 +1,4 @@
-"""The models that are trained: each a few lines around one layer."""
+"""Models for training: a few lines around one layer each."""
 
 import torch
 from torch import Tensor, nn
@@ -15,21 +15,21 @@ from hopfield.nn import (
 
 from .digits import Split
 
-AS_IT_IS = Projections(nn.Identity(), nn.Identity(), nn.Identity(), nn.Identity())
-"""Patterns are read where they lie."""
+UNCHANGED = Projections(nn.Identity(), nn.Identity(), nn.Identity(), nn.Identity())
+"""No projections: patterns are read unchanged."""
 
 
 def lookup(train: Split, memories: int = 200) -> nn.Module:
-    """A memory that begins as digits and their labels; it trains both, and β."""
+    """Return a lookup that starts with digits and their labels, and trains both, and β."""
     chosen = torch.randperm(len(train.images))[:memories]
     values = 4 * nn.functional.one_hot(train.labels[chosen], 10).float()
     separation = Softmax(torch.ones((), requires_grad=True))
-    association = HopfieldAssociation(64, separation=separation, projections=AS_IT_IS)
+    association = HopfieldAssociation(64, separation=separation, projections=UNCHANGED)
     return HopfieldLookup(association, train.images[chosen], values)
 
 
 def retrieval(width: int = 32) -> HopfieldAssociation:
-    """Images read other images by codes that are learned, and bring back their labels."""
+    """Return an association that compares images by learned codes and reads their labels."""
     encoder = nn.Linear(64, width)
     return HopfieldAssociation(
         None,
@@ -39,7 +39,7 @@ def retrieval(width: int = 32) -> HopfieldAssociation:
 
 
 def dense(train: Split, degree: int, memories: int = 100) -> nn.Module:
-    """Krotov and Hopfield's network of one degree, whose logits begin with a deviation of 1."""
+    """Return Krotov and Hopfield's classifier; its initial logits have a deviation of 1."""
     pixels, separation = train.images.shape[-1], RectifiedPolynomial(degree)
     model = DenseMemoryClassifier(pixels, 10, memories, separation)
     with torch.no_grad():
@@ -48,7 +48,7 @@ def dense(train: Split, degree: int, memories: int = 100) -> nn.Module:
 
 
 class BagClassifier(nn.Module):
-    """The same encoder for all, then a pooling, then one logit.
+    """An encoder, a pooling, and one logit per bag.
 
     Args:
         pooling: "mean", "max" or "hopfield".
@@ -56,7 +56,7 @@ class BagClassifier(nn.Module):
     """
 
     def __init__(self, pooling: str, width: int = 64) -> None:
-        """Encoder and head are drawn before the pooling, so that they are the same for all."""
+        """Draw encoder and head before the pooling, so that they are equal for all poolings."""
         super().__init__()
         self.encoder = nn.Sequential(
             nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, width), nn.ReLU()
@@ -66,20 +66,20 @@ class BagClassifier(nn.Module):
         self.pool = HopfieldPooling(_selecting(width)) if pooling == "hopfield" else None
 
     def forward(self, bags: Tensor) -> Tensor:
-        """A logit for each bag."""
+        """Return one logit per bag."""
         codes = self.encoder(bags)
         if self.pool is not None:
             pooled = self.pool(codes).squeeze(1)
         else:
             pooled = codes.mean(1) if self.pooling == "mean" else codes.amax(1)
-        found: Tensor = self.head(pooled).squeeze(-1)
-        return found
+        logits: Tensor = self.head(pooled).squeeze(-1)
+        return logits
 
 
 def _selecting(width: int) -> HopfieldAssociation:
-    """Codes are weighed after a normalisation, by heads of two features, and read as they are.
+    """Return an association with heads of two features on normalised codes.
 
-    Heads and β to begin with were chosen by bags of held back training digits.
+    The number of heads and the initial β were chosen on separate bags of training digits.
     """
     key = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
     return HopfieldAssociation(
@@ -93,14 +93,14 @@ def _selecting(width: int) -> HopfieldAssociation:
 
 
 class Completer(nn.Module):
-    """Hidden patches are tokens without content, which go down the energy with the others.
+    """Completion of patches: hidden ones start as tokens without content.
 
     Args:
         dim: length of a token.
     """
 
     def __init__(self, dim: int = 64) -> None:
-        """Places, and the token of what is hidden, are learned."""
+        """Learn the positions and the token of hidden patches."""
         super().__init__()
         self.encoder, self.decoder = nn.Linear(4, dim), nn.Linear(dim, 4)
         self.places = nn.Parameter(nn.init.normal_(torch.empty(16, dim), std=0.5))
@@ -108,12 +108,12 @@ class Completer(nn.Module):
         self.block = EnergyTransformerBlock(dim, heads=4, memories=64, steps=3, rate=0.5)
 
     def tokens(self, patches: Tensor, hidden: Tensor) -> Tensor:
-        """Where the descent begins."""
+        """Return the initial tokens."""
         content = torch.where(hidden[..., None], self.hidden, self.encoder(patches))
         return content + self.places
 
     def forward(self, patches: Tensor, hidden: Tensor) -> Tensor:
-        """All patches, `(batch, 16, 4)`."""
+        """Return all patches, `(batch, 16, 4)`."""
         tokens = self.block(self.tokens(patches, hidden))
-        found: Tensor = self.decoder(self.block.normalised(tokens))
-        return found
+        output: Tensor = self.decoder(self.block.normalised(tokens))
+        return output

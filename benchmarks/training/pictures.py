@@ -1,4 +1,4 @@
-"""The pictures of the pages, from the records."""
+"""Draw the pictures of the pages from the records."""
 
 import statistics
 from pathlib import Path
@@ -14,7 +14,7 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
 def draw(results: Path) -> None:
-    """One picture for each file of records."""
+    """Draw one picture per file of records."""
     for path in sorted(results.glob("*.jsonl")):
         lines = records.read(path)[1]
         axes = DRAWN[path.stem](lines)
@@ -23,7 +23,7 @@ def draw(results: Path) -> None:
 
 
 def _curves(lines: list[records.Record], by: str, label: str) -> "Axes":
-    """The mean loss of each epoch over the seeds, and its deviation."""
+    """Draw the mean loss of each epoch over the seeds, with its deviation."""
     series = []
     for name in dict.fromkeys(line[by] for line in lines):
         curves = [line["curve"] for line in lines if line[by] == name]
@@ -34,7 +34,7 @@ def _curves(lines: list[records.Record], by: str, label: str) -> "Axes":
 
 
 def _bars(lines: list[records.Record]) -> "Axes":
-    """The AUC of every pooling, in percent."""
+    """Draw the AUC of every pooling in percent."""
     bars = []
     for case, pooling in dict.fromkeys((line["case"], line["pooling"]) for line in lines):
         found = [one["auc"] for one in records.select(lines, "sets", case=case, pooling=pooling)]
@@ -44,7 +44,7 @@ def _bars(lines: list[records.Record]) -> "Axes":
 
 
 def _errors(lines: list[records.Record]) -> "Axes":
-    """Test error in percent by degree, the mean over the seeds and its deviation."""
+    """Draw the test error in percent by degree: mean over the seeds and deviation."""
     degrees = sorted({line["degree"] for line in lines})
     each = [[100 - 100 * r["accuracy"] for r in lines if r["degree"] == d] for d in degrees]
     means, spread = map(statistics.fmean, each), map(statistics.stdev, each)

@@ -1,4 +1,4 @@
-"""What is trained and how well it does; each seed one record."""
+"""Training tasks with their test results: one record per seed."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,7 +27,7 @@ def fit(
     rate: float,
     batch: int = 64,
 ) -> list[float]:
-    """Train by AdamW, the rate rising and falling once; the mean loss of each epoch."""
+    """Train by AdamW with a one-cycle rate; return the mean loss of each epoch."""
     decay = 1e-2
     optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=decay)
     total = epochs * -(-count // batch)
@@ -49,7 +49,7 @@ def fit(
 def _classified(
     make: Callable[[Split], nn.Module], seed: int, epochs: int, rate: float, name: str = "digits"
 ) -> dict[str, Any]:
-    """A classifier of digits: its test accuracy, and its curve."""
+    """Train a classifier of digits; return its test accuracy and its loss curve."""
     held = split(seed, name)
     torch.manual_seed(seed)
     model = make(held)
@@ -66,13 +66,13 @@ def _classified(
 
 
 def lookup(seed: int, epochs: int = 40) -> list[Record]:
-    """Digits classified by a memory that is trained."""
+    """Classify digits by a trained lookup."""
     found = _classified(models.lookup, seed, epochs, rate=2e-2)
     return [{"experiment": "lookup", "case": "digits", "seed": seed, "epochs": epochs, **found}]
 
 
 def retrieve(seed: int, epochs: int = 40) -> list[Record]:
-    """Digits named by other digits that are given with them: an association that is trained."""
+    """Classify digits by the labels of other digits, through a trained association."""
     held = split(seed)
     torch.manual_seed(seed)
     model = models.retrieval()
@@ -98,7 +98,7 @@ def retrieve(seed: int, epochs: int = 40) -> list[Record]:
 
 
 def dense(seed: int, epochs: int = 40, name: str = "digits") -> list[Record]:
-    """Digits classified by dense associative memories, by degree."""
+    """Classify digits by dense associative memories of several degrees."""
     records = []
     for degree in DEGREES[name]:
         make = partial(models.dense, degree=degree)
@@ -109,15 +109,15 @@ def dense(seed: int, epochs: int = 40, name: str = "digits") -> list[Record]:
 
 
 DEGREES = {"digits": (2, 3, 5, 8), "mnist": (2, 3, 5, 10)}
-"""Those that are tried, by data set."""
+"""Degrees of the energy, by data set."""
 
 
 SETS = {"10 images": (10, 2), "50 images, one at most": (50, 1)}
-"""Images a bag, and how many of them at most are the digit asked for."""
+"""Images per bag, and the largest number of images of the digit."""
 
 
 def sets(seed: int, epochs: int = 40) -> list[Record]:
-    """Bags that hold a 9, by mean, maximum and Hopfield pooling; the same bags for all."""
+    """Classify bags that hold a 9, by mean, maximum and Hopfield pooling of the same bags."""
     held = split(seed)
     records = []
     for case, (size, most) in SETS.items():
@@ -147,13 +147,13 @@ def _bagged(pooling: str, train: Bags, test: Bags, seed: int, epochs: int) -> di
 
 
 def auc(scores: Tensor, positive: Tensor) -> float:
-    """The share of pairs, one positive and one negative, that the scores put in order."""
+    """Return the share of pairs of a positive and a negative that the scores order correctly."""
     above = scores[positive][:, None] - scores[~positive]
     return ((above > 0).double() + (above == 0).double() / 2).mean().item()
 
 
 def complete(seed: int, epochs: int = 40) -> list[Record]:
-    """Half of the patches of a digit from the other half, by an energy transformer."""
+    """Complete half of the patches of a digit by an energy transformer."""
     held = split(seed)
     train, test = patches(held.images), patches(held.test_images)
     torch.manual_seed(seed)
@@ -179,7 +179,7 @@ def complete(seed: int, epochs: int = 40) -> list[Record]:
 
 
 def energies(model: models.Completer, patches: Tensor, hidden: Tensor) -> Tensor:
-    """E before each step and after the last, `(steps + 1, batch)`."""
+    """Return E before each step and after the last, `(steps + 1, batch)`."""
     tokens = model.tokens(patches, hidden)
     trace = [model.block.energy(tokens)]
     for _ in range(model.block.steps):
@@ -196,4 +196,4 @@ TASKS: dict[str, tuple[Callable[[int], list[Record]], int]] = {
     "sets": (sets, 10),
     "complete": (complete, 3),
 }
-"""Each with the number of its seeds."""
+"""Tasks with their number of seeds, by name."""
