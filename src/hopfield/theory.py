@@ -159,7 +159,9 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
     few = (patterns - 1) * max(map(abs, terms)) < NODES * span
     top = math.pi / span if few else min(math.pi / span, 12 / width)
     t = (np.arange(NODES) + 0.5) * top / NODES
-    characteristic = np.array([float(chance @ np.cos(values * x)) for x in t])
+    size, place = np.unique(np.abs(values), return_inverse=True)  # the cosine is even
+    weight = np.bincount(place, weights=chance)
+    characteristic = np.array([float(weight @ np.cos(size * x)) for x in t])
     kernel = np.sin(t * (first - span / 2)) / np.sin(t * span / 2)
     power = np.sign(characteristic) ** (patterns - 1) * np.abs(characteristic) ** (patterns - 1)
     return max(0.0, 0.5 - span / (2 * math.pi) * float(np.sum(power * kernel)) * top / NODES)

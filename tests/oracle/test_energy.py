@@ -223,7 +223,9 @@ def test_the_exponential_energy_has_the_order_of_demircigil_s():
     memory = DenseHopfield(1.0)
     memory.store(rows.double())
     sums = (states.double() @ rows.double().T).exp().sum(-1)
-    assert torch.equal(memory.energy(states.double()).argsort(), (-sums).argsort())
+    ordered = sums[memory.energy(states.double()).argsort()]
+    tied = 16 * torch.finfo(torch.float64).eps * ordered  # sums of the same terms in another order
+    assert (ordered.diff() <= tied[1:]).all() and ordered.unique().numel() > 10
 
 
 def test_a_rule_s_matrix_has_an_energy():

@@ -22,7 +22,7 @@ def self_term_kept(patch):
     learn = classical.coupling
     patch.setattr(classical, "coupling", lambda rule, rows, diagonal: learn(rule, rows, True))
     for kind in (LowRank, Full):
-        patch.setattr(kind, "bare", property(lambda self: self))
+        patch.setattr(kind, "without_diagonal", property(lambda self: self))
 
 
 def half_of_the_norm_missing(patch):
@@ -39,7 +39,7 @@ def rectified_instead(patch):
 
 
 def a_smaller_beta(patch):
-    patch.setattr(units, "saturated", lambda beta, count: 0.3)
+    patch.setattr(units.flips, "saturated_beta", lambda beta, count: 0.3)
 
 
 def storkey_without_its_correction(patch):
@@ -82,7 +82,7 @@ def mixtures_too_hot(patch):
 
 def twice_the_temperature(patch):
     cut = units.thermal_cut
-    patch.setattr(units, "thermal_cut", lambda heat, noise: cut(2 * heat, noise))
+    patch.setattr(units.classical, "thermal_cut", lambda heat, noise: cut(2 * heat, noise))
 
 
 FAULTS = {
