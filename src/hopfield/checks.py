@@ -276,8 +276,9 @@ def check_generator(value: object, seed: int = 0) -> torch.Generator:
 def say(value: object) -> str:
     """Describe an argument of the wrong type in a few words."""
     if isinstance(value, Tensor):
-        lazy = is_lazy(value)
-        return "an uninitialised parameter" if lazy else f"a tensor of shape {tuple(value.shape)}"
+        if is_lazy(value):
+            return "an uninitialised parameter"
+        return "a nested tensor" if value.is_nested else f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"
     if isinstance(value, str) and len(value) > 80:
@@ -350,7 +351,9 @@ def _own_hint(name: str, value: object) -> str:
 
 
 def _item(name: str, value: object) -> str:
-    return f" Use {name}.item()." if isinstance(value, Tensor) and value.numel() == 1 else ""
+    if not isinstance(value, Tensor) or is_lazy(value) or value.is_nested or value.numel() != 1:
+        return ""
+    return f" Use {name}.item()."
 
 
 def _range(low: float, high: float) -> str:

@@ -26,7 +26,7 @@ class OptionError(HopfieldError):
 
 
 class EmptyMemoryError(HopfieldError):
-    """A memory was asked for something that needs at least one stored pattern."""
+    """A memory without patterns cannot retrieve, and has no energy."""
 
 
 class FileFormatError(HopfieldError):
@@ -38,7 +38,7 @@ class DataError(HopfieldError):
 
 
 class MissingExtraError(HopfieldError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """An optional dependency is not installed; the message names the extra that installs it."""
 
 
 class CapacityWarning(UserWarning):
@@ -46,7 +46,7 @@ class CapacityWarning(UserWarning):
 
 
 def missing_extra(package: str, extra: str) -> MissingExtraError:
-    """The error for an optional `package` that is not installed."""
+    """Return the error for an optional `package` that is not installed."""
     return MissingExtraError(
         f"this needs {package}, which is not installed. "
         f"Install it with: pip install {package} (part of: pip install 'hopfield[{extra}]')."

@@ -106,6 +106,8 @@ NOT_NUMBERS = {
     "class": (float, InputTypeError, "class"),
     "object": (object(), InputTypeError, "object"),
     "huge string": ("8" * 10_000, InputTypeError, "'888"),
+    "nested": (torch.nested.nested_tensor([torch.ones(2)]), InputTypeError, "a nested tensor"),
+    "uninitialised": (nn.UninitializedBuffer(), InputTypeError, "an uninitialised parameter"),
     "a tensor of one": (torch.ones(()), InputTypeError, "tensor of shape ()", "Use x.item()"),
     "tensor": (torch.ones(3), InputTypeError, "tensor of shape (3,)"),
 }
@@ -249,7 +251,8 @@ OPTIONS = [
     *refused(checks.check_choice, "x", NOT_NAMES, choices=VALID),
     *refused(checks.check_flag, "x", {
         checks.say(value): (value, InputTypeError, "True or False", checks.say(value))
-        for value in ("yes", 1, 0.0, None, torch.tensor(True), np.bool_(True), [True])
+        for value in ("yes", 1, 0.0, None, torch.tensor(True), np.bool_(True), [True],
+                      nn.UninitializedParameter())
     }),
     *refused(checks.check_dtype, "x", {
         str(value)[:60]: (value, InputTypeError, "float16, bfloat16, float32 or float64")

@@ -56,9 +56,6 @@ def write(folder, split, n=5, packed=True, seed=0):
     return folder
 
 
-# Digits
-
-
 def test_digits_are_the_default_and_real():
     digits = data.load()
     assert len(digits) == 1797 and digits.shape == (8, 8) and digits.name == "digits"
@@ -118,6 +115,8 @@ def test_printing_says_what_it_holds_and_where_it_came_from():
 def test_a_dataset_holds_images_with_their_labels():
     with pytest.raises(ShapeError, match=r"labels must have shape \(3,\)"):
         data.Dataset(torch.ones(3, 4), torch.zeros(2), "", "")
+    with pytest.raises(InputTypeError, match="labels must be"):
+        data.Dataset(torch.ones(3, 4), "abc", "", "")
     with pytest.raises(ShapeError, match="images must have shape"):
         data.Dataset(torch.ones(3), None, "", "")
 

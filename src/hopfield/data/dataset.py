@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_number, check_tensor
+from ..checks import check_dense, check_number, check_tensor
 from ..errors import ShapeError
 
 BACKGROUND = 0.25
@@ -43,7 +43,7 @@ class Dataset:
             raise ShapeError(
                 f"images must have shape (n, *shape) with n ≥ 1, but have {tuple(images.shape)}."
             )
-        if self.labels is not None and self.labels.shape != images.shape[:1]:
+        if self.labels is not None and check_dense("labels", self.labels).shape != images.shape[:1]:
             raise ShapeError(
                 f"labels must have shape ({len(images)},), one per image, but have "
                 f"{tuple(self.labels.shape)}."
