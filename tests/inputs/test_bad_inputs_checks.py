@@ -75,6 +75,12 @@ def _quantised(good: Tensor) -> Tensor:
         return torch.quantize_per_tensor(good, 0.1, 0, torch.quint8)
 
 
+def _nested() -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # this layout has no shape; torch calls it a prototype
+        return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+
+
 def not_finite(good: Tensor) -> dict[str, tuple[Tensor, type[HopfieldError], str]]:
     """The tensor with one entry that is no number."""
     tensors = {}
@@ -106,7 +112,7 @@ NOT_NUMBERS = {
     "class": (float, InputTypeError, "class"),
     "object": (object(), InputTypeError, "object"),
     "huge string": ("8" * 10_000, InputTypeError, "'888"),
-    "nested": (torch.nested.nested_tensor([torch.ones(2)]), InputTypeError, "a nested tensor"),
+    "nested": (_nested(), InputTypeError, "a nested tensor"),
     "uninitialised": (nn.UninitializedBuffer(), InputTypeError, "an uninitialised parameter"),
     "a tensor of one": (torch.ones(()), InputTypeError, "tensor of shape ()", "Use x.item()"),
     "tensor": (torch.ones(3), InputTypeError, "tensor of shape (3,)"),
