@@ -20,18 +20,18 @@ from .errors import DeviceError, DomainError, InputTypeError, OptionError, Shape
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The dtypes that patterns and states may have."""
 
-MOST = 2**63 - 1
+LARGEST_INTEGER = 2**63 - 1
 """The largest whole number a tensor can hold."""
 
 # torch asks this before it lets an autograd.Function run, and has no public name for it.
-transformed: Callable[[], bool]
-transformed = getattr(torch._C, "_are_functorch_transforms_active", lambda: False)
+is_transformed: Callable[[], bool]
+is_transformed = getattr(torch._C, "_are_functorch_transforms_active", lambda: False)
 """Return whether a transform of torch.func, such as vmap, is active."""
 
 
-def traced() -> bool:
+def is_traced() -> bool:
     """Return whether values cannot be read, as under compile and vmap; shapes can."""
-    return torch.compiler.is_compiling() or transformed()
+    return torch.compiler.is_compiling() or is_transformed()
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
@@ -44,32 +44,34 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     near = begun if len(begun) == 1 else difflib.get_close_matches(text, valid, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise OptionError(
-        f"{name} must be one of {', '.join(map(repr, valid))}, but is {say(value)}.{hint}"
+        f"{name} must be one of {', '.join(map(repr, valid))}, but is {short_repr(value)}.{hint}"
     )
 
 
 def check_flag(name: str, value: object) -> bool:
     """Return `value` if it is a bool."""
     if not isinstance(value, bool):
-        raise InputTypeError(f"{name} must be True or False, but is {say(value)}.")
+        raise InputTypeError(f"{name} must be True or False, but is {short_repr(value)}.")
     return value
 
 
 def check_number(
-    name: str, value: object, *, low: float = -math.inf, high: float = math.inf, way: str = ""
+    name: str, value: object, *, low: float = -math.inf, high: float = math.inf, hint: str = ""
 ) -> float:
-    """Return the real number `value` if low ≤ value ≤ high; `way` is a hint for the others."""
+    """Return the real number `value` if low ≤ value ≤ high; `hint` is added to the error."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise InputTypeError(f"{name} must be a number, but is {say(value)}.{_item(name, value)}")
+        raise InputTypeError(
+            f"{name} must be a number, but is {short_repr(value)}.{_item(name, value)}"
+        )
     try:
         number = float(value)
     except OverflowError:
         raise DomainError(
-            f"{name} must be a number that float64 can hold, but is {say(value)}."
+            f"{name} must be a number that float64 can hold, but is {short_repr(value)}."
         ) from None
     if not low <= number <= high:  # also false for NaN
         raise DomainError(
-            f"{name} must be {_range(low, high)}, but is {say(value)}. {way}".rstrip()
+            f"{name} must be {_range(low, high)}, but is {short_repr(value)}. {hint}".rstrip()
         )
     return number
 
@@ -82,15 +84,15 @@ def check_positive(name: str, value: object) -> float:
     return number
 
 
-def check_integer(name: str, value: object, *, low: int = 0, high: int = MOST) -> int:
+def check_integer(name: str, value: object, *, low: int = 0, high: int = LARGEST_INTEGER) -> int:
     """Return the whole number `value` if low ≤ value ≤ high."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise InputTypeError(
-            f"{name} must be a whole number, but is {say(value)}.{_item(name, value)}"
+            f"{name} must be a whole number, but is {short_repr(value)}.{_item(name, value)}"
         )
     if not low <= int(value) <= high:
-        limit = math.inf if high == MOST and value < low else high
-        raise DomainError(f"{name} must be {_range(low, limit)}, but is {say(value)}.")
+        limit = math.inf if high == LARGEST_INTEGER and value < low else high
+        raise DomainError(f"{name} must be {_range(low, limit)}, but is {short_repr(value)}.")
     return int(value)
 
 
@@ -110,7 +112,7 @@ def check_float(name: str, value: object) -> Tensor:
     elif name in ("patterns", "cue", "state") and bool(((tensor == 0) | (tensor == 1)).all()):
         hint = f" Use {name}.float(), or in a binary network, for ±1, 2 * {name}.float() - 1."
     raise InputTypeError(
-        f"{name} must be floating point (float16 to float64), but is {dtype_of(tensor)}.{hint}"
+        f"{name} must be floating point (float16 to float64), but is {dtype_name(tensor)}.{hint}"
     )
 
 
@@ -118,7 +120,7 @@ def check_dense(name: str, value: object) -> Tensor:
     """Return `value` if it is a tensor whose entries lie in memory, of any dtype."""
     if not isinstance(value, Tensor):
         raise InputTypeError(
-            f"{name} must be a torch.Tensor, but is {say(value)}.{_tensor_hint(name, value)}"
+            f"{name} must be a torch.Tensor, but is {short_repr(value)}.{_tensor_hint(name, value)}"
         )
     if torch.compiler.is_compiling():
         return value  # a graph has no place for the questions below
@@ -131,7 +133,7 @@ def check_dense(name: str, value: object) -> Tensor:
         layout = str(value.layout).removeprefix("torch.").replace("_coo", "").strip("_")
         kind = f"{layout}. Use {name}.to_dense()"
     elif value.is_quantized:
-        kind = f"quantised ({dtype_of(value)}). Use {name}.dequantize()"
+        kind = f"quantised ({dtype_name(value)}). Use {name}.dequantize()"
     if kind:
         raise InputTypeError(f"{name} must be a dense tensor, but is {kind}.")
     if value.is_meta:
@@ -142,7 +144,7 @@ def check_dense(name: str, value: object) -> Tensor:
 def check_finite(name: str, value: Tensor) -> Tensor:
     """Return `value` if it contains neither NaN nor infinity."""
     # A finite sum has finite terms, and takes a twentieth of the time.
-    if traced() or math.isfinite(value.sum().item()) or bool(torch.isfinite(value).all()):
+    if is_traced() or math.isfinite(value.sum().item()) or bool(torch.isfinite(value).all()):
         return value
     kind = "NaN" if bool(torch.isnan(value).any()) else "infinity"
     hint = " If those entries are missing, use known=torch.isfinite(cue)." if name == "cue" else ""
@@ -189,25 +191,26 @@ def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
     )
 
 
-def check_size(name: str, rows: Tensor) -> Tensor:
+def check_norms(name: str, rows: Tensor) -> Tensor:
     """Return `rows` if their squared norms are finite in the precision they are computed in."""
-    if traced() or _is_moderate(rows):
+    if is_traced() or _is_moderate(rows):
         return rows
     wide = rows.detach().to(torch.promote_types(rows.dtype, torch.float32))
     if not bool(torch.isfinite(4 * wide.square().sum(-1)).all()):
         wider = "" if wide.dtype == torch.float64 else ", or use float64"
         raise DomainError(
-            f"{name} must have squared norms that {dtype_of(wide)} can hold, but the largest entry "
+            f"{name} must have squared norms that {dtype_name(wide)} can hold, "
+            f"but the largest entry "
             f"is {wide.abs().max().item():.3g}. Scale {name} down{wider}."
         )
     return rows
 
 
-def check_bounded(name: str, rows: Tensor) -> Tensor:
+def check_finite_norms(name: str, rows: Tensor) -> Tensor:
     """Return `rows` if their entries and squared norms are finite, read once where both are."""
-    if traced() or _is_moderate(rows):
+    if is_traced() or _is_moderate(rows):
         return rows
-    return check_size(name, check_finite(name, rows))
+    return check_norms(name, check_finite(name, rows))
 
 
 def _is_moderate(rows: Tensor) -> bool:
@@ -229,21 +232,21 @@ def check_device(name: str, value: Tensor, device: torch.device) -> Tensor:
 def check_dtype(name: str, value: object) -> torch.dtype:
     """Return `value` if it is one of FLOATS."""
     if not isinstance(value, torch.dtype) or value not in FLOATS:
-        given = str(value) if isinstance(value, torch.dtype) else say(value)
+        given = str(value) if isinstance(value, torch.dtype) else short_repr(value)
         raise InputTypeError(
             f"{name} must be torch.float16, bfloat16, float32 or float64, but is {given}."
         )
     return value
 
 
-def all_signs(value: Tensor) -> bool:
+def has_only_signs(value: Tensor) -> bool:
     """Return whether `value` has entries and all are ±1."""
     return value.numel() > 0 and all(end.item() == 1 for end in torch.aminmax(value.abs()))
 
 
 def check_binary(name: str, value: Tensor, *, zero: bool = False) -> Tensor:
     """Return `value` if its entries are ±1, or 0 for unknown ones where `zero` allows it."""
-    if all_signs(value):
+    if has_only_signs(value):
         return value
     magnitude = value.abs()
     # 0 where valid; its sum costs a fraction of comparing every entry.
@@ -267,13 +270,13 @@ def check_generator(value: object, seed: int = 0) -> torch.Generator:
         return torch.Generator().manual_seed(seed)
     if not isinstance(value, torch.Generator):
         raise InputTypeError(
-            f"generator must be a torch.Generator or None, but is {say(value)}. "
+            f"generator must be a torch.Generator or None, but is {short_repr(value)}. "
             "Use torch.Generator().manual_seed(seed)."
         )
     return value
 
 
-def say(value: object) -> str:
+def short_repr(value: object) -> str:
     """Describe an argument of the wrong type in a few words."""
     if isinstance(value, Tensor):
         if is_lazy(value):
@@ -291,7 +294,7 @@ def say(value: object) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def dtype_of(value: Tensor) -> str:
+def dtype_name(value: Tensor) -> str:
     """Return the name of its dtype, such as float32."""
     return str(value.dtype).removeprefix("torch.")
 

@@ -38,7 +38,7 @@ from .checks import (
     check_integer,
     check_number,
     check_tensor,
-    say,
+    short_repr,
 )
 from .cue import Cue
 from .errors import DomainError, InputTypeError, ShapeError
@@ -238,7 +238,9 @@ def _image(dim: int, shape: tuple[int, ...] | None) -> _Image:
     if shape is None:
         return _Image((1, dim), channels_last=False, is_vector=True)
     if not isinstance(shape, (tuple, list)):
-        raise InputTypeError(f"shape must be a tuple such as (height, width), but is {say(shape)}.")
+        raise InputTypeError(
+            f"shape must be a tuple such as (height, width), but is {short_repr(shape)}."
+        )
     sizes = tuple(check_integer("an entry of shape", size, low=1) for size in shape)
     if not sizes or math.prod(sizes) != dim:
         raise ShapeError(
@@ -288,7 +290,7 @@ def _rows(patterns: Tensor) -> Tensor:
 
 def _share(amount: float) -> float:
     hint = "For a number of entries use count / dim."
-    return check_number("amount", amount, low=0.0, high=1.0, way=hint)
+    return check_number("amount", amount, low=0.0, high=1.0, hint=hint)
 
 
 def _count(amount: float, size: int) -> int:

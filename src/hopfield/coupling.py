@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from . import kernels
-from .checks import check_dense, check_tensor, dtype_of
+from .checks import check_dense, check_tensor, dtype_name
 from .errors import DomainError, InputTypeError, ShapeError
 
 
@@ -284,7 +284,7 @@ def check_order(order: object, size: int) -> None:
     if visits.ndim != 1 or visits.dtype != torch.long or visits.device.type != "cpu":
         raise InputTypeError(
             "order must be a row of whole numbers on the CPU, the units to visit, but is "
-            f"{dtype_of(visits)} of shape {tuple(visits.shape)} on {visits.device}. "
+            f"{dtype_name(visits)} of shape {tuple(visits.shape)} on {visits.device}. "
             "Use for instance torch.randperm(dim)."
         )
     if len(visits) and not 0 <= int(visits.min()) <= int(visits.max()) < size:

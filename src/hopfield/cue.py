@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import check_dense, check_finite, check_float, dtype_of, mask_hint
+from .checks import check_dense, check_finite, check_float, dtype_name, mask_hint
 from .errors import DeviceError, InputTypeError, ShapeError
 
 
@@ -71,7 +71,7 @@ def check_known(known: object, state: Tensor) -> Tensor:
     known = check_dense("known", known)
     if known.dtype != torch.bool:
         raise InputTypeError(
-            f"known must be a bool tensor, but is {dtype_of(known)}.{mask_hint(known)}"
+            f"known must be a bool tensor, but is {dtype_name(known)}.{mask_hint(known)}"
         )
     if known.device != state.device:
         raise DeviceError(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .checks import traced
+from .checks import is_traced
 
 HALF = 0.51
 """A state is at a pattern that has more than this of the weight: more than half, by more than what
@@ -134,7 +134,7 @@ def moved_within(tolerance: float) -> Callable[[Tensor, Tensor], Tensor]:
     def settled(state: Tensor, following: Tensor) -> Tensor:
         moved = (following - state).abs_().amax(-1)
         near = moved <= tolerance
-        if tolerance == 0 or (not traced() and bool(near.all())):
+        if tolerance == 0 or (not is_traced() and bool(near.all())):
             return near  # whatever max|x| is
         return moved <= state.abs().amax(-1).clamp_min_(1).mul_(tolerance)
 

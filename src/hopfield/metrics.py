@@ -15,7 +15,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .checks import check_flag, check_generator, check_integer, check_number, check_tensor, say
+from .checks import (
+    check_flag,
+    check_generator,
+    check_integer,
+    check_number,
+    check_tensor,
+    short_repr,
+)
 from .cue import Cue
 from .errors import DeviceError, InputTypeError, OptionError, ShapeError
 
@@ -142,7 +149,9 @@ def basin_radius(
             f"pattern must be one pattern, of shape (dim,), but has shape {tuple(x.shape)}."
         )
     if not callable(getattr(memory, "retrieve", None)):
-        raise InputTypeError(f"memory must have a method retrieve(cue), but is {say(memory)}.")
+        raise InputTypeError(
+            f"memory must have a method retrieve(cue), but is {short_repr(memory)}."
+        )
     copies = x.expand(check_integer("draws", draws, low=1), -1)
     share = check_number("recall", recall, low=torch.finfo(torch.float64).eps, high=1.0)
     step = 1 / len(x) if resolution is None else resolution
@@ -157,7 +166,7 @@ def basin_radius(
             "corrupt", "patterns, amount, generator=…", corrupt, copies, amount, generator=fresh
         )
         if not isinstance(cue, Cue):
-            raise InputTypeError(f"corrupt must return a Cue, but returned {say(cue)}.")
+            raise InputTypeError(f"corrupt must return a Cue, but returned {short_repr(cue)}.")
         states = memory.retrieve(cue).state
         hits = _call("returned", "pattern, states", has_returned, x, states)
         return int(_check_hits(hits, len(copies)).sum()) >= share * len(copies) - 1e-9
@@ -183,7 +192,7 @@ def _call(name: str, form: str, function: object, *arguments: object, **options:
             inspect.signature(function).bind(*arguments, **options)  # type: ignore[arg-type]
         except (TypeError, ValueError):  # not callable, another signature, or one of C
             raise InputTypeError(
-                f"{name} must be a function of ({form}), but is {say(function)}."
+                f"{name} must be a function of ({form}), but is {short_repr(function)}."
             ) from error
         raise
 
@@ -191,7 +200,7 @@ def _call(name: str, form: str, function: object, *arguments: object, **options:
 def _check_hits(hits: object, draws: int) -> Tensor:
     if isinstance(hits, Tensor) and hits.dtype == torch.bool and hits.shape == (draws,):
         return hits
-    came = f"{hits.dtype} {tuple(hits.shape)}" if isinstance(hits, Tensor) else say(hits)
+    came = f"{hits.dtype} {tuple(hits.shape)}" if isinstance(hits, Tensor) else short_repr(hits)
     raise ShapeError(f"returned must give one bool for each of {draws} states, but gave {came}.")
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from .checks import check_device, check_finite, check_rows, check_size, check_tensor, traced
+from .checks import check_device, check_finite, check_norms, check_rows, check_tensor, is_traced
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
@@ -187,7 +187,7 @@ def attended(
         bias: what is added to the scores of each row.
     """
     given = [each for each in (state, rows, beta, values) if isinstance(each, Tensor)]
-    if traced() or (torch.is_grad_enabled() and any(each.requires_grad for each in given)):
+    if is_traced() or (torch.is_grad_enabled() and any(each.requires_grad for each in given)):
         return None
     queries, scale = state, 1.0 if isinstance(beta, Tensor) else beta
     if isinstance(beta, Tensor):
@@ -254,7 +254,7 @@ def attention(
         each = sharp.expand(state.shape[:-1]).reshape(-1)
     found = attended(flat, keys, each, read_)
     if found is None:
-        check_size("patterns", check_finite("patterns", patterns))
+        check_norms("patterns", check_finite("patterns", patterns))
         found = Softmax(sharp)(state.to(precision) @ keys.T) @ read_
     return found.reshape(*state.shape[:-1], read_.shape[-1]).to(state.dtype)
 
@@ -296,7 +296,7 @@ def _checked(
             f"beta must be one number, or one for each state of {tuple(state.shape)}, "
             f"but has shape {tuple(sharp.shape)}. Use beta.reshape(…)."
         )
-    check_size("state", state)
+    check_norms("state", state)
     return sharp
 
 

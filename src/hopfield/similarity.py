@@ -23,10 +23,10 @@ from .checks import (
     check_dim,
     check_finite,
     check_float,
+    check_norms,
     check_patterns,
-    check_size,
-    say,
-    traced,
+    is_traced,
+    short_repr,
 )
 from .cue import check_known
 from .errors import ShapeError
@@ -149,7 +149,7 @@ def _euclidean(block: RowProducts, state: Tensor, known: Tensor | None) -> Tenso
     # X·x and Σ m x_μ² suffice; the subtraction costs up to M²·eps.
     scores = _dot(block, state, known).add_(_minus_half_squares(block, state, known))
     scores = scores.add_(_minus_half_norm(state, known).unsqueeze(-1))
-    by_value = scores.requires_grad or traced()  # else in place, without a copy
+    by_value = scores.requires_grad or is_traced()  # else in place, without a copy
     return scores.clamp_max(0) if by_value else scores.clamp_(max=0)
 
 
@@ -258,7 +258,7 @@ class _OfRows:
         if not isinstance(scores, Tensor) or scores.shape != expected:
             raise ShapeError(
                 f"a similarity must return scores of shape {expected}, one per state and row, but "
-                f"{self.function} returned {say(scores)}."
+                f"{self.function} returned {short_repr(scores)}."
             )
         return scores
 
@@ -280,14 +280,14 @@ class Plain:
 
 
 def _checked(patterns: object, state: Tensor, known: Tensor | None) -> tuple[RowProducts, Tensor]:
-    rows = check_size("patterns", check_patterns("patterns", patterns))
+    rows = check_norms("patterns", check_patterns("patterns", patterns))
     state = check_dim("state", check_float("state", state), rows.shape[-1])
     check_device("state", state, rows.device)
     if known is not None:
         known = check_known(known, state)
     shown = check_finite("state", _masked(state, known))
     wide = torch.promote_types(torch.promote_types(rows.dtype, state.dtype), torch.float32)
-    return Plain(rows.to(wide)), check_size("state", shown.to(wide))
+    return Plain(rows.to(wide)), check_norms("state", shown.to(wide))
 
 
 def _masked(state: Tensor, known: Tensor | None) -> Tensor:

@@ -186,12 +186,12 @@ ROWS = [
         "long": (torch.ones(2, 3, 9), ShapeError, "(2, 3, 9)"),
         "of no entries": (torch.ones(3, 0), ShapeError, "(3, 0)"),
     }, dim=DIM),
-    *refused(checks.check_size, "x", {
+    *refused(checks.check_norms, "x", {
         "float32": (CUE * 1e30, DomainError, "1e+30", "float32", "Scale x down, or use float64"),
         "float64": (CUE.double() * 1e200, DomainError, "1e+200", "float64", "Scale x down."),
         "bfloat16": (CUE.bfloat16() * 1e30, DomainError, "float32", "Scale x down"),
     }),
-    *refused(checks.check_bounded, "x", {
+    *refused(checks.check_finite_norms, "x", {
         "large": (CUE * 1e30, DomainError, "1e+30"),
         "NaN": (CUE * torch.nan, DomainError, "NaN"),
         "infinite": (CUE * torch.inf, DomainError, "infinity"),
@@ -256,7 +256,7 @@ NOT_NAMES = {
 OPTIONS = [
     *refused(checks.check_choice, "x", NOT_NAMES, choices=VALID),
     *refused(checks.check_flag, "x", {
-        checks.say(value): (value, InputTypeError, "True or False", checks.say(value))
+        checks.short_repr(value): (value, InputTypeError, "True or False", checks.short_repr(value))
         for value in ("yes", 1, 0.0, None, torch.tensor(True), np.bool_(True), [True],
                       nn.UninitializedParameter())
     }),
@@ -279,7 +279,7 @@ def test_checks_refuse(case):
 
 def test_float64_is_not_advised_to_float64():
     with pytest.raises(DomainError) as caught:
-        checks.check_size("x", CUE.double() * 1e200)
+        checks.check_norms("x", CUE.double() * 1e200)
     assert "use float64" not in str(caught.value)
 
 
@@ -295,7 +295,9 @@ def test_checks_return_what_is_right():
         assert checks.check_dtype("x", dtype) is dtype
         rows = signs(2, DIM).to(dtype)
         assert checks.check_patterns("x", rows, DIM) is rows
-        assert checks.check_bounded("x", rows) is rows and checks.check_size("x", rows) is rows
+        assert (
+            checks.check_finite_norms("x", rows) is rows and checks.check_norms("x", rows) is rows
+        )
     assert checks.check_tensor("x", torch.full((9,), 3e38)).isfinite().all(), "its sum is infinite"
     assert torch.equal(checks.check_binary("x", PATTERNS), PATTERNS)
     unknown = PATTERNS * (torch.arange(DIM) > 3)

@@ -12,7 +12,7 @@ from torch.func import grad, vmap
 from bad_inputs import Bad, as_users_see_it, judge
 from cases import seeded
 from hopfield import Entmax, Polynomial, Softmax, Sparsemax, TopK, attention, energy, similarity
-from hopfield.checks import traced
+from hopfield.checks import is_traced
 from hopfield.errors import DomainError, ShapeError
 from hopfield.similarity import SIMILARITIES
 from source_tree import PACKAGE
@@ -50,7 +50,7 @@ for name, function in FUNCTIONS.items():
 
 
 def test_whole_graphs_say_the_same():
-    """In a process of its own: the shape checks of these tests cannot be traced."""
+    """In a process of its own: the shape checks of these tests cannot be is_traced."""
     paths = (Path(__file__).parent, Path(__file__).parents[1] / "support", PACKAGE.parent)
     done = subprocess.run(
         [sys.executable, "-c", COMPILING],
@@ -91,5 +91,5 @@ def test_values_are_checked_again_outside():
     wrong = torch.full((6,), torch.nan, dtype=torch.float64)
     with as_users_see_it():
         assert vmap(lambda x: similarity.dot(ROWS, x))(wrong[None]).isnan().all()
-    assert not traced()
+    assert not is_traced()
     judge(Bad("", lambda: similarity.dot(ROWS, wrong), DomainError, ("state", "NaN")))

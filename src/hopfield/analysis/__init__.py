@@ -6,7 +6,7 @@ held against what the dynamics does.
 
 import torch
 
-from ..checks import check_flag, say
+from ..checks import check_flag, short_repr
 from ..errors import InputTypeError
 from ..memories import Memory
 from .bounds import Theory, bounds
@@ -54,7 +54,7 @@ def diagnose(memory: Memory, *, observe: bool = True) -> Report:
     if not isinstance(memory, Memory):
         raise InputTypeError(
             "memory must be a ClassicalHopfield, DenseHopfield or ModernHopfield, but is "
-            f"{say(memory)}. Store the patterns in one of these."
+            f"{short_repr(memory)}. Store the patterns in one of these."
         )
     memory._require()
     with torch.no_grad():

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..checks import check_integer, say
+from ..checks import check_integer, short_repr
 from ..cue import Cue
 from ..errors import InputTypeError, ShapeError
 from ..iteration import HALF, Retrieval
@@ -113,7 +113,7 @@ def explain(
     if not isinstance(memory, Memory):
         raise InputTypeError(
             "memory must be a ClassicalHopfield, DenseHopfield or ModernHopfield, but is "
-            f"{say(memory)}. Store the patterns in one of these."
+            f"{short_repr(memory)}. Store the patterns in one of these."
         )
     count = check_integer("top", top, low=1)
     found = memory.retrieve(cue, known, steps=STEPS)

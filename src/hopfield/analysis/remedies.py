@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..checks import say
+from ..checks import short_repr
 from ..errors import InputTypeError
 from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
 from ..separation import Separation, Softmax, TopK
@@ -49,7 +49,7 @@ class Remedy:
         """A new memory with these settings and the patterns and values of this one, kept ones."""
         if not isinstance(memory, Memory):
             raise InputTypeError(
-                f"memory must be the memory that was diagnosed, but is {say(memory)}. "
+                f"memory must be the memory that was diagnosed, but is {short_repr(memory)}. "
                 "Give that memory; a new one is returned."
             )
         mended = self.kind(**self.settings)
@@ -73,7 +73,7 @@ def predict(memory: Memory, rows: Rows, asked: Tensor | None = None) -> Verdicts
         return modern(memory, rows, places)
     raise InputTypeError(
         f"memory must be a ClassicalHopfield, DenseHopfield or ModernHopfield, but is "
-        f"{say(memory)}. Use one of these."
+        f"{short_repr(memory)}. Use one of these."
     )
 
 

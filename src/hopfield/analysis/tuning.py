@@ -14,10 +14,10 @@ from ..checks import (
     check_choice,
     check_generator,
     check_integer,
+    check_norms,
     check_number,
     check_patterns,
-    check_size,
-    say,
+    short_repr,
 )
 from ..cue import Cue
 from ..errors import HopfieldError, InputTypeError, OptionError, ShapeError
@@ -112,7 +112,7 @@ def tune(
 
 def _checked(patterns: Tensor, corrupt: object) -> Tensor:
     """The patterns, if they and `corrupt` are what they must be."""
-    rows = check_size("patterns", check_patterns("patterns", patterns)).detach()
+    rows = check_norms("patterns", check_patterns("patterns", patterns)).detach()
     if len(rows) < 2:
         raise ShapeError(
             f"patterns must be at least two, to be told apart, but have shape {tuple(rows.shape)}. "
@@ -120,7 +120,7 @@ def _checked(patterns: Tensor, corrupt: object) -> Tensor:
         )
     if not callable(corrupt):
         raise InputTypeError(
-            f"corrupt must be a function such as corruption.flip, but is {say(corrupt)}. "
+            f"corrupt must be a function such as corruption.flip, but is {short_repr(corrupt)}. "
             "Use for instance corruption.gaussian_noise."
         )
     return rows
@@ -136,7 +136,7 @@ def _check_takes(corrupt: Callable[..., Cue], rows: Tensor, error: TypeError) ->
         name = getattr(corrupt, "__name__", "corrupt")
         raise InputTypeError(
             "corrupt must take patterns, an amount and generator=, but is "
-            f"{say(name)}, which does not. Use lambda patterns, amount, generator: "
+            f"{short_repr(name)}, which does not. Use lambda patterns, amount, generator: "
             f"{name}(patterns, …)."
         ) from None
     except ValueError:
@@ -161,7 +161,9 @@ def _damaged(
         _check_takes(corrupt, asked, error)
         raise
     if not isinstance(cue, Cue):
-        raise InputTypeError(f"corrupt must return a Cue, but returned {say(cue)}. Use Cue(state).")
+        raise InputTypeError(
+            f"corrupt must return a Cue, but returned {short_repr(cue)}. Use Cue(state)."
+        )
     if cue.shape != asked.shape:
         raise ShapeError(
             f"corrupt must return cues of shape {tuple(asked.shape)} like the patterns it was "
@@ -261,12 +263,13 @@ def _names(argument: str, given: object, valid: tuple[str, ...]) -> tuple[str, .
     if isinstance(given, str) or not isinstance(given, Iterable):
         one = given if given in valid else valid[0]
         raise InputTypeError(
-            f"{argument} must be a list of names, but is {say(given)}. Use {argument}=[{one!r}]."
+            f"{argument} must be a list of names, "
+            f"but is {short_repr(given)}. Use {argument}=[{one!r}]."
         )
     if isinstance(given, Set):
         raise InputTypeError(
             f"{argument} must have an order, since the first named wins where two are as good, but "
-            f"is {say(given)}. Use sorted({argument})."
+            f"is {short_repr(given)}. Use sorted({argument})."
         )
     names = tuple(str(check_choice(f"an entry of {argument}", each, valid)) for each in given)
     if not names:
@@ -293,7 +296,7 @@ def _tried(given: object) -> Grid:
         if isinstance(given, Real) and not isinstance(given, bool):
             way = f"betas=[{float(given)!r}]"
         raise InputTypeError(
-            f"betas must be numbers, or how many to try, but is {say(given)}. Use {way}."
+            f"betas must be numbers, or how many to try, but is {short_repr(given)}. Use {way}."
         )
     if getattr(given, "ndim", 1) != 1:
         raise ShapeError(

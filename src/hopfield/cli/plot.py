@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from .. import plots
-from ..checks import say
+from ..checks import short_repr
 from ..errors import DataError, HopfieldError
 from ..experiments import records
 from ..files import write_whole
@@ -53,5 +53,5 @@ def _readable(file: str) -> Path:
         what = "a folder" if path.is_dir() else "not there"
         inside = path / "records.jsonl"
         hint = f"Did you mean {inside}?" if inside.is_file() else "Name a file that a run wrote."
-        raise HopfieldError(f"RECORDS must be a file, but {say(file)} is {what}. {hint}")
+        raise HopfieldError(f"RECORDS must be a file, but {short_repr(file)} is {what}. {hint}")
     return path

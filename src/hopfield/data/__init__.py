@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from ..checks import check_choice, say
+from ..checks import check_choice, short_repr
 from ..errors import DataError, InputTypeError, OptionError
 from .dataset import Dataset
 from .digits import load_digits
@@ -65,10 +65,10 @@ def load(
     if not isinstance(name_or_path, (str, Path)):
         raise InputTypeError(
             f"name_or_path must be one of {', '.join(map(repr, NAMES))} or a path, but is "
-            f"{say(name_or_path)}."
+            f"{short_repr(name_or_path)}."
         )
     if folder is not None and not isinstance(folder, (str, Path)):
-        raise InputTypeError(f"folder must be a path or None, but is {say(folder)}.")
+        raise InputTypeError(f"folder must be a path or None, but is {short_repr(folder)}.")
     if split is not None:
         check_choice("split", split, ("train", "test"))
     if name_or_path in SETS:

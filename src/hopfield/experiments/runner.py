@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from ..checks import check_integer, say
+from ..checks import check_integer, short_repr
 from ..errors import FileFormatError, InputTypeError, OptionError
 from .identity import UncomparableError, fingerprint
 from .records import Record, header, read, to_json_lines, to_json_value, write
@@ -121,7 +121,7 @@ def _as_list(name: str, value: Any, what: str, is_one: Callable[[Any], bool]) ->
     wrong = [each for each in values if isinstance(each, type) or not is_one(each)]
     if wrong:
         raise InputTypeError(
-            f"{name} must be a {what}, or a list of them, but there is {say(wrong[0])}. "
+            f"{name} must be a {what}, or a list of them, but there is {short_repr(wrong[0])}. "
             f"Give a {what}."
         )
     return values
@@ -200,7 +200,7 @@ def _check_place(path: "str | Path") -> Path:
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
         raise FileFormatError(
-            f"path must be a file in a folder that is there, but is {say(str(path))}. "
+            f"path must be a file in a folder that is there, but is {short_repr(str(path))}. "
             "Name a file, and make its folder first."
         )
     return file

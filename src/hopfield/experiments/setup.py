@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import data
-from ..checks import check_integer, say
+from ..checks import check_integer, short_repr
 from ..corruption import flip
 from ..cue import Cue
 from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
@@ -52,7 +52,7 @@ class Setup:
         """Check the arguments here, since they would fail late in a run."""
         if not isinstance(self.name, str):
             raise InputTypeError(
-                f"name must be text, but is {say(self.name)}. Use name={str(self.name)!r}."
+                f"name must be text, but is {short_repr(self.name)}. Use name={str(self.name)!r}."
             )
         check_callable("make", self.make, "hopfield.ClassicalHopfield")
         check_callable("patterns", self.patterns, 'from_data("digits")')
@@ -108,7 +108,8 @@ def check_callable(name: str, value: object, example: str) -> None:
     """Raise InputTypeError unless the value can be called."""
     if not callable(value):
         raise InputTypeError(
-            f"{name} must be a function or a class, but is {say(value)}. Give it one such as "
+            f"{name} must be a function or a class, "
+            f"but is {short_repr(value)}. Give it one such as "
             f"{example}."
         )
 

@@ -13,18 +13,18 @@ from torch import Tensor
 
 from .. import readout
 from ..checks import (
-    check_bounded,
     check_dense,
     check_device,
     check_dim,
     check_dtype,
+    check_finite_norms,
     check_flag,
     check_float,
     check_generator,
     check_integer,
+    check_norms,
     check_number,
     check_patterns,
-    check_size,
     check_tensor,
 )
 from ..cue import Cue
@@ -144,7 +144,7 @@ class Memory(ABC):
             check_dtype("dtype", dtype)
             if len(self):
                 rows = check_convertible("patterns", self._store.rows, dtype)
-                self._check_new(check_size("patterns", rows), 0)
+                self._check_new(check_norms("patterns", rows), 0)
             if self.values is not None and self.values.is_floating_point():
                 check_convertible("values", self.values, dtype)
         self._store.to(place, dtype)
@@ -244,7 +244,7 @@ class Memory(ABC):
         checked = check_dim("state", check_float("state", state), like.shape[-1])
         check_device("state", checked, like.device)
         wide = checked.to(computing_dtype(checked.dtype, like.dtype))
-        return self._check_state("state", check_bounded("state", wide))
+        return self._check_state("state", check_finite_norms("state", wide))
 
     def _iterate(
         self,
@@ -326,7 +326,7 @@ class Memory(ABC):
         """Raise unless these can be stored; return what to warn of."""
         count = len(self._store)
         check_patterns("patterns", patterns, self._store.like.shape[-1] if count else None)
-        check_size("patterns", patterns)
+        check_norms("patterns", patterns)
         if count:
             self._check_like("patterns", patterns, self._store.like)
         self._check_values(patterns, values)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..checks import check_binary, check_choice, check_flag, check_number, check_size, check_tensor
+from ..checks import check_binary, check_choice, check_flag, check_norms, check_number, check_tensor
 from ..coupling import Coupling
 from ..errors import ShapeError
 from ..iteration import Reading, Retrieval, never, unchanged
@@ -67,7 +67,7 @@ class ClassicalHopfield(Memory):
                 f"{tuple(thresholds.shape)}. Use thresholds.flatten(), or torch.full((dim,), b)."
             )
         if thresholds is not None:
-            check_size("thresholds", thresholds)
+            check_norms("thresholds", thresholds)
             with torch.inference_mode(False):  # they are used outside as well
                 thresholds = thresholds.detach().clone()
         self.thresholds = thresholds

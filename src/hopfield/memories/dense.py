@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..checks import check_binary, check_choice, check_flag, say
+from ..checks import check_binary, check_choice, check_flag, short_repr
 from ..errors import DomainError
 from ..iteration import Reading, Retrieval, unchanged
 from ..readout import Unpulled, read
@@ -124,7 +124,7 @@ class DenseHopfield(Memory):
         if power > most:
             raise DomainError(
                 f"degree must be at most {most} for {count} patterns of {dim} entries, or energies "
-                f"exceed {'float64' if limit == 308 else 'float32'}, but is {say(power)}. "
+                f"exceed {'float64' if limit == 308 else 'float32'}, but is {short_repr(power)}. "
                 "Use a lower degree, "
                 + ("or" if limit == 308 else "float64 patterns, or")
                 + " Softmax, which has no such limit."

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..checks import check_dtype, say
+from ..checks import check_dtype, short_repr
 from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
 from ..files import write_whole
 from ..packing import unpack, words_of
@@ -228,7 +228,7 @@ def _sums(described: str, tensors: dict[str, Tensor]) -> dict[str, int]:
 def _path(path: object) -> Path:
     if not isinstance(path, (str, PathLike)):
         raise InputTypeError(
-            f"path must be a file name, but is {say(path)}. Use a str or a pathlib.Path."
+            f"path must be a file name, but is {short_repr(path)}. Use a str or a pathlib.Path."
         )
     try:
         name = os.fspath(path)
@@ -236,7 +236,8 @@ def _path(path: object) -> Path:
             raise ValueError
     except (TypeError, ValueError):
         raise InputTypeError(
-            f"path must be a file name, but is {say(path)}. Use letters a file system can hold."
+            f"path must be a file name, "
+            f"but is {short_repr(path)}. Use letters a file system can hold."
         ) from None
     return Path(name)
 

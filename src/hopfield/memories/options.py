@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..checks import check_choice, say
+from ..checks import check_choice, short_repr
 from ..errors import DeviceError, DomainError, InputTypeError, OptionError
 from ..iteration import Reading, Retrieval
 from ..separation import SEPARATIONS, Separation, Softmax
@@ -25,7 +25,7 @@ def scalar_separation(beta: object, separation: object) -> Separation:
         )
     if isinstance(beta, Separation):
         raise InputTypeError(
-            f"beta must be a number, but is {say(beta)}, which is a separation. "
+            f"beta must be a number, but is {short_repr(beta)}, which is a separation. "
             f"Give it by name: separation={type(beta).__name__}(…)."
         )
     if separation is None:
@@ -38,7 +38,7 @@ def scalar_separation(beta: object, separation: object) -> Separation:
         example = lower[near[0]] if near else "Softmax"
         raise InputTypeError(
             f"separation must be one of {', '.join(names)}, with its parameters, but is "
-            f"{say(separation)}. Use for instance separation={example}()."
+            f"{short_repr(separation)}. Use for instance separation={example}()."
         )
     for name, value in vars(separation).items():
         if isinstance(value, Tensor) and value.ndim:
@@ -61,9 +61,10 @@ def check_place(name: str, value: object) -> torch.device | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, torch.device)):
         raise InputTypeError(
-            f"{name} must be the name of a device, but is {say(value)}. Use for instance 'cpu'."
+            f"{name} must be the name of a device, "
+            f"but is {short_repr(value)}. Use for instance 'cpu'."
         )
-    shown = say(str(value)) if isinstance(value, torch.device) else say(value)
+    shown = short_repr(str(value)) if isinstance(value, torch.device) else short_repr(value)
     try:
         place = torch.empty(0, device=value).device
     except (RuntimeError, AssertionError, OverflowError, TypeError, ValueError):

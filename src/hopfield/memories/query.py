@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from ..checks import (
-    all_signs,
     check_binary,
-    check_bounded,
     check_choice,
     check_dense,
     check_device,
     check_dim,
+    check_finite_norms,
     check_flag,
     check_integer,
-    say,
+    has_only_signs,
+    short_repr,
 )
 from ..cue import Cue, check_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
@@ -69,7 +69,7 @@ def make_query(
         if known is not None:
             raise OptionError(
                 "known must not be given where the cue is a Cue, which brings its own mask, but is "
-                f"{say(known)}. Leave out known=, or give a tensor as cue."
+                f"{short_repr(known)}. Leave out known=, or give a tensor as cue."
             )
         state, mask = cue.state, cue.known
     else:
@@ -99,7 +99,7 @@ def make_query(
 
 def check_binary_cue(query: Query) -> bool:
     """Return whether all entries are ±1; raise unless others are 0 where they are not known."""
-    if all_signs(query.state):
+    if has_only_signs(query.state):
         return True
     check_binary("cue", query.state, zero=True)
     zero = query.state == 0
@@ -150,7 +150,7 @@ def check_indices(indices: object, count: int) -> Tensor:
         if isinstance(row, bool) or not isinstance(row, Integral):
             raise InputTypeError(
                 "indices must be whole numbers, the places of stored patterns, but contain "
-                f"{say(row)}. Give one, or several as in remove([0, 2])."
+                f"{short_repr(row)}. Give one, or several as in remove([0, 2])."
             )
         places.add(check_integer("indices", row, low=-count, high=count - 1) % count)
     return torch.tensor(sorted(places), dtype=torch.long)
@@ -179,7 +179,7 @@ def _flat_state(state: Tensor, known: Tensor | None, dtype: torch.dtype) -> Tens
     state = state.detach().to(computing_dtype(state.dtype, dtype))
     if known is not None:
         state = torch.where(known, state, 0.0)
-    return check_bounded("cue", state.reshape(-1, state.shape[-1]))
+    return check_finite_norms("cue", state.reshape(-1, state.shape[-1]))
 
 
 def _flat_known(known: Tensor | None) -> Tensor | None:

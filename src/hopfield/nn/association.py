@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ..checks import check_flag, check_float, check_integer, check_number, say
+from ..checks import check_flag, check_float, check_integer, check_number, short_repr
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
@@ -47,7 +47,7 @@ class Projections:
             module = getattr(self, name)
             if not (module is None or isinstance(module, nn.Module)):
                 raise InputTypeError(
-                    f"{name} must be a torch.nn.Module or None, but is {say(module)}. "
+                    f"{name} must be a torch.nn.Module or None, but is {short_repr(module)}. "
                     "Use for instance torch.nn.Linear, or torch.nn.Identity()."
                 )
         check_flag("null", self.null)
@@ -95,7 +95,7 @@ class HopfieldAssociation(nn.Module):
         self.separation = SeparationModule(separation, heads)
         if not isinstance(projections, Projections):
             raise InputTypeError(
-                f"projections must be Projections, but is {say(projections)}. "
+                f"projections must be Projections, but is {short_repr(projections)}. "
                 "Use for instance Projections(query=torch.nn.Linear(dim, dim))."
             )
         self.query = self._or_linear(projections.query)
@@ -219,6 +219,6 @@ def check_layer(value: object) -> HopfieldAssociation:
     if isinstance(value, HopfieldAssociation):
         return value
     raise InputTypeError(
-        f"association must be a HopfieldAssociation, but is {say(value)}. "
+        f"association must be a HopfieldAssociation, but is {short_repr(value)}. "
         "Use HopfieldAssociation(dim, heads)."
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import dropout as drop
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from ..checks import traced, transformed
+from ..checks import is_traced, is_transformed
 from . import blockwise
 from .masks import Mask, fold_batch, fold_unexpanded, masked_scores
 from .scaled_separation import ScaledSeparation
@@ -30,16 +30,16 @@ def attend(
     """∇F(β x Kᵀ) V, `(*batch, m, out)`, with 0 for states that may read no pattern.
 
     Softmax uses torch's attention, other separations go block by block. All weights are in memory
-    only with dropout, and for other separations in traced code.
+    only with dropout, and for other separations in is_traced code.
     """
     unit, beta = separation.unit, separation.scale(state)
-    softmax_beta = None if transformed() else unit.softmax_beta()
+    softmax_beta = None if is_transformed() else unit.softmax_beta()
     if not isinstance(softmax_beta, float) or isinstance(beta, Tensor):
         state, beta = beta * state, 1.0  # only torch's attention takes a number: no copy of x
     if isinstance(softmax_beta, float):
         beta = beta * softmax_beta
         output = _fused_attention(beta, state, stored, projected, mask, dropout)
-    elif not (dropout or traced()):
+    elif not (dropout or is_traced()):
         return blockwise.blockwise_attention(unit, state, stored, projected, mask)
     else:
         weights = unit(masked_scores(state @ stored.mT, mask)).to(projected.dtype)

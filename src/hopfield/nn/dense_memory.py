@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..checks import check_float, check_integer, check_positive, say
+from ..checks import check_float, check_integer, check_positive, short_repr
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import RectifiedPolynomial, Separation
 from .input_checks import check_matches
@@ -47,7 +47,7 @@ class DenseMemoryClassifier(nn.Module):
         count = check_integer("memories", memories, low=1)
         if not isinstance(separation, Separation):
             raise InputTypeError(
-                f"separation must be a Separation, but is {say(separation)}. "
+                f"separation must be a Separation, but is {short_repr(separation)}. "
                 "Use for instance hopfield.RectifiedPolynomial(3)."
             )
         for name in tensors_of(separation):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_float, check_number, dtype_of
+from ..checks import check_float, check_number, dtype_name
 from ..errors import DeviceError, InputTypeError, ShapeError
 from .masks import check_bool
 
@@ -47,8 +47,8 @@ def check_matches(name: str, rows: Tensor, weight: Tensor) -> Tensor:
         )
     if rows.dtype != weight.dtype and not torch.is_autocast_enabled(rows.device.type):
         raise InputTypeError(
-            f"{name} must be {dtype_of(weight)}, like the weights of the layer, but is "
-            f"{dtype_of(rows)}. Use {name}.to({weight.dtype}), or layer.to({rows.dtype})."
+            f"{name} must be {dtype_name(weight)}, like the weights of the layer, but is "
+            f"{dtype_name(rows)}. Use {name}.to({weight.dtype}), or layer.to({rows.dtype})."
         )
     return rows
 
@@ -74,7 +74,7 @@ def check_association(
             f"projected must have one row for each of the n={stored.shape[-2]} stored patterns, "
             f"but has shape {tuple(projected.shape)}."
         )
-    dtypes = [dtype_of(rows) for rows in tensors.values()]
+    dtypes = [dtype_name(rows) for rows in tensors.values()]
     if len(set(dtypes)) > 1 and not torch.is_autocast_enabled(state.device.type):
         raise InputTypeError(
             f"{', '.join(tensors)} must be of one dtype, but are {', '.join(dtypes)}."

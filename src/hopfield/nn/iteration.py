@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import check_choice, check_integer, check_number, say, traced
+from ..checks import check_choice, check_integer, check_number, is_traced, short_repr
 from ..errors import InputTypeError
 
 Update = Callable[..., Tensor]
@@ -51,7 +51,8 @@ def check_iteration(value: object) -> Iteration:
     if isinstance(value, Iteration):
         return value
     raise InputTypeError(
-        f"iteration must be an Iteration, but is {say(value)}. Use for instance Iteration(steps=3)."
+        f"iteration must be an Iteration, "
+        f"but is {short_repr(value)}. Use for instance Iteration(steps=3)."
     )
 
 
@@ -85,7 +86,7 @@ def settle(
         visited: receives every state, the first and the last included.
     """
     gradient = iteration.gradient if torch.is_grad_enabled() and iteration.steps > 1 else "unrolled"
-    if gradient == "unrolled" or (gradient == "implicit" and traced()):
+    if gradient == "unrolled" or (gradient == "implicit" and is_traced()):
         return _iterate(dynamics, state, iteration.steps, visited)
     with torch.no_grad():
         settled, steps = _iterate(dynamics, state, iteration.steps, visited)
@@ -112,7 +113,7 @@ def _iterate(
         state = following
         if visited is not None:
             visited.append(state)
-        if dynamics.tolerance is not None and not traced() and not bool(moving.any()):
+        if dynamics.tolerance is not None and not is_traced() and not bool(moving.any()):
             break
     return state, steps
 

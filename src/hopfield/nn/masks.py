@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import say
+from ..checks import short_repr
 from ..errors import InputTypeError, ShapeError
 
 
@@ -81,7 +81,7 @@ def check_bool(name: str, mask: object) -> Tensor:
     """Return `mask` if it is a bool tensor."""
     if isinstance(mask, Tensor) and mask.dtype == torch.bool:
         return mask
-    given = f"{mask.dtype}" if isinstance(mask, Tensor) else say(mask)
+    given = f"{mask.dtype}" if isinstance(mask, Tensor) else short_repr(mask)
     raise InputTypeError(
         f"{name} must be a bool tensor, True where a pattern is ignored, but is {given}."
     )

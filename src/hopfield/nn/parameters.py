@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_float, check_integer, check_patterns, say
+from ..checks import check_float, check_integer, check_patterns, short_repr
 from ..errors import OptionError, ShapeError
 from .input_checks import check_width, input_width
 
@@ -87,7 +87,7 @@ def row_parameter(
     if width is None:
         raise OptionError(
             f"{name} must be a tensor of initial rows if the association has dim=None, but is "
-            f"{say(rows)}."
+            f"{short_repr(rows)}."
         )
     empty = torch.empty(check_integer(name, rows, low=1), width)
     return nn.Parameter(nn.init.normal_(empty, generator=None))

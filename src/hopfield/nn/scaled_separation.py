@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_positive, say, traced
+from ..checks import check_choice, check_positive, is_traced, short_repr
 from ..errors import OptionError
 from ..separation import Entmax, Separation, Softmax, Sparsemax
 from .masks import lowest_score
@@ -43,7 +43,7 @@ class ScaledSeparation:
             return cls(Softmax(), None)
         if not isinstance(separation, Separation):
             raise OptionError(
-                f"separation must be a Separation, but is {say(separation)}. "
+                f"separation must be a Separation, but is {short_repr(separation)}. "
                 "Use for instance hopfield.Softmax(0.5)."
             )
         if not separation.simplex:
@@ -53,14 +53,14 @@ class ScaledSeparation:
                 "or a DenseMemoryClassifier."
             )
         unit, beta = separation.split_beta()
-        if not (isinstance(beta, Tensor) and traced()):
+        if not (isinstance(beta, Tensor) and is_traced()):
             for extreme in torch.as_tensor(beta).detach().aminmax():
                 check_positive("beta of a layer", extreme.item())
         return cls(unit, beta, has_beta=unit is not separation)
 
     def check_masks(self) -> None:
         """Refuse a separation that gives masked patterns a weight."""
-        if traced() or self.unit.score_window(2) is not None:
+        if is_traced() or self.unit.score_window(2) is not None:
             return
         tensors = list(tensors_of(self.unit).values())
         scores = torch.zeros(*torch.broadcast_shapes(*(t.shape for t in tensors)), 2)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..checks import check_float, check_number, traced
+from ..checks import check_float, check_number, is_traced
 from ..errors import ShapeError
 
 MOST_GATHERED_ROWS = 4096
@@ -227,14 +227,14 @@ def check_parameter(
 ) -> float | Tensor:
     """Return `value` if it is a number in range, or a floating point tensor of such numbers."""
     if not isinstance(value, Tensor):
-        return check_number(name, value, low=low, high=high, way=way)
+        return check_number(name, value, low=low, high=high, hint=way)
     check_float(name, value)
-    if traced():
+    if is_traced():
         return value
     inside = (value >= low) & (value <= high)
     if not bool(inside.all()):
         wrong = value[~inside][0].item()
-        check_number(f"every entry of {name}", wrong, low=low, high=high, way=way)
+        check_number(f"every entry of {name}", wrong, low=low, high=high, hint=way)
     return value
 
 
@@ -275,7 +275,7 @@ def upcast_if_beta_underflows(scores: Tensor, beta: "float | Tensor") -> Tensor:
         return scores
     low = _lowest_beta(scores.dtype)
     if isinstance(beta, Tensor):
-        return scores if traced() or not bool((beta < low).any()) else scores.double()
+        return scores if is_traced() or not bool((beta < low).any()) else scores.double()
     return scores if beta >= low else scores.double()
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import kernels
-from ..checks import traced
+from ..checks import is_traced
 
 ALPHA_RANGE = (1.01, 10.0)
 """α-entmax is computed for these α; below, exp(log t/(α−1)) loses its digits: use Softmax."""
@@ -85,7 +85,7 @@ def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> str | None:
 
     `sparse` knows 1.5 and 2 alone, and slopes by nothing but scores; `entmax` only float32.
     """
-    if traced() or scores.dtype not in (torch.float32, torch.float64):
+    if is_traced() or scores.dtype not in (torch.float32, torch.float64):
         return None
     if not scores.numel() or not kernels.large(scores.numel(), scores):
         return None
@@ -105,7 +105,7 @@ def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     z = sharp * (scores - scores.amax(-1, keepdim=True))
     z = z.clamp_min(-2.0)  # below −1 there is no weight
     power = 1 / (alpha - 1)
-    if traced() or bool((power < 1).any()):
+    if is_traced() or bool((power < 1).any()):
         return _normalised(z - _bisected(z, power), power)
     rows, powers = z.reshape(-1, z.shape[-1]), power.reshape(-1, 1)
     found = torch.empty_like(rows)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ...checks import check_choice, check_integer, say
+from ...checks import check_choice, check_integer, short_repr
 from ...errors import InputTypeError, OptionError
 
 STATE, STORED, PROJECTED = "state_pattern", "stored_pattern", "pattern_projection"
@@ -76,7 +76,7 @@ class Arguments:
                 check_integer(name, self[name], low=1)
         self._derive()
         for name, reason in chain(self._different(), self._impossible()):
-            raise OptionError(f"{name}={say(self[name])} cannot be converted: {reason}.")
+            raise OptionError(f"{name}={short_repr(self[name])} cannot be converted: {reason}.")
         scaling, default = self["scaling"], 1.0 if self.untouched else self.width**-0.5
         self.beta = default if scaling is None else self._numbers("scaling")[0]
         self.steps = int(self._numbers("update_steps_max")[0]) + 1
@@ -170,5 +170,5 @@ class Arguments:
             return list(torch.as_tensor(self[name], dtype=torch.float64).flatten().tolist())
         except (TypeError, ValueError, RuntimeError):
             raise InputTypeError(
-                f"{name} must be a number, or one number per head, but is {say(self[name])}."
+                f"{name} must be a number, or one number per head, but is {short_repr(self[name])}."
             ) from None
