@@ -1,5 +1,6 @@
 """Figures: each takes records or numbers and an `ax`, and returns the Axes it drew on."""
 
+import itertools
 import subprocess
 import sys
 
@@ -289,3 +290,21 @@ def test_a_sheet_draws_all_kinds_of_a_census():
 def test_nothing_to_draw_is_said():
     with pytest.raises(DataError, match="nothing to draw"):
         plots.sheet(SWEPT[:1])
+
+
+@pytest.mark.parametrize("name", ["$x^$", "a_$\\frac", "100 $"])
+def test_names_are_no_formulas(name):
+    """A name that is no valid formula is drawn as it stands."""
+    named = [line | {"case": name} for line in SWEPT]
+    plane = {"experiment": "energy_plane", "case": name, **PLANE}
+    one = [line | {"case": case} for line in SWEPT[:1] for case in (name, "b")]
+    for lines in (named, [plane], one):
+        plots.sheet(lines).canvas.draw()
+
+
+def test_labels_of_a_logarithmic_axis_do_not_overprint():
+    betas = [0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 512.0]
+    ax = plots.lines([("a", betas, betas, betas)], ("β", "y"), log=True)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.get_xticklabels() if text.get_text()]
+    assert len(boxes) > 4 and all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))

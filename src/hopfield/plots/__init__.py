@@ -1,8 +1,8 @@
-"""Figures drawn from records and arrays: nothing is computed here but where things are drawn.
+"""Figures from records and arrays. They hold no formula, only positions and colours.
 
-Every function takes what it draws and `ax=None`, and returns the Axes. Colours are those of Okabe
-and Ito, which colour-blind readers can tell apart; markers and line styles differ as well.
-matplotlib is imported when a figure is drawn, never with the package.
+Every function takes its data and `ax=None`, and returns the Axes. The colours are those of Okabe
+and Ito, which colour-blind readers can distinguish; markers and line styles differ as well.
+matplotlib is imported when a figure is drawn.
 """
 
 from .advice import against_grid, margins, predictions, tuning
@@ -24,7 +24,7 @@ from .charts import (
     rates,
 )
 from .fields import couplings, landscape, phases, recovered, weights
-from .files import sheet
+from .sheet import sheet
 from .sweeps import curves, table
 from .theory import comparison
 

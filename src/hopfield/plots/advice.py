@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from .charts import BLUE, INK, RED, axes, plain
+from .charts import BLUE, INK, RED, axes, style_axes
 from .theory import COLOURS, DASHES, MARKERS
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def margins(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel("patterns, by margin")
     ax.set_ylabel("margin Δ")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9)
-    return plain(ax, "y")
+    return style_axes(ax, "y")
 
 
 def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
@@ -93,7 +93,7 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel("inverse temperature β (dotted: chosen)")
     ax.set_ylabel("share of cues right")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
-    return plain(ax, "y")
+    return style_axes(ax, "y")
 
 
 def _style(like: int, kind: int) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def predictions(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel("patterns rightly judged (%)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=8,
               columnspacing=1.2, handletextpad=0.2)  # fmt: skip
-    return plain(ax, "x")
+    return style_axes(ax, "x")
 
 
 def against_grid(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
@@ -162,7 +162,7 @@ def against_grid(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel("cues recalled (%)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8,
               columnspacing=1.2, handletextpad=0.2)  # fmt: skip
-    return plain(ax, "x")
+    return style_axes(ax, "x")
 
 
 def _of(records: object, kind: str, name: str, way: str) -> list[Record]:

@@ -1,22 +1,22 @@
-"""Pictures of what fills a plane: landscapes, phase diagrams, couplings; and bars of weights."""
+"""Landscapes, phase diagrams, couplings, weights, and recovered images."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .charts import BLUE, INK, ORANGE, RED, axes, pictures, plain
+from .charts import BLUE, INK, ORANGE, RED, axes, pictures, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEVELS = 18
-"""Contours of a landscape."""
+"""Number of contours of a landscape."""
 Grid = Sequence[Sequence[float]]
 
 
 def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
-    """Energies on a plane through patterns, with the ways of some states.
+    """Draw energies on a plane through patterns, with trajectories.
 
     Args:
         line: a record of `energy_plane`, or these arrays: `x`, `y` (of the grid), `energy` (one row
@@ -26,11 +26,11 @@ def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
     """
     ax = axes(ax, height=3.4)
     filled = ax.contourf(line["x"], line["y"], line["energy"], levels=LEVELS, cmap="cividis")
-    for i, way in enumerate(np.asarray(line["trajectories"], dtype=float)):
-        ax.plot(way[:, 0], way[:, 1], color="white", lw=1.2, marker=".", ms=4,
+    for i, path in enumerate(np.asarray(line["trajectories"], dtype=float)):
+        ax.plot(path[:, 0], path[:, 1], color="white", lw=1.2, marker=".", ms=4,
                 label="states" if i == 0 else None)  # fmt: skip
-    places = np.asarray(line["positions"], dtype=float)
-    ax.plot(places[:, 0], places[:, 1], "D", color=RED, mec="white", ms=8, label="patterns", ls="",
+    positions = np.asarray(line["positions"], dtype=float)
+    ax.plot(positions[:, 0], positions[:, 1], "D", color=RED, mec="white", ms=8, label="patterns", ls="",
             clip_on=False, zorder=3)  # fmt: skip
     ax.figure.colorbar(filled, ax=ax, label="energy E", shrink=0.85)
     ax.set_xlim(min(line["x"]), max(line["x"]))
@@ -52,15 +52,15 @@ def phases(
     *,
     limit: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> "Axes":
-    """A phase diagram: a share at each pair of settings, and where theory puts the limit.
+    """Draw a phase diagram: a share at each pair of settings, and the limit of theory.
 
     Args:
         x: settings along the first axis.
         y: along the second.
-        values: shares between 0 and 1, one row a y.
+        values: shares between 0 and 1, one row per y.
         labels: of x, of y, and of the values.
         ax: axes to draw on.
-        limit: (x, y) of the line that theory draws.
+        limit: (x, y) of the line of theory.
     """
     ax = axes(ax, height=3.2)
     mesh = ax.pcolormesh(
@@ -77,7 +77,7 @@ def phases(
 
 
 def couplings(matrix: Grid, ax: "Axes | None" = None) -> "Axes":
-    """A coupling W: blue where negative, orange where positive, white at 0."""
+    """Draw a coupling W: blue where negative, orange where positive, white at 0."""
     from matplotlib.colors import LinearSegmentedColormap
 
     ax = axes(ax, height=3.4)
@@ -98,12 +98,12 @@ def weights(
     label: str = "weight p",
     marked: int | None = None,
 ) -> "Axes":
-    """Weights, or overlaps, of the patterns as bars; the `marked` one stands out.
+    """Draw weights, or overlaps, of the patterns as bars, one of them `marked`.
 
     Args:
-        values: one a pattern.
+        values: one per pattern.
         ax: axes to draw on.
-        label: what they are, such as "overlap m".
+        label: the quantity, such as "overlap m".
         marked: number of a pattern.
     """
     ax = axes(ax)
@@ -114,7 +114,7 @@ def weights(
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_xlabel("pattern μ")
     ax.set_ylabel(label)
-    return plain(ax, "y")
+    return style_axes(ax, "y")
 
 
 def recovered(
@@ -126,17 +126,22 @@ def recovered(
     known: Sequence[Sequence[int]] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Images in rows: original, cue, retrieved, and the size of their difference.
+    """Draw images in rows: original, cue, retrieved, absolute difference.
 
     Args:
         original: images, each a sequence of 0 … 255, ink dark.
-        cue: what was asked.
-        retrieved: what came back.
+        cue: damaged images.
+        retrieved: images from the memory.
         shape: (height, width), or (channels, height, width).
-        known: 0 where an entry of the cue is unknown: tinted there.
+        known: 0 where an entry of the cue is unknown and tinted.
         ax: axes to draw on.
     """
     pairs = zip(original, retrieved, strict=True)
-    apart = [[abs(a - b) for a, b in zip(one, two, strict=True)] for one, two in pairs]
-    rows = [("original", original), ("cue", cue), ("retrieved", retrieved), ("difference", apart)]
+    difference = [[abs(a - b) for a, b in zip(one, two, strict=True)] for one, two in pairs]
+    rows = [
+        ("original", original),
+        ("cue", cue),
+        ("retrieved", retrieved),
+        ("difference", difference),
+    ]
     return pictures(rows, shape, known=known, ax=ax)

@@ -1,4 +1,4 @@
-"""Records of a sweep as curves, and as the table that a phase diagram is drawn from."""
+"""Records of a sweep as curves, and as the table of a phase diagram."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,20 @@ AXES = {"n": "patterns n", "load": "load n/N", "units": "units N", "damage": "da
         "temperature": "temperature T", "beta": "inverse temperature β",
         "case_beta": "inverse temperature β", "alpha": "α", "degree": "degree d",
         "dim": "dimension d", "queries": "queries"}  # fmt: skip
-"""Fields that can be swept, and how an axis names them."""
+"""Fields that can be swept, and their labels on an axis."""
 SYMBOLS = {"units": "N", "temperature": "T", "beta": "β", "case_beta": "β", "alpha": "α",
            "degree": "d", "dim": "d"}  # fmt: skip
 DERIVED = ("load",)
-"""What follows from other fields, and is drawn over only where asked for."""
+"""Fields that follow from others. They are an x axis only on request."""
 SHOWN = {"recall": "recalled", "capacity": "n", "thermal": "overlap", "metastable": "k",
          "attractor_census": "stored", "speed": "best_ms"}  # fmt: skip
-"""The result that stands for an experiment; of others, the first that has a deviation."""
+"""Main result of an experiment; of others, the first result with a deviation."""
 VALUES = {"recalled": "share recalled", "n": "capacity n", "overlap": "overlap m", "stored":
           "share of ends: stored", "k": "k, weights that sum to .9", "best_ms": "time (ms)",
           "median_ms": "time (ms)", "accuracy": "share of entries right",
           "exact": "share exact", "right": "share with the right pattern"}  # fmt: skip
 WIDE = 50
-"""From this ratio of the largest place to the smallest on, an axis is logarithmic."""
+"""Ratio of largest to smallest x from which an axis is logarithmic."""
 
 
 def curves(
@@ -42,7 +42,7 @@ def curves(
     y: str = "",
     theory: Sequence[tuple[str, Sequence[float], Sequence[float]]] = (),
 ) -> "Axes":
-    """What was swept as curves with standard errors, one a case, and theory beside them.
+    """Draw a sweep as curves with standard errors, one per case, together with theory.
 
     A second swept field makes a curve for each of its values; several seeds make one point.
 
@@ -50,7 +50,7 @@ def curves(
         records: of one experiment, such as `run` returns them.
         ax: axes to draw on.
         x: the field to draw over; "" is the one with most values.
-        y: the result to draw; "" is the one that stands for the experiment.
+        y: the result to draw; "" is the main result of the experiment.
         theory: (name, x, y) of each line to draw beside; where its name contains that of a case,
             it has the colour of the case.
 
@@ -59,7 +59,7 @@ def curves(
         OptionError: for a field that the records do not have.
     """
     result = _result(records, y)
-    fields = swept(records, result)
+    fields = swept_fields(records, result)
     place = check_choice("x", x, _numbers(records)) if x else _first(fields)
     others = [name for name in fields if name != place and place not in DERIVED]
     series = [_curve(name, mine, place, result) for name, mine in _cases(records, others).items()]
@@ -74,23 +74,23 @@ def curves(
 def table(
     records: Sequence[Record], *, x: str = "", y: str = "", value: str = ""
 ) -> tuple[list[float], list[float], list[list[float]], tuple[str, str, str]]:
-    """What was swept over two fields, as `phases` takes it: `phases(*table(records))`.
+    """Return a sweep over two fields as the arguments of `phases`: `phases(*table(records))`.
 
     Args:
         records: of one experiment and one case, with every pair of settings.
         x: the field along the first axis; "" is the one with most values.
         y: the field along the second; "" is the next.
-        value: the result; "" is the one that stands for the experiment.
+        value: the result; "" is the main result of the experiment.
 
     Returns:
-        Settings of x, settings of y, the means, one row a y, and the labels of all three.
+        Settings of x, settings of y, the means, one row per y, and the labels of all three.
 
     Raises:
         DataError: where fewer than two fields were swept, or pairs of settings are missing.
         OptionError: for a field that the records do not have.
     """
     result = _result(records, value)
-    fields = swept(records, result)
+    fields = swept_fields(records, result)
     first = check_choice("x", x, _numbers(records)) if x else _first(fields)
     second = check_choice("y", y, _numbers(records)) if y else _first(fields, besides=first)
     columns, rows = (sorted({line[name] for line in records}) for name in (first, second))
@@ -108,8 +108,8 @@ def table(
     return columns, rows, means, labels
 
 
-def swept(records: Sequence[Record], result: str) -> list[str]:
-    """The fields of which the records have several values, most values first."""
+def swept_fields(records: Sequence[Record], result: str) -> list[str]:
+    """Return the fields of which the records have several values, most values first."""
     counts = {
         name: len({line.get(name) for line in records})
         for name in AXES
@@ -118,16 +118,16 @@ def swept(records: Sequence[Record], result: str) -> list[str]:
     return [name for name in sorted(counts, key=lambda each: -counts[each]) if counts[name] > 1]
 
 
-def standing(records: Sequence[Record]) -> str | None:
-    """The result that stands for the experiment of these records."""
+def main_result(records: Sequence[Record]) -> str | None:
+    """Return the main result of the experiment of these records."""
     usual = SHOWN.get(records[0]["experiment"])
     if usual in records[0]:
         return usual
     return next((key for key in records[0] if f"{key}_sd" in records[0]), None)
 
 
-def spread(records: Sequence[Record], result: str) -> tuple[float, float]:
-    """Mean and standard error: of several records, or of one from its draws."""
+def mean_and_error(records: Sequence[Record], result: str) -> tuple[float, float]:
+    """Return mean and standard error of several records, or of one from its draws."""
     values = [float(line[result]) for line in records]
     if len(values) > 1:
         return fmean(values), stdev(values) / math.sqrt(len(values))
@@ -137,7 +137,7 @@ def spread(records: Sequence[Record], result: str) -> tuple[float, float]:
 
 def _curve(name: str, mine: Sequence[Record], x: str, y: str) -> dict[str, Any]:
     places = sorted({line[x] for line in mine if line.get(x) is not None})
-    at = [spread([line for line in mine if line[x] == place], y) for place in places]
+    at = [mean_and_error([line for line in mine if line[x] == place], y) for place in places]
     means, errors = [mean for mean, _ in at], [error for _, error in at]
     return {"name": name, "kind": "measured", "x": places, "y": means, "error": errors}
 
@@ -162,7 +162,7 @@ def _result(records: Sequence[Record], asked: str) -> str:
         )
     if asked:
         return check_choice("y", asked, _numbers(records))
-    usual = standing(records)
+    usual = main_result(records)
     if usual is None:
         raise DataError(f"{names.pop()} has no result of its own to draw. Name one: y=…")
     return usual

@@ -1,26 +1,20 @@
-"""Measurement beside theory."""
+"""Measured curves with theory and published numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .charts import BLUE, GREEN, INK, ORANGE, RED, axes, plain
+from .charts import BLUE, GREEN, INK, ORANGE, RED, axes, label_places, literal, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.ticker import LogLocator
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, "#aa4a83", INK)
 MARKERS = "os^Dvx"
 DASHES = ("-", "--", "-.", ":")
 MOST_NAMED = 8
-"""Names that a legend can hold; of more, only measured ones are named."""
-MOST_TICKS = 9
-CLOSE = 0.13
-"""Of the axis: places nearer than this share a label."""
-LONGEST = 6
-"""Letters of a label."""
+"""Largest number of names in a legend. Of more curves, only measured ones are named."""
 CROWD = 40
-"""From so many points on, they are drawn small."""
+"""Number of points from which they are drawn small."""
 
 
 def comparison(
@@ -30,7 +24,7 @@ def comparison(
     *,
     log: str = "",
 ) -> "Axes":
-    """Measured points with their standard errors, theory as lines, published numbers hollow.
+    """Draw measured points with standard errors, theory as lines, published numbers hollow.
 
     Args:
         series: each with `name`, `x`, `y`, `error` (or None) and `kind`: "measured", "theory" or
@@ -51,7 +45,7 @@ def comparison(
         place = -1 if kin is None else names.index(kin)
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         name = _named(each, count)
-        label = name if name in unnamed else None
+        label = literal(name) if name in unnamed else None
         unnamed.discard(name)
         if each["kind"] == "measured":
             points({**each, "name": label}, ax, colour, marker)
@@ -64,48 +58,20 @@ def comparison(
             ax.plot(each["x"], each["y"], dash, color=colour, lw=1.3, label=label, zorder=1)
     for axis in log:
         ax.set(**{f"{axis}scale": "log"})
-    _ticks(ax, sorted({x for each in measured for x in each["x"]}), "x" in log)
+    label_places(ax, sorted({x for each in measured for x in each["x"]}), "x" in log)
     ax.set_xlabel(labels[0])
     ax.set_ylabel(labels[1])
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8,
               borderaxespad=0.1, columnspacing=1.2, handlelength=1.8)  # fmt: skip
-    return plain(ax, "y")
+    return style_axes(ax, "y")
 
 
 def _named(each: Mapping[str, Any], count: int) -> str | None:
     return each["name"] if count <= MOST_NAMED or each["kind"] == "measured" else None
 
 
-def _ticks(ax: "Axes", places: Sequence[float], log: bool) -> None:
-    # Ticks at measured places where they are few, far enough apart and round; else at 1, 2, 5.
-    if not log:
-        if all(x == int(x) for x in places):
-            ax.locator_params(axis="x", integer=True)
-        return
-    ax.set_xticks([], minor=True)
-    labels = [f"{x:g}" for x in places]
-    if not 1 < len(places) <= MOST_TICKS or max(map(len, labels)) > LONGEST:
-        low, high = ax.get_xlim()
-        if high < 100 * low:
-            ax.xaxis.set_major_locator(_log_locator())
-            ax.xaxis.set_major_formatter("{x:g}")
-        return
-    near = (places[-1] / places[0]) ** CLOSE
-    kept = [0]
-    for i in range(1, len(places)):
-        if places[i] / places[kept[-1]] > near:
-            kept.append(i)
-    ax.set_xticks([places[i] for i in kept], [labels[i] for i in kept])
-
-
-def _log_locator() -> "LogLocator":
-    from matplotlib.ticker import LogLocator
-
-    return LogLocator(subs=(1, 2, 5))
-
-
 def points(each: Mapping[str, Any], ax: "Axes", colour: str, marker: str) -> None:
-    """Measured points; where they follow each other, as along a way, joined by a thin line."""
+    """Draw measured points; those without errors, as along a path, are joined by a thin line."""
     many = len(each["x"]) > CROWD
     if each["error"] is None:
         style = {"ms": 2, "alpha": 0.5} if many else {"ms": 4, "lw": 0.8, "ls": "-"}

@@ -1,4 +1,4 @@
-"""Any file of records as one sheet of figures."""
+"""One sheet with all figures of a file of records."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from .advice import SAID, against_grid, margins, predictions, tuning
-from .charts import WIDTH, durations, energies, figure, rates
+from .charts import WIDTH, durations, energies, figure, literal, rates
 from .fields import landscape, phases, recovered
-from .sweeps import VALUES, curves, spread, standing, swept, table
+from .sweeps import VALUES, curves, main_result, mean_and_error, swept_fields, table
 from .theory import comparison
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 Panel = tuple[str, Callable[["Axes"], Any]]
-"""What a panel is called, and what draws it."""
+"""Title of a panel, and the function that draws it."""
 
 ADVICE = {
     SAID[0]: ("diagnosis", margins),
@@ -26,31 +26,30 @@ ADVICE = {
     SAID[2]: ("predicted against observed", predictions),
     SAID[3]: ("tuning against a grid", against_grid),
 }
-"""Records of reports: what a panel of them is called, and what draws it."""
+"""Records of reports: the title of their panel, and the function that draws it."""
 HEADS = ("diagnosis", "tuned")
-"""The first record of a report; the others follow it."""
+"""Experiment of the first record of a report."""
 MAKERS = (
     "hopfield demo and hopfield reproduce, experiments.run, diagnose(memory).to_records() and "
     "tune(…).to_records()"
 )
-"""What makes records that can be drawn."""
+"""Sources of records that can be drawn."""
 KINDS = ("stored", "inverse", "mixture", "spurious")
-"""Results of a census, which are drawn together."""
+"""Results of an attractor census, drawn together."""
 COLUMNS = 3
-"""Panels beside each other."""
+"""Panels in a row."""
 HEIGHT = 3.4
 MOST_CASES = 6
-"""Curves in one panel; landscapes and phase diagrams of one experiment."""
+"""Largest number of cases in one panel, and of landscapes or phase diagrams."""
 GRID = 4
-"""From so many settings of each of two fields on, a phase diagram says more than curves."""
+"""Settings of each of two fields from which a phase diagram replaces curves."""
 
 
 def sheet(lines: Sequence[Record]) -> "Figure":
-    """Every figure that records can show, on one sheet.
+    """Draw every figure that records can show, on one sheet.
 
-    Records of `hopfield reproduce` bring their figures along; of other experiments those that
-    were swept are drawn as curves, or over two fields as phase diagrams, those of several cases
-    as bars, landscapes, ways, energies and images as what they are.
+    Records of `hopfield reproduce` contain descriptions of their figures. Other sweeps become
+    curves, or over two fields phase diagrams; several cases become bars.
 
     Raises:
         DataError: where there is nothing to draw.
@@ -72,7 +71,9 @@ def sheet(lines: Sequence[Record]) -> "Figure":
         draw(ax)
         legend = ax.get_legend()
         rows_above = math.ceil(len(legend.get_texts()) / 2) if legend else 0
-        ax.set_title(title, fontsize=9, loc="right", color="0.35", pad=max(30, 13 * rows_above))
+        ax.set_title(
+            literal(title), fontsize=9, loc="right", color="0.35", pad=max(30, 13 * rows_above)
+        )
     return whole
 
 
@@ -123,7 +124,7 @@ def _special(name: str, mine: Sequence[Record]) -> list[Panel]:
              "x": line["position"], "y": line["energy"]}
             for line in mine[:MOST_CASES]
         ]  # fmt: skip
-        return [(name, lambda ax: comparison(series, ("way from pattern 1 to 2", "energy E"), ax))]
+        return [(name, lambda ax: comparison(series, ("path from pattern 1 to 2", "energy E"), ax))]
     if "traces" in first:
         return [(name, lambda ax: energies(first["traces"], ax))]
     if {"original", "cue", "retrieved", "known", "shape"} <= first.keys():
@@ -140,13 +141,13 @@ def _measured(name: str, mine: Sequence[Record]) -> list[Panel]:
              "share": line[kind], "share_sd": line[f"{kind}_sd"]}
             for line in mine for kind in KINDS
         ]  # fmt: skip
-    result = "share" if name == "attractor_census" else standing(mine)
+    result = "share" if name == "attractor_census" else main_result(mine)
     if result is None:
         return []
     cases = list(dict.fromkeys(str(line.get("case")) for line in mine))
     shown = cases[: MOST_CASES * (len(KINDS) if name == "attractor_census" else 1)]
     kept = [line for line in mine if str(line.get("case")) in shown]
-    fields = swept(kept, result)
+    fields = swept_fields(kept, result)
     if not fields:
         return [(name, _bars(kept, shown, result))] if len(shown) > 1 else []
     most = [len({line[field] for line in kept}) for field in fields]
@@ -161,7 +162,10 @@ def _diagram(mine: Sequence[Record], result: str) -> Callable[["Axes"], Any]:
 
 
 def _bars(mine: Sequence[Record], cases: Sequence[str], result: str) -> Callable[["Axes"], Any]:
-    found = [spread([line for line in mine if str(line["case"]) == case], result) for case in cases]
+    found = [
+        mean_and_error([line for line in mine if str(line["case"]) == case], result)
+        for case in cases
+    ]
     label = VALUES.get(result, result)
     if all(0 <= mean <= 1 for mean, _ in found):
         bars = [(case, mean, error) for case, (mean, error) in zip(cases, found, strict=True)]
