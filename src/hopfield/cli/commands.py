@@ -1,4 +1,4 @@
-"""The commands and their help; what they do is imported when one of them runs."""
+"""The commands and their help. Each imports its work when it runs."""
 
 import difflib
 import os
@@ -13,11 +13,11 @@ from . import INTERRUPTED
 
 HELP_WIDTH = 88
 MISTAKE, USAGE = 1, 2
-"""Exit status of a mistake in what was asked for, and in how."""
+"""Exit status of a mistake in a value, and of one in the command line."""
 
 ALIKE = 0.7
-"""Similarity from which an option is suggested instead of an unknown one: --out for --output, but
-not --data for --beta."""
+"""Similarity from which an option is suggested for an unknown one. Below it, suggestions such as
+--data for --beta mislead."""
 
 app = typer.Typer(
     name="hopfield",
@@ -67,19 +67,19 @@ def root(
 @app.command(short_help="Measure what two documents claim; write a page about it.")
 def demo(
     out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="Folder to write to; made if missing.")
+        str, typer.Option("--out", metavar="DIR", help="Folder for the files; made if missing.")
     ] = "demo",
     data_set: DataSet = "digits",
     seed: Annotated[
-        str, typer.Option("--seed", metavar="N", help="Same seed, same figures; from 0 on.")
+        str, typer.Option("--seed", metavar="N", help="Seed of all randomness, from 0 on.")
     ] = "0",
     as_json: AsJson = False,
 ) -> None:
     """Measure what two introductions to Hopfield networks claim, and write a page about it.
 
-    Stores real images in three networks, hides half of each, and counts what comes back; then
-    goes through energies, steps, cycles, overflow and attention. Writes DIR/index.html, which
-    opens in any browser, and DIR/records.jsonl with every figure on it. Takes under a minute on
+    Stores real images in three networks, hides half of each, and counts those recalled. Then
+    measures energies, steps, cycles, overflow and attention. Writes DIR/index.html, which opens
+    in any browser, and DIR/records.jsonl with every number on it. Takes under a minute on
     digits.
     """
     from hopfield_studies.demo import demonstrate
@@ -93,31 +93,33 @@ def demo(
 def reproduce(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Results to reproduce; all where none is named."),
+        typer.Argument(metavar="[NAME]...", help="Results to reproduce; all by default."),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full/--quick", help="Within an hour, or within minutes.")
     ] = False,
     out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="Folder to write to; made if missing.")
+        str, typer.Option("--out", metavar="DIR", help="Folder for the files; made if missing.")
     ] = "reproduced",
     seed: Annotated[
-        str, typer.Option("--seed", metavar="N", help="Same seed, same figures; from 0 on.")
+        str, typer.Option("--seed", metavar="N", help="Seed of all randomness, from 0 on.")
     ] = "0",
     processes: Annotated[
         str,
-        typer.Option("--processes", metavar="N", help="At work at once; one a core by default."),
+        typer.Option(
+            "--processes", metavar="N", help="Processes at the same time; one per core by default."
+        ),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure published results beside their theory, and judge whether they hold.
+    """Measure published results, compare them with theory, and judge whether they hold.
 
     NAME is hebbian-curve, modern-theorems, sparse-exact, dense-capacity, exponential-capacity,
     learning-rules, attention, walkthrough, from-scratch, capacity-exponent, mixtures or
     temperature. Writes DIR/index.html, with figures, tolerances and their reasons, and
-    DIR/records.jsonl. A run that was stopped goes on where it was when started again. The
-    walkthrough is measured on MNIST where HOPFIELD_DATA holds it, else on digits. The last line
-    says how many results hold; the exit status is 1 where one does not.
+    DIR/records.jsonl. A run that was stopped continues when started again. The walkthrough
+    is measured on MNIST where HOPFIELD_DATA holds it, else on digits. The last line counts the
+    results that hold; the exit status is 1 where one does not.
     """
     from hopfield_studies.reproduce import reproduce as run_results
 
@@ -131,7 +133,12 @@ def plot(
     ],
     out: Annotated[
         str,
-        typer.Option("-o", "--out", metavar="FILE", help="A .png, .svg or .pdf; beside RECORDS."),
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="A .png, .svg or .pdf file; a .png next to RECORDS by default.",
+        ),
     ] = "",
 ) -> None:
     """Draw every figure that a file of records can show, on one sheet."""
@@ -140,22 +147,22 @@ def plot(
     draw(records, out)
 
 
-@app.command(short_help="Say what a data set holds.")
+@app.command(short_help="Describe a data set.")
 def info(
     name_or_path: Annotated[
         str, typer.Argument(metavar="NAME_OR_PATH", help="As for --data of hopfield demo.")
     ] = "digits",
     as_json: AsJson = False,
 ) -> None:
-    """Say what a data set holds: how many patterns, of which shape, from where."""
+    """Print the number of patterns of a data set, their shape, and their source."""
     from .info import describe
 
     describe(name_or_path, as_json=as_json)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line; return its exit status, and never show a traceback for a mistake."""
-    if sys.stderr is None:  # closed: what is said there is lost, and that is no mistake
+    """Run the command line and return its exit status. A mistake gives one line, no traceback."""
+    if sys.stderr is None:  # closed, which is allowed: its messages are lost
         sys.stderr = open(os.devnull, "w")
     if sys.stdout is None:
         return _fail("standard output is closed. Leave it open, or send it to a file.", MISTAKE)
@@ -218,7 +225,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def reference() -> str:
-    """docs/cli.md: the help of every command."""
+    """Return the text of docs/cli.md, the help of every command."""
     root_command = _command()
     pages = [("hopfield", root_command)]
     pages += [(f"hopfield {name}", each) for name, each in root_command.commands.items()]

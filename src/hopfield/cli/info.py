@@ -1,4 +1,4 @@
-"""`hopfield info`: what a data set holds."""
+"""`hopfield info`: the facts of a data set."""
 
 import json
 
@@ -7,7 +7,7 @@ from ..errors import HopfieldError
 
 
 def describe(name_or_path: str, *, as_json: bool) -> None:
-    """Say what a data set holds, in lines or as one JSON object."""
+    """Print the facts of a data set, in lines or as one JSON object."""
     dataset = load(name_or_path, "NAME_OR_PATH")
     if not as_json:
         print(dataset)
@@ -24,7 +24,7 @@ def describe(name_or_path: str, *, as_json: bool) -> None:
 
 
 def load(name: str, option: str) -> data.Dataset:
-    """The data set; errors speak of the option, not of a Python argument."""
+    """Load a data set; errors name the option instead of a Python argument."""
     if not name:
         raise HopfieldError(f"{option} must be a name or a path, but is empty. Try digits.")
     try:

@@ -14,11 +14,11 @@ DPI = 150
 
 
 def draw(file: str, out: str) -> None:
-    """Draw a file of records and say where.
+    """Draw a file of records and print the path of the picture.
 
     Args:
-        file: the records.
-        out: the picture; "" is a .png beside the records.
+        file: path of the records.
+        out: path of the picture; "" is a .png next to the records.
 
     Raises:
         HopfieldError: where one of them cannot be used.

@@ -30,8 +30,8 @@ def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
         ax.plot(path[:, 0], path[:, 1], color="white", lw=1.2, marker=".", ms=4,
                 label="states" if i == 0 else None)  # fmt: skip
     positions = np.asarray(line["positions"], dtype=float)
-    ax.plot(positions[:, 0], positions[:, 1], "D", color=RED, mec="white", ms=8, label="patterns", ls="",
-            clip_on=False, zorder=3)  # fmt: skip
+    ax.plot(positions[:, 0], positions[:, 1], "D", color=RED, mec="white", ms=8, ls="",
+            label="patterns", clip_on=False, zorder=3)  # fmt: skip
     ax.figure.colorbar(filled, ax=ax, label="energy E", shrink=0.85)
     ax.set_xlim(min(line["x"]), max(line["x"]))
     ax.set_ylim(min(line["y"]), max(line["y"]))
