@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: demo test lint types bench clean help
+.PHONY: demo test test-portable heavy mutants lint types bench clean help
 # Two installs into one environment at once would break it, whatever -j says.
 .NOTPARALLEL:
 
@@ -13,14 +13,37 @@ demo: $(VENV)/.demo
 
 help:
 	@echo "make demo    what two tutorials claim, measured: writes $(OUT)/index.html"
-	@echo "make test    lint, types, tests"
+	@echo "make test    lint, types, tests, and the numerical core as an older processor computes it"
+	@echo "make heavy   the slowest published results and their planted faults"
+	@echo "make mutants change the library in 400 places, one at a time: tests must notice"
 	@echo "make lint    style only        make types   types only"
 	@echo "make bench   measure speed and memory: NAMES=\"batch hebb\" for some of them"
 	@echo "make clean   remove $(VENV) and what was built"
 	@echo "PYTHON=python3.12 names another Python (3.11 or newer)."
 
 test: lint types
+	@$(BIN)/python tests/support/processor.py
 	$(BIN)/python -m pytest -n 2
+	$(MAKE) --no-print-directory test-portable
+
+# Without vector instructions, in another order of summation, on one thread: what holds within
+# rounding must hold there too.
+PORTABLE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
+  NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES= OMP_NUM_THREADS=1
+CORE := tests/contract/test_contract.py tests/contract/test_contract_energy.py \
+  tests/contract/test_contract_masks.py tests/oracle/test_separation.py \
+  tests/oracle/test_readout.py tests/oracle/test_energy.py tests/oracle/test_kernels_entmax.py
+test-portable: $(VENV)/.test
+	@$(PORTABLE) $(BIN)/python tests/support/processor.py
+	$(PORTABLE) $(BIN)/python -m pytest --reordered $(CORE)
+
+heavy: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 -m heavy
+
+# Some ten minutes: SAMPLE=40 for fewer.
+SAMPLE ?= 400
+mutants: $(VENV)/.test
+	$(BIN)/python tests/support/mutants.py --sample $(SAMPLE)
 
 lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .

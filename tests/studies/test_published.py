@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 import torch
 
+from heavy import HEAVY
 from hopfield import data, theory
 from hopfield.errors import OptionError
 from hopfield.experiments import records
@@ -16,6 +17,10 @@ from hopfield_studies.published import base
 from hopfield_studies.report.html import prose
 from hopfield_studies.report.published import interval, page
 
+NAMES = [
+    pytest.param(result.name, marks=[pytest.mark.heavy] * (result.name in HEAVY))
+    for result in published.RESULTS
+]
 QUIET = {"progress": lambda text: None}
 
 
@@ -35,7 +40,7 @@ def failures(judged):
     ]
 
 
-@pytest.mark.parametrize("name", [result.name for result in published.RESULTS])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_result_holds(name):
     lines, judged = reproduced(name)
     assert not failures(judged)
@@ -43,13 +48,14 @@ def test_a_result_holds(name):
     assert all({"result", "experiment", "seed"} <= line.keys() for line in lines)
 
 
+@pytest.mark.heavy
 def test_the_walkthrough_holds_on_the_published_images(mnist):
     if not data.is_on_disk("mnist", "test"):
         pytest.skip("HOPFIELD_DATA holds no test images")
     assert not failures(reproduced("walkthrough", "mnist")[1])
 
 
-@pytest.mark.parametrize("name", [result.name for result in published.RESULTS])
+@pytest.mark.parametrize("name", NAMES)
 def test_theory_is_drawn_beside_what_was_measured(name):
     _, judged = reproduced(name)
     figures = records.select(judged, "figure")
@@ -62,8 +68,8 @@ def test_theory_is_drawn_beside_what_was_measured(name):
 
 
 def test_every_check_has_a_reason_and_an_interval_that_holds_what_is_expected():
-    for result in published.RESULTS:
-        for check in records.select(reproduced(result.name)[1], "check"):
+    for name in {result.name for result in published.RESULTS} - HEAVY:
+        for check in records.select(reproduced(name)[1], "check"):
             assert len(check["reason"]) > 10, check
             low = -math.inf if check["low"] is None else check["low"]
             high = math.inf if check["high"] is None else check["high"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from heavy import HEAVY
 from hopfield import energy, units
 from hopfield.corruption import occlude_half
 from hopfield.coupling import Full, LowRank
@@ -105,7 +106,10 @@ def test_every_result_has_its_fault():
     assert FAULTS.keys() == {result.name for result in published.RESULTS}
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.heavy] * (name in HEAVY)) for name in FAULTS],
+)
 def test_a_fault_turns_the_result_red(name, monkeypatch):
     FAULTS[name](monkeypatch)
     (result,) = published.select([name])

@@ -10,6 +10,8 @@ from hopfield.experiments import records
 from hopfield_studies import published
 from hopfield_studies.published import modern
 
+ALONE = ("--processes", "1")
+
 
 def _run(capsys, *arguments):
     status = commands.run(list(arguments))
@@ -38,7 +40,7 @@ def test_reproduce_keeps_the_records_of_other_results(capsys, tmp_path):
     assert judged == {"attention", "learning-rules"}
     text = (tmp_path / "index.html").read_text("utf-8")
     assert "2 of 2 results hold" in text and "stable patterns" in text
-    out = _run(capsys, "reproduce", "attention", "--out", str(tmp_path), "--seed", "1")[1]
+    out = _run(capsys, "reproduce", "attention", "--out", str(tmp_path), "--seed", "1", *ALONE)[1]
     assert out.splitlines()[-1] == "1 of 1 results hold."
     assert "1 of 1 results hold" in (tmp_path / "index.html").read_text("utf-8"), "of one seed"
 
@@ -78,13 +80,15 @@ def test_plot_says_that_a_file_or_folder_is_not_there(capsys, tmp_path):
 
 def test_reproduce_fails_where_a_result_does(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(modern, "FLOAT64", 0.0)
-    status, out, _ = _run(capsys, "reproduce", "attention", "--out", str(tmp_path))
+    status, out, _ = _run(capsys, "reproduce", "attention", "--out", str(tmp_path), *ALONE)
     assert status == 1 and out.splitlines()[-1] == "0 of 1 results hold."
     assert "FAILS attention" in out and "largest difference, float64" in out
 
 
 def test_reproduce_in_json(capsys, tmp_path):
-    status, out, _ = _run(capsys, "reproduce", "attention", "--json", "--out", str(tmp_path))
+    status, out, _ = _run(
+        capsys, "reproduce", "attention", "--json", "--out", str(tmp_path), *ALONE
+    )
     said = json.loads(out)
     assert status == 0 and said["results"][0]["holds"] and said["records"].endswith(".jsonl")
 

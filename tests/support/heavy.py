@@ -1,0 +1,10 @@
+"""The published results that take longest: `make heavy` runs their quick forms and their faults."""
+
+HEAVY = {
+    "capacity-exponent",
+    "dense-capacity",
+    "exponential-capacity",
+    "mixtures",
+    "modern-theorems",
+    "sparse-exact",
+}
