@@ -1,37 +1,32 @@
-"""What theory says of these networks: numbers in, numbers out, each with its source.
+"""Published predictions for these networks as functions of plain numbers, each with its source.
 
-Nothing here looks at a memory. N is the number of units, n that of patterns, α = n/N their load.
+N is the number of units, n the number of patterns, α = n/N their load.
 """
 
 import math
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+from scipy import optimize, special
 
 from .checks import check_integer, check_number
 from .errors import DomainError
 
 EXPONENT = 700.0
-"""Beyond it exp overflows float64."""
+"""Exponents up to which exp stays below the largest float64."""
 NODES = 6000
 """Steps of an integral over a characteristic function."""
-
-
-def gaussian_tail(x: float) -> float:
-    """Q(x) = P(z > x) of a standard normal z."""
-    return 0.5 * math.erfc(x / math.sqrt(2))
 
 
 @cache
 def critical_load(count: int = 1) -> float:
     """α_c ≈ 0.137906: the largest load at which Hebb's rule retrieves, N → ∞, T = 0.
 
-    The maximum over y of ½ g(y)², g as for `retrieval_overlap`; Amit, Gutfreund & Sompolinsky
+    The maximum over y of ½ g(y)², with g of `retrieval_overlap`; Amit, Gutfreund & Sompolinsky
     (1985), Phys. Rev. Lett. 55, 1530.
 
     Args:
-        count: k, for mixtures of so many patterns: 0.0309 for three.
+        count: k, the number of patterns in a mixture: 0.0309 for three.
     """
     return 0.5 * _noise(_steepest(count), count) ** 2
 
@@ -39,23 +34,26 @@ def critical_load(count: int = 1) -> float:
 def retrieval_overlap(load: float, count: int = 1) -> float:
     """Overlap m = x·x_μ/N of the retrieval state of Hebb's rule at T = 0, N → ∞.
 
-    At the largest root y of √(2α) = g(y),
+    It is m at the largest root y of √(2α) = g(y),
 
         g(y) = m/y − (2/√π) ⟨exp(−S²y²)⟩,    m = ⟨(S/k) erf(Sy)⟩,
 
-    S the sum of k random signs: for k = 1, m = erf(y) and g = erf(y)/y − (2/√π) exp(−y²). 0 above
-    `critical_load`. Amit, Gutfreund & Sompolinsky (1985, 1987).
+    with S the sum of k random signs: for k = 1, m = erf(y) and g = erf(y)/y − (2/√π) exp(−y²).
+    Above `critical_load` it is 0. Amit, Gutfreund & Sompolinsky (1985, 1987).
 
     Args:
         load: α = n/N > 0.
-        count: k, odd: the state is the symmetric mixture of so many patterns.
+        count: k, odd: the number of patterns whose symmetric mixture is retrieved.
     """
     alpha = check_number("load", load, low=1e-12)
     if alpha > critical_load(_odd(count)):
         return 0.0
     target = math.sqrt(2 * alpha)
     low, high = _steepest(count), 1 / target + 1  # g(y) < 1/y
-    return _held(_root(lambda y: target - _noise(y, count), low, high), count)
+    if _noise(low, count) <= target:
+        return _mean_overlap(low, count)
+    root = optimize.brentq(lambda y: _noise(y, count) - target, low, high, xtol=1e-15)
+    return _mean_overlap(root, count)
 
 
 def first_sweep_overlap(load: float) -> float:
@@ -90,8 +88,8 @@ def thermal_overlap(load: float, temperature: float) -> float:
         r = q / rest**2 if rest > 0 else math.inf
         if math.isinf(r):
             return 0.0
-        held = np.tanh((m + math.sqrt(alpha * r) * z) / heat)
-        before, m, q = m, float(weight @ held), float(weight @ held**2)
+        mean = np.tanh((m + math.sqrt(alpha * r) * z) / heat)
+        before, m, q = m, float(weight @ mean), float(weight @ mean**2)
         if abs(m - before) < 1e-12:
             break
     return m if m > 1e-6 else 0.0
@@ -107,32 +105,29 @@ def mixture_overlap(count: int) -> float:
     return math.comb(k - 1, (k - 1) // 2) / 2 ** (k - 1)
 
 
-def double_factorial(odd: int) -> int:
-    """1·3·5·…·odd; 1 for odd ≤ 1."""
-    return math.prod(range(1, odd + 1, 2))
-
-
 def bit_error(degree: int, units: int, patterns: int) -> float:
     """P(a bit of a stored pattern is unstable), dense network of F = s^d, for large N.
 
     Q(√(N^{d−1} / (n(2d − 3)!!))); Krotov & Hopfield (2016), eq. 5.
     """
     power, size, n = _network(degree, units, patterns)
-    spread = n * double_factorial(2 * power - 3) / size ** (power - 1)
-    return gaussian_tail(1 / math.sqrt(spread)) if spread else 0.0
+    variance = n * special.factorial2(2 * power - 3, exact=True) / size ** (power - 1)
+    return float(special.ndtr(-1 / math.sqrt(variance))) if variance else 0.0
 
 
 def error_free_patterns(degree: int, units: int) -> float:
-    """Patterns that are stored without errors as N → ∞: N^{d−1} / (2(2d − 3)!! ln N).
+    """Number of patterns stored without errors as N → ∞: N^{d−1} / (2(2d − 3)!! ln N).
 
     Krotov & Hopfield (2016), eq. 7.
     """
     power, size, _ = _network(degree, units, 1)
-    return size ** (power - 1) / (2 * double_factorial(2 * power - 3) * math.log(size))
+    return size ** (power - 1) / (
+        2 * special.factorial2(2 * power - 3, exact=True) * math.log(size)
+    )
 
 
 def bit_error_exact(degree: int, units: int, patterns: int) -> float:
-    """The same probability at finite N and n, to rounding: no normal approximation.
+    """P(a bit of a stored pattern is unstable) at finite N and n, without normal approximation.
 
     A bit turns if Σ_{μ>1} ξ_μ g(s_μ) < −g(N − 1), g(u) = (u + 1)^d − (u − 1)^d, ξ_μ a random sign
     and s_μ the sum of N − 1 random signs. The terms are independent, so the tail follows from
@@ -142,7 +137,7 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
     """
     degree, units, patterns = _network(degree, units, patterns)
     sums = np.arange(-(units - 1), units, 2)
-    chance = np.exp(_log_binomial(units - 1))
+    chance = _coin_tosses(units - 1)
     terms = [(int(u) + 1) ** degree - (int(u) - 1) ** degree for u in sums]
     # Values ±g step by the span: 2·gcd if all are odd multiples of the gcd, else the gcd.
     unit = math.gcd(*terms)
@@ -154,8 +149,8 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
     width = math.sqrt((patterns - 1) * float(chance @ values**2))
     if width == 0:
         return 0.0
-    # The whole period where the sum takes few values: equal steps are exact then. Else φ^{n−1} is
-    # normal to all digits before 12 of its widths.
+    # Integrate over the whole period where the sum takes few values: equal steps are exact then.
+    # Else φ^{n−1} has fallen below rounding after 12 of its widths.
     few = (patterns - 1) * max(map(abs, terms)) < NODES * span
     top = math.pi / span if few else min(math.pi / span, 12 / width)
     t = (np.arange(NODES) + 0.5) * top / NODES
@@ -168,7 +163,6 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
 
 
 def _network(degree: int, units: int, patterns: int) -> tuple[int, int, int]:
-    """Degree, N and n of a dense network, checked."""
     return (
         check_integer("degree", degree, low=2),
         check_integer("units", units, low=2),
@@ -177,7 +171,7 @@ def _network(degree: int, units: int, patterns: int) -> tuple[int, int, int]:
 
 
 def _next_on_lattice(above: int, span: int, offset: int) -> int:
-    """The smallest number > above that is ≡ offset modulo span."""
+    # The smallest number > above that is ≡ offset modulo span.
     return above + span - (above - offset) % span
 
 
@@ -188,38 +182,38 @@ def exponential_rate(x: float) -> float:
 
 
 def exponential_patterns(units: int, flipped: float) -> float:
-    """exp(N I(1 − 2ρ)/2): fewer than so many are recalled from ρN flips w.h.p., β = 1.
+    """exp(N I(1 − 2ρ)/2): number of patterns below which ρN flips are undone w.h.p., β = 1.
 
-    Demircigil et al. (2017), J. Stat. Phys. 168, 288, Theorem 3: one synchronous sweep.
+    By one synchronous sweep; Demircigil et al. (2017), J. Stat. Phys. 168, 288, Theorem 3.
     """
     share = check_number("flipped", flipped, low=0.0, high=0.5)
     return math.exp(check_integer("units", units, low=1) * exponential_rate(1 - 2 * share) / 2)
 
 
 def exponential_failure(units: int, flips: int, patterns: int, beta: float = 1.0) -> float:
-    """A bound on P(one synchronous sweep does not recall), for any N, n and number of flips.
+    """Bound P(one synchronous sweep does not recall), for any N, n and number of flips.
 
-    The union over N bits of: another pattern with s ≥ c against the bit (union bound), or those
-    with s < c outweighing the signal (Bernstein, or Chebyshev), at the best c. It makes the proof
-    of Demircigil et al. (2017) a number.
+    For each of the N bits, either another pattern with s ≥ c is against it (union bound), or those
+    with s < c outweigh the signal (Bernstein, or Chebyshev); the best c counts. This follows the
+    proof of Demircigil et al. (2017).
     """
     check_integer("patterns", patterns, low=1)
     check_integer("flips", flips, low=0, high=check_integer("units", units, low=2))
     sums = np.arange(units - 1, -units, -2)
-    chance = np.exp(_log_binomial(units - 1))
+    chance = _coin_tosses(units - 1)
     total = 0.0
     for wrong, bits in ((flips, units - flips), (flips - 1, flips)):
         if bits:
             signal = units - 1 - 2 * wrong
-            each = (_outweighed(sums, chance, int(c), (signal, patterns - 1), beta) for c in sums)
-            total += bits * min(1.0, *each)
+            bounds = (_outweighed(sums, chance, int(c), (signal, patterns - 1), beta) for c in sums)
+            total += bits * min(1.0, *bounds)
     return min(1.0, total)
 
 
 def _outweighed(
     sums: np.ndarray, chance: np.ndarray, cut: int, signal: tuple[int, int], beta: float
 ) -> float:
-    """The bound for one bit with the scores cut at `cut`; `signal` is (score, others)."""
+    # The bound for one bit with the scores cut at `cut`; `signal` is (score, others).
     score, others = signal
     large = 0.5 * others * chance[sums >= cut].sum()
     below = sums < cut
@@ -245,11 +239,11 @@ def theorem_3_constant(beta: float, scale: float, dim: int, chance: float) -> fl
     """
     a = 2 / (dim - 1) * (1 + math.log(2 * beta * scale**2 * chance * (dim - 1)))
     b = 2 * scale**2 * beta / 5
-    return b / _lambert(math.exp(a + math.log(b)))
+    return b / float(special.lambertw(math.exp(a + math.log(b))).real)
 
 
 def theorem_3_patterns(beta: float, scale: float, dim: int, chance: float) -> float:
-    """√p c^{(d−1)/4}: how many random patterns Theorem 3 promises."""
+    """√p c^{(d−1)/4}: number of random patterns that Theorem 3 guarantees."""
     return math.sqrt(chance) * theorem_3_constant(beta, scale, dim, chance) ** ((dim - 1) / 4)
 
 
@@ -274,16 +268,16 @@ def fixed_point_error(count: int, beta: float, margin: float, largest: float) ->
 
 
 def two_patterns_apart(distance: float) -> float:
-    """4/d²: the β above which two patterns at distance d, alone, are attractors both.
+    """4/d²: the β above which both of two patterns at distance d, alone, are attractors.
 
-    On the line between them x' = ½ d tanh(½ β d x), x from the middle; Euclidean scores, or norms
-    alike. Below it they share one attractor, the middle.
+    On the line between them x' = ½ d tanh(½ β d x) with x from the middle, for Euclidean scores or
+    equal norms. Below that β they share one attractor, the middle.
     """
     return 4 / check_number("distance", distance, low=1e-150) ** 2
 
 
 def sparse_margin(alpha: float, beta: float) -> float:
-    """1/((α − 1)β): a unit-norm pattern is an exact fixed point of α-entmax iff Δ_i is no less.
+    """1/((α − 1)β): a unit-norm pattern is an exact fixed point of α-entmax iff Δ_i ≥ this.
 
     Santos et al. (2024), "Sparse and structured Hopfield networks"; sparsemax is α = 2.
     """
@@ -299,81 +293,56 @@ def sparse_fixed_share(count: int, dim: int, margin: float) -> float:
 
 
 def sphere_tail(dim: int, cosine: float) -> float:
-    """P(x·y > c) of two random unit vectors: ∫_θ^{π/2} cos^{d−2} / ∫_{−π/2}^{π/2}, c = sin θ."""
-    upper = 0.5 * cosine_tail(dim - 2, math.asin(abs(cosine)))
+    """P(x·y > c) of two random unit vectors: ½ I_{1−c²}((d − 1)/2, ½) for c ≥ 0 (Li 2011)."""
+    upper = 0.5 * float(special.betainc((dim - 1) / 2, 0.5, 1 - cosine**2))
     return upper if cosine >= 0 else 1 - upper
 
 
-def cosine_tail(power: int, angle: float) -> float:
-    """∫_angle^{π/2} cos^p θ dθ / ∫_0^{π/2} cos^p θ dθ: tails of spheres and of Student's t."""
-    nodes, weights = np.polynomial.legendre.leggauss(400)
-
-    def integral(low: float) -> float:
-        half = (math.pi / 2 - low) / 2
-        return half * float(weights @ np.cos(low + half * (nodes + 1)) ** power)
-
-    return integral(angle) / integral(0.0)
-
-
 def storkey_patterns(units: int) -> float:
-    """N/√(2 ln N): absolute capacity of Storkey's rule (Storkey 1997), N → ∞."""
+    """N/√(2 ln N): absolute capacity of Storkey's rule as N → ∞ (Storkey 1997)."""
     return units / math.sqrt(2 * math.log(units))
 
 
 def _odd(count: int) -> int:
-    """The number of patterns in a mixture, checked."""
     k = check_integer("count", count, low=1)
     if k % 2 == 0:
-        raise DomainError(f"count must be odd, or the sign of a sum can be 0, but is {count}.")
+        raise DomainError(f"count must be odd: else the sign of a sum can be 0. It is {count}.")
     return k
 
 
 def _sums(count: int) -> list[tuple[float, int]]:
-    """Probability and value of the sum of `count` random signs."""
+    # Probability and value of a sum of random signs.
     return [(math.comb(count, j) / 2**count, count - 2 * j) for j in range(count + 1)]
 
 
-def _held(y: float, count: int) -> float:
-    """m = ⟨(S/k) erf(Sy)⟩."""
+def _mean_overlap(y: float, count: int) -> float:
+    # m = ⟨(S/k) erf(Sy)⟩.
     return sum(p * s / count * math.erf(s * y) for p, s in _sums(count))
 
 
 def _noise(y: float, count: int) -> float:
-    """g(y) of `retrieval_overlap`."""
-    spread = sum(p * math.exp(-((s * y) ** 2)) for p, s in _sums(count))
-    return _held(y, count) / y - 2 / math.sqrt(math.pi) * spread
+    # g(y) of `retrieval_overlap`.
+    density = sum(p * math.exp(-((s * y) ** 2)) for p, s in _sums(count))
+    return _mean_overlap(y, count) / y - 2 / math.sqrt(math.pi) * density
 
 
 def _steepest(count: int) -> float:
-    """Where g is largest: a coarse look, since mixtures have lower maxima too; golden section."""
+    # The place of the largest g; a coarse scan first, since mixtures have lower maxima too.
     places = [0.3 + 0.02 * i for i in range(250)]
     top = max(places, key=lambda y: _noise(y, count))
-    ratio, low, high = (math.sqrt(5) - 1) / 2, top - 0.02, top + 0.02
-    while high - low > 1e-9:
-        one, two = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (one, high) if _noise(one, count) < _noise(two, count) else (low, two)
-    return (low + high) / 2
-
-
-def _root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a rising function is zero, by bisection."""
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
-    return (low + high) / 2
-
-
-def _lambert(x: float) -> float:
-    """W(x), x > 0: the solution of W exp(W) = x."""
-    return _root(lambda w: w * math.exp(w) - x, 0.0, max(1.0, math.log1p(x)))
+    result = optimize.minimize_scalar(
+        lambda y: -_noise(y, count), bounds=(top - 0.02, top + 0.02), options={"xatol": 1e-9}
+    )
+    return float(result.x)
 
 
 def _exp(power: float) -> float:
-    """exp, ∞ where it would overflow."""
     return math.inf if power > EXPONENT else math.exp(power)
 
 
-def _log_binomial(count: int) -> np.ndarray:
-    """Log probabilities of 0 … count heads."""
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
-    return logs[-1] - logs - logs[::-1] - count * math.log(2)
+def _coin_tosses(count: int) -> np.ndarray:
+    # Probabilities of 0 … count heads: whole numbers, so that each is rounded once.
+    ways = [1]
+    for heads in range(count):
+        ways.append(ways[-1] * (count - heads) // (heads + 1))
+    return np.array([way / 2**count for way in ways])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from scipy.special import factorial2, ndtr
 
 from hopfield import DenseHopfield, theory
 from hopfield.experiments import Recall, Setup, Task, plan, recall, record, sweep
@@ -88,7 +89,7 @@ def _judge(records: Sequence[Record]) -> Finding:
                                line, "wrong", exact, floor=floor))  # fmt: skip
         name = f"degree {degree}, N = {units}"
         span = grid(1e-2, 0.5, 30, log=True)
-        scale = units ** (degree - 1) / theory.double_factorial(2 * degree - 3)
+        scale = units ** (degree - 1) / factorial2(2 * degree - 3, exact=True)
         counts = [max(2, round(load * scale)) for load in span]
         series += [
             _scaled(measured_series("error", name, lines, "n", "wrong"), scale),
@@ -96,7 +97,7 @@ def _judge(records: Sequence[Record]) -> Finding:
                           partial(_exact, degree, units)), scale),
         ]  # fmt: skip
     series.append(curve("error", "theory, N → ∞", grid(1e-2, 0.5, 60),
-                        lambda x: theory.gaussian_tail(1 / math.sqrt(x))))  # fmt: skip
+                        lambda x: ndtr(-1 / math.sqrt(x))))  # fmt: skip
     figure = Figure(
         "error", "scaled load n(2d − 3)!!/Nᵈ⁻¹", "probability of an unstable bit",
         "Bits of stored patterns that one step changes, by degree d. Lines in the colour of the "
