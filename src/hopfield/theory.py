@@ -7,7 +7,7 @@ import math
 from functools import cache
 
 import numpy as np
-from scipy import optimize, special
+import scipy  # its modules are loaded when they are first used
 
 from .checks import check_integer, check_number
 from .errors import DomainError
@@ -52,7 +52,7 @@ def retrieval_overlap(load: float, count: int = 1) -> float:
     low, high = _steepest(count), 1 / target + 1  # g(y) < 1/y
     if _noise(low, count) <= target:
         return _mean_overlap(low, count)
-    root = optimize.brentq(lambda y: _noise(y, count) - target, low, high, xtol=1e-15)
+    root = scipy.optimize.brentq(lambda y: _noise(y, count) - target, low, high, xtol=1e-15)
     return _mean_overlap(root, count)
 
 
@@ -111,8 +111,8 @@ def bit_error(degree: int, units: int, patterns: int) -> float:
     Q(√(N^{d−1} / (n(2d − 3)!!))); Krotov & Hopfield (2016), eq. 5.
     """
     power, size, n = _network(degree, units, patterns)
-    variance = n * special.factorial2(2 * power - 3, exact=True) / size ** (power - 1)
-    return float(special.ndtr(-1 / math.sqrt(variance))) if variance else 0.0
+    variance = n * scipy.special.factorial2(2 * power - 3, exact=True) / size ** (power - 1)
+    return float(scipy.special.ndtr(-1 / math.sqrt(variance))) if variance else 0.0
 
 
 def error_free_patterns(degree: int, units: int) -> float:
@@ -122,7 +122,7 @@ def error_free_patterns(degree: int, units: int) -> float:
     """
     power, size, _ = _network(degree, units, 1)
     return size ** (power - 1) / (
-        2 * special.factorial2(2 * power - 3, exact=True) * math.log(size)
+        2 * scipy.special.factorial2(2 * power - 3, exact=True) * math.log(size)
     )
 
 
@@ -239,7 +239,7 @@ def theorem_3_constant(beta: float, scale: float, dim: int, chance: float) -> fl
     """
     a = 2 / (dim - 1) * (1 + math.log(2 * beta * scale**2 * chance * (dim - 1)))
     b = 2 * scale**2 * beta / 5
-    return b / float(special.lambertw(math.exp(a + math.log(b))).real)
+    return b / float(scipy.special.lambertw(math.exp(a + math.log(b))).real)
 
 
 def theorem_3_patterns(beta: float, scale: float, dim: int, chance: float) -> float:
@@ -294,7 +294,7 @@ def sparse_fixed_share(count: int, dim: int, margin: float) -> float:
 
 def sphere_tail(dim: int, cosine: float) -> float:
     """P(x·y > c) of two random unit vectors: ½ I_{1−c²}((d − 1)/2, ½) for c ≥ 0 (Li 2011)."""
-    upper = 0.5 * float(special.betainc((dim - 1) / 2, 0.5, 1 - cosine**2))
+    upper = 0.5 * float(scipy.special.betainc((dim - 1) / 2, 0.5, 1 - cosine**2))
     return upper if cosine >= 0 else 1 - upper
 
 
@@ -330,7 +330,7 @@ def _steepest(count: int) -> float:
     # The place of the largest g; a coarse scan first, since mixtures have lower maxima too.
     places = [0.3 + 0.02 * i for i in range(250)]
     top = max(places, key=lambda y: _noise(y, count))
-    result = optimize.minimize_scalar(
+    result = scipy.optimize.minimize_scalar(
         lambda y: -_noise(y, count), bounds=(top - 0.02, top + 0.02), options={"xatol": 1e-9}
     )
     return float(result.x)
