@@ -1,4 +1,4 @@
-"""Layers made of an energy: the classifier of trained memories, the energy transformer."""
+"""Layers with an energy: the dense memory classifier and the energy transformer."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ CLASSES, PIXELS = 3, 6
 @pytest.mark.parametrize(
     "separation", [RectifiedPolynomial(2), RectifiedPolynomial(5), Polynomial(3), Softmax(2.0)]
 )
-def test_logits_are_falls_of_the_energy(separation):
+def test_logits_are_decreases_of_the_energy(separation):
     layer = seeded(lambda: DenseMemoryClassifier(PIXELS, CLASSES, 7, separation, scale=2.0))
     layer, images = layer.double(), draw(4, PIXELS).double()
     patterns = torch.cat([layer.memories, layer.classes], dim=-1) / (PIXELS + CLASSES) ** 0.5
@@ -27,7 +27,7 @@ def test_logits_are_falls_of_the_energy(separation):
             torch.testing.assert_close(logits[unit], 2 * (energies[0] - energies[1]))
 
 
-def test_the_classifier_takes_any_batch_and_says_what_it_is():
+def test_the_classifier_accepts_any_batch_and_prints_its_formula():
     layer = seeded(lambda: DenseMemoryClassifier(PIXELS, CLASSES, 7))
     images = draw(2, 5, PIXELS)
     torch.testing.assert_close(layer(images)[1, 2], layer(images[1, 2]))
@@ -46,7 +46,7 @@ PADDING = torch.tensor([[False] * 5, [False, True] * 2 + [False], [True] * 4 + [
 
 
 def by_loops(layer, tokens, padding):
-    """The energy of one entry of a batch, as the paper prints it, up to the log of the count."""
+    """Return the energy of one batch entry by the paper, up to the log of the count."""
     g = layer.normalised(tokens[None])[0]
     seen = [i for i in range(len(g)) if not padding[i]]
     d, total = 4, torch.zeros((), dtype=g.dtype)
@@ -92,7 +92,7 @@ def test_a_step_goes_down_the_slope_and_the_energy_falls(padding):
         assert torch.equal(tokens[padding], TOKENS[padding])
 
 
-def test_steps_follow_one_another_and_train():
+def test_several_steps_are_single_steps_and_train():
     many, once = block(steps=3), block(steps=1)
     torch.testing.assert_close(many(TOKENS), once(once(once(TOKENS))))
     loss = many(TOKENS).square().sum()
@@ -103,7 +103,7 @@ def test_steps_follow_one_another_and_train():
     assert "x ← x − 0.1·∂E/∂g × 3" in repr(many)
 
 
-def test_tokens_without_order():
+def test_the_order_of_tokens_does_not_matter():
     layer, order = block(), torch.tensor([3, 1, 4, 0, 2])
     torch.testing.assert_close(layer(TOKENS[:, order]), layer(TOKENS)[:, order])
 

@@ -1,4 +1,4 @@
-"""Layers taken over from hflayers: golden runs of it, and its computation written again."""
+"""Layers converted from hflayers: golden runs of it, and its computation written again."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def test_golden(path):
     torch.testing.assert_close(slope, held["input_grad"], rtol=0, atol=1e-9)
 
 
-def test_the_golden_runs_are_where_they_are_said_to_be():
+def test_golden_runs_cover_all_classes():
     if "HOPFIELD_GOLDEN" not in os.environ:
         pytest.skip("HOPFIELD_GOLDEN is not set: no golden runs here")
     kinds = {path.stem.split("_")[0] for path in CASES}
@@ -141,7 +141,7 @@ ARGUMENTS = {
 
 @pytest.mark.parametrize("masked", [False, True], ids=["", "masks"])
 @pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS)
-def test_arguments_mean_what_they_meant(arguments, masked):
+def test_converted_layers_compute_the_same(arguments, masked):
     written = Written(**arguments)
     stored_size = arguments.get("stored_pattern_size", 6)
     state, stored = draw(BATCH, STATES, 6, seed=1), draw(BATCH, STORED, stored_size, seed=2)
@@ -161,7 +161,7 @@ def test_arguments_mean_what_they_meant(arguments, masked):
 
 
 @pytest.mark.parametrize("static", [False, True])
-def test_pooling_shares_its_queries(static):
+def test_pooling_is_converted(static):
     arguments = {**HEADS, "input_size": 6 if not static else 3, "state_pattern_as_static": static}
     written, size = Written(**arguments), arguments["input_size"]
     queries, stored = draw(1, 2, size, seed=1), draw(BATCH, STORED, size, seed=2)
@@ -177,7 +177,7 @@ def test_pooling_shares_its_queries(static):
 
 @pytest.mark.parametrize("static", [False, True])
 @pytest.mark.parametrize("separated", [False, True])
-def test_lookup_shares_its_memories(separated, static):
+def test_lookup_is_converted(separated, static):
     size = 3 if static else 6
     arguments = {
         **HEADS,
@@ -240,7 +240,7 @@ def test_a_number_for_each_head_that_is_one_number():
     weights, state = weights_of(**HEADS), draw(BATCH, STORED, 6, seed=1)
     one = from_hflayers(weights, {**HEADS, "scaling": 0.5, "update_steps_max": 1})
     each = {"scaling": torch.tensor([0.5, 0.5]), "update_steps_max": torch.tensor([1, 1])}
-    assert torch.equal(from_hflayers(weights, {**HEADS, **each})(state), one(state))
+    torch.testing.assert_close(from_hflayers(weights, {**HEADS, **each})(state), one(state))
 
 
 def test_biases_that_hflayers_never_reads():
@@ -248,10 +248,10 @@ def test_biases_that_hflayers_never_reads():
     more = {f"association_core.bias_{letter}": torch.randn(1, 1, 6, generator=torch.Generator())
             for letter in "kv"}  # fmt: skip
     layer = from_hflayers({**weights, **more}, {**HEADS, "concat_bias_pattern": True})
-    assert torch.equal(layer(state), from_hflayers(weights, HEADS)(state))
+    torch.testing.assert_close(layer(state), from_hflayers(weights, HEADS)(state))
 
 
-def test_dropout_and_dtype_are_taken_over():
+def test_dropout_and_dtype_are_converted():
     weights = {name: tensor.float() for name, tensor in weights_of(**HEADS).items()}
     layer = from_hflayers(weights, {**HEADS, "dropout": 0.25})
     assert layer.dropout == 0.25
@@ -345,6 +345,8 @@ REFUSED = {
     "typing error": ({"num_head": 2}, "Did you mean 'num_heads'"),
     "argument of another kind": ({"quantity": 2}, "an argument of Hopfield must be one of"),
     "size": ({"hidden_size": 0}, "hidden_size"),
+    "text": ({"scaling": "0.5"}, "scaling must be a number, or one number per head"),
+    "threshold of None": ({"update_steps_eps": None}, "update_steps_eps must be a number"),
 }
 
 
@@ -356,7 +358,7 @@ def test_no_argument_is_forgotten():
 
 
 @pytest.mark.parametrize(("wrong", "says"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_taken_over_is_refused_by_name(wrong, says):
+def test_arguments_that_cannot_be_converted_are_refused_by_name(wrong, says):
     with pytest.raises(HopfieldError, match=f"(?s){says}"):
         from_hflayers(weights_of(**HEADS), {**HEADS, **wrong})
 

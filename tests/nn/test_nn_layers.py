@@ -1,4 +1,4 @@
-"""Layers: attention as torch has it, learned numbers, masks, descriptions, mistakes."""
+"""Layers: equal to torch's attention, learned parameters, masks, describe, mistakes."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ HEADS = 2
 
 
 def as_torch(layer: HopfieldAssociation) -> nn.MultiheadAttention:
-    """torch's attention with the weights of a layer."""
+    """Return torch's attention with the weights of a layer."""
     other = seeded(lambda: nn.MultiheadAttention(DIM, HEADS, batch_first=True))
     inputs = (layer.query, layer.key, layer.value)
     with torch.no_grad():
@@ -51,7 +51,7 @@ MASKS = {
 
 
 @pytest.mark.parametrize(("padding", "pairs"), MASKS.values(), ids=MASKS)
-def test_the_defaults_are_attention_as_torch_has_it(padding, pairs):
+def test_the_defaults_are_attention_of_torch(padding, pairs):
     layer = seeded(lambda: HopfieldAssociation(DIM, HEADS))
     expected, weights = as_torch(layer)(
         STATE, STORED, STORED, key_padding_mask=padding, attn_mask=pairs, average_attn_weights=False
@@ -61,25 +61,25 @@ def test_the_defaults_are_attention_as_torch_has_it(padding, pairs):
     torch.testing.assert_close(layer.describe(STATE, STORED, **given).weights, weights)
 
 
-def test_what_is_not_given_is_the_one_before():
+def test_patterns_default_to_the_argument_before_them():
     layer = seeded(lambda: HopfieldAssociation(DIM, HEADS))
-    assert torch.equal(layer(STATE), layer(STATE, STATE, STATE))
-    assert torch.equal(layer(STATE, STORED), layer(STATE, STORED, STORED))
-    assert not torch.equal(layer(STATE, STORED, 2 * STORED), layer(STATE, STORED))
+    torch.testing.assert_close(layer(STATE), layer(STATE, STATE, STATE))
+    torch.testing.assert_close(layer(STATE, STORED), layer(STATE, STORED, STORED))
+    assert not torch.allclose(layer(STATE, STORED, 2 * STORED), layer(STATE, STORED))
 
 
 def test_masks_of_every_shape():
     layer = seeded(lambda: HopfieldAssociation(DIM, HEADS, iteration=Iteration(2)))
     plain = layer(STATE, STORED, association_mask=PAIRS)
     for mask in (PAIRS.expand(2, 4, 5), PAIRS.expand(2, HEADS, 4, 5)):
-        assert torch.equal(layer(STATE, STORED, association_mask=mask), plain)
+        torch.testing.assert_close(layer(STATE, STORED, association_mask=mask), plain)
     one_head = torch.stack([PAIRS, torch.zeros_like(PAIRS)]).expand(2, HEADS, 4, 5)
     found = layer.describe(STATE, STORED, association_mask=one_head).weights
     assert not found[:, 0][PAIRS.expand(2, 4, 5)].any() and found[:, 1].all()
 
 
 @every_layer
-def test_a_layer_is_its_function(case):
+def test_describe_agrees_with_the_layer(case):
     layer = seeded(case.make)
     found = case.call(layer)
     described = layer.describe(*case.inputs, **case.masks)
@@ -118,11 +118,11 @@ def test_pooling_is_association_of_its_queries():
     torch.testing.assert_close(found, expected)
 
 
-def test_pooling_does_not_see_padding_nor_order():
+def test_pooling_depends_on_neither_padding_nor_order():
     layer = seeded(lambda: HopfieldPooling(HopfieldAssociation(DIM, HEADS, iteration=Iteration(2))))
     padding = torch.tensor([[False, True, False, True, False]])
-    kept = STORED[:1, [4, 0, 2]]
-    torch.testing.assert_close(layer(STORED[:1], padding_mask=padding), layer(kept))
+    others = STORED[:1, [4, 0, 2]]
+    torch.testing.assert_close(layer(STORED[:1], padding_mask=padding), layer(others))
 
 
 @pytest.mark.parametrize("values", [True, False])
@@ -131,8 +131,8 @@ def test_lookup_is_association_with_its_memories(values):
         lambda: HopfieldLookup(HopfieldAssociation(DIM, HEADS), memories=6, values=values)
     )
     memories = layer.memories.expand(2, -1, -1)
-    pulled = layer.values.expand(2, -1, -1) if values else memories
-    expected = layer.association(STATE, memories, pulled)
+    projected = layer.values.expand(2, -1, -1) if values else memories
+    expected = layer.association(STATE, memories, projected)
     torch.testing.assert_close(layer(STATE), expected)
     for shape in ((8, DIM), (DIM,), (2, 2, 2, DIM)):
         states = STATE.flatten(0, 1)[: 1 if shape == (DIM,) else 8].reshape(shape)
@@ -141,10 +141,10 @@ def test_lookup_is_association_with_its_memories(values):
         )
     hidden = torch.tensor([False] * 5 + [True])
     masked = layer(STATE, padding_mask=hidden.expand(2, -1))
-    torch.testing.assert_close(masked, layer.association(STATE, memories[:, :5], pulled[:, :5]))
+    torch.testing.assert_close(masked, layer.association(STATE, memories[:, :5], projected[:, :5]))
 
 
-def test_learned_rows_begin_where_they_are_told():
+def test_learned_rows_start_from_the_given_ones():
     rows, values = draw(6, DIM), draw(6, 3, seed=1)
     projections = Projections(value=nn.Identity(), out=nn.Identity())
     layer = seeded(
@@ -155,7 +155,7 @@ def test_learned_rows_begin_where_they_are_told():
     assert layer(STATE).shape == (2, 4, 3)
 
 
-def test_a_null_pattern_is_read_as_zeros():
+def test_a_null_pattern_adds_zeros():
     plain = seeded(lambda: HopfieldAssociation(DIM, HEADS, iteration=Iteration(2)))
     null = seeded(
         lambda: HopfieldAssociation(
@@ -177,7 +177,7 @@ def test_a_null_pattern_is_read_as_zeros():
     ("name", "separation"),
     [("softmax", Softmax), ("sparsemax", Sparsemax), ("entmax", lambda b: Entmax(1.5, b))],
 )
-def test_a_name_is_that_separation_at_one_over_the_root_of_d(name, separation):
+def test_a_named_separation_has_beta_one_over_the_root_of_d(name, separation):
     named = seeded(lambda: HopfieldAssociation(DIM, HEADS, name))
     given = seeded(lambda: HopfieldAssociation(DIM, HEADS, separation((DIM // HEADS) ** -0.5)))
     torch.testing.assert_close(named(STATE, STORED), given(STATE, STORED))
@@ -195,13 +195,13 @@ def test_beta_by_head():
     assert not list(both.separation.parameters()) and "fixed" in str(dict(both.named_buffers()))
 
 
-def test_learned_numbers_begin_where_they_are_told_and_stay_in_range():
+def test_learned_parameters_start_from_the_given_ones_and_stay_in_range():
     alpha, beta = torch.tensor([1.2, 2.5], requires_grad=True), learned(0.4)
     layer = seeded(lambda: HopfieldAssociation(DIM, HEADS, Entmax(alpha, beta)))
     plain = Entmax(alpha.detach()[:, None], beta.detach()[:, None])
-    rule = layer.separation()
-    torch.testing.assert_close(rule.beta.squeeze(-1), beta)
-    torch.testing.assert_close(rule.unit.alpha.squeeze(-1), alpha)
+    scaled = layer.separation()
+    torch.testing.assert_close(scaled.beta.squeeze(-1), beta)
+    torch.testing.assert_close(scaled.unit.alpha.squeeze(-1), alpha)
     with torch.no_grad():
         given = layer._operands(STATE, STORED, None, None, None)
         expected = plain(given.state @ given.stored.mT)
@@ -210,21 +210,21 @@ def test_learned_numbers_begin_where_they_are_told_and_stay_in_range():
         with torch.no_grad():
             for parameter in layer.separation.parameters():
                 parameter.fill_(extreme / 10)
-        rule = layer.separation()
-        assert (rule.beta > 0).all() and rule.beta.isfinite().all()
-        assert (rule.unit.alpha >= 1.01).all() and (rule.unit.alpha <= 10).all()
+        scaled = layer.separation()
+        assert (scaled.beta > 0).all() and scaled.beta.isfinite().all()
+        assert (scaled.unit.alpha >= 1.01).all() and (scaled.unit.alpha <= 10).all()
     assert "learned" in repr(layer)
 
 
 def identity(separation, steps: int = 1) -> HopfieldAssociation:
-    """Patterns read as they are: nothing but separation can be learned."""
+    """Return a layer without projections: only the separation can be learned."""
     same = Projections(*(nn.Identity() for _ in range(4)))
     return HopfieldAssociation(None, 1, separation, Iteration(steps), same)
 
 
 @pytest.mark.parametrize("kind", ["beta", "alpha"])
 @pytest.mark.parametrize("sharper", [False, True])
-def test_learned_numbers_move_in_the_right_direction(kind, sharper):
+def test_learned_parameters_move_in_the_right_direction(kind, sharper):
     """One pattern or all of them: sharper weights want a larger β, or a larger α."""
     patterns = torch.eye(4)[None]
     target = patterns if sharper else torch.full((1, 4, 4), 0.25)
@@ -242,7 +242,7 @@ def test_learned_numbers_move_in_the_right_direction(kind, sharper):
     assert parameter.grad is not None and (moved > 0.05 if sharper else moved < -0.05)
 
 
-def test_several_steps_clean_up_what_is_noisy():
+def test_several_steps_remove_noise():
     patterns = draw(1, 6, 32, seed=3)
     noisy = patterns + 1.2 * draw(1, 6, 32, seed=4)
     once, often = (identity(Softmax(0.25), steps)(noisy, patterns) for steps in (1, 5))
@@ -253,12 +253,12 @@ def test_dropout_in_training_only():
     layer = seeded(lambda: HopfieldAssociation(DIM, HEADS, dropout=0.5))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        assert not torch.equal(layer(STATE), layer(STATE))
+        assert not torch.allclose(layer(STATE), layer(STATE))
     layer.eval()
-    assert torch.equal(layer(STATE), layer(STATE))
+    torch.testing.assert_close(layer(STATE), layer(STATE))
 
 
-def test_a_layer_says_what_it_computes():
+def test_the_printed_layer_shows_its_formula():
     many = Iteration(4, tol=1e-3, gradient="implicit")
     layer = seeded(
         lambda: HopfieldPooling(

@@ -1,4 +1,4 @@
-"""Layers as they are used: states of any shape, rows that lie anyhow in memory, parts of models."""
+"""Layers in use: states of any shape, masks of several entries, checkpointing."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ HEADS, MEMORIES = 2, 6
 
 
 def lookup() -> HopfieldLookup:
-    """One whose states stop at different steps."""
+    """Return a layer whose states stop at different steps."""
     steps = Iteration(6, tol=0.05)
     return seeded(
         lambda: HopfieldLookup(HopfieldAssociation(DIM, HEADS, iteration=steps), MEMORIES)
@@ -20,7 +20,7 @@ def lookup() -> HopfieldLookup:
 
 
 @pytest.mark.parametrize("shape", [(), (8,), (1,), (2, 4), (2, 2, 2), (4, 1, 2)], ids=str)
-def test_a_lookup_describes_states_of_every_shape_it_reads(shape):
+def test_lookup_describes_states_of_every_shape(shape):
     layer, states = lookup(), 3 * draw(*shape, DIM, seed=1)
     rows = states.reshape(-1, 1, DIM)  # each an entry of a batch, so that it is alone
     stored = layer.memories.expand(len(rows), -1, -1), layer.values.expand(len(rows), -1, -1)
@@ -38,13 +38,13 @@ def test_a_lookup_describes_states_of_every_shape_it_reads(shape):
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 4), (2, 0), (2, 0, 3)], ids=str)
-def test_a_lookup_describes_no_states(shape):
+def test_lookup_describes_an_empty_batch(shape):
     layer, states = lookup(), draw(*shape, DIM)
     assert layer(states).shape == layer.describe(states).output.shape == (*shape, DIM)
     assert layer.describe(states).weights.shape == (*shape[:-1], HEADS, shape[-1], MEMORIES)
 
 
-def test_states_of_one_entry_under_masks_of_several():
+def test_one_batch_entry_under_masks_of_several():
     layer, states = lookup(), draw(1, 4, DIM)
     hidden = torch.tensor([[False] * MEMORIES, [True] + [False] * (MEMORIES - 1)])
     found = layer(states, padding_mask=hidden)
@@ -57,7 +57,7 @@ def test_states_of_one_entry_under_masks_of_several():
 
 @pytest.mark.parametrize("separation", ["softmax", "sparsemax", "entmax"])
 @pytest.mark.parametrize("gradient", ["unrolled", "implicit", "last"])
-def test_a_layer_whose_forward_pass_is_made_again(separation, gradient):
+def test_checkpointing_changes_no_gradient(separation, gradient):
     layer = seeded(
         lambda: HopfieldAssociation(DIM, HEADS, separation, iteration=Iteration(3, 0.0, gradient))
     )

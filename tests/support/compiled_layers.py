@@ -1,14 +1,16 @@
-"""Compiles every layer as one graph, and prints how far that is from the layer itself.
+"""Compiles every layer as one graph and prints how far its results are from the layer's.
 
-The backend `aot_eager` captures the graph, forward and backward, and leaves out the writing of C++.
+The backend `aot_eager` captures the graph, forward and backward, without writing C++.
 """
 
 import torch
 
-from nn_layers import CASES, seeded, slopes
+from nn_layers import COMPILED, output_and_gradients, seeded
 
-for name, case in CASES.items():
+for name, case in COMPILED.items():
     layer = seeded(case.make)
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
-    pairs = zip(slopes(case, layer), slopes(case, layer, compiled), strict=True)
+    pairs = zip(
+        output_and_gradients(case, layer), output_and_gradients(case, layer, compiled), strict=True
+    )
     print(name, max((one - other).abs().max().item() for one, other in pairs))

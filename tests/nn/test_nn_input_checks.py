@@ -1,4 +1,4 @@
-"""What does not fit a layer is refused by name, before torch says it in its own words."""
+"""Inputs that do not fit a layer are refused by name, before torch fails on them."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def of(*args, **kwargs):
 
 
 def with_(**modules):
-    """An association with modules of its own."""
+    """Return an association with these modules."""
     return seeded(lambda: HopfieldAssociation(DIM, 2, projections=Projections(**modules)))
 
 
@@ -123,7 +123,7 @@ def test_a_wrong_shape_is_named(call, says):
 
 
 @pytest.mark.parametrize("scale", [0.0, float("inf")])
-def test_what_would_do_nothing_is_refused(scale):
+def test_a_factor_of_zero_is_refused(scale):
     with pytest.raises(DomainError, match="scale must be above 0 and finite"):
         dense(scale=scale)
     with pytest.raises(DomainError, match="rate must be above 0 and finite"):
@@ -132,7 +132,7 @@ def test_what_would_do_nothing_is_refused(scale):
         block(steps=0)
 
 
-def test_a_number_that_would_not_be_trained_is_refused():
+def test_a_tensor_that_would_not_be_trained_is_refused():
     beta = torch.ones((), requires_grad=True)
     with pytest.raises(OptionError, match="its beta is a tensor"):
         dense(separation=Softmax(beta))
@@ -143,7 +143,7 @@ def test_another_device_is_named():
         of(DIM).to("meta")(STATE)
 
 
-def test_learned_rows_are_as_long_as_their_projection_takes_them():
+def test_learned_rows_have_the_input_width_of_their_projection():
     lookup = seeded(lambda: HopfieldLookup(wide_key(), 4))
     assert lookup.memories.shape == (4, 10)
     apart = seeded(lambda: HopfieldLookup(with_(value=nn.Linear(5, DIM)), 4))
@@ -153,7 +153,7 @@ def test_learned_rows_are_as_long_as_their_projection_takes_them():
     assert pooling.queries.shape == (2, 3) and pooling(STORED).shape == (2, 2, DIM)
 
 
-def test_what_is_not_known_is_left_to_torch():
+def test_an_unknown_input_width_is_left_to_torch():
     lazy = with_(query=nn.LazyLinear(DIM), out=nn.Sequential(nn.Dropout(0.0), nn.Identity()))
     assert seeded(lambda: lazy(STATE)).shape == STATE.shape
     with pytest.raises(ShapeError, match="state must end in 8"):
@@ -161,7 +161,7 @@ def test_what_is_not_known_is_left_to_torch():
 
 
 @every_layer
-def test_autocast_takes_what_it_casts(case):
+def test_autocast_accepts_mixed_dtypes(case):
     layer = seeded(case.make)
     with torch.autocast("cpu", torch.bfloat16):
         found = layer(*(rows.bfloat16() for rows in case.inputs), **case.masks)
@@ -188,9 +188,7 @@ def test_a_state_that_may_read_nothing_gives_zeros_without_a_bias(name):
     found = layer(STATE, STORED, association_mask=hidden)
     assert not found[0, 1].any()
     assert bool((found != 0).all(-1).sum() == 7), "all others read something"
-    assert torch.equal(
-        layer.describe(STATE, STORED, association_mask=hidden).output[0, 1], found[0, 1]
-    )
+    assert not layer.describe(STATE, STORED, association_mask=hidden).output[0, 1].any()
     slopes = torch.autograd.grad(found[0, 1].sum(), list(layer.parameters()), allow_unused=True)
     assert not any(slope.any() for slope in slopes if slope is not None)
     pooling = seeded(lambda: HopfieldPooling(layer, 2))
