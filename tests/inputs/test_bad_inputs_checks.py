@@ -131,7 +131,7 @@ NUMBERS = [
         low=0.0,
     ),
     Bad("above", partial(checks.check_number, "x", 3, high=1), DomainError, ("at most 1", "3")),
-    Bad("between", partial(checks.check_number, "x", 3, low=0, high=1, way="Use less."),
+    Bad("between", partial(checks.check_number, "x", 3, low=0, high=1, hint="Use less."),
         DomainError, ("between 0 and 1", "3", "Use less.")),
     *refused(
         checks.check_positive,
