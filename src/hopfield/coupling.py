@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from . import kernels
-from .checks import check_dense, check_tensor, dtype_name
+from .checks import check_dense, check_device, check_tensor, dtype_name
 from .errors import DomainError, InputTypeError, ShapeError
 
 
@@ -276,6 +276,17 @@ def check_square(name: str, value: object) -> Tensor:
             "Use for instance rules.hebbian(patterns)."
         )
     return matrix
+
+
+def check_thresholds(thresholds: object, state: Tensor) -> Tensor:
+    """Return `thresholds` if there is one finite number per unit of the state, on its device."""
+    value = check_tensor("thresholds", thresholds)
+    if value.shape != state.shape[-1:]:
+        raise ShapeError(
+            f"thresholds must have shape ({state.shape[-1]},), one per unit, but have shape "
+            f"{tuple(value.shape)}. Give one number for each unit."
+        )
+    return check_device("thresholds", value, state.device)
 
 
 def check_order(order: object, size: int) -> None:

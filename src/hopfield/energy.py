@@ -1,11 +1,15 @@
-"""Energies: E(x) = R(x) − F(s(x)) + const, one formula for every network (docs/notation.md)."""
+"""Energies: E(x) = R(x) − F(s(x)) + const, one formula for every network (docs/notation.md).
+
+Every constant of an energy is added here.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .checks import check_dim, check_float
-from .coupling import Coupling, Full, check_square
+from .checks import check_dim, check_float, check_number
+from .coupling import Coupling, Full, check_square, check_thresholds
+from .cue import check_known
 from .errors import ShapeError
 from .similarity import Similarity, as_similarity
 
@@ -23,18 +27,15 @@ def classical(
         thresholds: b; None is 0.
 
     Raises:
-        ShapeError, InputTypeError: where these do not fit one another.
+        ShapeError, InputTypeError: if the arguments do not fit.
     """
     check_float("state", state)
     if not isinstance(coupling, Coupling):
         coupling = Full(check_square("coupling", coupling))
         check_dim("state", state, len(coupling.entries))
         state = state.to(torch.promote_types(state.dtype, coupling.dtype))
-    if thresholds is not None and check_float("thresholds", thresholds).shape != state.shape[-1:]:
-        raise ShapeError(
-            f"thresholds must have shape ({state.shape[-1]},), one a unit, but have shape "
-            f"{tuple(thresholds.shape)}. Give one number for each unit."
-        )
+    if thresholds is not None:
+        check_thresholds(thresholds, state)
     value = -coupling.quadratic(state) / 2
     return value if thresholds is None else value + (state * thresholds).sum(-1)
 
@@ -46,7 +47,7 @@ def dense(potential: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         potential: F, as `separation.potential(similarity.dot(patterns, state))` gives it.
 
     Raises:
-        InputTypeError: where it is no floating point tensor.
+        InputTypeError: if `potential` is not a floating point tensor.
     """
     return -check_float("potential", potential)
 
@@ -60,9 +61,9 @@ def modern(
 ) -> Float[Tensor, "*batch"]:
     """E = ½‖x‖² − F(s) + ½M² for the dot product, −F(s) for every other similarity.
 
-    Euclidean scores contain −½‖x‖² already, and weights that sum to one pass it on to F. On the
+    Euclidean scores already contain −½‖x‖², which weights that sum to one pass on to F. On the
     convex hull of the patterns 0 ≤ E ≤ 2M² (Ramsauer et al. 2021, eq. 2). For cosine, correlation
-    and Manhattan the update is no descent step of this value.
+    and Manhattan similarity the update can raise this value.
 
     Args:
         state: x, `(*batch, dim)`.
@@ -70,19 +71,33 @@ def modern(
             gives it.
         largest_norm: M = max ‖x_μ‖, one for all states or one per state; 0 leaves it out.
         similarity: the one that the scores came from, or its name.
-        known: mask m where only known entries counted in s; then R = ½‖m⊙x‖².
+        known: mask m of the entries that counted in s; then R = ½‖m⊙x‖².
 
     Raises:
-        ShapeError, InputTypeError, OptionError: where these do not fit one another.
+        ShapeError, InputTypeError, DomainError, OptionError: if the arguments do not fit.
     """
     check_float("state", state)
     if check_float("potential", potential).shape != state.shape[:-1]:
         raise ShapeError(
-            f"potential must have shape {tuple(state.shape[:-1])}, one number a state, but has "
+            f"potential must have shape {tuple(state.shape[:-1])}, one number per state, but has "
             f"shape {tuple(potential.shape)}. Use separation.potential(scores)."
         )
+    if isinstance(largest_norm, Tensor):
+        _check_one_per_state("largest_norm", check_float("largest_norm", largest_norm), state)
+    else:
+        check_number("largest_norm", largest_norm, low=0.0)
+    if known is not None:
+        state = torch.where(check_known(known, state), state, 0.0)
     if not as_similarity(similarity).half_squared_norm:
         return -potential
-    own = state if known is None else torch.where(known, state, 0.0)
-    norm = torch.linalg.vector_norm(own, dim=-1)  # without a copy of the state
+    norm = torch.linalg.vector_norm(state, dim=-1)  # without a copy of the state
     return torch.addcmul(largest_norm**2 / 2 - potential, norm, norm, value=0.5)
+
+
+def _check_one_per_state(name: str, value: Tensor, state: Tensor) -> None:
+    shapes = zip(reversed(value.shape), reversed(state.shape[:-1]), strict=False)
+    if value.ndim >= state.ndim or any(size not in (1, count) for size, count in shapes):
+        raise ShapeError(
+            f"{name} must be one number, or one for each state of {tuple(state.shape)}, but has "
+            f"shape {tuple(value.shape)}. Use {name}.max()."
+        )

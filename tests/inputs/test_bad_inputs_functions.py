@@ -83,6 +83,16 @@ ENERGIES = [
         ("state", "list")),
     Bad("similarity", lambda: energy.modern(STATE, torch.ones(4), 1.0, "euclidian"), OptionError,
         ("similarity", "Did you mean 'euclidean'?")),
+    Bad("M < 0", lambda: energy.modern(STATE, torch.ones(4), -1.0), DomainError,
+        ("largest_norm", "-1.0")),
+    Bad("M of a word", lambda: energy.modern(STATE, torch.ones(4), "1"), InputTypeError,
+        ("largest_norm", "'1'")),
+    Bad("M of each pattern", lambda: energy.modern(STATE, torch.ones(4), torch.ones(COUNT)),
+        ShapeError, ("largest_norm", "(3,)", "largest_norm.max()")),
+    Bad("known of numbers", lambda: energy.modern(STATE, torch.ones(4), 1.0, known=STATE),
+        InputTypeError, ("known", "float32")),
+    Bad("known of others", lambda: energy.modern(STATE, torch.ones(4), known=STATE[:3] > 0),
+        ShapeError, ("known", "(3, 8)")),
 ]  # fmt: skip
 
 
@@ -125,12 +135,23 @@ def test_storkey_s_start_is_a_coupling(case):
     judge(case)
 
 
-def sweeping(coupling, state=STATE, order=None):
-    return lambda: units.classical_sweep(coupling, state, order)
+def sweeping(coupling, state=STATE, order=None, **options):
+    return lambda: units.classical_sweep(coupling, state, order, **options)
 
 
 SWEEPS = [
     *tensor_cases("coupling", MATRIX, sweeping),
+    *tensor_cases("thresholds", torch.ones(DIM), lambda value: sweeping(MATRIX, thresholds=value)),
+    Bad("thresholds short", sweeping(MATRIX, thresholds=torch.ones(5)), ShapeError,
+        ("thresholds", "(8,)", "(5,)")),
+    Bad("held of numbers", sweeping(MATRIX, held=STATE), ShapeError, ("held", "bool", "float32")),
+    Bad("held of one", sweeping(MATRIX, held=STATE[0] > 0), ShapeError, ("held", "(4, 8)", "(8,)")),
+    Bad("held of a list", sweeping(MATRIX, held=[True]), InputTypeError, ("held", "list")),
+    Bad("one state", sweeping(MATRIX, STATE[0]), ShapeError, ("state", "(8,)", "state[None]")),
+    Bad("T = 0", sweeping(MATRIX, thermal=(0.0, STATE.double() * 0.3)),
+        DomainError, ("temperature", "0")),
+    Bad("noise of one", sweeping(MATRIX, thermal=(1.0, STATE[0].double() * 0.3)),
+        ShapeError, ("noise", "(4, 8)", "(8,)")),
     *tensor_cases("state", STATE, lambda value: sweeping(MATRIX, value)),
     *[
         Bad(f"coupling {shown}", sweeping(matrix), ShapeError, ("(dim, dim)", shown))

@@ -152,3 +152,22 @@ def test_equality_and_repr_are_those_of_the_parameters():
     assert Nearby(2.0) == Nearby(2.0) != Nearby(3.0)
     assert repr(Nearby(2.0)) == "Nearby(reach=2.0)"
     assert Softmax(torch.tensor(2.0)) == Softmax(2.0)
+
+
+def test_parameters_that_do_not_fit_the_batch_are_named():
+    scores = torch.zeros(4, 5)
+    for separation in (
+        Softmax(torch.ones(3)),
+        hopfield.Entmax(torch.full((3,), 1.5)),
+        TopK(1, torch.ones(2)),
+    ):
+        for call in (separation, separation.potential):
+            with pytest.raises(hopfield.errors.ShapeError, match="parameter of a separation"):
+                call(scores)
+
+
+def test_flips_pass_no_gradient_and_say_nothing():
+    memory = DenseHopfield(0.3)
+    memory.store(signs(5, 8))
+    state = signs(2, 8, seed=3).requires_grad_()
+    assert not memory.update(state).requires_grad

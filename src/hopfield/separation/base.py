@@ -251,6 +251,13 @@ def at_least_float32(scores: Tensor) -> Tensor:
 
 def with_score_axis(value: "float | Tensor", scores: Tensor) -> Tensor:
     """Return a parameter as a tensor like the scores, with a trailing axis of length 1."""
+    if isinstance(value, Tensor) and value.ndim:
+        shapes = zip(reversed(value.shape), reversed(scores.shape[:-1]), strict=False)
+        if any(1 not in pair and pair[0] != pair[1] for pair in shapes):
+            raise ShapeError(
+                "a parameter of a separation must be one number, or broadcast to the batch of the "
+                f"scores, {tuple(scores.shape[:-1])}, but has shape {tuple(value.shape)}."
+            )
     return torch.as_tensor(value, dtype=scores.dtype, device=scores.device)[..., None]
 
 

@@ -5,9 +5,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .. import kernels
-from ..checks import check_binary, check_device, check_dim, check_tensor
-from ..coupling import Coupling, SweepPlan, check_order, check_square
-from ..errors import DomainError
+from ..checks import (
+    check_binary,
+    check_dense,
+    check_device,
+    check_dim,
+    check_positive,
+    check_tensor,
+    dtype_name,
+)
+from ..coupling import Coupling, SweepPlan, check_order, check_square, check_thresholds
+from ..errors import DomainError, ShapeError
 from ..rules import with_rounding_slack
 from .signs import glauber, sign_or_keep, thermal_cut
 
@@ -40,6 +48,7 @@ def classical_sweep(
     """
     if not isinstance(coupling, Coupling):
         coupling = _checked_coupling(coupling, state, order)
+        _check_options(state, thresholds, held, thermal)
     # Kernels address rows directly, so the copy must be contiguous.
     exact = state.to(coupling.dtype, copy=True, memory_format=torch.contiguous_format)
     fields = coupling.fields(exact)
@@ -66,11 +75,39 @@ def _checked_coupling(matrix: Tensor, state: Tensor, order: Tensor | None) -> Co
             f"Largest difference W − Wᵀ: {asymmetry:.3g}. Use (coupling + coupling.T) / 2."
         )
     check_binary("state", check_dim("state", check_tensor("state", state), size), zero=True)
+    if state.ndim != 2:
+        raise ShapeError(
+            f"state must have shape (batch, {size}), but has shape {tuple(state.shape)}. "
+            "For a single state use state[None]."
+        )
     check_device("state", state, matrix.device)
     if order is not None:
         check_order(order, size)
     whole = with_rounding_slack(matrix.to(torch.promote_types(matrix.dtype, torch.float32)))
     return whole if order is None else whole.without_diagonal
+
+
+def _check_options(
+    state: Tensor, thresholds: object, held: object, thermal: "tuple[float, Tensor] | None"
+) -> None:
+    if thresholds is not None:
+        check_thresholds(thresholds, state)
+    if held is not None:
+        mask = check_dense("held", held)
+        if mask.dtype != torch.bool or mask.shape != state.shape or mask.device != state.device:
+            raise ShapeError(
+                f"held must be a bool mask of shape {tuple(state.shape)} like the state, but is "
+                f"{dtype_name(mask)} of shape {tuple(mask.shape)} on {mask.device}. "
+                "Use held.expand(state.shape)."
+            )
+    if thermal is not None:
+        temperature, noise = thermal
+        check_positive("temperature", temperature)
+        if check_tensor("noise", noise).shape != state.shape:
+            raise ShapeError(
+                f"noise must have the shape of the state, {tuple(state.shape)}, but has shape "
+                f"{tuple(noise.shape)}. Use torch.rand(state.shape, dtype=torch.float64)."
+            )
 
 
 def _sweep(coupling: Coupling, fields: Tensor, state: Tensor, plan: SweepPlan) -> None:

@@ -41,7 +41,7 @@ def dense_sweep(
             it, and its state is overwritten.
         columns: a function that returns `sign_columns(blocks)`, if they are cached.
     """
-    exact, rule = state.double(), flip_rule(separation)
+    exact, rule = state.detach().double(), flip_rule(separation)
     count = sum(len(block) for block in blocks)
     if order is None:
         return _synchronous(blocks, rule, separation, state, held, readout)
@@ -66,7 +66,7 @@ def _synchronous(
     held: Tensor | None,
     readout: Readout | None,
 ) -> Tensor:
-    exact = state.double()
+    exact = state.detach().double()
     field, error = rule.all_units(blocks, exact, readout)
     plain = field.float()
     # Few and small arrays: at this size a new one costs more than the computation.

@@ -116,7 +116,8 @@ class _SoftmaxFlips(FlipRule):
         if readout is None or beta != self.beta:
             readout = read(blocks, state, whole_dot, Softmax(beta))
         error = EPS * (8 + 2 * beta * state.shape[-1] + count)
-        return readout.state.sub_(state, alpha=math.tanh(beta)), error  # tanh(βx) = x tanh β
+        field = readout.state.detach()
+        return field.sub_(state, alpha=math.tanh(beta)), error  # tanh(βx) = x tanh β
 
     def one_unit(self, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
         """Σ_μ x_μi exp(β(s_μ^{∖i} − max))."""
