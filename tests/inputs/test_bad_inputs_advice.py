@@ -23,6 +23,7 @@ from hopfield import (
     corruption,
     data,
     metrics,
+    nn,
 )
 from hopfield.errors import DomainError, HopfieldError, InputTypeError, OptionError
 
@@ -193,6 +194,34 @@ def test_the_modern_memory_advises_what_works(case):
 def test_a_half_noisy_cue_keeps_what_is_not_known():
     half = (CUE + 0.3) * (torch.arange(8) < 4)
     assert torch.equal(half.sign()[4:], torch.zeros(4)), "premise: unknown entries stay so"
+
+
+def attention_masks():
+    """The same mask in every form that torch's attention or a tokenizer has, and the advice."""
+    ignored = torch.tensor([[False] * 3 + [True] * 2])
+    inf = torch.where(ignored, -torch.inf, 0.0)
+    lowest = torch.where(ignored, torch.finfo(torch.float32).min, 0.0)
+    return ignored, {
+        "1 = keep, int": ((~ignored).long(), "int64 of 0 and 1", "padding_mask == 0"),
+        "1 = keep, float": ((~ignored).float(), "float32 of 0 and 1", "padding_mask == 0"),
+        "additive": (inf, "float32 of 0 and −inf", "padding_mask < 0"),
+        "additive, finite": (lowest, "float32 of 0 and −inf", "padding_mask < 0"),
+    }
+
+
+@pytest.mark.parametrize("form", attention_masks()[1])
+def test_masks_of_attention_are_named_and_converted(form):
+    ignored, forms = attention_masks()
+    mask, shown, advice = forms[form]
+    rows = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer = nn.HopfieldAssociation(4).eval()
+    with pytest.raises(InputTypeError) as caught:
+        layer(rows, padding_mask=mask)
+    assert shown in str(caught.value) and advice in str(caught.value)
+    followed = eval(advice, {"padding_mask": mask})
+    assert torch.equal(layer(rows, padding_mask=followed), layer(rows, padding_mask=ignored))
 
 
 OTHERS = [

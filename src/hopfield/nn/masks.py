@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import short_repr
+from ..checks import check_dense, dtype_name, is_traced, mask_form, short_repr
 from ..errors import InputTypeError, ShapeError
 
 
@@ -78,12 +78,19 @@ def combine_masks(padding: Tensor | None, pairs: Tensor | None, m: int, n: int) 
 
 
 def check_bool(name: str, mask: object) -> Tensor:
-    """Return `mask` if it is a bool tensor."""
+    """Return `mask` if it is a bool tensor; the error names other forms of attention masks."""
     if isinstance(mask, Tensor) and mask.dtype == torch.bool:
         return mask
-    given = f"{mask.dtype}" if isinstance(mask, Tensor) else short_repr(mask)
+    given, hint = short_repr(mask), ""
+    if isinstance(mask, Tensor) and not is_traced():
+        form = mask_form(check_dense(name, mask))
+        given = f"{dtype_name(mask)} of {form}" if form else dtype_name(mask)
+        if form:
+            hint = f" Use {name} < 0."
+        if form == "0 and 1":
+            hint = f" If 1 means keep, as in the attention_mask of a tokenizer, use {name} == 0."
     raise InputTypeError(
-        f"{name} must be a bool tensor, True where a pattern is ignored, but is {given}."
+        f"{name} must be a bool tensor, True where a pattern is ignored, but is {given}.{hint}"
     )
 
 
