@@ -52,9 +52,10 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/python -m mypy
 
-# All of them, about half an hour; some of them: make bench NAMES="batch hebb"
+# All of them, natively and limited to AVX2, about an hour; some of them: make bench NAMES="batch hebb"
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(NAMES)
+	$(BIN)/python -m benchmarks $(NAMES) --isa avx2
 	$(BIN)/python -m benchmarks page
 
 # One mark per set of extras; both take every version from constraints.txt.

@@ -26,8 +26,8 @@ INTRODUCTION = """# Performance
 `python -m benchmarks page` makes this page from the records under `benchmarks/results`. To change \
 it, measure again.
 
-From a checkout, `make bench` measures everything in about half an hour and makes the page; \
-`python -m benchmarks NAME` measures one row. `--isa avx2` measures with AVX2 as the widest \
+From a checkout, `make bench` measures everything twice in about an hour, natively and limited to AVX2, and makes \
+the page; `python -m benchmarks NAME` measures one row. `--isa avx2` measures with AVX2 as the widest \
 instructions, as on half of all processors, and keeps these records apart. `python -m benchmarks \
 compare --before DIR` compares the speed of two source trees, row by row.
 
