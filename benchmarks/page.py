@@ -26,10 +26,10 @@ INTRODUCTION = """# Performance
 `python -m benchmarks page` makes this page from the records under `benchmarks/results`. To change \
 it, measure again.
 
-From a checkout, `make bench` measures everything twice in about an hour, natively and limited to AVX2, and makes \
-the page; `python -m benchmarks NAME` measures one row. `--isa avx2` measures with AVX2 as the widest \
-instructions, as on half of all processors, and keeps these records apart. `python -m benchmarks \
-compare --before DIR` compares the speed of two source trees, row by row.
+From a checkout, `make bench` measures everything twice, natively and limited to AVX2 (as on half \
+of all processors), in about an hour, and makes this page; `python -m benchmarks NAME` measures \
+one row, with `--isa avx2` under that limit. `python -m benchmarks compare --before DIR` compares \
+the speed of two source trees, row by row.
 
 Each answer is first checked against a float64 reference. All contenders are then timed in turn \
 within one process, in 5 rounds of at least 50 ms. Seconds are medians. A speed is the ratio of \
