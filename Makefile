@@ -30,9 +30,8 @@ test: lint types
 # rounding must hold there too.
 PORTABLE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
   NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES= OMP_NUM_THREADS=1
-CORE := tests/contract/test_contract.py tests/contract/test_contract_energy.py \
-  tests/contract/test_contract_masks.py tests/oracle/test_separation.py \
-  tests/oracle/test_readout.py tests/oracle/test_energy.py tests/oracle/test_kernels_entmax.py
+CORE := $(addprefix tests/contract/test_contract,.py _energy.py _masks.py) \
+  $(addprefix tests/oracle/test_,separation.py readout.py energy.py kernels_entmax.py)
 test-portable: $(VENV)/.test
 	@$(PORTABLE) $(BIN)/python tests/support/processor.py
 	$(PORTABLE) $(BIN)/python -m pytest --reordered $(CORE)

@@ -65,7 +65,8 @@ def pytest_addoption(parser):
 def shapes_in_turn(request):
     """Check shapes in every fourth test, by its name: they take four times as long as the rest."""
     before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", crc32(request.node.nodeid.encode()) % 4 != 0)
+    turn = crc32(request.node.nodeid.encode()) % 4 or request.config.getoption("--reordered")
+    jaxtyping.config.update("jaxtyping_disable", bool(turn))
     yield
     jaxtyping.config.update("jaxtyping_disable", before)
 

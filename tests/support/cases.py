@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from zlib import crc32
 
 import pytest
 import torch
@@ -174,9 +175,24 @@ DESCENDING = [case for case in CASES if case.descends]
 MODERN = [case for case in CASES if case.kind == "modern"]
 
 
-def over(cases: list[Case]) -> pytest.MarkDecorator:
-    """Run a test for each of the cases."""
-    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
+def _one_backend(cases: list[Case], test: str) -> list[Case]:
+    """Of the two cases that differ in their backend only, one, by the name of the test."""
+    chosen = {}
+    for case in cases:
+        name = case.name.removesuffix("-fused")
+        if name not in chosen or crc32(f"{test} {name}".encode()) % 2:
+            chosen[name] = case
+    return list(chosen.values())
+
+
+def over(cases: list[Case]) -> Callable[[Callable], Callable]:
+    """Run a test for each of the cases, by one of its backends."""
+
+    def parametrized(test: Callable) -> Callable:
+        chosen = _one_backend(cases, test.__name__)
+        return pytest.mark.parametrize("case", chosen, ids=lambda case: case.name)(test)
+
+    return parametrized
 
 
 def over_dtypes(*dtypes: torch.dtype) -> pytest.MarkDecorator:
@@ -186,16 +202,22 @@ def over_dtypes(*dtypes: torch.dtype) -> pytest.MarkDecorator:
 
 def in_turn(
     cases: list[Case], start: int = 0, dtypes: tuple[torch.dtype, ...] = (*HALF, *FULL)
-) -> pytest.MarkDecorator:
+) -> Callable[[Callable], Callable]:
     """Run a test for each of the cases, each in another dtype than the one before it.
 
     Tests that start at 0, 1, 2 and 3 meet every case in every dtype. A case and its neighbour four
     places on, which often differ in one option only, have different dtypes too.
     """
     count = len(dtypes)
-    pairs = [(case, dtypes[(start + at + at // count) % count]) for at, case in enumerate(cases)]
-    names = [f"{str(dtype)[6:]}-{case.name}" for case, dtype in pairs]
-    return pytest.mark.parametrize(("case", "dtype"), pairs, ids=names)
+
+    def parametrized(test: Callable) -> Callable:
+        chosen = _one_backend(cases, test.__name__)
+        turns = [dtypes[(start + at + at // count) % count] for at in range(len(chosen))]
+        pairs = list(zip(chosen, turns, strict=True))
+        names = [f"{str(dtype)[6:]}-{case.name}" for case, dtype in pairs]
+        return pytest.mark.parametrize(("case", "dtype"), pairs, ids=names)(test)
+
+    return parametrized
 
 
 every_memory = over(CASES)
