@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
@@ -67,6 +68,42 @@ def test_imports_point_downwards():
                     f"{room} (level {LEVEL[room]})"
                 )
     assert not wrong, "\n".join(["", *dict.fromkeys(wrong)])
+
+
+def _modules() -> dict[str, Path]:
+    """The modules of both packages by their dotted names."""
+    source = PACKAGE.parent
+    return {
+        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in within("src")
+    }
+
+
+def _needed(path: Path, modules: dict[str, Path]) -> set[str]:
+    """Modules that are loaded before this one is: not inside functions, nor for types only."""
+    late = {
+        inner
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef | ast.Lambda)
+        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node, _, name in imports(path):
+        while name not in modules and "." in name:
+            name = name.rpartition(".")[0]
+        found |= {name} if name in modules and node not in late else set()
+    return found
+
+
+def test_no_circle_of_imports():
+    modules = _modules()
+    picture = {name: _needed(path, modules) - {name} for name, path in modules.items()}
+    assert picture["hopfield.readout"], "premise: modules import each other"
+    try:
+        TopologicalSorter(picture).prepare()
+    except CycleError as error:
+        raise AssertionError(" imports ".join(reversed(error.args[1]))) from None
 
 
 NAMED_TUPLE = ("_replace", "_asdict")
