@@ -43,12 +43,12 @@ def growth(records: Sequence[Record], field: str) -> Any:
     """Draw a field of `update` and of naive torch by n, one curve per number of queries."""
     series = []
     for queries in sorted({line["queries"] for line in records}):
-        for way in ("update", "naive torch"):
+        for name, way in (("update", "update"), ("naive", "naive torch")):
             own = [r for r in records if r["queries"] == queries and r["case"] == way]
             own.sort(key=lambda line: line["n"])
             n = [line["n"] for line in own]
             values = [max(line[field], LEAST[field]) for line in own]
-            series.append((f"{way}, batch {queries}", n, values, [0.0] * len(n)))
+            series.append((f"{name}, batch {queries}", n, values, [0.0] * len(n)))
     ax = lines(series, ("patterns n", LABELS[field]), log=True)
     ax.set_yscale("log")
     return ax.figure
