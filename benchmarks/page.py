@@ -171,13 +171,11 @@ def _bounds(path: Path = RESULTS / "certified.jsonl") -> str:
             f"{line['state_error']:.1g}",
             f"{line['state_bound']:.1g}",
             f"{max(line['largest_share_state'], line['largest_share_energy']):.0%}",
-            f"{line['candidates']:.2f}",
-            f"{line['fallback']:.1%}",
         ]
         for line in lines
     ]
     columns = ["memory", "queries", "bounds broken", "wrong index", "largest error of the state"]
-    columns += ["largest bound", "largest error / bound", "candidates per query", "read in full"]
+    columns += ["largest bound", "largest error / bound"]
     head = (
         f"## Certified bounds\n\n{sum(line['queries'] for line in lines):,} queries to the three "
         "certified memories below, against float64: `python -m benchmarks.certified --queries N`. "
