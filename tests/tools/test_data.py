@@ -173,10 +173,10 @@ def test_no_split_means_train_where_it_is_there_else_test(tmp_path):
 @pytest.mark.parametrize(("there", "missing"), [("test", "train"), ("train", "test")])
 def test_a_missing_split_names_the_one_that_is_there(tmp_path, there, missing, monkeypatch):
     folder = write(tmp_path / "mnist", there)
-    with pytest.raises(DataError, match=f"a {missing} split .* only {there}. Use split='{there}'"):
+    with pytest.raises(DataError, match=f"the {missing} split .* Use split='{there}'"):
         data.load("mnist", folder=folder, split=missing)
     monkeypatch.setenv("HOPFIELD_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=f"only {there}"):
+    with pytest.raises(DataError, match=f"Use split='{there}'"):
         data.load("mnist", split=missing)
 
 
@@ -198,14 +198,16 @@ def test_places_in_order(tmp_path, monkeypatch):
 def test_a_given_folder_is_the_only_place(tmp_path, monkeypatch):
     monkeypatch.setenv("HOPFIELD_DATA", str(write(tmp_path / "env", "train")))
     for folder in (tmp_path / "gone", tmp_path):
-        with pytest.raises(DataError, match=r"mnist must lie in .* as train-images-idx3-ubyte"):
+        with pytest.raises(
+            DataError, match=r"mnist must lie in .* as train-images-idx3-ubyte .* it is missing"
+        ):
             data.load("mnist", folder=folder)
 
 
 def test_a_folder_of_idx_files_by_path(tmp_path):
     folder = write(tmp_path / "mine", "test")
     assert (data.load(folder).name, data.load(str(folder)).split) == ("mine", "test")
-    with pytest.raises(DataError, match="mine must have a train split"):
+    with pytest.raises(DataError, match="the train split of mine must lie in"):
         data.load(folder, split="train")
 
 
@@ -227,63 +229,44 @@ def test_files_of_another_set_are_not_taken_for_this_one(tmp_path, monkeypatch):
     assert data.load(folder).name == "mnist" and len(data.load(folder).classes) == 10
 
 
-def images_file(folder):
-    return folder / "train-images-idx3-ubyte"
-
-
-def labels_file(folder):
-    return folder / "train-labels-idx1-ubyte"
-
-
-def spoil(file, change):
-    file.write_bytes(change(file.read_bytes()))
-
-
-def pack(file, change):
-    file.with_name(file.name + ".gz").write_bytes(change(gzip.compress(file.read_bytes())))
-    file.unlink()
-
-
+IMAGES, LABELS = idx._files("train")
+EMPTY = encode(np.zeros((0, 3, 4), "u1"))
 DAMAGES = {
-    "truncated": (lambda f: spoil(images_file(f), lambda b: b[:-1]), "truncated: .* 60 values"),
-    "too long": (lambda f: spoil(images_file(f), lambda b: b + b"x"), "too long"),
-    "cut in its header": (lambda f: spoil(images_file(f), lambda b: b[:9]), "ends inside it"),
-    "empty": (lambda f: spoil(images_file(f), lambda b: b""), "begins with nothing"),
-    "a web page": (lambda f: spoil(images_file(f), lambda b: b"<html>"), "begins with 3c68746d"),
-    "wrong magic": (lambda f: spoil(labels_file(f), lambda b: b"\0\0\x08\3" + b[4:]), "00000801"),
-    "wrong type": (lambda f: spoil(images_file(f), lambda b: b"\0\0\x0d\3" + b[4:]), "00000803"),
-    "no images": (
-        lambda f: images_file(f).write_bytes(encode(np.zeros((0, 3, 4), "u1"))),
-        "1 to 1073741824 values, but .* 0",
-    ),
-    "fewer labels": (
-        lambda f: labels_file(f).write_bytes(encode(np.zeros(4, "u1"))),
-        "5 images .* holds 4 labels",
-    ),
-    "no labels": (lambda f: labels_file(f).unlink(), "must have labels .*train-labels-idx1-ubyte"),
-    "no gzip": (lambda f: pack(images_file(f), lambda b: b"plain" + b), "must be an intact gzip"),
-    "cut gzip": (lambda f: pack(images_file(f), lambda b: b[:-9]), "must be an intact gzip"),
-    "flipped gzip": (
-        lambda f: pack(images_file(f), lambda b: b[:30] + bytes([b[30] ^ 255]) + b[31:]),
-        "must be an intact gzip",
-    ),
-    "a large header": (
-        lambda f: spoil(images_file(f), lambda b: b[:4] + b"\1\0\0\0" * 3 + b[16:]),
-        "announces 4722366482869645213696",
-    ),
-    "empty gzip": (lambda f: pack(images_file(f), lambda b: b""), "begins with nothing"),
+    "truncated": (IMAGES, lambda b: b[:-1], "truncated for 60 values"),
+    "too long": (IMAGES, lambda b: b + b"x", "too long"),
+    "cut in its header": (IMAGES, lambda b: b[:9], "ends inside its header"),
+    "empty": (IMAGES, lambda b: b"", "begins with nothing"),
+    "a web page": (IMAGES, lambda b: b"<html>", "begins with 3c68746d"),
+    "wrong magic": (LABELS, lambda b: b"\0\0\x08\3" + b[4:], "00000801"),
+    "wrong type": (IMAGES, lambda b: b"\0\0\x0d\3" + b[4:], "00000803"),
+    "no images": (IMAGES, lambda b: EMPTY, "announces 0 values, not 1 to 1073741824"),
+    "a large header": (IMAGES, lambda b: b[:4] + b"\1\0\0\0" * 3 + b[16:], "announces 472236648"),
+    "fewer labels": (LABELS, lambda b: encode(np.zeros(4, "u1")), "5 images .* holds 4 labels"),
+}
+PACKED_DAMAGES = {
+    "no gzip": (lambda b: b"plain" + b, "must be intact .*: "),
+    "cut gzip": (lambda b: b[:-9], "must be intact .*: damaged"),
+    "flipped gzip": (lambda b: b[:30] + bytes([b[30] ^ 255]) + b[31:], "intact .*: damaged"),
+    "empty gzip": (lambda b: b"", "begins with nothing"),
 }
 
 
-@pytest.mark.parametrize("case", DAMAGES)
+@pytest.mark.parametrize("case", [*DAMAGES, *PACKED_DAMAGES])
 def test_damaged_files(tmp_path, case):
-    damage, message = DAMAGES[case]
-    folder = write(tmp_path / "set", "train", packed=False)
+    folder = write(tmp_path / "set", "train", packed=case in PACKED_DAMAGES)
     assert len(data.load("mnist", folder=folder)) == 5, "premise: sound before"
-    damage(folder)
+    name, change, message = DAMAGES.get(case) or (f"{IMAGES}.gz", *PACKED_DAMAGES[case])
+    (folder / name).write_bytes(change((folder / name).read_bytes()))
     with pytest.raises(DataError, match=message) as caught:
         data.load("mnist", folder=folder)
     assert "\n" not in str(caught.value)
+
+
+def test_images_need_their_labels(tmp_path):
+    folder = write(tmp_path, "train")
+    (folder / f"{LABELS}.gz").unlink()
+    with pytest.raises(DataError, match="train-labels-idx1-ubyte .* the labels are missing"):
+        data.load("mnist", folder=folder)
 
 
 def test_a_gzip_file_is_unpacked_only_as_far_as_its_header_says(tmp_path, monkeypatch):

@@ -84,14 +84,12 @@ SETS = {
 
 def load_named(name: str, split: str | None, folder: str | Path | None) -> Dataset:
     """Load one of SETS from the first place that holds it, else download it."""
-    for place in _places(name, folder):
+    places = list(_places(name, folder))
+    for place in places:
         if splits_in(place) and (folder is not None or not _is_foreign(place, name)):
             return load_folder(place, split, name)
     if folder is not None:
-        files = " and ".join(_files(split or "train"))
-        raise DataError(
-            f"{name} must lie in {str(folder)!r} as {files} (plain or .gz), but does not."
-        )
+        return load_folder(places[-1], split, name)  # raises, as it is not there
     return _load(_download(name, split or "train"), name, split or "train", SETS[name].url)
 
 
@@ -105,18 +103,14 @@ def is_on_disk(name: str, split: str) -> bool:
 def load_folder(place: Path, split: str | None, name: str | None = None) -> Dataset:
     """Load the IDX files of a folder; `name` is the set they must be, None for any."""
     splits = splits_in(place)
-    chosen = split or splits[0]
-    title = name or place.resolve().name
-    if chosen not in splits:
-        raise DataError(
-            f"{title} must have a {chosen} split in {str(place)!r}, but has only {splits[0]}. Use "
-            f"split={splits[0]!r}, or put {' and '.join(_files(chosen))} there."
-        )
+    chosen = split or (splits or ["train"])[0]
     images, labels = (_find(place, file) for file in _files(chosen))
-    if labels is None or images is None:
+    if images is None or labels is None:
+        missing = "the labels are" if images else "it is"
+        hint = f" Use split={splits[0]!r} for the one there." if splits and not images else ""
         raise DataError(
-            f"{title} must have labels beside its images in {str(place)!r}, in a file "
-            f"{_files(chosen)[1]} (plain or .gz), but has none."
+            f"the {chosen} split of {name or place.resolve().name} must lie in {str(place)!r} as "
+            f"{' and '.join(_files(chosen))} (plain or .gz), but {missing} missing.{hint}"
         )
     return _load((images, labels), name, chosen, str(place))
 
@@ -218,26 +212,26 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header = file.read(start)
-            # Read no more than announced: a few megabytes of gzip may unpack to gigabytes.
             size = math.prod(struct.unpack(f">{axes}I", header[4:])) if len(header) == start else 0
+            # Read no more than announced: a few megabytes of gzip may unpack to gigabytes.
             content = file.read(size + 1) if header[:4] == magic and size <= UNPACKED else b""
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise DataError(f"{str(path)!r} must be an intact gzip file, but is damaged.") from None
-    except OSError as error:
-        raise DataError(f"{str(path)!r} must be readable, but is not ({error.strerror}).") from None
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or "damaged"
+        raise DataError(
+            f"{str(path)!r} must be intact and readable, but is not: {reason}."
+        ) from None
+    problem = ""
     if header[:4] != magic:
+        problem = f"begins with {header[:4].hex() or 'nothing'} instead of {magic.hex()}"
+    elif len(header) < start:
+        problem = "ends inside its header"
+    elif not 0 < size <= UNPACKED:
+        problem = f"its header announces {size} values, not 1 to {UNPACKED}"
+    elif len(content) != size:
+        problem = f"is {'truncated' if len(content) < size else 'too long'} for {size} values"
+    if problem:
         raise DataError(
-            f"{str(path)!r} must be an IDX file of bytes with {axes} axes, which begins with "
-            f"{magic.hex()}, but it begins with {header[:4].hex() or 'nothing'}."
+            f"{str(path)!r} must be an IDX file of bytes with {axes} axes, but {problem}."
         )
-    if len(header) < start:
-        raise DataError(f"{str(path)!r} must have a whole header, but ends inside it.")
-    if not 0 < size <= UNPACKED:
-        raise DataError(
-            f"{str(path)!r} must hold 1 to {UNPACKED} values, but its header announces {size}."
-        )
-    if len(content) != size:
-        kind = "truncated" if len(content) < size else "too long"
-        raise DataError(f"{str(path)!r} is {kind}: it must hold the {size} values of its header.")
     shape = struct.unpack(f">{axes}I", header[4:])
     return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
