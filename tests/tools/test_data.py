@@ -265,7 +265,7 @@ def test_damaged_files(tmp_path, case):
 def test_images_need_their_labels(tmp_path):
     folder = write(tmp_path, "train")
     (folder / f"{LABELS}.gz").unlink()
-    with pytest.raises(DataError, match="train-labels-idx1-ubyte .* the labels are missing"):
+    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte .* the labels are missing"):
         data.load("mnist", folder=folder)
 
 
