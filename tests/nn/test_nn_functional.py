@@ -372,7 +372,7 @@ WRONG = {
         OptionError,
         "sum to one",
     ),
-    "name": (lambda s, k, v: association(s, k, separation="softmax"), OptionError, "hopfield"),
+    "name": (lambda s, k, v: association(s, k, separation="softmax"), InputTypeError, "hopfield"),
     "steps": (lambda s, k, v: Iteration(0), DomainError, "steps must be at least 1"),
     "iteration": (lambda s, k, v: association(s, k, iteration=3), InputTypeError, "an Iteration"),
     "tol": (lambda s, k, v: Iteration(2, tol=-1.0), DomainError, "tol"),

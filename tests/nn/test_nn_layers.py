@@ -293,7 +293,7 @@ WRONG = {
     "projection": (
         lambda: Projections(query=3),
         InputTypeError,
-        r"query must be a torch\.nn\.Module",
+        "query must be a Module",
     ),
     "null": (lambda: Projections(null=1), InputTypeError, "null must be True or False"),
     "association": (lambda: HopfieldPooling(DIM), InputTypeError, "HopfieldAssociation"),
@@ -320,7 +320,7 @@ WRONG = {
     "projections": (
         lambda: make(DIM, projections=nn.Identity()),
         InputTypeError,
-        "must be Projections",
+        "must be a Projections",
     ),
     "a flag": (
         lambda: seeded(lambda: HopfieldLookup(make(DIM), 4, "yes")),

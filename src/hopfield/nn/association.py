@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ..checks import check_flag, check_float, check_integer, check_number, short_repr
-from ..errors import InputTypeError, OptionError, ShapeError
+from ..checks import check_flag, check_float, check_integer, check_number
+from ..errors import OptionError, ShapeError
 from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
-from .input_checks import check_association, check_width
-from .iteration import ONCE, Iteration, check_iteration
+from .input_checks import check_association, check_instance, check_width
+from .iteration import ONCE, Iteration
 from .masks import Mask, combine_masks
 from .scaled_separation import SeparationModule
 
@@ -44,12 +44,8 @@ class Projections:
     def __post_init__(self) -> None:
         """Check the types."""
         for name in ("query", "key", "value", "out", "norm"):
-            module = getattr(self, name)
-            if not (module is None or isinstance(module, nn.Module)):
-                raise InputTypeError(
-                    f"{name} must be a torch.nn.Module or None, but is {short_repr(module)}. "
-                    "Use for instance torch.nn.Linear, or torch.nn.Identity()."
-                )
+            if getattr(self, name) is not None:
+                check_instance(name, getattr(self, name), nn.Module, "torch.nn.Linear(dim, dim)")
         check_flag("null", self.null)
 
 
@@ -90,14 +86,10 @@ class HopfieldAssociation(nn.Module):
         super().__init__()
         self.dim = None if dim is None else check_integer("dim", dim, low=1)
         self.heads = check_integer("heads", heads, low=1)
-        self.iteration = check_iteration(iteration)
+        self.iteration = check_instance("iteration", iteration, Iteration, "Iteration(steps=3)")
         self.dropout = check_number("dropout", dropout, low=0.0, high=1.0)
         self.separation = SeparationModule(separation, heads)
-        if not isinstance(projections, Projections):
-            raise InputTypeError(
-                f"projections must be Projections, but is {short_repr(projections)}. "
-                "Use for instance Projections(query=torch.nn.Linear(dim, dim))."
-            )
+        check_instance("projections", projections, Projections, "Projections(out=Identity())")
         self.query = self._or_linear(projections.query)
         self.key = self._or_linear(projections.key)
         self.value = self._or_linear(projections.value)
@@ -153,14 +145,8 @@ class HopfieldAssociation(nn.Module):
         output = self._joined(result.output, given.mask)
         return Association(output, result.weights, result.energies, result.steps)
 
-    def _operands(
-        self,
-        state: Tensor,
-        stored: Tensor | None,
-        projected: Tensor | None,
-        padding_mask: Tensor | None,
-        association_mask: Tensor | None,
-    ) -> Operands:
+    def _operands(self, state: Tensor, *others: Tensor | None) -> Operands:
+        stored, projected, padding_mask, association_mask = others
         stored = state if stored is None else stored
         projected = stored if projected is None else projected
         for name, rows in (("state", state), ("stored", stored), ("projected", projected)):
@@ -177,8 +163,7 @@ class HopfieldAssociation(nn.Module):
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
             ignored = None if ignored is None else pad(ignored, (0, 1))
         check_association(query, key, value, ignored, 0.0)
-        scaled = self.separation()
-        return Operands.masked(scaled, query, key, value, ignored, self.iteration)
+        return Operands(self.separation(), query, key, value, ignored, self.iteration)
 
     def _heads(self, name: str, source: str, rows: Tensor) -> Tensor:
         """Project `(batch, rows, length)` to `(batch, heads, rows, width)`."""
@@ -212,13 +197,3 @@ class HopfieldAssociation(nn.Module):
         dropout = f", dropout={self.dropout:g}" if self.dropout else ""
         null = ", null pattern" if self.null else ""
         return f"{updates}vᵀ∇F(βkq), heads={self.heads}{tol}{gradient}{dropout}{null}"
-
-
-def check_layer(value: object) -> HopfieldAssociation:
-    """Return `value` if it is a `HopfieldAssociation`."""
-    if isinstance(value, HopfieldAssociation):
-        return value
-    raise InputTypeError(
-        f"association must be a HopfieldAssociation, but is {short_repr(value)}. "
-        "Use HopfieldAssociation(dim, heads)."
-    )

@@ -1,6 +1,6 @@
 """Computing an association from checked operands, for functions and layers."""
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .. import energy
 from .attention import attend
-from .iteration import Dynamics, Iteration, settle
+from .iteration import Iteration, settle
 from .masks import Mask, masked_scores
 from .scaled_separation import ScaledSeparation
 from .spread import spread
@@ -42,7 +42,7 @@ class Operands:
         state: x, `(*batch, m, dim)`.
         stored: K, `(*batch, n, dim)`.
         projected: V, `(*batch, n, out)`.
-        mask: the patterns that each state may read; None is all.
+        ignored: True where a state ignores a pattern; None ignores none.
         iteration: number of steps, stopping and differentiation.
     """
 
@@ -50,25 +50,15 @@ class Operands:
     state: Tensor
     stored: Tensor
     projected: Tensor
-    mask: Mask | None
+    ignored: InitVar[Tensor | None]
     iteration: Iteration
+    mask: Mask | None = field(init=False, default=None)
 
-    @classmethod
-    def masked(
-        cls,
-        separation: ScaledSeparation,
-        state: Tensor,
-        stored: Tensor,
-        projected: Tensor,
-        ignored: Tensor | None,
-        iteration: Iteration,
-    ) -> "Operands":
-        """Return operands with the mask of a tensor that is True where a pattern is ignored."""
-        mask = None
+    def __post_init__(self, ignored: Tensor | None) -> None:
+        """Make the mask."""
         if ignored is not None:
-            separation.check_masks()
-            mask = Mask.ignoring(ignored)
-        return cls(separation, state, stored, projected, mask, iteration)
+            self.separation.check_masks()
+            object.__setattr__(self, "mask", Mask.ignoring(ignored))
 
 
 def associate(given: Operands, dropout: float) -> Tensor:
@@ -95,13 +85,12 @@ def associate_in_detail(given: Operands) -> Association:
 
 
 def _settle(given: Operands, visited: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
-    separation, mask, iteration = given.separation, given.mask, given.iteration
-
     def update(x: Tensor, stored: Tensor, *tensors: Tensor) -> Tensor:
-        return attend(separation.with_tensors(tensors), x, stored, stored, mask)
+        return attend(given.separation.with_tensors(tensors), x, stored, stored, given.mask)
 
-    dynamics = Dynamics(update, [given.stored, *separation.tensors()], _tolerance(given))
-    return settle(dynamics, given.state, iteration, visited)
+    parameters = [given.stored, *given.separation.tensors()]
+    tolerance = _tolerance(given)
+    return settle(update, parameters, given.state, given.iteration, tolerance, visited)
 
 
 def _tolerance(given: Operands) -> Tensor | None:

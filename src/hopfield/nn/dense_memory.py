@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..checks import check_float, check_integer, check_positive, short_repr
-from ..errors import InputTypeError, OptionError, ShapeError
+from ..checks import check_float, check_integer, check_positive
+from ..errors import OptionError, ShapeError
 from ..separation import RectifiedPolynomial, Separation
-from .input_checks import check_matches
+from .input_checks import check_instance, check_matches
 from .scaled_separation import tensors_of
 
 CUBIC = RectifiedPolynomial(3)
@@ -45,11 +45,7 @@ class DenseMemoryClassifier(nn.Module):
         self.dim = check_integer("dim", dim, low=1)
         classes = check_integer("classes", classes, low=2)
         count = check_integer("memories", memories, low=1)
-        if not isinstance(separation, Separation):
-            raise InputTypeError(
-                f"separation must be a Separation, but is {short_repr(separation)}. "
-                "Use for instance hopfield.RectifiedPolynomial(3)."
-            )
+        check_instance("separation", separation, Separation, "hopfield.RectifiedPolynomial(3)")  # type: ignore[type-abstract]
         for name in tensors_of(separation):
             raise OptionError(
                 f"separation must hold numbers in a DenseMemoryClassifier, but its {name} is "

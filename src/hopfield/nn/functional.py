@@ -7,8 +7,8 @@ from torch import Tensor
 from ..errors import ShapeError
 from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
-from .input_checks import check_association
-from .iteration import ONCE, Iteration, check_iteration
+from .input_checks import check_association, check_instance
+from .iteration import ONCE, Iteration
 from .scaled_separation import ScaledSeparation, tensors_of
 
 
@@ -79,8 +79,8 @@ def _checked(
     scaled = ScaledSeparation.of(separation)
     shapes = [t.shape[:-2] for t in (state, stored, projected, mask) if t is not None]
     _check_parameters(scaled, (*torch.broadcast_shapes(*shapes), state.shape[-2]))
-    check_iteration(iteration)
-    return Operands.masked(scaled, state, stored, projected, mask, iteration)
+    check_instance("iteration", iteration, Iteration, "Iteration(steps=3)")
+    return Operands(scaled, state, stored, projected, mask, iteration)
 
 
 def _check_parameters(scaled: ScaledSeparation, states: tuple[int, ...]) -> None:

@@ -1,11 +1,26 @@
 """Checks of the inputs of layers: a mistake is named before torch fails on it."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_float, check_number, dtype_name
+from ..checks import check_float, check_number, dtype_name, short_repr
 from ..errors import DeviceError, InputTypeError, ShapeError
 from .masks import check_bool
+
+T = TypeVar("T")
+
+
+def check_instance(name: str, value: object, kind: type[T], example: str) -> T:
+    """Return `value` if it is of this class."""
+    if isinstance(value, kind):
+        return value
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    raise InputTypeError(
+        f"{name} must be {article} {kind.__name__}, but is {short_repr(value)}. "
+        f"Use for instance {example}."
+    )
 
 
 def check_width(name: str, rows: Tensor, module: nn.Module, label: str) -> Tensor:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import check_choice, check_integer, check_number, is_traced, short_repr
-from ..errors import InputTypeError
+from ..checks import check_choice, check_integer, check_number, is_traced
 
 Update = Callable[..., Tensor]
 """(x, *θ) → x', each state by itself; θ are all tensors that the update depends on."""
@@ -46,74 +45,56 @@ class Iteration:
 ONCE = Iteration()
 
 
-def check_iteration(value: object) -> Iteration:
-    """Return `value` if it is an `Iteration`."""
-    if isinstance(value, Iteration):
-        return value
-    raise InputTypeError(
-        f"iteration must be an Iteration, "
-        f"but is {short_repr(value)}. Use for instance Iteration(steps=3)."
-    )
-
-
-@dataclass(frozen=True)
-class Dynamics:
-    """An update of states, and the largest change per entry that counts as settled.
-
-    Attributes:
-        update: (x, *θ) → x'.
-        parameters: θ.
-        tolerance: broadcastable to the states; None where all steps are made.
-    """
-
-    update: Update
-    parameters: Sequence[Tensor]
-    tolerance: Tensor | None
-
-
 def settle(
-    dynamics: Dynamics,
+    update: Update,
+    parameters: Sequence[Tensor],
     state: Tensor,
     iteration: Iteration,
+    tolerance: Tensor | None,
     visited: list[Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the states that the last softmax reads, and the number of softmaxes, `(*batch, m)`.
 
     Args:
-        dynamics: the update, its parameters and tolerance.
+        update: (x, *θ) → x'.
+        parameters: θ.
         state: initial queries, `(*batch, m, dim)`.
         iteration: number of steps, and how to differentiate.
+        tolerance: largest change of a settled state, broadcastable to it; None makes all steps.
         visited: receives every state, the first and the last included.
     """
     gradient = iteration.gradient if torch.is_grad_enabled() and iteration.steps > 1 else "unrolled"
     if gradient == "unrolled" or (gradient == "implicit" and is_traced()):
-        return _iterate(dynamics, state, iteration.steps, visited)
+        return _iterate(update, parameters, state, iteration.steps, tolerance, visited)
     with torch.no_grad():
-        settled, steps = _iterate(dynamics, state, iteration.steps, visited)
+        settled, steps = _iterate(update, parameters, state, iteration.steps, tolerance, visited)
     if gradient == "implicit":
-        settled = _FixedPoint.apply(dynamics.update, iteration.steps, settled, *dynamics.parameters)
+        settled = _FixedPoint.apply(update, iteration.steps, settled, *parameters)
     return settled, steps
 
 
 def _iterate(
-    dynamics: Dynamics, state: Tensor, most: int, visited: list[Tensor] | None
+    update: Update,
+    parameters: Sequence[Tensor],
+    state: Tensor,
+    most: int,
+    tolerance: Tensor | None,
+    visited: list[Tensor] | None,
 ) -> tuple[Tensor, Tensor]:
     moving = torch.ones(state.shape[:-1], dtype=torch.bool, device=state.device)
     steps = torch.ones(state.shape[:-1], dtype=torch.long, device=state.device)
     if visited is not None:
         visited.append(state)
     for _ in range(most - 1):
-        following = dynamics.update(state, *dynamics.parameters)
-        if dynamics.tolerance is None:
-            steps = steps + 1
-        else:
+        following = update(state, *parameters)
+        steps = steps + moving
+        if tolerance is not None:
             following = torch.where(moving[..., None], following, state)
-            steps = steps + moving
-            moving = moving & ~_is_settled(state, following, dynamics.tolerance)
+            moving = moving & ~_is_settled(state, following, tolerance)
         state = following
         if visited is not None:
             visited.append(state)
-        if dynamics.tolerance is not None and not is_traced() and not bool(moving.any()):
+        if tolerance is not None and not is_traced() and not bool(moving.any()):
             break
     return state, steps
 

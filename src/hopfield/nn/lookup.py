@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 from ..checks import check_flag, check_float
 from ..errors import ShapeError
-from .association import HopfieldAssociation, check_layer
+from .association import HopfieldAssociation
 from .compute import Association
-from .input_checks import check_width
+from .input_checks import check_instance, check_width
 from .parameters import row_parameter
 
 
@@ -30,7 +30,8 @@ class HopfieldLookup(nn.Module):
     ) -> None:
         """Draw the rows that are not given."""
         super().__init__()
-        self.association = check_layer(association)
+        check_instance("association", association, HopfieldAssociation, "HopfieldAssociation(dim)")
+        self.association = association
         self.memories = row_parameter("memories", memories, association.key, association.dim)
         self.values: nn.Parameter | None = None
         count, width = self.memories.shape

@@ -3,8 +3,9 @@
 from torch import Tensor, nn
 
 from ..checks import check_float
-from .association import HopfieldAssociation, check_layer
+from .association import HopfieldAssociation
 from .compute import Association
+from .input_checks import check_instance
 from .parameters import row_parameter
 
 
@@ -19,7 +20,8 @@ class HopfieldPooling(nn.Module):
     def __init__(self, association: HopfieldAssociation, queries: int | Tensor = 1) -> None:
         """Draw the queries if their number is given."""
         super().__init__()
-        self.association = check_layer(association)
+        check_instance("association", association, HopfieldAssociation, "HopfieldAssociation(dim)")
+        self.association = association
         self.queries = row_parameter("queries", queries, association.query, association.dim)
 
     def forward(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_positive, is_traced, short_repr
+from ..checks import check_choice, check_positive, is_traced
 from ..errors import OptionError
 from ..separation import Entmax, Separation, Softmax, Sparsemax
+from .input_checks import check_instance
 from .masks import lowest_score
 from .parameters import BoundedParameter
 
@@ -41,11 +42,7 @@ class ScaledSeparation:
         """Split β from a separation whose weights sum to one; None is softmax with β = 1/√d."""
         if separation is None:
             return cls(Softmax(), None)
-        if not isinstance(separation, Separation):
-            raise OptionError(
-                f"separation must be a Separation, but is {short_repr(separation)}. "
-                "Use for instance hopfield.Softmax(0.5)."
-            )
+        check_instance("separation", separation, Separation, "hopfield.Softmax(0.5)")  # type: ignore[type-abstract]
         if not separation.simplex:
             raise OptionError(
                 "separation must give weights that sum to one, but "
@@ -53,8 +50,10 @@ class ScaledSeparation:
                 "or a DenseMemoryClassifier."
             )
         unit, beta = separation.split_beta()
-        if not (isinstance(beta, Tensor) and is_traced()):
-            for extreme in torch.as_tensor(beta).detach().aminmax():
+        if not isinstance(beta, Tensor):
+            check_positive("beta of a layer", beta)
+        elif not is_traced():
+            for extreme in beta.detach().aminmax():
                 check_positive("beta of a layer", extreme.item())
         return cls(unit, beta, has_beta=unit is not separation)
 

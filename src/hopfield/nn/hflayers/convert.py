@@ -1,6 +1,8 @@
 """From the weights of a layer of hflayers to a layer that computes the same."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,8 +28,8 @@ def from_hflayers(
     """Return the layer that computes the same as a layer of hflayers.
 
     It makes all `update_steps_max + 1` softmaxes: `update_steps_eps`, with which hflayers stops a
-    whole batch, is not converted. The biases of `concat_bias_pattern` are left out, since
-    hflayers never reads them.
+    whole batch, is not converted, nor are the biases of `concat_bias_pattern`, which it
+    never reads.
 
     Args:
         state_dict: weights of the layer of hflayers.
@@ -35,13 +37,12 @@ def from_hflayers(
         kind: "Hopfield", "HopfieldPooling" or "HopfieldLayer".
 
     Returns:
-        `HopfieldAssociation`, `HopfieldPooling` or `HopfieldLookup`, in the dtype and on the
-        device of the weights. Pooling returns `(batch, queries, out)`; `output.flatten(1)` is the
-        output of hflayers.
+        A layer in the dtype and on the device of the weights. Pooling returns
+        `(batch, queries, out)`, which hflayers flattens: `output.flatten(1)`.
 
     Raises:
-        OptionError: with the argument that cannot be converted and the reason; or with weights
-            that are missing, left over or of other shapes.
+        OptionError: an argument cannot be converted, or weights are missing, left over or of
+            other shapes.
     """
     given = Arguments(arguments, kind)
     weights = _Weights(state_dict, "" if kind == "Hopfield" else "hopfield.")
@@ -62,64 +63,46 @@ class _Weights:
         """Remove and return weights of the association; None is any length."""
         name = (self.prefix if prefix is None else prefix) + name
         tensor = self.left.pop(name, None)
-        if (
-            tensor is None
-            or len(tensor.shape) != len(shape)
-            or any(
-                size not in (None, length) for length, size in zip(tensor.shape, shape, strict=True)
-            )
+        sizes = None if tensor is None else tuple(tensor.shape)
+        if tensor is not None and sizes == tuple(
+            length if size is None else size
+            for size, length in itertools.zip_longest(shape, tensor.shape)
         ):
-            wanted = ", ".join(str(size or "…") for size in shape) + "," * (len(shape) == 1)
-            found = "does not" if tensor is None else f"has shape {tuple(tensor.shape)}"
-            raise OptionError(
-                f"state_dict must hold {name!r} of shape ({wanted}) for these arguments, but "
-                f"{found}. Check kind and arguments: give all sizes that the layer was made with."
-            )
-        return tensor.detach()
+            return tensor.detach()
+        wanted = ", ".join(str(size or "…") for size in shape) + "," * (len(shape) == 1)
+        raise OptionError(
+            f"state_dict must hold {name!r} of shape ({wanted}) for these arguments, but "
+            f"{'does not' if tensor is None else f'has shape {sizes}'}. "
+            "Check kind and arguments: give all sizes that the layer was made with."
+        )
 
 
-class _RepeatForHeads(nn.Module):
-    """Every head reads the whole row of a static input."""
-
-    def __init__(self, heads: int) -> None:
+class _Function(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor], name: str) -> None:
         super().__init__()
-        self.heads = heads
+        self.function, self.name = function, name
 
     def forward(self, rows: Tensor) -> Tensor:
-        return rows.repeat(*[1] * (rows.ndim - 1), self.heads)
-
-
-class _CheckLength(nn.Module):
-    """Static states pass unchanged if hflayers computes with their length."""
-
-    def __init__(self, length: int, connected: bool) -> None:
-        super().__init__()
-        self.length, self.connected = length, connected
-
-    def forward(self, rows: Tensor) -> Tensor:
-        length, least = rows.shape[-1], "" if self.connected else "at least "
-        if length < self.length or (self.connected and length != self.length):
-            reason = "reads no more projected features than that"
-            if self.connected:
-                reason = "accepts no other length if projected patterns are connected"
-            raise ShapeError(
-                f"static states must have {least}hidden_size={self.length} features, but have "
-                f"shape {tuple(rows.shape)}: hflayers {reason}."
-            )
-        return rows
-
-
-class _Activation(nn.Module):
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-    def forward(self, rows: Tensor) -> Tensor:
-        output: Tensor = getattr(torch, self.name)(rows)
-        return output
+        return self.function(rows)
 
     def extra_repr(self) -> str:
         return self.name
+
+
+def _repeat(rows: Tensor, heads: int) -> Tensor:
+    return rows.repeat(*[1] * (rows.ndim - 1), heads)
+
+
+def _checked_length(rows: Tensor, length: int, connected: bool) -> Tensor:
+    least, reason = "at least ", "reads no more projected features than that"
+    if connected:
+        least, reason = "", "accepts no other length if projected patterns are connected"
+    if rows.shape[-1] < length or (connected and rows.shape[-1] != length):
+        raise ShapeError(
+            f"static states must have {least}hidden_size={length} features, but have "
+            f"shape {tuple(rows.shape)}: hflayers {reason}."
+        )
+    return rows
 
 
 def _layer(given: Arguments, weights: _Weights) -> Layer:
@@ -156,8 +139,9 @@ def _association(given: Arguments, weights: _Weights) -> HopfieldAssociation:
         bias = weights.take(f"{CORE}out_proj.bias", length) if given["input_bias"] else None
         matrix = weights.take(f"{CORE}out_proj.weight", length, given.widths[PROJECTED])
         out = _linear(matrix, bias)
-    if given["association_activation"]:
-        out = nn.Sequential(out, _Activation(given["association_activation"]))
+    if name := given["association_activation"]:
+        out = nn.Sequential(out, _Function(getattr(torch, name), name))
+    norm = _norm(given, weights, SPACE, f"{CORE}p_norm_", given.width)
     if given["concat_bias_pattern"]:  # hflayers never reads them
         for letter in "kv":
             weights.take(f"{CORE}bias_{letter}", None, None, None)
@@ -166,7 +150,7 @@ def _association(given: Arguments, weights: _Weights) -> HopfieldAssociation:
         given.heads,
         Softmax(given.beta),
         Iteration(given.steps),
-        Projections(query, key, value, out, _space(given, weights), given["add_zero_association"]),
+        Projections(query, key, value, out, norm, given["add_zero_association"]),
         given["dropout"],
     )
 
@@ -176,16 +160,17 @@ def _projections(given: Arguments, weights: _Weights) -> list[nn.Sequential]:
     matrices, biases = _matrices(given, weights), _biases(given, weights)
     chains: dict[str, list[nn.Module]] = {}
     for name in INPUTS:
-        norm = _norm(given, weights, name, f"norm_{name}.", given.sizes[name], given.sizes[name])
+        norm = _norm(given, weights, name, f"norm_{name}.", given.sizes[name])
         chain = chains[name] = [] if norm is None else [norm]
         if name == PROJECTED and given.connected and not given.static[STORED]:
             chain.append(chains[STORED][-1])
         if name in matrices:
             chain.append(_linear(matrices[name], biases.get(name)))
         elif given.repeated[name] and given.heads > 1:
-            chain.append(_RepeatForHeads(given.heads))
+            chain.append(_Function(partial(_repeat, heads=given.heads), "repeat for heads"))
     if given.fixes_length or (given.truncates and given.static_length is None):
-        chains[STATE].append(_CheckLength(given.width, given.connected))
+        check = partial(_checked_length, length=given.width, connected=given.connected)
+        chains[STATE].append(_Function(check, "check length"))
     return [nn.Sequential(*chain) for chain in chains.values()]
 
 
@@ -219,26 +204,17 @@ def _split(
     return dict(zip(widths, whole.split(list(widths.values())), strict=True))
 
 
-def _space(given: Arguments, weights: _Weights) -> nn.Module | None:
-    is_static = given.static[STATE] and given.static[STORED]
-    size = given.sizes[STATE] if is_static else given.width
-    return _norm(given, weights, SPACE, f"{CORE}p_norm_", given.width, size)
-
-
 def _norm(
-    given: Arguments,
-    weights: _Weights,
-    name: str,
-    prefix: str,
-    affine_size: int | None,
-    size: int | None,
+    given: Arguments, weights: _Weights, name: str, prefix: str, size: int | None
 ) -> nn.LayerNorm | None:
     if not given[f"normalize_{name}"]:
         return None
     parts = ("weight", "bias") if given[f"normalize_{name}_affine"] else ()
-    affine = {part: weights.take(prefix + part, affine_size) for part in parts}
-    size = len(affine["weight"]) if affine else size or 1
-    layer = nn.LayerNorm(size, given[f"normalize_{name}_eps"], elementwise_affine=bool(affine))
+    affine = {part: weights.take(prefix + part, size) for part in parts}
+    if name == SPACE and given.static[STATE] and given.static[STORED] and not affine:
+        size = given.sizes[STATE]  # without weights, the length of the rows that are normalised
+    length = len(affine["weight"]) if affine else size or 1
+    layer = nn.LayerNorm(length, given[f"normalize_{name}_eps"], elementwise_affine=bool(affine))
     for part, tensor in affine.items():
         setattr(layer, part, nn.Parameter(tensor.clone()))
     return layer
