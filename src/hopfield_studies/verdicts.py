@@ -117,7 +117,7 @@ def dense_with(n: int) -> Judge:
 
 
 def dense_mistakes(records: Sequence[Record]) -> Finding:
-    """Judge how many mistakes with 100 stored remain when ink is no evidence."""
+    """Judge how many mistakes with 100 stored remain when ink does not count as evidence."""
     ink = find(records, "dense", case="ink", n=100)
     unknown = find(records, "dense", case="unknown", n=100)
     mistakes, left = 1 - ink["exact"], 1 - unknown["exact"]

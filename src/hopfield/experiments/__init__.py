@@ -2,7 +2,7 @@
 
 Building blocks:   recall, capacity, thermal, speed, metastable, attractor_census, energy_plane,
                    energy_path
-Running them:      Setup (what is tested), sweep, plan, run; records (files of them)
+Running them:      Setup (a memory under test), sweep, plan, run; records (files of them)
 Writing a block:   record, generator, mean_and_sd, pattern_weights
 """
 

@@ -89,7 +89,7 @@ def select(records: Iterable[Record], experiment: str, **fields: Any) -> list[Re
     """Return all records of an experiment that have these fields, in their order.
 
     Raises:
-        MissingRecordError: where there is none.
+        MissingRecordError: where no record has them.
     """
     chosen = [
         line

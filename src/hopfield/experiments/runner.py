@@ -1,7 +1,7 @@
 """Running experiments: resumable, in several processes, each record written once it is measured.
 
 A task is one experiment with one frozen config. Its records carry its identity, so that a second
-run on the same file measures only what is new or changed. At the end the file is put in the order
+run on the same file measures only new or changed tasks. At the end the file is put in the order
 of the tasks: the same tasks give the same file, by any number of processes.
 """
 
@@ -88,7 +88,7 @@ def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
     """Return the config with each combination of values: `sweep(Recall(), n=[5, 10], seed=[0, 1])`.
 
     Raises:
-        OptionError: for a name that is no field of the config.
+        OptionError: for a name that the config lacks.
     """
     if not is_dataclass(config) or isinstance(config, type):
         raise OptionError(f"config must be a config such as Recall(), but is {config!r}.")
@@ -139,7 +139,7 @@ def run(
 
     Args:
         tasks: as returned by `plan`.
-        path: file of records. What it already holds is not measured again, unless the setup, the
+        path: file of records. Tasks whose records it holds are not run again, unless the setup, the
             config, or code that they use has changed. None writes no file.
         processes: processes at work at the same time, each on one thread. Start more than one under
             `if __name__ == "__main__":`, as Python requires of every script with processes.
@@ -150,8 +150,8 @@ def run(
         FileFormatError: where the file holds something else, was made by other versions, or cannot
             be made.
         InputTypeError: where tasks are something else.
-        OptionError: where the records of two tasks could not be told apart, or a task cannot be
-            sent to another process.
+        OptionError: where records could not distinguish two tasks, or a task cannot be sent to
+            another process.
     """
     check_integer("processes", processes, low=1)
     if not all(isinstance(task, Task) for task in tasks):

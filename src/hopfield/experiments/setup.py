@@ -1,4 +1,4 @@
-"""What an experiment tests: a memory, its patterns, the damage of cues, the score of recall."""
+"""A memory under test: its patterns, the damage of its cues, the score of its recall."""
 
 import inspect
 import warnings

@@ -52,7 +52,7 @@ def sheet(lines: Sequence[Record]) -> "Figure":
     curves, or over two fields phase diagrams; several cases become bars.
 
     Raises:
-        DataError: where there is nothing to draw.
+        DataError: where nothing can be drawn.
     """
     panels = _panels(lines)
     if not panels:

@@ -51,7 +51,7 @@ def curves(
         ax: axes to draw on.
         x: the field to draw over; "" is the one with most values.
         y: the result to draw; "" is the main result of the experiment.
-        theory: (name, x, y) of each line to draw beside; where its name contains that of a case,
+        theory: (name, x, y) of each line of theory; where its name contains that of a case,
             it has the colour of the case.
 
     Raises:
@@ -153,7 +153,9 @@ def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[R
 
 def _result(records: Sequence[Record], asked: str) -> str:
     if not records:
-        raise DataError("records must hold at least one, but there is none. Run something first.")
+        raise DataError(
+            "records must hold at least one, but the list is empty. Run something first."
+        )
     names = {line["experiment"] for line in records}
     if len(names) > 1:
         raise DataError(
@@ -164,7 +166,7 @@ def _result(records: Sequence[Record], asked: str) -> str:
         return check_choice("y", asked, _numbers(records))
     usual = main_result(records)
     if usual is None:
-        raise DataError(f"{names.pop()} has no result of its own to draw. Name one: y=…")
+        raise DataError(f"{names.pop()} has no main result. Name one: y=…")
     return usual
 
 

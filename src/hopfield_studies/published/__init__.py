@@ -35,7 +35,7 @@ def select(names: Sequence[str]) -> list[Result]:
     """Return the results of these names, in the order of `RESULTS`; all of them for no name.
 
     Raises:
-        OptionError: for a name that is none of them.
+        OptionError: for an unknown name.
     """
     known = [result.name for result in RESULTS]
     unknown = [name for name in names if name not in known]

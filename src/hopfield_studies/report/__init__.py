@@ -109,7 +109,7 @@ def _lead(records: Sequence[Record], claims: int) -> str:
     return (
         "Two introductions to associative memories, a walkthrough and an implementation from "
         f"scratch: their experiments, run again on {what}. Every number comes from this run, and "
-        f"{claims} claims of the two documents are held against it:"
+        f"{claims} claims of the two documents are judged by it:"
     )
 
 

@@ -137,12 +137,12 @@ def _by_construction(lines: Records) -> str:
 
 def _energies(section: Section, records: Records) -> None:
     lines = select(records, "energies")
-    section.head("Energies along the way")
+    section.head("Energies along trajectories")
     section.say(
         "The update is a step of E = ½‖z‖² − β⁻¹ log mean exp(β Xz) + ½M². The walkthrough states",
         "−log Σ exp(Xz) + z·z + β⁻¹ log n instead.",
         f"Of {lines[0]['stored']} cues, at β = {listed([number(e['beta']) for e in lines])}, the",
-        "library's energy rises on the way for",
+        "library's energy rises for",
         f"{listed([percent(e['library_rises']) for e in lines])}, the stated one for",
         f"{listed([percent(e['document_rises']) for e in lines])}.",
     )  # fmt: skip
@@ -152,7 +152,7 @@ def _energies(section: Section, records: Records) -> None:
         drawing(plots.energies(longest["library"], step="step"),
                 f"The library's energy. {caption}"),
         drawing(plots.energies(longest["document"], step="step", colour=plots.RED),
-                f"The energy the walkthrough states, along the same ways. {caption}"),
+                f"The energy the walkthrough states, along the same trajectories. {caption}"),
     )  # fmt: skip
 
 

@@ -50,11 +50,11 @@ class Section:
         self.pieces.append(f"<h3>{escape(title)}</h3>")
 
     def show(self, *figures: str) -> None:
-        """Add figures side by side where there is room."""
+        """Add figures side by side; on a phone one below the other."""
         self.pieces.append(f'<div class="figures">{"".join(figures)}</div>')
 
     def beside(self, figure: str, *sentences: str) -> None:
-        """Add a paragraph and a figure side by side where there is room."""
+        """Add a paragraph and a figure side by side; on a phone one below the other."""
         self.pieces.append(
             f'<div class="figures"><p>{prose(" ".join(sentences))}</p>{figure}</div>'
         )

@@ -31,7 +31,7 @@ def images(records: Records) -> Section:
         f"patterns of that size by {number(line['overlap_random'])}.",
     )
     section.say(
-        "Every network is asked for an image of which it sees the upper half. The",
+        "Every network has to complete an image from its upper half. The",
         f"{number(line['distinct'])} different binary images have",
         f"{number(line['distinct_halves'])} different upper halves, and",
         f"{number(line['unique_halves'])} of the images share theirs with no other. Where two",
@@ -39,7 +39,7 @@ def images(records: Records) -> Section:
     )
     count = len(line["grey"])
     captions = {
-        "grey": f"{count} images and what is left to see of them; tinted: unknown.",
+        "grey": f"{count} images and their visible halves; tinted: unknown.",
         "binary": f"The same {count} as ±1; {'white' if line['light'] else 'ink'} is +1.",
     }
     section.show(*(_images(line, kind, caption) for kind, caption in captions.items()))
@@ -140,7 +140,7 @@ def dense(records: Records) -> Section:
         "the lower. Each unit takes the sign of lower energy, in one sweep of all units from the",
         f"cue. β = {number(first['beta'])} is the document's division by 10 at 784 pixels, scaled",
         f"to {size(find(records, 'images'))}. Its hidden half is ink and counts as evidence;",
-        "beside it the same with the hidden half unknown, adding nothing to a score.",
+        "the library's variant leaves the hidden half unknown, so that it adds nothing to a score.",
         *(f"With {line['n']} stored, {percent(line['ambiguous'])} of the visible halves belong to"
           " more than one stored image." for line in lines if line["case"] == "unknown"),
     )  # fmt: skip
@@ -161,7 +161,7 @@ def modern(records: Records) -> Section:
     section.say(
         "Grey images, one update z ← Xᵀ softmax(β Xz). The document compares by dot product",
         f"with β = {number(first['case_beta'])}. The library can compare by distance over the",
-        "known half, s = −½‖x − z‖², and then hold what is known. Two things are counted: whether",
+        "known half, s = −½‖x − z‖², and keep the known pixels. Two things are counted: whether",
         "the right image has the largest weight, and whether all pixels come back right, that is",
         "within half a grey level of 256.",
     )

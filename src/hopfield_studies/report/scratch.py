@@ -129,7 +129,7 @@ def _methods(page: Section, records: Records) -> None:
     ]
     page.add(table(
         ("method", "classical", "modern"), rows,
-        caption="The document's table of methods, each held against its plain loops: largest "
+        caption="The document's table of methods, each compared with its plain loops: largest "
         "difference (energies up to a constant; classical retrieval: share of "
         f"{first['cues']} cues that end elsewhere, orders being random).",
     ))  # fmt: skip
