@@ -11,10 +11,9 @@ from html import escape
 from hopfield.experiments.records import MissingRecordError, Record, find
 
 from ..claims import FAILS, HOLDS, PARTLY, UNKNOWN, judge
-from ..wording import listed, number, size
+from ..wording import number, size
 from . import dynamics, networks, scratch
-from .html import Section, theme
-from .style import STYLE
+from .html import Section, document, theme, versions
 
 KINDS = (
     (HOLDS, "holds", "hold"),
@@ -58,13 +57,13 @@ def page(head: Record, records: Sequence[Record]) -> str:
     sections.append(closing)
     links = "".join(f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in sections)
     body = "".join(section.html() for section in sections)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Hopfield networks on {escape(_name(head, records))}</title>"
-        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head><body>'
-        f"{_header(head, records, rows, links)}<main>{body}</main>{_footer(head)}</body></html>\n"
-    )
+    footer = versions(head)
+    if "seed" in head:
+        footer += f" Seed {head['seed']}."
+    if "seconds" in head:
+        footer += f" Measured in {head['seconds']:.0f} s."
+    title = f"Hopfield networks on {head.get('data', 'records')}, measured"
+    return document(title, _header(records, rows, links), body, footer)
 
 
 def _made(
@@ -76,11 +75,7 @@ def _made(
         return None
 
 
-def _name(head: Record, records: Sequence[Record]) -> str:
-    return str(head.get("data", "records"))
-
-
-def _header(head: Record, records: Sequence[Record], rows: Sequence[Record], links: str) -> str:
+def _header(records: Sequence[Record], rows: Sequence[Record], links: str) -> str:
     counts = Counter(row["verdict"] for row in rows)
     tally = "".join(
         f'<li><span class="verdict {kind}"><b>{counts[verdict]}</b> '
@@ -93,10 +88,9 @@ def _header(head: Record, records: Sequence[Record], rows: Sequence[Record], lin
     except MissingRecordError:
         table = ""
     return (
-        f"<header><h1>Hopfield networks on {escape(_name(head, records))}, measured</h1>"
         f'<p class="lead">{escape(_lead(records, len(rows)))}</p>'
         f'<ul class="tally">{tally}</ul>'
-        f'<nav aria-label="Contents"><ol>{links}</ol></nav>{table}</header>'
+        f'<nav aria-label="Contents"><ol>{links}</ol></nav>{table}'
     )
 
 
@@ -111,11 +105,3 @@ def _lead(records: Sequence[Record], claims: int) -> str:
         f"scratch: their experiments, run again on {what}. Every number comes from this run, and "
         f"{claims} claims of the two documents are judged by it:"
     )
-
-
-def _footer(head: Record) -> str:
-    facts = [f"{name} {head[name]}" for name in ("hopfield", "torch", "numpy", "python")
-             if name in head]  # fmt: skip
-    seed = f" Seed {head['seed']}." if "seed" in head else ""
-    took = f" Measured in {head['seconds']:.0f} s." if "seconds" in head else ""
-    return f"<footer>Made with {escape(listed(facts))}.{escape(seed + took)}</footer>"

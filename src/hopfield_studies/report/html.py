@@ -10,8 +10,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hopfield import plots
+from hopfield.experiments import Record
 
-from ..wording import keep_equations_whole
+from ..wording import keep_equations_whole, listed
+from .style import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +28,24 @@ VARIABLES = {
     plots.RED: "--red",
 }
 """Colours of figures, and the CSS variables that replace them for light and dark pages."""
+
+
+def document(title: str, header: str, main: str, footer: str) -> str:
+    """Return a whole page with the style sheet in it; all but the title is HTML."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title>"
+        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head><body>'
+        f"<header><h1>{escape(title)}</h1>{header}</header><main>{main}</main>"
+        f"<footer>{footer}</footer></body></html>\n"
+    )
+
+
+def versions(head: Record) -> str:
+    """Return the versions that made the records, as a sentence."""
+    names = [name for name in ("hopfield", "torch", "numpy", "python") if name in head]
+    return f"Made with {escape(listed([f'{name} {head[name]}' for name in names]))}."
 
 
 def prose(text: str) -> str:
@@ -134,7 +154,6 @@ def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", cards: bool = False
 ) -> str:
     """Return a table whose first column names the row; `cards` stacks the cells on a phone."""
-    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     lines = []
     for first, *rest in rows:
         cells = "".join(
@@ -142,9 +161,15 @@ def table(
             for name, cell in zip(head[1:], rest, strict=True)
         )
         lines.append(f'<tr><th scope="row">{prose(first)}</th>{cells}</tr>')
+    return table_of_rows(head, "".join(lines), caption=caption, cards=cards)
+
+
+def table_of_rows(head: Sequence[str], rows: str, *, caption: str = "", cards: bool = True) -> str:
+    """Return a table whose rows are HTML."""
+    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     title = f"<caption>{prose(caption)}</caption>" if caption else ""
     kind = ' class="cards"' if cards else ""
     return (
         f'<div class="scroll"><table{kind}>{title}<thead><tr>{columns}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f"<tbody>{rows}</tbody></table></div>"
     )

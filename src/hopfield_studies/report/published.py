@@ -7,9 +7,8 @@ from typing import Any
 from hopfield import plots
 from hopfield.experiments.records import Record, select
 
-from ..wording import listed, number
-from .html import Section, drawing, theme
-from .style import STYLE
+from ..wording import number
+from .html import Section, document, drawing, table_of_rows, theme, versions
 
 MARKS = {True: ("holds", "✓ holds"), False: ("fails", "✗ fails")}
 
@@ -28,33 +27,27 @@ def page(head: Record, records: Sequence[Record]) -> str:
     verdicts = select(records, "verdict")
     with theme():
         sections = "".join(_section(verdict, records).html() for verdict in verdicts)
-    title = "Published results, reproduced"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title>"
-        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head><body>'
-        f"<header><h1>{title}</h1>{_lead(head, verdicts)}{_overview(verdicts)}</header>"
-        f"<main>{sections}</main>{_footer(head)}</body></html>\n"
-    )
+    header = _lead(head, verdicts) + _overview(verdicts)
+    footer = f"{versions(head)} The {escape(head['form'])} form, seed {head['seed']}."
+    return document("Published results, reproduced", header, sections, footer)
 
 
 def _lead(head: Record, verdicts: Sequence[Record]) -> str:
     hold = sum(verdict["holds"] for verdict in verdicts)
-    said = [
+    sentences = [
         f"{hold} of {len(verdicts)} results hold in this run. Theory is drawn beside what was "
         "measured; error bars are standard errors. Each check is an interval whose width comes "
         "from theory or from the sampling error of the draws: by chance alone a right library "
         f"leaves one of them with a probability of {number(head['chance'])}."
     ]
     if head.get("data") == "mnist":
-        said.append("The walkthrough ran on the MNIST test images.")
+        sentences.append("The walkthrough ran on the MNIST test images.")
     if head.get("data") == "digits":
-        said.append(
+        sentences.append(
             "No MNIST was found here, so the walkthrough ran on the digits that come with "
             "scikit-learn, with expectations of their own instead of the published numbers."
         )
-    return "".join(f"<p>{escape(each)}</p>" for each in said)
+    return "".join(f"<p>{escape(each)}</p>" for each in sentences)
 
 
 def _overview(verdicts: Sequence[Record]) -> str:
@@ -66,7 +59,7 @@ def _overview(verdicts: Sequence[Record]) -> str:
         f'<td data-label="source">{escape(verdict["source"])}</td></tr>'
         for verdict in verdicts
     )
-    return _table(("result", "verdict", "checks that hold", "source"), rows)
+    return table_of_rows(("result", "verdict", "checks that hold", "source"), rows)
 
 
 def _section(verdict: Record, records: Sequence[Record]) -> Section:
@@ -80,13 +73,13 @@ def _section(verdict: Record, records: Sequence[Record]) -> Section:
                    for each in select(records, "figure", result=name)))  # fmt: skip
     checks = select(records, "check", result=name)
     failed = sum(not check["holds"] for check in checks)
-    said = (
+    summary = (
         f"{len(checks)} checks, {'all of which hold' if not failed else f'{failed} of which fail'}"
     )
     rows = "".join(_check(check) for check in checks)
-    table = _table(("checked", "verdict", "measured", "expected", "allowed", "why"), rows)
+    table = table_of_rows(("checked", "verdict", "measured", "expected", "allowed", "why"), rows)
     opened = " open" if failed else ""
-    section.add(f"<details{opened}><summary>{escape(said)}</summary>{table}</details>")
+    section.add(f"<details{opened}><summary>{escape(summary)}</summary>{table}</details>")
     return section
 
 
@@ -104,7 +97,7 @@ def _check(check: Record) -> str:
         ("allowed", interval(check)),
     )
     cells = "".join(
-        f'<td class="figure" data-label="{name}">{escape(said)}</td>' for name, said in figures
+        f'<td class="figure" data-label="{name}">{escape(text)}</td>' for name, text in figures
     )
     return (
         f'<tr><th scope="row">{escape(check["what"])}</th><td class="verdict {kind}">{mark}</td>'
@@ -133,17 +126,3 @@ def interval(check: Record) -> str:
     if value(low) == value(high):
         return f"{value((low + high) / 2)} ± {number((high - low) / 2)}"
     return f"{value(low)} … {value(high)}"
-
-
-def _table(head: Sequence[str], rows: str) -> str:
-    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    return (
-        f'<div class="scroll"><table class="cards"><thead><tr>{columns}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _footer(head: Record) -> str:
-    facts = [f"{name} {head[name]}" for name in ("hopfield", "torch", "numpy", "python")]
-    form = f" The {head['form']} form, seed {head['seed']}."
-    return f"<footer>Made with {escape(listed(facts))}.{escape(form)}</footer>"
