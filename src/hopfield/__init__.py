@@ -12,7 +12,7 @@ Mistakes:     HopfieldError and CapacityWarning; the module errors
 
 # Each name is loaded when it is first used: the command line answers before PyTorch is loaded.
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ if not TYPE_CHECKING:  # a type checker knows the names from above, and no other
 
     def __getattr__(name):
         if name == "__version__":
-            value = metadata.version("hopfield")
+            value = import_module("importlib.metadata").version("hopfield")
         elif name in _MODULE_OF:
             value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
         elif name in __all__:
