@@ -112,7 +112,7 @@ def _overview(head: Record, verdicts: list[Record], seeds: list[Record]) -> str:
         *_chance(head, seeds),
         "## Made with",
         f"{made}; seed {head['seed']}. `hopfield reproduce --full` made records.jsonl, `python "
-        "tests/seeds.py` seeds.jsonl, and `python docs/make_results.py` these pages of them; "
+        "tests/support/seeds.py` seeds.jsonl, `python docs/make_results.py` these pages of them; "
         "index.html, to be opened in a browser, has all on one.",
     ]) + "\n"  # fmt: skip
 

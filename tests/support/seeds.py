@@ -1,6 +1,6 @@
 """Run the quick form of every result with many seeds: how often does a right library fail?
 
-    python tests/seeds.py 24 docs/results/seeds.jsonl
+    python tests/support/seeds.py 24 docs/results/seeds.jsonl
 
 What the file holds already is not run again. Of each result one line a seed is kept: the code that
 was run, the images, how many of its checks hold, and the closest, as a share of its tolerance (1 is
