@@ -1,5 +1,6 @@
 """What the pages show is true: code runs and prints what they say, links lead somewhere."""
 
+import ast
 import contextlib
 import importlib
 import io
@@ -143,3 +144,15 @@ def test_the_table_of_choices_holds_the_numbers_of_the_code():
     assert len(CHOICES) >= 10
     for name, said, there in CHOICES:
         assert said == there, name
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("TwoScales", 12), ("chebyshev", 10), ("Bidirectional", 80), ("MemmapStore", 25)],
+)
+def test_extensions_are_short(name, most):
+    text = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
+    code = "\n".join(b.body for b in _blocks(text) if b.language == "python")
+    (node,) = (n for n in ast.parse(code).body if getattr(n, "name", "") == name)
+    lines = code.splitlines()[node.lineno - 1 : node.end_lineno]
+    assert len([line for line in lines if line.strip()]) <= most

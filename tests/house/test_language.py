@@ -19,7 +19,7 @@ ODD = re.compile(
 FIRST = re.compile(
     r"(What|Whether|Who|How|It|The same|As|Which|All of|Nothing|They|This|These|That|Those)\b"
 )
-PER_THOUSAND, FIRST_SHARE, PAGES_PER_THOUSAND = 9.2, 0.127, 4.0
+PER_THOUSAND, FIRST_SHARE, PAGES_PER_THOUSAND = 9.2, 0.127, 2.0
 KNOWN = 40  # public names that are coined words
 # Adjectives, participles and coined words: none says alone what a thing is.
 COINED = set(
