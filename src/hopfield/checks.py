@@ -301,6 +301,9 @@ def dtype_name(value: Tensor) -> str:
 
 def mask_form(mask: Tensor) -> str:
     """Return which form of torch's attention masks these numbers have, "" for another one."""
+    if mask.is_complex():
+        return ""
+    mask = mask.float()  # float8 has no comparisons
     if bool(((mask == 0) | (mask == 1)).all()):
         return "0 and 1"
     # Some libraries write the lowest finite number for −inf.
