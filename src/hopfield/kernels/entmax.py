@@ -5,7 +5,7 @@ which compilers turn into vector instructions, as they do not with the powers of
 Numbers are taken apart by their bits: x = 2^k·m with √½ ≤ m < √2.
 
 Error: log₂ m has a relative error below 2 eps and 2^f one below 1.5 eps, so that a power p has one
-below 2 eps·(1 + |log₂ p|). What is at or below 2^−126 counts as 0.
+below 2 eps·(1 + |log₂ p|). Powers up to 2^−126 count as 0.
 """
 
 import math
@@ -103,11 +103,11 @@ def _sums(t: Any, tau: Any, lowered: Any) -> Any:
 
 
 @summing
-def _sharpened(scores: Any, top: Any, sharp: Any, t: Any) -> Any:
+def _scaled(scores: Any, top: Any, scale: Any, t: Any) -> Any:
     # Writes (α − 1)β(s − max s) to t, bounded where there is no weight, and returns its sum.
     total = ZERO
     for i in range(len(scores)):
-        t[i] = max(sharp * (scores[i] - top), FAR)
+        t[i] = max(scale * (scores[i] - top), FAR)
         total += t[i]
     return total
 
@@ -144,14 +144,14 @@ def _bisection(t: Any, power: Any, room: Any, lowered: Any) -> Any:
 
 @kernel
 def weigh(
-    scores: Any, tops: Any, sharp: Any, alpha: Any, weights: Any, first: int, last: int
+    scores: Any, tops: Any, scale: Any, alpha: Any, weights: Any, first: int, last: int
 ) -> None:
     """Compute the weights of rows first to last.
 
     Args:
         scores: `(rows, n)`.
         tops: the largest score of each row; where it is not finite, all weights are NaN.
-        sharp: (α − 1)β, one for each row.
+        scale: (α − 1)β, one for each row.
         alpha: α, one for each row.
         weights: takes the answer.
         first: the first row.
@@ -163,7 +163,7 @@ def weigh(
     t, lowered = np.empty(n, np.float32), np.empty(n, np.float32)
     for b in range(first, last):
         power = ONE / (alpha[b] - ONE)
-        mean = _sharpened(scores[b], tops[b], sharp[b], t) / size
+        mean = _scaled(scores[b], tops[b], scale[b], t) / size
         if power >= ONE:
             # A mean of powers is at least the power of the mean, so that τ is no lower.
             start = max(-ONE, mean - size ** (-ONE / power))
@@ -222,17 +222,17 @@ def vjp(
     alpha, beta = numbers
     scores, tops, by_alpha, by_beta = learning
     n = weights.shape[1]
-    room, scale = _room(n), np.empty(n, np.float32)
+    room, factors = _room(n), np.empty(n, np.float32)
     for b in range(first, last):
-        p, g, own = weights[b], above[b], slopes[b]
-        _powers(p, ZERO, TWO - alpha[b], room, scale)
-        mean = _mean(scale, g)
+        p, g, out = weights[b], above[b], slopes[b]
+        _powers(p, ZERO, TWO - alpha[b], room, factors)
+        mean = _mean(factors, g)
         for i in range(n):
-            own[i] = scale[i] * (g[i] - mean)
+            out[i] = factors[i] * (g[i] - mean)
         if len(scores) > 0:
-            _logarithms(p, room, scale)
-            by_beta[b] = _along(own, scores[b], tops[b])
-            entropic = _entropic(g, mean, p, scale)
+            _logarithms(p, room, factors)
+            by_beta[b] = _along(out, scores[b], tops[b])
+            entropic = _entropic(g, mean, p, factors)
             by_alpha[b] = (beta[b] * by_beta[b] - entropic) / (alpha[b] - ONE)
         for i in range(n):
-            own[i] *= beta[b]
+            out[i] *= beta[b]

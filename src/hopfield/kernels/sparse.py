@@ -1,6 +1,6 @@
 """Weights of sparsemax (r = 1) and 1.5-entmax (r = 2), and their gradients, row by row.
 
-Arrays are `(rows, n)`, float32 or float64; a row stays in the cache.
+Arrays are `(rows, n)`, float32 or float64; a row stays in the cache. Arguments as in `entmax`.
 """
 
 from typing import Any
@@ -72,27 +72,18 @@ def _fill(t: Any, tau: Any, linear: bool) -> None:
 
 @kernel
 def weigh(
-    scores: Any, tops: Any, sharp: Any, linear: bool, weights: Any, first: int, last: int
+    scores: Any, tops: Any, scale: Any, alpha: Any, weights: Any, first: int, last: int
 ) -> None:
-    """Compute the weights of rows first to last.
-
-    Args:
-        scores: `(rows, n)`.
-        tops: the largest score of each row; where it is not finite, all weights are NaN.
-        sharp: (α − 1)β, one for each row.
-        linear: True for r = 1.
-        weights: takes the answer.
-        first: the first row.
-        last: the one after the last.
-    """
+    """Compute the weights of rows first to last, for α = 2 in all rows or 1.5 in all."""
+    linear = alpha[0] == 2
     for b in range(first, last):
-        row, own, top, factor = scores[b], weights[b], tops[b], sharp[b]
+        row, out, top, factor = scores[b], weights[b], tops[b], scale[b]
         if not np.isfinite(top):  # as in plain torch
-            own[:] = np.nan
+            out[:] = np.nan
             continue
         for i in range(len(row)):
-            own[i] = factor * (row[i] - top)
-        _fill(own, _threshold(own, linear), linear)
+            out[i] = factor * (row[i] - top)
+        _fill(out, _threshold(out, linear), linear)
 
 
 @summing
@@ -101,32 +92,24 @@ def _mean(weights: Any, above: Any, linear: bool) -> Any:
     zero = weights[0] * 0
     one, total, size = zero + 1, zero, zero
     for i in range(len(weights)):
-        scale = one * (weights[i] > zero) if linear else np.sqrt(weights[i])
-        total += scale * above[i]
-        size += scale
+        factor = one * (weights[i] > zero) if linear else np.sqrt(weights[i])
+        total += factor * above[i]
+        size += factor
     return total / size
 
 
 @kernel
 def vjp(
-    weights: Any, above: Any, beta: Any, linear: bool, slopes: Any, first: int, last: int
+    weights: Any, above: Any, numbers: Any, _learning: Any, slopes: Any, first: int, last: int
 ) -> None:
-    """Compute the gradient by the scores, β S (g − (S·g)/ΣS).
-
-    Args:
-        weights: p, `(rows, n)`.
-        above: g, the gradient by the weights.
-        beta: β, one for each row.
-        linear: True for r = 1.
-        slopes: takes the answer; may be `above`.
-        first: the first row.
-        last: the one after the last.
-    """
+    """Compute the gradient by the scores; those by α and β are not offered."""
+    alpha, beta = numbers
+    linear = alpha[0] == 2
     for b in range(first, last):
-        p, g, own, sharp = weights[b], above[b], slopes[b], beta[b]
+        p, g, out, factor = weights[b], above[b], slopes[b], beta[b]
         mean = _mean(p, g, linear)
         zero = p[0] * 0
         one = zero + 1
         for i in range(len(p)):
-            scale = one * (p[i] > zero) if linear else np.sqrt(p[i])
-            own[i] = sharp * scale * (g[i] - mean)
+            size = one * (p[i] > zero) if linear else np.sqrt(p[i])
+            out[i] = factor * size * (g[i] - mean)

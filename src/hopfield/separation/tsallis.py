@@ -1,6 +1,7 @@
 """α-entmax: its weights, with exact derivatives of any order, and its potential."""
 
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -10,23 +11,23 @@ from .. import kernels
 from ..checks import is_traced
 
 ALPHA_RANGE = (1.01, 10.0)
-"""α-entmax is computed for these α; below, exp(log t/(α−1)) loses its digits: use Softmax."""
+"""Range of α. Below it exp(log t/(α−1)) loses its digits: use Softmax."""
 
 BLOCK = 2**17
-"""Scores whose thresholds are sought at a time: few enough to stay in a processor's cache."""
+"""Scores whose thresholds are searched at a time, so that they stay in a processor's cache."""
 
 MOST_STEPS = 60
-"""More of Newton's steps than the search ever takes: it ends by itself."""
+"""Limit of Newton's steps, never reached: the search ends by itself."""
 
 SERIES = 1e-8
 """Largest d at which potentials take the second-order expansion: its error is d² of a score."""
 
 KERNEL_SECONDS = 2e-9
-"""About what a kernel takes for a score."""
+"""Rough time of a kernel per score."""
 
 
 def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """α-entmax(βs) over the last axis; α and β carry a trailing axis."""
+    """α-entmax(βs) over the last axis; α and β have a trailing axis of length 1."""
     rows = torch.broadcast_shapes(scores.shape[:-1], alpha.shape[:-1], beta.shape[:-1])
     scores = scores.expand(*rows, scores.shape[-1])
     weights: Tensor = _Weights.apply(scores, alpha.expand(*rows, 1), beta.expand(*rows, 1))
@@ -36,7 +37,7 @@ def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
 class _Weights(torch.autograd.Function):
     """p = [(α − 1)βs − τ]₊^r with r = 1/(α − 1) and τ such that Σp = 1.
 
-    With S = p^(2−α) where p > 0, and ḡ = g − (S·g)/ΣS for what comes from above,
+    With S = p^(2−α) where p > 0, and ḡ = g − (S·g)/ΣS for an incoming gradient g,
 
         ∂/∂s = βSḡ,    ∂/∂β = Σ Sḡs,    ∂/∂α = r(β Σ Sḡs − Σ ḡ p log p)
 
@@ -53,19 +54,19 @@ class _Weights(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-        """Keep the answer, and the scores where a number learns from them."""
+        """Save p, and the scores if α or β is learned."""
         scores, alpha, beta = inputs
         learned = any(ctx.needs_input_grad[1:])
         ctx.save_for_backward(output, scores if learned else None, alpha, beta)
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
-        """The slopes by scores, α and β."""
+        """Return the gradients by scores, α and β."""
         weights, scores, alpha, beta = ctx.saved_tensors
         if not torch.is_grad_enabled():
-            name = _kernel(weights, alpha, scores is not None)
-            if name is not None:
-                return _pulled_back(name, weights, above[0], scores, alpha, beta)
+            kernel = _kernel(weights, alpha, scores is not None)
+            if kernel is not None:
+                return _vjp_by_kernel(kernel, weights, above[0], scores, alpha, beta)
         inside = weights > 0
         safe = torch.where(inside, weights, 1.0)
         scale = torch.where(inside, safe ** (2 - alpha), 0.0)
@@ -80,80 +81,60 @@ class _Weights(torch.autograd.Function):
         return beta * slope, (beta * by_beta - entropic) / (alpha - 1), by_beta
 
 
-def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> str | None:
-    """The module of the kernel that serves, if there is one, and the call is large enough for it.
+def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    # [(α − 1)β(s − max s) − τ]₊^r, summing to one. A finite scale, or the gap 0 times it is NaN.
+    scale = ((alpha - 1) * beta).clamp_max(torch.finfo(scores.dtype).max)
+    kernel = _kernel(scores, alpha)
+    if kernel is not None:
+        weights = torch.empty_like(scores, memory_format=torch.contiguous_format)
+        rows, numbers = _rows(scores.contiguous()), (scores.amax(-1), scale, alpha)
+        arguments = (rows, *map(_column, numbers), _rows(weights))
+        _run(partial(kernel.weigh, *arguments), rows)
+        return weights
+    z = (scale * (scores - scores.amax(-1, keepdim=True))).clamp_min(-2.0)  # no weight below −1
+    power = 1 / (alpha - 1)
+    if is_traced() or bool((power < 1).any()):
+        return _normalised(z - _bisect(z, power), power)
+    rows, powers = z.reshape(-1, z.shape[-1]), power.reshape(-1, 1)
+    weights = torch.empty_like(rows)
+    size = max(1, BLOCK // z.shape[-1])
+    for start in range(0, len(rows), size):
+        block, exponent = rows[start : start + size], powers[start : start + size]
+        # One number as exponent is much faster than a tensor.
+        one = float(exponent[0]) if bool((exponent == exponent[0]).all()) else exponent
+        weights[start : start + size] = _normalised(block - _newton(block, one), one)
+    return weights.reshape(z.shape)
 
-    `sparse` knows 1.5 and 2 alone, and slopes by nothing but scores; `entmax` only float32.
-    """
+
+def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> Any:
+    # The module whose kernel should be used, or None. `sparse` has α = 1.5 and 2, and no gradients
+    # by α and β; `entmax` has float32 only.
     if is_traced() or scores.dtype not in (torch.float32, torch.float64):
         return None
     if not scores.numel() or not kernels.large(scores.numel(), scores):
         return None
     lowest, highest = map(float, alpha.aminmax())
-    if lowest == highest and lowest in (1.5, 2.0) and not learned:
-        return "sparse"
-    return "entmax" if scores.dtype == torch.float32 else None
+    special = lowest == highest and lowest in (1.5, 2.0) and not learned
+    if not special and scores.dtype != torch.float32:
+        return None
+    return import_module(f"{kernels.__name__}.{'sparse' if special else 'entmax'}")
 
 
-def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """[(α − 1)β(s − max s) − τ]₊^r, summing to one."""
-    # Finite, or the largest score is 0·∞ of itself.
-    sharp = ((alpha - 1) * beta).clamp_max(torch.finfo(scores.dtype).max)
-    name = _kernel(scores, alpha)
-    if name is not None:
-        return _by_kernel(name, scores, sharp, alpha)
-    z = sharp * (scores - scores.amax(-1, keepdim=True))
-    z = z.clamp_min(-2.0)  # below −1 there is no weight
-    power = 1 / (alpha - 1)
-    if is_traced() or bool((power < 1).any()):
-        return _normalised(z - _bisected(z, power), power)
-    rows, powers = z.reshape(-1, z.shape[-1]), power.reshape(-1, 1)
-    found = torch.empty_like(rows)
-    size = max(1, BLOCK // z.shape[-1])
-    for start in range(0, len(rows), size):
-        block, exponent = rows[start : start + size], powers[start : start + size]
-        # A number is raised to much faster.
-        one = float(exponent[0]) if bool((exponent == exponent[0]).all()) else exponent
-        found[start : start + size] = _normalised(block - _threshold(block, one), one)
-    return found.reshape(z.shape)
-
-
-def _by_kernel(name: str, scores: Tensor, sharp: Tensor, alpha: Tensor) -> Tensor:
-    """The same where there is a kernel."""
-    found = torch.empty_like(scores, memory_format=torch.contiguous_format)
-    given, tops, each = _rows(scores.contiguous()), _column(scores.amax(-1)), _column(sharp)
-    if name == "sparse":
-        from ..kernels import sparse
-
-        weigh = partial(sparse.weigh, given, tops, each, _linear(alpha), _rows(found))
-    else:
-        from ..kernels import entmax
-
-        weigh = partial(entmax.weigh, given, tops, each, _column(alpha), _rows(found))
-    kernels.in_parts(len(given), given.size * KERNEL_SECONDS, weigh)
-    return found
-
-
-def _pulled_back(
-    name: str, weights: Tensor, above: Tensor, scores: Tensor | None, alpha: Tensor, beta: Tensor
+def _vjp_by_kernel(
+    kernel: Any, weights: Tensor, above: Tensor, scores: Tensor | None, alpha: Tensor, beta: Tensor
 ) -> tuple[Tensor | None, ...]:
-    """The slopes by scores, and, where these are given, by α and β, where there is a kernel."""
-    found = torch.empty_like(weights, memory_format=torch.contiguous_format)
-    given, asked, sharp = _rows(weights.contiguous()), _rows(above.contiguous()), _column(beta)
-    by = weights.new_empty(2, *weights.shape[:-1], 1)
-    if name == "sparse":
-        from ..kernels import sparse
+    slopes = torch.empty_like(weights, memory_format=torch.contiguous_format)
+    by_alpha, by_beta = weights.new_empty(2, *weights.shape[:-1], 1)
+    read = weights.new_empty(0, weights.shape[-1]) if scores is None else scores
+    learning = _rows(read.contiguous()), *map(_column, (read.amax(-1), by_alpha, by_beta))
+    rows, numbers = _rows(weights.contiguous()), (_column(alpha), _column(beta))
+    arguments = (rows, _rows(above.contiguous()), numbers, learning, _rows(slopes))
+    _run(partial(kernel.vjp, *arguments), rows)
+    return (slopes, None, None) if scores is None else (slopes, by_alpha, by_beta)
 
-        pull = partial(sparse.vjp, given, asked, sharp, _linear(alpha), _rows(found))
-    else:
-        from ..kernels import entmax
 
-        numbers = _column(alpha), sharp
-        read = weights.new_empty(0, weights.shape[-1]) if scores is None else scores
-        learning = _rows(read.contiguous()), _column(read.amax(-1)), *map(_column, by)
-        pull = partial(entmax.vjp, given, asked, numbers, learning, _rows(found))
-    kernels.in_parts(len(given), given.size * KERNEL_SECONDS, pull)
-    return (found, None, None) if scores is None else (found, *by)
+def _run(work: Any, rows: Any) -> None:
+    kernels.in_parts(len(rows), rows.size * KERNEL_SECONDS, work)
 
 
 def _rows(tensor: Tensor) -> Any:
@@ -164,22 +145,14 @@ def _column(tensor: Tensor) -> Any:
     return tensor.detach().reshape(-1).numpy()
 
 
-def _linear(alpha: Tensor) -> bool:
-    return float(alpha.reshape(-1)[0]) == 2.0
-
-
 def _normalised(t: Tensor, power: Tensor | float) -> Tensor:
-    """[t]₊^power over its sum."""
     weights = t.clamp_min(0) ** power
     return weights / weights.sum(-1, keepdim=True)
 
 
-def _threshold(z: Tensor, power: Tensor | float) -> Tensor:
-    """τ in [−1, 0) with Σ [z − τ]₊^power = 1, for powers ≥ 1.
-
-    The power-norm of [z − τ]₊ is convex in τ and close to a line, so that Newton's steps from
-    τ = −1, where it is at least 1, come from one side and are few whatever the power.
-    """
+def _newton(z: Tensor, power: Tensor | float) -> Tensor:
+    # τ in [−1, 0) with Σ [z − τ]₊^power = 1, for powers ≥ 1. The power-norm of [z − τ]₊ is convex
+    # in τ and close to a line, so that steps from τ = −1 come from one side, and are few.
     tau = torch.full_like(z[..., :1], -1.0)
     for _ in range(MOST_STEPS):
         t = (z - tau).clamp_min_(0)
@@ -193,13 +166,13 @@ def _threshold(z: Tensor, power: Tensor | float) -> Tensor:
 
 
 def _lowered(t: Tensor, power: Tensor | float) -> Tensor:
-    """t^(power − 1), but 0 at t = 0, also for power 1."""
+    # t^(power − 1), but 0 at t = 0, also for power 1.
     if isinstance(power, float):
         return t ** (power - 1) if power > 1 else (t > 0).to(t.dtype)
     return torch.where(t > 0, t ** (power - 1), 0.0)
 
 
-def _bisected(z: Tensor, power: Tensor) -> Tensor:
+def _bisect(z: Tensor, power: Tensor) -> Tensor:
     # τ for any power, without a look at values. −τ lies in [n^(−1/power), 1] and is halved on a
     # logarithmic scale: for α > 2 weights are as sensitive to small −τ as to large ones.
     tiny = torch.finfo(z.dtype).tiny
