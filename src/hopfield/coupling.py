@@ -22,7 +22,7 @@ from .errors import DomainError, InputTypeError, ShapeError
 
 @dataclass(frozen=True, eq=False)
 class SweepPlan:
-    """The units that a sweep visits, and all that decides their values besides the coupling.
+    """The units that a sweep visits, and all that decides their values except the coupling.
 
     Attributes:
         order: the units in the order of their visits, `(visits,)`, the same for the whole batch.
@@ -54,6 +54,19 @@ class Coupling(ABC):
     def dtype(self) -> torch.dtype:
         """The precision of its entries."""
 
+    @property
+    @abstractmethod
+    def without_diagonal(self) -> "Coupling":
+        """W without its diagonal: the field of a unit is then that of the others."""
+
+    @abstractmethod
+    def matrix(self) -> Float[Tensor, "dim dim"]:
+        """W itself."""
+
+    @abstractmethod
+    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+        """xᵀWx."""
+
     @abstractmethod
     def fields(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch k"]:
         """Ax, or the overlaps Rx, in the state's precision."""
@@ -65,22 +78,7 @@ class Coupling(ABC):
         """Wx, from the fields of the state."""
 
     @abstractmethod
-    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
-        """xᵀWx."""
-
-    @abstractmethod
-    def matrix(self) -> Float[Tensor, "dim dim"]:
-        """W itself."""
-
-    @property
-    @abstractmethod
-    def without_diagonal(self) -> "Coupling":
-        """W without its diagonal: the field of a unit is then that of the others."""
-
-    @abstractmethod
-    def unit(
-        self, fields: Tensor, state: Float[Tensor, "batch dim"], i: int
-    ) -> Float[Tensor, " batch"]:
+    def unit(self, fields: Tensor, state: Tensor, i: int) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
 
     @abstractmethod
@@ -166,9 +164,7 @@ class LowRank(Coupling):
             return self
         return replace(self, diagonal=(self.left * self.right).sum(0))
 
-    def unit(
-        self, fields: Tensor, state: Float[Tensor, "batch dim"], i: int
-    ) -> Float[Tensor, " batch"]:
+    def unit(self, fields: Tensor, state: Tensor, i: int) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
         field = fields @ self.left[:, i]
         return self.scale * (
@@ -241,9 +237,7 @@ class Full(Coupling):
             return self
         return replace(self, entries=self.entries.clone().fill_diagonal_(0))
 
-    def unit(
-        self, fields: Tensor, state: Float[Tensor, "batch dim"], i: int
-    ) -> Float[Tensor, " batch"]:
+    def unit(self, fields: Tensor, state: Tensor, i: int) -> Float[Tensor, " batch"]:
         """(Wx)_i."""
         return self.scale * fields[:, i]
 

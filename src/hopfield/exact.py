@@ -1,4 +1,4 @@
-"""Exact signs of the sums that decide a dense unit, for the few that rounding could decide."""
+"""Exact signs of the sums that decide dense units, for decisions below rounding."""
 
 import math
 
@@ -9,22 +9,22 @@ from torch import Tensor
 from .separation import Separation
 
 MOST_COUNTS = 2**20
-"""Entries of a table of counts: some 8 MB."""
+"""Entries of a table of counts: 8 MB."""
 
 
 def exact_signs(
     levels: Float[Tensor, "k n"], signs: Float[Tensor, "k n"], separation: Separation
 ) -> Float[Tensor, " k"]:
-    """The signs of Σ_μ signs_μ g(levels_μ), row by row, in exact arithmetic.
+    """Return the signs of Σ_μ signs_μ g(levels_μ), row by row, in exact arithmetic.
 
-    Scores without the unit, `levels`, are whole numbers; g(u) = f(u + 1) − f(u − 1), that is
-    ∝ exp(βu) for the exponential separation. Patterns of equal level are counted first. Where all
-    counts are zero the sum is; for β > ½ log n the highest level that does not cancel decides.
+    Scores without the unit, `levels`, are whole numbers; g(u) = f(u + 1) − f(u − 1), which is
+    ∝ exp(βu) for Softmax. Patterns of equal level are counted first: the sum is zero where all
+    counts are. For β > ½ log n the highest level that does not cancel decides.
 
     Args:
         levels: s^{∖i}, one row for each decision.
         signs: x_μi = ±1.
-        separation: Softmax, Polynomial or RectifiedPolynomial.
+        separation: F, with `softmax_beta` or `exact_flip_sign`.
     """
     top = levels.amax(-1, keepdim=True)
     depth = (top - levels).long() // 2  # scores without a unit lie 2 apart
@@ -34,20 +34,19 @@ def exact_signs(
 
 
 def _signs(depth: Tensor, signs: Tensor, top: Tensor, width: int, separation: Separation) -> Tensor:
-    """`exact_signs` of some rows, by their counts of patterns at each level."""
     counts = signs.new_zeros(len(depth), width).scatter_add_(-1, depth, signs)
-    held = counts != 0
-    first = held.long().argmax(-1, keepdim=True)
+    occupied = counts != 0
+    first = occupied.long().argmax(-1, keepdim=True)
     result = counts.gather(-1, first).squeeze(-1).sign()  # 0 where all cancel
-    undecided, beta = held.any(-1), separation.softmax_beta()
+    undecided, beta = occupied.any(-1), separation.softmax_beta()
     if beta is not None:
         if float(beta) > 0.5 * math.log(signs.shape[-1]):
             return result
-        undecided &= ~_dominates(counts, first, float(beta))
+        undecided &= ~_first_outweighs(counts, first, float(beta))
     decisions: dict[tuple[tuple[int, int], ...], int] = {}
     for row in undecided.nonzero().squeeze(-1).tolist():
         level = int(top[row])
-        places = held[row].nonzero().squeeze(-1).tolist()
+        places = occupied[row].nonzero().squeeze(-1).tolist()
         pairs = tuple((level - 2 * place, int(counts[row, place])) for place in places)
         if pairs not in decisions:
             decisions[pairs] = separation.exact_flip_sign(list(pairs)) or 0
@@ -55,8 +54,8 @@ def _signs(depth: Tensor, signs: Tensor, top: Tensor, width: int, separation: Se
     return result
 
 
-def _dominates(counts: Tensor, first: Tensor, beta: float) -> Tensor:
-    """Whether the highest level that does not cancel outweighs all lower ones together."""
+def _first_outweighs(counts: Tensor, first: Tensor, beta: float) -> Tensor:
+    # True where the highest level that does not cancel outweighs all lower ones together.
     below = torch.arange(counts.shape[-1], device=counts.device) - first
     rest = (counts.abs() * torch.exp(-2 * beta * below.clamp_min(0))) * (below > 0)
     return counts.gather(-1, first).abs().squeeze(-1) > (1 + 1e-9) * rest.sum(-1)

@@ -1,7 +1,7 @@
 """Learning rules of the classical network: from rows x_μ = ±1 to the coupling W.
 
-`hebbian`, `covariance`, `pseudo_inverse` and `storkey` return W itself; `coupling` returns the
-form of it that is cheapest for a memory of n patterns.
+`hebbian`, `covariance`, `pseudo_inverse` and `storkey` return W itself. `coupling` returns its
+cheapest form for a memory of n patterns.
 """
 
 from collections.abc import Callable
@@ -15,22 +15,23 @@ from .checks import check_choice, check_device, check_dim, check_flag, check_pat
 from .coupling import Coupling, Full, LowRank, check_square
 
 GATHERED = 96
-"""The most patterns that Storkey's rule adds to W at once."""
+"""Largest number of patterns that Storkey's rule adds to W at once."""
 
 EXACT_INTEGERS = {torch.float32: 2**24, torch.float64: 2**53}
+"""Whole numbers up to these are exact."""
 
 
 def hebbian(patterns: Float[Tensor, "n dim"], diagonal: bool = False) -> Float[Tensor, "dim dim"]:
-    """W = XᵀX/N (Hopfield 1982), without its diagonal n/N unless `diagonal`."""
-    rows = _wide(check_patterns("patterns", patterns))
+    """W = XᵀX/N (Hopfield 1982); the diagonal n/N is zeroed unless `diagonal`."""
+    rows = _upcast(check_patterns("patterns", patterns))
     return _hebbian(rows, check_flag("diagonal", diagonal)).matrix()
 
 
 def covariance(
     patterns: Float[Tensor, "n dim"], diagonal: bool = False
 ) -> Float[Tensor, "dim dim"]:
-    """W = (X − a)ᵀ(X − a)/N, a the mean of all entries: for biased patterns (Amit et al. 1987)."""
-    rows = _wide(check_patterns("patterns", patterns))
+    """W = (X − a)ᵀ(X − a)/N with a the mean of all entries, for biased patterns (Amit 1987)."""
+    rows = _upcast(check_patterns("patterns", patterns))
     return _covariance(rows, check_flag("diagonal", diagonal)).matrix()
 
 
@@ -39,9 +40,9 @@ def pseudo_inverse(
 ) -> Float[Tensor, "dim dim"]:
     """W = Xᵀ(XXᵀ)⁻¹X, the projection on the patterns (Personnaz et al. 1985).
 
-    Where patterns depend linearly on one another, the projection on what they span.
+    Linearly dependent patterns are projected on their span.
     """
-    rows = _wide(check_patterns("patterns", patterns))
+    rows = _upcast(check_patterns("patterns", patterns))
     return _pseudo_inverse(rows, check_flag("diagonal", diagonal)).matrix()
 
 
@@ -53,15 +54,15 @@ def storkey(
     """Storkey's rule (Storkey & Valabregue 1999), one pattern after another.
 
     ΔW_ij = (x_i x_j − x_i h_ji − h_ij x_j)/N with h_ij = Σ_{k≠i,j} W_ik x_k. For i ≠ j this is
-    ((1 + 2/N)W + (x(x − a)ᵀ − a xᵀ)/N)_ij, a_i = Σ_{k≠i} W_ik x_k: two outer products a pattern,
-    which are gathered for some patterns and then added to W by one matrix product.
+    ((1 + 2/N)W + (x(x − a)ᵀ − a xᵀ)/N)_ij, a_i = Σ_{k≠i} W_ik x_k: two outer products per pattern.
+    Those of some patterns are added to W by one matrix product.
 
     Args:
         patterns: `(n, dim)`; the order matters.
-        diagonal: keep W_ii, which follows the same formula; it never enters another entry.
+        diagonal: keep W_ii, which follows the same formula and never enters another entry.
         start: W of the patterns stored before; None is W = 0.
     """
-    rows = _wide(check_patterns("patterns", patterns))
+    rows = _upcast(check_patterns("patterns", patterns))
     check_flag("diagonal", diagonal)
     size = rows.shape[-1]
     if start is not None:
@@ -75,15 +76,12 @@ def storkey(
 
 
 def _add_by_storkey(weights: Tensor, rows: Tensor, diagonal: bool) -> None:
-    """Storkey's rule for some more patterns, in place.
-
-    Before pattern k, W = cᵏW⁰ + Σ_l c^(k−1−l) (x_l(x_l − a_l)ᵀ − a_l x_lᵀ)/N off the diagonal, with
-    c = 1 + 2/N, so that Wx_k needs only W⁰x_k, the x_l and the a_l.
-    """
+    # Before pattern k, W = cᵏW⁰ + Σ_l c^(k−1−l) (x_l(x_l − a_l)ᵀ − a_l x_lᵀ)/N off the diagonal,
+    # with c = 1 + 2/N, so that Wx_k needs only W⁰x_k, the x_l and the a_l.
     count, size = rows.shape
     growth = 1 + 2 / size
-    own = weights.diagonal().clone()
-    inner = own.clone()  # what the sum above has on its diagonal, where W differs
+    kept = weights.diagonal().clone()
+    inner = kept.clone()  # the diagonal of the sum above, which differs from that of W
     first, gram = rows @ weights, rows @ rows.T
     a = torch.zeros_like(rows)
     power = growth ** torch.arange(count, dtype=rows.dtype, device=rows.device)
@@ -92,15 +90,15 @@ def _add_by_storkey(weights: Tensor, rows: Tensor, diagonal: bool) -> None:
         by_x, by_a = share * (gram[:k, k] - a[:k] @ x), share * gram[:k, k]
         a[k] = power[k] * first[k] + by_x @ rows[:k] - by_a @ a[:k] - inner * x
         inner = growth * inner + (x * x - 2 * x * a[k]) / size
-        own += (1 - 2 * x * a[k]) / size
+        kept += (1 - 2 * x * a[k]) / size
     share = power.flip(0)[:, None] / size
     left, right = torch.cat([rows, a]), torch.cat([share * (rows - a), -share * rows])
     weights.addmm_(left.T, right, beta=growth**count)
-    weights.diagonal().copy_(own if diagonal else torch.zeros_like(own))
+    weights.diagonal().copy_(kept if diagonal else torch.zeros_like(kept))
 
 
-def _wide(patterns: Tensor) -> Tensor:
-    """Rows in a precision that holds sums of n·N products of ±1 exactly; float32 at least."""
+def _upcast(patterns: Tensor) -> Tensor:
+    # To a precision that holds sums of n·N products of ±1 exactly; float32 at least.
     dtype = torch.promote_types(patterns.dtype, torch.float32)
     if patterns.numel() >= EXACT_INTEGERS[dtype]:
         dtype = torch.float64
@@ -113,10 +111,10 @@ def _hebbian(rows: Tensor, diagonal: bool) -> LowRank:
 
 def _covariance(rows: Tensor, diagonal: bool) -> LowRank:
     centred = rows - rows.mean()
-    made = _hebbian(centred, diagonal)
+    coupling = _hebbian(centred, diagonal)
     # ‖W_i‖² = Xᵀ(XXᵀ)X on the diagonal, times scale².
     norms = ((centred @ centred.T) @ centred).mul_(centred).sum(0).clamp_min(0).sqrt()
-    return replace(made, slack=_rounding(made.scale * norms, centred))
+    return replace(coupling, slack=_rounding(coupling.scale * norms, centred))
 
 
 def _pseudo_inverse(rows: Tensor, diagonal: bool, basis: Tensor | None = None) -> LowRank:
@@ -129,10 +127,10 @@ def _pseudo_inverse(rows: Tensor, diagonal: bool, basis: Tensor | None = None) -
 def orthonormal(
     rows: Float[Tensor, "n dim"], basis: Float[Tensor, "k dim"] | None = None
 ) -> Float[Tensor, "r dim"]:
-    """Orthonormal rows Q that span what `rows` add to the span of `basis`; r ≤ n.
+    """Return orthonormal rows Q that span the part of `rows` orthogonal to `basis`; r ≤ n.
 
-    By Cholesky of the Gram matrix of what is left of the rows, or, where they depend on one
-    another, by its eigenvalues above a cut-off. QᵀQ = Xᵀ(XXᵀ)⁻¹X.
+    Q comes from the Cholesky factor of the Gram matrix of that part; for dependent rows, from its
+    eigenvalues above a cut-off. QᵀQ = Xᵀ(XXᵀ)⁻¹X.
     """
     left = check_patterns("rows", rows).double()
     size = left.square().sum(-1).amax()
@@ -172,17 +170,17 @@ RULES = (*LOW_RANK, "storkey")
 
 
 def coupling(rule: str, patterns: Float[Tensor, "n dim"], diagonal: bool) -> Coupling:
-    """The coupling of `patterns` by `rule`: low rank while its rank is below dim/2, else W."""
+    """Return the coupling of `patterns` by `rule`: low rank below dim/2, else W."""
     if check_choice("rule", rule, RULES) == "storkey":
         return with_rounding_slack(storkey(patterns, diagonal))
-    return _cheapest(LOW_RANK[rule](_wide(patterns), diagonal))
+    return _cheapest(LOW_RANK[rule](_upcast(patterns), diagonal))
 
 
 def grown(
     rule: str, old: Coupling, patterns: Float[Tensor, "n dim"], learned: int, diagonal: bool
 ) -> Coupling:
-    """The coupling of all `patterns`, from that of the first `learned` where the rule allows it."""
-    added = _wide(patterns)[learned:]
+    """Return the coupling of all `patterns`, from that of the first `learned` if possible."""
+    added = _upcast(patterns)[learned:]
     if rule == "storkey" and isinstance(old, Full):
         return with_rounding_slack(storkey(added, diagonal, start=old.entries))
     if rule == "hebbian" and isinstance(old, Full) and old.entries.dtype == added.dtype:
@@ -194,18 +192,17 @@ def grown(
 
 
 def _cheapest(low_rank: LowRank) -> Coupling:
-    """A low-rank form, or W itself where that is the smaller."""
     if 2 * len(low_rank.right) < low_rank.right.shape[-1]:
         return low_rank
     return Full(low_rank.unscaled(), low_rank.scale, low_rank.slack)
 
 
 def with_rounding_slack(weights: Tensor) -> Full:
-    """W of real numbers: a field is zero where it is no larger than rounding."""
+    """Return the coupling of W whose fields count as zero up to their rounding."""
     return Full(weights, slack=_rounding(weights.norm(dim=-1), weights))
 
 
 def _rounding(norms: Tensor, of: Tensor) -> float:
-    """What rounding can make of a zero field, given ‖W_i‖ of each unit: a few ulp of ‖W_i‖‖x‖."""
+    # A bound of the rounding of a zero field, given ‖W_i‖ of each unit: a few ulp of ‖W_i‖‖x‖.
     size = float(norms.max()) * len(norms) ** 0.5
     return 8 * torch.finfo(of.dtype).eps * size

@@ -52,7 +52,7 @@ def backend(name: str) -> AbstractContextManager[None]:
         name: "torch" (plain tensor operations, the reference) or "fused" (kernels on the CPU).
 
     Raises:
-        OptionError: if there is no backend of this name.
+        OptionError: for another name.
         MissingExtraError: for "fused" without numba.
     """
     if check_choice("backend", name, BACKENDS) == "fused" and not available():

@@ -103,7 +103,7 @@ def pack(states: Any, signs: Any, known: Any, total: Any) -> bool:
     Args:
         states: `(batch, dim)`.
         signs: takes the bits of entries +1, `(batch, words)`; more words than needed become 0.
-        known: takes the bits of entries other than 0, likewise.
+        known: takes the bits of entries other than 0, of that shape.
         total: takes the number of entries other than 0, `(batch,)`.
     """
     valid = True

@@ -70,12 +70,12 @@ class Partial(ABC):
 class Separation(ABC):
     """A potential F on the scores s, and its gradient ∇F(s), the weights.
 
-    A subclass needs `potential` and `__call__`, and works in every memory. F should satisfy
-    F(0) = 0, so that energies need no further constant, and be convex, or the energy can rise.
-    Parameters are numbers, or tensors broadcastable to the batch of the scores.
+    A subclass needs `potential` and `__call__` to work in every memory. F should satisfy F(0) = 0,
+    so that energies need no further constant, and be convex, or the energy can rise. Parameters
+    are numbers, or tensors broadcastable to the batch of the scores.
 
-    The other members state what else is true of F. Their defaults hold for every F; faster or
-    more exact computations ask for them.
+    The other members describe F further: faster or more exact computations ask for them. Their
+    defaults hold for every F.
     """
 
     simplex: ClassVar[bool] = True
@@ -93,7 +93,7 @@ class Separation(ABC):
         """∇F(s), the weights."""
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> Partial:
-        """Return the contribution of these rows to a readout; it may overwrite `scores`.
+        """Return the contribution of these rows to a readout; `scores` may be overwritten.
 
         The default gathers the scores of all patterns, O(batch·n), and reads the rows at the end.
         """
@@ -102,15 +102,14 @@ class Separation(ABC):
     def inverse_width(self) -> float | None:
         """Return one over the difference of scores below which weights are alike: β of Softmax.
 
-        The default, None, says nothing.
+        None by default: unknown.
         """
         return None
 
     def score_window(self, count: int) -> float | None:
-        """Return how far below the best of `count` scores a weight can still matter.
+        """Return the distance below the best of `count` scores beyond which weights do not matter.
 
-        All weights further below sum to at most the rounding of float64. The default, None, stands
-        for no such distance.
+        They sum to at most the rounding of float64. None by default: no such distance.
         """
         return None
 
@@ -140,8 +139,8 @@ class Separation(ABC):
     def exact_flip_sign(self, levels: "list[tuple[int, int]]") -> int | None:
         """Return the sign of Σ count·g(level) over pairs (level, count) in exact arithmetic.
 
-        The pairs come with the highest level first. A separation that has this takes whole numbers
-        to whole numbers. With the default, None, a sum below its rounding error is a tie.
+        The pairs come with the highest level first. For an F with `flip_gain` it implies that g is
+        a whole number at whole levels. None by default: a sum below its rounding is then a tie.
         """
         return None
 

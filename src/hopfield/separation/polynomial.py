@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,8 +12,47 @@ from ..checks import check_integer
 from .base import Partial, Readout, Rows, Separation, at_least_float32, check_mergeable
 
 
+class _PowerSum(Separation):
+    """F(s) = Σ_μ u_μ^d for u = s, or u = max(0, s) where rectified."""
+
+    simplex = False
+    is_rectified: ClassVar[bool]
+    degree: int
+
+    def __post_init__(self) -> None:
+        """Check the degree."""
+        object.__setattr__(self, "degree", check_integer("degree", self.degree, low=1))
+
+    def _base(self, scores: Tensor) -> Tensor:
+        return scores.clamp_min(0) if self.is_rectified else scores
+
+    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+        """Σ u^d."""
+        return (self._base(at_least_float32(scores)) ** self.degree).sum(-1).to(scores.dtype)
+
+    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "AdditivePartial":
+        """Return the sums over these rows."""
+        return AdditivePartial.of(self, scores, rows)
+
+    def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        """u(s + 1)^d − u(s − 1)^d."""
+        return self._base(scores + 1) ** self.degree - self._base(scores - 1) ** self.degree
+
+    def flip_gain_rounding(self, largest: float) -> float:
+        """Powers round by their degree; f(u + 1) − f(u − 1) ≈ 2d f(u)/u cancels."""
+        return 8 * self.degree + 4 * largest / self.degree
+
+    def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
+        """Return the sign of Σ count·g(level) in whole numbers."""
+        total = sum(count * (self._power(u + 1) - self._power(u - 1)) for u, count in levels)
+        return (total > 0) - (total < 0)
+
+    def _power(self, score: int) -> int:
+        return (max(0, score) if self.is_rectified else score) ** self.degree
+
+
 @dataclass(frozen=True, eq=False)
-class Polynomial(Separation):
+class Polynomial(_PowerSum):
     """Polynomial separation of Krotov & Hopfield (2016).
 
     F(s) = Σ_μ s_μ^d,    ∇F(s) = d s^{d−1}.
@@ -24,40 +64,15 @@ class Polynomial(Separation):
     """
 
     degree: int = 2
-    simplex = False
-
-    def __post_init__(self) -> None:
-        """Check the degree."""
-        object.__setattr__(self, "degree", check_integer("degree", self.degree, low=1))
-
-    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-        """F(s)."""
-        return (at_least_float32(scores) ** self.degree).sum(-1).to(scores.dtype)
+    is_rectified = False
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """d s^{d−1}."""
         return (self.degree * at_least_float32(scores) ** (self.degree - 1)).to(scores.dtype)
 
-    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "AdditivePartial":
-        """Return the sums over these rows."""
-        return AdditivePartial.of(self, scores, rows)
-
-    def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-        """(s + 1)^d − (s − 1)^d."""
-        return (scores + 1) ** self.degree - (scores - 1) ** self.degree
-
-    def flip_gain_rounding(self, largest: float) -> float:
-        """Powers round by their degree; f(u + 1) − f(u − 1) ≈ 2d f(u)/u cancels."""
-        return 8 * self.degree + 4 * largest / self.degree
-
-    def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
-        """Return the sign of Σ count·((level + 1)^d − (level − 1)^d)."""
-        total = sum(c * ((u + 1) ** self.degree - (u - 1) ** self.degree) for u, c in levels)
-        return (total > 0) - (total < 0)
-
 
 @dataclass(frozen=True, eq=False)
-class RectifiedPolynomial(Separation):
+class RectifiedPolynomial(_PowerSum):
     """Rectified polynomial separation of Krotov & Hopfield (2016).
 
     F(s) = Σ_μ max(0, s_μ)^d,    ∇F(s) = d max(0, s)^{d−1}.
@@ -67,40 +82,12 @@ class RectifiedPolynomial(Separation):
     """
 
     degree: int = 2
-    simplex = False
-
-    def __post_init__(self) -> None:
-        """Check the degree."""
-        object.__setattr__(self, "degree", check_integer("degree", self.degree, low=1))
-
-    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-        """F(s)."""
-        return (at_least_float32(scores).clamp_min(0) ** self.degree).sum(-1).to(scores.dtype)
+    is_rectified = True
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """d max(0, s)^{d−1}; the derivative at 0 of degree 1 is taken as 0."""
         weights = self.degree * at_least_float32(scores).clamp_min(0) ** (self.degree - 1)
         return torch.where(scores > 0, weights, 0.0).to(scores.dtype)
-
-    def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "AdditivePartial":
-        """Return the sums over these rows."""
-        return AdditivePartial.of(self, scores, rows)
-
-    def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-        """max(0, s + 1)^d − max(0, s − 1)^d."""
-        above, below = (scores + 1).clamp_min(0), (scores - 1).clamp_min(0)
-        return above**self.degree - below**self.degree
-
-    def flip_gain_rounding(self, largest: float) -> float:
-        """Return the bound of `Polynomial`."""
-        return 8 * self.degree + 4 * largest / self.degree
-
-    def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
-        """Return the sign of Σ count·(max(0, level + 1)^d − max(0, level − 1)^d)."""
-        total = sum(
-            c * (max(0, u + 1) ** self.degree - max(0, u - 1) ** self.degree) for u, c in levels
-        )
-        return (total > 0) - (total < 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -210,7 +210,7 @@ class CandidatePartial(Partial):
         separation: F and ∇F.
         count: the number of rows that were scored.
         scores: of the candidates, `(*batch, k)`.
-        index: the candidates, likewise.
+        index: the candidates, `(*batch, k)`.
     """
 
     separation: _Sparse

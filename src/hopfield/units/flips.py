@@ -53,7 +53,7 @@ class FlipTable:
         values: the summands, by shift − level.
         shift: a number, or −1 for one that follows the best score.
         rounding: the error of a sum, relative to the sum of sizes.
-        exact_size: the sum of sizes below which there is no error.
+        exact_size: the sum of sizes below which sums are exact.
     """
 
     values: Tensor
@@ -83,7 +83,7 @@ class FlipRule(ABC):
         """Return the field of a unit from s^{∖i} and x_μi, and its rounding."""
 
     def table(self, count: int, dim: int) -> FlipTable | None:
-        """Return the summands of the patterns; None, the default, if the field is no such sum."""
+        """Return the summands of the patterns; None by default: the field is not such a sum."""
         return None
 
 
