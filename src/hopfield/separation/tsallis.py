@@ -1,7 +1,6 @@
 """α-entmax: its weights, with exact derivatives of any order, and its potential."""
 
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -115,9 +114,15 @@ def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> Any:
         return None
     lowest, highest = map(float, alpha.aminmax())
     special = lowest == highest and lowest in (1.5, 2.0) and not learned
-    if not special and scores.dtype != torch.float32:
-        return None
-    return import_module(f"{kernels.__name__}.{'sparse' if special else 'entmax'}")
+    if special:
+        from ..kernels import sparse
+
+        return sparse
+    if scores.dtype == torch.float32:
+        from ..kernels import entmax
+
+        return entmax
+    return None
 
 
 def _vjp_by_kernel(
