@@ -228,7 +228,7 @@ def drawings(measured: list[Measured]) -> dict[str, Drawing]:
         drawn["growth-time"] = (
             "Seconds of one update by number of patterns",
             partial(pictures.growth, by_name["growth"], "seconds"),
-            _growth(by_name["growth"]),
+            "Small n fits into the cache, so that time can grow faster than n.",
         )
         drawn["growth-memory"] = (
             "Extra memory of one update by number of patterns",
@@ -243,26 +243,6 @@ def drawings(measured: list[Measured]) -> dict[str, Drawing]:
             "allowance: 10 % of naive torch's time, or 100 µs where that is below 1 ms.",
         )
     return drawn
-
-
-def _growth(lines: list[Record]) -> str:
-    """Describe how time and memory grow over the last tenfold of n."""
-    sentences = []
-    for queries in sorted({line["queries"] for line in lines}):
-        mine = sorted((r for r in lines if r["queries"] == queries), key=lambda line: line["n"])
-        naive = [r["seconds"] for r in mine if r["case"] == "naive torch"]
-        less, more = [r for r in mine if r["case"] == "update"][-2:]
-        times = more["seconds"] / less["seconds"]
-        bound = times * more["share"] / less["share"]
-        sentences.append(
-            f"{queries} {'query' if queries == 1 else 'queries'}: from n = {less['n']:,} to "
-            f"{more['n']:,} time grows {times:.1f}×, naive torch's {naive[-1] / naive[-2]:.1f}×, "
-            f"the limit {bound:.1f}×, and extra memory goes from {less['extra_mib']:.1f} to "
-            f"{more['extra_mib']:.1f} MiB."
-        )
-    return " ".join(
-        [*sentences, "Small n fits into the cache, so that time can grow faster than n."]
-    )
 
 
 def _machine(measured: list[Measured], how: str) -> str:
