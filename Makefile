@@ -23,7 +23,7 @@ help:
 
 test: lint types
 	@$(BIN)/python tests/support/processor.py
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(MAKE) --no-print-directory test-portable
 
 # Without vector instructions, in another order of summation, on one thread: what holds within
@@ -37,7 +37,7 @@ test-portable: $(VENV)/.test
 	$(PORTABLE) $(BIN)/python -m pytest --reordered $(CORE)
 
 heavy: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 -m heavy
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m heavy
 
 # Some ten minutes: SAMPLE=40 for fewer.
 SAMPLE ?= 400

@@ -26,11 +26,10 @@ os.environ["OMP_NUM_THREADS"] = "1"  # a process forked after OpenMP has started
 
 import pytest
 import torch
-from _pytest.runner import runtestprotocol
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 ROOMS = ("separation", "readout", "iteration", "similarity", "units", "coupling", "memories")
-TESTS = ("contract", "oracle")
+TESTS = ("contract", "oracle", "inputs")
 SECONDS = 8.0  # of tests, measured without a mutant, for each of them
 SWAPS: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -177,6 +176,17 @@ class Mutation:
               f"{100 * results['noticed'] / max(results.total(), 1):.0f} %")  # fmt: skip
         return True
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what went wrong."""
+        if report.failed:
+            self.failures.append(report.longreprtext)
+
+    def _failure(self, item: pytest.Item) -> str:
+        """Run a test; what went wrong, or nothing."""
+        self.failures = []
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        return "".join(self.failures)
+
     def _learn(self, item: pytest.Item, files: set[str]) -> None:
         called = set()
 
@@ -186,10 +196,10 @@ class Mutation:
 
         start = time.process_time()
         sys.setprofile(note)
-        reports = runtestprotocol(item, nextitem=None, log=False)
+        failure = self._failure(item)
         sys.setprofile(None)
-        if any(report.failed for report in reports):
-            raise pytest.UsageError(f"{item.nodeid} fails without a mutant")
+        if failure:
+            raise pytest.UsageError(f"{item.nodeid} fails without a mutant: {failure[-2000:]}")
         self.seconds[item] = time.process_time() - start
         for each in called:
             self.calls[each].append(item)
@@ -215,12 +225,7 @@ class Mutation:
             os.dup2(null, 1)
             os.dup2(null, 2)
             live(mutant.path, mutant.owner).__code__ = mutated(mutant)
-            failed = any(
-                report.failed
-                for item in self._tests(mutant)
-                for report in runtestprotocol(item, nextitem=None, log=False)
-            )
-            status = 1 if failed else 0
+            status = 1 if any(map(self._failure, self._tests(mutant))) else 0
         finally:
             os._exit(status)
 
