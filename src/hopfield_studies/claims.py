@@ -119,10 +119,10 @@ def _row(claim: Claim, records: Sequence[Record]) -> dict[str, Any]:
         finding = claim.judge(records)
     except MissingRecordError as missing:
         return base | {"verdict": UNKNOWN, "measured": "—", "reason": _missing(missing, records)}
-    said = {"measured": finding.measured, "reason": finding.reason}
+    texts = {"measured": finding.measured, "reason": finding.reason}
     if finding.score is None:
-        return base | {"verdict": UNKNOWN, **said}
-    return base | {"verdict": _verdict(claim, finding.score), "score": finding.score, **said}
+        return base | {"verdict": UNKNOWN, **texts}
+    return base | {"verdict": _verdict(claim, finding.score), "score": finding.score, **texts}
 
 
 def _missing(missing: MissingRecordError, records: Sequence[Record]) -> str:

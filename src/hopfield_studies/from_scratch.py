@@ -101,13 +101,13 @@ def descent(config: DescentConfig) -> Iterator[Record]:
         memory, patterns = _hebbian(config.units, config.stored, config.seed, draw)
         stream = generator(config.seed, draw, 1)
         cue = flip(patterns, config.flipped, generator=stream)
-        found = memory.retrieve(cue, steps=LIMIT, trace=True, generator=stream)
-        trace = torch.as_tensor(found.trace).double()
+        retrieval = memory.retrieve(cue, steps=LIMIT, trace=True, generator=stream)
+        trace = torch.as_tensor(retrieval.trace).double()
         traces += _lines(trace)[: max(0, PLOTTED - len(traces))]
         figures.append({
             "start": trace[0].mean().item(),
-            "end": found.energy.double().mean().item(),
-            "accuracy": hamming_accuracy(patterns, found.state).double().mean().item(),
+            "end": retrieval.energy.double().mean().item(),
+            "accuracy": hamming_accuracy(patterns, retrieval.state).double().mean().item(),
             "rising": share((trace.diff(dim=0) > 1e-6 * trace.abs().max()).any(dim=0)),
         })  # fmt: skip
     yield record("descent", "asynchronous", config, traces=traces, **summarise(figures))
@@ -140,12 +140,12 @@ def load(config: LoadConfig) -> Iterator[Record]:
             stream = generator(config.seed, n, draw, 1)
             originals = patterns[: config.cues]
             cue = flip(originals, config.flipped, generator=stream)
-            found = memory.retrieve(cue, steps=LIMIT, generator=stream)
-            sweeps = (found.steps + 1).clamp(max=LIMIT)
+            retrieval = memory.retrieve(cue, steps=LIMIT, generator=stream)
+            sweeps = (retrieval.steps + 1).clamp(max=LIMIT)
             histogram += torch.bincount(sweeps - 1, minlength=LIMIT)
             figures.append({
-                "accuracy": hamming_accuracy(originals, found.state).double().mean().item(),
-                "exact": share(exact_recall(originals, found.state)),
+                "accuracy": hamming_accuracy(originals, retrieval.state).double().mean().item(),
+                "exact": share(exact_recall(originals, retrieval.state)),
                 "sweeps": sweeps.double().mean().item(),
                 "two_or_three": share((sweeps == 2) | (sweeps == 3)),
             })  # fmt: skip
@@ -166,14 +166,14 @@ def oscillation(config: OscillationConfig) -> Iterator[Record]:
         ("asynchronous", "asynchronous", False),
     ):
         memory = _store(ClassicalHopfield(diagonal=diagonal, schedule=schedule), patterns)
-        found = memory.retrieve(starts, steps=200, generator=generator(config.seed, 5))
-        after = memory.update(found.state)
-        flipping = (after != found.state).sum(dim=1)
-        cycling = (flipping > 0) & (memory.update(after) == found.state).all(dim=1)
+        retrieval = memory.retrieve(starts, steps=200, generator=generator(config.seed, 5))
+        after = memory.update(retrieval.state)
+        flipping = (after != retrieval.state).sum(dim=1)
+        cycling = (flipping > 0) & (memory.update(after) == retrieval.state).all(dim=1)
         widest = int((flipping * cycling).argmax())
         yield record(
             "oscillation", case, config,
-            cycling=share(cycling), settled=share(found.converged),
+            cycling=share(cycling), settled=share(retrieval.converged),
             **(_cycle(memory, starts[widest]) if bool(cycling.any()) else {}),
         )  # fmt: skip
 
@@ -202,10 +202,10 @@ def gaussian(config: GaussianConfig) -> Iterator[Record]:
         memory = ModernHopfield(config.beta)
         memory.store(patterns)
         cue = gaussian_noise(patterns, config.noise, generator=stream)
-        found = memory.retrieve(cue)
-        cosines += cosine(patterns, found.state).tolist()
+        retrieval = memory.retrieve(cue)
+        cosines += cosine(patterns, retrieval.state).tolist()
         noisy += cosine(patterns, cue.state).tolist()
-        steps += found.steps.tolist()
+        steps += retrieval.steps.tolist()
     yield record(
         "gaussian", "noisy", config,
         **mean_and_sd("cosine", cosines), **mean_and_sd("cosine_of_cue", noisy),

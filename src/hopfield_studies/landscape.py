@@ -89,12 +89,12 @@ def beta_sweep(config: SweepConfig, dataset: Dataset) -> Iterator[Record]:
                 memory = ModernHopfield(beta, similarity=similarity)
                 memory.store(rows)
                 cue = occlude_half(rows, shape=dataset.shape)
-                found = memory.retrieve(cue)
-                entropy = torch.as_tensor(found.entropy).double()
+                retrieval = memory.retrieve(cue)
+                entropy = torch.as_tensor(retrieval.entropy).double()
                 figures.append({
-                    "weight": found.weight.double().mean().item(),
+                    "weight": retrieval.weight.double().mean().item(),
                     "patterns_in_mixture": entropy.exp().mean().item(),
-                    "right": share(returned(rows, found.index)),
+                    "right": share(returned(rows, retrieval.index)),
                 })  # fmt: skip
                 shown = shown or {
                     **drawn(dataset),
@@ -134,22 +134,22 @@ def _stationary_points(
     memory.store(rows)
     halves = occlude_half(rows, shape=dataset.shape).state
     starts = torch.cat([halves, rows, *_strange_starts(rows, config, int(index[0]))])
-    found = memory.retrieve(starts, steps=PATIENCE, tol=TOLERANCE)
-    points, energies = found.state, found.energy
+    retrieval = memory.retrieve(starts, steps=PATIENCE, tol=TOLERANCE)
+    points, energies = retrieval.state, retrieval.energy
     stored = torch.cdist(points, rows, p=torch.inf).amin(dim=1) <= HALF_LEVEL
     first = _first_of_each(points)
     n = len(rows)
     lowest = energies.min()
     near = (energies - lowest) <= 1e-6 * lowest.abs().clamp(min=1.0)
-    kept = same_picture(rows, points[n : 2 * n])
+    unchanged = same_picture(rows, points[n : 2 * n])
     return {
         "distinct": float(first.sum()),
         "mixtures": float((first & ~stored).sum()),
         "stored_share": share(stored[first]),
-        "stored_kept": share(kept),
+        "stored_kept": share(unchanged),
         "lowest_share": share(near[:n]),
         "energy_gap": (energies[:n].max() - lowest).item(),
-        "settled": share(found.converged),
+        "settled": share(retrieval.converged),
     }
 
 
@@ -182,15 +182,15 @@ def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
                 cue = occlude_half(rows, shape=dataset.shape)
                 if similarity == "dot":  # as in the document: what is hidden is simply 0
                     cue = Cue(cue.state)
-                found = memory.retrieve(cue, clamp=False, steps=PATIENCE)
+                retrieval = memory.retrieve(cue, clamp=False, steps=PATIENCE)
                 first = memory.retrieve(cue, clamp=False, steps=1).state
-                left = (first - found.state).abs().amax(dim=1)
+                left = (first - retrieval.state).abs().amax(dim=1)
                 figures.append({
                     "one_is_enough": share(left <= HALF_LEVEL),
                     "left_after_one": left.mean().item(),
-                    "steps": found.steps.double().mean().item(),
+                    "steps": retrieval.steps.double().mean().item(),
                 })  # fmt: skip
-                counts += found.steps.tolist()
+                counts += retrieval.steps.tolist()
             yield record(
                 "steps", similarity, config,
                 n=n, similarity=similarity, case_beta=beta, most=max(counts),

@@ -83,17 +83,17 @@ def binary_encoding(records: Sequence[Record]) -> Finding:
         case: [find(records, "encodings", case=case, n=n) for n in (1, 2, 3)]
         for case in ("±1", "0/1", "0/1, mean subtracted")
     }
-    kept = {case: sum(line["right"] for line in lines) for case, lines in of.items()}
-    each = {case: listed([percent(line["right"]) for line in lines]) for case, lines in of.items()}
-    measured = f"1, 2 and 3 stored: ±1 {each['±1']}; 0/1 {each['0/1']}"
-    centred = f"with the mean subtracted from 0/1: {each['0/1, mean subtracted']}."
-    if not kept["±1"]:
+    recalled = {case: sum(line["right"] for line in lines) for case, lines in of.items()}
+    texts = {case: listed([percent(line["right"]) for line in lines]) for case, lines in of.items()}
+    measured = f"1, 2 and 3 stored: ±1 {texts['±1']}; 0/1 {texts['0/1']}"
+    centred = f"with the mean subtracted from 0/1: {texts['0/1, mean subtracted']}."
+    if not recalled["±1"]:
         return Finding(None, measured, f"±1 returns nothing that 0/1 could lose; {centred}")
-    left = kept["0/1"] / kept["±1"]
+    ratio = recalled["0/1"] / recalled["±1"]
     return Finding(
-        max(0.0, 1 - left),
+        max(0.0, 1 - ratio),
         measured,
-        f"0/1 returns {_times(left)} what ±1 does; {centred}",
+        f"0/1 returns {_times(ratio)} what ±1 does; {centred}",
     )
 
 
@@ -199,10 +199,10 @@ def one_step(records: Sequence[Record]) -> Finding:
     """Judge one step at the worst of the measured sizes."""
     lines = select(records, "steps", similarity="dot")
     worst = min(lines, key=lambda line: line["one_is_enough"])
-    each = [f"{percent(line['one_is_enough'])} with {number(line['n'])}" for line in lines]
+    parts = [f"{percent(line['one_is_enough'])} with {number(line['n'])}" for line in lines]
     return Finding(
         worst["one_is_enough"],
-        f"one step is enough for {listed(each)} stored",
+        f"one step is enough for {listed(parts)} stored",
         f"steps until it settles: {number(worst['steps'])} on average, at most "
         f"{number(worst['most'])}, with {number(worst['n'])} stored.",
     )
@@ -225,17 +225,17 @@ def global_minimum(records: Sequence[Record]) -> Finding:
 def many_mixtures(records: Sequence[Record]) -> Finding:
     """Count different fixed points that are not stored, at β up to 1."""
     low = [line for line in select(records, "stationary", similarity="dot") if line["beta"] <= 1]
-    each = [f"{number(line['mixtures'])} at β = {number(line['beta'])}" for line in low]
-    alone = [line["beta"] for line in low if line["distinct"] == 1]
+    parts = [f"{number(line['mixtures'])} at β = {number(line['beta'])}" for line in low]
+    single_end = [line["beta"] for line in low if line["distinct"] == 1]
     single = (
-        f"up to β = {number(max(alone))} every start ends in one and the same point"
-        if alone
+        f"up to β = {number(max(single_end))} every start ends in one and the same point"
+        if single_end
         else f"at β = {number(low[0]['beta'])} there are {number(low[0]['distinct'])} different "
         "ends in all"
     )
     return Finding(
         sum(line["mixtures"] > 1 for line in low) / len(low),
-        f"ends that are no stored pattern, on average: {listed(each)}",
+        f"ends that are no stored pattern, on average: {listed(parts)}",
         f"{single}.",
     )
 

@@ -150,8 +150,8 @@ def _classical_case(
             ink = baselines.hebbian_step(rows, cue.state)
             state, steps = torch.where(ink, 1.0, -1.0), 1.0
         else:
-            found = _classical_memory(way, rows).retrieve(cue)
-            state, steps = found.state, found.steps.double().mean().item()
+            retrieval = _classical_memory(way, rows).retrieve(cue)
+            state, steps = retrieval.state, retrieval.steps.double().mean().item()
         figures.append({**binary_figures(rows, state), "sweeps": steps})
         shown = shown or picture(rows, cue, state, dataset, binary=True)
     return record(
@@ -211,9 +211,9 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
                 memory = ModernHopfield(beta, similarity=similarity)
                 memory.store(rows)
                 cue = occlude_half(rows, shape=dataset.shape)
-                found = memory.retrieve(cue)
-                right = returned(rows, found.index)
-                state = memory.update(cue.state) if case == "document" else found.state
+                retrieval = memory.retrieve(cue)
+                right = returned(rows, retrieval.index)
+                state = memory.update(cue.state) if case == "document" else retrieval.state
                 figures.append({
                     "right": share(right),
                     "exact": share(same_picture(rows, state)),

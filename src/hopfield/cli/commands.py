@@ -195,10 +195,10 @@ def _explain(error: Exception, arguments: Sequence[str]) -> int:
             error.possibilities = difflib.get_close_matches(
                 error.option_name, error.possibilities, cutoff=ALIKE
             )
-        said = error.format_message().rstrip(".")
+        message = error.format_message().rstrip(".")
         names = [name for name in arguments[:1] if name in _command().commands]
-        stop = "" if said.endswith("?") else "."
-        return _fail(f"{said}{stop} See {' '.join(['hopfield', *names])} --help.", USAGE)
+        stop = "" if message.endswith("?") else "."
+        return _fail(f"{message}{stop} See {' '.join(['hopfield', *names])} --help.", USAGE)
     from ..errors import HopfieldError
 
     if isinstance(error, HopfieldError):
@@ -228,16 +228,16 @@ def reference() -> str:
     """Return the text of docs/cli.md, the help of every command."""
     root_command = _command()
     pages = [("hopfield", root_command)]
-    pages += [(f"hopfield {name}", each) for name, each in root_command.commands.items()]
+    pages += [(f"hopfield {name}", command) for name, command in root_command.commands.items()]
     parts = [
         "# Command line\n\n"
         "Made by `python -m hopfield.cli.commands > docs/cli.md` from the help texts.\n"
     ]
-    for name, each in pages:
-        context = each.context_class(
-            each, info_name=name, terminal_width=HELP_WIDTH, help_option_names=["-h", "--help"]
+    for name, command in pages:
+        context = command.context_class(
+            command, info_name=name, terminal_width=HELP_WIDTH, help_option_names=["-h", "--help"]
         )
-        parts.append(f"## {name}\n\n```text\n{each.get_help(context).rstrip()}\n```\n")
+        parts.append(f"## {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
     return "\n".join(parts)
 
 

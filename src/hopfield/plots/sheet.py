@@ -78,9 +78,9 @@ def sheet(lines: Sequence[Record]) -> "Figure":
 
 
 def _panels(lines: Sequence[Record]) -> list[Panel]:
-    brought = [line for line in lines if line["experiment"] == "figure"]
-    if brought:
-        return [(each["result"], _brought(each, lines)) for each in brought]
+    figures = [line for line in lines if line["experiment"] == "figure"]
+    if figures:
+        return [(described["result"], _brought(described, lines)) for described in figures]
     panels: list[Panel] = []
     for report in _reports(lines):
         held = {line["experiment"] for line in report}
@@ -90,8 +90,8 @@ def _panels(lines: Sequence[Record]) -> list[Panel]:
     for name in dict.fromkeys(line["experiment"] for line in lines):
         if name in (*ADVICE, *HEADS, "finding"):
             continue
-        mine = [line for line in lines if line["experiment"] == name]
-        panels += _special(name, mine) or _measured(name, mine)
+        records = [line for line in lines if line["experiment"] == name]
+        panels += _special(name, records) or _measured(name, records)
     return panels
 
 
@@ -104,25 +104,25 @@ def _reports(lines: Sequence[Record]) -> list[list[Record]]:
     return reports
 
 
-def _brought(each: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
+def _brought(described: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
     series = [
         line for line in lines
-        if line["experiment"] == "series" and line["result"] == each["result"]
-        and line["figure"] == each["name"]
+        if line["experiment"] == "series" and line["result"] == described["result"]
+        and line["figure"] == described["name"]
     ]  # fmt: skip
-    return lambda ax: comparison(series, (each["x"], each["y"]), ax, log=each["log"])
+    return lambda ax: comparison(series, (described["x"], described["y"]), ax, log=described["log"])
 
 
-def _special(name: str, mine: Sequence[Record]) -> list[Panel]:
-    first = mine[0]
+def _special(name: str, records: Sequence[Record]) -> list[Panel]:
+    first = records[0]
     if "trajectories" in first:
-        shown = mine[:MOST_CASES]
+        shown = records[:MOST_CASES]
         return [(f"{name}: {line.get('case')}", partial(landscape, line)) for line in shown]
     if "position" in first:
         series = [
             {"name": line["case"], "kind": "measured", "error": None,
              "x": line["position"], "y": line["energy"]}
-            for line in mine[:MOST_CASES]
+            for line in records[:MOST_CASES]
         ]  # fmt: skip
         return [(name, lambda ax: comparison(series, ("path from pattern 1 to 2", "energy E"), ax))]
     if "traces" in first:
@@ -134,41 +134,41 @@ def _special(name: str, mine: Sequence[Record]) -> list[Panel]:
     return []
 
 
-def _measured(name: str, mine: Sequence[Record]) -> list[Panel]:
+def _measured(name: str, records: Sequence[Record]) -> list[Panel]:
     if name == "attractor_census":
-        mine = [
+        records = [
             {**line, "experiment": "kinds", "case": f"{line['case']}: {kind}",
              "share": line[kind], "share_sd": line[f"{kind}_sd"]}
-            for line in mine for kind in KINDS
+            for line in records for kind in KINDS
         ]  # fmt: skip
-    result = "share" if name == "attractor_census" else main_result(mine)
+    result = "share" if name == "attractor_census" else main_result(records)
     if result is None:
         return []
-    cases = list(dict.fromkeys(str(line.get("case")) for line in mine))
+    cases = list(dict.fromkeys(str(line.get("case")) for line in records))
     shown = cases[: MOST_CASES * (len(KINDS) if name == "attractor_census" else 1)]
-    kept = [line for line in mine if str(line.get("case")) in shown]
-    fields = swept_fields(kept, result)
+    chosen = [line for line in records if str(line.get("case")) in shown]
+    fields = swept_fields(chosen, result)
     if not fields:
-        return [(name, _bars(kept, shown, result))] if len(shown) > 1 else []
-    most = [len({line[field] for line in kept}) for field in fields]
+        return [(name, _bars(chosen, shown, result))] if len(shown) > 1 else []
+    most = [len({line[field] for line in chosen}) for field in fields]
     if len(fields) == 2 and min(most) >= GRID:
-        return [(f"{name}: {case}", _diagram([line for line in kept if line["case"] == case],
+        return [(f"{name}: {case}", _diagram([line for line in chosen if line["case"] == case],
                                              result)) for case in shown]  # fmt: skip
-    return [(name, lambda ax: curves(kept, ax, y=result))]
+    return [(name, lambda ax: curves(chosen, ax, y=result))]
 
 
-def _diagram(mine: Sequence[Record], result: str) -> Callable[["Axes"], Any]:
-    return lambda ax: phases(*table(mine, value=result), ax)
+def _diagram(records: Sequence[Record], result: str) -> Callable[["Axes"], Any]:
+    return lambda ax: phases(*table(records, value=result), ax)
 
 
-def _bars(mine: Sequence[Record], cases: Sequence[str], result: str) -> Callable[["Axes"], Any]:
-    found = [
-        mean_and_error([line for line in mine if str(line["case"]) == case], result)
+def _bars(records: Sequence[Record], cases: Sequence[str], result: str) -> Callable[["Axes"], Any]:
+    summaries = [
+        mean_and_error([line for line in records if str(line["case"]) == case], result)
         for case in cases
     ]
     label = VALUES.get(result, result)
-    if all(0 <= mean <= 1 for mean, _ in found):
-        bars = [(case, mean, error) for case, (mean, error) in zip(cases, found, strict=True)]
+    if all(0 <= mean <= 1 for mean, _ in summaries):
+        bars = [(case, mean, error) for case, (mean, error) in zip(cases, summaries, strict=True)]
         return lambda ax: rates(bars, label, ax)
-    points = [(case, mean) for case, (mean, _) in zip(cases, found, strict=True)]
+    points = [(case, mean) for case, (mean, _) in zip(cases, summaries, strict=True)]
     return lambda ax: durations(points, label, ax)

@@ -62,10 +62,10 @@ def curves(
     fields = swept_fields(records, result)
     place = check_choice("x", x, _numbers(records)) if x else _first(fields)
     others = [name for name in fields if name != place and place not in DERIVED]
-    series = [_curve(name, mine, place, result) for name, mine in _cases(records, others).items()]
+    series = [_curve(name, group, place, result) for name, group in _cases(records, others).items()]
     lines = [{"name": name, "kind": "theory", "error": None, "x": list(at), "y": list(values)}
              for name, at, values in theory]  # fmt: skip
-    values = [value for each in series for value in each["x"]]
+    values = [value for curve in series for value in curve["x"]]
     log = "x" if min(values) > 0 and max(values) / min(values) > WIDE else ""
     return comparison([*series, *lines], (AXES.get(place, place), VALUES.get(result, result)), ax,
                       log=log)  # fmt: skip
@@ -94,16 +94,16 @@ def table(
     first = check_choice("x", x, _numbers(records)) if x else _first(fields)
     second = check_choice("y", y, _numbers(records)) if y else _first(fields, besides=first)
     columns, rows = (sorted({line[name] for line in records}) for name in (first, second))
-    found: dict[tuple[float, float], list[float]] = {}
+    values: dict[tuple[float, float], list[float]] = {}
     for line in records:
-        found.setdefault((line[first], line[second]), []).append(float(line[result]))
-    missing = [(a, b) for b in rows for a in columns if (a, b) not in found]
+        values.setdefault((line[first], line[second]), []).append(float(line[result]))
+    missing = [(a, b) for b in rows for a in columns if (a, b) not in values]
     if missing:
         raise DataError(
             f"records must have every pair of {first} and {second}, but {len(missing)} are missing,"
             f" such as {first}={missing[0][0]}, {second}={missing[0][1]}. Sweep both together."
         )
-    means = [[fmean(found[a, b]) for a in columns] for b in rows]
+    means = [[fmean(values[a, b]) for a in columns] for b in rows]
     labels = (AXES.get(first, first), AXES.get(second, second), VALUES.get(result, result))
     return columns, rows, means, labels
 
@@ -115,7 +115,7 @@ def swept_fields(records: Sequence[Record], result: str) -> list[str]:
         for name in AXES
         if name != result and name not in DERIVED and isinstance(records[0].get(name), (int, float))
     }
-    return [name for name in sorted(counts, key=lambda each: -counts[each]) if counts[name] > 1]
+    return [name for name in sorted(counts, key=lambda field: -counts[field]) if counts[name] > 1]
 
 
 def main_result(records: Sequence[Record]) -> str | None:
@@ -135,9 +135,9 @@ def mean_and_error(records: Sequence[Record], result: str) -> tuple[float, float
     return values[0], line.get(f"{result}_sd", 0.0) / math.sqrt(line.get("samples", 1))
 
 
-def _curve(name: str, mine: Sequence[Record], x: str, y: str) -> dict[str, Any]:
-    places = sorted({line[x] for line in mine if line.get(x) is not None})
-    at = [mean_and_error([line for line in mine if line[x] == place], y) for place in places]
+def _curve(name: str, group: Sequence[Record], x: str, y: str) -> dict[str, Any]:
+    places = sorted({line[x] for line in group if line.get(x) is not None})
+    at = [mean_and_error([line for line in group if line[x] == place], y) for place in places]
     means, errors = [mean for mean, _ in at], [error for _, error in at]
     return {"name": name, "kind": "measured", "x": places, "y": means, "error": errors}
 
@@ -151,7 +151,7 @@ def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[R
     return made
 
 
-def _result(records: Sequence[Record], asked: str) -> str:
+def _result(records: Sequence[Record], name: str) -> str:
     if not records:
         raise DataError(
             "records must hold at least one, but the list is empty. Run something first."
@@ -162,8 +162,8 @@ def _result(records: Sequence[Record], asked: str) -> str:
             f"records must be of one experiment, but are of {', '.join(sorted(names))}. "
             "Draw one after the other, or all with sheet."
         )
-    if asked:
-        return check_choice("y", asked, _numbers(records))
+    if name:
+        return check_choice("y", name, _numbers(records))
     usual = main_result(records)
     if usual is None:
         raise DataError(f"{names.pop()} has no main result. Name one: y=…")

@@ -27,38 +27,38 @@ def comparison(
     """Draw measured points with standard errors, theory as lines, published numbers hollow.
 
     Args:
-        series: each with `name`, `x`, `y`, `error` (or None) and `kind`: "measured", "theory" or
-            "published". Theory and published numbers have the colour of the measured series that
-            their name contains; measured series of one name share a colour.
+        series: curves, each with `name`, `x`, `y`, `error` (or None) and `kind`: "measured",
+            "theory" or "published". Theory and published numbers have the colour of the measured
+            curve whose name is part of theirs; measured curves of one name share a colour.
         labels: of both axes, with symbols and units.
         ax: axes to draw on.
         log: "x", "y" or "xy" for logarithmic axes.
     """
-    count = len({each["name"] for each in series})
-    unnamed = {_named(each, count) for each in series} - {None}
+    count = len({curve["name"] for curve in series})
+    unnamed = {_named(curve, count) for curve in series} - {None}
     ax = axes(ax, height=2.8 + 0.16 * max(0, (len(unnamed) - 1) // 2))
-    measured = [each for each in series if each["kind"] == "measured"]
-    names = list(dict.fromkeys(each["name"] for each in measured))
-    free = 0
-    for each in series:
-        kin = max((name for name in names if name in each["name"]), key=len, default=None)
-        place = -1 if kin is None else names.index(kin)
+    measured = [curve for curve in series if curve["kind"] == "measured"]
+    names = list(dict.fromkeys(curve["name"] for curve in measured))
+    unmatched = 0
+    for curve in series:
+        match = max((name for name in names if name in curve["name"]), key=len, default=None)
+        place = -1 if match is None else names.index(match)
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        name = _named(each, count)
+        name = _named(curve, count)
         label = literal(name) if name in unnamed else None
         unnamed.discard(name)
-        if each["kind"] == "measured":
-            points({**each, "name": label}, ax, colour, marker)
-        elif each["kind"] == "published":
-            ax.plot(each["x"], each["y"], "o" if kin is None else marker, mfc="none", ms=9, mew=1.2,
-                    color=colour, label=None if kin else label)  # fmt: skip
+        if curve["kind"] == "measured":
+            points({**curve, "name": label}, ax, colour, marker)
+        elif curve["kind"] == "published":
+            ax.plot(curve["x"], curve["y"], "o" if match is None else marker, mfc="none", ms=9,
+                    mew=1.2, color=colour, label=None if match else label)  # fmt: skip
         else:
-            dash = DASHES[free % len(DASHES)] if kin is None else "-"
-            free += kin is None
-            ax.plot(each["x"], each["y"], dash, color=colour, lw=1.3, label=label, zorder=1)
+            dash = DASHES[unmatched % len(DASHES)] if match is None else "-"
+            unmatched += match is None
+            ax.plot(curve["x"], curve["y"], dash, color=colour, lw=1.3, label=label, zorder=1)
     for axis in log:
         ax.set(**{f"{axis}scale": "log"})
-    label_places(ax, sorted({x for each in measured for x in each["x"]}), "x" in log)
+    label_places(ax, sorted({x for curve in measured for x in curve["x"]}), "x" in log)
     ax.set_xlabel(labels[0])
     ax.set_ylabel(labels[1])
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8,
@@ -66,17 +66,17 @@ def comparison(
     return style_axes(ax, "y")
 
 
-def _named(each: Mapping[str, Any], count: int) -> str | None:
-    return each["name"] if count <= MOST_NAMED or each["kind"] == "measured" else None
+def _named(curve: Mapping[str, Any], count: int) -> str | None:
+    return curve["name"] if count <= MOST_NAMED or curve["kind"] == "measured" else None
 
 
-def points(each: Mapping[str, Any], ax: "Axes", colour: str, marker: str) -> None:
+def points(curve: Mapping[str, Any], ax: "Axes", colour: str, marker: str) -> None:
     """Draw measured points; those without errors, as along a path, are joined by a thin line."""
-    many = len(each["x"]) > CROWD
-    if each["error"] is None:
-        style = {"ms": 2, "alpha": 0.5} if many else {"ms": 4, "lw": 0.8, "ls": "-"}
-        ax.plot(each["x"], each["y"], marker, color=colour, label=each["name"],
+    crowded = len(curve["x"]) > CROWD
+    if curve["error"] is None:
+        style = {"ms": 2, "alpha": 0.5} if crowded else {"ms": 4, "lw": 0.8, "ls": "-"}
+        ax.plot(curve["x"], curve["y"], marker, color=colour, label=curve["name"],
                 **({"ls": "none"} | style))  # fmt: skip
         return
-    ax.errorbar(each["x"], each["y"], yerr=each["error"], fmt=marker, color=colour, ms=4.5,
-                label=each["name"], capsize=2.5, elinewidth=1.1, zorder=3)  # fmt: skip
+    ax.errorbar(curve["x"], curve["y"], yerr=curve["error"], fmt=marker, color=colour, ms=4.5,
+                label=curve["name"], capsize=2.5, elinewidth=1.1, zorder=3)  # fmt: skip

@@ -58,9 +58,9 @@ def judge_all(records: Sequence[Record], form: Form) -> list[Record]:
     lines: list[Record] = []
     done = {line["task"] for line in records if "task" in line}
     for result in RESULTS:
-        mine = {task.identity for task in tasks([result], form)}
-        if mine <= done:
-            lines += judge([result], [line for line in records if line.get("task") in mine])
+        own_lines = {task.identity for task in tasks([result], form)}
+        if own_lines <= done:
+            lines += judge([result], [line for line in records if line.get("task") in own_lines])
     return lines
 
 
@@ -69,8 +69,8 @@ def judge(results: Iterable[Result], records: Sequence[Record]) -> list[Record]:
     lines: list[Record] = []
     for number, result in enumerate(RESULTS, 1):
         if result in results:
-            mine = [line for line in records if line.get("result") == result.name]
-            lines += _lines(number, result, result.judge(mine))
+            own_lines = [line for line in records if line.get("result") == result.name]
+            lines += _lines(number, result, result.judge(own_lines))
     return lines
 
 
@@ -80,11 +80,11 @@ def _lines(number: int, result: Result, finding: Finding) -> list[Record]:
     for check in finding.checks:
         bounds = {name: _finite(value) for name, value in check._asdict().items()}
         lines.append({**same, "experiment": "check", **bounds, "holds": check.holds})
-    lines += [{**same, "experiment": "figure", **each._asdict()} for each in finding.figures]
-    for each in finding.series:
-        theory = each.error is None and ("theory" in each.name or "bound" in each.name)
-        kind = "theory" if theory else "published" if "published" in each.name else "measured"
-        lines.append({**same, "experiment": "series", "kind": kind, **_short(each._asdict())})
+    lines += [{**same, "experiment": "figure", **item._asdict()} for item in finding.figures]
+    for item in finding.series:
+        theory = item.error is None and ("theory" in item.name or "bound" in item.name)
+        kind = "theory" if theory else "published" if "published" in item.name else "measured"
+        lines.append({**same, "experiment": "series", "kind": kind, **_short(item._asdict())})
     verdict = {
         **same,
         "experiment": "verdict",

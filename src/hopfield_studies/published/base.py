@@ -126,12 +126,12 @@ def near(
     draws = line["samples"]
     deviation = max(line[f"{field}_sd"], floor)
     error = deviation / math.sqrt(draws)
-    said = f"standard error of {draws} draws"
+    error_of = f"standard error of {draws} draws"
     if reference is not None:
         error = math.hypot(error, max(reference[0], floor) / math.sqrt(reference[1]))
-        said += f" and of {reference[1]} published"
+        error_of += f" and of {reference[1]} published"
     width = student(draws - 1) * error
-    reason = f"{student(draws - 1):.1f} times the {said}: a chance of {CHANCE_IN_WORDS}"
+    reason = f"{student(draws - 1):.1f} times the {error_of}: a chance of {CHANCE_IN_WORDS}"
     return Check(what, line[field], expected, expected - width, expected + width, reason)
 
 

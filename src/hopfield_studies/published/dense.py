@@ -61,10 +61,10 @@ def exclusive_or(config: Exclusive, setup: Setup) -> Record:
     table = torch.cat([inputs, -inputs.prod(dim=1, keepdim=True)], dim=1)
     kind = RectifiedPolynomial if config.rectified else Polynomial
     memory = setup.build(table, separation=kind(config.degree))
-    asked = torch.cat([inputs, torch.zeros(4, 1)], dim=1)
-    found = memory.retrieve(asked, known=torch.tensor([True, True, False]))
+    cues = torch.cat([inputs, torch.zeros(4, 1)], dim=1)
+    retrieval = memory.retrieve(cues, known=torch.tensor([True, True, False]))
     # A unit for which nothing speaks becomes +1 and is not converged: right by chance at best.
-    right = (found.state == table).all(-1) & found.converged
+    right = (retrieval.state == table).all(-1) & retrieval.converged
     return record("exclusive_or", setup, config, right=int(right.sum()))
 
 
@@ -117,9 +117,9 @@ def _scaled(series: Series, scale: float) -> Series:
 
 def _visible(series: Series) -> Series:
     # The logarithmic axis starts at 10⁻⁵.
-    kept = [i for i, y in enumerate(series.y) if y >= 1e-5]
-    error = None if series.error is None else [series.error[i] for i in kept]
-    x, y = ([values[i] for i in kept] for values in (series.x, series.y))
+    visible = [i for i, y in enumerate(series.y) if y >= 1e-5]
+    error = None if series.error is None else [series.error[i] for i in visible]
+    x, y = ([values[i] for i in visible] for values in (series.x, series.y))
     return series._replace(x=x, y=y, error=error)
 
 

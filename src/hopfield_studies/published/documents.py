@@ -95,8 +95,10 @@ def on_images(
 ) -> list[Record]:
     """Run one of the demo's experiments on images, without its pictures."""
     lines = experiment(config, setup.dataset())
-    kept = [{key: value for key, value in line.items() if key not in PICTURES} for line in lines]
-    return [{**line, "data": setup.name} for line in kept]
+    measured = [
+        {key: value for key, value in line.items() if key not in PICTURES} for line in lines
+    ]
+    return [{**line, "data": setup.name} for line in measured]
 
 
 def on_random(
@@ -242,8 +244,8 @@ def _sweep(records: Sequence[Record]) -> list[Check]:
 
 
 def _lines(records: Sequence[Record], experiment: str, case: str, n: int) -> list[Record]:
-    found = of(records, experiment=experiment, case=case, n=n)
-    return [line for line in found if line.get("patterns", "images") == "images"]
+    matching = of(records, experiment=experiment, case=case, n=n)
+    return [line for line in matching if line.get("patterns", "images") == "images"]
 
 
 def _floor(share: float, n: int) -> float:
@@ -262,9 +264,9 @@ def _series(records: Sequence[Record], name: str) -> list[Series]:
                              [100 * line[f"{field}_sd"] / math.sqrt(line["samples"])
                               for line in lines]))  # fmt: skip
         if name == "mnist":
-            said = {n: pair for n, pair in table.items() if n in counts}
-            series.append(Series("recall", f"published, {label}", list(said),
-                                 [100 * mean for mean, _ in said.values()]))  # fmt: skip
+            published = {n: pair for n, pair in table.items() if n in counts}
+            series.append(Series("recall", f"published, {label}", list(published),
+                                 [100 * mean for mean, _ in published.values()]))  # fmt: skip
     sweep = of(records, experiment="beta_sweep", similarity="dot")
     betas = [line["beta"] for line in sweep]
     known = of(records, experiment="modern", case="same beta")

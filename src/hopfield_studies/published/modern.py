@@ -158,8 +158,8 @@ def _theorem_5(
 def margin(rows: Tensor) -> Tensor:
     """Return the margins Δ_i = x_i·x_i − max_{j≠i} x_i·x_j."""
     scores = rows @ rows.T
-    own = scores.diagonal().clone()
-    return own - scores.fill_diagonal_(-math.inf).amax(-1)
+    diagonal = scores.diagonal().clone()
+    return diagonal - scores.fill_diagonal_(-math.inf).amax(-1)
 
 
 def stored(config: Stored, setup: Setup) -> Record:
@@ -171,10 +171,10 @@ def stored(config: Stored, setup: Setup) -> Record:
         source = generator(config.seed, config.dim, draw)
         rows = size * exact_sphere(n, config.dim, generator=source)
         memory = setup.build(rows, beta=config.beta)
-        found = memory.retrieve(rows, steps=1000, tol=1e-12)
-        near = (found.state - rows).norm(dim=-1) <= 1 / (2 * config.beta * size)
-        apart = torch.pdist(found.state).min() > 1e-6
-        failed += not bool((near & found.converged).all() & apart)
+        retrieval = memory.retrieve(rows, steps=1000, tol=1e-12)
+        near = (retrieval.state - rows).norm(dim=-1) <= 1 / (2 * config.beta * size)
+        distinct = torch.pdist(retrieval.state).min() > 1e-6
+        failed += not bool((near & retrieval.converged).all() & distinct)
     constant = theory.theorem_3_constant(config.beta, config.scale, config.dim, FAILURE)
     return record("stored", setup, config, patterns_promised=n, constant=constant, failed=failed)
 
@@ -183,14 +183,14 @@ def _tasks(form: Form) -> list[Task]:
     draws = form.pick(15, 100)
     seen = sweep(Bounds(draws=draws, seed=form.seed), beta=[0.1, 0.5, 1.0, 3.0])
     on_sphere = sweep(Bounds(draws=draws, seed=form.seed), beta=[1.0, 10.0, 40.0])
-    kept = [Stored(scale, dim, draws=form.pick(200, 2000), seed=form.seed)
+    theorem_3 = [Stored(scale, dim, draws=form.pick(200, 2000), seed=form.seed)
             for scale, dim, _ in EXAMPLES]  # fmt: skip
     betas = [0.05, 2.0, 4.0, 6.0, 8.0, 10.0, 14.0, 100.0]
     spread = sweep(Metastable(draws=form.pick(6, 40), seed=form.seed), beta=betas)
     return [
         *plan(bounds, seen, NORMAL),
         *plan(bounds, on_sphere, SPHERE),
-        *plan(stored, kept, SPHERE),
+        *plan(stored, theorem_3, SPHERE),
         *plan(metastable, spread, SPHERE),
     ]
 

@@ -48,10 +48,10 @@ def fixed_points(config: Sparse, setup: Setup) -> Record:
         source = generator(config.seed, config.n, draw, int(100 * config.beta))
         rows = setup.patterns(config.n, config.dim, generator=source)
         memory = setup.build(rows, separation=Entmax(config.alpha, config.beta))
-        alone = (pattern_weights(memory, rows) > 0).sum(-1) == 1
-        kept = (memory.update(rows) - rows).abs().amax(-1) <= EXACT
+        has_single_weight = (pattern_weights(memory, rows) > 0).sum(-1) == 1
+        is_fixed = (memory.update(rows) - rows).abs().amax(-1) <= EXACT
         # Just below the margin other weights are positive, but below any rounding where α is small.
-        outcome, predicted = alone & kept, margin(rows) >= limit
+        outcome, predicted = has_single_weight & is_fixed, margin(rows) >= limit
         wrong += int((outcome != predicted).sum())
         counts.append(float(outcome.sum()))
     return record(

@@ -73,14 +73,14 @@ def landscape(records: Records) -> Section:
     groups = [(names[kind], select(records, "stationary", similarity=kind)) for kind in names]
     distinct = [(name, *_curve(lines, "distinct")) for name, lines in groups]
     stored = [(name, *_curve(lines, "stored_share", 100)) for name, lines in groups]
-    kept = [(name, *_curve(lines, "stored_kept", 100)) for name, lines in groups]
+    unchanged = [(name, *_curve(lines, "stored_kept", 100)) for name, lines in groups]
     last = groups[0][1][-1]
     section.show(
         drawing(plots.lines(distinct, ("β", "stationary points"), log=True),
                 f"Different ends, over {first['samples']} subsets."),
         drawing(plots.lines(stored, ("β", "of them stored patterns (%)"), log=True),
                 "Share of the ends that are stored patterns."),
-        drawing(plots.lines(kept, ("β", "stored patterns kept (%)"), log=True),
+        drawing(plots.lines(unchanged, ("β", "stored patterns unchanged (%)"), log=True),
                 f"Share of the stored patterns that stay where they are: "
                 f"{rate(last, 'stored_kept')} at β = {number(last['beta'])} by dot product."),
     )  # fmt: skip
