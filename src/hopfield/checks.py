@@ -20,6 +20,13 @@ from .errors import DeviceError, DomainError, InputTypeError, OptionError, Shape
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The dtypes that patterns and states may have."""
 
+OWN_TENSORS = {
+    "Dataset": "dataset.patterns, or dataset.binary() in a binary network",
+    "Cue": "cue.state, or retrieve(cue, steps=1), which uses its mask",
+    "Retrieval": "retrieval.state",
+}
+"""The tensors in objects of this library that were given instead of one."""
+
 LARGEST_INTEGER = 2**63 - 1
 """The largest whole number a tensor can hold."""
 
@@ -326,11 +333,11 @@ def mask_hint(known: Tensor, conversion: str = "known.bool()") -> str:
 def _tensor_hint(name: str, value: object) -> str:
     """Say how to make a tensor of an object of this library, or of a list or array of numbers."""
     if type(value).__module__.startswith("hopfield."):
-        return _own_hint(name, value)
-    plain = isinstance(value, (list, tuple, range))
-    if plain and value and all(isinstance(part, Tensor) for part in value):  # type: ignore[attr-defined]
-        alike = len({part.shape for part in value}) == 1  # type: ignore[attr-defined]
-        return f" Use torch.stack({name})." if alike else ""
+        of_memory = f"memory.{'coupling' if name == 'coupling' else 'patterns'}"
+        use = of_memory if hasattr(value, "retrieve") else OWN_TENSORS.get(type(value).__name__)
+        return f" Use {use}." if use else ""
+    if isinstance(value, (list, tuple)) and value and all(isinstance(v, Tensor) for v in value):
+        return f" Use torch.stack({name})." if len({v.shape for v in value}) == 1 else ""
     try:
         array = numpy.array(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
@@ -338,31 +345,14 @@ def _tensor_hint(name: str, value: object) -> str:
     if name == "values" and array.ndim and array.dtype.kind == "U":
         codes = "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"
         return f" Numbers for these names: {codes}."
-    if (
-        not array.size
-        or not array.ndim
-        or array.dtype.kind not in "biuf"
-        or not array.dtype.isnative
-    ):
+    numbers = array.dtype.kind in "biuf" and array.dtype.isnative
+    if not (numbers and array.ndim and array.size):
         return ""
-    nested = plain and not any(isinstance(part, numpy.ndarray) for part in value)  # type: ignore[attr-defined]
-    source = f"torch.tensor({name}" if nested else f"torch.as_tensor(numpy.array({name})"
+    source = f"torch.as_tensor(numpy.array({name})"
     if name == "known":
         return mask_hint(torch.from_numpy(array), f"{source}, dtype=torch.bool)")
-    exact = name == "values" or (array.dtype.kind == "f" and not nested)
+    exact = name == "values" or (isinstance(value, numpy.ndarray) and array.dtype.kind == "f")
     return f" Use {source}{'' if exact else ', dtype=torch.float32'})."
-
-
-def _own_hint(name: str, value: object) -> str:
-    if hasattr(value, "retrieve"):
-        return f" Use memory.{'coupling' if name == 'coupling' else 'patterns'}."
-    instead = {
-        "Dataset": "dataset.patterns, or dataset.binary() in a binary network",
-        "Cue": "retrieve(cue, steps=1)" if name == "state" else "cue.state",
-        "Retrieval": "retrieval.state",
-    }
-    use = instead.get(type(value).__name__)
-    return f" Use {use}." if use else ""
 
 
 def _item(name: str, value: object) -> str:

@@ -85,7 +85,8 @@ def updating(memory, state):
     return memory.update(state)
 
 
-FLOAT = "dtype=torch.float32"
+ROWS = "torch.as_tensor(numpy.array(patterns), dtype=torch.float32)"
+MASK = "torch.as_tensor(numpy.array(known), dtype=torch.bool)"
 PLACES = "torch.isin(torch.arange(dim), torch.as_tensor(known))"
 CODES = "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"
 WRONG_TYPE = InputTypeError
@@ -95,25 +96,26 @@ EVERY = [
         ("a list of rows", storing, list(PATTERNS), "torch.stack(patterns)"),
         ("a tuple of rows", storing, tuple(PATTERNS), "torch.stack(patterns)"),
         ("a list of cues", asking, list(PATTERNS), "torch.stack(cue)"),
-        ("whole lists", storing, PATTERNS.int().tolist(), f"torch.tensor(patterns, {FLOAT})"),
-        ("lists", storing, PATTERNS.tolist(), f"torch.tensor(patterns, {FLOAT})"),
+        ("whole lists", storing, PATTERNS.int().tolist(), ROWS),
+        ("lists", storing, PATTERNS.tolist(), ROWS),
         ("an array", storing, PATTERNS.numpy(), "torch.as_tensor(numpy.array(patterns))"),
         ("an array read backwards", storing, PATTERNS.numpy()[:, ::-1],
          "torch.as_tensor(numpy.array(patterns))"),
         ("whole numbers in an array", storing, PATTERNS.int().numpy(),
-         f"torch.as_tensor(numpy.array(patterns), {FLOAT})"),
+         ROWS),
         ("a list of arrays", storing, [row.numpy() for row in PATTERNS],
-         "torch.as_tensor(numpy.array(patterns))"),
-        ("a table", storing, DataFrame(PATTERNS.numpy()), "torch.as_tensor(numpy.array(patterns))"),
+         ROWS),
+        ("a table", storing, DataFrame(PATTERNS.numpy()),
+         ROWS),
         ("a whole table", storing, DataFrame(PATTERNS.long().numpy()),
-         f"torch.as_tensor(numpy.array(patterns), {FLOAT})"),
+         ROWS),
         ("names as values", storing_values, NAMES, CODES),
         ("an array of names as values", storing_values, numpy.array(NAMES), CODES),
-        ("codes as values", storing_values, [3, 1, 2], "torch.tensor(values)"),
-        ("a list of bools", knowing, [True] * 8, "torch.tensor(known, dtype=torch.bool)"),
-        ("a list of 0 and 1", knowing, [0, 1] * 4, "torch.tensor(known, dtype=torch.bool)"),
+        ("codes as values", storing_values, [3, 1, 2], "torch.as_tensor(numpy.array(values))"),
+        ("a list of bools", knowing, [True] * 8, MASK),
+        ("a list of 0 and 1", knowing, [0, 1] * 4, MASK),
         ("an array of bools", knowing, numpy.ones(8, bool),
-         "torch.as_tensor(numpy.array(known), dtype=torch.bool)"),
+         MASK),
         ("places as known", knowing, torch.tensor([1, 3, 7]), PLACES),
         ("a list of places as known", knowing, [1, 3, 7], PLACES),
         ("a range as known", knowing, range(2, 6), PLACES),
@@ -154,7 +156,7 @@ MODERN = [
 
 
 def follow(memory: Memory, case: Advice) -> None:
-    """The message advises what it should, and that works."""
+    """Check that the message gives this advice, and that it works."""
     with pytest.raises(HopfieldError) as caught:
         case.call(memory, case.wrong)
     assert type(caught.value) is case.error, caught.value
@@ -197,7 +199,7 @@ def test_a_half_noisy_cue_keeps_what_is_not_known():
 
 
 def attention_masks():
-    """The same mask in every form that torch's attention or a tokenizer has, and the advice."""
+    """One mask in every form that torch's attention or a tokenizer has, and the advice."""
     ignored = torch.tensor([[False] * 3 + [True] * 2])
     inf = torch.where(ignored, -torch.inf, 0.0)
     lowest = torch.where(ignored, torch.finfo(torch.float32).min, 0.0)
@@ -263,7 +265,7 @@ def test_other_mistakes_are_answered(case):
 
 @pytest.mark.parametrize("dim", [2, 7, 8, 20, 1000])
 def test_the_capacity_warning_is_true_of_its_numbers(dim):
-    """It names a whole number of patterns, and comes with the first one beyond it."""
+    """The warning names a whole number of patterns, and comes with the first one beyond it."""
     memory = ClassicalHopfield()
     with pytest.raises(hopfield.CapacityWarning) as warned:
         for _ in range(dim):

@@ -82,7 +82,7 @@ def _nested() -> Tensor:
 
 
 def not_finite(good: Tensor) -> dict[str, tuple[Tensor, type[HopfieldError], str]]:
-    """The tensor with one entry that is no number."""
+    """The tensor with one entry that is not finite."""
     tensors = {}
     for value, shown in ((torch.nan, "NaN"), (torch.inf, "infinity"), (-torch.inf, "infinity")):
         wrong = good.clone()

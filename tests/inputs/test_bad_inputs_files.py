@@ -126,7 +126,7 @@ def test_a_separation_of_the_same_name_is_refused_too(tmp_path):
 
 
 def _sums(described: str, tensors: dict[str, torch.Tensor]) -> str:
-    """The checksums, computed anew: files that are wrong on purpose, not damaged."""
+    """The right checksums of files that are wrong on purpose, not damaged."""
     sums = {"memory": zlib.crc32(described.encode())}
     for name, tensor in tensors.items():
         form = zlib.crc32(f"{tensor.dtype} {tuple(tensor.shape)}".encode())

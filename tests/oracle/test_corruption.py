@@ -1,4 +1,4 @@
-"""Corruption: exact counts, masks that say what is hidden, and untouched inputs."""
+"""Corruption: exact counts, masks of the hidden entries, and untouched inputs."""
 
 import math
 
