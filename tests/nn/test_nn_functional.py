@@ -1,5 +1,7 @@
 """Association: outputs by loops, gradients by differences, masks, iteration."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -310,6 +312,24 @@ def test_energies_follow_their_formula_and_fall(name, mask):
         torch.testing.assert_close(result.energies[0, b, h, i], expected)
     assert (result.energies.diff(dim=0) <= 1e-12).all()
     assert (result.energies.diff(dim=0)[0] < -1e-3).any(), "premise: they fall"
+
+
+@pytest.mark.parametrize(
+    ("name", "beta", "dtype"),
+    rotate(
+        ["softmax", "sparsemax", "entmax", "topk"], [1e-20, 1e6], [torch.float32, torch.float64]
+    ),
+)
+def test_gradients_of_energies_are_finite_for_extreme_beta(name, beta, dtype):
+    """Also at a state of zeros, whose scores are equal, and under masks."""
+    state, stored, _ = (part.to(dtype) for part in operands())
+    state[:, :, 0] = 0.0
+    given = [part.requires_grad_() for part in (state, stored)]
+    separation = replace(SEPARATIONS[name], beta=beta)
+    result = describe(*given, separation=separation, mask=PAIRS, iteration=Iteration(2))
+    for total in (result.energies.sum(), result.output.sum()):
+        for gradient in torch.autograd.grad(total, given, retain_graph=True):
+            assert gradient.isfinite().all()
 
 
 @every_pair

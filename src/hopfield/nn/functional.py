@@ -28,7 +28,8 @@ def association(
 
     With softmax and one step this is attention (Ramsauer et al. 2021, eq. 10), computed by
     `torch.nn.functional.scaled_dot_product_attention`. Other separations are computed block by
-    block. All weights are in memory at once only with dropout.
+    block. All weights are in memory at once only with dropout. Results and gradients are finite if
+    β·x·k, ‖x‖² and ‖k‖² are far from the largest number of the dtype.
 
     Args:
         state: x, `(*batch, m, dim)`.

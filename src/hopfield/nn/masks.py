@@ -38,8 +38,9 @@ def masked_scores(products: Tensor, mask: Mask | None) -> Tensor:
 
 def lowest_score(dtype: torch.dtype) -> float:
     """Return the score of masked patterns."""
-    # Not −∞: gradients would be 0·∞. Not the minimum: differences of scores must not overflow.
-    return torch.finfo(dtype).min / 64
+    # Not −∞: gradients would be 0·∞. Not the minimum: differences of scores must not overflow, nor
+    # gradients of energies, which have a factor 1/β (in float64, where scores are this low).
+    return max(torch.finfo(dtype).min / 64, -1e250)
 
 
 def fold_batch(tensor: Tensor, batch: Sequence[int]) -> Tensor:
