@@ -47,12 +47,11 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid", "selu", "celu", "erf", "exp", "sin", "
 class Arguments:
     """The arguments of one layer of hflayers, and the quantities that follow from them.
 
+    Static inputs are those that are not projected.
+
     Attributes:
-        heads: number of heads.
         width: width of a head in the space of association.
         widths: width of each input after projection, all heads together.
-        sizes: length of each input.
-        static: True for inputs that are not projected.
         repeated: True for static inputs that each head reads whole.
         connected: True where projected patterns pass the projection of the stored ones first.
         separate: True where each projection has its own matrix, not a part of a common one.
@@ -60,8 +59,6 @@ class Arguments:
         truncates: True where hflayers reads only as many projected features as static states have.
         fixes_length: True where hflayers accepts only static states of length hidden_size.
         static_length: length of static states and stored patterns, if a normalisation fixes it.
-        beta: β.
-        steps: number of softmaxes.
     """
 
     def __init__(self, given: Mapping[str, Any], kind: str) -> None:
