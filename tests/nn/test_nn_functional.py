@@ -7,8 +7,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hopfield import Entmax, RectifiedPolynomial, Softmax, Sparsemax, TopK, attention
-from hopfield.errors import DomainError, HopfieldError, InputTypeError, OptionError, ShapeError
+from hopfield import Entmax, Softmax, Sparsemax, TopK, attention
 from hopfield.nn import Iteration
 from hopfield.nn.functional import association, describe
 from nn_layers import rotate
@@ -362,46 +361,3 @@ def test_a_retained_graph_can_be_differentiated_twice():
     second = torch.autograd.grad(loss, given)
     for one, other in zip(first, second, strict=True):
         torch.testing.assert_close(one, other)
-
-
-WRONG = {
-    "no rows": (lambda s, k, v: association(s[0, 0, 0], k), ShapeError, r"state .*unsqueeze"),
-    "no patterns": (lambda s, k, v: association(s, k[:, :, :0]), ShapeError, "at least one row"),
-    "lengths": (lambda s, k, v: association(s[..., :3], k), ShapeError, "one length"),
-    "counts": (lambda s, k, v: association(s, k, v[:, :, :3]), ShapeError, r"n=5"),
-    "batches": (lambda s, k, v: association(s[:, :2], k), ShapeError, "broadcast"),
-    "integers": (lambda s, k, v: association(s.long(), k), InputTypeError, "floating point"),
-    "float mask": (
-        lambda s, k, v: association(s, k, mask=torch.zeros(5)),
-        InputTypeError,
-        "mask must be a bool tensor",
-    ),
-    "mask shape": (
-        lambda s, k, v: association(s, k, mask=torch.zeros(4, 4, dtype=torch.bool)),
-        ShapeError,
-        r"\(\*batch, 4, 5\)",
-    ),
-    "dropout": (lambda s, k, v: association(s, k, dropout=1.5), DomainError, "dropout"),
-    "beta 0": (
-        lambda s, k, v: association(s, k, separation=Softmax(0.0)),
-        DomainError,
-        "beta of a layer must be above 0",
-    ),
-    "polynomial": (
-        lambda s, k, v: association(s, k, separation=RectifiedPolynomial(3)),
-        OptionError,
-        "sum to one",
-    ),
-    "name": (lambda s, k, v: association(s, k, separation="softmax"), InputTypeError, "hopfield"),
-    "steps": (lambda s, k, v: Iteration(0), DomainError, "steps must be at least 1"),
-    "iteration": (lambda s, k, v: association(s, k, iteration=3), InputTypeError, "an Iteration"),
-    "tol": (lambda s, k, v: Iteration(2, tol=-1.0), DomainError, "tol"),
-    "gradient": (lambda s, k, v: Iteration(2, gradient="unroled"), OptionError, "'unrolled'"),
-}
-
-
-@pytest.mark.parametrize(("call", "error", "says"), WRONG.values(), ids=WRONG)
-def test_mistakes_are_refused(call, error, says):
-    with pytest.raises(error, match=says) as caught:
-        call(*operands())
-    assert isinstance(caught.value, HopfieldError)

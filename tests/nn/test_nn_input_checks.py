@@ -4,14 +4,22 @@ import pytest
 import torch
 from torch import nn
 
-from hopfield import Entmax, Softmax, Sparsemax
-from hopfield.errors import DeviceError, DomainError, InputTypeError, OptionError, ShapeError
+from hopfield import Entmax, RectifiedPolynomial, Softmax, Sparsemax
+from hopfield.errors import (
+    DeviceError,
+    DomainError,
+    HopfieldError,
+    InputTypeError,
+    OptionError,
+    ShapeError,
+)
 from hopfield.nn import (
     DenseMemoryClassifier,
     EnergyTransformerBlock,
     HopfieldAssociation,
     HopfieldLookup,
     HopfieldPooling,
+    Iteration,
     Projections,
 )
 from hopfield.nn.functional import association, describe
@@ -193,3 +201,46 @@ def test_a_state_that_may_read_nothing_gives_zeros_without_a_bias(name):
     assert not any(slope.any() for slope in slopes if slope is not None)
     pooling = seeded(lambda: HopfieldPooling(layer, 2))
     assert not pooling(STORED, padding_mask=~hides(2, 5)).any()
+
+
+FUNCTION = {
+    "no rows": (lambda s, k, v: association(s[0, 0, 0], k), ShapeError, r"state .*unsqueeze"),
+    "no patterns": (lambda s, k, v: association(s, k[:, :, :0]), ShapeError, "at least one row"),
+    "lengths": (lambda s, k, v: association(s[..., :3], k), ShapeError, "one length"),
+    "counts": (lambda s, k, v: association(s, k, v[:, :, :3]), ShapeError, r"n=5"),
+    "batches": (lambda s, k, v: association(s[:, :2], k), ShapeError, "broadcast"),
+    "integers": (lambda s, k, v: association(s.long(), k), InputTypeError, "floating point"),
+    "float mask": (
+        lambda s, k, v: association(s, k, mask=torch.zeros(5)),
+        InputTypeError,
+        "mask must be a bool tensor",
+    ),
+    "mask shape": (
+        lambda s, k, v: association(s, k, mask=torch.zeros(4, 4, dtype=torch.bool)),
+        ShapeError,
+        r"\(\*batch, 4, 5\)",
+    ),
+    "dropout": (lambda s, k, v: association(s, k, dropout=1.5), DomainError, "dropout"),
+    "beta 0": (
+        lambda s, k, v: association(s, k, separation=Softmax(0.0)),
+        DomainError,
+        "beta of a layer must be above 0",
+    ),
+    "polynomial": (
+        lambda s, k, v: association(s, k, separation=RectifiedPolynomial(3)),
+        OptionError,
+        "sum to one",
+    ),
+    "name": (lambda s, k, v: association(s, k, separation="softmax"), InputTypeError, "hopfield"),
+    "steps": (lambda s, k, v: Iteration(0), DomainError, "steps must be at least 1"),
+    "iteration": (lambda s, k, v: association(s, k, iteration=3), InputTypeError, "an Iteration"),
+    "tol": (lambda s, k, v: Iteration(2, tol=-1.0), DomainError, "tol"),
+    "gradient": (lambda s, k, v: Iteration(2, gradient="unroled"), OptionError, "'unrolled'"),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "says"), FUNCTION.values(), ids=FUNCTION)
+def test_mistakes_of_the_function_are_refused(call, error, says):
+    with pytest.raises(error, match=says) as caught:
+        call(draw(2, 3, 4, 6), draw(2, 3, 5, 6), draw(2, 3, 5, 7))
+    assert isinstance(caught.value, HopfieldError)
