@@ -156,7 +156,7 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
     t = (np.arange(NODES) + 0.5) * top / NODES
     size, place = np.unique(np.abs(values), return_inverse=True)  # the cosine is even
     weight = np.bincount(place, weights=chance)
-    characteristic = np.array([float(weight @ np.cos(size * x)) for x in t])
+    characteristic = np.cos(np.outer(t, size)) @ weight
     kernel = np.sin(t * (first - span / 2)) / np.sin(t * span / 2)
     power = np.sign(characteristic) ** (patterns - 1) * np.abs(characteristic) ** (patterns - 1)
     return max(0.0, 0.5 - span / (2 * math.pi) * float(np.sum(power * kernel)) * top / NODES)

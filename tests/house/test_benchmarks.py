@@ -28,7 +28,12 @@ def _lines(**seconds: float) -> list[dict[str, object]]:
     return [{"case": name, "rounds": [s, s], "seconds": s} for name, s in seconds.items()]
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+# Two of the three that start an interpreter, as the third does.
+HEAVY = {"import", "first-sweep"}
+NAMES = [pytest.param(name, marks=[pytest.mark.heavy] * (name in HEAVY)) for name in ENTRIES]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_way_gives_the_right_answer(name):
     entry = ENTRIES[name]
     case = entry.build(**entry.quick)
@@ -182,6 +187,7 @@ def test_the_command_line_writes_records(tmp_path, capsys):
     assert "hebb" in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_two_trees_are_compared_row_by_row(tmp_path, capsys):
     compare.run(compare.ROOT, ["hebb"], quick=True, out=tmp_path / "ratios.jsonl")
     _, (line,) = records.read(tmp_path / "ratios.jsonl")

@@ -141,6 +141,7 @@ def test_an_interval_is_told_from_a_number():
     )
 
 
+@pytest.mark.heavy
 def test_the_library_is_what_is_measured():
     """The oracle of one result: unstable bits counted by hand are those of its record."""
     line = next(line for line in reproduced("dense-capacity")[0] if line.get("n") == 300)
