@@ -302,6 +302,7 @@ def test_a_table_with_labels(tmp_path, encoding):
         ("label\n1\n2\n", r"shape \(2, 0\)"),
         (",a\n0,1\n1,2\n", r"column 1 has no name.*index=False"),
         ("1,5;2,5\n3,5;4,5\n", "could not convert string '3,5'"),
+        ("x" * 200_000 + "\n1\n", "must be a table of numbers, but field larger"),
         ("1 2\n3  4\n", "could not convert string '3  4'"),
         ("5,5\n5,5\n", "from 5 to 5"),
     ],

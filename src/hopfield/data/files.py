@@ -86,7 +86,7 @@ def _not_intact(path: Path) -> DataError:
 def load_csv(path: Path) -> Dataset:
     """Load a table of numbers, with an optional header and an optional column named "label"."""
     try:
-        lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+        lines = [line for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError):
         raise DataError(f"{str(path)!r} must be text in UTF-8, but is not.") from None
     start = lines[:2]
@@ -98,7 +98,11 @@ def load_csv(path: Path) -> Dataset:
 
 def _header(path: Path, lines: list[str], delimiter: str) -> list[str]:
     """The names of the columns; none if the first line holds numbers already."""
-    names = [cell.strip() for cell in next(csv.reader(lines, delimiter=delimiter), [])]
+    try:
+        first = next(csv.reader(lines, delimiter=delimiter), [])
+    except csv.Error as error:
+        raise DataError(f"{str(path)!r} must be a table of numbers, but {error}.") from None
+    names = [cell.strip() for cell in first]
     if all(map(_is_number, names)):
         return []
     if "" in names:
