@@ -18,11 +18,11 @@ from hopfield.metrics import cosine, exact_recall, hamming_accuracy
 from hopfield.synthetic import random_binary
 
 from . import baselines
-from .images import image, share, summarise
+from .images import share, summarise, to_pixels
 
 LIMIT = 20
 """Limit of sweeps, as in the document."""
-PLOTTED = 20
+CURVES = 20
 """Number of energy curves in the figure."""
 
 
@@ -103,7 +103,7 @@ def descent(config: DescentConfig) -> Iterator[Record]:
         cue = flip(patterns, config.flipped, generator=stream)
         retrieval = memory.retrieve(cue, steps=LIMIT, trace=True, generator=stream)
         trace = torch.as_tensor(retrieval.trace).double()
-        traces += _lines(trace)[: max(0, PLOTTED - len(traces))]
+        traces += _lines(trace)[: max(0, CURVES - len(traces))]
         figures.append({
             "start": trace[0].mean().item(),
             "end": retrieval.energy.double().mean().item(),
@@ -186,8 +186,8 @@ def _cycle(memory: ClassicalHopfield, state: Tensor) -> dict[str, object]:
     height = max(k for k in range(1, math.isqrt(len(state)) + 1) if len(state) % k == 0)
     return {
         "shape": [height, len(state) // height],
-        "states": image(torch.stack(ways[-4:]), binary=True),
-        "flipped": image((torch.stack(ways[-4:]) != torch.stack(ways[-5:-1])), binary=False),
+        "states": to_pixels(torch.stack(ways[-4:]), binary=True),
+        "flipped": to_pixels((torch.stack(ways[-4:]) != torch.stack(ways[-5:-1])), binary=False),
         "cycle_energies": [memory.energy(each).item() for each in ways],
         "flipping": int((ways[-1] != ways[-2]).sum()),
     }

@@ -26,27 +26,27 @@ def subsets(total: int, n: int, count: int, seed: int) -> Iterator[Tensor]:
         yield torch.randperm(total, generator=generator(seed, n, draw))[:n]
 
 
-def draws(n: int, count: int) -> int:
+def number_of_subsets(n: int, count: int) -> int:
     """Return the number of subsets of n patterns: `count`, and more where n is 1 or 2."""
     return max(count, -(-count * 3 // n))
 
 
-def sizes(wanted: tuple[int, ...], dataset: Dataset) -> list[int]:
+def available_sizes(wanted: tuple[int, ...], dataset: Dataset) -> list[int]:
     """Return the numbers of patterns that the data set can provide."""
     return [n for n in wanted if n <= len(dataset.patterns)]
 
 
-def fitted(config: Any, dataset: Dataset) -> Any:
+def limit_stored(config: Any, dataset: Dataset) -> Any:
     """Return the config with `stored` at most the size of the data set."""
     return replace(config, stored=min(config.stored, len(dataset.patterns)))
 
 
-def binary(dataset: Dataset) -> Tensor:
+def as_signs(dataset: Dataset) -> Tensor:
     """Return the images as ±1, by the threshold of the data set."""
     return dataset.binary(dataset.threshold())
 
 
-def returned(rows: Tensor, index: Tensor) -> Tensor:
+def is_same_pattern(rows: Tensor, index: Tensor) -> Tensor:
     """Return whether the pattern at `index` is the same picture as each row, or a copy of it."""
     return (rows[index] == rows).all(dim=-1)
 
@@ -61,37 +61,37 @@ def same_picture(original: Tensor, recovered: Tensor) -> Tensor:
     return (original - recovered).abs().amax(dim=-1) <= HALF_LEVEL
 
 
-def image(values: Tensor, *, binary: bool) -> list[list[int]]:
+def to_pixels(values: Tensor, *, binary: bool) -> list[list[int]]:
     """Return ±1 or [0, 1] patterns as pixels from 0 to 255 (full ink)."""
     light = (values.float() + 1) / 2 if binary else values.float()
     return (light.clamp(0, 1) * 255).round().to(torch.uint8).flatten(1).tolist()
 
 
-def known_entries(cue: Cue) -> Tensor:
+def known_mask(cue: Cue) -> Tensor:
     """Return the cue's mask; all true where it has none."""
     return torch.ones_like(cue.state, dtype=torch.bool) if cue.known is None else cue.known
 
 
-def drawn(dataset: Dataset) -> dict[str, Any]:
+def drawing_options(dataset: Dataset) -> dict[str, Any]:
     """Return the shape of images, and whether their values are light instead of ink."""
     light = dataset.shape[0] == 3 if len(dataset.shape) == 3 else False
     return {"shape": list(dataset.shape), "light": light or dataset.threshold() > 0}
 
 
-def picture(
+def picture_fields(
     original: Tensor, cue: Cue, retrieved: Tensor, dataset: Dataset, *, binary: bool
 ) -> dict[str, Any]:
     """Return fields of a record for a picture of original, cue and retrieved images."""
     return {
-        **drawn(dataset),
-        "original": image(original[:PICTURES], binary=binary),
-        "cue": image(cue.state[:PICTURES], binary=binary),
-        "known": known_entries(cue)[:PICTURES].int().tolist(),
-        "retrieved": image(retrieved[:PICTURES], binary=binary),
+        **drawing_options(dataset),
+        "original": to_pixels(original[:PICTURES], binary=binary),
+        "cue": to_pixels(cue.state[:PICTURES], binary=binary),
+        "known": known_mask(cue)[:PICTURES].int().tolist(),
+        "retrieved": to_pixels(retrieved[:PICTURES], binary=binary),
     }
 
 
-def binary_figures(original: Tensor, recovered: Tensor) -> dict[str, float]:
+def binary_scores(original: Tensor, recovered: Tensor) -> dict[str, float]:
     """Measure exact recall of ±1 patterns, exact recall up to sign, and accuracy."""
     return {
         "exact": share(exact_recall(original, recovered)),

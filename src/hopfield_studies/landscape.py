@@ -19,15 +19,15 @@ from hopfield.experiments.records import Record, record
 from . import baselines
 from .images import (
     HALF_LEVEL,
-    drawn,
-    fitted,
-    image,
-    returned,
+    available_sizes,
+    drawing_options,
+    is_same_pattern,
+    limit_stored,
     same_picture,
     share,
-    sizes,
     subsets,
     summarise,
+    to_pixels,
 )
 
 BETAS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -94,12 +94,12 @@ def beta_sweep(config: SweepConfig, dataset: Dataset) -> Iterator[Record]:
                 figures.append({
                     "weight": retrieval.weight.double().mean().item(),
                     "patterns_in_mixture": entropy.exp().mean().item(),
-                    "right": share(returned(rows, retrieval.index)),
+                    "right": share(is_same_pattern(rows, retrieval.index)),
                 })  # fmt: skip
                 shown = shown or {
-                    **drawn(dataset),
-                    "original": image(rows[:1], binary=False),
-                    "retrieved": image(
+                    **drawing_options(dataset),
+                    "original": to_pixels(rows[:1], binary=False),
+                    "retrieved": to_pixels(
                         memory.retrieve(cue[:1], clamp=False, steps=1).state, binary=False
                     ),
                 }
@@ -171,7 +171,7 @@ def _first_of_each(points: Tensor) -> Tensor:
 
 def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
     """Count steps from half-hidden images until nothing changes, and the change after the first."""
-    for n in sizes(config.stored, dataset):
+    for n in available_sizes(config.stored, dataset):
         for similarity, beta in (("dot", config.beta), ("euclidean", config.sharp)):
             figures = []
             counts: list[int] = []
@@ -200,7 +200,7 @@ def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
 
 def energies(config: EnergyConfig, dataset: Dataset) -> Iterator[Record]:
     """Compare the library's energy with the document's along the same trajectories."""
-    config = fitted(config, dataset)
+    config = limit_stored(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
     rows = dataset.patterns[index].double()
     cues = occlude_half(rows, shape=dataset.shape).state

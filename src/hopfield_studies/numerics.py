@@ -14,13 +14,13 @@ from hopfield.experiments.records import Record, record
 
 from . import baselines
 from .images import (
-    binary,
-    draws,
-    fitted,
-    returned,
+    as_signs,
+    available_sizes,
+    is_same_pattern,
+    limit_stored,
+    number_of_subsets,
     same_picture,
     share,
-    sizes,
     subsets,
     summarise,
 )
@@ -60,15 +60,17 @@ class OverflowConfig:
 def encodings(config: EncodingConfig, dataset: Dataset) -> Iterator[Record]:
     """Measure the recall of half-hidden images by both kinds of network in both encodings."""
     sources = (
-        ("binary", _BINARY, binary(dataset)),
+        ("binary", _BINARY, as_signs(dataset)),
         ("continuous", _CONTINUOUS, dataset.patterns),
     )
-    for n in sizes(config.stored, dataset):
+    for n in available_sizes(config.stored, dataset):
         for network, cases, everything in sources:
             for case, measure in cases.items():
                 figures = [
                     measure(dataset.shape, everything[index], config.beta)
-                    for index in subsets(len(everything), n, draws(n, config.subsets), config.seed)
+                    for index in subsets(
+                        len(everything), n, number_of_subsets(n, config.subsets), config.seed
+                    )
                 ]
                 yield record("encodings", case, config, network=network, n=n, **summarise(figures))
 
@@ -103,7 +105,7 @@ def _grey(low: float, hidden: float) -> Measure:
         strongest = memory.retrieve(cue, steps=0).index
         state = (memory.update(cue.state) - low) / (1 - low)
         return {
-            "right": share(returned(rows, strongest)),
+            "right": share(is_same_pattern(rows, strongest)),
             "exact": share(same_picture(rows, state)),
         }
 
@@ -120,9 +122,9 @@ _CONTINUOUS = {
 
 def speed(config: SpeedConfig, dataset: Dataset) -> Iterator[Record]:
     """Time one cue in milliseconds: the loop, its closed form, the continuous update."""
-    config = fitted(config, dataset)
+    config = limit_stored(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
-    inked, grey = binary(dataset)[index], dataset.patterns[index]
+    inked, grey = as_signs(dataset)[index], dataset.patterns[index]
     beta = config.scale * 784 / inked.shape[1]
     dense, modern = DenseHopfield(beta), ModernHopfield(8.0)
     dense.store(inked)
@@ -152,9 +154,9 @@ def _milliseconds(call: Callable[[], object], repeats: int) -> float:
 
 def overflow(config: OverflowConfig, dataset: Dataset) -> Iterator[Record]:
     """Count the cues with infinite or NaN results in float32, at each β."""
-    config = fitted(config, dataset)
+    config = limit_stored(config, dataset)
     index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
-    inked, grey = binary(dataset)[index], dataset.patterns[index]
+    inked, grey = as_signs(dataset)[index], dataset.patterns[index]
     for beta in config.betas:
         dense, modern = DenseHopfield(beta), ModernHopfield(beta)
         dense.store(inked)

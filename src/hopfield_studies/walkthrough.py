@@ -22,19 +22,19 @@ from hopfield.synthetic import random_binary
 from . import baselines
 from .images import (
     PICTURES,
-    binary,
-    binary_figures,
-    drawn,
-    draws,
-    image,
-    known_entries,
-    picture,
-    returned,
+    as_signs,
+    available_sizes,
+    binary_scores,
+    drawing_options,
+    is_same_pattern,
+    known_mask,
+    number_of_subsets,
+    picture_fields,
     same_picture,
     share,
-    sizes,
     subsets,
     summarise,
+    to_pixels,
 )
 
 INK = 1.0
@@ -103,15 +103,15 @@ def images(config: ImagesConfig, dataset: Dataset) -> Iterator[Record]:
     first = dataset.patterns[chosen[:PICTURES]]
     yield record(
         "images", "images", config,
-        data=dataset.name, images=len(everything), units=rows.shape[1], **drawn(dataset),
+        data=dataset.name, images=len(everything), units=rows.shape[1], **drawing_options(dataset),
         threshold=level, ink=share(everything > 0), distinct=len(different),
         distinct_halves=len(owners), unique_halves=int((owners == 1).sum()),
         overlap=overlaps[off].mean().item(),
         overlap_random=(noise @ noise.T / rows.shape[1]).abs()[off].mean().item(),
-        grey=image(first, binary=False), binary=image(rows[:PICTURES], binary=True),
-        grey_cue=image(occlude_half(first, shape=dataset.shape, fill=0.0).state, binary=False),
-        binary_cue=image(halves.state[chosen[:PICTURES]], binary=True),
-        known=known_entries(halves)[chosen[:PICTURES]].int(),
+        grey=to_pixels(first, binary=False), binary=to_pixels(rows[:PICTURES], binary=True),
+        grey_cue=to_pixels(occlude_half(first, shape=dataset.shape, fill=0.0).state, binary=False),
+        binary_cue=to_pixels(halves.state[chosen[:PICTURES]], binary=True),
+        known=known_mask(halves)[chosen[:PICTURES]].int(),
     )  # fmt: skip
 
 
@@ -121,8 +121,8 @@ def classical(config: ClassicalConfig, dataset: Dataset) -> Iterator[Record]:
     The document: diagonal kept, one synchronous step, the hidden half filled with ink. The library:
     no diagonal, unit after unit until nothing changes, the hidden half unknown.
     """
-    most = sizes(config.stored, dataset)[-1]
-    for n in sizes(config.stored, dataset):
+    most = available_sizes(config.stored, dataset)[-1]
+    for n in available_sizes(config.stored, dataset):
         for way in ("document", "library"):
             yield _classical_case(config, dataset, n, way, "images")
     for way, source in (
@@ -136,10 +136,10 @@ def classical(config: ClassicalConfig, dataset: Dataset) -> Iterator[Record]:
 def _classical_case(
     config: ClassicalConfig, dataset: Dataset, n: int, way: str, source: str
 ) -> Record:
-    everything = binary(dataset)
+    everything = as_signs(dataset)
     figures = []
     shown: dict[str, object] = {}
-    chosen = subsets(len(everything), n, draws(n, config.subsets), config.seed)
+    chosen = subsets(len(everything), n, number_of_subsets(n, config.subsets), config.seed)
     for draw, index in enumerate(chosen):
         rows = everything[index]
         if source == "random":
@@ -152,8 +152,8 @@ def _classical_case(
         else:
             retrieval = _classical_memory(way, rows).retrieve(cue)
             state, steps = retrieval.state, retrieval.steps.double().mean().item()
-        figures.append({**binary_figures(rows, state), "sweeps": steps})
-        shown = shown or picture(rows, cue, state, dataset, binary=True)
+        figures.append({**binary_scores(rows, state), "sweeps": steps})
+        shown = shown or picture_fields(rows, cue, state, dataset, binary=True)
     return record(
         "classical", way, config,
         n=n, patterns=source, load=n / everything.shape[1], **summarise(figures), **shown,
@@ -171,9 +171,9 @@ def _classical_memory(way: str, rows: Tensor) -> ClassicalHopfield:
 
 def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
     """Measure the dense exponential network (Demircigil), one sweep, for both masks."""
-    everything = binary(dataset)
+    everything = as_signs(dataset)
     beta = config.scale * 784 / everything.shape[1]
-    for n in sizes(config.stored, dataset):
+    for n in available_sizes(config.stored, dataset):
         for masking in MASKINGS:
             figures = []
             shown: dict[str, object] = {}
@@ -184,8 +184,8 @@ def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
                 fill = INK if masking == "ink" else None
                 cue = occlude_half(rows, shape=dataset.shape, fill=fill)
                 state = memory.retrieve(cue, clamp=False, steps=1).state
-                figures.append({**binary_figures(rows, state), "ambiguous": _ambiguous(cue)})
-                shown = shown or picture(rows, cue, state, dataset, binary=True)
+                figures.append({**binary_scores(rows, state), "ambiguous": _ambiguous(cue)})
+                shown = shown or picture_fields(rows, cue, state, dataset, binary=True)
             yield record("dense", masking, config, n=n, beta=beta, **summarise(figures), **shown)
 
 
@@ -202,7 +202,7 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
         ("same beta", "euclidean", config.beta),
         ("sharp", "euclidean", config.sharp),
     )
-    for n in sizes(config.stored, dataset):
+    for n in available_sizes(config.stored, dataset):
         for case, similarity, beta in cases:
             figures = []
             shown: dict[str, object] = {}
@@ -212,14 +212,14 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
                 memory.store(rows)
                 cue = occlude_half(rows, shape=dataset.shape)
                 retrieval = memory.retrieve(cue)
-                right = returned(rows, retrieval.index)
+                right = is_same_pattern(rows, retrieval.index)
                 state = memory.update(cue.state) if case == "document" else retrieval.state
                 figures.append({
                     "right": share(right),
                     "exact": share(same_picture(rows, state)),
                     "error": (state - rows).abs().mean().item(),
                 })  # fmt: skip
-                shown = shown or picture(rows, cue, state, dataset, binary=False)
+                shown = shown or picture_fields(rows, cue, state, dataset, binary=False)
             yield record(
                 "modern", case, config,
                 n=n, similarity=similarity, case_beta=beta, **summarise(figures), **shown,
@@ -228,7 +228,7 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
 
 def flips(config: FlipsConfig, dataset: Dataset) -> Iterator[Record]:
     """Count negatives among reconstructions: with the document's activation, and with sign."""
-    everything = binary(dataset)
+    everything = as_signs(dataset)
     negative, positive = [], []
     for index in subsets(len(everything), config.stored, config.subsets, config.seed):
         rows = -everything[index]  # the document's ink is −1

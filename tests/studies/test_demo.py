@@ -141,15 +141,20 @@ def test_the_same_quantity_is_measured_on_the_same_draws():
 
 def test_a_second_copy_of_the_image_is_as_right_as_the_first():
     rows = torch.eye(3)[[0, 1, 2, 1]]
-    assert images.returned(rows, torch.tensor([0, 3, 1, 1])).tolist() == [True, True, False, True]
+    assert images.is_same_pattern(rows, torch.tensor([0, 3, 1, 1])).tolist() == [
+        True,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_what_is_drawn_as_light():
-    assert not images.drawn(data.load("digits"))["light"]
-    assert images.drawn(_dataset(2, 3, 8, 8))["light"]
-    assert images.drawn(_photographs(2))["light"]
+    assert not images.drawing_options(data.load("digits"))["light"]
+    assert images.drawing_options(_dataset(2, 3, 8, 8))["light"]
+    assert images.drawing_options(_photographs(2))["light"]
     dark = data.Dataset(torch.zeros(2, 3, 8, 8), None, "made", "a test")
-    assert images.drawn(dark)["light"], "colours are light, whatever the background"
+    assert images.drawing_options(dark)["light"], "colours are light, whatever the background"
 
 
 @pytest.mark.parametrize("shape", [(30, 8, 8), (30, 3, 8, 8), (30, 1, 8, 8)])
@@ -164,7 +169,7 @@ def test_subsets_are_distinct_and_reproducible():
     assert all(torch.equal(a, b) for a, b in zip(drawn, again, strict=True))
     assert len({tuple(index.tolist()) for index in drawn}) == 5
     assert all(index.unique().numel() == 10 for index in drawn)
-    assert images.draws(1, 30) == 90 and images.draws(100, 30) == 30
+    assert images.number_of_subsets(1, 30) == 90 and images.number_of_subsets(100, 30) == 30
 
 
 def test_the_loop_baseline_agrees_with_the_closed_form():

@@ -10,7 +10,7 @@ import torch
 from hopfield.errors import FileFormatError
 from hopfield.experiments import records
 from hopfield.files import write_whole
-from hopfield_studies.images import image
+from hopfield_studies.images import to_pixels
 from hopfield_studies.wording import (
     amount,
     keep_equations_whole,
@@ -53,8 +53,8 @@ def test_spread_is_mean_and_standard_deviation():
 
 
 def test_pixels_are_rows_of_bytes():
-    assert image(torch.tensor([[0.0, 0.5, 1.0, 2.0]]), binary=False) == [[0, 128, 255, 255]]
-    assert image(torch.tensor([[-1.0, 1.0]]), binary=True) == [[0, 255]]
+    assert to_pixels(torch.tensor([[0.0, 0.5, 1.0, 2.0]]), binary=False) == [[0, 128, 255, 255]]
+    assert to_pixels(torch.tensor([[-1.0, 1.0]]), binary=True) == [[0, 255]]
 
 
 def test_what_is_written_is_read(tmp_path):

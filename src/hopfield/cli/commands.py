@@ -188,7 +188,7 @@ def run(arguments: Sequence[str]) -> int:
         return _explain(error, arguments)
 
 
-def _explain(error: Exception, arguments: Sequence[str]) -> int:
+def _explain(error: Any, arguments: Sequence[str]) -> int:
     if hasattr(error, "format_message"):
         # A wrong command or option; typer does not publish the class of this error.
         if getattr(error, "possibilities", None):

@@ -23,7 +23,7 @@ MAX_LABELS = 12
 MAX_LABEL_LENGTH = 6
 MIN_DISTANCE = 0.13
 """Least distance of two labels, as a part of the axis. Labels closer than this overprint."""
-FEWEST = 6
+MIN_COLUMNS = 6
 """Smallest number of columns of pictures. Fewer pictures are not enlarged."""
 
 
@@ -124,7 +124,7 @@ def _canvas(
 ) -> tuple[np.ndarray, list[float], int]:
     height, width = shape[-2:]
     gap = max(1, height // 8)
-    most = max(FEWEST, *(len(images) for _, images in rows))
+    most = max(MIN_COLUMNS, *(len(images) for _, images in rows))
     canvas = np.zeros((len(rows) * (height + gap) - gap, most * (width + gap) - gap, 4))
     centres = []
     for line, (label, images) in enumerate(rows):

@@ -21,16 +21,16 @@ AXES = {"n": "patterns n", "load": "load n/N", "units": "units N", "damage": "da
 """Fields that can be swept, and their labels on an axis."""
 SYMBOLS = {"units": "N", "temperature": "T", "beta": "β", "case_beta": "β", "alpha": "α",
            "degree": "d", "dim": "d"}  # fmt: skip
-DERIVED = ("load",)
+DERIVED_FIELDS = ("load",)
 """Fields that follow from others. They are an x axis only on request."""
-SHOWN = {"recall": "recalled", "capacity": "n", "thermal": "overlap", "metastable": "k",
+MAIN_RESULTS = {"recall": "recalled", "capacity": "n", "thermal": "overlap", "metastable": "k",
          "attractor_census": "stored", "speed": "best_ms"}  # fmt: skip
 """Main result of an experiment; of others, the first result with a deviation."""
 VALUES = {"recalled": "share recalled", "n": "capacity n", "overlap": "overlap m", "stored":
           "share of ends: stored", "k": "k, weights that sum to .9", "best_ms": "time (ms)",
           "median_ms": "time (ms)", "accuracy": "share of entries right",
           "exact": "share exact", "right": "share with the right pattern"}  # fmt: skip
-WIDE = 50
+LOG_RATIO = 50
 """Ratio of largest to smallest x from which an axis is logarithmic."""
 
 
@@ -61,12 +61,12 @@ def curves(
     result = _result(records, y)
     fields = swept_fields(records, result)
     place = check_choice("x", x, _numbers(records)) if x else _first(fields)
-    others = [name for name in fields if name != place and place not in DERIVED]
+    others = [name for name in fields if name != place and place not in DERIVED_FIELDS]
     series = [_curve(name, group, place, result) for name, group in _cases(records, others).items()]
     lines = [{"name": name, "kind": "theory", "error": None, "x": list(at), "y": list(values)}
              for name, at, values in theory]  # fmt: skip
     values = [value for curve in series for value in curve["x"]]
-    log = "x" if min(values) > 0 and max(values) / min(values) > WIDE else ""
+    log = "x" if min(values) > 0 and max(values) / min(values) > LOG_RATIO else ""
     return comparison([*series, *lines], (AXES.get(place, place), VALUES.get(result, result)), ax,
                       log=log)  # fmt: skip
 
@@ -113,14 +113,16 @@ def swept_fields(records: Sequence[Record], result: str) -> list[str]:
     counts = {
         name: len({line.get(name) for line in records})
         for name in AXES
-        if name != result and name not in DERIVED and isinstance(records[0].get(name), (int, float))
+        if name != result
+        and name not in DERIVED_FIELDS
+        and isinstance(records[0].get(name), (int, float))
     }
     return [name for name in sorted(counts, key=lambda field: -counts[field]) if counts[name] > 1]
 
 
 def main_result(records: Sequence[Record]) -> str | None:
     """Return the main result of the experiment of these records."""
-    usual = SHOWN.get(records[0]["experiment"])
+    usual = MAIN_RESULTS.get(records[0]["experiment"])
     if usual in records[0]:
         return usual
     return next((key for key in records[0] if f"{key}_sd" in records[0]), None)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 COLOURS = (BLUE, RED, GREEN, ORANGE, "#aa4a83", INK)
 MARKERS = "os^Dvx"
 DASHES = ("-", "--", "-.", ":")
-MOST_NAMED = 8
+MAX_NAMES = 8
 """Largest number of names in a legend. Of more curves, only measured ones are named."""
 CROWD = 40
 """Number of points from which they are drawn small."""
@@ -45,7 +45,7 @@ def comparison(
         place = -1 if match is None else names.index(match)
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
         name = _named(curve, count)
-        label = literal(name) if name in unnamed else None
+        label = literal(name) if name is not None and name in unnamed else None
         unnamed.discard(name)
         if curve["kind"] == "measured":
             points({**curve, "name": label}, ax, colour, marker)
@@ -67,7 +67,7 @@ def comparison(
 
 
 def _named(curve: Mapping[str, Any], count: int) -> str | None:
-    return curve["name"] if count <= MOST_NAMED or curve["kind"] == "measured" else None
+    return curve["name"] if count <= MAX_NAMES or curve["kind"] == "measured" else None
 
 
 def points(curve: Mapping[str, Any], ax: "Axes", colour: str, marker: str) -> None:

@@ -40,7 +40,7 @@ PRINTED = (-11.0, -48.0)
 """Energies before and after, of the one run that the document prints."""
 NETWORKS = 40
 """Networks behind each published number: 200 trials, taken as five cues each."""
-RARE = 0.97
+RARE_FAILURES = 0.97
 """Accuracy from which failures are rare: fewer than one cue in ten."""
 SUBSETS = 10
 """Subsets behind each published number, at least."""
@@ -60,13 +60,13 @@ NAMES = {
     ("dense", "unknown"): "Demircigil, unknown",
     ("modern", "document"): "modern, dot product",
 }
-COUNTED = {"exact": "exact", "exact_blind": "exact up to sign",
+SCORES = {"exact": "exact", "exact_blind": "exact up to sign",
            "right": "right pattern strongest"}  # fmt: skip
-KNOWN = "modern, known pixels"
+KNOWN_PIXELS = "modern, known pixels"
 IMAGES = {"mnist": "MNIST test images", "digits": "Digits of scikit-learn"}
 PICTURES = ("original", "cue", "retrieved", "known", "shape")
 """Fields of the demo's records that are left out here."""
-SURE = 0.85
+LEAST_COMPLETED = 0.85
 """Share of ten digits that the pseudo-inverse must complete, over twenty draws."""
 
 
@@ -183,12 +183,12 @@ def _published(records: Sequence[Record]) -> list[Check]:
     for (experiment, case, field), table in PUBLISHED.items():
         for n, (mean, deviation) in table.items():
             (line,) = _lines(records, experiment, case, n)
-            check = near(f"{NAMES[experiment, case]}, n = {n}: {COUNTED[field]}", line, field, mean,
+            check = near(f"{NAMES[experiment, case]}, n = {n}: {SCORES[field]}", line, field, mean,
                          floor=_floor(mean, n), reference=(deviation, SUBSETS))  # fmt: skip
             half = RANGE.get((experiment, case, n), 0.0005)
             checks.append(check._replace(low=check.low - half, high=check.high + half))
     checks += [
-        exactly(f"{KNOWN} only, n = {line['n']}: right pattern strongest",
+        exactly(f"{KNOWN_PIXELS} only, n = {line['n']}: right pattern strongest",
                 line["right"], 1.0, "its distance is 0, and no two visible halves are alike")
         for line in of(records, experiment="modern", case="same beta")
     ]  # fmt: skip
@@ -209,7 +209,8 @@ def _own(records: Sequence[Record]) -> list[Check]:
     (projection,) = of(records, case="pseudo-inverse, unknown")
     checks = [
         at_least("pseudo-inverse, n = 10, half unknown and clamped: exact",
-                 projection["recalled"], SURE, "stated beforehand, over 20 draws or more")
+                 projection["recalled"], LEAST_COMPLETED,
+                 "stated beforehand, over 20 draws or more")
     ]  # fmt: skip
     for line in of(records, experiment="dense", case="unknown"):
         n = line["n"]
@@ -221,7 +222,7 @@ def _own(records: Sequence[Record]) -> list[Check]:
         (dot,) = _lines(records, "modern", "document", line["n"])
         error = math.hypot(line["right_sd"], dot["right_sd"]) / math.sqrt(line["samples"])
         checks += [
-            at_least(f"{KNOWN} only, n = {line['n']}: right pattern strongest",
+            at_least(f"{KNOWN_PIXELS} only, n = {line['n']}: right pattern strongest",
                      line["right"], 1.0, "its distance is 0: none is strictly nearer"),
             above_zero(f"modern, n = {line['n']}: known pixels less dot product",
                        line["right"] - dot["right"], error, line["samples"]),
@@ -244,8 +245,8 @@ def _sweep(records: Sequence[Record]) -> list[Check]:
 
 
 def _lines(records: Sequence[Record], experiment: str, case: str, n: int) -> list[Record]:
-    matching = of(records, experiment=experiment, case=case, n=n)
-    return [line for line in matching if line.get("patterns", "images") == "images"]
+    lines = of(records, experiment=experiment, case=case, n=n)
+    return [line for line in lines if line.get("patterns", "images") == "images"]
 
 
 def _floor(share: float, n: int) -> float:
@@ -270,7 +271,7 @@ def _series(records: Sequence[Record], name: str) -> list[Series]:
     sweep = of(records, experiment="beta_sweep", similarity="dot")
     betas = [line["beta"] for line in sweep]
     known = of(records, experiment="modern", case="same beta")
-    series.append(Series("recall", KNOWN, [line["n"] for line in known],
+    series.append(Series("recall", KNOWN_PIXELS, [line["n"] for line in known],
                          [100 * line["right"] for line in known], [0.0] * len(known)))  # fmt: skip
     series.append(Series("recall", "theory", [line["n"] for line in known],
                          [100.0] * len(known)))  # fmt: skip
@@ -364,7 +365,7 @@ def _benchmark(line: Record) -> Check:
     middle = (low + high) / 2
     # Where few cues fail a run may hold too few failures to show their spread: it is then that of
     # cues that lose a quarter of their bits, as often as makes the published mean.
-    floor = math.sqrt((1 - middle) / 4 / line["cues"]) if middle > RARE else 0.0
+    floor = math.sqrt((1 - middle) / 4 / line["cues"]) if middle > RARE_FAILURES else 0.0
     check = near(f"N = {line['units']}, n = {line['n']}: bits right", line, "accuracy", middle,
                  floor=floor, reference=(line["accuracy_sd"], NETWORKS))  # fmt: skip
     half = (high - low) / 2 + 0.0005

@@ -25,33 +25,33 @@ from .base import (
     widened,
 )
 
-JUDGED = (0.08, 0.10)
-SHOWN = (0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.13)
-BEYOND = 0.18
-HOT = 0.6
+JUDGED_LOADS = (0.08, 0.10)
+SHOWN_LOADS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.13)
+LOAD_BEYOND = 0.18
+MAX_TEMPERATURE = 0.6
 """Highest temperature that is judged. Above it, finite networks lose the pattern earlier."""
 SIZES = (100, 200, 500, 1000)
 THERMAL_LOAD = 0.02
 
 
-def retrieved(originals: Tensor, states: Tensor) -> Tensor:
+def is_retrieved(originals: Tensor, states: Tensor) -> Tensor:
     """Return whether each state still has an overlap above 0.9 with its original."""
     return overlap(originals, states) > 0.9
 
 
-HEBB = Setup("Hebb", ClassicalHopfield, measure=retrieved)
+HEBB = Setup("Hebb", ClassicalHopfield, measure=is_retrieved)
 THERMAL = Setup("Hebb", ClassicalHopfield)
 
 
 def _curve_tasks(form: Form) -> list[Task]:
     units, draws = form.pick(1000, 2000), form.pick(20, 40)
-    loads = SHOWN if form.full else JUDGED
+    loads = SHOWN_LOADS if form.full else JUDGED_LOADS
     chosen = sweep(
         Recall(units, damage=0.0, draws=draws, cues=200, seed=form.seed),
         n=[round(load * units) for load in loads],
     )
     beyond = [
-        Recall(size, round(BEYOND * size), 0.0, form.pick(20, 60), 100, form.seed)
+        Recall(size, round(LOAD_BEYOND * size), 0.0, form.pick(20, 60), 100, form.seed)
         for size in (SIZES if form.full else (SIZES[0], SIZES[-1]))
     ]
     return plan(recall, chosen + beyond, HEBB)
@@ -59,13 +59,13 @@ def _curve_tasks(form: Form) -> list[Task]:
 
 def _judge_curve(records: Sequence[Record]) -> Finding:
     below = [line for line in records if line["load"] < theory.critical_load()]
-    checks = [_on_the_curve(line) for line in below if line["load"] in JUDGED]
-    beyond = of(records, load=BEYOND)
+    checks = [_on_the_curve(line) for line in below if line["load"] in JUDGED_LOADS]
+    beyond = of(records, load=LOAD_BEYOND)
     small, large = beyond[0], beyond[-1]
     error = sum(line["recalled_sd"] ** 2 / line["samples"] for line in (small, large)) ** 0.5
     checks.append(
         above_zero(
-            f"α = {BEYOND}: retrieved fraction at N = {small['units']} less that at "
+            f"α = {LOAD_BEYOND}: is_retrieved fraction at N = {small['units']} less that at "
             f"N = {large['units']}",
             small["recalled"] - large["recalled"], error, small["samples"],
         )
@@ -77,8 +77,8 @@ def _judge_curve(records: Sequence[Record]) -> Finding:
                "N → ∞: the state of least energy (AGS), and what one step leaves; finite networks "
                "fall below the first near its end, α = 0.138, where nothing is judged."),
         Figure("beyond", "units N", "share retrieved",
-               f"Beyond the critical load, at α = {BEYOND}: patterns that end at an overlap above "
-               "0.9.", "x"),
+               f"Beyond the critical load, at α = {LOAD_BEYOND}: patterns that end at an overlap "
+               "above 0.9.", "x"),
     ]  # fmt: skip
     end = theory.critical_load()
     loads = sorted({*grid(0.01, end - 1e-6), *(end * (1 - 10**-x) for x in grid(1, 6, 30))})
@@ -115,7 +115,7 @@ def _thermal_tasks(form: Form) -> list[Task]:
 
 def _judge_thermal(records: Sequence[Record]) -> Finding:
     at = partial(theory.thermal_overlap, THERMAL_LOAD)
-    checks = [_warm(line) for line in records if line["temperature"] <= HOT]
+    checks = [_warm(line) for line in records if line["temperature"] <= MAX_TEMPERATURE]
     figure = Figure("overlap", "temperature T", "overlap m",
                     "Overlap that thermal dynamics keeps with the pattern it started from, N = "
                     f"{records[0]['units']}, α = {THERMAL_LOAD}. Near the end of the curve finite "
@@ -128,14 +128,14 @@ def _judge_thermal(records: Sequence[Record]) -> Finding:
 
 
 def _warm(line: Record) -> Check:
-    # Of n patterns n − 1 disturb the one retrieved; as N → ∞ that is the same load.
+    # Of n patterns n − 1 disturb the one is_retrieved; as N → ∞ that is the same load.
     heat = line["temperature"]
     all_of_them = theory.thermal_overlap(line["load"], heat)
     others = theory.thermal_overlap((line["n"] - 1) / line["units"], heat)
     check = near(f"overlap at T = {heat}", line, "overlap", all_of_them)
     return widened(
         check, all_of_them, others,
-        "of n patterns n − 1 disturb the one retrieved; as N → ∞ that is the same load",
+        "of n patterns n − 1 disturb the one is_retrieved; as N → ∞ that is the same load",
     )  # fmt: skip
 
 

@@ -43,9 +43,9 @@ FAILURE = 0.001
 """p of Theorem 3, as in the paper's two examples."""
 EXAMPLES = ((3.0, 20, 3.1546), (1.0, 75, 1.3718))
 """(K, d, c) of the paper at β = 1; c is cut after four digits."""
-SHOWN = 300
+POINTS_PER_RECORD = 300
 """Points per record."""
-MOST = 400
+MAX_POINTS = 400
 """Approximate number of points in a figure."""
 FLOAT64, FLOAT32 = 1e-12, 2e-6
 """Largest relative differences from attention."""
@@ -78,7 +78,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Stored:
+class Storage:
     """Theorem 3: random patterns on the sphere of radius K√(d − 1), as many as it promises."""
 
     scale: float = 3.0
@@ -101,7 +101,7 @@ def bounds(config: Bounds, setup: Setup) -> Record:
         ratio, seen = _theorem_5(memory, config.beta, source, counts)
         closest = max(closest, ratio)
         points += seen
-    results = {f"bound_{name}": [point[i] for point in points[:SHOWN]]
+    results = {f"bound_{name}": [point[i] for point in points[:POINTS_PER_RECORD]]
                for i, name in enumerate(("x", "y"))}  # fmt: skip
     return record("bounds", setup, config, **counts, closest=closest, **results)
 
@@ -162,7 +162,7 @@ def margin(rows: Tensor) -> Tensor:
     return diagonal - scores.fill_diagonal_(-math.inf).amax(-1)
 
 
-def stored(config: Stored, setup: Setup) -> Record:
+def storage(config: Storage, setup: Setup) -> Record:
     """Count the draws in which some pattern has no fixed point to itself within 1/(2βM)."""
     promised = theory.theorem_3_patterns(config.beta, config.scale, config.dim, FAILURE)
     n, failed = math.floor(promised), 0
@@ -183,14 +183,14 @@ def _tasks(form: Form) -> list[Task]:
     draws = form.pick(15, 100)
     seen = sweep(Bounds(draws=draws, seed=form.seed), beta=[0.1, 0.5, 1.0, 3.0])
     on_sphere = sweep(Bounds(draws=draws, seed=form.seed), beta=[1.0, 10.0, 40.0])
-    theorem_3 = [Stored(scale, dim, draws=form.pick(200, 2000), seed=form.seed)
+    theorem_3 = [Storage(scale, dim, draws=form.pick(200, 2000), seed=form.seed)
             for scale, dim, _ in EXAMPLES]  # fmt: skip
     betas = [0.05, 2.0, 4.0, 6.0, 8.0, 10.0, 14.0, 100.0]
     spread = sweep(Metastable(draws=form.pick(6, 40), seed=form.seed), beta=betas)
     return [
         *plan(bounds, seen, NORMAL),
         *plan(bounds, on_sphere, SPHERE),
-        *plan(stored, theorem_3, SPHERE),
+        *plan(storage, theorem_3, SPHERE),
         *plan(metastable, spread, SPHERE),
     ]
 
@@ -211,8 +211,9 @@ def _judge(records: Sequence[Record]) -> Finding:
     ]  # fmt: skip
     spread = of(records, experiment="metastable")
     normal = [line for line in seen if line["case"] == "normal"]
+    step = max(1, len(normal) * POINTS_PER_RECORD // MAX_POINTS)
     at = [(x, y) for line in normal for x, y in zip(line["bound_x"], line["bound_y"], strict=True)
-          if x < 1e3 and y > 1e-15][:: max(1, len(normal) * SHOWN // MOST)]  # fmt: skip
+          if x < 1e3 and y > 1e-15][::step]  # fmt: skip
     figures = [
         Figure("theorem-5", "bound of Theorem 5", "distance ‖f(ξ) − xᵢ‖",
                "Distance from the pattern after one update, which the bound must exceed.", "xy"),

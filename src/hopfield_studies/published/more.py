@@ -38,16 +38,16 @@ from .base import (
 )
 from .dense import polynomial
 
-WRONG = 0.01
+WRONG_BITS = 0.01
 """Share of bits wrong at which capacities are compared."""
 SIZES = {2: (64, 128, 256), 3: (32, 64, 128), 4: (16, 28, 48)}
 LOADS = (0.004, 0.01)
-LOST = 0.08
+LOST_LOAD = 0.08
 
 
 def _exponent_tasks(form: Form) -> list[Task]:
     seeds = [form.seed + 1000 * i for i in range(form.pick(12, 16))]
-    base = Capacity(share=1 - WRONG, damage=0.0, draws=form.pick(1, 2))
+    base = Capacity(share=1 - WRONG_BITS, damage=0.0, draws=form.pick(1, 2))
     return [
         task
         for degree, sizes in SIZES.items()
@@ -76,8 +76,9 @@ def _judge_exponent(records: Sequence[Record]) -> Finding:
             curve("capacity", f"theory, {name}", _between(sizes), partial(_crossing, degree)),
         ]  # fmt: skip
     figure = Figure("capacity", "units N", "capacity n",
-                    f"The most patterns of which no more than {100 * WRONG:g} % of the bits are "
-                    "unstable, by bisection; the theory is exact at finite N.", "xy")  # fmt: skip
+                    f"The most patterns of which no more than {100 * WRONG_BITS:g} % of the "
+                    "bits are unstable, by bisection; the theory is exact at finite N.",
+                    "xy")  # fmt: skip
     return Finding(checks, [figure], series)
 
 
@@ -109,27 +110,31 @@ def _crossing(degree: int, size: float) -> float:
     while high / low > 1.001:
         middle = math.sqrt(low * high)
         wrong = theory.bit_error_exact(degree, units, max(2, round(middle)))
-        low, high = (middle, high) if wrong < WRONG else (low, middle)
+        low, high = (middle, high) if wrong < WRONG_BITS else (low, middle)
     return low
 
 
-def mixed(rows: Tensor, amount: float, *, generator: torch.Generator) -> Cue:
+def mixture_cue(rows: Tensor, amount: float, *, generator: torch.Generator) -> Cue:
     """Return for each pattern the sign of its sum with the next two."""
     return Cue((rows + rows.roll(-1, 0) + rows.roll(-2, 0)).sign())
 
 
-def still_mixed(originals: Tensor, states: Tensor) -> Tensor:
+def is_mixture(originals: Tensor, states: Tensor) -> Tensor:
     """Return whether each state overlaps about equally with all three of its patterns."""
     overlaps = torch.stack([(originals.roll(-i, 0) * states).mean(-1) for i in range(3)])
     return (overlaps.amin(0) > 0.35) & (overlaps.amax(0) < 0.65)
 
 
-MIXTURE = Setup("mixture of three", ClassicalHopfield, corrupt=mixed, measure=still_mixed)
+MIXTURE = Setup("mixture of three", ClassicalHopfield, corrupt=mixture_cue, measure=is_mixture)
 
 
 def _mixture_tasks(form: Form) -> list[Task]:
     units, draws = form.pick(2000, 3000), form.pick(15, 20)
-    loads = (*LOADS, 0.02, LOST) if not form.full else (*LOADS, 0.02, 0.03, 0.04, 0.05, 0.06, LOST)
+    loads = (
+        (*LOADS, 0.02, LOST_LOAD)
+        if not form.full
+        else (*LOADS, 0.02, 0.03, 0.04, 0.05, 0.06, LOST_LOAD)
+    )
     counts = [round(load * units) for load in loads]
     return plan(recall, sweep(Recall(units, draws=draws, seed=form.seed), n=counts), MIXTURE)
 
@@ -141,10 +146,10 @@ def _judge_mixtures(records: Sequence[Record]) -> Finding:
              at(line["load"]))
         for line in records if line["load"] in LOADS
     ]  # fmt: skip
-    (lost,) = of(records, load=LOST)
+    (lost,) = of(records, load=LOST_LOAD)
     limit = theory.critical_load(3)
     checks.append(
-        Check(f"mixtures that stay, α = {LOST}", lost["recalled"], 0.0, 0.0, 0.5,
+        Check(f"mixtures that stay, α = {LOST_LOAD}", lost["recalled"], 0.0, 0.0, 0.5,
               f"above α = {limit:.3f} none stay as N → ∞, and well below it all do; half lies "
               "between")
     )  # fmt: skip

@@ -21,11 +21,19 @@ from hopfield.separation import Entmax
 from .base import Figure, Finding, Form, Result, curve, exactly, grid, measured_series, near, of
 from .modern import exact_sphere, margin
 
-EXACT = 1e-12
+EXACT_TOLERANCE = 1e-12
 """A fixed point to rounding, in float64."""
-JUDGED = ((2.0, 1.5), (2.0, 2.0), (2.0, 2.5), (1.5, 4.0), (1.5, 5.0), (1.25, 8.0))
+JUDGED_POINTS = ((2.0, 1.5), (2.0, 2.0), (2.0, 2.5), (1.5, 4.0), (1.5, 5.0), (1.25, 8.0))
 """(α, β): where some random patterns are fixed points and others are not."""
-SHOWN = ((2.0, 1.75), (2.0, 2.25), (1.5, 3.0), (1.5, 3.5), (1.5, 4.5), (1.25, 7.0), (1.25, 10.0))
+SHOWN_POINTS = (
+    (2.0, 1.75),
+    (2.0, 2.25),
+    (1.5, 3.0),
+    (1.5, 3.5),
+    (1.5, 4.5),
+    (1.25, 7.0),
+    (1.25, 10.0),
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ def fixed_points(config: Sparse, setup: Setup) -> Record:
         rows = setup.patterns(config.n, config.dim, generator=source)
         memory = setup.build(rows, separation=Entmax(config.alpha, config.beta))
         has_single_weight = (pattern_weights(memory, rows) > 0).sum(-1) == 1
-        is_fixed = (memory.update(rows) - rows).abs().amax(-1) <= EXACT
+        is_fixed = (memory.update(rows) - rows).abs().amax(-1) <= EXACT_TOLERANCE
         # Just below the margin other weights are positive, but below any rounding where α is small.
         outcome, predicted = has_single_weight & is_fixed, margin(rows) >= limit
         wrong += int((outcome != predicted).sum())
@@ -65,7 +73,7 @@ def fixed_points(config: Sparse, setup: Setup) -> Record:
 
 
 def _tasks(form: Form) -> list[Task]:
-    points = JUDGED + (SHOWN if form.full else ())
+    points = JUDGED_POINTS + (SHOWN_POINTS if form.full else ())
     configs = [Sparse(alpha=alpha, beta=beta, draws=form.pick(16, 60), seed=form.seed)
                for alpha, beta in sorted(points)]  # fmt: skip
     return plan(fixed_points, configs, Setup("α-entmax", ModernHopfield, exact_sphere))

@@ -18,10 +18,10 @@ from .style import STYLE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SOFT = "#5c646d"
+SOFT_INK = "#5c646d"
 VARIABLES = {
     plots.INK: "--ink",
-    SOFT: "--soft",
+    SOFT_INK: "--soft",
     plots.BLUE: "--blue",
     plots.ORANGE: "--orange",
     plots.GREEN: "--green",
@@ -100,13 +100,13 @@ def theme() -> Iterator[None]:
         "svg.hashsalt": "hopfield",
         "font.size": 10,
         "text.color": plots.INK,
-        "axes.edgecolor": SOFT,
+        "axes.edgecolor": SOFT_INK,
         "axes.labelcolor": plots.INK,
-        "xtick.color": SOFT,
-        "ytick.color": SOFT,
+        "xtick.color": SOFT_INK,
+        "ytick.color": SOFT_INK,
         "xtick.labelcolor": plots.INK,
         "ytick.labelcolor": plots.INK,
-        "grid.color": SOFT,
+        "grid.color": SOFT_INK,
     }
     with matplotlib.rc_context(settings):
         yield

@@ -10,13 +10,13 @@ from .html import Section, drawing, table
 
 Records = Sequence[Record]
 
-WAYS = {
+RULE_NAMES = {
     "document": "the document's rule",
     "library": "the library's rule",
     "pseudo_inverse": "pseudo-inverse rule",
 }
 SIGN = "returned, up to sign"
-SHORT = {"document": "document", "library": "library", "pseudo_inverse": "pseudo-inverse"}
+SHORT_NAMES = {"document": "document", "library": "library", "pseudo_inverse": "pseudo-inverse"}
 
 
 def images(records: Records) -> Section:
@@ -95,9 +95,10 @@ def classical(records: Records) -> Section:
         f"the document's {rate(inked, 'exact_blind')}.",
     )  # fmt: skip
     section.show(
-        *(_grid(line, f"{line['n']} stored, {WAYS[line['case']]}", "exact_blind", SIGN)
+        *(_grid(line, f"{line['n']} stored, {RULE_NAMES[line['case']]}", "exact_blind", SIGN)
           for line in lines if line["patterns"] == "images" and line["n"] in (3, most)),
-        _grid(noise, f"{most} random patterns stored, {WAYS['library']}", "exact_blind", SIGN),
+        _grid(noise, f"{most} random patterns stored, {RULE_NAMES['library']}",
+              "exact_blind", SIGN),
     )  # fmt: skip
     return section
 
@@ -106,7 +107,7 @@ def _bars(lines: Records) -> list[tuple[str, float, float]]:
     kinds = {"images": "", "random": " random"}
     return [
         (
-            f"{line['n']}{kinds[line['patterns']]}, {SHORT[line['case']]}",
+            f"{line['n']}{kinds[line['patterns']]}, {SHORT_NAMES[line['case']]}",
             line["exact_blind"],
             line["exact_blind_sd"],
         )
