@@ -1,6 +1,7 @@
 """Associative memory in PyTorch: store patterns, retrieve them from damaged cues, read the energy.
 
 Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; load reads a file
+Stores:       RamStore, PackedStore (one bit per entry), each a Store
 Questions:    Cue in, Retrieval out
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     # isort: off
     from . import corruption, data, energy, errors, experiments, metrics, nn, plots, rules
-    from . import separation, similarity, synthetic, theory, units
+    from . import separation, similarity, stores, synthetic, theory, units
     from .analysis import diagnose, explain, tune
     from .cue import Cue
     from .errors import CapacityWarning, HopfieldError
@@ -28,15 +29,17 @@ if TYPE_CHECKING:
     from .readout import attention
     from .separation import Entmax, Polynomial, RectifiedPolynomial, Separation, Softmax
     from .separation import Sparsemax, TopK
+    from .stores import PackedStore, RamStore, Store
 
     __version__: str
 
 __all__ = [
     "CapacityWarning", "ClassicalHopfield", "Cue", "DenseHopfield", "Entmax", "HopfieldError",
-    "Memory", "ModernHopfield", "Polynomial", "RectifiedPolynomial", "Retrieval", "Separation",
-    "Softmax", "Sparsemax", "TopK", "attention", "backend", "corruption", "data", "diagnose",
-    "energy", "errors", "experiments", "explain", "load", "metrics", "nn", "plots", "rules",
-    "separation", "similarity", "synthetic", "theory", "tune", "units",
+    "Memory", "ModernHopfield", "PackedStore", "Polynomial", "RamStore", "RectifiedPolynomial",
+    "Retrieval", "Separation", "Softmax", "Sparsemax", "Store", "TopK", "attention", "backend",
+    "corruption", "data", "diagnose", "energy", "errors", "experiments", "explain", "load",
+    "metrics", "nn", "plots", "rules", "separation", "similarity", "stores", "synthetic", "theory",
+    "tune", "units",
 ]  # fmt: skip
 
 _DEFINED_IN = {
@@ -49,6 +52,7 @@ _DEFINED_IN = {
     "readout": ("attention",),
     "separation": ("Entmax", "Polynomial", "RectifiedPolynomial", "Separation", "Softmax",
                    "Sparsemax", "TopK"),
+    "stores": ("PackedStore", "RamStore", "Store"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _DEFINED_IN.items() for name in names}
 

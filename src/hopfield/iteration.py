@@ -1,38 +1,41 @@
-"""Iterating a network to a fixed point, each query by itself."""
+"""Iterate a network to a fixed point, each query by itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from .checks import is_traced
 
 HALF = 0.51
-"""A state is at a pattern that has more than this of the weight: more than half, by more than what
-has not settled. A tie of two is a mixture, also where float32 stops on the slow way to it."""
+"""Weight above which a state is at a pattern. Below, it is a mixture: a tie of two has 0.5, and
+float32 stops slightly off it."""
+
+TOLERANCE = 1e-4
+"""Default of `tol`: the change, in units of the spread of the patterns, that counts as settled."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """How far a certified answer can be from the full readout at the same state.
+    """Largest distance of a certified answer from the full readout at the same state.
 
     Attributes:
-        state: ‖x' − x'_full‖, at most, `(*batch)`: the largest over the steps made. Nothing is
-            said of where another trajectory would have led.
-        energy: |E − E_full|, at most, `(*batch)`.
+        state: bound of ‖x' − x'_full‖, `(*batch)`: the largest over the steps. It does not bound
+            how far another trajectory would have led.
+        energy: bound of |E − E_full|, `(*batch)`.
     """
 
     state: Tensor
     energy: Tensor
 
     def at(self, queries: Tensor) -> "Bound":
-        """The same of some of the queries."""
+        """Return the bounds of some of the queries."""
         return Bound(self.state[queries], self.energy[queries])
 
-    def shaped(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
-        """The same for a batch whose states are returned as `state`, rounded to its dtype."""
+    def rounded(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
+        """Return the bounds for states returned as `state`, with the rounding to its dtype."""
         batch, bound = state.shape[:-1], self.state.reshape(state.shape[:-1]).to(dtype)
         if state.dtype.itemsize < dtype.itemsize:
             unit = torch.finfo(state.dtype)
@@ -45,61 +48,67 @@ class Bound:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A state described, and where it goes: what one read of a memory gives.
+    """One step of a network, and what it read at the state before the step.
+
+    A memory adds energy, index and weight itself, once per answer, where a step leaves them None.
 
     Attributes:
         next: the following state, `(batch, dim)`.
-        energy: of the state read, `(batch)`; None where that is told of final states only.
-        index: its strongest pattern, `(batch)`, or None likewise.
-        weight: the weight of that pattern, `(batch)`, or None likewise.
-        entropy: of the weights, `(batch)`, or None where the network has none.
-        bound: of a certified reading; None elsewhere.
+        energy: the energy of the state read, `(batch)`, or None.
+        index: its strongest pattern, `(batch)`, or None.
+        weight: the weight of that pattern, `(batch)`, or None.
+        entropy: the entropy of the weights, `(batch)`; None if the network has no weights.
+        bound: error bounds of a certified readout; None elsewhere.
     """
 
     next: Tensor
-    energy: Tensor | None
-    index: Tensor | None
-    weight: Tensor | None
-    entropy: Tensor | None
+    energy: Tensor | None = None
+    index: Tensor | None = None
+    weight: Tensor | None = None
+    entropy: Tensor | None = None
     bound: Bound | None = None
 
-    def at(self, queries: Tensor, state: Tensor) -> "Reading":
-        """The same of some of the queries, for states that stay where they are."""
-        return Reading(
-            next=state,
-            energy=None if self.energy is None else self.energy[queries],
-            index=None if self.index is None else self.index[queries],
-            weight=None if self.weight is None else self.weight[queries],
-            entropy=None if self.entropy is None else self.entropy[queries],
-            bound=None if self.bound is None else self.bound.at(queries),
-        )
+    def at(self, queries: Tensor | None, state: Tensor) -> "Reading":
+        """Return the reading of some of the queries (None: all), whose next state is `state`."""
+        if queries is None:
+            return Reading(state, *self.description, self.bound)
+        energy, index, weight, entropy = (x if x is None else x[queries] for x in self.description)
+        bound = None if self.bound is None else self.bound.at(queries)
+        return Reading(state, energy, index, weight, entropy, bound)
+
+    @property
+    def description(self) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
+        """Energy, index, weight and entropy."""
+        return self.energy, self.index, self.weight, self.entropy
 
 
 @dataclass(frozen=True, eq=False)
 class Retrieval:
-    """What a memory found, one entry for each query of the batch.
+    """The answer of a memory, one entry per query of the batch.
 
     Attributes:
         state: the retrieved state, `(*batch, dim)`; all else describes it.
         steps: reads (or sweeps) applied, without the one that confirmed, `(*batch)`; 0 for a
             stored fixed point.
-        converged: whether one more read leaves it where it is, `(*batch)`.
-        energy: its energy, `(*batch)`: the one that was descended, see `objective`.
+        converged: whether one more read leaves the state where it is, `(*batch)`.
+        energy: the energy of the state, `(*batch)`: the one that was descended, see `objective`;
+            None if the network has no energy.
         index: the strongest pattern, `(*batch)`; the first where several tie.
-        weight: the weight of that pattern, `(*batch)`.
-        entropy: of the weights in nats, `(*batch)`; None where the network has none.
-        value: what was stored with the patterns, `(*batch, *)`: float values weighted, others
+        weight: the weight of that pattern, `(*batch)`; in networks without weights its overlap
+            x_μ·x/N.
+        entropy: the entropy of the weights in nats, `(*batch)`; None if the network has none.
+        value: the values stored with the patterns, `(*batch, *)`: float values weighted, others
             those of the strongest pattern; None where no values were stored.
-        objective: which energy: "full", or "known" where only known entries counted.
-        trace: energies along the way, `(1 + most steps, *batch)`, where asked for; `trace[0]` is
-            the cue's, and a query that has settled keeps its last.
+        objective: "full", or "known" if only known entries counted in the energy.
+        trace: the energies of all steps, `(1 + most steps, *batch)`, if they were asked for;
+            `trace[0]` is the cue's, and a query that has settled keeps its last.
         bound: error bounds of a memory with `precision="certified"`; None elsewhere.
     """
 
     state: Tensor
     steps: Tensor
     converged: Tensor
-    energy: Tensor
+    energy: Tensor | None
     index: Tensor
     weight: Tensor
     entropy: Tensor | None = None
@@ -109,7 +118,7 @@ class Retrieval:
     bound: Bound | None = None
 
     def __repr__(self) -> str:
-        """How many, how far, which energy."""
+        """Return the counts of queries and steps, and the objective."""
         count = self.converged.numel()
         steps = int(self.steps.max()) if count else 0
         return (
@@ -119,16 +128,33 @@ class Retrieval:
         )
 
 
-Read = Callable[[Tensor, Tensor, int], Reading]
-"""(states, which queries of the batch they are, step) → Reading."""
+Settled = Callable[[Tensor, Tensor], Tensor]
+"""(state, next) → which queries have settled, `(batch)`."""
 
 
-def usual_tolerance(dtype: torch.dtype) -> float:
-    """What has settled by default: 1e-2 for half precision, else 1e-4, times max(1, max|x|)."""
-    return 1e-2 if dtype.itemsize == 2 else 1e-4
+@dataclass(frozen=True, eq=False)
+class Within:
+    """Settled means |x'_j − x_j| ≤ change_j + rounding·max(|x_j|, |x'_j|) for every entry j.
+
+    Attributes:
+        change: the change that does not matter, `(dim,)`.
+        rounding: the relative change that rounding alone can make.
+    """
+
+    change: Tensor
+    rounding: float
+
+    def __call__(self, state: Tensor, following: Tensor) -> Tensor:
+        """Return which queries have settled."""
+        moved = (following - state).abs_()
+        near = (moved <= self.change).all(-1)
+        if bool(near.all()):
+            return near
+        size = torch.maximum(state.abs(), following.abs()).mul_(self.rounding)
+        return (moved <= size.add_(self.change)).all(-1)
 
 
-def moved_within(tolerance: float) -> Callable[[Tensor, Tensor], Tensor]:
+def moved_within(tolerance: float) -> Settled:
     """Settled means max|x' − x| ≤ tolerance · max(1, max|x|)."""
 
     def settled(state: Tensor, following: Tensor) -> Tensor:
@@ -152,16 +178,37 @@ def never(state: Tensor, following: Tensor) -> Tensor:
     return torch.zeros(len(state), dtype=torch.bool, device=state.device)
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The end of an iteration, one entry per query.
+
+    Attributes:
+        reading: the reading of the final states, with these states as `next`.
+        steps: reads applied, `(batch)`.
+        converged: whether one more read leaves the state where it is, `(batch)`.
+        trace: the energies of all steps, `(1 + most steps, batch)`, or None.
+    """
+
+    reading: Reading
+    steps: Tensor
+    converged: Tensor
+    trace: Tensor | None
+
+
+Read = Callable[[Tensor, Tensor | None, int], Reading]
+"""(states, which queries of the batch they are or None for all, step) → Reading."""
+
+
 def iterate(
     read: Read,
     state: Float[Tensor, "batch dim"],
     steps: int,
-    settled: Callable[[Tensor, Tensor], Tensor],
+    settled: Settled,
     *,
-    earliest: int = 0,
+    unread: Tensor | None = None,
     cycles: bool = False,
     trace: bool = False,
-) -> Retrieval:
+) -> Outcome:
     """Apply `read` until each query has settled, for at most `steps` reads.
 
     A query that has settled leaves the batch; the others do not notice.
@@ -170,113 +217,102 @@ def iterate(
         read: describes states and says where they go.
         state: the cues, `(batch, dim)`.
         steps: the most reads applied; one more describes where they led.
-        settled: (state, next) → which queries have arrived.
-        earliest: no query stops before this step.
+        settled: (state, next) → which queries have settled.
+        unread: queries whose cue has unknown entries, `(batch,)`, or None: these have no value to
+            compare before the first read.
         cycles: stop a query whose next state is the one before the present (not converged).
         trace: keep the energies.
     """
-    result = _Results(state.shape[0], trace)
-    active = torch.arange(state.shape[0], device=state.device)
+    results = _Results(state.shape[0], trace)
+    active: Tensor | None = None
     before: Tensor | None = None
     for step in range(steps + 1):
         reading = read(state, active, step)
         arrived = settled(state, reading.next)
-        if step < min(earliest, steps):
-            arrived = torch.zeros_like(arrived)
+        if step == 0 and unread is not None:
+            arrived = arrived & ~unread
         done = arrived if before is None else arrived | unchanged(before, reading.next)
-        rows = active if step == steps else done.nonzero().squeeze(-1)
-        result.note(step, active, rows, arrived, state, reading)
-        finished = rows.shape[0]
-        if finished == active.shape[0]:
+        last = step == steps or bool(done.all())
+        results.note_step(active, reading)
+        if last and active is None:
+            return results.whole(step, arrived, state, reading)
+        if last:
+            done = torch.ones_like(done)
+        if last or bool(done.any()):
+            results.note_final(active, done, step, arrived, state, reading)
+        if last:
             break
         before, state = state if cycles else None, reading.next
-        if finished:
+        if bool(done.any()):
             left = (~done).nonzero().squeeze(-1)
             before = None if before is None else before.index_select(0, left)
-            state, active = state.index_select(0, left), active[left]
-    return result.retrieval()
+            state = state.index_select(0, left)
+            active = left if active is None else active[left]
+    return results.outcome()
 
 
 class _Results:
-    """What is known of a batch whose queries finish at different steps."""
+    """The results of a batch whose queries finish at different steps."""
 
     def __init__(self, count: int, trace: bool) -> None:
-        """Nothing yet, of so many queries."""
         self.count = count
         self.fields: dict[str, Tensor] = {}
         self.trace: list[Tensor] | None = [] if trace else None
         self.bound: Bound | None = None
 
-    def note(
+    def note_step(self, active: Tensor | None, reading: Reading) -> None:
+        """Keep the energies of this step, and the largest bound of the states so far."""
+        if self.trace is not None and reading.energy is not None:
+            energies = self.trace[-1].clone() if self.trace else reading.energy.clone()
+            energies[... if active is None else active] = reading.energy
+            self.trace.append(energies)
+        if reading.bound is not None:
+            at = ... if active is None else active
+            if self.bound is None:
+                empty = reading.bound.state.new_zeros(self.count)
+                self.bound = Bound(empty, empty.clone())
+            self.bound.state[at] = torch.maximum(self.bound.state[at], reading.bound.state)
+            self.bound.energy[at] = reading.bound.energy
+
+    def whole(self, step: int, arrived: Tensor, state: Tensor, reading: Reading) -> Outcome:
+        """Return the outcome of a batch whose queries finish together, as is usual."""
+        state = state if step else state.clone()  # the cue itself is the caller's
+        steps = torch.full((self.count,), step, device=state.device)
+        final = Reading(state, *reading.description, self.bound)
+        return Outcome(final, steps, arrived, self._trace())
+
+    def note_final(
         self,
+        active: Tensor | None,
+        done: Tensor,
         step: int,
-        active: Int[Tensor, " active"],
-        rows: Int[Tensor, " done"],
         arrived: Tensor,
         state: Tensor,
         reading: Reading,
     ) -> None:
-        """Write down what is final, of `rows` of the active queries, and this step's energies."""
-        if reading.bound is not None:
-            self._note_bound(active, reading.bound)
-        if self.trace is not None and reading.energy is not None:
-            energies = self.trace[-1].clone() if self.trace else torch.zeros_like(reading.energy)
-            energies[active] = reading.energy
-            self.trace.append(energies)
-        if not rows.shape[0] and active.shape[0]:
-            return
+        """Keep all fields of the active queries that are done."""
         fields = {
-            "state": state,
-            "steps": torch.full(active.shape, step, device=state.device),
+            "next": state,
+            "steps": torch.full(done.shape, step, device=state.device),
             "converged": arrived,
             "energy": reading.energy,
             "index": reading.index,
             "weight": reading.weight,
             "entropy": reading.entropy,
         }
-        told = {name: values for name, values in fields.items() if values is not None}
-        if rows.shape[0] == self.count:  # all at once, as is usual
-            self.fields = told if step else told | {"state": state.clone()}  # not the cue itself
-        else:
-            self._note_some(active, rows, told)
+        rows = done.nonzero().squeeze(-1)
+        at = rows if active is None else active[rows]
+        for name, values in fields.items():
+            if values is not None:
+                if name not in self.fields:
+                    self.fields[name] = values.new_empty(self.count, *values.shape[1:])
+                self.fields[name].index_copy_(0, at, values.index_select(0, rows))
 
-    def _note_some(
-        self,
-        active: Int[Tensor, " active"],
-        rows: Int[Tensor, " done"],
-        told: dict[str, Tensor],
-    ) -> None:
-        """Write down what is told of the active queries where it is final."""
-        whole = rows.shape == active.shape
-        at = active if whole else active[rows]
-        for name, values in told.items():
-            if name not in self.fields:
-                self.fields[name] = values.new_empty(self.count, *values.shape[1:])
-            final = values if whole else values.index_select(0, rows)
-            self.fields[name].index_copy_(0, at, final)
+    def outcome(self) -> Outcome:
+        """Return the outcome of all queries."""
+        fields = dict(self.fields)
+        steps, converged = fields.pop("steps"), fields.pop("converged")
+        return Outcome(Reading(**fields, bound=self.bound), steps, converged, self._trace())
 
-    def _note_bound(self, active: Tensor, bound: Bound) -> None:
-        """The largest of the state's bounds so far, the last of the energy's."""
-        if self.bound is None:
-            empty = bound.state.new_zeros(self.count)
-            self.bound = Bound(empty, empty.clone())
-        self.bound.state[active] = torch.maximum(self.bound.state[active], bound.state)
-        self.bound.energy[active] = bound.energy
-
-    def retrieval(self) -> Retrieval:
-        """All of it."""
-        trace = None if self.trace is None else torch.stack(self.trace)
-        given = self.fields
-        whole = {"energy", "index", "weight"} <= given.keys()
-        untold = given["steps"] if whole else torch.zeros_like(given["steps"])
-        return Retrieval(
-            state=given["state"],
-            steps=given["steps"],
-            converged=given["converged"],
-            energy=given.get("energy", untold),
-            index=given.get("index", untold),
-            weight=given.get("weight", untold),
-            entropy=given.get("entropy"),
-            trace=trace,
-            bound=self.bound,
-        )
+    def _trace(self) -> Tensor | None:
+        return torch.stack(self.trace) if self.trace else None

@@ -1,4 +1,4 @@
-"""The readout: scores → weights → weighted sum of rows, block by block; energy comes free."""
+"""The readout: scores → weights → weighted sum of rows, block by block; the energy comes free."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -10,32 +10,31 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from .checks import check_device, check_finite, check_norms, check_rows, check_tensor, is_traced
+from .checks import check_device, check_finite, check_rows, check_norms, check_tensor, is_traced
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
 from .similarity import RowProducts, ScoreFunction, Similarity
 
 BLOCK_ROWS = 4096
-"""Most rows of a block that is copied: widened, squared or masked."""
+"""Most rows of a block that is copied: upcast, squared or masked."""
 
 BLOCK_SCORES = 2**20
-"""Most scores of a block, where it has more than 128 rows: never batch × n at once."""
+"""Most scores of a block that has more than 128 rows: batch × n scores never exist at once."""
 
-
-FEW_QUERIES, NARROW = 32, 128
-"""Queries, and numbers a row, up to which products serve a state better than torch's attention."""
+FEW_QUERIES, SHORT_ROWS = 32, 128
+"""Queries, and entries per row, up to which two matrix products are faster than SDPA."""
 
 
 def block_rows(queries: int, copied: bool = True) -> int:
-    """How many rows to read at a time for so many states, where rows are `copied` or not."""
+    """Return the rows to read at a time for a number of states; `copied` rows are fewer."""
     rows = max(128, BLOCK_SCORES // max(1, queries))
     return min(BLOCK_ROWS, rows) if copied else rows
 
 
 @runtime_checkable
 class Block(RowProducts, Rows, Protocol):
-    """Consecutive stored rows: what a store hands out, and all a readout knows of it."""
+    """Consecutive stored rows, as a readout needs them."""
 
 
 @runtime_checkable
@@ -48,10 +47,16 @@ class ValuedBlock(Block, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """A block as it is scored; what it pulls is said by those derived from it."""
+class BlockView:
+    """A block whose scores come from its patterns, while its weights average something else.
 
-    block: "ValuedBlock"
+    Attributes:
+        block: the patterns.
+        weighted_sum: (weights, at=None) → what the weights average.
+    """
+
+    block: ValuedBlock
+    weighted_sum: Callable[..., Tensor]
 
     @property
     def start(self) -> int:
@@ -60,7 +65,7 @@ class _Seen:
 
     @property
     def rows(self) -> Tensor:
-        """The rows that are scored."""
+        """The patterns."""
         return self.block.rows
 
     def __len__(self) -> int:
@@ -76,12 +81,11 @@ class _Seen:
         return self.block.squares(mask)
 
 
-class Values(_Seen):
-    """A block that is scored by its rows and pulls its values, as rows of numbers."""
+def with_values(block: ValuedBlock) -> BlockView:
+    """Return the block with weights that average its values, as rows of numbers."""
 
-    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        """weights @ values[at]; None takes all values."""
-        values = self.block.values
+    def weighted_sum(weights: Tensor, at: Tensor | None = None) -> Tensor:
+        values = block.values
         if values is None:
             raise ValueError("these rows have no values")
         numbers = values.reshape(len(values), -1)
@@ -90,13 +94,12 @@ class Values(_Seen):
         dtype = torch.promote_types(values.dtype, weights.dtype)
         return weights.to(dtype) @ numbers.to(dtype)
 
+    return BlockView(block, weighted_sum)
 
-class Unpulled(_Seen):
-    """A block that is scored and pulls nothing: half the price, where only F(s) is asked for."""
 
-    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        """Return rows without entries."""
-        return weights[..., :0]
+def potential_only(block: ValuedBlock) -> BlockView:
+    """Return the block with weights that average nothing: F(s) alone, at half the cost."""
+    return BlockView(block, lambda weights, at=None: weights[..., :0])
 
 
 def read(
@@ -106,9 +109,9 @@ def read(
     separation: Separation,
     known: Tensor | None = None,
 ) -> Readout:
-    """Read the patterns in `blocks` at `state`: x' = Xᵀ∇F(s), F(s) and who had most weight.
+    """Read the patterns in `blocks` at `state`: x' = Xᵀ∇F(s), F(s) and the strongest pattern.
 
-    Exact whatever the blocks: partials of blocks merge (formulas in docs/notation.md).
+    The result does not depend on the blocks: their partials merge (formulas in docs/notation.md).
 
     Args:
         blocks: all rows, in order; iterated twice by separations that sum at the end.
@@ -120,19 +123,22 @@ def read(
     partial: Partial | None = None
     shared: Tensor | None = None
     score: Callable[..., Tensor] = similarity
-    if separation.shift_invariant and isinstance(similarity, Similarity):
-        score, shared = similarity.parts(state, known)
+    if isinstance(similarity, Similarity):
+        score = similarity.function
+        if separation.shift_invariant:
+            score, shared = similarity.parts(state, known)
     for block in blocks:
         part = separation.partial(score(block, state, known), block)
         partial = part if partial is None else partial.merge(part)
     if partial is None:
         raise ValueError("a readout needs at least one block of rows")
-    found = partial.result(blocks)
+    result = partial.result(blocks)
     if shared is None:
-        return found
-    whole = found.potential + shared
-    # F of distances is never positive; what rounding adds is taken away as a number, slopes stay.
-    return replace(found, potential=whole - whole.detach().clamp_min(0))
+        return result
+    potential = result.potential + shared
+    # F of distances is never positive; the excess by rounding is subtracted as a constant, so that
+    # gradients stay.
+    return replace(result, potential=potential - potential.detach().clamp_min(0))
 
 
 def strongest(
@@ -140,18 +146,18 @@ def strongest(
     state: Float[Tensor, "*batch dim"],
     similarity: Similarity | ScoreFunction,
 ) -> tuple[Float[Tensor, "*batch"], Tensor]:
-    """The largest score, and the first pattern that attains it; memory O(batch·block)."""
-    best: tuple[Tensor, Tensor] | None = None
+    """Return the largest score, and the first pattern that attains it; memory O(batch·block)."""
+    largest: tuple[Tensor, Tensor] | None = None
     for block in blocks:
         top, index = similarity(block, state, None).max(-1)
         index = index + block.start
-        if best is not None:
-            index = torch.where(top > best[0], index, best[1])
-            top = torch.maximum(top, best[0])
-        best = top, index
-    if best is None:
+        if largest is not None:
+            index = torch.where(top > largest[0], index, largest[1])
+            top = torch.maximum(top, largest[0])
+        largest = top, index
+    if largest is None:
         raise ValueError("there must be at least one block of rows")
-    return best
+    return largest
 
 
 def all_scores(
@@ -160,78 +166,76 @@ def all_scores(
     similarity: Similarity | ScoreFunction,
     known: Tensor | None = None,
 ) -> Float[Tensor, "*batch n"]:
-    """The scores of every pattern; memory O(batch·n)."""
+    """Return the scores of every pattern; memory O(batch·n)."""
     return torch.cat([similarity(block, state, known) for block in blocks], dim=-1)
 
 
-def attended(
+def fused_attention(
     state: Float[Tensor, "batch dim"],
     rows: Float[Tensor, "n dim"],
     beta: float | Tensor,
     values: Float[Tensor, "n out"] | None = None,
     bias: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "batch out"] | None:
-    """softmax(β(x Xᵀ + bias)) V by torch's attention: one read of X, and nothing of size batch × n.
+    """softmax(β(x Xᵀ + bias)) V by torch's attention: X is read once, batch × n never exists.
 
-    Few queries of narrow rows, which it would leave to one core, are two products of one block.
-
-    Faster than `read` wherever only the state is asked for. None where it does not serve: with
-    gradients, whose derivatives it lacks, in compiled or mapped code, and where numbers overflow or
-    are not finite.
+    Faster than `read` if only the state is needed. For few queries and short rows, two matrix
+    products are faster: SDPA would use one core.
 
     Args:
         state: the queries, in the dtype of the rows.
         rows: the keys.
-        beta: β, one number or one a query, `(batch,)` or `()`.
-        values: V; None reads the rows themselves.
-        bias: what is added to the scores of each row.
+        beta: β, one number or one per query, `(batch,)` or `()`.
+        values: V; None averages the rows themselves.
+        bias: added to the scores of each row.
+
+    Returns:
+        The state; None with gradients, whose derivatives it lacks, in compiled or mapped code, and
+        if the result holds inf or NaN.
     """
-    given = [each for each in (state, rows, beta, values) if isinstance(each, Tensor)]
-    if is_traced() or (torch.is_grad_enabled() and any(each.requires_grad for each in given)):
+    tensors = [x for x in (state, rows, beta, values) if isinstance(x, Tensor)]
+    if is_traced() or (torch.is_grad_enabled() and any(x.requires_grad for x in tensors)):
         return None
     queries, scale = state, 1.0 if isinstance(beta, Tensor) else beta
     if isinstance(beta, Tensor):
-        sharp = beta.reshape(-1, 1).to(state)
-        queries, bias = state * sharp, None if bias is None else sharp * bias.to(state)
-    keys, read_ = rows, rows if values is None else values
-    narrow = len(state) <= FEW_QUERIES and rows.shape[-1] <= NARROW
-    if narrow and len(state) * len(rows) <= BLOCK_SCORES:
-        return _finite(_by_products(queries, keys, read_, scale, bias))
-    out, width = read_.shape[-1], max(rows.shape[-1], read_.shape[-1])
-    if out != rows.shape[-1]:  # it needs one width, or makes all weights at once
-        padded = [pad(each, (0, width - each.shape[-1])) for each in (queries, keys, read_)]
-        queries, keys, read_ = padded
+        factors = beta.reshape(-1, 1).to(state)
+        queries, bias = state * factors, None if bias is None else factors * bias.to(state)
+    keys, averaged = rows, rows if values is None else values
+    short = len(state) <= FEW_QUERIES and rows.shape[-1] <= SHORT_ROWS
+    if short and len(state) * len(rows) <= BLOCK_SCORES:
+        return _if_finite(two_product_attention(queries, keys, averaged, scale, bias))
+    out, width = averaged.shape[-1], max(rows.shape[-1], averaged.shape[-1])
+    if out != rows.shape[-1]:  # SDPA needs one width, or makes all weights at once
+        padded = [pad(x, (0, width - x.shape[-1])) for x in (queries, keys, averaged)]
+        queries, keys, averaged = padded
     mask = None
     if bias is not None:
         mask = (scale * bias.to(state.dtype)).expand(1, 1, len(state), -1)
-    found = scaled_dot_product_attention(
-        queries[None, None], keys[None, None], read_[None, None], attn_mask=mask, scale=scale
+    result = scaled_dot_product_attention(
+        queries[None, None], keys[None, None], averaged[None, None], attn_mask=mask, scale=scale
     )[0, 0, :, :out]
-    return _finite(found)
+    return _if_finite(result)
 
 
-def _by_products(
-    queries: Tensor, keys: Tensor, read_: Tensor, scale: float, bias: Tensor | None
+def two_product_attention(
+    queries: Tensor, keys: Tensor, values: Tensor, scale: float, bias: Tensor | None
 ) -> Tensor:
-    """softmax(scale·(x Xᵀ + bias)) V as two products.
-
-    torch.softmax of long rows does not sum to one.
-    """
+    """softmax(scale·(x Xᵀ + bias)) V as two products."""
     scores = queries @ keys.T
     scores = scores if bias is None else scores + bias.to(scores)
+    # Divided at the end: torch.softmax of long rows does not sum to one.
     power = scores.mul_(scale).sub_(scores.amax(-1, keepdim=True)).exp_()
-    return (power @ read_).div_(power.sum(-1, keepdim=True))
+    return (power @ values).div_(power.sum(-1, keepdim=True))
 
 
-def _finite(found: Tensor) -> Tensor | None:
-    """What was found, if it is finite."""
-    return found if math.isfinite(found.sum().item()) else None
+def _if_finite(result: Tensor) -> Tensor | None:
+    return result if math.isfinite(result.sum().item()) else None
 
 
 def attention(
     state: Tensor, patterns: Tensor, beta: float | Tensor, values: Tensor | None = None
 ) -> Tensor:
-    """One update of the modern network, softmax(β x Xᵀ) V with V = X by default.
+    """Make one update of the modern network, softmax(β x Xᵀ) V with V = X by default.
 
     Equal to `torch.nn.functional.scaled_dot_product_attention(state, patterns, values)` at
     β = 1/√dim (Ramsauer et al. 2021, eq. 10), and computed by it.
@@ -240,33 +244,30 @@ def attention(
         state: `(*batch, dim)`, the queries.
         patterns: `(n, dim)`, the keys.
         beta: β ≥ 0.
-        values: `(n, out)`; None reads the patterns themselves.
+        values: `(n, out)`; None averages the patterns themselves.
 
     Returns:
         `(*batch, out)`.
     """
-    sharp = _checked(state, patterns, beta, values)
+    beta = _checked(state, patterns, beta, values)
     precision = torch.promote_types(state.dtype, torch.float32)
     flat, keys = state.reshape(-1, state.shape[-1]).to(precision), patterns.to(precision)
-    read_ = keys if values is None else values.to(precision)
-    each = sharp
-    if isinstance(sharp, Tensor) and sharp.numel() > 1:
-        each = sharp.expand(state.shape[:-1]).reshape(-1)
-    found = attended(flat, keys, each, read_)
-    if found is None:
+    averaged = keys if values is None else values.to(precision)
+    flat_beta = beta
+    if isinstance(beta, Tensor) and beta.numel() > 1:
+        flat_beta = beta.expand(state.shape[:-1]).reshape(-1)
+    result = fused_attention(flat, keys, flat_beta, averaged)
+    if result is None:
         check_norms("patterns", check_finite("patterns", patterns))
-        found = Softmax(sharp)(state.to(precision) @ keys.T) @ read_
-    return found.reshape(*state.shape[:-1], read_.shape[-1]).to(state.dtype)
+        result = Softmax(beta)(state.to(precision) @ keys.T) @ averaged
+    return result.reshape(*state.shape[:-1], averaged.shape[-1]).to(state.dtype)
 
 
 def _checked(
     state: Tensor, patterns: Tensor, beta: float | Tensor, values: Tensor | None
 ) -> float | Tensor:
-    """β, if what `attention` was given fits together.
-
-    Patterns that are read as values are not looked at: what is not finite in them shows in the
-    result, and one look costs as much as the reading.
-    """
+    # Returns β. Patterns that are also the values are not checked: what is not finite in them shows
+    # in the result, and a check costs as much as the reading.
     check_tensor("state", state)
     dim = check_rows("patterns", patterns).shape[-1]
     if state.shape[-1:] != (dim,):
@@ -290,18 +291,17 @@ def _checked(
                 f"patterns, but have shape {tuple(values.shape)}. Use values.flatten(1), or cut it."
             )
         _check_alike("values", values, patterns)
-    sharp = check_parameter("beta", beta, low=0.0)
-    if isinstance(sharp, Tensor) and not _broadcasts(sharp.shape, state.shape[:-1]):
+    beta = check_parameter("beta", beta, low=0.0)
+    if isinstance(beta, Tensor) and not _broadcasts(beta.shape, state.shape[:-1]):
         raise ShapeError(
             f"beta must be one number, or one for each state of {tuple(state.shape)}, "
-            f"but has shape {tuple(sharp.shape)}. Use beta.reshape(…)."
+            f"but has shape {tuple(beta.shape)}. Use beta.reshape(…)."
         )
     check_norms("state", state)
-    return sharp
+    return beta
 
 
 def _check_alike(name: str, value: Tensor, patterns: Tensor) -> None:
-    """Raise unless a tensor has the device and dtype of the patterns."""
     check_device(name, value, patterns.device)
     if value.dtype != patterns.dtype:
         dtypes = [str(t.dtype).removeprefix("torch.") for t in (patterns, value)]
@@ -312,7 +312,6 @@ def _check_alike(name: str, value: Tensor, patterns: Tensor) -> None:
 
 
 def _broadcasts(shape: torch.Size, to: torch.Size) -> bool:
-    """Whether a tensor of this shape can be expanded to another."""
     return len(shape) <= len(to) and all(
         a in (1, b) for a, b in zip(reversed(shape), reversed(to), strict=False)
     )

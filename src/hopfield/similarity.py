@@ -25,8 +25,9 @@ from .checks import (
     check_float,
     check_norms,
     check_patterns,
-    is_traced,
+    check_norms,
     short_repr,
+    is_traced,
 )
 from .cue import check_known
 from .errors import ShapeError

@@ -81,7 +81,7 @@ def test_blocks_do_not_matter(case, dtype, monkeypatch):
     whole = memory.retrieve(cues)
     for rows in (1, 3, 7):
         monkeypatch.setattr(readout, "block_rows", lambda queries, copied=True, rows=rows: rows)
-        blocks = list(memory._blocks(cues))
+        blocks = list(memory._blocks(3))
         assert len(blocks) == -(-8 // rows), "premise: the blocks are that small"
         assert_same_answer(case, patterns, whole, memory.retrieve(cues))
 

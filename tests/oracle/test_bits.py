@@ -11,11 +11,11 @@ from hopfield.stores import Block, PackedStore
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 
 MEMORIES = {
-    "hebbian": lambda bits: ClassicalHopfield(bits=bits),
-    "storkey": lambda bits: ClassicalHopfield("storkey", schedule="synchronous", bits=bits),
-    "softmax": lambda bits: DenseHopfield(0.3, bits=bits),
-    "asynchronous": lambda bits: DenseHopfield(0.3, schedule="asynchronous", bits=bits),
-    "polynomial": lambda bits: DenseHopfield(separation=Polynomial(3), bits=bits),
+    "hebbian": lambda store: ClassicalHopfield(store=store),
+    "storkey": lambda store: ClassicalHopfield("storkey", schedule="synchronous", store=store),
+    "softmax": lambda store: DenseHopfield(0.3, store=store),
+    "asynchronous": lambda store: DenseHopfield(0.3, schedule="asynchronous", store=store),
+    "polynomial": lambda store: DenseHopfield(separation=Polynomial(3), store=store),
 }
 every_memory = pytest.mark.parametrize("make", MEMORIES.values(), ids=MEMORIES)
 every_backend = pytest.mark.parametrize("name", kernels.BACKENDS)
@@ -41,7 +41,7 @@ def assert_same(one, other):
 
 
 def plain_and_packed(make, patterns, values=None):
-    both = make(False), make(True)
+    both = make(None), make(PackedStore())
     for memory in both:
         memory.store(patterns, values)
     return both
@@ -75,7 +75,7 @@ def test_storing_removing_and_moving(make):
         memory.to(dtype=torch.float64)
     assert torch.equal(packed.patterns, plain.patterns)
     assert packed.patterns.dtype == torch.float64
-    assert repr(packed).replace("bits=True", "bits=False") == repr(plain)
+    assert repr(packed).replace(", store=PackedStore()", "") == repr(plain)
     cues = cues_of((4, 70))
     assert_same(packed.retrieve(cues, steps=3), plain.retrieve(cues, steps=3))
     packed.remove(range(87))
@@ -94,16 +94,16 @@ def test_files_hold_the_bits(make, tmp_path):
     saved = [(tmp_path / name).stat().st_size for name in ("plain", "packed")]
     assert saved[0] - saved[1] > 200 * 640 * 4 * 0.95
     again = hopfield.load(tmp_path / "packed")
-    assert isinstance(again._store, PackedStore)
+    assert isinstance(again.storage, PackedStore)
     assert again.patterns.dtype == torch.float32
     cues = cues_of((4, 640))
     assert_same(again.retrieve(cues, steps=2), plain.retrieve(cues, steps=2))
 
 
 def test_a_file_whose_bits_do_not_fit_is_refused(tmp_path, monkeypatch):
-    memory = DenseHopfield(bits=True)
+    memory = DenseHopfield(store=PackedStore())
     memory.store(signs(3, 70))
-    monkeypatch.setattr(memory._store, "_like", torch.empty(0, 200))
+    monkeypatch.setattr(memory.storage, "dim", 200)
     memory.save(tmp_path / "file")
     with pytest.raises(FileFormatError, match="Save it again"):
         hopfield.load(tmp_path / "file")
@@ -116,7 +116,7 @@ def test_the_store_takes_a_bit_an_entry():
     assert store.words.shape == (1000, 10)
     assert store._words.numel() * 8 <= 2 * 1000 * 640 / 8, "room grows by doubling"
     assert torch.equal(store.take(torch.tensor([5, 105]))[1], signs(100, 640, seed=100)[5])
-    assert torch.equal(store.norms(), torch.full((1000,), 640.0))
+    assert torch.equal(store.summary().squared_norms, torch.full((1000,), 640.0))
 
 
 @every_backend

@@ -44,8 +44,8 @@ def test_the_bound_holds(kind, mask, similarity):
         exact = hopfield.ModernHopfield(beta, similarity=similarity)
         quick.store(patterns)
         exact.store(patterns.double())
-        got = quick._read(state, known, None, torch.Generator())
-        want = exact._read(state.double(), known, None, torch.Generator())
+        got = quick.step(state, known, None, torch.Generator())
+        want = exact.step(state.double(), known, None, torch.Generator())
         assert bool(((got.next.double() - want.next).norm(dim=-1) <= got.bound.state).all())
         assert bool(((got.energy.double() - want.energy).abs() <= got.bound.energy).all())
 
@@ -77,11 +77,11 @@ def test_candidates_answer_and_few_are_read_in_full():
     store = RamStore()
     store.append(patterns)
     question = certified.Question(patterns[:100] + 0.1, None, 8.0, True)
-    found, crowded = certified._by_candidates(store, question)
+    found, crowded = certified.by_candidates(store, question)
     assert not crowded.any(), "premise: these patterns are far apart"
     assert torch.equal(found.index, torch.arange(100))
     crowd = certified.Question(patterns[:100], None, 1e-6, True)
-    assert certified._by_candidates(store, crowd)[1].all(), "at this β every pattern has weight"
+    assert certified.by_candidates(store, crowd)[1].all(), "at this β every pattern has weight"
 
 
 def test_the_scan_misses_no_pattern_with_weight():
@@ -89,12 +89,12 @@ def test_the_scan_misses_no_pattern_with_weight():
     patterns = _patterns("clustered", 3000, 32, generator)
     store = RamStore()
     store.append(patterns)
-    copy = store.scan_copy()
+    copy = certified.scan_copy(store)
     codes, _ = copy.levels.encode(patterns[:64] + 0.05)
     on_levels = (copy.levels.offset + copy.levels.step * codes).float()
     for state in (patterns[:64] + 0.05, on_levels):  # on levels, only the rows lose something
         question = certified.Question(state, None, 1e4, False)
-        bias = certified._bias(store, question, copy)
+        bias = certified.scan_bias(store, question, copy)
         queries, rows = certified.scan(copy, question, bias, len(patterns))
         weights = torch.softmax(1e4 * state.double() @ patterns.double().T, dim=-1)
         weights[queries[:, None], rows.clamp_max(2999)] = 0.0
@@ -152,7 +152,7 @@ def test_what_is_small_is_read_in_full(monkeypatch):
     store.append(_patterns("gaussian", 40, 6, torch.Generator().manual_seed(2)))
     for batch, expected in ((1, True), (2, False)):
         question = certified.Question(store.rows[:batch], None, 8.0, True)
-        _, crowded = certified._by_candidates(store, question)
+        _, crowded = certified.by_candidates(store, question)
         assert crowded.all().item() is expected
 
 
@@ -161,8 +161,8 @@ def _bounds_hold(memory: hopfield.ModernHopfield, cues: torch.Tensor) -> None:
     exact = hopfield.ModernHopfield(memory.separation.beta, similarity=memory.similarity)
     exact.store(memory.patterns.double())
     wide = cues.to(torch.promote_types(cues.dtype, memory.patterns.dtype))
-    got = memory._read(wide, None, None, torch.Generator())
-    want = exact._read(wide.double(), None, None, torch.Generator())
+    got = memory.step(wide, None, None, torch.Generator())
+    want = exact.step(wide.double(), None, None, torch.Generator())
     assert bool(((got.next.double() - want.next).norm(dim=-1) <= got.bound.state).all())
     assert bool(((got.energy.double() - want.energy).abs() <= got.bound.energy).all())
 

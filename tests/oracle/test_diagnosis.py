@@ -29,6 +29,7 @@ from hopfield import (
     diagnose,
     synthetic,
 )
+from hopfield.stores import PackedStore
 
 
 @cache
@@ -86,13 +87,13 @@ BINARY = {
     "storkey": lambda: ClassicalHopfield("storkey"),
     "covariance": lambda: ClassicalHopfield("covariance"),
     "thresholds": lambda: ClassicalHopfield(thresholds=torch.linspace(-0.1, 0.1, 100)),
-    "packed": lambda: ClassicalHopfield(bits=True),
+    "packed": lambda: ClassicalHopfield(store=PackedStore()),
     "exponential": lambda: DenseHopfield(0.05),
-    "exponential, sharp": lambda: DenseHopfield(2.0, bits=True),
+    "exponential, sharp": lambda: DenseHopfield(2.0, store=PackedStore()),
     "exponential, one by one": lambda: DenseHopfield(0.06, schedule="asynchronous"),
     "degree 2": lambda: DenseHopfield(separation=Polynomial(2)),
     "degree 3": lambda: DenseHopfield(separation=Polynomial(3)),
-    "degree 4, packed": lambda: DenseHopfield(separation=Polynomial(4), bits=True),
+    "degree 4, packed": lambda: DenseHopfield(separation=Polynomial(4), store=PackedStore()),
     "rectified": lambda: DenseHopfield(separation=RectifiedPolynomial(3)),
 }
 FAMILIES = synthetic.hierarchical(4, 5, 100, 0.7)

@@ -27,6 +27,7 @@ from hopfield import (
     diagnose,
     synthetic,
 )
+from hopfield.stores import PackedStore
 from source_tree import ROOT
 
 
@@ -60,7 +61,7 @@ def failing():
         "hebbian, correlated": (ClassicalHopfield(), ink[:20], ["unstable"]),
         "hebbian, overloaded": (ClassicalHopfield(), synthetic.random_binary(60, 100),
                                 ["unstable"]),
-        "storkey, overloaded": (ClassicalHopfield("storkey", bits=True),
+        "storkey, overloaded": (ClassicalHopfield("storkey", store=PackedStore()),
                                 synthetic.random_binary(90, 100), ["unstable"]),
         "degree 2": (DenseHopfield(separation=Polynomial(2)), ink[:20], ["unstable"]),
         "dense, β too small": (DenseHopfield(0.1, schedule="asynchronous"), ink[:40],
@@ -188,11 +189,11 @@ def test_without_a_model_the_dynamics_itself_is_asked(similarity):
 
 def test_the_memory_is_left_alone():
     memory = memory_of(clustered(50), "dot")
-    before, version = repr(memory), memory._store.version
+    before, version = repr(memory), memory.storage.version
     patterns = memory.patterns.clone()
     for finding in diagnose(memory).findings:
         finding.remedy.apply(memory)
-    assert (repr(memory), memory._store.version) == (before, version)
+    assert (repr(memory), memory.storage.version) == (before, version)
     assert torch.equal(memory.patterns, patterns)
 
 

@@ -10,6 +10,7 @@ from diagnosed import gaussian
 from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield, explain, synthetic
 from hopfield.errors import CapacityWarning
 from hopfield.similarity import SIMILARITIES
+from hopfield.stores import PackedStore
 
 PATTERNS = gaussian(20, 16)
 SIGNS = synthetic.random_binary(6, 100)
@@ -134,7 +135,7 @@ def test_the_dynamics_may_lead_elsewhere():
     assert "led from it to pattern 2" in said(found)
 
 
-@pytest.mark.parametrize("memory", [DenseHopfield(0.1), DenseHopfield(bits=True),
+@pytest.mark.parametrize("memory", [DenseHopfield(0.1), DenseHopfield(store=PackedStore()),
     DenseHopfield(separation=hopfield.Polynomial(3)), ClassicalHopfield("pseudo_inverse")],
     ids=str)  # fmt: skip
 def test_unknown_entries_of_binary_cues(memory):

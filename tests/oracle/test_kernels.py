@@ -135,8 +135,9 @@ generator = torch.Generator().manual_seed(0)
 rows = torch.randn(40, 30, generator=generator).sign()
 cues = rows * (torch.rand(40, 30, generator=generator) < 0.8)
 kernels.LARGE = 1
-memories = [hopfield.ClassicalHopfield(bits=True), hopfield.ClassicalHopfield("storkey")]
-memories += [hopfield.DenseHopfield(schedule=s, bits=True)
+memories = [hopfield.ClassicalHopfield(store=hopfield.PackedStore())]
+memories += [hopfield.ClassicalHopfield("storkey")]
+memories += [hopfield.DenseHopfield(schedule=s, store=hopfield.PackedStore())
              for s in ("synchronous", "asynchronous")]
 memories += [hopfield.ModernHopfield(separation=s)
              for s in (hopfield.Sparsemax(), hopfield.Entmax(1.3))]
@@ -246,7 +247,7 @@ def test_answers_survive_pickling_for_another_process(rule):
         memory.update(torch.zeros(300, 40))  # takes the memory that was freed
         assert torch.equal(memory.update(cues_of(patterns)), before)
         assert torch.equal(pickle.loads(sent).update(cues_of(patterns)), before)
-    learned = memory._learn()
+    learned = memory._coupling()
     assert "_columns" not in learned.__getstate__() and "without_diagonal" in vars(learned)
 
 
@@ -255,7 +256,7 @@ def test_both_couplings_have_a_kernel():
     for n in (3, 20):
         memory = ClassicalHopfield()
         memory.store(signs(n, 32))
-        forms.add(type(memory._learn()))
+        forms.add(type(memory._coupling()))
     assert forms == {LowRank, Full}, "premise of the test above"
 
 
@@ -290,7 +291,7 @@ def test_a_tie_keeps_the_present_value_whatever_the_rounding():
     memory = ClassicalHopfield("pseudo_inverse", schedule="synchronous")
     memory.store(patterns)
     tied = ((cues * patterns).sum(-1, keepdim=True) - cues * patterns) == 0  # Σ_{j≠i} x_j z_j
-    raw = memory._learn().field(cues)
+    raw = memory._coupling().field(cues)
     assert (raw[tied] != 0).any(), "premise: rounding makes something of a zero field"
     assert torch.equal(memory.update(cues)[tied], cues[tied])
 

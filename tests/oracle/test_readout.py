@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cases import seeded
 from hopfield import Entmax, ModernHopfield, Softmax, Sparsemax, TopK, attention, readout
-from hopfield.readout import attended, block_rows, read
+from hopfield.readout import block_rows, fused_attention, read
 from hopfield.separation import Separation
 from hopfield.similarity import dot
 from hopfield.stores import RamStore
@@ -99,20 +99,20 @@ def test_update_is_the_state_that_is_read(beta, similarity):
     torch.testing.assert_close(memory.update(states), step.state, rtol=1e-10, atol=1e-10)
 
 
-def test_attended_leaves_to_others_what_it_cannot_do():
+def test_fused_attention_leaves_to_others_what_it_cannot_do():
     patterns, states = given()
-    assert attended(states, patterns, 1.0) is not None
-    assert attended(states, patterns, math.inf) is None, "∞ − ∞ is no weight"
-    assert attended(states.requires_grad_(), patterns, 1.0) is None, "no second derivatives"
+    assert fused_attention(states, patterns, 1.0) is not None
+    assert fused_attention(states, patterns, math.inf) is None, "∞ − ∞ is no weight"
+    assert fused_attention(states.requires_grad_(), patterns, 1.0) is None, "no second derivatives"
 
 
-def test_attended_takes_a_beta_for_each_query_and_values_of_any_width():
+def test_fused_attention_takes_a_beta_for_each_query_and_values_of_any_width():
     patterns, states = given()
     beta = torch.linspace(0.1, 2.0, QUERIES, dtype=torch.float64)
     for width in (1, DIM, 3 * DIM):
         values = torch.randn(N, width, generator=seeded(1), dtype=torch.float64)
         expected = torch.softmax(beta[:, None] * states @ patterns.T, -1) @ values
-        found = attended(states, patterns, beta, values)
+        found = fused_attention(states, patterns, beta, values)
         assert found is not None
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(attention(states, patterns, beta, values), expected)
@@ -138,7 +138,7 @@ def test_blocks_hold_so_many_scores_and_copies_so_many_rows():
     assert block_rows(10**9) >= 1
 
 
-@pytest.mark.parametrize("dim", [20, readout.NARROW + 1])
+@pytest.mark.parametrize("dim", [20, readout.SHORT_ROWS + 1])
 @pytest.mark.parametrize("queries", [1, readout.FEW_QUERIES + 1])
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
 def test_a_learnt_beta_sharpens_scores_and_biases_alike(similarity, queries, dim):

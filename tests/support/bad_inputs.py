@@ -115,7 +115,7 @@ def photograph(memory: Memory) -> dict[str, object]:
         found = memory.retrieve(CUE.to(memory.patterns.dtype))
         picture |= {"patterns": memory.patterns.clone(), "values": memory.values}
         picture |= {"state": found.state, "energy": found.energy, "value": found.value}
-        picture |= {"version": memory._store.version}
+        picture |= {"version": memory.storage.version}
     return picture
 
 

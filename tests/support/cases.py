@@ -24,6 +24,7 @@ from hopfield import (
     TopK,
 )
 from hopfield.rules import RULES
+from hopfield.stores import PackedStore
 
 DIM = 24
 HALF = (torch.float16, torch.bfloat16)
@@ -147,13 +148,13 @@ def _packed() -> Iterator[Case]:
     for schedule in ("synchronous", "asynchronous"):
         yield Case(
             f"hebbian-{schedule}-bits",
-            lambda schedule=schedule: ClassicalHopfield(schedule=schedule, bits=True),
+            lambda schedule=schedule: ClassicalHopfield(schedule=schedule, store=PackedStore()),
             "classical",
             descends=schedule == "asynchronous",
         )
         yield Case(
             f"dense-softmax-{schedule}-bits",
-            lambda schedule=schedule: DenseHopfield(0.2, schedule=schedule, bits=True),
+            lambda schedule=schedule: DenseHopfield(0.2, schedule=schedule, store=PackedStore()),
             "dense",
             descends=schedule == "asynchronous",
             beta=0.2,

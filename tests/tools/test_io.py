@@ -95,8 +95,8 @@ def same(one, other):
 
 def assert_same(before, after):
     assert type(after) is type(before) and len(after) == len(before)
-    told = [(name, str(value)) for name, value in after._config().items()]
-    assert [name for name, _ in told] == list(before._config())
+    told = [(name, str(value)) for name, value in after.config().items()]
+    assert [name for name, _ in told] == list(before.config())
     if not len(before):
         return
     assert same(after.patterns, before.patterns) and same(after.values, before.values)

@@ -30,7 +30,7 @@ MOST_UNITS = 4096
 
 def classical(memory: ClassicalHopfield, rows: Rows, asked: Int[Tensor, " asked"]) -> Verdicts:
     """The verdicts of the patterns at these places, at T = 0."""
-    learned = memory._learn()
+    learned = memory._coupling()
     coupling = learned if memory.schedule == "synchronous" else learned.without_diagonal
     reach = None
     if rows.dim <= MOST_UNITS:  # |W_ij| sorted and summed: what k flips can change at unit i
@@ -38,7 +38,7 @@ def classical(memory: ClassicalHopfield, rows: Rows, asked: Int[Tensor, " asked"
     noise: Tensor | float = 0.0 if reach is None else _rounding(memory, coupling, reach)
     parts = []
     for at in asked.split(max(1, min(256, 2**22 // rows.dim))):
-        x = memory._store.take(at).to(coupling.dtype)
+        x = memory.storage.take(at).to(coupling.dtype)
         field = coupling.field(x)
         if memory.thresholds is not None:
             field = field - memory.thresholds.to(field)
@@ -47,8 +47,8 @@ def classical(memory: ClassicalHopfield, rows: Rows, asked: Int[Tensor, " asked"
         fixed = margin >= -coupling.slack
         tied = ((stability + coupling.slack).abs() <= noise).any(-1).nonzero().squeeze(-1)
         if len(tied):  # where rounding could decide, the memory itself does, without noise
-            there = memory._store.take(at[tied])
-            calm = shell(memory, memory._config() | {"temperature": 0.0})
+            there = memory.storage.take(at[tied])
+            calm = shell(memory, memory.config() | {"temperature": 0.0})
             fixed[tied] = (calm.update(there) == there).all(-1)
         radius = torch.full_like(margin, torch.nan)
         if reach is not None:
@@ -102,7 +102,7 @@ def dense(memory: DenseHopfield, rows: Rows, asked: Int[Tensor, " asked"]) -> Ve
         fixed = margin >= 0
         tied = (margin.abs() <= 8 * eps * rows.count * size).nonzero().squeeze(-1)
         if len(tied):  # where rounding could decide, exact arithmetic does
-            there = memory._store.take(at[tied])
+            there = memory.storage.take(at[tied])
             fixed[tied] = (memory.update(there) == there).all(-1)
         parts.append(_verdicts(margin, overlap, fixed, radius))
     return joined(parts)

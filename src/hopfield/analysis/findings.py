@@ -99,7 +99,7 @@ def _of_modern(memory: ModernHopfield, rows: Rows, verdicts: Verdicts) -> Iterat
 
 
 def _of_binary(memory: Memory, rows: Rows, verdicts: Verdicts) -> Iterator[Finding]:
-    config = memory._config()
+    config = memory.config()
     if config.get("temperature", 0.0) > 0:
         cause = (
             f"At temperature {config['temperature']:g} no state is kept: units flip by chance. "
@@ -140,7 +140,7 @@ def _unbiased(memory: Memory, rows: Rows) -> Remedy | None:
     """A classical network without its thresholds."""
     if not isinstance(memory, ClassicalHopfield) or memory.thresholds is None:
         return None
-    settings = memory._config() | {"thresholds": None}
+    settings = memory.config() | {"thresholds": None}
     found = counts(predict(shell(memory, settings), rows))
     return Remedy("Use thresholds=None.", ClassicalHopfield, settings, None, found)
 
@@ -149,13 +149,13 @@ def _fewer(memory: Memory, rows: Rows, lost: Tensor) -> Remedy | None:
     """The patterns that hold, and hold without the others."""
     kept = _places(~lost)
     while len(kept):
-        draft = Remedy("", type(memory), memory._config(), kept)
+        draft = Remedy("", type(memory), memory.config(), kept)
         other = draft.apply(memory)
         found = predict(other, Rows(other))
         if bool(found.attractor.all()):
             gone = rows.count - len(kept)
             words = f"Leave out {gone} that cannot hold beside the others: remedy.apply does."
-            return Remedy(words, type(memory), memory._config(), kept, counts(found))
+            return Remedy(words, type(memory), memory.config(), kept, counts(found))
         kept = kept[found.attractor]
     return None
 
@@ -169,9 +169,9 @@ def _why(memory: Memory, rows: Rows) -> str:
     if alike > 2:
         return (
             f"since patterns overlap: squared overlaps are {alike:.3g} times those of random "
-            f"patterns, on which the {memory._config()['rule']} rule counts ({load})"
+            f"patterns, on which the {memory.config()['rule']} rule counts ({load})"
         )
-    return f"since too many are stored for the {memory._config()['rule']} rule ({load})"
+    return f"since too many are stored for the {memory.config()['rule']} rule ({load})"
 
 
 def _alikeness(rows: Rows) -> float:
@@ -186,14 +186,14 @@ def _alikeness(rows: Rows) -> float:
 
 def _instead(memory: Memory, rows: Rows) -> Iterator[tuple[type[Memory], dict[str, Any], str]]:
     """Binary networks that may hold more."""
-    config = memory._config()
+    config = memory.config()
     half = 2 * rows.count <= rows.dim  # beyond, the projection has hardly a basin
     if isinstance(memory, ClassicalHopfield) and config["rule"] != "pseudo_inverse" and half:
         settings = config | {"rule": "pseudo_inverse", "thresholds": None}
         words = "Use rule='pseudo_inverse'" + ", thresholds=None." * _biased(memory)
         yield ClassicalHopfield, settings, words if _biased(memory) else f"{words}."
     beta = rounded_up(saturated_beta(math.inf, max(2, rows.count)))
-    settings = {"beta": beta, "bits": config["bits"]}
+    settings = {"beta": beta}
     if isinstance(memory, DenseHopfield):
         settings["schedule"] = config["schedule"]
     yield DenseHopfield, settings, f"Use DenseHopfield(beta={beta:g})."
@@ -217,7 +217,7 @@ def _of_copies(memory: Memory, rows: Rows, near: tuple[Tensor, Tensor]) -> Itera
         expected = {"patterns": len(kept), "duplicates": 0}
         words = "Store each once: remedy.apply leaves the first of each."
         yield Finding("duplicates", cause, _places(copies), Remedy(
-            words, type(memory), memory._config(), kept, expected
+            words, type(memory), memory.config(), kept, expected
         ))  # fmt: skip
     close = near_duplicates(near[0]) & ~copies
     if bool(close.any()):
@@ -229,7 +229,7 @@ def _of_copies(memory: Memory, rows: Rows, near: tuple[Tensor, Tensor]) -> Itera
         )
         words = "If they mean the same, keep one of each: remedy.apply does."
         yield Finding("near-duplicates", cause, _places(close), Remedy(
-            words, type(memory), memory._config(), kept, expected
+            words, type(memory), memory.config(), kept, expected
         ))  # fmt: skip
 
 

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..iteration import HALF, moved_within, usual_tolerance
+from ..iteration import HALF
 from ..memories import ModernHopfield
 from ..separation import Entmax, Separation, Softmax, Sparsemax, TopK
 from .observed import observed
@@ -66,7 +66,7 @@ def _some(memory: ModernHopfield, rows: Rows, at: Tensor, follow: bool) -> Verdi
     lead = scores.gather(-1, at[:, None]) - scores
     lead = lead.masked_fill(same, torch.inf)
     margin, rival = lead.min(dim=-1)
-    settled = moved_within(usual_tolerance(memory.patterns.dtype))
+    settled = memory.stopping_rule(memory.storage.dtype)
     fixed = settled(x, rows.weighted_sum(separation(scores)))
     rounding = Rounding.of(memory, rows)
     slack = _slack(memory, rows, rounding, x, margin, rival)

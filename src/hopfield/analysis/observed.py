@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from ..iteration import HALF, usual_tolerance
+from ..iteration import HALF, TOLERANCE
 from ..memories import Memory, ModernHopfield
 from .rows import Rows
 
@@ -61,16 +61,16 @@ def observed(
 
 
 def _some(memory: Memory, rows: Rows, at: Tensor, quick: Tensor) -> Observed:
-    start = memory._store.take(at)
+    start = memory.storage.take(at)
     found = memory.retrieve(start)
     stayed = (found.steps == 0) & found.converged
     group = rows.copy_of[found.index]
     if not isinstance(memory, ModernHopfield):
-        there = (found.state == memory._store.take(found.index)).all(-1)
+        there = (found.state == memory.storage.take(found.index)).all(-1)
     else:
         there = at_pattern(rows, group, found.weight)
         still = at_pattern(rows, group, found.weight, CLEAR) & found.converged
-        if usual_tolerance(start.dtype) > COARSE * float(start.abs().amax()):
+        if TOLERANCE > COARSE * float(start.abs().amax()):
             still = torch.zeros_like(still)
         slow = (~still & ~quick).nonzero().squeeze(-1)
         if len(slow):

@@ -102,7 +102,7 @@ def learned(separation: Separation) -> str:
 
 def sharper(memory: ModernHopfield, rows: Rows, similarity: str) -> Remedy | None:
     """Settings under which all patterns hold, or as many as can: β, precision, fewer patterns."""
-    config = memory._config() | {"similarity": similarity}
+    config = memory.config() | {"similarity": similarity}
     if not isinstance(memory.separation, Softmax):
         config |= {"precision": "full"}
     best: tuple[Remedy, Verdicts] | None = None
@@ -164,7 +164,7 @@ def _fitted(memory: ModernHopfield, rows: Rows, draft: Remedy) -> tuple[Remedy, 
             f" It has a number where {learned(memory.separation)} is learned now; to go on "
             "learning, begin there."
         )
-    remedy = replace(draft, words=said, settings=mended._config(), expected=counts(found))
+    remedy = replace(draft, words=said, settings=mended.config(), expected=counts(found))
     return remedy, found
 
 
@@ -177,7 +177,7 @@ def _chosen(memory: ModernHopfield, rows: Rows) -> Separation | None:
 
     def at(beta: float) -> ModernHopfield:
         found: ModernHopfield = shell(
-            memory, memory._config() | {"separation": replace(modelled, beta=beta)}
+            memory, memory.config() | {"separation": replace(modelled, beta=beta)}
         )
         return found
 

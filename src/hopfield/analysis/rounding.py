@@ -49,7 +49,7 @@ class Rounding:
     @classmethod
     def of(cls, memory: Memory, rows: Rows) -> "Rounding":
         """The precision of a memory."""
-        limits = torch.finfo(torch.promote_types(memory._require().dtype, torch.float32))
+        limits = torch.finfo(torch.promote_types(memory.storage.dtype, torch.float32))
         return cls(limits.eps / 2, limits.tiny, rows.dim, rows.count)
 
     def scores(self, own: Tensor, norms: Tensor) -> Tensor:

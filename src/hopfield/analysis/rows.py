@@ -30,9 +30,9 @@ class Rows:
 
     def __init__(self, memory: Memory) -> None:
         """Which rows are copies of which."""
-        self._store = memory._store
-        self.count, self.dim = len(memory), memory._require().shape[-1]
-        self.device = memory._require().device
+        self._store = memory.storage
+        self.count, self.dim = len(memory), memory.storage.dim
+        self.device = memory.storage.device
         self._wide: list[Plain] | None = None
         self._norms: Tensor | None = None
         self._spread: float | None = None
@@ -134,5 +134,5 @@ class Rows:
 def shell(memory: Memory, config: Mapping[str, Any], kind: type[Memory] | None = None) -> Any:
     """A memory with other settings, or of another kind, that reads the same rows; to predict."""
     other = (kind or type(memory))(**config)
-    other._store = memory._store
+    other.storage = memory.storage
     return other

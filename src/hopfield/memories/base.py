@@ -1,8 +1,8 @@
-"""What every memory is: rows that are stored, one primitive `_read`, and everything built on it."""
+"""The base of every memory: three hooks of a network, and all that is built on them."""
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
 from typing import Any, ClassVar
@@ -11,30 +11,45 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import readout
 from ..checks import (
-    check_dense,
-    check_device,
-    check_dim,
+    check_binary,
     check_dtype,
     check_finite_norms,
     check_flag,
-    check_float,
     check_generator,
     check_integer,
     check_norms,
     check_number,
-    check_patterns,
-    check_tensor,
+    check_norms,
 )
 from ..cue import Cue
-from ..errors import CapacityWarning, EmptyMemoryError, InputTypeError, OptionError, ShapeError
-from ..iteration import Reading, Retrieval, iterate, usual_tolerance
+from ..errors import CapacityWarning, EmptyMemoryError, OptionError
+from ..iteration import (
+    TOLERANCE,
+    Outcome,
+    Reading,
+    Retrieval,
+    Settled,
+    Within,
+    iterate,
+    never,
+    unchanged,
+)
+from ..readout import ValuedBlock, read, strongest, with_values
 from ..separation import Separation
-from ..similarity import Similarity
-from ..stores import Store
-from .options import check_convertible, check_place
-from .query import Query, check_indices, computing_dtype, fitting, make_query
+from ..similarity import Similarity, dot
+from ..stores import RamStore, Store
+from .options import blocks_of, check_convertible, check_place, resolve_unknown_units
+from .query import (
+    Query,
+    cast_checked,
+    check_binary_cue,
+    check_indices,
+    check_state,
+    computing_dtype,
+    make_query,
+)
+from .storing import check_storable
 
 MEMORIES: dict[str, type["Memory"]] = {}
 """Every memory class by name, as files name them."""
@@ -43,16 +58,87 @@ MEMORIES: dict[str, type["Memory"]] = {}
 class Memory(ABC):
     """An associative memory: store patterns, retrieve them from damaged cues, read the energy.
 
-    A pattern is a row, always: patterns `(n, dim)`, cues and states `(*batch, dim)`. Each query of
-    a batch stands alone. What is stored is copied; cues are never modified.
+    A pattern is a row: patterns `(n, dim)`, cues and states `(*batch, dim)`. Each query of a batch
+    stands alone. Patterns are copied; cues are never modified. Threads may share a memory: `store`
+    and `remove` wait for the queries that are running.
+
+    A network of your own needs three methods, `step`, `energy_of` and `config`, and states below
+    which facts hold. Its patterns are in `self.storage`, a `Store`.
     """
 
-    evidences: ClassVar[tuple[str, ...]] = ("known",)
-    _store: Store
+    binary: ClassVar[bool] = False
+    """Whether patterns and states are ±1, with 0 for unknown units."""
+
+    one_read_completes: ClassVar[bool] = False
+    """Whether a state with held known entries, read by these alone, no longer changes."""
+
+    storage: Store
+    """The patterns; a `RamStore` unless the constructor sets another."""
+
+    _derived: dict[str, Any]
+
+    def __new__(cls, *args: object, **kwargs: object) -> "Memory":
+        """Give every memory an empty store, whatever its constructor does."""
+        memory = object.__new__(cls)
+        memory.storage, memory._derived = RamStore(), {}
+        return memory
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `hopfield.load`."""
         MEMORIES.setdefault(cls.__name__, cls)
+
+    @abstractmethod
+    def step(
+        self,
+        state: Float[Tensor, "batch dim"],
+        known: Tensor | None,
+        held: Tensor | None,
+        generator: torch.Generator,
+    ) -> Reading:
+        """Make one step from a flat batch of states, and describe these states.
+
+        Args:
+            state: `(batch, dim)`, in float32 at least.
+            known: mask of the entries that count, `(dim,)` or `(batch, dim)`; None: all.
+            held: mask of the entries that keep their value, `(batch, dim)`, or None. The memory
+                enforces it; a network whose units depend on one another in a step must as well.
+            generator: the source of random numbers.
+        """
+
+    @abstractmethod
+    def energy_of(self, state: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"] | None:
+        """Return the energies of a flat batch of states; None if the network has no energy."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments but `store`: numbers, names, tensors, separations."""
+
+    @property
+    def settles(self) -> bool:
+        """True by default; False for thermal dynamics, which makes exactly the steps asked for."""
+        return True
+
+    @property
+    def may_cycle(self) -> bool:
+        """Whether the dynamics can end in a 2-cycle, which then stops a query; by default not."""
+        return False
+
+    @property
+    def value_weights(self) -> tuple[Similarity, Separation] | None:
+        """The weights of float values; None, the default, takes those of the strongest pattern."""
+        return None
+
+    def check_new(self, patterns: Tensor, before: int) -> str | None:
+        """Raise if the network cannot store these; return a warning or None, the default."""
+        return None
+
+    def describe(self, state: Tensor) -> Reading:
+        """Describe states; the default makes a step."""
+        return self.step(state, None, None, check_generator(None))
+
+    def next_state(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the following states, by all entries; the default makes a step."""
+        return self.step(state, None, None, generator).next
 
     def store(self, patterns: Tensor, values: Tensor | None = None) -> None:
         """Add patterns, and values to be recalled with them: all of them or, on an error, none.
@@ -60,21 +146,29 @@ class Memory(ABC):
         Args:
             patterns: `(n, dim)`, floating point; ±1 for binary networks. The first call decides
                 dim, dtype and device.
-            values: `(n, *)`, anything to be returned as `Retrieval.value`; given with every call
-                or with none.
+            values: `(n, *)`, returned as `Retrieval.value`; given with every call or with none.
 
         Raises:
             ShapeError, InputTypeError, DeviceError, DomainError: saying what was expected.
         """
-        warning = self._check(patterns, values)
-        if warning is not None:
-            warnings.warn(warning, CapacityWarning, stacklevel=2)
-        self._store.append(patterns, values)
+        with self.storage.lock.writing:
+            warning = self.check_storable(patterns, values)
+            if warning is not None:  # before: where warnings are errors, nothing is stored
+                warnings.warn(warning, CapacityWarning, stacklevel=2)
+            self.storage.append(patterns, values)
+
+    def check_storable(self, patterns: object, values: object) -> str | None:
+        """Raise unless `store` can add these; return a warning or None."""
+        rows = check_storable(self.storage, patterns, values)
+        if self.binary or self.storage.signs_only:
+            check_binary("patterns", rows)
+        return self.check_new(rows, len(self.storage))
 
     def remove(self, indices: "int | Iterable[int] | Tensor") -> None:
-        """Take stored patterns away by their numbers; those behind them move up."""
-        self._require()
-        self._store.remove(check_indices(indices, len(self)))
+        """Remove stored patterns by their numbers; those behind them move up."""
+        with self.storage.lock.writing:
+            self._require()
+            self.storage.remove(check_indices(indices, len(self)))
 
     def retrieve(
         self,
@@ -95,41 +189,57 @@ class Memory(ABC):
             known: None where every entry is evidence but none certain; a bool mask broadcastable
                 to the cue where entries are missing: only known entries are evidence.
             clamp: hold known entries at the cue; the default where `known` is given.
-            evidence: "known": known entries count throughout. "all" (ModernHopfield): one read by
-                known entries, then by all of them until it settles.
-            steps: at most so many reads or sweeps; thermal dynamics makes exactly so many.
-            tol: settled means max|x' − x| ≤ tol·max(1, max|x|); default 1e-4 (1e-2 for half
-                precision). Binary networks settle when a whole sweep changes nothing.
+            evidence: "known": known entries count throughout. "all" (continuous networks): one
+                read by known entries, then by all of them until it settles.
+            steps: the most reads or sweeps; thermal dynamics makes exactly as many.
+            tol: settled means that no entry changes by more than `tol` times its spread over the
+                patterns, or times the width β^(−½) of the weights, up to rounding; default 1e-4.
+                Binary networks settle when a whole sweep changes nothing.
             trace: keep the energies of all steps.
             generator: source of random orders and thermal noise; None is a fresh one, seed 0.
 
         Returns:
             A `Retrieval`, in the shape, dtype and on the device of the cue.
         """
-        like = self._require()
-        query = make_query(cue, known, clamp, evidence, like, self.evidences)
-        steps = check_integer("steps", steps)
-        check_flag("trace", trace)
-        if tol is None:
-            tol = usual_tolerance(query.dtype)
-        tol = check_number("tol", tol, low=0.0)
-        with torch.no_grad():
-            found = self._solve(query, steps, tol, trace, check_generator(generator))
-            return self._shaped(found, self._value(found, query), query)
+        with self.storage.lock.reading, torch.no_grad():
+            self._require()
+            query = make_query(cue, known, clamp, evidence, self.storage, self.binary)
+            steps = check_integer("steps", steps)
+            check_flag("trace", trace)
+            tol = TOLERANCE if tol is None else check_number("tol", tol, low=0.0)
+            whole = not self.binary or check_binary_cue(query)
+            outcome = self._iterate(query, steps, tol, trace, check_generator(generator))
+            if not whole:
+                outcome = resolve_unknown_units(outcome, self.describe)
+            return self._answer(self._completed(outcome), query)
 
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
-        """The energy of each state, all entries counting."""
-        found = self._energy(self._wide_state(state))
-        return fitting("state", found, computing_dtype(state.dtype))
+        """Return the energy of each state, by all entries.
+
+        Raises:
+            OptionError: if the network has no energy.
+        """
+        with self.storage.lock.reading:
+            self._require()
+            wide = check_state(state, self.storage, self.binary)
+            energy = self.energy_of(wide.reshape(-1, wide.shape[-1]))
+        if energy is None:
+            raise OptionError(f"{type(self).__name__} has no energy.")
+        return cast_checked("state", energy.reshape(wide.shape[:-1]), computing_dtype(state.dtype))
 
     def update(
         self, state: Float[Tensor, "*batch dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, "*batch dim"]:
-        """One step of the dynamics (one sweep, in binary networks)."""
-        wide = self._wide_state(state)
-        flat = wide.reshape(-1, wide.shape[-1])
-        following = self._next(flat, check_generator(generator))
-        return _narrowed("state", following.reshape(state.shape), state.dtype)
+        """Make one step of the dynamics (one sweep, in binary networks)."""
+        with self.storage.lock.reading:
+            self._require()
+            wide = check_state(state, self.storage, self.binary)
+            flat = wide.reshape(-1, wide.shape[-1])
+            flat = flat.detach() if self.binary else flat
+            following = self.next_state(flat, check_generator(generator)).reshape(wide.shape)
+        if following.dtype == state.dtype:
+            return following
+        return cast_checked("state", following, state.dtype)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -140,244 +250,191 @@ class Memory(ABC):
                 f"to() takes a device first, but got a dtype. Use to(dtype={device})."
             )
         place = check_place("device", device)
-        if dtype is not None:
-            check_dtype("dtype", dtype)
-            if len(self):
-                rows = check_convertible("patterns", self._store.rows, dtype)
-                self._check_new(check_norms("patterns", rows), 0)
-            if self.values is not None and self.values.is_floating_point():
-                check_convertible("values", self.values, dtype)
-        self._store.to(place, dtype)
+        with self.storage.lock.writing:
+            if dtype is not None:
+                check_dtype("dtype", dtype)
+                for block in self._blocks(1):
+                    rows = check_convertible("patterns", block.rows, dtype)
+                    self.check_new(check_norms("patterns", rows), len(self) - len(rows))
+                    if block.values is not None and block.values.is_floating_point():
+                        check_convertible("values", block.values, dtype)
+            self.storage.to(place, dtype)
         return self
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Write the memory to a file that `hopfield.load` reads; atomically, and without pickle."""
         from .io import save
 
-        save(self, path)
+        with self.storage.lock.reading:
+            save(self, path)
 
     def __len__(self) -> int:
-        """How many patterns are stored."""
-        return len(self._store)
+        """Number of patterns."""
+        return len(self.storage)
 
     @property
     def patterns(self) -> Float[Tensor, "n dim"]:
-        """The stored patterns: a view, never write to it."""
+        """The stored patterns of a resident store: a view, never write to it."""
         self._require()
-        return self._store.rows
+        return self._resident().rows
 
     @property
     def values(self) -> Tensor | None:
-        """What was stored with the patterns, or None: a view, never write to it."""
-        return self._store.values
+        """The values of the patterns, or None: a view, never write to it."""
+        return self._resident().values if len(self) else None
 
     def __repr__(self) -> str:
-        """The class, its parameters and what it holds."""
-        given = ", ".join(f"{name}={_say(value)}" for name, value in self._config().items())
-        held = "empty"
+        """Return the class, its parameters and the size of its store."""
+        parameters = ", ".join(f"{name}={_say(value)}" for name, value in self.config().items())
+        if type(self.storage) is not RamStore:
+            parameters += f", store={type(self.storage).__name__}()"
+        content = "empty"
         if len(self):
-            like = self._store.like
-            dtype = str(like.dtype).removeprefix("torch.")
-            held = f"{len(self)} patterns of {like.shape[-1]} entries, {dtype}"
-        return f"{type(self).__name__}({given}) <{held}>"
+            dtype = str(self.storage.dtype).removeprefix("torch.")
+            content = f"{len(self)} patterns of {self.storage.dim} entries, {dtype}"
+        return f"{type(self).__name__}({parameters}) <{content}>"
 
-    @abstractmethod
-    def _read(
-        self,
-        state: Tensor,
-        known: Tensor | None,
-        held: Tensor | None,
-        generator: torch.Generator,
-    ) -> Reading:
-        """Describe flat states by the evidence of `known`, and say where they go.
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle all but what is derived from the patterns."""
+        return vars(self) | {"_derived": {}}
 
-        `held` entries must not change; continuous networks may leave that to the caller.
-        """
+    def _blocks(self, states: int) -> Iterable[ValuedBlock]:
+        return blocks_of(self.storage, states)
 
-    @abstractmethod
-    def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
-        """Where flat states go, all entries counting: what `_read` says, and no more."""
-
-    @abstractmethod
-    def _energy(self, state: Tensor) -> Tensor:
-        """Energy of states in the computing precision."""
-
-    @abstractmethod
-    def _config(self) -> dict[str, Any]:
-        """The constructor's arguments: plain values, tensors and separations."""
-
-    @abstractmethod
-    def _check_new(self, patterns: Tensor, before: int) -> str | None:
-        """Raise if the network cannot store these beside `before` others; what to warn of."""
-
-    @abstractmethod
-    def _solve(
-        self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
-    ) -> Retrieval:
-        """Iterate a flat batch."""
-
-    @abstractmethod
-    def _check_state(self, name: str, state: Tensor) -> Tensor:
-        """Return the state if the network is defined on it."""
-
-    @property
-    @abstractmethod
-    def _weighing(self) -> tuple[Similarity, Separation] | None:
-        """What weighs float values; None where the network has no weights that sum to one."""
-
-    def _blocks(self, state: Tensor, copied: bool = True) -> Iterable[readout.ValuedBlock]:
-        """Blocks for so many states; `copied` where reading them makes copies of their rows."""
-        return self._store.blocks(readout.block_rows(state.numel() // state.shape[-1], copied))
-
-    def _require(self) -> Tensor:
-        """An empty tensor like the stored rows, if there are any."""
-        if not len(self._store):
+    def _require(self) -> None:
+        if not len(self.storage):
             raise EmptyMemoryError(
                 "this needs at least one pattern, but the memory is empty. "
                 "Call store(patterns) first."
             )
-        return self._store.like
 
-    def _wide_state(self, state: object) -> Tensor:
-        """A checked state in the computing precision; differentiable."""
-        like = self._require()
-        checked = check_dim("state", check_float("state", state), like.shape[-1])
-        check_device("state", checked, like.device)
-        wide = checked.to(computing_dtype(checked.dtype, like.dtype))
-        return self._check_state("state", check_finite_norms("state", wide))
+    def _resident(self) -> Store:
+        if not self.storage.resident:
+            raise OptionError(
+                f"a {type(self.storage).__name__} does not hold all rows in memory. "
+                "Use memory.storage.blocks(size) or memory.storage.take(indices)."
+            )
+        return self.storage
 
     def _iterate(
-        self,
-        query: Query,
-        generator: torch.Generator,
-        *,
-        once: bool = False,
-        last: Callable[[Tensor], Reading] | None = None,
-        **options: Any,
-    ) -> Retrieval:
-        """`iterate` with `_read` under the query's masks.
+        self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
+    ) -> Outcome:
+        known_first = query.evidence == "all"
+        cache_reading = query.clamp and not known_first and self.one_read_completes
+        cached: list[Reading] = []
+        added_energy = False
 
-        `once`: a second read says the same. `last`: describes states after the last step, which
-        need not be read where none can settle.
-        """
-        both = query.evidence == "all"
-        first: list[Reading] = []
-
-        def read(state: Tensor, active: Tensor, step: int) -> Reading:
-            if once and step:
-                return first[0].at(active, state)
-            if last is not None and step == options["steps"]:
-                return last(state)
+        def read_step(state: Tensor, active: Tensor | None, step: int) -> Reading:
+            nonlocal added_energy
+            if cached:
+                return cached[0].at(active, state)
             known, held = query.known_of(active), query.held_of(active)
-            counted = known if not both or step == 0 else None
-            reading = self._read(state, counted, held, generator)
-            following = reading.next
-            if both and step == 0:  # one read by known entries, but energies of all
-                reading = self._read(state, None, held, generator)
+            if step == steps and not self.settles:
+                reading = Reading(state)
+            else:
+                counted = known if not known_first or step == 0 else None
+                reading = self.step(state, counted, held, generator)
+            if known_first and step == 0:  # the next state by known entries, the energy by all
+                reading = replace(self.step(state, None, held, generator), next=reading.next)
             if held is not None:
-                following = torch.where(held, state, following)
-            if following is not reading.next:
-                reading = replace(reading, next=following)
-            if reading.energy is None and options["trace"]:
-                reading = replace(reading, energy=self._energy(state))
-            first[:] = [reading] if once else []
+                reading = replace(reading, next=torch.where(held, state, reading.next))
+            if trace and reading.energy is None:
+                added_energy = True
+                reading = replace(reading, energy=self.energy_of(state))
+            if cache_reading:
+                cached.append(reading)
             return reading
 
-        return iterate(read, query.state, earliest=int(both), **options)
-
-    def _value(self, found: Retrieval, query: Query) -> Tensor | None:
-        values = self._store.values
-        if values is None:
-            return None
-        if self._weighing is None or not values.is_floating_point():
-            return values[found.index]
-        similarity, separation = self._weighing
-        known = query.known if found.objective == "known" else None
-        blocks = [readout.Values(block) for block in self._blocks(found.state)]
-        flat = readout.read(blocks, found.state, similarity, separation, known).state
-        return flat.reshape(len(flat), *values.shape[1:]).to(values.dtype)
-
-    def _shaped(self, found: Retrieval, value: Tensor | None, query: Query) -> Retrieval:
-        """The flat results, and values, in the cue's batch shape and dtype."""
-        wide = computing_dtype(query.dtype)
-
-        def shaped(flat: Tensor) -> Tensor:
-            batch = query.batch
-            return flat if len(batch) == 1 else flat.reshape(batch + flat.shape[1:])
-
-        trace, state = found.trace, _narrowed("cue", shaped(found.state), query.dtype)
-        if trace is not None:
-            trace = fitting("cue", trace.reshape(len(trace), *query.batch), wide)
-        return Retrieval(
-            state=state,
-            steps=shaped(found.steps),
-            converged=shaped(found.converged),
-            energy=fitting("cue", shaped(found.energy), wide),
-            index=shaped(found.index),
-            weight=shaped(found.weight).to(wide),
-            entropy=None if found.entropy is None else shaped(found.entropy).to(wide),
-            value=None if value is None else shaped(value),
-            objective=found.objective,
+        settled = self.stopping_rule(query.dtype, tol)
+        unread = None if self.binary else query.unread
+        outcome = iterate(
+            read_step,
+            query.state,
+            steps,
+            settled,
+            unread=unread,
+            cycles=self.may_cycle,
             trace=trace,
-            bound=None if found.bound is None else found.bound.shaped(state, wide),
         )
+        if added_energy:  # those of the final states are computed together, with a trace or without
+            outcome = replace(outcome, reading=replace(outcome.reading, energy=None))
+        return outcome
 
-    def _check(self, patterns: Tensor, values: object) -> str | None:
-        """Raise unless these can be stored; return what to warn of."""
-        count = len(self._store)
-        check_patterns("patterns", patterns, self._store.like.shape[-1] if count else None)
-        check_norms("patterns", patterns)
-        if count:
-            self._check_like("patterns", patterns, self._store.like)
-        self._check_values(patterns, values)
-        return self._check_new(patterns, count)
+    def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> Settled:
+        """Return which states count as settled for cues of this dtype, as in `retrieve`."""
+        if not self.settles:
+            return never
+        if self.binary:
+            return unchanged
+        change = self.storage.summary().std
+        if self.value_weights is not None:
+            similarity, separation = self.value_weights
+            beta = separation.inverse_width()
+            if beta is not None and similarity.degree:
+                change = change.clamp_max(max(beta, 1e-300) ** (-1 / similarity.degree))
+        wide = computing_dtype(dtype, self.storage.dtype)
+        rounding = 4 * torch.finfo(wide).eps
+        if dtype.itemsize < wide.itemsize:
+            rounding += torch.finfo(dtype).eps
+        return Within((tol * change).to(wide), rounding)
 
-    def _check_values(self, patterns: Tensor, values: object) -> None:
-        """Raise unless `values` fit the patterns, and what has been stored before."""
-        before = self._store.values if len(self._store) else None
-        if len(self._store) and (before is None) != (values is None):
-            here, way = "values, earlier ones brought none", "Leave them out"
-            if values is None:
-                here, way = "no values, earlier ones brought some", "Give values= here too"
-            raise OptionError(
-                f"values must come with every store or with none, but this call brings {here}. "
-                f"{way}, or begin a new memory."
-            )
-        if values is None:
-            return
-        values = check_dense("values", values)
-        if values.ndim == 0 or len(values) != len(patterns):
-            turned = values.ndim == 2 and values.shape[1] == len(patterns)
-            raise ShapeError(
-                f"values must have one row a pattern, {len(patterns)}, but have shape "
-                f"{tuple(values.shape)}. "
-                + ("Did you mean values.T?" if turned else "Give each pattern its own.")
-            )
-        check_device("values", values, patterns.device)
-        if values.is_floating_point():
-            check_tensor("values", values)
-        if before is not None:
-            self._check_like("values", values, before)
-            if values.shape[1:] != before.shape[1:]:
-                shape = "".join(f", {size}" for size in before.shape[1:]) or ","
-                raise ShapeError(
-                    f"values must have shape (n{shape}) as before, but have shape "
-                    f"{tuple(values.shape)}. Give all patterns values of one shape."
-                )
+    def _completed(self, outcome: Outcome) -> Outcome:
+        # Energy, index and weight of the final states, where the steps do not say them.
+        reading, trace = outcome.reading, outcome.trace
+        if reading.energy is None:
+            energy = self.energy_of(reading.next)
+            reading = replace(reading, energy=energy)
+            if trace is not None and energy is not None:
+                step = torch.arange(len(trace), device=trace.device)[:, None]
+                trace = torch.where(step >= outcome.steps, energy, trace)
+        if reading.index is None:
+            top, index = strongest(self._blocks(len(reading.next)), reading.next, dot)
+            weight = reading.weight if reading.weight is not None else top / self.storage.dim
+            reading = replace(reading, index=index, weight=weight)
+        return replace(outcome, reading=reading, trace=trace)
 
-    @staticmethod
-    def _check_like(name: str, new: Tensor, old: Tensor) -> None:
-        check_device(name, new, old.device)
-        if new.dtype != old.dtype:
-            raise InputTypeError(
-                f"{name} must be {old.dtype} like those stored before, but are {new.dtype}. "
-                f"Use {name}.to({old.dtype})."
-            )
+    def _answer(self, outcome: Outcome, query: Query) -> Retrieval:
+        # In the batch shape and dtype of the cue.
+        reading, batch, wide = outcome.reading, query.batch, computing_dtype(query.dtype)
+        objective = "full"
+        if query.known is not None and query.evidence == "known" and not self.binary:
+            objective = "known"
+        fields: dict[str, Any] = {
+            "state": reading.next,
+            "steps": outcome.steps,
+            "converged": outcome.converged,
+            "energy": reading.energy,
+            "index": reading.index,
+            "weight": reading.weight,
+            "entropy": reading.entropy,
+            "value": self._value(reading, query if objective == "known" else None),
+        }
+        if len(batch) != 1:
+            for name, flat in fields.items():
+                if flat is not None:
+                    fields[name] = flat.reshape(batch + flat.shape[1:])
+        for name in ("state", "energy", "weight", "entropy"):
+            dtype = query.dtype if name == "state" else wide
+            if fields[name] is not None and fields[name].dtype != dtype:
+                fields[name] = cast_checked("cue", fields[name], dtype)
+        trace, bound = outcome.trace, reading.bound
+        if trace is not None:
+            trace = cast_checked("cue", trace.reshape(len(trace), *batch), wide)
+        if bound is not None:
+            bound = bound.rounded(fields["state"], wide)
+        return Retrieval(**fields, objective=objective, trace=trace, bound=bound)
 
-
-def _narrowed(name: str, state: Tensor, dtype: torch.dtype) -> Tensor:
-    """A state in its dtype: no larger than the patterns, so that only narrowing can lose it."""
-    return state if state.dtype == dtype else fitting(name, state, dtype)
+    def _value(self, reading: Reading, query: Query | None) -> Tensor | None:
+        like = self.storage.empty_values()
+        if like is None or reading.index is None:
+            return None
+        if self.value_weights is None or not like.is_floating_point():
+            return self.storage.take_values(reading.index)
+        similarity, separation = self.value_weights
+        blocks = [with_values(block) for block in self._blocks(len(reading.next))]
+        known = None if query is None else query.known
+        flat = read(blocks, reading.next, similarity, separation, known).state
+        return flat.reshape(len(flat), *like.shape[1:]).to(like.dtype)
 
 
 def _say(value: object) -> str:

@@ -1,30 +1,34 @@
-"""Certified readouts: a scan in 8 bits names the candidates, which are read exactly.
+"""Full and certified readouts of a store.
 
-Only patterns within log(n/ε)/β of the best score have weight that counts: all others together less
-than ε. With |s̃ − s| ≤ e for every score of the scan, the patterns with
+A certified readout scans the rows in 8 bits and reads only the candidates exactly. Patterns further
+than log(n/ε)/β below the best score have less weight than ε together. With |s̃ − s| ≤ e for every
+score of the scan, the patterns with
 
     s̃_μ ≥ max s̃ − 2e − log(n/ε)/β
 
-contain them all. Read in float64, they give the state within 2Mε and the energy within
+contain all others. Read in float64, they give the state within 2Mε and the energy within
 −β⁻¹ log(1 − ε) of the full readout at the same state.
 """
 
 import math
 from dataclasses import dataclass, fields, replace
+from functools import cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import readout
+from ..errors import OptionError
 from ..iteration import Bound
-from ..readout import read
-from ..separation import Readout, Softmax
+from ..readout import BLOCK_ROWS, read
+from ..separation import Readout, Separation, Softmax
 from ..separation.base import at_least_float32
 from ..separation.softmax import log_mean
-from ..similarity import SIMILARITIES
-from ..stores import RamStore
+from ..similarity import Similarity
+from ..stores import Store
+from ..stores.base import SUMMARY_ROWS
 from ..stores.scan import GROUP, Levels, ScanCopy, products
+from .options import blocks_of, reads_in_place
 
 DROPPED = 1e-9
 """ε: the weight that patterns outside the candidates may have together."""
@@ -33,18 +37,88 @@ SCANNED = 2**19
 """Scores scanned at a time: they stay in the second cache."""
 
 SCAN_WORK = 2**27
-"""Products from which on a scan pays; what is smaller is read in full."""
+"""Products of rows and states below which all is read in full: a scan would not pay."""
 
 WIDEST = 1e19
-"""Norms whose squares a scan in float32 can hold; beyond, all is read in full."""
+"""Norms beyond which all is read in full: their squares overflow a scan in float32."""
 
 MOST_GROUPS = 128
-"""Groups of candidates a query may have; beyond, it is read in full."""
+"""Groups of candidates beyond which a query is read in full."""
+
+GATHERED_ENTRIES = 2**20
+"""Entries of rows gathered together: some 8 MB in float64."""
+
+
+@cache
+def scan_pays() -> bool:
+    """Return whether the processor multiplies 8-bit numbers faster than float32.
+
+    Without the VNNI instructions of AVX-512 a scan takes 8 to 20 times as long as a full readout.
+    """
+    vnni = getattr(torch.cpu, "_is_vnni_supported", lambda: True)
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and bool(vnni())
+
+
+@dataclass(frozen=True, eq=False)
+class FullReadout:
+    """The readout by all patterns; it has no bound."""
+
+    similarity: Similarity
+    separation: Separation
+
+    def __call__(
+        self, store: Store, state: Tensor, known: Tensor | None
+    ) -> tuple[Readout, Bound | None]:
+        """Read the store at states `(batch, dim)`."""
+        copied = known is not None or not reads_in_place(store, self.similarity, state)
+        blocks = blocks_of(store, len(state), copied)
+        return read(blocks, state, self.similarity, self.separation, known), None
+
+
+class CertifiedReadout:
+    """The readout by candidates, and a bound of its distance from the full one.
+
+    Read in full are small batches of small memories, queries with too many candidates or with a
+    Euclidean mask each, and everything on processors where a scan does not pay. Their bound is the
+    slack of rounding (docs/architecture.md).
+
+    Args:
+        similarity: an affine one.
+        separation: `Softmax`.
+    """
+
+    def __init__(self, similarity: Similarity, separation: Separation) -> None:
+        """Check that a scan can bound these."""
+        beta = separation.softmax_beta()
+        if beta is None or not similarity.is_affine:
+            raise OptionError(
+                "precision='certified' needs Softmax and similarity 'dot' or 'euclidean', but has "
+                f"{type(separation).__name__} and {similarity!r}. Use precision='full'."
+            )
+        self.similarity, self.separation, self.beta = similarity, Softmax(beta), float(beta)
+
+    def __call__(self, store: Store, state: Tensor, known: Tensor | None) -> tuple[Readout, Bound]:
+        """Read the store at states `(batch, dim)`."""
+        euclidean = not self.similarity.half_squared_norm
+        if known is not None and not euclidean:
+            state, known = torch.where(known, state, 0.0), None
+        question = Question(state, known, min(self.beta, 1e30), euclidean)
+        result, crowded = by_candidates(store, question)
+        if bool(crowded.any()):
+            mask = known if known is None or known.ndim == 1 else known[crowded]
+            blocks = blocks_of(store, len(state))
+            full = read(blocks, state[crowded], self.similarity, self.separation, mask)
+            if bool(crowded.all()):
+                result = full
+            else:
+                for field in fields(Readout):
+                    getattr(result, field.name)[crowded] = getattr(full, field.name)
+        return result, _bound(store, question, result.potential, crowded)
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """States that are read by one similarity, as the scan needs them.
+    """States read by one similarity, as the scan needs them.
 
     Attributes:
         state: `(batch, dim)`, float32 or float64.
@@ -69,122 +143,86 @@ class Question:
 
     def scores(self, queries: Tensor, rows: Tensor) -> Tensor:
         """Scores of `rows`, `(k, r, dim)`, at k of the states, in the precision of the rows."""
-        asked = self.masked.to(rows.dtype)[queries]
+        masked = self.masked.to(rows.dtype)[queries]
         if not self.euclidean:
-            return torch.bmm(rows, asked[:, :, None]).squeeze(-1)
-        near = rows if self.known is None else torch.where(self.known, rows, 0.0)
-        return (near - asked[:, None]).square().sum(-1) / -2
+            return torch.bmm(rows, masked[:, :, None]).squeeze(-1)
+        visible = rows if self.known is None else torch.where(self.known, rows, 0.0)
+        return (visible - masked[:, None]).square().sum(-1) / -2
 
 
-def certified(
-    store: RamStore, state: Tensor, known: Tensor | None, beta: float, similarity: str
-) -> tuple[Readout, Bound]:
-    """A readout by candidates, and how far it can be from the full one.
-
-    Small batches of small memories are read in full, and so are queries with too many candidates or
-    with a Euclidean mask of their own; their bound is the slack of rounding (docs/architecture.md).
-
-    Args:
-        store: the patterns.
-        state: `(batch, dim)`, float32 or float64.
-        known: mask, `(dim,)` or `(batch, dim)`, or None.
-        beta: β ≥ 0.
-        similarity: "dot" or "euclidean".
-    """
-    euclidean = similarity == "euclidean"
-    if known is not None and not euclidean:
-        state, known = torch.where(known, state, 0.0), None
-    question = Question(state, known, min(beta, 1e30), euclidean)
-    found, crowded = _by_candidates(store, question)
-    if bool(crowded.any()):
-        mask = known if known is None or known.ndim == 1 else known[crowded]
-        full = read(
-            store.blocks(readout.block_rows(len(state))),
-            state[crowded],
-            SIMILARITIES[similarity],
-            Softmax(beta),
-            mask,
-        )
-        for field in fields(Readout):
-            getattr(found, field.name)[crowded] = getattr(full, field.name)
-    return found, _bound(store, question, found.potential, crowded)
-
-
-def _by_candidates(store: RamStore, question: Question) -> tuple[Readout, Tensor]:
-    """The readout in the dtype of the states, and which queries it does not answer."""
-    rows, state = store.rows, question.state
-    crowded = torch.zeros(len(state), dtype=torch.bool, device=state.device)
-    own_masks = question.known is not None and question.known.ndim > 1
-    small = len(state) * rows.numel() < SCAN_WORK
-    elsewhere = rows.device.type != "cpu"
-    if (
-        small
-        or own_masks
-        or elsewhere
-        or question.beta == 0
-        or not len(state)
-        or _wide(question, store)
-    ):
+def by_candidates(store: Store, question: Question) -> tuple[Readout, Tensor]:
+    """Return the readout in the dtype of the states, and which queries it does not answer."""
+    state = question.state
+    if not _can_scan(store, question):
         empty = state.new_zeros(len(state))
-        return Readout(
-            torch.zeros_like(state), empty, empty.long(), empty.clone(), empty.clone()
-        ), ~crowded
+        left = torch.ones(len(state), dtype=torch.bool, device=state.device)
+        return Readout(torch.zeros_like(state), empty, empty.long(), empty, empty), left
     queries, members, crowded = candidates(store, question)
-    found = read_candidates(rows, question, queries, members)
+    result = read_candidates(store, question, queries, members)
     for name in ("state", "potential", "weight", "entropy"):
-        found = replace(found, **{name: getattr(found, name).to(state.dtype)})
-    return found, crowded
+        result = replace(result, **{name: getattr(result, name).to(state.dtype)})
+    return result, crowded
 
 
-def _wide(question: Question, store: RamStore) -> bool:
-    """Whether rows or states are longer than a scan can bear; in float64 alone they can be."""
-    if torch.float64 not in (store.like.dtype, question.state.dtype):
+def _can_scan(store: Store, question: Question) -> bool:
+    masked_each = question.known is not None and question.known.ndim > 1
+    small = len(question.state) * len(store) * store.dim < SCAN_WORK or not len(question.state)
+    if not scan_pays() or small or masked_each or store.device.type != "cpu" or not question.beta:
         return False
-    own = question.masked.detach().norm(dim=-1).max().item()
-    return not max(store.largest_norm(), own) < WIDEST
+    if torch.float64 not in (store.dtype, question.state.dtype):
+        return True
+    longest = question.masked.detach().norm(dim=-1).max().item()
+    return max(store.summary().largest_norm, longest) < WIDEST
 
 
-def candidates(store: RamStore, question: Question) -> tuple[Tensor, Tensor, Tensor]:
-    """(query, row) pairs, `(k,)`, that hold every pattern with weight, and who has too many.
+def candidates(store: Store, question: Question) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (query, row) pairs, `(k,)`, with every pattern that has weight, and crowded queries.
 
-    Queries with more than `MOST_GROUPS` groups of them are left out.
+    Queries with more than `MOST_GROUPS` groups of candidates are crowded, and left out.
     """
-    copy = store.scan_copy()
-    bias = _bias(store, question, copy)
+    copy = scan_copy(store)
+    bias = scan_bias(store, question, copy)
     queries, members = scan(copy, question, bias, len(store))
     crowded = torch.bincount(queries, minlength=len(question.state)) > MOST_GROUPS
-    kept = ~crowded[queries]
-    groups = queries[kept], members[kept]
-    return *_weighty(store.rows, question, bias, groups, copy.norm), crowded
+    left = ~crowded[queries]
+    groups = queries[left], members[left]
+    return *_with_weight(store, question, bias, groups, copy.norm), crowded
 
 
-def _bias(store: RamStore, question: Question, copy: ScanCopy) -> Tensor:
-    """What each row adds to its dot product, −∞ where the copy is padded; float32."""
+def scan_copy(store: Store) -> ScanCopy:
+    """Return the rows in 8 bits, made once per version of the store."""
+    store.summary()  # blocks then carry the norms
+    return store.cached("scan", lambda: ScanCopy.of(store.blocks(SUMMARY_ROWS)))
+
+
+def scan_bias(store: Store, question: Question, copy: ScanCopy) -> Tensor:
+    """Return what each row adds to its dot product, −∞ for the padding of the copy; float32."""
     bias = torch.full((copy.codes.shape[1],), -torch.inf, dtype=torch.float32)
     bias[: len(store)] = 0.0
     if question.euclidean:
-        squares = store.norms()
+        squares = store.summary().squared_norms
         if question.known is not None:
             mask = question.known.to(squares.dtype)
-            blocks = store.blocks(readout.BLOCK_ROWS)
-            squares = torch.cat([block.squares(mask) for block in blocks])
+            squares = torch.cat([block.squares(mask) for block in store.blocks(BLOCK_ROWS)])
         bias[: len(store)] = squares.float() / -2
     return bias
 
 
-def _bound(store: RamStore, question: Question, potential: Tensor, crowded: Tensor) -> Bound:
-    """Bounds of candidates' readouts; of full ones, the slack of their rounding."""
+def _bound(store: Store, question: Question, potential: Tensor, crowded: Tensor) -> Bound:
+    # Of readouts by candidates the bounds above; of full ones, the slack of their rounding.
+    summary = store.summary()
     dtype, dim = question.state.dtype, question.state.shape[-1]
-    eps, fine = torch.finfo(dtype).eps, torch.finfo(torch.float64).eps
-    beta, kept = question.beta, torch.finfo(store.norms().dtype)
-    largest = (store.norms().max().double() + dim * kept.tiny).sqrt()  # squares may underflow
+    eps, exact_eps = torch.finfo(dtype).eps, torch.finfo(torch.float64).eps
+    beta, stored = question.beta, torch.finfo(summary.squared_norms.dtype)
+    # Squares may underflow.
+    largest = (summary.squared_norms.max().double() + dim * stored.tiny).sqrt()
     own = question.masked.double().norm(dim=-1)
     reach = torch.maximum(own, largest)
-    scores = fine * dim * (largest + own).square()  # rounding of one score in float64
+    scores = exact_eps * dim * (largest + own).square()  # rounding of one score in float64
     state = largest * (2 * DROPPED + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
     size = torch.maximum(potential.double().abs(), reach.square() / 2)
-    # The ½M² of dot products is as exact as the norms that are kept.
-    constant = 0.0 if question.euclidean else 4 * max(0.0, kept.eps - eps) * largest.square()
+    # The ½M² of dot products is as exact as the norms that are stored.
+    constant = 0.0 if question.euclidean else 4 * max(0.0, stored.eps - eps) * largest.square()
     energy = -math.log1p(-DROPPED) / max(beta, 1e-300) + scores + 8 * eps * size
     kappa = 1 + beta * largest * reach
     # No two points of the patterns' hull are further apart than 2M.
@@ -197,14 +235,14 @@ def _bound(store: RamStore, question: Question, potential: Tensor, crowded: Tens
 def scan(
     copy: ScanCopy, question: Question, bias: Float[Tensor, " n"], count: int
 ) -> tuple[Tensor, Tensor]:
-    """(query, row) pairs, group by group, that hold every pattern with weight.
+    """Return (query, group) pairs that hold every pattern with weight.
 
-    Group g of a chunk of c·GROUP rows is its rows g, g + c, g + 2c, …
+    Group g of a chunk of c·GROUP rows consists of its rows g, g + c, g + 2c, …
 
     Args:
         copy: the rows in 8 bits.
-        question: what is read.
-        bias: what a row adds to its dot product: −½ Σ m x_μ², or 0; −∞ where the copy is padded.
+        question: the states.
+        bias: what a row adds to its dot product: −½ Σ m x_μ², or 0; −∞ for the padding.
         count: n.
 
     Returns:
@@ -234,80 +272,77 @@ def scan(
 
 
 def _encoded(masked: Tensor, levels: Levels) -> tuple[Levels, Tensor, Tensor]:
-    """The queries in 8 bits: on the rows' levels or on their own, whichever loses less."""
-    own = Levels(masked.amin(-1, keepdim=True), masked.amax(-1, keepdim=True))
-    codes, error = own.encode(masked)
-    other, left = levels.encode(masked)
-    better = (left <= error)[:, None]
+    # The queries in 8 bits: on the rows' levels or on levels for each, whichever loses less.
+    fitted = Levels(masked.amin(-1, keepdim=True), masked.amax(-1, keepdim=True))
+    codes, error = fitted.encode(masked)
+    shared_codes, shared_error = levels.encode(masked)
+    better = (shared_error <= error)[:, None]
     chosen = Levels(
-        torch.where(better, levels.low, own.low), torch.where(better, levels.high, own.high)
+        torch.where(better, levels.low, fitted.low), torch.where(better, levels.high, fitted.high)
     )
-    return chosen, torch.where(better, other, codes), torch.minimum(left, error)
+    return chosen, torch.where(better, shared_codes, codes), torch.minimum(shared_error, error)
 
 
 def _rows_of(groups: Tensor, padded: int, chunk: int) -> Tensor:
-    """The rows of each group, `(k, GROUP)`; groups are numbered over all chunks."""
+    # The rows of each group, (k, GROUP); groups are numbered over all chunks.
     before = groups // (chunk // GROUP)
     start = before * chunk
-    apart = (padded - start).clamp_max(chunk) // GROUP
+    stride = (padded - start).clamp_max(chunk) // GROUP
     first = start + groups - before * (chunk // GROUP)
-    return first[:, None] + apart[:, None] * torch.arange(GROUP, device=groups.device)
+    return first[:, None] + stride[:, None] * torch.arange(GROUP, device=groups.device)
 
 
-def _weighty(
-    rows: Tensor, question: Question, bias: Tensor, groups: tuple[Tensor, Tensor], norm: float
+def _with_weight(
+    store: Store, question: Question, bias: Tensor, groups: tuple[Tensor, Tensor], norm: float
 ) -> tuple[Tensor, Tensor]:
-    """Of (query, row) pairs in groups, as `scan` gives them, those that can have weight: `(k,)`.
-
-    Scored as products and biases, without what is the same for all rows of a query; no row is
-    longer than `norm`.
-    """
+    # Of (query, row) pairs in groups, those that can have weight, (k,). Scored as products and
+    # biases, without the part that all rows of a query share; no row is longer than `norm`.
     queries, members = groups
-    asked = question.masked.to(torch.promote_types(rows.dtype, torch.float32))
+    masked = question.masked.to(torch.promote_types(store.dtype, torch.float32))
     parts = []
-    for part in torch.arange(len(queries)).split(_at_once(GROUP * rows.shape[-1])):
-        near = at_least_float32(rows[members[part].clamp_max(len(rows) - 1)])
-        parts.append(torch.bmm(near, asked[queries[part], :, None]).squeeze(-1))
+    for part in torch.arange(len(queries)).split(_pairs(GROUP * store.dim)):
+        taken = store.take(members[part].clamp_max(len(store) - 1).flatten())
+        rows = at_least_float32(taken.unflatten(0, (-1, GROUP)))
+        parts.append(torch.bmm(rows, masked[queries[part], :, None]).squeeze(-1))
     scores = torch.cat(parts) + bias[members]
-    top = scores.new_full((len(asked),), -torch.inf)
+    top = scores.new_full((len(masked),), -torch.inf)
     top = top.scatter_reduce(0, queries, scores.amax(-1), "amax")
     # Products and biases are sums of dim terms, rounded in float32.
-    size = (asked.norm(dim=-1) + norm).square()
-    rounding = 4 * torch.finfo(torch.float32).eps * rows.shape[-1] * size
-    floor = top - rounding - question.window(len(rows))
-    near, place = (scores >= floor[queries, None]).nonzero(as_tuple=True)
-    return queries[near], members[near, place]
+    size = (masked.norm(dim=-1) + norm).square()
+    rounding = 4 * torch.finfo(torch.float32).eps * store.dim * size
+    floor = top - rounding - question.window(len(store))
+    above, place = (scores >= floor[queries, None]).nonzero(as_tuple=True)
+    return queries[above], members[above, place]
 
 
-def read_candidates(rows: Tensor, question: Question, queries: Tensor, members: Tensor) -> Readout:
-    """The readout by the rows `members` of the `queries`, pair by pair, in float64."""
-    parts = torch.arange(len(queries)).split(_at_once(rows.shape[-1]))
+def read_candidates(store: Store, question: Question, queries: Tensor, members: Tensor) -> Readout:
+    """Return the readout by the rows `members` of the `queries`, pair by pair, in float64."""
+    count, parts = len(store), torch.arange(len(queries)).split(_pairs(store.dim))
     scores = torch.cat(
-        [question.scores(queries[p], rows[members[p], None].double())[:, 0] for p in parts]
+        [question.scores(queries[p], store.take(members[p])[:, None].double())[:, 0] for p in parts]
     )
     batch = len(question.state)
     top = scores.new_full((batch,), -torch.inf).scatter_reduce(0, queries, scores, "amax")
     x = question.beta * (scores - top[queries])
     power = x.exp()
-    total = scores.new_zeros(batch).index_add(0, queries, power)
+    sum_exp = scores.new_zeros(batch).index_add(0, queries, power)
     # Σ expm1(x) over all rows, those left out counting −1: exact where β is small.
-    read_ = torch.bincount(queries, minlength=batch)
-    excess = scores.new_zeros(batch).index_add(0, queries, torch.expm1(x)) - (len(rows) - read_)
-    spread = scores.new_zeros(batch).index_add(0, queries, power * x.clamp_min(-1e4))
+    read_rows = torch.bincount(queries, minlength=batch)
+    sum_expm1 = scores.new_zeros(batch).index_add(0, queries, torch.expm1(x)) - (count - read_rows)
+    sum_x_exp = scores.new_zeros(batch).index_add(0, queries, power * x.clamp_min(-1e4))
     state = scores.new_zeros(question.state.shape)
     for p in parts:
-        state.index_add_(0, queries[p], power[p, None] * rows[members[p]].double())
-    best = torch.where(scores == top[queries], members, len(rows))
-    index = torch.full_like(top, len(rows), dtype=torch.long)
+        state.index_add_(0, queries[p], power[p, None] * store.take(members[p]).double())
+    best = torch.where(scores == top[queries], members, count)
+    index = torch.full_like(top, count, dtype=torch.long)
     return Readout(
-        state=state / total[:, None],
-        potential=top + log_mean(total, excess, len(rows)) / question.beta,
+        state=state / sum_exp[:, None],
+        potential=top + log_mean(sum_exp, sum_expm1, count) / question.beta,
         index=index.scatter_reduce(0, queries, best, "amin"),
-        weight=1 / total,
-        entropy=total.log() - spread / total,
+        weight=1 / sum_exp,
+        entropy=sum_exp.log() - sum_x_exp / sum_exp,
     )
 
 
-def _at_once(entries: int) -> int:
-    """Pairs whose rows are gathered together: some 8 MB in float64."""
-    return max(1, 2**20 // entries)
+def _pairs(entries: int) -> int:
+    return max(1, GATHERED_ENTRIES // entries)

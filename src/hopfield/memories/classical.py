@@ -1,26 +1,22 @@
 """The classical binary network: Hebb, Storkey, pseudo-inverse and covariance couplings."""
 
 import sys
-from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from .. import energy
-from ..checks import check_binary, check_choice, check_flag, check_norms, check_number, check_tensor
+from ..checks import check_choice, check_flag, check_number, check_norms, check_tensor
 from ..coupling import Coupling
 from ..errors import ShapeError
-from ..iteration import Reading, Retrieval, never, unchanged
-from ..readout import strongest
-from ..rules import RULES, coupling, grown
-from ..separation import Separation
-from ..similarity import Similarity, dot
-from ..stores import PackedStore, RamStore
+from ..iteration import Reading
+from ..rules import RULES, grown
+from ..stores import Store
 from ..units import classical_sweep
 from .base import Memory
-from .options import SCHEDULES, decided, sweep_order
-from .query import Query, check_binary_cue
+from .learning import learn
+from .options import SCHEDULES, check_store, sweep_order
 
 HEBBIAN_CAPACITY = 0.137906
 """Critical load n/N of the Hebbian network at T = 0 (Amit, Gutfreund & Sompolinsky 1985)."""
@@ -41,8 +37,11 @@ class ClassicalHopfield(Memory):
             at once; may end in a 2-cycle, which is not converged).
         temperature: T > 0 makes the updates thermal: P(x_i = +1) = sigmoid(2h_i/T).
         thresholds: b, `(dim,)`; None is 0.
-        bits: hold the patterns as bits, a 32nd of the memory; the answers are the same.
+        store: where the patterns live; None is a `RamStore`. A `PackedStore` holds one bit per
+            entry, and the answers are the same.
     """
+
+    binary: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -52,9 +51,9 @@ class ClassicalHopfield(Memory):
         schedule: str = "asynchronous",
         temperature: float = 0.0,
         thresholds: Tensor | None = None,
-        bits: bool = False,
+        store: Store | None = None,
     ) -> None:
-        """An empty memory."""
+        """Make an empty memory."""
         self.rule = check_choice("rule", rule, RULES)
         self.diagonal = check_flag("diagonal", diagonal)
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
@@ -63,7 +62,7 @@ class ClassicalHopfield(Memory):
         )
         if thresholds is not None and check_tensor("thresholds", thresholds).ndim != 1:
             raise ShapeError(
-                "thresholds must have shape (dim,), one a unit, but have shape "
+                "thresholds must have shape (dim,), one per unit, but have shape "
                 f"{tuple(thresholds.shape)}. Use thresholds.flatten(), or torch.full((dim,), b)."
             )
         if thresholds is not None:
@@ -71,38 +70,49 @@ class ClassicalHopfield(Memory):
             with torch.inference_mode(False):  # they are used outside as well
                 thresholds = thresholds.detach().clone()
         self.thresholds = thresholds
-        self.bits = check_flag("bits", bits)
-        self._store = PackedStore() if bits else RamStore()
-        self._learned: tuple[int, int, Coupling] | None = None
+        self.storage = check_store(store)
+
+    @property
+    def settles(self) -> bool:
+        """False for thermal dynamics."""
+        return self.temperature == 0
+
+    @property
+    def may_cycle(self) -> bool:
+        """True for the synchronous schedule."""
+        return self.schedule == "synchronous" and self.settles
 
     @property
     def coupling(self) -> Tensor:
-        """W, `(dim, dim)`: built when asked for."""
-        return self._learn().matrix()
+        """W, `(dim, dim)`, built at each access."""
+        with self.storage.lock.reading:
+            self._require()
+            return self._coupling().matrix()
 
-    def _learn(self) -> Coupling:
-        """The coupling of what is stored now, grown from an earlier one where the rule allows."""
-        self._require()
-        epoch, count = self._store.epoch, len(self)
+    def _coupling(self) -> Coupling:
+        # The coupling of what is stored now, grown from an earlier one where the rule allows.
+        epoch, count, storage = self.storage.epoch, len(self), self.storage
+        old: tuple[int, int, Coupling] | None = self._derived.get("coupling")
+        if old is not None and old[:2] == (epoch, count):
+            return old[2]
         with torch.inference_mode(False):  # it is used outside as well
-            if self._learned is None or self._learned[0] != epoch:
-                self._learned = (epoch, count, coupling(self.rule, self._store.rows, self.diagonal))
-            elif self._learned[1] < count:
-                rows, old = self._store.rows, self._learned
-                learned = grown(self.rule, old[2], rows, old[1], self.diagonal)
-                self._learned = (epoch, count, learned)
-        return self._learned[2]
+            if old is not None and old[0] == epoch and storage.resident:
+                learned = grown(self.rule, old[2], storage.rows, old[1], self.diagonal)
+            else:
+                learned = learn(self.rule, storage, self.diagonal)
+        self._derived["coupling"] = (epoch, count, learned)
+        return learned
 
-    def _read(
+    def step(
         self,
         state: Tensor,
         known: Tensor | None,
         held: Tensor | None,
         generator: torch.Generator,
     ) -> Reading:
+        """Make one sweep."""
         order = sweep_order(self.schedule, held, state.shape[-1], generator)
-        learned = self._learn()
-        exact = state.to(torch.promote_types(state.dtype, learned.dtype))
+        coupling = self._coupling()
         thermal = None
         if self.temperature > 0:
             noise = torch.rand(
@@ -110,64 +120,31 @@ class ClassicalHopfield(Memory):
             )
             thermal = (self.temperature, noise.to(state.device))
         following = classical_sweep(
-            learned if order is None else learned.without_diagonal,
+            coupling if order is None else coupling.without_diagonal,
             state,
             order,
-            thresholds=self._bias(exact),
+            thresholds=self._bias(state.to(torch.promote_types(state.dtype, coupling.dtype))),
             held=held,
             thermal=thermal,
         )
-        return Reading(following, None, None, None, None)
+        return Reading(following)
 
-    def _standing(self, state: Tensor) -> Reading:
-        """States described without a sweep."""
-        return Reading(state, self._energy(state), None, None, None)
-
-    def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
-        return self._read(state, None, None, generator).next
-
-    def _energy(self, state: Tensor) -> Tensor:
-        learned = self._learn()
-        exact = state.to(torch.promote_types(state.dtype, learned.dtype))
-        return energy.classical(exact, learned, self._bias(exact)).to(state.dtype)
+    def energy_of(self, state: Tensor) -> Tensor:
+        """E(x) = −½ xᵀWx + b·x."""
+        coupling = self._coupling()
+        exact = state.to(torch.promote_types(state.dtype, coupling.dtype))
+        return energy.classical(exact, coupling, self._bias(exact)).to(state.dtype)
 
     def _bias(self, state: Tensor) -> Tensor | None:
         return None if self.thresholds is None else self.thresholds.to(state)
 
-    def _solve(
-        self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
-    ) -> Retrieval:
-        whole = check_binary_cue(query)
-        thermal = self.temperature > 0
-        found = self._iterate(
-            query,
-            generator,
-            steps=steps,
-            settled=never if thermal else unchanged,
-            cycles=self.schedule == "synchronous" and not thermal,
-            trace=trace,
-            last=self._standing if thermal else None,
-        )
-        found = found if thermal else self._with_energies(found)
-        found = found if whole else decided(found, self._standing)
-        top, index = strongest(self._blocks(found.state), found.state, dot)
-        return replace(found, index=index, weight=top / found.state.shape[-1])
-
-    def _with_energies(self, found: Retrieval) -> Retrieval:
-        """The energies of final states, computed together whether or not there is a trace."""
-        energy, trace = self._energy(found.state), found.trace
-        if trace is not None:
-            step = torch.arange(len(trace), device=trace.device).unsqueeze(-1)
-            trace = torch.where(step >= found.steps, energy, trace)
-        return replace(found, energy=energy, trace=trace)
-
-    def _check_new(self, patterns: Tensor, before: int) -> str | None:
-        check_binary("patterns", patterns)
+    def check_new(self, patterns: Tensor, before: int) -> str | None:
+        """Raise unless the thresholds fit; warn of more patterns than Hebb's rule can hold."""
         dim = patterns.shape[-1]
         if self.thresholds is not None and len(self.thresholds) != dim:
             raise ShapeError(
-                f"patterns must have {len(self.thresholds)} entries, one a threshold, "
-                f"but have shape {tuple(patterns.shape)}. Give one threshold an entry."
+                f"patterns must have {len(self.thresholds)} entries, one per threshold, "
+                f"but have shape {tuple(patterns.shape)}."
             )
         after, limit = before + len(patterns), max(1.0, HEBBIAN_CAPACITY * dim)
         if self.rule != "hebbian" or not before <= limit < after:
@@ -178,19 +155,12 @@ class ClassicalHopfield(Memory):
             f"{dim} independent ones, or DenseHopfield, which holds many more."
         )
 
-    def _check_state(self, name: str, state: Tensor) -> Tensor:
-        return check_binary(name, state, zero=True)
-
-    @property
-    def _weighing(self) -> tuple[Similarity, Separation] | None:
-        return None
-
-    def _config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments but `store`."""
         return {
             "rule": self.rule,
             "diagonal": self.diagonal,
             "schedule": self.schedule,
             "temperature": self.temperature,
             "thresholds": self.thresholds,
-            "bits": self.bits,
         }

@@ -1,23 +1,22 @@
 """Dense binary networks: exponential (Demircigil) and polynomial (Krotov & Hopfield)."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from .. import energy
-from ..checks import check_binary, check_choice, check_flag, short_repr
+from ..checks import check_choice, short_repr
 from ..errors import DomainError
-from ..iteration import Reading, Retrieval, unchanged
-from ..readout import Unpulled, read
+from ..iteration import Reading
+from ..readout import potential_only, read
 from ..separation import Readout, Separation
 from ..similarity import Similarity, dot
-from ..stores import PackedStore, RamStore
+from ..stores import Store
 from ..units import dense_sweep, sign_columns, whole_dot
 from .base import Memory
-from .options import SCHEDULES, decided, plain_softmax, scalar_separation, sweep_order
-from .query import Query, check_binary_cue
+from .options import SCHEDULES, check_store, plain_softmax, scalar_separation, sweep_order
 
 SIGN_ROWS = 4096
 """Rows whose signs are taken at a time."""
@@ -39,8 +38,11 @@ class DenseHopfield(Memory):
             potentials per sweep, and a decision below rounding counts as a tie.
         schedule: "synchronous" (all units from the same state; may cycle) or "asynchronous" (one
             after another in random order; never raises E between ±1 states).
-        bits: hold the patterns as bits, a 32nd of the memory; the answers are the same.
+        store: where the patterns live; None is a `RamStore`. A `PackedStore` holds one bit per
+            entry, and the answers are the same.
     """
+
+    binary: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -48,71 +50,57 @@ class DenseHopfield(Memory):
         *,
         separation: Separation | None = None,
         schedule: str = "synchronous",
-        bits: bool = False,
+        store: Store | None = None,
     ) -> None:
-        """An empty memory."""
-        self.separation = scalar_separation(beta, separation)
-        self.separation = plain_softmax(self.separation)
+        """Make an empty memory."""
+        self.separation = plain_softmax(scalar_separation(beta, separation))
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
-        self.bits = check_flag("bits", bits)
-        self._store = PackedStore() if bits else RamStore()
-        self._columns: tuple[int, Tensor] | None = None
+        self.storage = check_store(store)
 
-    def _read(
+    @property
+    def may_cycle(self) -> bool:
+        """True for the synchronous schedule."""
+        return self.schedule == "synchronous"
+
+    @property
+    def value_weights(self) -> tuple[Similarity, Separation] | None:
+        """The separation, if its weights sum to one."""
+        return (dot, self.separation) if self.separation.simplex else None
+
+    def step(
         self,
         state: Tensor,
         known: Tensor | None,
         held: Tensor | None,
         generator: torch.Generator,
     ) -> Reading:
+        """Make one sweep."""
         order = sweep_order(self.schedule, held, state.shape[-1], generator)
-        blocks = self._blocks(state)
-        found = read(blocks, state.double(), whole_dot, self.separation)
+        blocks = self._blocks(len(state))
+        readout = read(blocks, state.double(), whole_dot, self.separation)
         following = dense_sweep(
-            blocks, self.separation, state, order, held, found, self._sign_columns
+            blocks, self.separation, state, order, held, readout, self._sign_columns
         )
-        return self._described(found, following)
+        return _reading(readout, following)
 
-    def _described(self, found: Readout, following: Tensor) -> Reading:
-        """What a readout says of the states it was made at, and where they go."""
-        value = energy.dense(found.potential)
-        return Reading(following, value, found.index, found.weight, found.entropy)
+    def describe(self, state: Tensor) -> Reading:
+        """Describe states without a sweep."""
+        blocks = self._blocks(len(state))
+        return _reading(read(blocks, state.double(), whole_dot, self.separation), state)
 
-    def _standing(self, state: Tensor) -> Reading:
-        """States described without a sweep."""
-        found = read(self._blocks(state), state.double(), whole_dot, self.separation)
-        return self._described(found, state)
+    def energy_of(self, state: Tensor) -> Tensor:
+        """E(x) = −F(Xx)."""
+        blocks = [potential_only(block) for block in self._blocks(len(state))]
+        readout = read(blocks, state.double(), whole_dot, self.separation)
+        return energy.dense(readout.potential)
 
     def _sign_columns(self) -> Tensor:
-        """The signs of the patterns as a kernel wants them, kept until they change."""
-        if self._columns is None or self._columns[0] != self._store.version:
-            self._columns = (self._store.version, sign_columns(self._store.blocks(SIGN_ROWS)))
-        return self._columns[1]
+        # As a kernel takes them.
+        storage = self.storage
+        return storage.cached("signs", lambda: sign_columns(storage.blocks(SIGN_ROWS)))
 
-    def _next(self, state: Tensor, generator: torch.Generator) -> Tensor:
-        return self._read(state, None, None, generator).next
-
-    def _energy(self, state: Tensor) -> Tensor:
-        blocks = [Unpulled(block) for block in self._blocks(state)]
-        found = read(blocks, state.double(), whole_dot, self.separation)
-        return energy.dense(found.potential)
-
-    def _solve(
-        self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
-    ) -> Retrieval:
-        whole = check_binary_cue(query)
-        found = self._iterate(
-            query,
-            generator,
-            steps=steps,
-            settled=unchanged,
-            cycles=self.schedule == "synchronous",
-            trace=trace,
-        )
-        return found if whole else decided(found, self._standing)
-
-    def _check_new(self, patterns: Tensor, before: int) -> str | None:
-        check_binary("patterns", patterns)
+    def check_new(self, patterns: Tensor, before: int) -> str | None:
+        """Raise if the energy of a polynomial could exceed the largest number."""
         power = getattr(self.separation, "degree", None)
         if power is None:
             return None
@@ -131,12 +119,11 @@ class DenseHopfield(Memory):
             )
         return None
 
-    def _check_state(self, name: str, state: Tensor) -> Tensor:
-        return check_binary(name, state, zero=True)
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments but `store`."""
+        return {"separation": self.separation, "schedule": self.schedule}
 
-    @property
-    def _weighing(self) -> tuple[Similarity, Separation] | None:
-        return (dot, self.separation) if self.separation.simplex else None
 
-    def _config(self) -> dict[str, Any]:
-        return {"separation": self.separation, "schedule": self.schedule, "bits": self.bits}
+def _reading(readout: Readout, following: Tensor) -> Reading:
+    value = energy.dense(readout.potential)
+    return Reading(following, value, readout.index, readout.weight, readout.entropy)

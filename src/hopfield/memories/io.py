@@ -21,7 +21,8 @@ from torch import Tensor
 from ..checks import check_dtype, short_repr
 from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
 from ..files import write_whole
-from ..packing import unpack, words_of
+from ..packing import pack, unpack, words_of
+from ..readout import BLOCK_ROWS
 from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, Similarity
 from ..stores import PackedStore, Store
@@ -39,12 +40,13 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
             "is registered. Rename the class."
         )
     tensors: dict[str, Tensor] = {}
-    config = {name: _described(name, value, tensors) for name, value in memory._config().items()}
-    content: dict[str, Any] = {"class": type(memory).__name__, "arguments": config}
+    config = {name: _described(name, value, tensors) for name, value in memory.config().items()}
+    content: dict[str, Any] = {
+        "class": type(memory).__name__,
+        "arguments": config,
+    }
     if len(memory):
-        tensors["patterns"] = _rows(memory._store, content)
-        if memory.values is not None:
-            tensors["values"] = memory.values
+        tensors |= _rows(memory.storage, content)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = json.dumps(content)
     metadata = {
@@ -88,9 +90,11 @@ def load(path: "str | PathLike[str]") -> Memory:
             name: _restored(value, tensors) for name, value in described["arguments"].items()
         }
         memory = MEMORIES[described["class"]](**arguments)
+        if unknown := tensors.keys() - {"patterns", "values", *described["arguments"]}:
+            raise KeyError(f"unknown tensors {unknown}")
         if "patterns" in tensors:
             _fill(memory, tensors["patterns"], tensors.get("values"), described)
-    except (KeyError, TypeError, AttributeError, HopfieldError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         why = f": {error}" if isinstance(error, HopfieldError) else "."
         raise FileFormatError(
             f"{file} must describe a memory of this version, but does not{why} "
@@ -119,32 +123,38 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
                     return metadata, found
 
 
-def _rows(store: Store, content: dict[str, Any]) -> Tensor:
-    """The tensor to save as patterns; what it takes to read bits is noted in `content`."""
-    if not isinstance(store, PackedStore):
-        return store.rows
-    dtype = str(store.like.dtype).removeprefix("torch.")
-    content["packed"] = {"dim": store.like.shape[-1], "dtype": dtype}
-    return store.words
+def _rows(store: Store, content: dict[str, Any]) -> dict[str, Tensor]:
+    # Rows and values; of ±1 rows their bits, whose dim and dtype go into `content`.
+    blocks = list(store.blocks(BLOCK_ROWS))
+    if store.signs_only:
+        dtype = str(store.dtype).removeprefix("torch.")
+        content["packed"] = {"dim": store.dim, "dtype": dtype}
+        tensors = {"patterns": torch.cat([pack(block.rows) for block in blocks])}
+    elif store.resident:
+        tensors = {"patterns": store.rows}
+    else:
+        tensors = {"patterns": torch.cat([block.rows for block in blocks])}
+    values = [block.values for block in blocks if block.values is not None]
+    return tensors | ({"values": torch.cat(values)} if values else {})
 
 
-def _fill(
-    memory: Memory, patterns: Tensor, values: Tensor | None, described: dict[str, Any]
-) -> None:
-    """Store what a file holds, after the checks that `store` makes."""
-    store = memory._store
-    if not isinstance(store, PackedStore):
-        memory._check(patterns, values)
-        store.append(patterns, values)
+def _fill(memory: Memory, patterns: Tensor, values: Tensor | None, content: dict[str, Any]) -> None:
+    """Store the contents of a file, after the checks that `store` makes."""
+    if "packed" not in content:
+        memory.check_storable(patterns, values)
+        memory.storage.append(patterns, values)
         return
-    dim = int(described["packed"]["dim"])
-    dtype = check_dtype("patterns", getattr(torch, described["packed"]["dtype"]))
+    dim = int(content["packed"]["dim"])
+    dtype = check_dtype("patterns", getattr(torch, content["packed"]["dtype"]))
     if patterns.dtype != torch.int64 or patterns.shape[1:] != (words_of(dim),):
         raise KeyError("the patterns are no words of bits")
-    first = unpack(patterns[:1], dim, dtype)
-    memory._check_values(patterns, values)
-    memory._check_new(first, len(patterns) - 1)
-    store.append_words(patterns, first[:0], values)
+    memory.storage = PackedStore()
+    for start in range(0, len(patterns), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        rows = unpack(patterns[part], dim, dtype)
+        some = None if values is None else values[part]
+        memory.check_storable(rows, some)
+        memory.storage.append(rows, some)
 
 
 def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -236,8 +246,7 @@ def _path(path: object) -> Path:
             raise ValueError
     except (TypeError, ValueError):
         raise InputTypeError(
-            f"path must be a file name, "
-            f"but is {short_repr(path)}. Use letters a file system can hold."
+            f"path must be a file name, but is {short_repr(path)}. Use letters a file system can hold."
         ) from None
     return Path(name)
 

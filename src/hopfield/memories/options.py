@@ -1,17 +1,21 @@
 """Options that several memories share."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from .. import readout
 from ..checks import check_choice, short_repr
 from ..errors import DeviceError, DomainError, InputTypeError, OptionError
-from ..iteration import Reading, Retrieval
+from ..iteration import Outcome, Reading
+from ..readout import ValuedBlock
 from ..separation import SEPARATIONS, Separation, Softmax
+from ..similarity import Similarity
+from ..stores import RamStore, Store
 
 SCHEDULES = ("asynchronous", "synchronous")
 
@@ -55,14 +59,47 @@ def plain_softmax(separation: Separation) -> Separation:
     return Softmax(float(beta.detach())) if isinstance(beta, Tensor) else separation
 
 
+def check_store(store: object) -> Store:
+    """Return the store of a memory; None makes a `RamStore`."""
+    if store is None:
+        return RamStore()
+    if not isinstance(store, Store):
+        raise InputTypeError(
+            f"store must be a Store, but is {short_repr(store)}. Use for instance store=PackedStore()."
+        )
+    return store
+
+
+def blocks_of(store: Store, states: int, copied: bool = True) -> Iterable[ValuedBlock]:
+    """Return blocks of a size for a batch of states; `copied` where reading copies their rows."""
+    size = readout.block_rows(states, copied)
+    blocks = store.blocks(size)
+    return blocks if isinstance(blocks, list) else _Blocks(store, size)
+
+
+class _Blocks:
+    """Blocks of a store that makes them anew at each iteration."""
+
+    def __init__(self, store: Store, size: int) -> None:
+        self._store, self._size = store, size
+
+    def __iter__(self) -> Iterator[ValuedBlock]:
+        return iter(self._store.blocks(self._size))
+
+
+def reads_in_place(store: Store, similarity: Similarity, state: Tensor) -> bool:
+    """Return whether scores are products with the rows as they lie in memory, and a bias."""
+    plain = store.resident and not store.signs_only and state.dtype == store.dtype
+    return plain and similarity.is_affine
+
+
 def check_place(name: str, value: object) -> torch.device | None:
     """Return `value` as a device, if this machine has it; None for None."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, torch.device)):
         raise InputTypeError(
-            f"{name} must be the name of a device, "
-            f"but is {short_repr(value)}. Use for instance 'cpu'."
+            f"{name} must be the name of a device, but is {short_repr(value)}. Use for instance 'cpu'."
         )
     shown = short_repr(str(value)) if isinstance(value, torch.device) else short_repr(value)
     try:
@@ -105,35 +142,34 @@ def sweep_order(
     return order if held is None else order[~held.all(0).cpu()[order]]
 
 
-def decided(found: Retrieval, describe: Callable[[Tensor], Reading]) -> Retrieval:
-    """A binary result whose units are all ±1: one that is still unknown becomes +1.
+def resolve_unknown_units(outcome: Outcome, describe: Callable[[Tensor], Reading]) -> Outcome:
+    """Set the units of a binary result that are still unknown to +1.
 
-    Nothing spoke for either value, so such a query is not converged. `describe` says all of those
-    states anew; the last energy of their trace becomes that of the state returned.
+    Nothing determined their value, so such a query has not converged. `describe` reads these states
+    again; the last energy of their trace becomes that of the state returned.
     """
-    undecided = found.state.abs().amin(-1) == 0
-    if not bool(undecided.any()):
-        return found
-    state = torch.where(found.state == 0, 1.0, found.state)
-    again = describe(state[undecided])
+    reading, trace = outcome.reading, outcome.trace
+    unresolved = reading.next.abs().amin(-1) == 0
+    if not bool(unresolved.any()):
+        return outcome
+    state = torch.where(reading.next == 0, 1.0, reading.next)
+    again = describe(state[unresolved]) if reading.index is not None else None
 
-    def put(old: Tensor, new: Tensor | None) -> Tensor:
-        if new is None:
+    def merged(old: Tensor | None, name: str) -> Tensor | None:
+        new = None if again is None else getattr(again, name)
+        if old is None or new is None:
             return old
-        changed = old.clone()
-        changed[undecided] = new
-        return changed
+        result = old.clone()
+        result[unresolved] = new
+        return result
 
-    trace = found.trace
-    if trace is not None:
-        trace = torch.cat([trace[:-1], put(trace[-1], again.energy)[None]])
-    return replace(
-        found,
-        state=state,
-        converged=found.converged & ~undecided,
-        energy=put(found.energy, again.energy),
-        index=put(found.index, again.index),
-        weight=put(found.weight, again.weight),
-        entropy=None if found.entropy is None else put(found.entropy, again.entropy),
-        trace=trace,
+    reading = Reading(
+        state,
+        energy=merged(reading.energy, "energy"),
+        index=merged(reading.index, "index"),
+        weight=merged(reading.weight, "weight"),
+        entropy=merged(reading.entropy, "entropy"),
     )
+    if trace is not None and reading.energy is not None:
+        trace = torch.cat([trace[:-1], reading.energy[None]])
+    return replace(outcome, reading=reading, converged=outcome.converged & ~unresolved, trace=trace)

@@ -1,4 +1,4 @@
-"""What a call to `retrieve` asks, checked and brought into the form a memory computes with."""
+"""The arguments of `retrieve`, `update`, `energy` and `remove`, checked once."""
 
 import math
 from collections.abc import Iterable
@@ -9,19 +9,25 @@ import torch
 from torch import Tensor
 
 from ..checks import (
+    FLOATS,
+    has_only_signs,
     check_binary,
+    check_finite_norms,
     check_choice,
     check_dense,
     check_device,
     check_dim,
     check_finite_norms,
     check_flag,
+    check_float,
     check_integer,
-    has_only_signs,
     short_repr,
 )
 from ..cue import Cue, check_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
+from ..stores import Store
+
+EVIDENCE = ("known", "all")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +35,8 @@ class Query:
     """A flat batch of cues.
 
     Attributes:
-        state: `(batch, dim)` in the computing precision, 0 where an entry is missing.
-        known: the mask, `(dim,)` where all cues share it, else `(batch, dim)`; None without one.
+        state: `(batch, dim)` in the computing precision, 0 where an entry is unknown.
+        known: the mask, `(dim,)` if all cues share it, else `(batch, dim)`; None without one.
         clamp: whether known entries are held at the cue.
         evidence: "known" or "all".
         batch: the batch shape of the cue.
@@ -44,27 +50,30 @@ class Query:
     batch: torch.Size
     dtype: torch.dtype
 
-    def known_of(self, active: Tensor) -> Tensor | None:
-        """The mask of some of the queries."""
-        if self.known is None or self.known.ndim == 1:
+    def known_of(self, active: Tensor | None) -> Tensor | None:
+        """Return the mask of some of the queries."""
+        if self.known is None or self.known.ndim == 1 or active is None:
             return self.known
         return self.known[active]
 
-    def held_of(self, active: Tensor) -> Tensor | None:
-        """Which entries of these queries must not change, `(active, dim)`."""
+    def held_of(self, active: Tensor | None) -> Tensor | None:
+        """Return which entries of these queries must not change, `(active, dim)`."""
         known = self.known_of(active) if self.clamp else None
-        return None if known is None else known.expand(len(active), -1)
+        count = len(self.state) if active is None else len(active)
+        return None if known is None else known.expand(count, -1)
+
+    @property
+    def unread(self) -> Tensor | None:
+        """Return which queries have unknown entries, `(batch,)`; None without a mask."""
+        if self.known is None:
+            return None
+        return ~self.known.all(-1).expand(len(self.state))
 
 
 def make_query(
-    cue: object,
-    known: object,
-    clamp: object,
-    evidence: object,
-    patterns: Tensor,
-    evidences: tuple[str, ...],
+    cue: object, known: object, clamp: object, evidence: object, store: Store, binary: bool
 ) -> Query:
-    """Check what was asked of a memory with these patterns; nothing is modified."""
+    """Check the arguments of `retrieve`, and bring them into the form of the computation."""
     if isinstance(cue, Cue):
         if known is not None:
             raise OptionError(
@@ -72,29 +81,58 @@ def make_query(
                 f"{short_repr(known)}. Leave out known=, or give a tensor as cue."
             )
         state, mask = cue.state, cue.known
+        check_dim("cue", state, store.dim)
+        check_device("cue", state, store.device)
+    elif known is None and (fitting := _if_fitting(cue, store)) is not None:
+        state, mask = fitting, None
     else:
         state, mask = check_cue(cue, known)
-    check_dim("cue", state, patterns.shape[-1])
-    check_device("cue", state, patterns.device)
-    if isinstance(evidence, str) and evidence == "all" and evidence not in evidences:
+        check_dim("cue", state, store.dim)
+        check_device("cue", state, store.device)
+    if binary and evidence == "all":
         raise OptionError(
             "evidence must be 'known' in a binary network, where a unit counts as soon as it has "
             "been updated, but is 'all'. Leave out evidence=."
         )
-    check_choice("evidence", evidence, evidences)
+    if evidence != "known":
+        check_choice("evidence", evidence, EVIDENCE[:1] if binary else EVIDENCE)
     if clamp is not None:
         check_flag("clamp", clamp)
     if mask is None and (clamp or evidence == "all"):
         option = "clamp=True" if clamp else "evidence='all'"
-        raise OptionError(f"{option} needs a mask: say which entries are known with known=.")
+        raise OptionError(f"{option} needs a mask: short_repr which entries are known with known=.")
     return Query(
-        state=_flat_state(state, mask, patterns.dtype),
+        state=_flat_state(state, mask, store.dtype),
         known=_flat_known(mask),
         clamp=mask is not None and clamp is not False,
         evidence=str(evidence),
         batch=state.shape[:-1],
         dtype=state.dtype,
     )
+
+
+def check_state(state: object, store: Store, binary: bool) -> Tensor:
+    """Return the argument of `energy` or `update` in the computing precision; differentiable."""
+    tensor = _if_fitting(state, store)
+    if tensor is None:
+        tensor = check_dim("state", check_float("state", state), store.dim)
+        check_device("state", tensor, store.device)
+    wide = check_finite_norms("state", tensor.to(computing_dtype(tensor.dtype, store.dtype)))
+    return check_binary("state", wide, zero=True) if binary else wide
+
+
+def _if_fitting(state: object, store: Store) -> Tensor | None:
+    # One look at what most calls bring; further checks say what is wrong with others.
+    fits = (
+        type(state) is Tensor
+        and state.dtype in FLOATS
+        and not state.is_nested
+        and state.layout is torch.strided
+        and state.ndim > 0
+        and state.shape[-1] == store.dim
+        and state.device == store.device
+    )
+    return state if fits else None  # type: ignore[return-value]
 
 
 def check_binary_cue(query: Query) -> bool:
@@ -112,34 +150,35 @@ def check_binary_cue(query: Query) -> bool:
     if query.known is None and bool((zero | ones).all() & ones.any()):
         raise DomainError(
             "cue must be −1 or +1, but every entry is 0 or 1. Convert it with 2 * cue - 1, or, "
-            "where 0 means missing, say so: known=cue != 0."
+            "where 0 means missing, short_repr so: known=cue != 0."
         )
     return False
 
 
 def computing_dtype(*dtypes: torch.dtype) -> torch.dtype:
-    """The precision results of these dtypes are computed in: float32 at least."""
+    """Return the precision that results of these dtypes are computed in: float32 at least."""
     widest = torch.float32
     for dtype in dtypes:
-        widest = torch.promote_types(widest, dtype)
+        if dtype is not widest:
+            widest = torch.promote_types(widest, dtype)
     return widest
 
 
-def fitting(name: str, result: Tensor, dtype: torch.dtype) -> Tensor:
+def cast_checked(name: str, result: Tensor, dtype: torch.dtype) -> Tensor:
     """Return what was computed for the tensor `name` in its `dtype`, if that can hold it."""
-    fitted = result if result.dtype == dtype else result.to(dtype)
-    # A finite sum has finite terms, and is soon computed.
-    if not math.isfinite(fitted.sum().item()) and bool(torch.isinf(fitted).any()):
+    cast = result if result.dtype == dtype else result.to(dtype)
+    # A finite sum has finite terms, and costs less than a look at each.
+    if not math.isfinite(cast.sum().item()) and bool(torch.isinf(cast).any()):
         limits = torch.finfo(dtype)
         raise DomainError(
             f"{name} must have a dtype that can hold the result, but {limits.dtype} ends at "
             f"{limits.max:.3g}. Use {name}.to(memory.patterns.dtype), or scale the patterns down."
         )
-    return fitted
+    return cast
 
 
 def check_indices(indices: object, count: int) -> Tensor:
-    """Row numbers as a 1-D tensor of distinct non-negative integers below `count`."""
+    """Return row numbers as a 1-D tensor of distinct non-negative integers below `count`."""
     if isinstance(indices, Tensor):
         indices = _listed(check_dense("indices", indices))
     elif isinstance(indices, Iterable) and not isinstance(indices, (str, bytes, dict)):
@@ -157,15 +196,14 @@ def check_indices(indices: object, count: int) -> Tensor:
 
 
 def _listed(indices: Tensor) -> list[int]:
-    """The entries of a tensor of row numbers."""
     if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
-        way = "Use indices.nonzero().flatten()."
+        advice = "Use indices.nonzero().flatten()."
         if indices.dtype != torch.bool:
             places = "(memory.patterns == row).all(1).nonzero().flatten()"
-            way = f"Give for instance [0, 2]; the places of a row are {places}."
+            advice = f"Give for instance [0, 2]; the places of a row are {places}."
         raise InputTypeError(
             "indices must be whole numbers, the places of stored patterns, but are "
-            f"{str(indices.dtype).removeprefix('torch.')}. {way}"
+            f"{str(indices.dtype).removeprefix('torch.')}. {advice}"
         )
     if indices.ndim > 1:
         raise ShapeError(
@@ -183,7 +221,7 @@ def _flat_state(state: Tensor, known: Tensor | None, dtype: torch.dtype) -> Tens
 
 
 def _flat_known(known: Tensor | None) -> Tensor | None:
-    """The mask, as one row where all cues share it: their scores then need one product less."""
+    # One row if all cues share the mask: their scores then need one product less.
     if known is None:
         return None
     flat = known.reshape(-1, known.shape[-1])

@@ -1,7 +1,8 @@
-"""Stores: where patterns live. A store knows rows and blocks and nothing of energies."""
+"""Stores: where patterns live. A store knows rows and blocks, but no energies."""
 
-from .base import Block, Store
+from .base import Store, Summary
+from .block import Block
 from .packed import PackedBlock, PackedStore
 from .ram import RamStore
 
-__all__ = ["Block", "PackedBlock", "PackedStore", "RamStore", "Store"]
+__all__ = ["Block", "PackedBlock", "PackedStore", "RamStore", "Store", "Summary"]

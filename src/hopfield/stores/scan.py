@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .base import Block
+from ..readout import ValuedBlock
 
 GROUP = 8
 """Rows a scan tells apart only together; the copy is padded to whole groups."""
@@ -69,7 +69,7 @@ class ScanCopy:
     error: float
 
     @classmethod
-    def of(cls, blocks: Iterable[Block]) -> "ScanCopy":
+    def of(cls, blocks: Iterable[ValuedBlock]) -> "ScanCopy":
         """Encode the rows of a store block by block."""
         parts = list(blocks)
         low = torch.stack([part.rows.min() for part in parts]).min().double()
@@ -79,7 +79,7 @@ class ScanCopy:
         codes = torch.cat([codes for codes, _ in encoded])
         codes = torch.nn.functional.pad(codes, (0, 0, 0, -len(codes) % GROUP))
         error = max(float(error.max()) for _, error in encoded)
-        norm = max(float(part.squares().double().max().sqrt()) for part in parts)
+        norm = max(float(part.squares(None).double().max().sqrt()) for part in parts)
         sums = codes.sum(-1, dtype=torch.int32).float()
         return cls(codes.T, sums, levels, 1.0001 * norm + error, error)
 

@@ -1,0 +1,61 @@
+"""The checks of `store`: new patterns and values must fit those stored before."""
+
+from torch import Tensor
+
+from ..checks import check_dense, check_device, check_patterns, check_norms, check_tensor
+from ..errors import InputTypeError, OptionError, ShapeError
+from ..stores import Store
+
+
+def check_storable(store: Store, patterns: object, values: object) -> Tensor:
+    """Return the patterns if they and their values fit what is stored."""
+    stored = len(store) > 0
+    rows = check_patterns("patterns", patterns, store.dim if stored else None)
+    check_norms("patterns", rows)
+    if stored:
+        check_device("patterns", rows, store.device)
+        _check_dtype("patterns", rows, store.dtype)
+    check_values(store, rows, values)
+    return rows
+
+
+def check_values(store: Store, patterns: Tensor, values: object) -> None:
+    """Raise unless there is one value per pattern, like those stored before."""
+    before = store.empty_values() if len(store) else None
+    if len(store) and (before is None) != (values is None):
+        now, advice = "values, earlier ones brought none", "Leave them out"
+        if values is None:
+            now, advice = "no values, earlier ones brought some", "Give values= here too"
+        raise OptionError(
+            f"values must come with every store or with none, but this call brings {now}. "
+            f"{advice}, or begin a new memory."
+        )
+    if values is None:
+        return
+    values = check_dense("values", values)
+    if values.ndim == 0 or len(values) != len(patterns):
+        turned = values.ndim == 2 and values.shape[1] == len(patterns)
+        raise ShapeError(
+            f"values must have one row per pattern, {len(patterns)}, but have shape "
+            f"{tuple(values.shape)}." + (" Did you mean values.T?" if turned else "")
+        )
+    check_device("values", values, patterns.device)
+    if values.is_floating_point():
+        check_tensor("values", values)
+    if before is not None:
+        check_device("values", values, before.device)
+        _check_dtype("values", values, before.dtype)
+        if values.shape[1:] != before.shape[1:]:
+            shape = "".join(f", {size}" for size in before.shape[1:]) or ","
+            raise ShapeError(
+                f"values must have shape (n{shape}) as before, but have shape "
+                f"{tuple(values.shape)}."
+            )
+
+
+def _check_dtype(name: str, new: Tensor, dtype: object) -> None:
+    if new.dtype != dtype:
+        raise InputTypeError(
+            f"{name} must be {dtype} like those stored before, but are {new.dtype}. "
+            f"Use {name}.to({dtype})."
+        )

@@ -1,0 +1,65 @@
+"""Blocks: consecutive rows of a store, and how to compute with them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Consecutive rows of a store, computed with in float32 at least.
+
+    Attributes:
+        start: index of the first row in the store.
+        rows: `(n, dim)`, possibly a view into the store: never write to it.
+        values: the values of the rows, `(n, *)`, or None.
+        squared_norms: Σ_i x_μi², `(n,)`, or None to compute them when needed.
+        converted: keeps the rows in other precisions, or None to convert them each time.
+    """
+
+    start: int
+    rows: Tensor
+    values: Tensor | None = None
+    squared_norms: Tensor | None = None
+    converted: dict[torch.dtype, Tensor] | None = None
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.rows.shape[0]
+
+    def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
+        """X·x."""
+        rows = self._upcast(state.dtype)
+        state = state if state.dtype == rows.dtype else state.to(rows.dtype)
+        return torch.nn.functional.linear(state, rows)
+
+    def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
+        """Σ_i m_i x_μi²; m = 1 for None."""
+        if mask is not None:
+            return mask @ self._upcast(mask.dtype).square().T
+        if self.squared_norms is not None:
+            return self.squared_norms
+        return self._upcast(torch.float32).square().sum(-1)
+
+    def weighted_sum(
+        self, weights: Float[Tensor, "*batch k"], at: Int[Tensor, " k"] | None = None
+    ) -> Float[Tensor, "*batch dim"]:
+        """weights @ rows[at]; None takes all rows."""
+        if at is not None:
+            rows = self.rows[at]
+            return weights @ rows.to(torch.promote_types(rows.dtype, weights.dtype))
+        return weights @ self._upcast(weights.dtype)
+
+    def _upcast(self, dtype: torch.dtype) -> Tensor:
+        # The rows in the precision of the computation, at least their own.
+        if self.rows.dtype == dtype:
+            return self.rows
+        wide = torch.promote_types(self.rows.dtype, dtype)
+        if self.converted is None or wide == self.rows.dtype:
+            return self.rows.to(wide)
+        if wide not in self.converted:
+            with torch.inference_mode(False):  # it is used outside as well
+                self.converted[wide] = self.rows.to(wide)
+        return self.converted[wide]
