@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from .checks import check_device, check_finite, check_rows, check_norms, check_tensor, is_traced
+from .checks import check_device, check_finite, check_norms, check_rows, check_tensor, is_traced
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter

@@ -25,9 +25,8 @@ from .checks import (
     check_float,
     check_norms,
     check_patterns,
-    check_norms,
-    short_repr,
     is_traced,
+    short_repr,
 )
 from .cue import check_known
 from .errors import ShapeError

@@ -106,7 +106,7 @@ def descent(config: DescentConfig) -> Iterator[Record]:
         traces += _lines(trace)[: max(0, CURVES - len(traces))]
         figures.append({
             "start": trace[0].mean().item(),
-            "end": retrieval.energy.double().mean().item(),
+            "end": torch.as_tensor(retrieval.energy).double().mean().item(),
             "accuracy": hamming_accuracy(patterns, retrieval.state).double().mean().item(),
             "rising": share((trace.diff(dim=0) > 1e-6 * trace.abs().max()).any(dim=0)),
         })  # fmt: skip

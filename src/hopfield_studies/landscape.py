@@ -135,7 +135,7 @@ def _stationary_points(
     halves = occlude_half(rows, shape=dataset.shape).state
     starts = torch.cat([halves, rows, *_strange_starts(rows, config, int(index[0]))])
     retrieval = memory.retrieve(starts, steps=PATIENCE, tol=TOLERANCE)
-    points, energies = retrieval.state, retrieval.energy
+    points, energies = retrieval.state, torch.as_tensor(retrieval.energy)
     stored = torch.cdist(points, rows, p=torch.inf).amin(dim=1) <= HALF_LEVEL
     first = _first_of_each(points)
     n = len(rows)

@@ -69,7 +69,8 @@ class Explanation:
             "experiment": "explanation", "kind": self.kind, "pattern": int(self.found.index),
             "weight": float(self.found.weight), "carrying": self.carrying,
             "steps": int(self.found.steps), "converged": bool(self.found.converged),
-            "energy": float(self.found.energy), "reasons": list(self.reasons),
+            "energy": None if self.found.energy is None else float(self.found.energy),
+            "reasons": list(self.reasons),
         }  # fmt: skip
         return [whole, *({"experiment": "competitor", **vars(each)} for each in self.competitors)]
 

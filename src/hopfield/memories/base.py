@@ -14,13 +14,11 @@ from torch import Tensor
 from ..checks import (
     check_binary,
     check_dtype,
-    check_finite_norms,
     check_flag,
     check_generator,
     check_integer,
     check_norms,
     check_number,
-    check_norms,
 )
 from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError

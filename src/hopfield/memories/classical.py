@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..checks import check_choice, check_flag, check_number, check_norms, check_tensor
+from ..checks import check_choice, check_flag, check_norms, check_number, check_tensor
 from ..coupling import Coupling
 from ..errors import ShapeError
 from ..iteration import Reading

@@ -246,7 +246,8 @@ def _path(path: object) -> Path:
             raise ValueError
     except (TypeError, ValueError):
         raise InputTypeError(
-            f"path must be a file name, but is {short_repr(path)}. Use letters a file system can hold."
+            f"path must be a file name, but is {short_repr(path)}. "
+            "Use letters a file system can hold."
         ) from None
     return Path(name)
 

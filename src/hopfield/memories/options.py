@@ -65,7 +65,8 @@ def check_store(store: object) -> Store:
         return RamStore()
     if not isinstance(store, Store):
         raise InputTypeError(
-            f"store must be a Store, but is {short_repr(store)}. Use for instance store=PackedStore()."
+            f"store must be a Store, but is {short_repr(store)}. "
+            "Use for instance store=PackedStore()."
         )
     return store
 
@@ -99,7 +100,8 @@ def check_place(name: str, value: object) -> torch.device | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, torch.device)):
         raise InputTypeError(
-            f"{name} must be the name of a device, but is {short_repr(value)}. Use for instance 'cpu'."
+            f"{name} must be the name of a device, but is {short_repr(value)}. "
+            "Use for instance 'cpu'."
         )
     shown = short_repr(str(value)) if isinstance(value, torch.device) else short_repr(value)
     try:

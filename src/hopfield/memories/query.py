@@ -10,9 +10,7 @@ from torch import Tensor
 
 from ..checks import (
     FLOATS,
-    has_only_signs,
     check_binary,
-    check_finite_norms,
     check_choice,
     check_dense,
     check_device,
@@ -21,6 +19,7 @@ from ..checks import (
     check_flag,
     check_float,
     check_integer,
+    has_only_signs,
     short_repr,
 )
 from ..cue import Cue, check_cue

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..checks import check_dense, check_device, check_patterns, check_norms, check_tensor
+from ..checks import check_dense, check_device, check_norms, check_patterns, check_tensor
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..stores import Store
 

@@ -41,7 +41,7 @@ class PackedBlock:
         return self.stop - self.start
 
     @property
-    def rows(self) -> Tensor:  # type: ignore[override]
+    def rows(self) -> Tensor:
         """The rows as numbers, unpacked at each access."""
         return self._unpack(self.start, self.stop, self.like.dtype)
 
