@@ -4,7 +4,7 @@ Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; l
 Stores:       RamStore, PackedStore (one bit per entry), each a Store
 Questions:    Cue in, Retrieval out
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
-Functions:    attention, backend; the modules energy, rules, similarity, separation, units
+Functions:    attention, backend; the modules energy, rules, similarity, separation, units, stores
 Advice:       diagnose a memory, explain an answer, tune for patterns
 Around them:  the modules nn (layers), data, corruption, metrics, synthetic
 Measuring:    the modules experiments, theory, plots
