@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cases import seeded, signs
 from hopfield import ClassicalHopfield, DenseHopfield, Memory
-from hopfield.memories import base, classical, dense
+from hopfield.memories import answer, classical, dense
 from hopfield.memories.options import sweep_order
 
 SCHEDULES = ("synchronous", "asynchronous")
@@ -39,7 +39,7 @@ def counted(monkeypatch):
         monkeypatch.setattr(module, name, counting)
 
     count(classical, "classical_sweep", 1)
-    count(base, "strongest", 1)
+    count(answer, "strongest", 1)
     count(ClassicalHopfield, "energy_of", 1)
     count(dense, "dense_sweep", 2)
     return calls

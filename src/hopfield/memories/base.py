@@ -33,10 +33,11 @@ from ..iteration import (
     never,
     unchanged,
 )
-from ..readout import ValuedBlock, read, strongest, with_values
+from ..readout import ValuedBlock
 from ..separation import Separation
-from ..similarity import Similarity, dot
+from ..similarity import Similarity
 from ..stores import RamStore, Store
+from .answer import answer, completed
 from .options import blocks_of, check_convertible, check_place, resolve_unknown_units
 from .query import (
     Query,
@@ -209,7 +210,7 @@ class Memory(ABC):
             outcome = self._iterate(query, steps, tol, trace, check_generator(generator))
             if not whole:
                 outcome = resolve_unknown_units(outcome, self.describe)
-            return self._answer(self._completed(outcome), query)
+            return answer(self, completed(self, outcome), query)
 
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """Return the energy of each state, by all entries.
@@ -375,64 +376,6 @@ class Memory(ABC):
         if dtype.itemsize < wide.itemsize:
             rounding += torch.finfo(dtype).eps
         return Within((tol * change).to(wide), rounding)
-
-    def _completed(self, outcome: Outcome) -> Outcome:
-        # Energy, index and weight of the final states, where the steps do not say them.
-        reading, trace = outcome.reading, outcome.trace
-        if reading.energy is None:
-            energy = self.energy_of(reading.next)
-            reading = replace(reading, energy=energy)
-            if trace is not None and energy is not None:
-                step = torch.arange(len(trace), device=trace.device)[:, None]
-                trace = torch.where(step >= outcome.steps, energy, trace)
-        if reading.index is None:
-            top, index = strongest(self._blocks(len(reading.next)), reading.next, dot)
-            weight = reading.weight if reading.weight is not None else top / self.storage.dim
-            reading = replace(reading, index=index, weight=weight)
-        return replace(outcome, reading=reading, trace=trace)
-
-    def _answer(self, outcome: Outcome, query: Query) -> Retrieval:
-        # In the batch shape and dtype of the cue.
-        reading, batch, wide = outcome.reading, query.batch, computing_dtype(query.dtype)
-        objective = "full"
-        if query.known is not None and query.evidence == "known" and not self.binary:
-            objective = "known"
-        fields: dict[str, Any] = {
-            "state": reading.next,
-            "steps": outcome.steps,
-            "converged": outcome.converged,
-            "energy": reading.energy,
-            "index": reading.index,
-            "weight": reading.weight,
-            "entropy": reading.entropy,
-            "value": self._value(reading, query if objective == "known" else None),
-        }
-        if len(batch) != 1:
-            for name, flat in fields.items():
-                if flat is not None:
-                    fields[name] = flat.reshape(batch + flat.shape[1:])
-        for name in ("state", "energy", "weight", "entropy"):
-            dtype = query.dtype if name == "state" else wide
-            if fields[name] is not None and fields[name].dtype != dtype:
-                fields[name] = cast_checked("cue", fields[name], dtype)
-        trace, bound = outcome.trace, reading.bound
-        if trace is not None:
-            trace = cast_checked("cue", trace.reshape(len(trace), *batch), wide)
-        if bound is not None:
-            bound = bound.rounded(fields["state"], wide)
-        return Retrieval(**fields, objective=objective, trace=trace, bound=bound)
-
-    def _value(self, reading: Reading, query: Query | None) -> Tensor | None:
-        like = self.storage.empty_values()
-        if like is None or reading.index is None:
-            return None
-        if self.value_weights is None or not like.is_floating_point():
-            return self.storage.take_values(reading.index)
-        similarity, separation = self.value_weights
-        blocks = [with_values(block) for block in self._blocks(len(reading.next))]
-        known = None if query is None else query.known
-        flat = read(blocks, reading.next, similarity, separation, known).state
-        return flat.reshape(len(flat), *like.shape[1:]).to(like.dtype)
 
 
 def _say(value: object) -> str:

@@ -1,0 +1,77 @@
+"""From the outcome of an iteration to the answer of a memory."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..iteration import Outcome, Reading, Retrieval
+from ..readout import read, strongest, with_values
+from ..similarity import dot
+from .options import blocks_of
+from .query import Query, cast_checked, computing_dtype
+
+if TYPE_CHECKING:
+    from .base import Memory
+
+
+def completed(memory: "Memory", outcome: Outcome) -> Outcome:
+    """Return the outcome with energy, index and weight, which steps may leave out."""
+    reading, trace = outcome.reading, outcome.trace
+    if reading.energy is None:
+        energy = memory.energy_of(reading.next)
+        reading = replace(reading, energy=energy)
+        if trace is not None and energy is not None:
+            step = torch.arange(len(trace), device=trace.device)[:, None]
+            trace = torch.where(step >= outcome.steps, energy, trace)
+    if reading.index is None:
+        top, index = strongest(blocks_of(memory.storage, len(reading.next)), reading.next, dot)
+        weight = reading.weight if reading.weight is not None else top / memory.storage.dim
+        reading = replace(reading, index=index, weight=weight)
+    return replace(outcome, reading=reading, trace=trace)
+
+
+def answer(memory: "Memory", outcome: Outcome, query: Query) -> Retrieval:
+    """Return the outcome in the batch shape and dtype of the cue, with values."""
+    reading, batch, wide = outcome.reading, query.batch, computing_dtype(query.dtype)
+    objective = "full"
+    if query.known is not None and query.evidence == "known" and not memory.binary:
+        objective = "known"
+    fields: dict[str, Any] = {
+        "state": reading.next,
+        "steps": outcome.steps,
+        "converged": outcome.converged,
+        "energy": reading.energy,
+        "index": reading.index,
+        "weight": reading.weight,
+        "entropy": reading.entropy,
+        "value": _value(memory, reading, query if objective == "known" else None),
+    }
+    if len(batch) != 1:
+        for name, flat in fields.items():
+            if flat is not None:
+                fields[name] = flat.reshape(batch + flat.shape[1:])
+    for name in ("state", "energy", "weight", "entropy"):
+        dtype = query.dtype if name == "state" else wide
+        if fields[name] is not None and fields[name].dtype != dtype:
+            fields[name] = cast_checked("cue", fields[name], dtype)
+    trace, bound = outcome.trace, reading.bound
+    if trace is not None:
+        trace = cast_checked("cue", trace.reshape(len(trace), *batch), wide)
+    if bound is not None:
+        bound = bound.rounded(fields["state"], wide)
+    return Retrieval(**fields, objective=objective, trace=trace, bound=bound)
+
+
+def _value(memory: "Memory", reading: Reading, query: Query | None) -> Tensor | None:
+    like = memory.storage.empty_values()
+    if like is None or reading.index is None:
+        return None
+    if memory.value_weights is None or not like.is_floating_point():
+        return memory.storage.take_values(reading.index)
+    similarity, separation = memory.value_weights
+    blocks = [with_values(block) for block in blocks_of(memory.storage, len(reading.next))]
+    known = None if query is None else query.known
+    flat = read(blocks, reading.next, similarity, separation, known).state
+    return flat.reshape(len(flat), *like.shape[1:]).to(like.dtype)
