@@ -318,46 +318,55 @@ class Memory(ABC):
     def _iterate(
         self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
     ) -> Outcome:
-        known_first = query.evidence == "all"
-        cache_reading = query.clamp and not known_first and self.one_read_completes
+        cache_reading = query.clamp and query.evidence == "known" and self.one_read_completes
         cached: list[Reading] = []
-        added_energy = False
+        energy_added = False
 
         def read_step(state: Tensor, active: Tensor | None, step: int) -> Reading:
-            nonlocal added_energy
+            nonlocal energy_added
             if cached:
                 return cached[0].at(active, state)
-            known, held = query.known_of(active), query.held_of(active)
             if step == steps and not self.settles:
                 reading = Reading(state)
             else:
-                counted = known if not known_first or step == 0 else None
-                reading = self.step(state, counted, held, generator)
-            if known_first and step == 0:  # the next state by known entries, the energy by all
-                reading = replace(self.step(state, None, held, generator), next=reading.next)
-            if held is not None:
-                reading = replace(reading, next=torch.where(held, state, reading.next))
+                reading = self._read_step(query, state, active, step, generator)
             if trace and reading.energy is None:
-                added_energy = True
+                energy_added = True
                 reading = replace(reading, energy=self.energy_of(state))
             if cache_reading:
                 cached.append(reading)
             return reading
 
-        settled = self.stopping_rule(query.dtype, tol)
-        unread = None if self.binary else query.unread
         outcome = iterate(
             read_step,
             query.state,
             steps,
-            settled,
-            unread=unread,
+            self.stopping_rule(query.dtype, tol),
+            unread=None if self.binary else query.unread,
             cycles=self.may_cycle,
             trace=trace,
         )
-        if added_energy:  # those of the final states are computed together, with a trace or without
+        if energy_added:  # those of the final states are computed together, with a trace or without
             outcome = replace(outcome, reading=replace(outcome.reading, energy=None))
         return outcome
+
+    def _read_step(
+        self,
+        query: Query,
+        state: Tensor,
+        active: Tensor | None,
+        step: int,
+        generator: torch.Generator,
+    ) -> Reading:
+        # One step under the masks of the query.
+        known, held = query.known_of(active), query.held_of(active)
+        known_first = query.evidence == "all"
+        reading = self.step(state, None if known_first and step else known, held, generator)
+        if known_first and step == 0:  # the next state by known entries, the energy by all
+            reading = replace(self.step(state, None, held, generator), next=reading.next)
+        if held is not None:
+            reading = replace(reading, next=torch.where(held, state, reading.next))
+        return reading
 
     def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> Settled:
         """Return which states count as settled for cues of this dtype, as in `retrieve`."""
