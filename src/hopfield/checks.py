@@ -25,7 +25,7 @@ OWN_TENSORS = {
     "Cue": "cue.state, or retrieve(cue, steps=1), which uses its mask",
     "Retrieval": "retrieval.state",
 }
-"""The tensors in objects of this library that were given instead of one."""
+"""Tensors to give instead of these objects of the library."""
 
 LARGEST_INTEGER = 2**63 - 1
 """The largest whole number a tensor can hold."""

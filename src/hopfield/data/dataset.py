@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..checks import check_dense, check_number, check_tensor
@@ -29,8 +30,8 @@ class Dataset:
         ShapeError: if `images` hold no image, or `labels` do not fit them.
     """
 
-    images: Tensor
-    labels: Tensor | None
+    images: Float[Tensor, " n *shape"]
+    labels: Int[Tensor, " n"] | None
     name: str
     source: str
     split: str | None = None
@@ -50,7 +51,7 @@ class Dataset:
             )
 
     @property
-    def patterns(self) -> Tensor:
+    def patterns(self) -> Float[Tensor, "n dim"]:
         """The images as rows `(n, dim)` for a memory to store. They share storage with `images`."""
         return self.images.flatten(1)
 
@@ -59,7 +60,7 @@ class Dataset:
         """Shape of one image, such as (8, 8); `(dim,)` for plain vectors."""
         return tuple(self.images.shape[1:])
 
-    def binary(self, threshold: float = 0.0) -> Tensor:
+    def binary(self, threshold: float = 0.0) -> Float[Tensor, "n dim"]:
         """The patterns as ±1, `(n, dim)` float32: ink, a value above the threshold, is +1.
 
         Args:
