@@ -13,7 +13,7 @@ from .compiling import kernel, summing
 FEW = 7
 """Queries up to which a low-rank sweep takes them one by one; more go side by side."""
 
-LANES = 64
+LANES = 128
 """Queries side by side: their overlaps with some hundred patterns stay in the cache."""
 
 
@@ -75,7 +75,9 @@ def full_sweep(
 @summing
 def _dots(row: Any, columns: Any, out: Any) -> None:
     # out_q = Σ_k row_k columns_kq. Eight rows at a time: sums are stored an eighth as often.
-    out[:] = row[0] - row[0]
+    zero = row[0] - row[0]
+    for q in range(len(out)):  # faster than a slice
+        out[q] = zero
     whole = len(row) - len(row) % 8
     for k in range(0, whole, 8):
         a, b, c, d = row[k], row[k + 1], row[k + 2], row[k + 3]
@@ -93,9 +95,8 @@ def _dots(row: Any, columns: Any, out: Any) -> None:
 
 
 @kernel
-def _decide(lanes: Any, unit: Any) -> bool:
-    # Change one unit of all queries where it is free and its field says so; True if any changed.
-    field, state, free, delta = lanes
+def _decide(field: Any, state: Any, free: Any, delta: Any, unit: Any) -> bool:
+    # Change one unit of all queries where it is free; True if any changed.
     diagonal, bias, one, scale, slack = unit
     for q in range(len(state)):
         h = scale * (field[q] - diagonal * state[q]) - bias
@@ -109,17 +110,25 @@ def _decide(lanes: Any, unit: Any) -> bool:
 
 
 @kernel
-def _decide_thermal(lanes: Any, unit: Any, cut: Any) -> bool:
+def _decide_thermal(field: Any, state: Any, free: Any, delta: Any, unit: Any, cut: Any) -> bool:
     # `_decide`, where the field must exceed `cut` for +1.
-    field, state, free, delta = lanes
     diagonal, bias, one, scale, _ = unit
     changed = False
-    for q in range(len(cut)):
+    for q in range(len(state)):
         h = scale * (field[q] - diagonal * state[q]) - bias
-        delta[q] = free[q] * ((one if h > cut[q] else -one) - state[q])
-        state[q] += delta[q]
+        delta[q] = ((one if h > cut[q] else -one) - state[q]) * free[q]
         changed |= delta[q] != 0
+        state[q] += delta[q]
     return changed
+
+
+@kernel
+def _add_outer(columns: Any, row: Any, delta: Any) -> None:
+    # columns_kq += row_k delta_q; not inlined below, where compilers fear that arrays overlap.
+    for k in range(len(row)):
+        factor = row[k]
+        for q in range(len(delta)):
+            columns[k, q] += factor * delta[q]
 
 
 @kernel
@@ -130,9 +139,7 @@ def _side_by_side(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any
     one, scale, slack = numbers
     count = len(state)
     x, m = state.T.copy(), overlaps.T.copy()
-    lanes = np.empty((3, count), state.dtype)
-    field, free, delta = lanes[0], lanes[1], lanes[2]
-    free[:] = one
+    field, free, delta = np.empty_like(x[0]), np.full(count, one), np.empty_like(x[0])
     for i in order:
         _dots(left[i], m, field)
         if len(held) > 0:
@@ -140,14 +147,11 @@ def _side_by_side(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any
                 free[q] = not held[q, i]
         unit = diagonal[i], bias[i], one, scale, slack
         if len(cut) > 0:
-            changed = _decide_thermal((field, x[i], free, delta), unit, cut[:, i])
+            changed = _decide_thermal(field, x[i], free, delta, unit, cut[:, i])
         else:
-            changed = _decide((field, x[i], free, delta), unit)
+            changed = _decide(field, x[i], free, delta, unit)
         if changed:
-            for k in range(len(m)):
-                factor = right[i, k]
-                for q in range(count):
-                    m[k, q] += factor * delta[q]
+            _add_outer(m, right[i], delta)
     state[:] = x.T
     overlaps[:] = m.T
 

@@ -18,11 +18,11 @@ def kernel(function: Function) -> Function:
 
 
 def summing(function: Function) -> Function:
-    """Compile `function` with sums in any order, as vector units need.
+    """Compile `function` with sums in any order and a·b + c rounded once, as vector units need.
 
     Sums of whole numbers stay exact. A sum that decides about a unit must not be compiled so.
     """
-    return _compiled(function, fastmath={"reassoc"})
+    return _compiled(function, fastmath={"reassoc", "contract"})
 
 
 def fusing(function: Function) -> Function:

@@ -72,7 +72,7 @@ def _synchronous(
     # Few and small arrays: at this size a new one costs more than the computation.
     if plain.numel() and float(plain.abs().amin()) > 1.001 * float(torch.as_tensor(error).amax()):
         new = plain.sign_()  # no decision is below rounding
-    elif rule.exact:
+    elif rule.has_exact_signs:
         new = sign_or_keep(field, exact)
         doubtful = (field.abs() <= error) if held is None else (field.abs() <= error) & ~held
         _decide_exactly(blocks, separation, exact, doubtful, new)
@@ -125,7 +125,9 @@ def _asynchronous(
         doubtful = (field.abs() <= error).nonzero().squeeze(-1)
         if len(doubtful):
             signs = column.expand(len(doubtful), -1)
-            field[doubtful] = exact_signs(levels[doubtful], signs, separation) if rule.exact else 0
+            field[doubtful] = (
+                exact_signs(levels[doubtful], signs, separation) if rule.has_exact_signs else 0
+            )
         new = sign_or_keep(field, present)
         if held is not None:
             new = torch.where(held[:, i], present, new)

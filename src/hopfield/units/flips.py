@@ -66,7 +66,7 @@ class FlipRule(ABC):
     """A way to compute the field of a dense unit."""
 
     @property
-    def exact(self) -> bool:
+    def has_exact_signs(self) -> bool:
         """True by default: `exact_signs` decides fields below rounding. Else they are ties."""
         return True
 
@@ -140,7 +140,7 @@ class _AdditiveFlips(FlipRule):
     separation: Separation
 
     @property
-    def exact(self) -> bool:
+    def has_exact_signs(self) -> bool:
         """True where g is a whole number at whole levels."""
         return self.separation.exact_flip_sign([]) is not None
 
@@ -173,7 +173,7 @@ class _AdditiveFlips(FlipRule):
         """g(level)."""
         steps = torch.arange(2 * dim + 3, dtype=torch.float64)
         rounding = self._rounding(count, dim + 1.0)
-        exact_size = EXACT_SIZE if self.exact else 0.0
+        exact_size = EXACT_SIZE if self.has_exact_signs else 0.0
         return FlipTable(self._gain(dim + 1 - steps), dim + 1, rounding, exact_size)
 
     def _gain(self, levels: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ class _AdditiveFlips(FlipRule):
 
     def _error(self, size: Tensor, count: int, largest: float) -> Tensor:
         error = self._rounding(count, largest) * size
-        return torch.where(size < EXACT_SIZE, 0.0, error) if self.exact else error
+        return torch.where(size < EXACT_SIZE, 0.0, error) if self.has_exact_signs else error
 
     def _rounding(self, count: int, largest: float) -> float:
         return EPS * (count + self.separation.flip_gain_rounding(largest))
@@ -194,7 +194,7 @@ class _PotentialFlips(FlipRule):
     separation: Separation
 
     @property
-    def exact(self) -> bool:
+    def has_exact_signs(self) -> bool:
         """False: F may be anything."""
         return False
 
