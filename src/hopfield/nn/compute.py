@@ -85,10 +85,12 @@ def associate_in_detail(given: Operands) -> Association:
 
 
 def _settle(given: Operands, visited: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
-    def update(x: Tensor, stored: Tensor, *tensors: Tensor) -> Tensor:
-        return attend(given.separation.with_tensors(tensors), x, stored, stored, given.mask)
+    separation, mask = given.separation, given.mask  # the graph must not keep the other operands
 
-    parameters = [given.stored, *given.separation.tensors()]
+    def update(x: Tensor, stored: Tensor, *tensors: Tensor) -> Tensor:
+        return attend(separation.with_tensors(tensors), x, stored, stored, mask)
+
+    parameters = [given.stored, *separation.tensors()]
     tolerance = _tolerance(given)
     return settle(update, parameters, given.state, given.iteration, tolerance, visited)
 

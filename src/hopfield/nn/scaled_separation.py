@@ -10,17 +10,13 @@ from torch import Tensor, nn
 
 from ..checks import check_choice, check_positive, is_traced
 from ..errors import OptionError
-from ..separation import Entmax, Separation, Softmax, Sparsemax
+from ..separation import SEPARATIONS, Separation, Softmax
 from .input_checks import check_instance
 from .masks import lowest_score
 from .parameters import BoundedParameter
 
-NAMES: dict[str, Separation] = {
-    "softmax": Softmax(),
-    "sparsemax": Sparsemax(),
-    "entmax": Entmax(),
-}
-"""Separations by name. In a layer their β is 1/√d."""
+NAMES = ("softmax", "sparsemax", "entmax")
+"""Separations that a layer takes by name, with β = 1/√d."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +112,7 @@ class SeparationModule(nn.Module):
         """Make a module of β, and of each other parameter that is a tensor."""
         super().__init__()
         if isinstance(separation, str):
-            unit = NAMES[check_choice("separation", separation, NAMES)]
+            unit = SEPARATIONS[check_choice("separation", separation, NAMES)]()
             self.scaled = ScaledSeparation(unit, None)
         else:
             self.scaled = ScaledSeparation.of(separation)
