@@ -51,26 +51,26 @@ class Written:
         return self.of.get("pattern_projection_as_connected", False)
 
     @property
-    def apart(self) -> bool:
-        """Whether every projection has a matrix of its own."""
+    def separate(self) -> bool:
+        """True where every projection has its own matrix."""
         own = {self.of.get(f"{n}_size") for n in ("stored_pattern", "pattern_projection")}
         sizes = own - {None, self.of["input_size"]}
         return bool(sizes) or self.of.get("pattern_size") is not None or self.connected
 
     @property
     def size(self) -> int:
-        """Of a head."""
+        """Width of a head."""
         return self.of.get("hidden_size") or self.of["input_size"] // self.of["num_heads"]
 
     @property
     def cuts(self) -> bool:
-        """Whether so many projected features are read as static states are long."""
-        return self.static("state_pattern") and self.static("stored_pattern") and not self.apart
+        """True where only as many projected features are read as static states have."""
+        return self.static("state_pattern") and self.static("stored_pattern") and not self.separate
 
     def matrices(self, lengths: dict[str, int], widths: dict[str, int]) -> dict:
         moving = [name for name in lengths if not self.static(name)]
         core = "association_core."
-        if self.apart:
+        if self.separate:
             letters = dict(zip(lengths, "qkv", strict=True))
             return {
                 name: self.draw(f"{core}{letters[name]}_proj_weight", widths[name], lengths[name])
@@ -83,7 +83,7 @@ class Written:
         return dict(zip(moving, whole.split(tall), strict=True))
 
     def biases(self, widths: dict[str, int]) -> dict:
-        """One for projected patterns in any case."""
+        """Return the biases; projected patterns have one even if it is not used."""
         if not self.of["input_bias"] or all(map(self.static, widths)):
             return dict.fromkeys(widths)
         parts = [n for n in widths if not self.static(n) or n == "pattern_projection"]
@@ -92,7 +92,7 @@ class Written:
         return dict.fromkeys(widths) | dict(zip(parts, whole.split(tall), strict=True))
 
     def projected(self, rows: dict[str, torch.Tensor], heads: int, size: int, out: int):
-        """Queries, keys and values, (rows, batch, heads·width)."""
+        """Return queries, keys and values, (rows, batch, heads·width)."""
         widths = dict(zip(rows, (heads * size, heads * size, heads * out), strict=True))
         lengths = {name: given.shape[-1] for name, given in rows.items()}
         through = self.connected and not self.static("stored_pattern")
@@ -107,14 +107,14 @@ class Written:
                 found[name] = linear(given, matrices[name], biases[name])
                 if last and self.cuts:
                     found[name] = found[name][..., : rows["state_pattern"].shape[-1]]
-            elif last and self.apart and (self.connected or self.static("stored_pattern")):
+            elif last and self.separate and (self.connected or self.static("stored_pattern")):
                 found[name] = given
             else:
                 found[name] = given.repeat(1, heads, 1)  # beside the batch: head after head
         return found.values()
 
     def in_space(self, rows: torch.Tensor, size: int) -> torch.Tensor:
-        """Queries or keys, normalised where that is asked for."""
+        """Return queries or keys, normalised if the arguments say so."""
         if not self.of.get("normalize_hopfield_space"):
             return rows
         affine = [None, None]
@@ -135,8 +135,8 @@ class Written:
         )
 
     def weigh(self, q, k, heads, padding, pairs) -> torch.Tensor:
-        """All softmaxes; the weights of the last, (batch, heads, rows, patterns)."""
-        # By the size that is given, which static states need not have.
+        """Return the weights of the last softmax, (batch, heads, rows, patterns)."""
+        # By the given size, which can differ from the length of static states.
         scale = self.of["scaling"] or self.size**-0.5
         for _ in range(self.of["update_steps_max"] + 1):
             scores = (scale * q @ k.mT).unflatten(0, (-1, heads))
