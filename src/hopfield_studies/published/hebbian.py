@@ -65,7 +65,7 @@ def _judge_curve(records: Sequence[Record]) -> Finding:
     error = sum(line["recalled_sd"] ** 2 / line["samples"] for line in (small, large)) ** 0.5
     checks.append(
         above_zero(
-            f"α = {LOAD_BEYOND}: is_retrieved fraction at N = {small['units']} less that at "
+            f"α = {LOAD_BEYOND}: retrieved fraction at N = {small['units']} less that at "
             f"N = {large['units']}",
             small["recalled"] - large["recalled"], error, small["samples"],
         )
@@ -128,14 +128,14 @@ def _judge_thermal(records: Sequence[Record]) -> Finding:
 
 
 def _warm(line: Record) -> Check:
-    # Of n patterns n − 1 disturb the one is_retrieved; as N → ∞ that is the same load.
+    # Of n patterns n − 1 disturb the one retrieved; as N → ∞ that is the same load.
     heat = line["temperature"]
     all_of_them = theory.thermal_overlap(line["load"], heat)
     others = theory.thermal_overlap((line["n"] - 1) / line["units"], heat)
     check = near(f"overlap at T = {heat}", line, "overlap", all_of_them)
     return widened(
         check, all_of_them, others,
-        "of n patterns n − 1 disturb the one is_retrieved; as N → ∞ that is the same load",
+        "of n patterns n − 1 disturb the one retrieved; as N → ∞ that is the same load",
     )  # fmt: skip
 
 
