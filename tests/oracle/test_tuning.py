@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,22 +13,20 @@ from diagnosed import clustered, gaussian, some, source
 from hopfield import (
     Cue,
     DenseHopfield,
+    Entmax,
     ModernHopfield,
     RectifiedPolynomial,
-    Softmax,
     corruption,
     data,
     metrics,
     synthetic,
     tune,
 )
-from hopfield.analysis.tuning import best_of
-from hopfield.analysis.tuning_sweep import FEW, TUNED, Batch, kept, weights
+from hopfield.analysis.tuning import TUNED, Damaged, Search
+from hopfield.analysis.tuning_result import best_of
 from hopfield.errors import InputTypeError
 from hopfield.separation import SEPARATIONS
-from hopfield.similarity import SIMILARITIES
-
-BETAS = torch.logspace(-2, 4, 20)
+from hopfield.similarity import SIMILARITIES, as_similarity
 
 
 def half(rows, amount, *, generator):
@@ -105,7 +104,7 @@ def test_held_back_cues_have_no_part_in_the_choice():
     patterns = gaussian(60)
     tuned = tune(patterns, corrupt, 0.5, cues=120)
     (cues,) = seen
-    assert len(cues) == 120 and tuned.held[2] == 60
+    assert len(cues) == 120 and tuned.n_held_back == 60
     assert len(cues.state.unique(dim=0)) == 120
 
     def half_of_them(rows, amount, *, generator):
@@ -115,89 +114,62 @@ def test_held_back_cues_have_no_part_in_the_choice():
         return Cue(rows + noise)
 
     other = tune(patterns, half_of_them, 0.5, cues=120)
-    assert [p.right for p in other.curve] == [p.right for p in tuned.curve]
+    assert [p.accuracy for p in other.curve] == [p.accuracy for p in tuned.curve]
     assert other.beta == tuned.beta
     assert other.recalled < 0.2 < tuned.recalled
 
 
-def test_every_similarity_is_scored_once_for_all_betas(monkeypatch):
-    calls = dict.fromkeys(SIMILARITIES, 0)
-
-    def counted(name, plain):
-        def similarity(*arguments):
-            calls[name] += 1
-            return plain(*arguments)
-
-        return similarity
-
-    for name, plain in SIMILARITIES.items():
-        monkeypatch.setitem(SIMILARITIES, name, counted(name, plain))
-    from hopfield.analysis.tuning import _curve
-
-    patterns = gaussian(40)
-    cue = corruption.gaussian_noise(patterns, 0.1)
-    batch = Batch(torch.arange(40), patterns, cue.state)
-    for betas in (2, 200):
-        calls.update(dict.fromkeys(SIMILARITIES, 0))
-        found = _curve(patterns, batch, (("dot", "cosine"), TUNED), betas)
-        assert len(found) == 6 * betas
-        assert calls == {"dot": 2, "euclidean": 0, "cosine": 2, "correlation": 0, "manhattan": 0}
+def search(patterns, similarities=("euclidean",), separations=("softmax",), grid=5):
+    likes = [as_similarity(each) for each in similarities]
+    return Search(patterns, likes, {name: SEPARATIONS[name]() for name in separations}, grid)
 
 
-def test_many_patterns_are_scored_some_cues_at_a_time(monkeypatch):
-    from hopfield.analysis import tuning_sweep as sweep
-    from hopfield.analysis.tuning import _curve
-
-    patterns = clustered(200)
-    cue = corruption.gaussian_noise(patterns, 0.3)
-    batch = Batch(torch.arange(200), patterns, cue.state)
-    names = (("euclidean", "dot"), ("softmax",))
-    whole = _curve(patterns, batch, names, 5)
-    sizes = []
-    plain = sweep._kept
-
-    def noted(scores, *arguments):
-        sizes.append(scores.numel())
-        return plain(scores, *arguments)
-
-    monkeypatch.setattr(sweep, "BLOCK_SCORES", 3000)
-    monkeypatch.setattr(sweep, "_kept", noted)
-    for one, other in zip(whole, _curve(patterns, batch, names, 5), strict=True):
-        assert (one.setting, one.beta, one.right) == (other.setting, other.beta, other.right)
-        assert one.weight == pytest.approx(other.weight, rel=1e-4)
-    assert max(sizes) <= 3000 and len(sizes) > 20
+def damaged(patterns, amount, known=None):
+    cue = corruption.gaussian_noise(patterns, amount)
+    return Damaged(torch.arange(len(patterns)), patterns, cue.state, known)
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize("separation", TUNED)
-def test_weights_of_few_patterns_are_exact(similarity, separation):
-    patterns = gaussian(FEW + 1).double()
-    cue = corruption.gaussian_noise(patterns, 0.5)
+def test_weights_are_those_of_the_separation(similarity, separation):
+    patterns = gaussian(30).double()
     known = torch.arange(32) < 20
-    batch = Batch(torch.arange(FEW + 1), patterns, cue.state, known.expand(FEW + 1, -1))
-    for clean in (False, True):
-        scores = kept(patterns, batch.homes() if clean else batch, (similarity,))
-        asked = SIMILARITIES[similarity](patterns, patterns if clean else cue.state,
-                                         None if clean else known)  # fmt: skip
-        found = weights(scores, BETAS[None].double(), separation)[0]
-        for beta, line in zip(BETAS.tolist(), found, strict=True):
-            by_hand = SEPARATIONS[separation](beta=beta)(asked).diagonal()
-            torch.testing.assert_close(line, by_hand, rtol=1e-9, atol=1e-12)
+    masked, free = damaged(patterns, 0.5, known.expand(30, -1)), damaged(patterns, 0.5)
+    betas = [0.01, 0.3, 2.0, 50.0, 1e4]
+    for cues in (masked, free):
+        weights = search(patterns, [similarity], [separation])._weights(
+            similarity, separation, betas, cues
+        )
+        for beta, line in zip(betas, weights, strict=True):
+            made = replace(SEPARATIONS[separation](), beta=beta)
+            score = SIMILARITIES[similarity]
+            if cues is masked:
+                expected = made(score(patterns, cues.state, known)).diagonal()
+            else:  # at the cue and at the pattern itself
+                both = [made(score(patterns, x)).diagonal() for x in (cues.state, patterns)]
+                expected = torch.minimum(*both)
+            torch.testing.assert_close(line, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_weights_of_many_patterns_are_close_where_they_matter():
-    """What is left out is taken by its moments: at every β the verdict is the same."""
-    patterns = gaussian(500).double()
-    cue = corruption.gaussian_noise(patterns, 0.6)
-    batch = Batch(torch.arange(500), patterns, cue.state)
-    names = ("dot", "euclidean", "cosine", "manhattan")
-    all_found = weights(kept(patterns, batch, names), BETAS.double().expand(4, -1), "softmax")
-    for similarity, found in zip(names, all_found, strict=True):
-        scores = SIMILARITIES[similarity](patterns, cue.state)
-        exact = torch.stack([Softmax(b)(scores).diagonal() for b in BETAS.tolist()])
-        same = ((found > 0.5) == (exact > 0.5)).double().mean()
-        assert same > 0.99, (similarity, same)
-        assert (found - exact).abs().mean() < 0.01
+def test_some_cues_at_a_time_give_the_same(monkeypatch):
+    from hopfield.analysis import tuning
+
+    patterns = clustered(100)
+    made = search(patterns, ("euclidean", "dot"))
+    whole, sizes = made.curve(damaged(patterns, 0.3)), []
+    plain = tuning.Search._scores
+
+    def watched(*arguments):
+        for part, scores in plain(*arguments):
+            sizes.append(scores.numel())
+            yield part, scores
+
+    monkeypatch.setattr(tuning, "SCORES", 1000)
+    monkeypatch.setattr(tuning.Search, "_scores", watched)
+    for one, other in zip(whole, made.curve(damaged(patterns, 0.3)), strict=True):
+        assert (one.setting, one.beta, one.accuracy) == (other.setting, other.beta, other.accuracy)
+        assert one.weight == pytest.approx(other.weight, rel=1e-4)
+    assert max(sizes) <= 1000 and len(sizes) > 20
 
 
 @pytest.mark.parametrize(("n", "units", "amount"), [(100, 64, 0.35), (300, 64, 0.3)])
@@ -244,7 +216,7 @@ def test_two_patterns_alone_are_apart_beyond_4_over_d_squared():
     patterns = gaussian(2)
     tuned = tune(patterns, corruption.gaussian_noise, 0.1, similarities=["euclidean"])
     expected = 4 / (patterns[0] - patterns[1]).square().sum().item()
-    assert expected < tuned.apart < 1.03 * expected
+    assert expected < tuned.separating_beta < 1.03 * expected
 
 
 def test_the_nearest_of_many_are_apart_from_there_on():
@@ -253,7 +225,7 @@ def test_the_nearest_of_many_are_apart_from_there_on():
     apart = torch.cdist(patterns, patterns).fill_diagonal_(torch.inf)
     pair = torch.tensor(divmod(int(apart.argmin()), 100))
     for factor, holds in ((0.97, False), (1.03, True)):
-        memory = ModernHopfield(factor * tuned.apart, similarity="euclidean")
+        memory = ModernHopfield(factor * tuned.separating_beta, similarity="euclidean")
         memory.store(patterns)
         found = memory.retrieve(patterns[pair], steps=5000, tol=1e-9)
         assert bool(((found.index == pair) & (found.weight > 0.5)).all()) is holds
@@ -262,9 +234,9 @@ def test_the_nearest_of_many_are_apart_from_there_on():
 def test_what_no_beta_tells_apart():
     patterns = torch.tensor([[1.0, 0.0], [1.2, 0.0], [0.0, 3.0]])
     tuned = tune(patterns, corruption.gaussian_noise, 0.01, similarities=["dot"])
-    assert tuned.apart == math.inf
+    assert tuned.separating_beta == math.inf
     same = tune(torch.ones(3, 4), corruption.gaussian_noise, 0.1)
-    assert same.apart == 0
+    assert same.separating_beta == 0
 
 
 def test_an_error_inside_of_the_damage_is_shown_as_it_is():
@@ -278,14 +250,17 @@ def test_an_error_inside_of_the_damage_is_shown_as_it_is():
 def test_copies_are_the_same_pattern():
     patterns = gaussian(50)
     tuned = tune(torch.cat([patterns, patterns]), corruption.gaussian_noise, 0.1)
-    assert tuned.recalled == 1 and best_of(tuned.curve, ("euclidean", "softmax")).right == 1
+    assert tuned.recalled == 1 and best_of(tuned.curve, ("euclidean", "softmax")).accuracy == 1
 
 
 def test_the_same_generator_gives_the_same():
     patterns = gaussian(80)
     one, two, three = (tune(patterns, corruption.gaussian_noise, 1.0, generator=source(seed))
                        for seed in (3, 3, 4))  # fmt: skip
-    assert one.curve == two.curve and one.held == two.held
+    assert one.curve == two.curve and (one.recalled, one.recalled_se) == (
+        two.recalled,
+        two.recalled_se,
+    )
     assert one.curve != three.curve
 
 
@@ -299,8 +274,8 @@ def test_given_betas_and_what_is_returned():
     head, *lines = json.loads(json.dumps(tuned.to_records()))
     assert (head["beta"], head["recalled"]) == (tuned.beta, tuned.recalled)
     assert [line["beta"] for line in lines] == [point.beta for point in tuned.curve]
-    assert {"case", "right", "right_se", "behind", "behind_se"} <= lines[0].keys()
-    assert f"of {tuned.held[2]} held-back cues" in repr(tuned)
+    assert {"case", "accuracy", "accuracy_se", "deficit", "deficit_se"} <= lines[0].keys()
+    assert f"of {tuned.n_held_back} cues that had no part" in repr(tuned)
 
 
 @pytest.mark.parametrize(
@@ -325,22 +300,33 @@ def test_names_and_numbers_of_any_kind():
         assert {point.setting[0] for point in tuned.curve} == set(names)
         assert len(tuned.curve) == 6
         json.dumps(tuned.to_records())
-    with pytest.raises(InputTypeError, match=r"sorted\(similarities\)"):
+    with pytest.raises(InputTypeError, match="the preferred first"):
         tune(gaussian(20, 8), corruption.gaussian_noise, 0.1, similarities=kinds[-1])
-    assert tune(gaussian(20, 8), corruption.gaussian_noise, 0.1, cues=16,
-                similarities=sorted(kinds[-1])).recalled > 0  # fmt: skip
 
 
 def test_the_standard_errors_are_of_paired_differences():
     tuned = tune(gaussian(200), corruption.gaussian_noise, 1.1, similarities=["euclidean"])
-    best = min(tuned.curve, key=lambda point: point.behind)
-    assert best.behind == (0.0, 0.0)
-    near = [p for p in tuned.curve if 0 < p.behind[0] < 0.05]
+    best = min(tuned.curve, key=lambda point: point.deficit)
+    assert (best.deficit, best.deficit_se) == (0, 0)
+    near = [p for p in tuned.curve if 0 < p.deficit < 0.05]
     assert near, "premise: some are close to the best"
     for point in near:  # unpaired, both errors would add
-        assert point.behind[1] < math.hypot(point.right_se, best.right_se)
+        assert point.deficit_se < math.hypot(point.accuracy_se, best.accuracy_se)
     for point in tuned.curve:
-        assert point.right == pytest.approx(best.right - point.behind[0])
+        assert point.accuracy == pytest.approx(best.accuracy - point.deficit)
+
+
+def test_similarities_and_separations_of_a_user():
+    def chebyshev(rows, state, known):
+        return -(state[..., None, :] - rows).abs().amax(-1)
+
+    patterns = gaussian(40, 16)
+    tuned = tune(patterns, corruption.gaussian_noise, 0.05, similarities=[chebyshev, "dot"],
+                 separations=[Entmax(1.3), "softmax"], cues=64)  # fmt: skip
+    settings = list(dict.fromkeys(point.setting for point in tuned.curve))
+    assert ("chebyshev", "entmax") in settings and len(settings) == 4
+    assert tuned.similarity == "chebyshev" and tuned.recalled == 1
+    assert tuned.memory().similarity == as_similarity(chebyshev)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
@@ -349,4 +335,4 @@ def test_every_similarity_in_every_precision(similarity, dtype):
     rows = gaussian(20, 16).to(dtype)
     found = tune(rows, corruption.gaussian_noise, 0.1, similarities=[similarity], cues=64)
     assert found.similarity == similarity
-    assert found.held[0] > 0.9
+    assert found.recalled > 0.9

@@ -5,7 +5,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from hopfield import Entmax, Memory, ModernHopfield, Softmax, Sparsemax, TopK, data, synthetic
+from hopfield import Entmax, Memory, ModernHopfield, Softmax, TopK, data, synthetic
 from hopfield.errors import CapacityWarning
 from hopfield.similarity import SIMILARITIES
 
@@ -47,21 +47,15 @@ SETTINGS = {
     "top-k": ("euclidean", lambda gap: TopK(5, 5 / gap)),
 }
 """Similarity, and separation by the median distance of the best score to the next."""
-SLOW = {
-    "entmax, many": ("dot", lambda gap: Entmax(1.5, 1 / gap)),
-    "entmax": ("euclidean", lambda gap: Entmax(1.5, 1.6 / gap)),
-    "sparsemax": ("euclidean", lambda gap: Sparsemax(0.8 / gap)),
-}
-"""The same, where patterns are about to be lost and leave slowly, or go far."""
 
 
-def memory_of(patterns: Tensor, setting: str, among: dict = SETTINGS) -> Memory:
-    """A memory where β is such that some patterns hold and others do not, if any can."""
-    similarity, separation = among[setting]
+def memory_of(patterns: Tensor, setting: str, sharper: float = 1.0) -> Memory:
+    """A memory whose β lets some patterns hold and others not, or one with a larger β."""
+    similarity, separation = SETTINGS[setting]
     scores = SIMILARITIES[similarity](patterns, patterns, None)
     own = scores.diagonal().clone()
     gap = (own - scores.fill_diagonal_(-torch.inf).amax(-1)).abs().median().item()
-    memory = ModernHopfield(separation=separation(gap), similarity=similarity)
+    memory = ModernHopfield(separation=separation(gap / sharper), similarity=similarity)
     memory.store(patterns)
     return memory
 
@@ -71,10 +65,3 @@ def stored(memory, patterns, values=None):
         warnings.simplefilter("ignore", CapacityWarning)
         memory.store(patterns, values)
     return memory
-
-
-def agreement(report):
-    """Shares of the patterns of which the verdicts hold."""
-    pairs = [(getattr(report.predicted, n), getattr(report.observed, n))
-             for n in ("fixed", "attractor", "swallower")]  # fmt: skip
-    return [(said == seen).double().mean().item() for said, seen in pairs]

@@ -134,7 +134,7 @@ def test_weights_spread_at_small_beta_and_gather_at_large():
     assert large["k"] == 1 and large["single"] == 1 and large["k_max"] == 1
 
 
-def test_carrying_counts_the_fewest_weights():
+def test_n_effective_counts_the_fewest_weights():
     shares = torch.tensor([[0.5, 0.4, 0.1], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
     assert attractors.n_effective(shares).tolist() == [2, 1, 3]
     assert attractors.n_effective(torch.full((10,), 0.1)).item() == 9

@@ -8,7 +8,7 @@ import torch
 import hopfield
 from diagnosed import clustered, gaussian
 from hopfield import corruption, plots, tune
-from hopfield.analysis.tuning_sweep import TUNED
+from hopfield.analysis.tuning import TUNED
 from hopfield.cli.commands import run as command
 from hopfield.errors import DataError
 from hopfield.experiments import records
@@ -56,27 +56,12 @@ def test_every_curve_of_tuning_is_drawn_and_told_apart():
     for case, curve in zip(dict.fromkeys(x["case"] for x in lines[1:]), curves, strict=True):
         mine = [line for line in lines if line.get("case") == case]
         assert list(curve.get_xdata()) == [line["beta"] for line in mine]
-        assert list(curve.get_ydata()) == [line["right"] for line in mine]
+        assert list(curve.get_ydata()) == [line["accuracy"] for line in mine]
     styles = {(each.get_color(), each.get_marker(), each.get_linestyle()) for each in curves}
     assert len(styles) == len(curves)
     assert sorted(names(ax)) == sorted([*SIMILARITIES, *TUNED])
     (chosen,) = [line for line in ax.lines if list(line.get_xdata()) == [lines[0]["beta"]] * 2]
     assert chosen.get_linestyle() == ":"
-
-
-def test_predictions_are_drawn_as_shares():
-    fields = {"experiment": "prediction", "similarity": "dot", "separation": "softmax"}
-    lines = [
-        {**fields, "set": "a", "n": 200, "fixed": 199, "attractor": 198},
-        {**fields, "set": "b", "n": 200, "fixed": 200, "attractor": 200},
-    ]
-    lines += [{**lines[1], "separation": "sparsemax", "attractor": 199}]
-    ax = plots.predictions(lines)
-    assert list(ax.lines[0].get_xdata()) == [99.0, 100.0]
-    assert list(ax.lines[1].get_xdata()) == [99.5]
-    assert names(ax) == ["dot", "sparsemax"]
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
-    assert ax.get_xlabel() == "patterns rightly judged (%)"
 
 
 def test_tuning_is_drawn_beside_the_grid():
@@ -101,9 +86,7 @@ def test_a_sheet_draws_every_report_once():
 
 
 def test_the_committed_records_are_drawn_by_the_command(tmp_path, capsys):
-    assert titles(records.read(COMMITTED)[1]) == [
-        "predicted against observed", "tuning against a grid",
-    ]  # fmt: skip
+    assert titles(records.read(COMMITTED)[1]) == ["tuning against a grid"]
     assert command(["plot", str(COMMITTED), "-o", str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
@@ -130,7 +113,7 @@ def copies():
         (UNKNOWN, ("'mine' of one setting", "hopfield demo", "experiments.run",
                    "diagnose(memory).to_records()", "tune(…).to_records()")),
         ([], ("hold none", "hopfield reproduce")),
-        (copies(), ("copies of one", "Store different patterns")),
+        (copies(), ("patterns with margins", "all patterns are equal")),
         ([{"experiment": "tuning"}], ("points of tuning", "tuned.to_records()")),
     ],
     ids=["unknown", "none", "copies", "cut"],
@@ -152,11 +135,11 @@ def test_the_command_says_how_to_write_records_of_ones_own(tmp_path, capsys):
     assert "by the command or script that wrote it" in capsys.readouterr().err
 
 
-DRAWS = [plots.margins, plots.tuning, plots.predictions, plots.against_grid]
+DRAWS = [plots.margins, plots.tuning, plots.against_grid]
 
 
 @pytest.mark.parametrize("wrong", [None, 3, [], [1, 2], [{"experiment": "diagnosed pattern"}],
-                                   [{"experiment": "prediction"}]])  # fmt: skip
+                                   [{"experiment": "tuning"}]])  # fmt: skip
 @pytest.mark.parametrize("draw", DRAWS)
 def test_what_is_no_record_is_refused(draw, wrong):
     with pytest.raises(DataError, match=r"to_records|docs/diagnosis/records\.jsonl"):
@@ -164,7 +147,7 @@ def test_what_is_no_record_is_refused(draw, wrong):
 
 
 def test_margins_of_copies_alone_are_refused():
-    with pytest.raises(DataError, match="copies of one"):
+    with pytest.raises(DataError, match="all patterns are equal"):
         plots.margins(copies())
 
 

@@ -1,36 +1,37 @@
-"""What is wrong with a memory, why, and what would mend it."""
+"""Problems of a memory: the patterns concerned, the cause, and a remedy that was tried."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
-from ..separation import TopK
+from ..memories import DenseHopfield
+from ..separation import Separation
+from ..similarity import Similarity, dot
 from ..units import saturated_beta
-from .remedies import Remedy, counts, learned, plain, predict, rounded_up, sharper
-from .rows import Rows, shell
-from .verdicts import Verdicts
+from .patterns import Patterns, scoring_of
+from .remedies import Remedy, Trials, rounded_up, with_numbers
 
 NEAR = 0.25
-"""Near-duplicates are this near, in units of the median distance to the nearest."""
-NAMES = {"dot": "the dot product", "euclidean": "the Euclidean distance", "cosine": "the cosine",
-         "correlation": "correlation", "manhattan": "the Manhattan distance"}  # fmt: skip
+"""Near-duplicates are nearer than this share of the median distance to the nearest pattern."""
+RANDOM_OVERLAPS = 2.0
+"""Mean squared overlap, in units of that of random patterns, above which it is named a cause."""
+SOME = 256
+"""Patterns whose overlaps with all others are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """Something that keeps patterns from being recalled.
+    """One problem that keeps patterns from being recalled.
 
     Attributes:
-        name: what it is, in a word.
-        cause: why, in a sentence.
-        patterns: places of the patterns it concerns.
-        remedy: what mends it; None where nothing was found that does.
+        name: the problem in a word.
+        cause: the cause in a sentence.
+        patterns: indices of the patterns concerned.
+        remedy: the change that helped most when tried; None if none helped.
     """
 
     name: str
@@ -39,226 +40,152 @@ class Finding:
     remedy: Remedy | None
 
     def __str__(self) -> str:
-        """Cause, remedy and predicted effect."""
-        if self.remedy is None:
-            return f"{self.cause}\n  No remedy was found."
-        told = ", ".join(f"{name} {count}" for name, count in self.remedy.expected.items())
-        return f"{self.cause}\n  {self.remedy.words} Predicted then: {told}."
+        """Cause and remedy."""
+        return f"{self.cause}\n  {self.remedy or 'No remedy that was tried helps.'}"
 
 
-def near_duplicates(nearest: Tensor) -> Tensor:
-    """Which patterns have another, not equal to them, unusually near."""
-    finite = nearest[nearest.isfinite()]
-    return nearest <= NEAR * finite.median() if len(finite) else torch.zeros_like(nearest).bool()
+def find_problems(trials: Trials, columns: dict[str, Tensor]) -> Iterator[Finding]:
+    """Findings, the gravest first; `columns` describe the patterns, as in `Report`."""
+    memory, lost = trials.memory, ~columns["attractor"]
+    scoring = scoring_of(memory)
+    if bool(lost.any()):
+        if memory.binary:
+            yield _unstable(trials, lost)
+        elif scoring is not None:
+            yield from _outscored_or_mixed(trials, scoring, lost, columns)
+        else:
+            cause = f"{_count(lost, 'does', 'do')} not hold."
+            yield Finding("lost", cause, _indices(lost), trials.fewer(~lost))
+    yield from _copies(trials, columns["nearest"], columns["neighbour"])
 
 
-def findings(
-    memory: Memory, rows: Rows, verdicts: Verdicts, near: tuple[Tensor, Tensor]
+def thermal(trials: Trials, heat: float) -> Finding:
+    """The finding about a temperature above 0."""
+    cause = (
+        f"At temperature {heat:g} units flip by chance, and no state stays. All numbers of this "
+        "report are for temperature 0."
+    )
+    remedy = trials.run("Use temperature=0.0.", temperature=0.0)
+    return Finding("thermal", cause, torch.arange(trials.patterns.count), remedy)
+
+
+def _outscored_or_mixed(
+    trials: Trials,
+    scoring: tuple[Similarity, Separation],
+    lost: Tensor,
+    columns: dict[str, Tensor],
 ) -> Iterator[Finding]:
-    """All that is found, gravest first; `near` are distances to the nearest, and which it is."""
-    if isinstance(memory, ModernHopfield):
-        yield from _of_modern(memory, rows, verdicts)
-    else:
-        yield from _of_binary(memory, rows, verdicts)
-    yield from _of_copies(memory, rows, near)
-
-
-def _of_modern(memory: ModernHopfield, rows: Rows, verdicts: Verdicts) -> Iterator[Finding]:
-    lost = ~verdicts.attractor
-    beaten = lost & (verdicts.margin <= 0) & (memory.similarity != "euclidean")
-    if bool(beaten.any()):
-        name = NAMES.get(memory.similarity.name, memory.similarity.name)
+    """Lost patterns of a memory with scores."""
+    margin = columns["margin"]
+    similarity, separation = scoring
+    outscored = lost & (margin <= 0)
+    undecided = lost & ~outscored & columns["numerically_undecided"]
+    mixed = lost & ~outscored & ~undecided
+    if bool(outscored.any()):
+        places = "1 pattern" if int(outscored.sum()) == 1 else f"{int(outscored.sum())} patterns"
         cause = (
-            f"{_say(beaten)} no higher on {_own(beaten)} than another pattern does, and "
-            f"{_be(beaten)} under {name}, however large β is."
+            f"At {places} another one scores at least as high, by {similarity!r}. It wins there, "
+            "however large β is."
         )
-        yield Finding("outscored", cause, _places(beaten), sharper(memory, rows, "euclidean"))
-    other = lost & ~beaten
-    if not bool(other.any()):
-        return
-    remedy = sharper(memory, rows, memory.similarity.name)
-    close = other & (verdicts.rounded | (verdicts.margin <= verdicts.slack))
-    if bool(close.any()):
-        computed = torch.promote_types(memory.patterns.dtype, torch.float32)
+        leads = columns["nearest"].square() / 2  # margins of the Euclidean distance
+        remedy = trials.best(trials.sharper(leads, similarity="euclidean"))
+        yield Finding("outscored", cause, _indices(outscored), remedy)
+    if bool(undecided.any()):
+        dtype = str(trials.patterns.dtype).removeprefix("torch.")
         cause = (
-            f"{_say(close)} best on {_own(close)} by no more than "
-            f"{str(computed).removeprefix('torch.')} may round off a score "
-            f"(up to {float(verdicts.slack[close].max()):.2g})."
+            f"{_count(undecided, 'leads', 'lead')} the scores by less than {dtype} may round off."
         )
-        yield Finding("rounding", cause, _places(close), remedy)
-    mixed = other & ~close
+        remedy = trials.best(trials.sharper(margin, torch.float64))
+        yield Finding("rounding", cause, _indices(undecided), remedy)
     if bool(mixed.any()):
-        now = learned(memory.separation)
+        name = "k too large" if hasattr(separation, "k") else "β too small"
         cause = (
-            f"{_say(mixed)} best on {_own(mixed)}, but by too little: at "
-            f"{plain(memory.separation)!r}{f' ({now} as learned now)' if now else ''} others carry "
-            "more than half of the weight where it settles."
+            f"{_count(mixed, 'scores', 'score')} best at its own place, but with "
+            f"{with_numbers(separation)!r} others have more than half of the weight where "
+            "it ends."
         )
-        kind = "k too large" if isinstance(memory.separation, TopK) else "β too small"
-        yield Finding(kind, cause, _places(mixed), remedy)
+        decided = margin[~columns["numerically_undecided"]]
+        remedy = trials.best(trials.sharper(decided)) or trials.fewer(~lost)
+        yield Finding(name, cause, _indices(mixed), remedy)
 
 
-def _of_binary(memory: Memory, rows: Rows, verdicts: Verdicts) -> Iterator[Finding]:
-    config = memory.config()
-    if config.get("temperature", 0.0) > 0:
-        cause = (
-            f"At temperature {config['temperature']:g} no state is kept: units flip by chance. "
-            "What is said of patterns here holds at temperature 0."
-        )
-        calm = config | {"temperature": 0.0}
-        yield Finding(
-            "thermal",
-            cause,
-            torch.arange(rows.count, device=rows.device),
-            Remedy("Use temperature=0.0.", type(memory), calm, None, counts(verdicts)),
-        )
-    lost = ~verdicts.attractor
-    if not bool(lost.any()):
-        return
-    number, verb = int(lost.sum()), "pattern has" if int(lost.sum()) == 1 else "patterns have"
-    best: Remedy | None = None
-    freed = _unbiased(memory, rows)
-    why = without = _why(memory, rows)
-    if freed is not None and freed.expected["attractors"] > counts(verdicts)["attractors"]:
-        best = freed
-        more = freed.expected["attractors"]
-        why = f"since the thresholds outweigh it: without them {more} of {rows.count} hold"
-        if more < rows.count:
-            why += f"; and {without.removeprefix('since ')}"
-    cause = f"{number} {verb} a unit whose field is against it, {why}."
-    for kind, settings, words in _instead(memory, rows):
-        found = counts(predict(shell(memory, settings, kind), rows))
-        remedy = Remedy(words, kind, settings, None, found)
-        if best is None or remedy.expected["attractors"] > best.expected["attractors"]:
-            best = remedy
-    if best is None or best.expected["attractors"] <= counts(verdicts)["attractors"]:
-        best = _fewer(memory, rows, lost)
-    yield Finding("unstable", cause, _places(lost), best)
+def _unstable(trials: Trials, lost: Tensor) -> Finding:
+    """Lost patterns of a binary memory."""
+    patterns, thresholds = trials.patterns, trials.memory.config().get("thresholds")
+    causes = [f"n/N = {patterns.count / patterns.dim:.2g}"]
+    similar = _squared_overlap(patterns)
+    if similar > RANDOM_OVERLAPS:
+        causes.append(f"squared overlaps are {similar:.3g} times those of random patterns")
+    remedy = trials.best(_binary_remedies(trials))
+    if remedy is not None and thresholds is not None and "thresholds=None" in remedy.advice:
+        causes.append("thresholds outweigh the fields")
+    cause = f"{_count(lost, 'has', 'have')} a unit whose field is against it: {'; '.join(causes)}."
+    return Finding("unstable", cause, _indices(lost), remedy or trials.fewer(~lost))
 
 
-def _unbiased(memory: Memory, rows: Rows) -> Remedy | None:
-    """A classical network without its thresholds."""
-    if not isinstance(memory, ClassicalHopfield) or memory.thresholds is None:
-        return None
-    settings = memory.config() | {"thresholds": None}
-    found = counts(predict(shell(memory, settings), rows))
-    return Remedy("Use thresholds=None.", ClassicalHopfield, settings, None, found)
+def _binary_remedies(trials: Trials) -> Iterator[Remedy]:
+    """Try no thresholds, then the pseudo-inverse, then a dense network."""
+    config, count, dim = trials.memory.config(), trials.patterns.count, trials.patterns.dim
+    if config.get("thresholds") is not None:
+        yield trials.run("Use thresholds=None.", thresholds=None)
+    # Beyond half load the pseudo-inverse has hardly a basin.
+    if config.get("rule", "pseudo_inverse") != "pseudo_inverse" and 2 * count <= dim:
+        free = {} if config.get("thresholds") is None else {"thresholds": None}
+        words = "".join(f", {name}=None" for name in free)
+        yield trials.run(f"Use rule='pseudo_inverse'{words}.", rule="pseudo_inverse", **free)
+    beta = rounded_up(saturated_beta(math.inf, max(2, count)))
+    yield trials.run(f"Use DenseHopfield(beta={beta:g}).", DenseHopfield, beta=beta)
 
 
-def _fewer(memory: Memory, rows: Rows, lost: Tensor) -> Remedy | None:
-    """The patterns that hold, and hold without the others."""
-    kept = _places(~lost)
-    while len(kept):
-        draft = Remedy("", type(memory), memory.config(), kept)
-        other = draft.apply(memory)
-        found = predict(other, Rows(other))
-        if bool(found.attractor.all()):
-            gone = rows.count - len(kept)
-            words = f"Leave out {gone} that cannot hold beside the others: remedy.apply does."
-            return Remedy(words, type(memory), memory.config(), kept, counts(found))
-        kept = kept[found.attractor]
-    return None
-
-
-def _why(memory: Memory, rows: Rows) -> str:
-    """What makes patterns of a binary network unstable."""
-    if isinstance(memory, DenseHopfield):
-        return f"since {memory.separation!r} lets patterns that are less alike outweigh it"
-    load = f"n/N = {rows.count / rows.dim:.2g}"
-    alike = _alikeness(rows)
-    if alike > 2:
-        return (
-            f"since patterns overlap: squared overlaps are {alike:.3g} times those of random "
-            f"patterns, on which the {memory.config()['rule']} rule counts ({load})"
-        )
-    return f"since too many are stored for the {memory.config()['rule']} rule ({load})"
-
-
-def _alikeness(rows: Rows) -> float:
-    """Mean squared overlap of some patterns with all others, times N: 1 for random ones."""
-    if rows.count < 2:
+def _squared_overlap(patterns: Patterns) -> float:
+    """Mean squared overlap of some patterns with all others, times N: 1 if they are random."""
+    if patterns.count < 2:
         return 0.0
-    some = torch.arange(min(rows.count, 256), device=rows.device)
-    overlap = torch.cat([rows.take(some) @ b.rows.T for b in rows.blocks()], dim=-1) / rows.dim
-    squares = overlap.square().sum(-1) - 1
-    return float(squares.mean() / (rows.count - 1) * rows.dim)
+    some = torch.arange(min(patterns.count, SOME), device=patterns.device)
+    overlaps = patterns.scores(patterns.take(some), dot) / patterns.dim
+    squares = overlaps.square().sum(-1) - 1
+    return float(squares.mean() / (patterns.count - 1) * patterns.dim)
 
 
-def _instead(memory: Memory, rows: Rows) -> Iterator[tuple[type[Memory], dict[str, Any], str]]:
-    """Binary networks that may hold more."""
-    config = memory.config()
-    half = 2 * rows.count <= rows.dim  # beyond, the projection has hardly a basin
-    if isinstance(memory, ClassicalHopfield) and config["rule"] != "pseudo_inverse" and half:
-        settings = config | {"rule": "pseudo_inverse", "thresholds": None}
-        words = "Use rule='pseudo_inverse'" + ", thresholds=None." * _biased(memory)
-        yield ClassicalHopfield, settings, words if _biased(memory) else f"{words}."
-    beta = rounded_up(saturated_beta(math.inf, max(2, rows.count)))
-    settings = {"beta": beta}
-    if isinstance(memory, DenseHopfield):
-        settings["schedule"] = config["schedule"]
-    yield DenseHopfield, settings, f"Use DenseHopfield(beta={beta:g})."
+def is_near_duplicate(nearest: Tensor) -> Tensor:
+    """True for patterns whose nearest other one is unusually near."""
+    finite = nearest[nearest.isfinite()]
+    return nearest <= NEAR * finite.median() if len(finite) else nearest < 0
 
 
-def _biased(memory: Memory) -> bool:
-    return getattr(memory, "thresholds", None) is not None
-
-
-def _of_copies(memory: Memory, rows: Rows, near: tuple[Tensor, Tensor]) -> Iterator[Finding]:
-    places = torch.arange(rows.count, device=rows.device)
-    copies = rows.copy_of != places
-    if bool(copies.any()):
-        groups = len(rows.copy_of[copies].unique())
+def _copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Finding]:
+    """Duplicates, and patterns unusually near to another."""
+    copy_of = trials.patterns.copy_of
+    first = copy_of == torch.arange(len(copy_of), device=copy_of.device)
+    if not bool(first.all()):
         cause = (
-            f"{int(copies.sum())} {'pattern is' if int(copies.sum()) == 1 else 'patterns are'} "
-            f"stored again ({groups} {'is' if groups == 1 else 'are'} there more than once): "
-            "copies share the weight, and only the first is ever returned."
+            f"{_count(~first, 'equals', 'equal')} an earlier one. Copies share the weight, and "
+            "only the first is returned."
         )
-        kept = _places(~copies)
-        expected = {"patterns": len(kept), "duplicates": 0}
-        words = "Store each once: remedy.apply leaves the first of each."
-        yield Finding("duplicates", cause, _places(copies), Remedy(
-            words, type(memory), memory.config(), kept, expected
-        ))  # fmt: skip
-    close = near_duplicates(near[0]) & ~copies
+        advice = "Store each once: remedy.apply keeps the first."
+        remedy = trials.run(advice, indices=_indices(first))
+        yield Finding("duplicates", cause, _indices(~first), remedy)
+    close = is_near_duplicate(nearest) & first
     if bool(close.any()):
-        kept, expected = _thinned(memory, rows, near, close)
+        kept = first.clone()
+        for index in _indices(close).tolist():
+            other = int(copy_of[neighbour[index]])
+            if bool(kept[other]) and bool(kept[index]):
+                kept[max(index, other)] = False
         cause = (
-            f"{int(close.sum())} {'pattern has' if int(close.sum()) == 1 else 'patterns have'} "
-            f"another within {NEAR:g} of the median distance to the nearest (the nearest two: "
-            f"{float(near[0][close].min()):.3g}); half of that is all the damage they bear."
+            f"{_count(close, 'has', 'have')} another one within {NEAR:g} of the median distance "
+            f"to the nearest (least distance {float(nearest[close].min()):.3g}). Damage of half "
+            "that distance confuses them."
         )
-        words = "If they mean the same, keep one of each: remedy.apply does."
-        yield Finding("near-duplicates", cause, _places(close), Remedy(
-            words, type(memory), memory.config(), kept, expected
-        ))  # fmt: skip
+        advice = "If both mean the same, store one: remedy.apply keeps the first."
+        remedy = trials.run(advice, indices=_indices(kept))
+        yield Finding("near-duplicates", cause, _indices(close), remedy)
 
 
-def _thinned(
-    memory: Memory, rows: Rows, near: tuple[Tensor, Tensor], close: Tensor
-) -> tuple[Tensor, dict[str, int]]:
-    """Places to keep so that of two near-duplicates the later goes; copies go as well."""
-    places = torch.arange(rows.count, device=rows.device)
-    kept = rows.copy_of == places
-    for place in _places(close).tolist():
-        other = int(rows.copy_of[near[1][place]])
-        if bool(kept[other]) and bool(kept[place]):
-            kept[max(place, other)] = False
-    found = _places(kept)
-    return found, {"patterns": len(found), "duplicates": 0}
-
-
-def _places(mask: Tensor) -> Tensor:
+def _indices(mask: Tensor) -> Tensor:
     return mask.nonzero().squeeze(-1)
 
 
-def _say(mask: Tensor) -> str:
+def _count(mask: Tensor, singular: str, plural: str) -> str:
     number = int(mask.sum())
-    return f"{number} pattern scores" if number == 1 else f"{number} patterns score"
-
-
-def _own(mask: Tensor) -> str:
-    return "itself" if int(mask.sum()) == 1 else "themselves"
-
-
-def _be(mask: Tensor) -> str:
-    return "is no attractor" if int(mask.sum()) == 1 else "are no attractors"
+    return f"1 pattern {singular}" if number == 1 else f"{number} patterns {plural}"

@@ -1,8 +1,11 @@
-"""What would mend a memory: other settings, a finer precision, or fewer patterns."""
+"""Changes of a memory that may help, and how many patterns hold when they are tried."""
 
+import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,222 +14,255 @@ from torch import Tensor
 
 from ..checks import short_repr
 from ..errors import InputTypeError
-from ..memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield
-from ..separation import Separation, Softmax, TopK
-from .binary import classical, dense
-from .modern import MODELLED, modern
-from .reduced import sharpness
-from .rows import Rows, shell
-from .verdicts import Verdicts
+from ..iteration import HALF
+from ..memories import Memory
+from ..separation import Separation, Softmax
+from ..stores import Block, Store
+from .patterns import Patterns
 
-HARDEST = 64
-"""Patterns of least margin by which β is chosen."""
-DOUBLINGS = 12
-"""From the β that two patterns of the least margin need at least."""
+NO_CHANGE: Mapping[str, Any] = MappingProxyType({})
+QUERIES = 1024
+"""Patterns per call of `retrieve`."""
+TRIED = 1024
+"""Patterns from which a remedy is run: all if there are no more, else a random sample."""
+QUANTILES = (0.5, 0.1, 0.0)
+"""Margins that β is made for, from the median to the least. Each is tried until all hold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Remedy:
-    """Settings that mend it, and what they are predicted to do.
+    """A change of the memory, and its effect as measured.
 
     Attributes:
-        words: what to do.
-        kind: class of the memory to use instead.
+        advice: the change in words.
+        memory_class: the class of the changed memory.
         settings: its constructor's arguments.
-        kept: places of the patterns to keep; None keeps all.
-        expected: what the diagnosis of the mended memory will count, by name.
-        dtype: what to store them in; None leaves it.
+        effect: counts from a run of the changed memory: the `patterns` it holds, from how many it
+            was `tried`, and how many of these are `attractors`.
+        indices: the patterns to keep; None keeps all.
+        dtype: the dtype to store them in; None leaves it.
     """
 
-    words: str
-    kind: type[Memory]
+    advice: str
+    memory_class: type[Memory]
     settings: Mapping[str, Any]
-    kept: Int[Tensor, " kept"] | None = None
-    expected: Mapping[str, int] = field(default_factory=dict)
+    effect: Mapping[str, int]
+    indices: Int[Tensor, " kept"] | None = None
     dtype: torch.dtype | None = None
 
-    def apply(self, memory: Memory) -> Memory:
-        """A new memory with these settings and the patterns and values of this one, kept ones."""
+    @property
+    def share(self) -> float:
+        """The share of attractors among the patterns tried."""
+        return self.effect["attractors"] / self.effect["tried"]
+
+    def apply(self, memory: Memory, store: Store | None = None) -> Memory:
+        """Return a new memory with this change, and copies of the patterns and values of `memory`.
+
+        `store` takes them; None is a new `RamStore`.
+        """
         if not isinstance(memory, Memory):
             raise InputTypeError(
-                f"memory must be the memory that was diagnosed, but is {short_repr(memory)}. "
-                "Give that memory; a new one is returned."
+                f"memory must be the memory that was diagnosed, but is {short_repr(memory)}."
             )
-        mended = self.kind(**self.settings)
-        patterns, values = memory.patterns, memory.values
-        if self.kept is not None:
-            patterns = patterns[self.kept]
-            values = None if values is None else values[self.kept]
-        patterns = patterns if self.dtype is None else patterns.to(self.dtype)
-        mended.store(patterns, values)
-        return mended
+        other = self.memory_class(**self.settings)
+        if store is not None:
+            other.storage = store
+        view = View(memory.storage, self.indices, self.dtype)
+        valued = memory.storage.empty_values() is not None
+        values = memory.storage.take_values(view.indices) if valued else None
+        other.store(view.take(torch.arange(len(view), device=view.device)), values)
+        return other
+
+    def __str__(self) -> str:
+        """The advice and its effect."""
+        tried, whole = self.effect["tried"], self.effect["patterns"]
+        sample = "all" if tried == whole else f"a sample of {tried} of"
+        return f"{self.advice} Tried from {sample} {whole}: {self.effect['attractors']} hold."
 
 
-def predict(memory: Memory, rows: Rows, asked: Tensor | None = None) -> Verdicts:
-    """Verdicts by the theory of the network."""
-    places = torch.arange(rows.count, device=rows.device) if asked is None else asked
-    if isinstance(memory, ClassicalHopfield):
-        return classical(memory, rows, places)
-    if isinstance(memory, DenseHopfield):
-        return dense(memory, rows, places)
-    if isinstance(memory, ModernHopfield):
-        return modern(memory, rows, places)
-    raise InputTypeError(
-        f"memory must be a ClassicalHopfield, DenseHopfield or ModernHopfield, but is "
-        f"{short_repr(memory)}. Use one of these."
-    )
+def observe(
+    memory: Memory, patterns: Patterns, indices: Tensor, **options: Any
+) -> dict[str, Tensor]:
+    """Retrieve from the patterns at these indices; the fields of `Report` by name."""
+    parts = []
+    for part in indices.split(QUERIES):
+        start = memory.storage.take(part)
+        result = memory.retrieve(start, **options)
+        group = patterns.copy_of[result.index]
+        if memory.binary:
+            at_pattern = (result.state == memory.storage.take(result.index)).all(-1)
+        else:
+            at_pattern = result.weight.double() * patterns.copies[group] > HALF
+        own = group == patterns.copy_of[part]
+        captured_by = torch.where(at_pattern & ~own, group, -1)
+        distance = (result.state.double() - start.double()).norm(dim=-1)
+        fixed = (result.steps == 0) & result.converged
+        parts.append((fixed, at_pattern & own, captured_by, result.converged, distance))
+    names = ("fixed", "attractor", "captured_by", "converged", "distance")
+    return dict(zip(names, map(torch.cat, zip(*parts, strict=True)), strict=True))
 
 
-def counts(verdicts: Verdicts) -> dict[str, int]:
-    """What a remedy promises."""
-    return {"patterns": len(verdicts.fixed), "attractors": int(verdicts.attractor.sum())}
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Runs of changed memories, compared with the share of attractors in the memory as it is."""
+
+    memory: Memory
+    patterns: Patterns
+    share: float
+
+    def run(
+        self,
+        advice: str,
+        memory_class: type[Memory] | None = None,
+        indices: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        **settings: Any,
+    ) -> Remedy:
+        """Change settings (all of them for another class), and count the attractors."""
+        other = changed(self.memory, memory_class, settings)
+        if indices is not None or dtype is not None:
+            other.storage = View(other.storage, indices, dtype)
+        patterns = Patterns(other)
+        tried = torch.arange(patterns.count)
+        if patterns.count > TRIED:
+            order = torch.randperm(patterns.count, generator=torch.Generator().manual_seed(0))
+            tried = order[:TRIED].sort().values
+        held = observe(other, patterns, tried.to(patterns.device))["attractor"]
+        effect = {"patterns": len(other), "tried": len(held), "attractors": int(held.sum())}
+        return Remedy(advice, type(other), other.config(), effect, indices, dtype)
+
+    def best(self, remedies: Iterable[Remedy]) -> Remedy | None:
+        """Return the first with which all hold, else the best that helps, else None."""
+        best = None
+        for remedy in remedies:
+            if remedy.share > (self.share if best is None else best.share):
+                best = remedy
+            if remedy.share == 1:
+                break
+        return best
+
+    def fewer(self, held: Tensor) -> Remedy | None:
+        """Keep only the patterns that hold."""
+        indices = held.nonzero().squeeze(-1)
+        if not len(indices):
+            return None
+        advice = f"Leave out the {len(held) - len(indices)} that do not hold: remedy.apply does."
+        return self.best([self.run(advice, indices=indices)])
+
+    def sharper(
+        self, margins: Tensor, dtype: torch.dtype | None = None, **settings: Any
+    ) -> Iterator[Remedy]:
+        """Change the settings or dtype; then also use separations that resolve these margins."""
+        config = self.memory.config()
+        if not settings.keys() <= config.keys():
+            return
+        words = [f"{name}={value!r}" for name, value in settings.items()]
+        words += [] if dtype is None else ["patterns in float64"]
+        if words:
+            yield self.run(f"Use {' with '.join(words)}.", dtype=dtype, **settings)
+        present = config.get("separation")
+        if present is None:
+            return
+        learned = any(isinstance(value, Tensor) for value in vars(present).values())
+        for separation in sharper_separations(present, margins, self.patterns):
+            advice = f"Use {' with '.join([*words, f'separation={separation!r}'])}."
+            advice += " (β is learned now: go on from this value.)" * learned
+            yield self.run(advice, dtype=dtype, **settings, separation=separation)
 
 
-def plain(separation: Separation) -> Separation:
-    """The same with numbers for what is learned."""
-    tensors = {
-        each.name: float(f"{float(value):.6g}")
-        for each in fields(separation)
-        if isinstance(value := getattr(separation, each.name), Tensor)
-    }
-    return replace(separation, **tensors)
+def sharper_separations(
+    separation: Separation, margins: Tensor, patterns: Patterns
+) -> Iterator[Separation]:
+    """Separations by which patterns with these margins are fixed points; the flattest first."""
+    separation = with_numbers(separation)
+    if hasattr(separation, "k"):
+        yield with_parameters(separation, k=1)
+        return
+    separation = separation if hasattr(separation, "beta") else Softmax(0.0)
+    beta, inverse_width = float(separation.beta), separation.inverse_width()
+    scale = inverse_width / beta if inverse_width and 0 < beta < math.inf else 1.0
+    margins = margins[(margins > 0) & margins.isfinite()]
+    for quantile in QUANTILES if len(margins) else ():
+        margin = float(margins.quantile(quantile))
+        sharper = rounded_up(well_separated_beta(margin, patterns) / scale)
+        if sharper > beta:
+            beta = sharper
+            yield with_parameters(separation, beta=beta)
 
 
-def learned(separation: Separation) -> str:
-    """Names of what is learned, in words."""
-    names = {"beta": "β", "alpha": "α"}
-    found = [each.name for each in fields(separation)
-             if isinstance(getattr(separation, each.name), Tensor)]  # fmt: skip
-    return " and ".join(names.get(name, name) for name in found)
+def well_separated_beta(margin: float, patterns: Patterns) -> float:
+    """The β at which Δ is enough: Δ = 2/(βn) + log(2n²βM²)/β (Ramsauer et al. 2021)."""
+    size = 2 * patterns.count**2 * float(patterns.norms.max()) ** 2
+    beta = 1 / margin
+    for _ in range(4):  # it converges quickly: β enters by its logarithm
+        beta = (2 / patterns.count + max(1.0, math.log(max(size * beta, 1.0)))) / margin
+    return beta
 
 
-def sharper(memory: ModernHopfield, rows: Rows, similarity: str) -> Remedy | None:
-    """Settings under which all patterns hold, or as many as can: β, precision, fewer patterns."""
-    config = memory.config() | {"similarity": similarity}
-    if not isinstance(memory.separation, Softmax):
-        config |= {"precision": "full"}
-    best: tuple[Remedy, Verdicts] | None = None
-    for draft in _drafts(memory, config):
-        found = _fitted(memory, rows, draft)
-        if found is None:
-            continue
-        if best is None or counts(found[1])["attractors"] > counts(best[1])["attractors"]:
-            best = found
-        if not bool(_failing(found[1], similarity).any()):
-            break
-    if best is None:
-        return None
-    remedy, verdicts = best
-    failing = _failing(verdicts, similarity)
-    if not bool(failing.any()):
-        return remedy
-    kept = _without(rows, verdicts, failing)
-    fewer = _fitted(memory, rows, replace(remedy, kept=kept))
-    return remedy if fewer is None else fewer[0]
+def with_numbers(separation: Separation) -> Separation:
+    """Copy a separation with numbers in place of learned tensors."""
+    learned = {k: v for k, v in vars(separation).items() if isinstance(v, Tensor)}
+    return with_parameters(separation, **{k: float(f"{float(v):.6g}") for k, v in learned.items()})
 
 
-def _failing(verdicts: Verdicts, similarity: str) -> Tensor:
-    """Those that are lost, but not since another scores higher on them, however large β is."""
-    lost = ~verdicts.attractor
-    return lost if similarity == "euclidean" else lost & (verdicts.margin > 0)
+def with_parameters(separation: Separation, **values: Any) -> Separation:
+    """Copy a separation with other parameters."""
+    if dataclasses.is_dataclass(separation):
+        return dataclasses.replace(separation, **values)
+    other = copy(separation)
+    vars(other).update(values)
+    return other
 
 
-def _drafts(memory: ModernHopfield, config: Mapping[str, Any]) -> Iterator[Remedy]:
-    """What could be done before β is chosen."""
-    yield Remedy("", type(memory), config)
-    if memory.patterns.dtype != torch.float64:
-        yield Remedy("", type(memory), config, dtype=torch.float64)
+def rounded_up(number: float) -> float:
+    """Round up to two digits."""
+    unit = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return float(f"{math.ceil(number / unit - 1e-9) * unit:.2g}")
 
 
-def _fitted(memory: ModernHopfield, rows: Rows, draft: Remedy) -> tuple[Remedy, Verdicts] | None:
-    """A draft with the β it needs, in words and with what it will do."""
-    same = draft.kept is None and draft.dtype is None
-    other: Any = shell(memory, draft.settings) if same else draft.apply(memory)
-    its = rows if same else Rows(other)
-    chosen = _chosen(other, its)
-    if chosen is None:
-        return None
-    mended = shell(other, dict(draft.settings) | {"separation": chosen})
-    found = predict(mended, its)
-    words = f"separation={chosen!r}"
-    if mended.similarity != memory.similarity:
-        words = f"similarity={mended.similarity!r} with {words}"
-    parts = [f"Use {words}"]
-    if draft.dtype is not None:
-        now = str(memory.patterns.dtype).removeprefix("torch.")
-        parts.append(f"store the patterns in float64, since {now} rounds their scores too much")
-    if draft.kept is not None:
-        gone = rows.count - len(draft.kept)
-        parts.append(f"leave out {gone} that no precision here tells from another")
-    said = "; ".join(parts) + "."
-    if learned(memory.separation):
-        said += (
-            f" It has a number where {learned(memory.separation)} is learned now; to go on "
-            "learning, begin there."
-        )
-    remedy = replace(draft, words=said, settings=mended.config(), expected=counts(found))
-    return remedy, found
+def changed(
+    memory: Memory,
+    memory_class: type[Memory] | None = None,
+    settings: Mapping[str, Any] = NO_CHANGE,
+) -> Memory:
+    """Return a memory over the same patterns with changed settings; another class gets only these.
+
+    The patterns are shared: do not store in either.
+    """
+    if memory_class is None:
+        other = type(memory)(**(memory.config() | dict(settings)))
+    else:
+        other = memory_class(**settings)
+    other.storage = memory.storage
+    return other
 
 
-def _chosen(memory: ModernHopfield, rows: Rows) -> Separation | None:
-    """TopK(1); of others the least of β, 2β, 4β … (and what lies between) that serves."""
-    given = plain(memory.separation)
-    if isinstance(given, TopK):  # the best alone, whatever β is
-        return replace(given, k=1)
-    modelled: Any = given if isinstance(given, MODELLED) else Softmax(1.0)
+class View(Store):
+    """Some rows of a store, in another dtype, without a copy; it takes no new rows."""
 
-    def at(beta: float) -> ModernHopfield:
-        found: ModernHopfield = shell(
-            memory, memory.config() | {"separation": replace(modelled, beta=beta)}
-        )
-        return found
+    def __init__(self, store: Store, indices: Tensor | None, dtype: torch.dtype | None) -> None:
+        """Select rows; None selects all, and their own dtype."""
+        everything = torch.arange(len(store), device=store.device)
+        self.store, self.indices = store, everything if indices is None else indices
+        self.dim, self.device, self.dtype = store.dim, store.device, dtype or store.dtype
 
-    start = max(float(modelled.beta), 1e-6)
-    everything = torch.arange(rows.count, device=rows.device)
-    verdicts = modern(at(start), rows, everything, follow=False)
-    lead = verdicts.margin - verdicts.slack
-    able = ((lead > 0) & lead.isfinite()).nonzero().squeeze(-1)
-    hardest = able[lead[able].argsort()[:HARDEST]]
-    if not len(hardest):
-        return replace(modelled, beta=start)
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.indices)
 
-    def holds(beta: float) -> bool:
-        found = predict(at(beta), rows, hardest)
-        return bool((found.attractor & (found.proved | ~found.rounded)).all())
+    def take(self, indices: Tensor) -> Tensor:
+        """Return copies of the rows at `indices`."""
+        return self.store.take(self.indices[indices]).to(self.dtype)
 
-    if holds(start):
-        return replace(modelled, beta=start)
-    scale = sharpness(modelled) / max(float(modelled.beta), 1e-300) or 1.0
-    least = max(start, 1 / (scale * float(verdicts.margin[hardest[0]])))
-    return replace(modelled, beta=_least(holds, start, least))
+    def blocks(self, size: int) -> Iterator[Block]:
+        """Return all rows in order, at most `size` per block."""
+        for start, part in zip(range(0, len(self), size), self.indices.split(size), strict=True):
+            yield Block(start, self.store.take(part).to(self.dtype))
 
+    def append(self, rows: Tensor, values: Tensor | None = None) -> None:
+        """Refuse."""
+        raise NotImplementedError("a view takes no rows")
 
-def _least(holds: Callable[[float], bool], start: float, beta: float) -> float:
-    """The least of β, 2β, 4β … that serves, or the last; then what lies below."""
-    for _ in range(DOUBLINGS):
-        if holds(beta):
-            break
-        beta *= 2
-    for _ in range(3):
-        lower = beta / 2**0.5
-        if lower <= start or not holds(lower):
-            break
-        beta = lower
-    return rounded_up(beta)
-
-
-def rounded_up(beta: float) -> float:
-    """To two digits."""
-    unit = 10.0 ** (math.floor(math.log10(beta)) - 1)
-    return float(f"{math.ceil(beta / unit - 1e-9) * unit:.2g}")
-
-
-def _without(rows: Rows, verdicts: Verdicts, failing: Tensor) -> Tensor:
-    """Places that are left where of each failing pattern and its rival the later goes."""
-    kept = torch.ones_like(failing)
-    for place in failing.nonzero().squeeze(-1).tolist():
-        first = int(rows.copy_of[place])
-        other = int(rows.copy_of[verdicts.rival[place]])
-        if bool(kept[first]) and bool(kept[other]):
-            kept &= rows.copy_of != max(first, other)
-    return kept.nonzero().squeeze(-1)
+    def remove(self, indices: Tensor) -> None:
+        """Refuse."""
+        raise NotImplementedError("a view keeps its rows")

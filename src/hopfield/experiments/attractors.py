@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..analysis.ends import MASS as MASS
-from ..analysis.ends import carrying as n_effective
-from ..analysis.ends import kind as kinds_of_states
+from ..analysis.states import MASS as MASS
+from ..analysis.states import kinds_of_states, n_effective
 from .records import Record, mean_and_sd, record
 from .setup import Setup, check_counts, generator, load_of, pattern_weights
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..analysis.ends import is_binary
+from ..analysis.states import is_binary
 from ..errors import DomainError
 from ..metrics import cosine
 from .records import Record, record

@@ -12,8 +12,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from ..analysis.ends import is_binary
-from ..analysis.ends import likeness as overlap_or_cosine
+from ..analysis.states import is_binary, overlap_or_cosine
 from ..checks import check_number
 from ..metrics import hamming_accuracy
 from .records import Record, mean_and_sd, record

@@ -5,7 +5,7 @@ and Ito, which colour-blind readers can distinguish; markers and line styles dif
 matplotlib is imported when a figure is drawn.
 """
 
-from .advice import against_grid, margins, predictions, tuning
+from .advice import against_grid, margins, tuning
 from .charts import (
     BLUE,
     GREEN,
@@ -50,7 +50,6 @@ __all__ = [
     "margins",
     "phases",
     "pictures",
-    "predictions",
     "rates",
     "recovered",
     "sheet",

@@ -1,4 +1,4 @@
-"""Pictures of a diagnosis and of tuning, and of how good both are, from their records."""
+"""Figures of a diagnosis, of tuning, and of tuning compared with a grid, from their records."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,41 +12,37 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 
-SAID = ("diagnosed pattern", "tuning", "prediction", "tuned against grid")
-"""Records that are drawn here, by the name of their experiment."""
 FIELDS = {
     "diagnosed pattern": {"margin", "attractor"},
-    "tuning": {"case", "beta", "right", "right_se"},
-    "prediction": {"set", "similarity", "separation", "n", "fixed", "attractor"},
+    "tuning": {"case", "beta", "accuracy", "accuracy_se"},
     "tuned against grid": {"case", "tuned", "best", "behind_se", "ratio"},
 }
-PROMISED = 99
-"""Percent of the patterns of which it must be rightly said whether they are attractors: dotted."""
+"""The fields that a figure needs, by the experiment of its records."""
 
 
 def margins(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
-    """The margin of every pattern, in order, and which of them are attractors.
+    """Draw the margins of all patterns in order, attractors apart from others.
 
     Args:
-        records: of `diagnose(memory).to_records()`.
-        ax: axes to draw on.
+        records: those of `diagnose(memory).to_records()`.
+        ax: axes to draw on; None makes a figure.
 
     Raises:
-        DataError: where there is no diagnosed pattern.
+        DataError: if they hold no pattern with a margin.
     """
     lines = _of(records, "diagnosed pattern", "diagnosed patterns", "report.to_records()")
     lines = sorted((x for x in lines if x["margin"] is not None), key=lambda x: x["margin"])
     if not lines:
         raise DataError(
-            "records must hold patterns that have rivals, but all of these are copies of one. "
-            "Store different patterns."
+            "records must hold patterns with margins, but these have none: all patterns are "
+            "equal, or the memory declares no scores."
         )
     ax = axes(ax)
-    for held, name, colour, marker in (
-        (True, "attractor", BLUE, "o"), (False, "no attractor", RED, "x"),
+    for is_attractor, name, colour, marker in (
+        (True, "attractor", BLUE, "o"), (False, "lost", RED, "x"),
     ):  # fmt: skip
-        places = [i for i, line in enumerate(lines, 1) if line["attractor"] is held]
-        values = [line["margin"] for line in lines if line["attractor"] is held]
+        places = [i for i, line in enumerate(lines, 1) if line["attractor"] is is_attractor]
+        values = [line["margin"] for line in lines if line["attractor"] is is_attractor]
         ax.plot(places, values, marker, color=colour, ms=3.5, label=f"{name} ({len(places)})")
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_xlabel("patterns, by margin")
@@ -56,14 +52,14 @@ def margins(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
 
 
 def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
-    """The share of right cues over β, with standard errors, for each similarity and separation.
+    """Draw accuracy over β with standard errors, one curve per similarity and separation.
 
     Args:
-        records: of `tune(…).to_records()`.
-        ax: axes to draw on.
+        records: those of `tune(…).to_records()`.
+        ax: axes to draw on; None makes a figure.
 
     Raises:
-        DataError: where there is no point of a curve.
+        DataError: if they hold no point of a curve.
     """
     lines = _of(records, "tuning", "points of tuning", "tuned.to_records()")
     cases = list(dict.fromkeys(line["case"] for line in lines))
@@ -76,8 +72,8 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
         like, kind = likes.index(case.split(", ")[0]), kinds.index(case.split(", ")[-1])
         style = _style(like, kind if len(kinds) > 1 else like)
         ax.errorbar(
-            [x["beta"] for x in mine], [x["right"] for x in mine],
-            yerr=[x["right_se"] for x in mine], ms=4, lw=1.4, capsize=2,
+            [x["beta"] for x in mine], [x["accuracy"] for x in mine],
+            yerr=[x["accuracy_se"] for x in mine], ms=4, lw=1.4, capsize=2,
             label=case if len(kinds) == 1 else None, **style,
         )  # fmt: skip
     if len(kinds) > 1:  # colours and markers are similarities, dashes separations
@@ -91,7 +87,7 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     ax.set_xscale("log")
     ax.set_ylim(-0.03, 1.03)
     ax.set_xlabel("inverse temperature β (dotted: chosen)")
-    ax.set_ylabel("share of cues right")
+    ax.set_ylabel("accuracy (share of cues)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
     return style_axes(ax, "y")
 
@@ -101,48 +97,15 @@ def _style(like: int, kind: int) -> dict[str, Any]:
             "ls": DASHES[kind % len(DASHES)]}  # fmt: skip
 
 
-def predictions(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
-    """Of how many patterns it was rightly said whether they are attractors, by set.
-
-    Softmax is told apart by similarity, the sparse separations are drawn by name.
-
-    Args:
-        records: of `python docs/make_diagnosis.py measure`.
-        ax: axes to draw on.
-
-    Raises:
-        DataError: where there is no such record.
-    """
-    lines = _of(records, "prediction", "predictions", "docs/diagnosis/records.jsonl")
-    names = [*dict.fromkeys(x["set"] for x in lines)]
-    kinds = [x["similarity" if x["separation"] == "softmax" else "separation"] for x in lines]
-    likes = [*dict.fromkeys(kinds)]
-    ax = axes(ax, height=1.1 + 0.36 * len(names))
-    for place, like in enumerate(likes):
-        mine = [x for x, kind in zip(lines, kinds, strict=True) if kind == like]
-        shares = [100 * min(x["fixed"], x["attractor"]) / x["n"] for x in mine]
-        off = 0.66 / len(likes) * (place - (len(likes) - 1) / 2)
-        ax.plot(shares, [names.index(x["set"]) + off for x in mine], MARKERS[place % len(MARKERS)],
-                color=COLOURS[place % len(COLOURS)], ms=4.5, mfc="none", mew=1.1,
-                label=like)  # fmt: skip
-    ax.axvline(PROMISED, color=INK, lw=0.8, ls=":")
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xlabel("patterns rightly judged (%)")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=8,
-              columnspacing=1.2, handletextpad=0.2)  # fmt: skip
-    return style_axes(ax, "x")
-
-
 def against_grid(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
-    """What was tuned beside the best of a grid, on the same cues; to the right the time it took.
+    """Draw shares recalled by tuned settings and by the best of a grid, on the same cues.
 
     Args:
-        records: of `python docs/make_diagnosis.py measure`.
-        ax: axes to draw on.
+        records: those of `python docs/make_diagnosis.py measure`.
+        ax: axes to draw on; None makes a figure.
 
     Raises:
-        DataError: where there is no such record.
+        DataError: if they hold no such comparison.
     """
     lines = _of(records, "tuned against grid", "tuning beside a grid",
                 "docs/diagnosis/records.jsonl")  # fmt: skip
@@ -165,9 +128,9 @@ def against_grid(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     return style_axes(ax, "x")
 
 
-def _of(records: object, kind: str, name: str, way: str) -> list[Record]:
+def _of(records: object, kind: str, name: str, source: str) -> list[Record]:
     every = records if isinstance(records, (list, tuple)) else []
     lines = [x for x in every if isinstance(x, Mapping) and x.get("experiment") == kind]
     if not lines or not all(FIELDS[kind] <= set(line) for line in lines):
-        raise DataError(f"records must hold {name}. Use {way}.")
+        raise DataError(f"records must hold {name}. Use {source}.")
     return lines

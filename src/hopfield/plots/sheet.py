@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from .advice import SAID, against_grid, margins, predictions, tuning
+from .advice import against_grid, margins, tuning
 from .charts import WIDTH, durations, energies, figure, literal, rates
 from .fields import landscape, phases, recovered
 from .sweeps import VALUES, curves, main_result, mean_and_error, swept_fields, table
@@ -21,10 +21,9 @@ Panel = tuple[str, Callable[["Axes"], Any]]
 """Title of a panel, and the function that draws it."""
 
 ADVICE = {
-    SAID[0]: ("diagnosis", margins),
-    SAID[1]: ("tuning", tuning),
-    SAID[2]: ("predicted against observed", predictions),
-    SAID[3]: ("tuning against a grid", against_grid),
+    "diagnosed pattern": ("diagnosis", margins),
+    "tuning": ("tuning", tuning),
+    "tuned against grid": ("tuning against a grid", against_grid),
 }
 """Records of reports: the title of their panel, and the function that draws it."""
 HEADS = ("diagnosis", "tuned")

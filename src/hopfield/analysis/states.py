@@ -1,4 +1,4 @@
-"""What a state is that the dynamics ended at: stored, inverse, a mixture, or spurious."""
+"""Kinds of states at which a memory ends: stored, inverse, a mixture, or spurious."""
 
 import torch
 from torch import Tensor
@@ -6,27 +6,30 @@ from torch import Tensor
 from ..metrics import cosine, overlap
 
 MASS = 0.9
-"""k is the fewest weights that sum to this (Ramsauer et al. 2021)."""
+"""Share of the weights whose patterns count as effective (Ramsauer et al. 2021)."""
 LARGEST_MIXTURE = 7
-"""Mixtures of 3, 5 and 7 patterns are told from what is spurious; of ±1, odd ones alone."""
+"""Largest number of patterns in a mixture; a mixture of more counts as spurious."""
 
 
-def carrying(shares: Tensor) -> Tensor:
-    """k, the fewest weights whose sum is .9 of all; one a state."""
+def n_effective(shares: Tensor) -> Tensor:
+    """k, the smallest number of weights that sum to 0.9 of all, per state."""
     descending = shares.double().sort(dim=-1, descending=True).values
     total = descending.sum(-1, keepdim=True)
     # Rounding must not ask for one more where the sum is .9 exactly.
     return 1 + (descending.cumsum(-1) < (MASS - 1e-9) * total).sum(-1)
 
 
-def kind(rows: Tensor, states: Tensor, near: float) -> dict[str, Tensor]:
-    """Whether each state is stored, inverse, a mixture, or spurious; exactly one of these."""
-    alike = likeness(rows, states[:, None])
+def kinds_of_states(rows: Tensor, states: Tensor, near: float) -> dict[str, Tensor]:
+    """Masks of the states that are stored, inverse, mixtures and spurious: one per state.
+
+    `near` is the overlap, or cosine, from which a state counts as another one.
+    """
+    alike = overlap_or_cosine(rows, states[:, None])
     stored = alike.amax(-1) >= near
     inverse = ~stored & (alike.amin(-1) <= -near)
     mixture = torch.zeros_like(stored)
     for count in range(2, min(LARGEST_MIXTURE, len(rows)) + 1):
-        mixture |= likeness(_mixtures(rows, alike, count), states) >= near
+        mixture |= overlap_or_cosine(_mixtures(rows, alike, count), states) >= near
     mixture &= ~stored & ~inverse
     return {
         "stored": stored,
@@ -37,7 +40,7 @@ def kind(rows: Tensor, states: Tensor, near: float) -> dict[str, Tensor]:
 
 
 def _mixtures(rows: Tensor, alike: Tensor, count: int) -> Tensor:
-    """The mixture of the `count` patterns nearest to each state; of ±1 none where it could tie."""
+    """Mix the `count` patterns nearest to each state; ±1: signs of sums, 0 where they tie."""
     if not is_binary(rows):
         return rows[alike.topk(count, dim=-1).indices].mean(dim=1)
     index = alike.abs().topk(count, dim=-1).indices
@@ -46,11 +49,11 @@ def _mixtures(rows: Tensor, alike: Tensor, count: int) -> Tensor:
     return mixed
 
 
-def likeness(rows: Tensor, states: Tensor) -> Tensor:
-    """Overlap where the patterns are ±1, cosine otherwise; one value a row."""
+def overlap_or_cosine(rows: Tensor, states: Tensor) -> Tensor:
+    """Overlap of ±1 patterns with states, or else the cosine; one value per row."""
     return overlap(rows, states) if is_binary(rows) else cosine(rows, states)
 
 
 def is_binary(rows: Tensor) -> bool:
-    """Whether all entries are ±1."""
+    """True if all entries are ±1."""
     return bool((rows.abs() == 1).all())

@@ -1,0 +1,40 @@
+"""Run a memory from its own patterns: which hold, why others do not, and what helps."""
+
+import torch
+
+from ..memories import Memory
+from .findings import find_problems, thermal
+from .margins import measure_margins
+from .patterns import Patterns, check_memory
+from .remedies import Trials, changed, observe
+from .report import Report
+from .theorems import theory_of
+
+
+def diagnose(memory: Memory) -> Report:
+    """Retrieve from every stored pattern, find why patterns are lost, and try remedies.
+
+    Printing the report gives a table, `to_records()` flat records. Comparing all patterns takes
+    O(n²N) time, and each step of `retrieve` as much; memory is O(block), never n². A memory at
+    temperature T > 0 is judged at T = 0, since nothing settles otherwise.
+
+    Args:
+        memory: any memory with at least one pattern; it is left alone.
+
+    Raises:
+        InputTypeError: if `memory` is not a memory.
+        EmptyMemoryError: if it holds no pattern.
+    """
+    check_memory(memory)
+    with torch.no_grad():
+        heat = memory.config().get("temperature", 0.0)
+        calm = changed(memory, settings={"temperature": 0.0}) if heat else memory
+        patterns = Patterns(calm)
+        everything = torch.arange(patterns.count, device=patterns.device)
+        columns = observe(calm, patterns, everything) | measure_margins(calm, patterns)
+        trials = Trials(calm, patterns, float(columns["attractor"].double().mean()))
+        findings = [thermal(trials, heat)] if heat else []
+        findings += find_problems(trials, columns)
+        theory = theory_of(calm, patterns, columns)
+    columns["copy_of"] = patterns.copy_of
+    return Report(repr(memory), patterns.dim, theory, tuple(findings), **columns)

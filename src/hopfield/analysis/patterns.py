@@ -1,0 +1,148 @@
+"""Read the stored patterns of a memory in blocks, in float64, never n × n numbers at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..checks import short_repr
+from ..errors import EmptyMemoryError, InputTypeError
+from ..memories import Memory
+from ..separation import Separation
+from ..similarity import Plain, Similarity, dot
+
+SCORES = 2**20
+"""Scores per batch, 8 MiB. A dozen arrays of this size exist at a time."""
+ROWS = 1024
+"""Rows per block."""
+CANDIDATES = 4
+"""Nearest patterns by their products whose distances are then computed from differences."""
+
+
+def check_memory(memory: object) -> None:
+    """Raise unless `memory` is a memory that holds a pattern."""
+    if not isinstance(memory, Memory):
+        raise InputTypeError(
+            f"memory must be a memory such as ModernHopfield, but is {short_repr(memory)}. "
+            "Store the patterns in one."
+        )
+    if not len(memory):
+        raise EmptyMemoryError(
+            "memory must hold at least one pattern, but is empty. Call store(patterns) first."
+        )
+
+
+def scoring_of(memory: Memory) -> tuple[Similarity, Separation] | None:
+    """Return the similarity and separation that a memory declares, or None."""
+    if memory.value_weights is not None:
+        return memory.value_weights
+    separation = getattr(memory, "separation", None)
+    return None if separation is None else (getattr(memory, "similarity", dot), separation)
+
+
+class Patterns:
+    """The patterns of a memory, with their norms and copies.
+
+    Attributes:
+        count: n.
+        dim: N.
+        dtype: the precision in which the memory computes.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        """Read nothing yet."""
+        self.storage = memory.storage
+        self.count, self.dim, self.device = len(memory), self.storage.dim, self.storage.device
+        self.dtype = torch.promote_types(self.storage.dtype, torch.float32)
+
+    @cached_property
+    def norms(self) -> Float[Tensor, " n"]:
+        """‖x_μ‖."""
+        return torch.cat([rows.norm(dim=-1) for rows in self.blocks()])
+
+    @cached_property
+    def copy_of(self) -> Int[Tensor, " n"]:
+        """The first pattern equal to each: its own index for most."""
+        first: dict[bytes, int] = {}
+        places: list[int] = []
+        for rows in self.blocks():
+            for row in (rows + 0.0).cpu().numpy():  # + 0 makes −0 equal to 0
+                key = blake2b(row.tobytes(), digest_size=16).digest()
+                places.append(first.setdefault(key, len(places)))
+        return torch.tensor(places, device=self.device)
+
+    @cached_property
+    def copies(self) -> Int[Tensor, " n"]:
+        """The number of times each is stored."""
+        return torch.bincount(self.copy_of, minlength=self.count)[self.copy_of]
+
+    def blocks(self) -> Iterator[Tensor]:
+        """All rows in order."""
+        for block in self.storage.blocks(ROWS):
+            yield block.rows.double()
+
+    def batches(self) -> Iterator[Int[Tensor, " k"]]:
+        """All indices in batches, each with no more than `SCORES` scores of all rows."""
+        size = max(16, min(256, SCORES // self.count))
+        yield from torch.arange(self.count, device=self.device).split(size)
+
+    def take(self, indices: Int[Tensor, " k"]) -> Float[Tensor, "k dim"]:
+        """The rows at these indices."""
+        return self.storage.take(indices).double()
+
+    def scores(
+        self, state: Float[Tensor, "k dim"], similarity: Similarity, known: Tensor | None = None
+    ) -> Float[Tensor, "k n"]:
+        """Scores of all rows at these states."""
+        parts = [similarity(Plain(rows), state.double(), known) for rows in self.blocks()]
+        return torch.cat(parts, dim=-1).double()
+
+    def weighted_sum(self, weights: Float[Tensor, "k n"]) -> Float[Tensor, "k dim"]:
+        """weights @ rows."""
+        parts = weights.split(ROWS, dim=-1)
+        return sum(part @ rows for part, rows in zip(parts, self.blocks(), strict=True))
+
+    def compare(self, indices: Int[Tensor, " k"]) -> "Comparison":
+        """Compare some patterns with all."""
+        rows, norm = self.take(indices), self.norms[indices, None]
+        is_copy = self.copy_of == self.copy_of[indices, None]
+        products = self.scores(rows, dot)
+        squares = (norm.square() + self.norms.square() - 2 * products).clamp_min_(0)
+        # Cancellation can lose this much.
+        squares += 4 * torch.finfo(norm.dtype).eps * (self.dim + 8) * (norm + self.norms).square()
+        return Comparison(
+            indices, rows, is_copy, products, squares.masked_fill_(is_copy, torch.inf)
+        )
+
+    def nearest(self, compared: "Comparison") -> tuple[Tensor, Tensor]:
+        """Distance to the nearest other pattern and its index; ∞ and −1 without another."""
+        few = min(CANDIDATES, self.count)
+        near, places = compared.squares.topk(few, dim=-1, largest=False)
+        others = self.take(places.flatten()).unflatten(0, places.shape)
+        distances = (others - compared.rows[:, None]).norm(dim=-1)
+        distance, best = distances.masked_fill_(near.isinf(), torch.inf).min(dim=-1)
+        index = self.copy_of[places.gather(-1, best[:, None])[:, 0]]
+        return distance, index.masked_fill(distance.isinf(), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Some patterns compared with all patterns.
+
+    Attributes:
+        indices: which patterns, `(k,)`.
+        rows: these patterns, `(k, dim)`.
+        is_copy: True for the pattern itself and its copies, `(k, n)`.
+        products: x_μ·x_ν, `(k, n)`.
+        squares: ‖x_μ − x_ν‖², rounded up, `(k, n)`; ∞ for copies.
+    """
+
+    indices: Int[Tensor, " k"]
+    rows: Float[Tensor, "k dim"]
+    is_copy: Bool[Tensor, "k n"]
+    products: Float[Tensor, "k n"]
+    squares: Float[Tensor, "k n"]
