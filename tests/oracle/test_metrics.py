@@ -210,16 +210,16 @@ class SomeReturn:
 
 @pytest.mark.parametrize(("recall", "radius"), [(0.7, 1.0), (0.71, 0.25), (1.0, 0.25)])
 def test_the_share_of_draws_that_must_return(recall, radius):
-    found = metrics.basin_radius(
+    measured = metrics.basin_radius(
         SomeReturn(7), torch.ones(16), corruption.flip, draws=10, recall=recall
     )
-    assert found == radius
+    assert measured == radius
 
 
 def test_resolution_and_another_scale_of_damage():
     memory = Nearest(torch.ones(100), 37)
-    found = metrics.basin_radius(memory, torch.ones(100), corruption.flip, resolution=0.1)
-    assert found == pytest.approx(0.3)
+    radius = metrics.basin_radius(memory, torch.ones(100), corruption.flip, resolution=0.1)
+    assert radius == pytest.approx(0.3)
 
     def keeps(cue):
         near = (cue.state - 1).abs().amax(-1, keepdim=True) < 2

@@ -112,9 +112,9 @@ def photograph(memory: Memory) -> dict[str, object]:
     """Collect everything that a failed call must leave unchanged."""
     picture: dict[str, object] = {"repr": repr(memory), "len": len(memory)}
     if len(memory):
-        found = memory.retrieve(CUE.to(memory.patterns.dtype))
+        retrieval = memory.retrieve(CUE.to(memory.patterns.dtype))
         picture |= {"patterns": memory.patterns.clone(), "values": memory.values}
-        picture |= {"state": found.state, "energy": found.energy, "value": found.value}
+        picture |= {"state": retrieval.state, "energy": retrieval.energy, "value": retrieval.value}
         picture |= {"version": memory.storage.version}
     return picture
 

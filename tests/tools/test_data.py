@@ -152,13 +152,13 @@ def test_wrong_types(tmp_path):
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_idx_values(tmp_path, split, packed):
-    found = data.load("mnist", folder=write(tmp_path, split, packed=packed), split=split)
+    dataset = data.load("mnist", folder=write(tmp_path, split, packed=packed), split=split)
     images, labels = content(5)
-    assert torch.equal(found.patterns * 255, torch.from_numpy(images).flatten(1).float())
-    assert found.patterns.dtype == torch.float32 and found.labels.dtype == torch.int64
-    assert found.labels.tolist() == labels.tolist()
-    assert (found.shape, found.split, found.name) == ((3, 4), split, "mnist")
-    assert found.source == str(tmp_path)
+    assert torch.equal(dataset.patterns * 255, torch.from_numpy(images).flatten(1).float())
+    assert dataset.patterns.dtype == torch.float32 and dataset.labels.dtype == torch.int64
+    assert dataset.labels.tolist() == labels.tolist()
+    assert (dataset.shape, dataset.split, dataset.name) == ((3, 4), split, "mnist")
+    assert dataset.source == str(tmp_path)
 
 
 def test_no_split_means_train_where_it_is_there_else_test(tmp_path):
@@ -324,12 +324,12 @@ def server(tmp_path, monkeypatch):
 
 def test_downloads_once_into_the_cache(server, tmp_path):
     folder, sums = server
-    found = data.load("mnist")
-    assert len(found) == 5 and found.split == "train" and "127.0.0.1" in found.source
+    dataset = data.load("mnist")
+    assert len(dataset) == 5 and dataset.split == "train" and "127.0.0.1" in dataset.source
     assert {path.name for path in (tmp_path / "cache").rglob("*.gz")} == set(sums)
     for file in folder.iterdir():
         file.unlink()
-    assert torch.equal(data.load("mnist").patterns, found.patterns), "from the cache"
+    assert torch.equal(data.load("mnist").patterns, dataset.patterns), "from the cache"
 
 
 def test_a_wrong_checksum_is_refused(server, tmp_path):

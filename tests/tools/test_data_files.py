@@ -30,10 +30,10 @@ def loaded(tmp_path, values):
 
 
 def test_bytes_are_divided_by_255(tmp_path):
-    found = loaded(tmp_path, GREY)
-    assert found.shape == (2, 2) and found.patterns.dtype == torch.float32
-    assert torch.equal(found.patterns * 255, torch.from_numpy(GREY).flatten(1).float())
-    assert "scaled" not in found.source and found.labels is None and found.name == "x.npy"
+    dataset = loaded(tmp_path, GREY)
+    assert dataset.shape == (2, 2) and dataset.patterns.dtype == torch.float32
+    assert torch.equal(dataset.patterns * 255, torch.from_numpy(GREY).flatten(1).float())
+    assert "scaled" not in dataset.source and dataset.labels is None and dataset.name == "x.npy"
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, bool])
@@ -41,15 +41,15 @@ def test_values_in_0_to_1_are_kept(tmp_path, dtype):
     values = np.array([[0, 1, 0], [0, 0, 1]], dtype=dtype)
     if np.dtype(dtype).kind == "f":
         values = values / 2
-    found = loaded(tmp_path, values)
-    assert torch.equal(found.patterns, torch.from_numpy(values).float())
-    assert "scaled" not in found.source
+    dataset = loaded(tmp_path, values)
+    assert torch.equal(dataset.patterns, torch.from_numpy(values).float())
+    assert "scaled" not in dataset.source
 
 
 def test_other_ranges_are_mapped_over_the_whole_set_and_it_says_so(tmp_path):
-    found = loaded(tmp_path, np.array([[-3.0, 1.0], [5.0, 1.0]]))
-    assert found.patterns.tolist() == [[0.0, 0.5], [1.0, 0.5]]
-    assert found.source.endswith("(scaled from [-3, 5])")
+    dataset = loaded(tmp_path, np.array([[-3.0, 1.0], [5.0, 1.0]]))
+    assert dataset.patterns.tolist() == [[0.0, 0.5], [1.0, 0.5]]
+    assert dataset.source.endswith("(scaled from [-3, 5])")
 
 
 def test_plus_minus_one_comes_back_as_binary(tmp_path):
@@ -168,11 +168,11 @@ def test_no_damage_shows_an_error_from_below(kind, place, byte, cut, tmp_path_fa
     spoiled = whole[:place] if cut else whole[:place] + bytes([byte]) + whole[place + 1 :]
     (folder / f"x{kind}").write_bytes(spoiled)
     try:
-        found = data.load(folder if kind == ".png" else folder / f"x{kind}")
+        dataset = data.load(folder if kind == ".png" else folder / f"x{kind}")
     except HopfieldError as error:
         assert "\n" not in str(error)
     else:
-        assert found.patterns.isfinite().all()
+        assert dataset.patterns.isfinite().all()
 
 
 # .npz
@@ -182,8 +182,10 @@ def test_npz_by_names(tmp_path):
     path = tmp_path / "set.npz"
     for x, y in (("patterns", "labels"), ("x", "y"), ("X", "Y"), ("images", "label")):
         np.savez(path, **{x: GREY, y: np.array([4, 7]), "extra": np.ones(3)})
-        found = data.load(path)
-        assert found.labels.tolist() == [4, 7] and found.shape == (2, 2) and found.split is None
+        dataset = data.load(path)
+        assert (
+            dataset.labels.tolist() == [4, 7] and dataset.shape == (2, 2) and dataset.split is None
+        )
     np.savez(path, anything=GREY)
     assert data.load(path).labels is None
 
@@ -222,9 +224,9 @@ def test_npz_without_patterns(tmp_path):
 )
 def test_labels(tmp_path, labels, numbers, classes):
     np.savez(tmp_path / "set.npz", x=GREY, y=labels)
-    found = data.load(tmp_path / "set.npz")
-    assert found.labels.tolist() == numbers and found.labels.dtype == torch.int64
-    assert found.classes == classes
+    dataset = data.load(tmp_path / "set.npz")
+    assert dataset.labels.tolist() == numbers and dataset.labels.dtype == torch.int64
+    assert dataset.classes == classes
 
 
 @pytest.mark.parametrize(
@@ -258,31 +260,34 @@ def table(tmp_path, text, encoding="utf-8"):
     ids=["plain", "header", "spaces and empty lines"],
 )
 def test_a_table(tmp_path, text):
-    found = table(tmp_path, text)
-    assert found.patterns.tolist() == [[0.0, 0.5], [1.0, 0.25]] and found.shape == (2,)
-    assert found.labels is None
+    dataset = table(tmp_path, text)
+    assert dataset.patterns.tolist() == [[0.0, 0.5], [1.0, 0.25]] and dataset.shape == (2,)
+    assert dataset.labels is None
 
 
 @pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
 def test_signs_between_columns(tmp_path, sign):
     text = "a,label,b\n0,one two,0.5\n1,x,0.25\n".replace(",", sign)
-    found = table(tmp_path, text)
-    assert found.patterns.tolist() == [[0.0, 0.5], [1.0, 0.25]]
-    assert found.classes == ("one two", "x")
+    dataset = table(tmp_path, text)
+    assert dataset.patterns.tolist() == [[0.0, 0.5], [1.0, 0.25]]
+    assert dataset.classes == ("one two", "x")
 
 
 def test_a_sign_in_a_name_separates_nothing(tmp_path):
-    found = table(tmp_path, 'a;b,"one, c",label\n0.5,1,one two\n')
-    assert found.patterns.tolist() == [[0.5, 1.0]] and found.classes == ("one two",)
+    dataset = table(tmp_path, 'a;b,"one, c",label\n0.5,1,one two\n')
+    assert dataset.patterns.tolist() == [[0.5, 1.0]] and dataset.classes == ("one two",)
     assert table(tmp_path, "one two\n0.5\n1\n").patterns.tolist() == [[0.5], [1.0]]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_a_table_with_labels(tmp_path, encoding):
-    found = table(tmp_path, "Label,a,b\n7,0,0.5\n3,1,0.25\n", encoding)
-    assert found.patterns.tolist() == [[0.0, 0.5], [1.0, 0.25]] and found.labels.tolist() == [7, 3]
-    found = table(tmp_path, "a,label,b\n0,dog,0.5\n1,cat,0.25\n")
-    assert found.classes == ("cat", "dog") and found.labels.tolist() == [1, 0]
+    dataset = table(tmp_path, "Label,a,b\n7,0,0.5\n3,1,0.25\n", encoding)
+    assert dataset.patterns.tolist() == [[0.0, 0.5], [1.0, 0.25]] and dataset.labels.tolist() == [
+        7,
+        3,
+    ]
+    dataset = table(tmp_path, "a,label,b\n0,dog,0.5\n1,cat,0.25\n")
+    assert dataset.classes == ("cat", "dog") and dataset.labels.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(

@@ -34,19 +34,19 @@ def test_a_folder_of_images_by_name(tmp_path):
     picture(tmp_path / "a.bmp", GREY[0])
     picture(tmp_path / ".hidden.png", np.zeros((9, 9), np.uint8))
     (tmp_path / "notes.txt").write_text("not an image")
-    found = data.load(tmp_path)
-    assert torch.equal(found.patterns * 255, torch.from_numpy(GREY).flatten(1).float())
-    assert (found.shape, found.labels, found.split) == ((2, 2), None, None)
-    assert found.source == str(tmp_path) and found.name == tmp_path.name
+    dataset = data.load(tmp_path)
+    assert torch.equal(dataset.patterns * 255, torch.from_numpy(GREY).flatten(1).float())
+    assert (dataset.shape, dataset.labels, dataset.split) == ((2, 2), None, None)
+    assert dataset.source == str(tmp_path) and dataset.name == tmp_path.name
 
 
 def test_subfolders_are_classes(tmp_path):
     for name in ("cat/1", "ant/2", "ant/1", "bee/x"):
         picture(tmp_path / f"{name}.png", np.full((2, 3), len(name) * 10, np.uint8))
     (tmp_path / "empty").mkdir()
-    found = data.load(str(tmp_path))
-    assert found.classes == ("ant", "bee", "cat") and found.labels.tolist() == [0, 0, 1, 2]
-    assert "3 (ant, bee, cat)" in repr(found) and found.shape == (2, 3)
+    dataset = data.load(str(tmp_path))
+    assert dataset.classes == ("ant", "bee", "cat") and dataset.labels.tolist() == [0, 0, 1, 2]
+    assert "3 (ant, bee, cat)" in repr(dataset) and dataset.shape == (2, 3)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "PA", "RGB", "RGBA", "LA", "CMYK", "YCbCr"])
