@@ -21,7 +21,7 @@ class OwnSoftmax(Separation):
 
 
 class Declared(OwnSoftmax):
-    """The same with the capability that leads to torch's attention."""
+    """OwnSoftmax with the capability that leads to torch's attention."""
 
     def softmax_beta(self):
         return 2.0

@@ -1,4 +1,4 @@
-"""Static states of hflayers beside connected patterns: every call there wants one length."""
+"""Static states of hflayers with connected patterns: every call there wants one length."""
 
 import pytest
 import torch

@@ -39,7 +39,7 @@ def test_a_unit_of_the_data_changes_no_step(name, power):
 
 
 def test_small_entries_settle_beside_large_ones():
-    """A change that is small beside another entry may be all that entry does."""
+    """A change that is small relative to another entry may be large for its own."""
     large = torch.tensor([1e4, 1.0, 1.0, 1.0], dtype=torch.float64)
     state, stored = STATE * large, STORED * large
     found = describe(state, stored, separation=Softmax(1e-7), iteration=Iteration(100, tol=1e-3))

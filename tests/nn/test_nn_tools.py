@@ -31,14 +31,14 @@ from nn_layers import (
 
 @pytest.fixture
 def exporter():
-    """torch's own deprecations, and what it draws while it exports, are not the layers'."""
+    """Ignore the deprecation warnings of torch, and its random draws, during an export."""
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         yield
 
 
 def test_layers_compile_as_one_graph():
-    """In a process of its own: the shape checks of the tests are no code that torch compiles."""
+    """In a separate process: torch cannot compile the shape checks of the tests."""
     script = Path(__file__).parents[1] / "support" / "compiled_layers.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

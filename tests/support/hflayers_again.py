@@ -14,7 +14,7 @@ def draw(*shape: int, seed: int) -> torch.Tensor:
 class Written:
     """The forward pass of hflayers' Hopfield, written again from its published behaviour.
 
-    Shapes there are (rows, batch, length), and heads lie beside the batch: (batch·heads, rows, d).
+    Shapes are (rows, batch, length). Heads are a part of the batch axis: (batch·heads, rows, d).
     """
 
     def __init__(self, **arguments):
