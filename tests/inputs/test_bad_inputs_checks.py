@@ -223,7 +223,14 @@ SIGNS = [
 NOT_DTYPES = [
     *(torch.int64, torch.int8, torch.uint8, torch.bool, torch.complex64, torch.complex128),
     *(torch.quint8, torch.float8_e4m3fn, torch.float8_e5m2, "float32", 32, True, None, float),
-    *(np.float32, np.dtype("float32"), CUE, [torch.float32], torch.device("cpu"), object()),
+    *(
+        np.float32,
+        np.dtype("float32"),
+        CUE,
+        [torch.float32],
+        torch.device("cpu"),
+        ...,
+    ),
 ]
 NOT_GENERATORS = {
     "seed": (0, "0"),
