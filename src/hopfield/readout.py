@@ -126,7 +126,7 @@ def read(
     if isinstance(similarity, Similarity):
         score = similarity.function
         if separation.shift_invariant:
-            score, shared = similarity.parts(state, known)
+            score, shared = similarity.split_shared(state, known)
     for block in blocks:
         part = separation.partial(score(block, state, known), block)
         partial = part if partial is None else partial.merge(part)

@@ -34,7 +34,7 @@ from .errors import ShapeError
 
 @runtime_checkable
 class RowProducts(Protocol):
-    """Rows X as a similarity sees them: only `rows` needs them as numbers."""
+    """The patterns X and their products; a packed store computes these without unpacking `rows`."""
 
     @property
     def rows(self) -> Tensor:
@@ -52,18 +52,18 @@ ScoreFunction = Callable[..., Tensor]
 
 
 class Affine(NamedTuple):
-    """The parts of affine scores s_μ = x_μ·x + bias_μ + shared; a part that is 0 returns None."""
+    """Two terms of affine scores s_μ = x_μ·x + bias_μ + shared; a function returns None for 0."""
 
     bias: Callable[[RowProducts, Tensor, Tensor | None], Tensor | None]
     """(block, state, known) → bias_μ, `(*batch | (), n)`."""
 
     shared: Callable[[Tensor, Tensor | None], Tensor | None]
-    """(state, known) → what all patterns share, `(*batch)`."""
+    """(state, known) → the term that all patterns share, `(*batch)`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
-    """A score function and the facts that others rely on.
+    """A score function, and the properties that memories and separations ask for.
 
     Call it as `similarity(patterns, state, known=None)`; it returns `(*batch, n)` in float32 at
     least. A similarity equals its name: `memory.similarity == "dot"`.
@@ -73,7 +73,7 @@ class Similarity:
         function: (block, state, known) → scores. `block.rows` is the tensor of rows; `block.scores`
             and `block.squares` compute X·x and Σ x_μ² without unpacking them.
         degree: the power of c by which scores grow if data grow by c, or None if that is unknown.
-            It tells a width in scores (1/β) from a width in states (β^(−1/degree)).
+            A width 1/β of scores is then a width β^(−1/degree) of states.
         descends: whether the update x' = Xᵀ∇F(s) never raises the energy.
         half_squared_norm: whether E = −F(s) + ½‖x‖² + ½M², as for the dot product; else E = −F(s).
         affine: the parts of affine scores; None for others.
@@ -88,25 +88,25 @@ class Similarity:
 
     @property
     def is_affine(self) -> bool:
-        """Whether s_μ = x_μ·x + bias_μ + shared."""
+        """Return True if s_μ = x_μ·x + bias_μ + shared."""
         return self.affine is not None
 
     def __call__(
         self, patterns: RowProducts | Tensor, state: Tensor, known: Tensor | None = None
     ) -> Tensor:
-        """Scores of the patterns, a tensor or a block, at the states.
+        """Return the scores of the patterns, a tensor or a block, at the states.
 
         Raises, where the patterns are a tensor: ShapeError, InputTypeError, DeviceError,
         DomainError.
         """
         if isinstance(patterns, Tensor) or not hasattr(patterns, "scores"):
-            patterns, state = _checked(patterns, state, known)
+            patterns, state = _check_arguments(patterns, state, known)
         return self.function(patterns, state, known)
 
-    def parts(
+    def split_shared(
         self, state: Tensor, known: Tensor | None
     ) -> tuple[Callable[[RowProducts, Tensor, Tensor | None], Tensor], Tensor | None]:
-        """A function for x_μ·x + bias_μ, and the shared part; for other scores all, and None."""
+        """Return the function x_μ·x + bias_μ and the shared term; unless affine, all and None."""
         shared = None if self.affine is None else self.affine.shared(state, known)
         return (self.function, None) if shared is None else (self._without_shared, shared)
 
@@ -117,13 +117,13 @@ class Similarity:
         return scores if bias is None else scores.add_(bias)
 
     def __eq__(self, other: object) -> bool:
-        """Equal to its name, and to the same function under that name."""
+        """Compare the name with a string, or name and function with another similarity."""
         if isinstance(other, Similarity):
             return (self.name, self.function) == (other.name, other.function)
         return self.name == other if isinstance(other, str) else NotImplemented
 
     def __hash__(self) -> int:
-        """As the name."""
+        """Hash the name."""
         return hash(self.name)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -133,11 +133,11 @@ class Similarity:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     def __repr__(self) -> str:
-        """The name in quotes, as a constructor takes it."""
+        """Return the name in quotes, as a constructor takes it."""
         return repr(self.name)
 
     def __str__(self) -> str:
-        """The name."""
+        """Return the name."""
         return self.name
 
 
@@ -146,11 +146,11 @@ def _dot(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _euclidean(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-    # X·x and Σ m x_μ² suffice; the subtraction costs up to M²·eps.
+    # By X·x and Σ m x_μ², without the differences: the error is up to M²·eps.
     scores = _dot(block, state, known).add_(_minus_half_squares(block, state, known))
     scores = scores.add_(_minus_half_norm(state, known).unsqueeze(-1))
-    by_value = scores.requires_grad or is_traced()  # else in place, without a copy
-    return scores.clamp_max(0) if by_value else scores.clamp_(max=0)
+    must_copy = scores.requires_grad or is_traced()
+    return scores.clamp_max(0) if must_copy else scores.clamp_(max=0)
 
 
 def _minus_half_squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
@@ -166,7 +166,7 @@ def _minus_half_norm(state: Tensor, known: Tensor | None) -> Tensor:
 def _cosine(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     masked = _masked(state, known)
     norms = _squares(block, state, known).sqrt()
-    return _ratio(block.scores(masked), norms, masked.norm(dim=-1, keepdim=True))
+    return _ratio_or_zero(block.scores(masked), norms, masked.norm(dim=-1, keepdim=True))
 
 
 def _correlation(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
@@ -177,13 +177,13 @@ def _correlation(block: RowProducts, state: Tensor, known: Tensor | None) -> Ten
     centred = mask * (exact - (mask * exact).sum(-1, keepdim=True) / count)
     squares, total = block.squares(mask), block.scores(mask)
     variance = squares - total * (total / count)  # total² may overflow where Σ x² does not
-    # The variance of a constant row, or state, is rounding only.
+    # For a constant row or state these are rounding errors, and count as 0.
     noise = 4 * torch.finfo(torch.float64).eps * squares * count
     deviation = torch.where(variance > noise, variance, 0.0).sqrt().to(state.dtype)
     length = centred.norm(dim=-1, keepdim=True)
     size = (mask * exact).norm(dim=-1, keepdim=True)
     length = torch.where(length > 4 * torch.finfo(torch.float64).eps * size, length, 0.0)
-    return _ratio(block.scores(centred.to(state.dtype)), deviation, length.to(state.dtype))
+    return _ratio_or_zero(block.scores(centred.to(state.dtype)), deviation, length.to(state.dtype))
 
 
 def _manhattan(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
@@ -230,7 +230,7 @@ manhattan = Similarity("manhattan", _manhattan, degree=1)
 """s_μ = −Σ_i m_i |x_μi − x_i|."""
 
 SIMILARITIES: dict[str, Similarity] = {
-    known.name: known for known in (dot, euclidean, cosine, correlation, manhattan)
+    similarity.name: similarity for similarity in (dot, euclidean, cosine, correlation, manhattan)
 }
 """The built-in similarities by name."""
 
@@ -240,20 +240,20 @@ def as_similarity(value: object) -> Similarity:
     if isinstance(value, Similarity):
         return value
     if callable(value) and not isinstance(value, type):
-        return Similarity(getattr(value, "__name__", type(value).__name__), _OfRows(value))
+        return Similarity(getattr(value, "__name__", type(value).__name__), _RowFunction(value))
     return SIMILARITIES[check_choice("similarity", value, SIMILARITIES)]
 
 
 @dataclass(frozen=True)
-class _OfRows:
-    """A user's function of rows, as a function of blocks."""
+class _RowFunction:
+    """An adapter: applies a user's function of rows to blocks."""
 
     function: ScoreFunction
 
     def __call__(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-        """Scores of the block's rows in the precision of the state."""
-        wide = torch.promote_types(block.rows.dtype, state.dtype)
-        scores = self.function(block.rows.to(wide), state.to(wide), known)
+        """Return the scores of the block's rows in the precision of the state."""
+        dtype = torch.promote_types(block.rows.dtype, state.dtype)
+        scores = self.function(block.rows.to(dtype), state.to(dtype), known)
         expected = (*state.shape[:-1], len(block.rows))
         if not isinstance(scores, Tensor) or scores.shape != expected:
             raise ShapeError(
@@ -264,8 +264,8 @@ class _OfRows:
 
 
 @dataclass(frozen=True, eq=False)
-class Plain:
-    """Rows that no store holds, in the precision of the computation."""
+class TensorRows:
+    """Patterns in a tensor rather than a store, in the precision of the computation."""
 
     rows: Tensor
 
@@ -279,15 +279,17 @@ class Plain:
         return squared.sum(-1) if mask is None else mask @ squared.T.to(mask.dtype)
 
 
-def _checked(patterns: object, state: Tensor, known: Tensor | None) -> tuple[RowProducts, Tensor]:
+def _check_arguments(
+    patterns: object, state: Tensor, known: Tensor | None
+) -> tuple[RowProducts, Tensor]:
     rows = check_norms("patterns", check_patterns("patterns", patterns))
     state = check_dim("state", check_float("state", state), rows.shape[-1])
     check_device("state", state, rows.device)
     if known is not None:
         known = check_known(known, state)
-    shown = check_finite("state", _masked(state, known))
-    wide = torch.promote_types(torch.promote_types(rows.dtype, state.dtype), torch.float32)
-    return Plain(rows.to(wide)), check_norms("state", shown.to(wide))
+    masked = check_finite("state", _masked(state, known))
+    dtype = torch.promote_types(torch.promote_types(rows.dtype, state.dtype), torch.float32)
+    return TensorRows(rows.to(dtype)), check_norms("state", masked.to(dtype))
 
 
 def _masked(state: Tensor, known: Tensor | None) -> Tensor:
@@ -295,7 +297,7 @@ def _masked(state: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-    """Σ_i m_i x_μi², in the precision of the state also where the block keeps a lesser one."""
+    """Σ_i m_i x_μi², at least in the precision of the state."""
     if known is not None:
         return block.squares(known.to(state.dtype))
     stored = block.squares(None)
@@ -304,7 +306,7 @@ def _squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     return block.squares(state.new_ones(state.shape[-1]))
 
 
-def _ratio(products: Tensor, norms: Tensor, length: Tensor) -> Tensor:
+def _ratio_or_zero(products: Tensor, norms: Tensor, length: Tensor) -> Tensor:
     """products / (norms · length), 0 where a norm is 0."""
     scale = norms * length
     safe = torch.where(scale > 0, scale, 1.0)

@@ -13,7 +13,7 @@ from ..checks import short_repr
 from ..errors import EmptyMemoryError, InputTypeError
 from ..memories import Memory
 from ..separation import Separation
-from ..similarity import Plain, Similarity, dot
+from ..similarity import Similarity, TensorRows, dot
 
 SCORES = 2**20
 """Scores per batch, 8 MiB. A dozen arrays of this size exist at a time."""
@@ -98,7 +98,7 @@ class Patterns:
         self, state: Float[Tensor, "k dim"], similarity: Similarity, known: Tensor | None = None
     ) -> Float[Tensor, "k n"]:
         """Scores of all rows at these states."""
-        parts = [similarity(Plain(rows), state.double(), known) for rows in self.blocks()]
+        parts = [similarity(TensorRows(rows), state.double(), known) for rows in self.blocks()]
         return torch.cat(parts, dim=-1).double()
 
     def weighted_sum(self, weights: Float[Tensor, "k n"]) -> Float[Tensor, "k dim"]:

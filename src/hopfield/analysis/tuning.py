@@ -26,7 +26,7 @@ from ..cue import Cue
 from ..errors import HopfieldError, InputTypeError, OptionError, ShapeError
 from ..metrics import recalled
 from ..separation import SEPARATIONS, Separation
-from ..similarity import Plain, ScoreFunction, Similarity, as_similarity
+from ..similarity import ScoreFunction, Similarity, TensorRows, as_similarity
 from .patterns import Patterns
 from .remedies import changed, with_parameters
 from .tuning_result import Point, Setting, Tuning, best_of, memory_of, standard_error
@@ -130,7 +130,7 @@ class Search:
     ) -> None:
         """Prepare; nothing is computed yet."""
         self.rows, self.grid = rows, grid
-        self.wide = Plain(rows.to(torch.promote_types(rows.dtype, torch.float32)))
+        self.wide = TensorRows(rows.to(torch.promote_types(rows.dtype, torch.float32)))
         self.similarities = {each.name: each for each in similarities}
         self.separations = separations
         stored = Patterns(memory_of(rows, similarities[0], next(iter(separations.values()))))
