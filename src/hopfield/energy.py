@@ -88,10 +88,18 @@ def modern(
         check_number("largest_norm", largest_norm, low=0.0)
     if known is not None:
         state = torch.where(check_known(known, state), state, 0.0)
-    if not as_similarity(similarity).half_squared_norm:
+    return modern_of_checked(state, potential, largest_norm, as_similarity(similarity))
+
+
+def modern_of_checked(
+    masked: Tensor, potential: Tensor, largest_norm: Tensor | float, similarity: Similarity
+) -> Tensor:
+    """Return `modern` of checked arguments, the state with 0 where an entry does not count."""
+    if not similarity.half_squared_norm:
         return -potential
-    norm = torch.linalg.vector_norm(state, dim=-1)  # without a copy of the state
-    return torch.addcmul(largest_norm**2 / 2 - potential, norm, norm, value=0.5)
+    norm = torch.linalg.vector_norm(masked, dim=-1)  # without a copy of the state
+    constant = torch.rsub(potential, largest_norm**2 / 2)
+    return torch.addcmul(constant, norm, norm, value=0.5)
 
 
 def _check_one_per_state(name: str, value: Tensor, state: Tensor) -> None:

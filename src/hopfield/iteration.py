@@ -233,7 +233,8 @@ def iterate(
             arrived = arrived & ~unread
         done = arrived if before is None else arrived | unchanged(before, reading.next)
         last = step == steps or bool(done.all())
-        results.note_step(active, reading)
+        if trace or reading.bound is not None:
+            results.note_step(active, reading)
         if last and active is None:
             return results.whole(step, arrived, state, reading)
         if last:

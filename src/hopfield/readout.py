@@ -125,7 +125,7 @@ def read(
     score: Callable[..., Tensor] = similarity
     if isinstance(similarity, Similarity):
         score = similarity.function
-        if separation.shift_invariant:
+        if separation.shift_invariant and similarity.affine is not None:
             score, shared = similarity.split_shared(state, known)
     for block in blocks:
         part = separation.partial(score(block, state, known), block)

@@ -52,12 +52,12 @@ ScoreFunction = Callable[..., Tensor]
 
 
 class Affine(NamedTuple):
-    """Two terms of affine scores s_μ = x_μ·x + bias_μ + shared; a function returns None for 0."""
+    """Two terms of affine scores s_μ = x_μ·x + bias_μ + shared; None stands for 0."""
 
-    bias: Callable[[RowProducts, Tensor, Tensor | None], Tensor | None]
+    bias: Callable[[RowProducts, Tensor, Tensor | None], Tensor] | None = None
     """(block, state, known) → bias_μ, `(*batch | (), n)`."""
 
-    shared: Callable[[Tensor, Tensor | None], Tensor | None]
+    shared: Callable[[Tensor, Tensor | None], Tensor] | None = None
     """(state, known) → the term that all patterns share, `(*batch)`."""
 
 
@@ -107,14 +107,16 @@ class Similarity:
         self, state: Tensor, known: Tensor | None
     ) -> tuple[Callable[[RowProducts, Tensor, Tensor | None], Tensor], Tensor | None]:
         """Return the function x_μ·x + bias_μ and the shared term; unless affine, all and None."""
-        shared = None if self.affine is None else self.affine.shared(state, known)
-        return (self.function, None) if shared is None else (self._without_shared, shared)
+        if self.affine is None or self.affine.shared is None:
+            return self.function, None
+        return self._without_shared, self.affine.shared(state, known)
 
     def _without_shared(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
         # Far from the patterns, rounding of −½‖x‖² exceeds the differences between scores.
         scores = block.scores(_masked(state, known))
-        bias = None if self.affine is None else self.affine.bias(block, state, known)
-        return scores if bias is None else scores.add_(bias)
+        if self.affine is None or self.affine.bias is None:
+            return scores
+        return scores.add_(self.affine.bias(block, state, known))
 
     def __eq__(self, other: object) -> bool:
         """Compare the name with a string, or name and function with another similarity."""
@@ -142,7 +144,7 @@ class Similarity:
 
 
 def _dot(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-    return block.scores(_masked(state, known))
+    return block.scores(state if known is None else torch.where(known, state, 0.0))
 
 
 def _euclidean(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
@@ -207,7 +209,7 @@ dot = Similarity(
     degree=2,
     descends=True,
     half_squared_norm=True,
-    affine=Affine(lambda block, state, known: None, lambda state, known: None),
+    affine=Affine(),
 )
 """s_μ = Σ_i m_i x_μi x_i."""
 

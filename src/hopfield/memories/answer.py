@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def completed(memory: "Memory", outcome: Outcome) -> Outcome:
     """Return the outcome with energy, index and weight, which steps may leave out."""
     reading, trace = outcome.reading, outcome.trace
+    if reading.energy is not None and reading.index is not None:
+        return outcome
     if reading.energy is None:
         energy = memory.energy_of(reading.next)
         reading = replace(reading, energy=energy)
@@ -65,6 +67,8 @@ def answer(memory: "Memory", outcome: Outcome, query: Query) -> Retrieval:
 
 
 def _value(memory: "Memory", reading: Reading, query: Query | None) -> Tensor | None:
+    if memory.storage.resident and memory.storage.values is None:
+        return None
     like = memory.storage.empty_values()
     if like is None or reading.index is None:
         return None

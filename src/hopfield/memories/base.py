@@ -203,7 +203,8 @@ class Memory(ABC):
         with self.storage.lock.reading, torch.no_grad():
             self._require()
             query = make_query(cue, known, clamp, evidence, self.storage, self.binary)
-            steps = check_integer("steps", steps)
+            if type(steps) is not int or steps < 0:
+                steps = check_integer("steps", steps)
             check_flag("trace", trace)
             tol = TOLERANCE if tol is None else check_number("tol", tol, low=0.0)
             whole = not self.binary or check_binary_cue(query)
@@ -320,14 +321,16 @@ class Memory(ABC):
     ) -> Outcome:
         cache_reading = query.clamp and query.evidence == "known" and self.one_read_completes
         cached: list[Reading] = []
-        energy_added = False
+        energy_added, settles = False, self.settles
 
         def read_step(state: Tensor, active: Tensor | None, step: int) -> Reading:
             nonlocal energy_added
             if cached:
                 return cached[0].at(active, state)
-            if step == steps and not self.settles:
+            if step == steps and not settles:
                 reading = Reading(state)
+            elif query.known is None:
+                reading = self.step(state, None, None, generator)
             else:
                 reading = self._read_step(query, state, active, step, generator)
             if trace and reading.energy is None:
@@ -374,9 +377,9 @@ class Memory(ABC):
             return never
         if self.binary:
             return unchanged
-        change = self.storage.summary().std
-        if self.value_weights is not None:
-            similarity, separation = self.value_weights
+        change, weights = self.storage.summary().std, self.value_weights
+        if weights is not None:
+            similarity, separation = weights
             beta = separation.inverse_width()
             if beta is not None and similarity.degree:
                 change = change.clamp_max(max(beta, 1e-300) ** (-1 / similarity.degree))

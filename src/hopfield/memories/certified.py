@@ -21,7 +21,7 @@ from torch import Tensor
 from ..errors import OptionError
 from ..iteration import Bound
 from ..readout import BLOCK_ROWS, read
-from ..separation import Readout, Separation, Softmax
+from ..separation import Readout, Separation
 from ..separation.base import at_least_float32
 from ..separation.softmax import log_mean
 from ..similarity import Similarity
@@ -59,61 +59,61 @@ def scan_pays() -> bool:
     return torch.backends.cpu.get_cpu_capability() == "AVX512" and bool(vnni())
 
 
-@dataclass(frozen=True, eq=False)
-class FullReadout:
-    """The readout by all patterns; it has no bound."""
-
-    similarity: Similarity
-    separation: Separation
-
-    def __call__(
-        self, store: Store, state: Tensor, known: Tensor | None
-    ) -> tuple[Readout, Bound | None]:
-        """Read the store at states `(batch, dim)`."""
-        copied = known is not None or not reads_in_place(store, self.similarity, state)
-        blocks = blocks_of(store, len(state), copied)
-        return read(blocks, state, self.similarity, self.separation, known), None
+def full_readout(
+    store: Store,
+    state: Float[Tensor, "batch dim"],
+    known: Tensor | None,
+    similarity: Similarity,
+    separation: Separation,
+) -> tuple[Readout, None]:
+    """Return the readout by all patterns; it has no bound."""
+    copied = known is not None or not reads_in_place(store, similarity, state)
+    blocks = blocks_of(store, state.shape[0], copied)
+    return read(blocks, state, similarity, separation, known), None
 
 
-class CertifiedReadout:
-    """The readout by candidates, and a bound of its distance from the full one.
+def check_certifiable(similarity: Similarity, separation: Separation) -> None:
+    """Raise unless a scan can bound the weights of these."""
+    if separation.softmax_beta() is None or not similarity.is_affine:
+        raise OptionError(
+            "precision='certified' needs Softmax and similarity 'dot' or 'euclidean', but has "
+            f"{type(separation).__name__} and {similarity!r}. Use precision='full'."
+        )
+
+
+def certified_readout(
+    store: Store,
+    state: Float[Tensor, "batch dim"],
+    known: Tensor | None,
+    similarity: Similarity,
+    separation: Separation,
+) -> tuple[Readout, Bound]:
+    """Return the readout by candidates, and a bound of its distance from the full one.
 
     Read in full are small batches of small memories, queries with too many candidates or with a
     Euclidean mask each, and everything on processors where a scan does not pay. Their bound is the
     slack of rounding (docs/architecture.md).
-
-    Args:
-        similarity: an affine one.
-        separation: `Softmax`.
     """
+    beta = separation.inverse_width()
+    euclidean = not similarity.half_squared_norm
+    if known is not None and not euclidean:
+        state, known = torch.where(known, state, 0.0), None
+    question = Question(state, known, min(beta or 0.0, 1e30), euclidean)
+    result, crowded = by_candidates(store, question)
+    if bool(crowded.any()):
+        mask = known if known is None or known.ndim == 1 else known[crowded]
+        blocks = blocks_of(store, state.shape[0])
+        full = read(blocks, state[crowded], similarity, separation, mask)
+        if bool(crowded.all()):
+            result = full
+        else:
+            for field in fields(Readout):
+                getattr(result, field.name)[crowded] = getattr(full, field.name)
+    return result, _bound(store, question, result.potential, crowded)
 
-    def __init__(self, similarity: Similarity, separation: Separation) -> None:
-        """Check that a scan can bound these."""
-        beta = separation.softmax_beta()
-        if beta is None or not similarity.is_affine:
-            raise OptionError(
-                "precision='certified' needs Softmax and similarity 'dot' or 'euclidean', but has "
-                f"{type(separation).__name__} and {similarity!r}. Use precision='full'."
-            )
-        self.similarity, self.separation, self.beta = similarity, Softmax(beta), float(beta)
 
-    def __call__(self, store: Store, state: Tensor, known: Tensor | None) -> tuple[Readout, Bound]:
-        """Read the store at states `(batch, dim)`."""
-        euclidean = not self.similarity.half_squared_norm
-        if known is not None and not euclidean:
-            state, known = torch.where(known, state, 0.0), None
-        question = Question(state, known, min(self.beta, 1e30), euclidean)
-        result, crowded = by_candidates(store, question)
-        if bool(crowded.any()):
-            mask = known if known is None or known.ndim == 1 else known[crowded]
-            blocks = blocks_of(store, len(state))
-            full = read(blocks, state[crowded], self.similarity, self.separation, mask)
-            if bool(crowded.all()):
-                result = full
-            else:
-                for field in fields(Readout):
-                    getattr(result, field.name)[crowded] = getattr(full, field.name)
-        return result, _bound(store, question, result.potential, crowded)
+READOUTS = {"full": full_readout, "certified": certified_readout}
+"""The readout behind each `precision`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from ..separation import Separation
 from ..similarity import ScoreFunction, Similarity, as_similarity
 from ..stores import Store
 from .base import Memory
-from .certified import CertifiedReadout, FullReadout
+from .certified import READOUTS, check_certifiable
 from .options import blocks_of, check_store, plain_softmax, reads_in_place, scalar_separation
 
 
@@ -57,11 +57,11 @@ class ModernHopfield(Memory):
                 f"TopK, not {type(separation).__name__}. Use DenseHopfield for polynomials."
             )
         self.similarity = as_similarity(similarity)
-        self.precision = check_choice("precision", precision, ("full", "certified"))
+        self.precision = check_choice("precision", precision, READOUTS)
         self.storage = check_store(store)
         if precision == "certified":
             self.separation = plain_softmax(self.separation)
-            CertifiedReadout(self.similarity, self.separation)  # or refuses
+            check_certifiable(self.similarity, self.separation)
 
     @property
     def value_weights(self) -> tuple[Similarity, Separation]:
@@ -77,9 +77,10 @@ class ModernHopfield(Memory):
     ) -> Reading:
         """Make one update x' = Xᵀ∇F(s)."""
         largest = self.storage.summary().largest_norm  # first: blocks then carry the norms
-        kind = CertifiedReadout if self.precision == "certified" else FullReadout
-        readout, bound = kind(self.similarity, self.separation)(self.storage, state, known)
-        value = energy.modern(state, readout.potential, largest, self.similarity, known)
+        read_store = READOUTS[self.precision]
+        readout, bound = read_store(self.storage, state, known, self.similarity, self.separation)
+        masked = state if known is None else torch.where(known, state, 0.0)
+        value = energy.modern_of_checked(masked, readout.potential, largest, self.similarity)
         return Reading(readout.state, value, readout.index, readout.weight, readout.entropy, bound)
 
     def next_state(self, state: Tensor, generator: torch.Generator) -> Tensor:
@@ -101,7 +102,7 @@ class ModernHopfield(Memory):
         readout = read(
             [potential_only(block) for block in blocks], state, self.similarity, self.separation
         )
-        return energy.modern(state, readout.potential, largest, self.similarity)
+        return energy.modern_of_checked(state, readout.potential, largest, self.similarity)
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from numbers import Integral
 
 import torch
@@ -154,6 +155,7 @@ def check_binary_cue(query: Query) -> bool:
     return False
 
 
+@cache
 def computing_dtype(*dtypes: torch.dtype) -> torch.dtype:
     """Return the precision that results of these dtypes are computed in: float32 at least."""
     widest = torch.float32

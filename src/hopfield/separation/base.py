@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -285,6 +286,7 @@ def upcast_if_beta_underflows(scores: Tensor, beta: "float | Tensor") -> Tensor:
     return scores if beta >= low else scores.double()
 
 
+@cache
 def _lowest_beta(dtype: torch.dtype) -> float:
     # The least β at which β·score has all digits for scores down to eps.
     return torch.finfo(dtype).tiny * 2.0**26

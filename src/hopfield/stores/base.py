@@ -148,6 +148,10 @@ class Store(ABC):
 
     def summary(self) -> Summary:
         """Return norms and spread of the rows, computed once per version."""
+        kept = self._cache.get("summary")
+        if kept is not None and kept[0] == self.version:
+            summary: Summary = kept[1]
+            return summary
         return self.cached("summary", self._summarise)
 
     def _summarise(self) -> Summary:

@@ -31,7 +31,7 @@ class Block:
 
     def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
         """X·x."""
-        rows = self._upcast(state.dtype)
+        rows = self.rows if self.rows.dtype == state.dtype else self._upcast(state.dtype)
         state = state if state.dtype == rows.dtype else state.to(rows.dtype)
         return torch.nn.functional.linear(state, rows)
 
@@ -50,7 +50,8 @@ class Block:
         if at is not None:
             rows = self.rows[at]
             return weights @ rows.to(torch.promote_types(rows.dtype, weights.dtype))
-        return weights @ self._upcast(weights.dtype)
+        rows = self.rows if self.rows.dtype == weights.dtype else self._upcast(weights.dtype)
+        return weights @ rows
 
     def _upcast(self, dtype: torch.dtype) -> Tensor:
         # The rows in the precision of the computation, at least their own.

@@ -49,11 +49,14 @@ class RamStore(Store):
         """Return all rows in order, at most `size` per block."""
         if not self._count:
             return []
+        version = self.version
         summary = self._cache.get("summary")
-        norms = summary[1].squared_norms if summary and summary[0] == self.version else None
+        norms = summary[1].squared_norms if summary and summary[0] == version else None
         key = (size, norms is not None)
-        kept: dict[tuple[int, bool], list[Block]] = self.cached("blocks", dict)
-        blocks = kept.get(key)
+        kept = self._cache.get("blocks")
+        blocks: list[Block] | None = None
+        if kept is not None and kept[0] == version and kept[1][0] == key:
+            blocks = kept[1][1]
         if blocks is None:
             converted = self.rows.numel() <= CONVERTED_ENTRIES
             blocks = [
@@ -66,8 +69,7 @@ class RamStore(Store):
                 )
                 for part in (slice(at, at + size) for at in range(0, self._count, size))
             ]
-            kept.clear()
-            kept[key] = blocks
+            self._cache["blocks"] = version, (key, blocks)
         return blocks
 
     def scan_copy(self) -> ScanCopy:
