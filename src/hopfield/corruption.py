@@ -1,9 +1,9 @@
 """Damage patterns in a controlled way: each function takes patterns and returns a `Cue`.
 
 Patterns have shape `(*batch, dim)`, any floating point dtype and device, and are never changed.
-Each row has its own draw, the same for every dtype. `generator=None` is a fresh generator with
-seed 1. It is not seed 0, from which `synthetic` draws: the same numbers would make patterns and
-damage.
+Each row has its own draw from `generator`, the same for every dtype. `generator=None` is a fresh
+generator with seed 1. It is not seed 0, from which `synthetic` draws: the same numbers would make
+patterns and damage.
 
 **Amount.** For flips, salt and pepper and random occlusion `amount` is the share of a pattern's
 entries, between 0 and 1. Exactly `⌊amount · dim + ½⌋` entries of every row are hit. For a number
@@ -15,7 +15,7 @@ and count as evidence like any other, and `known` is None.
 
 **Images.** `shape` is `(height, width)`, `(channels, height, width)` or `(height, width,
 channels)`: of three axes the last is the channels if it has at most 4 entries and the first has
-more. All channels lose the same part.
+more. All channels lose the same part. None, or one number, is a plain vector.
 
 **Errors.** Every function raises InputTypeError or ShapeError unless `patterns` are floating point
 rows, DomainError for an `amount` outside its range, ShapeError if `shape` does not hold `dim`
@@ -24,8 +24,7 @@ entries.
 
 import math
 import sys
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
@@ -44,6 +43,7 @@ from .cue import Cue
 from .errors import DomainError, InputTypeError, ShapeError
 
 Rows: TypeAlias = Float[Tensor, "*batch dim"]
+Shape: TypeAlias = tuple[int, ...] | None
 
 SEED = 1
 """Seed of the generator that replaces None."""
@@ -55,11 +55,6 @@ CHANNELS = 4
 
 def flip(patterns: Rows, amount: float, *, generator: torch.Generator | None = None) -> Cue:
     """Change the sign of an exact number of entries: x_i → −x_i.
-
-    Args:
-        patterns: entries ±1.
-        amount: share of the entries to flip, between 0 and 1.
-        generator: source of the draws.
 
     Raises:
         DomainError: for entries other than ±1.
@@ -76,7 +71,6 @@ def gaussian_noise(
 
     Args:
         amount: standard deviation of the noise, at least 0, in the units of the patterns.
-        generator: source of the draws.
     """
     rows = _rows(patterns)
     deviation = check_number("amount", amount, low=0.0, high=sys.float_info.max)
@@ -99,10 +93,8 @@ def salt_and_pepper(
     are hit change.
 
     Args:
-        amount: share of the entries to hit, between 0 and 1.
         low: the dark extreme. None: −1 if `patterns` hold a negative value, else 0.
         high: the bright extreme, above `low`.
-        generator: source of the draws.
 
     Raises:
         DomainError: if `low` is not below `high`.
@@ -121,22 +113,12 @@ def salt_and_pepper(
 
 
 def occlude_half(
-    patterns: Rows,
-    shape: tuple[int, ...] | None = None,
-    *,
-    side: str = "bottom",
-    fill: float | None = None,
+    patterns: Rows, shape: Shape = None, *, side: str = "bottom", fill: float | None = None
 ) -> Cue:
-    """Hide one half of every pattern. Of an odd number of lines the middle one stays.
+    """Hide the half at `side` ("bottom", "top", "left" or "right") of every pattern.
 
-    Args:
-        shape: shape of the images in `patterns`, see the top of this module. None, or one number:
-            a plain vector, of which "bottom" and "right" are the second half.
-        side: which half is hidden: "bottom", "top", "left" or "right".
-        fill: None makes the hidden entries unknown; a number is put there as evidence.
-
-    Returns:
-        A cue with one mask for all patterns, expanded without a copy.
+    Of an odd number of lines the middle one stays. Of a plain vector, "bottom" and "right" are the
+    second half. All patterns share one mask, expanded without a copy.
 
     Raises:
         OptionError: if `side` is not one of the four.
@@ -161,7 +143,7 @@ def occlude_half(
 def occlude_block(
     patterns: Rows,
     amount: float,
-    shape: tuple[int, ...] | None = None,
+    shape: Shape = None,
     *,
     fill: float | None = None,
     generator: torch.Generator | None = None,
@@ -171,12 +153,6 @@ def occlude_block(
     The block has `⌊√amount · height + ½⌋` rows and `⌊√amount · width + ½⌋` columns: the
     proportions of the image, and about the share `amount` of its area. In a plain vector it is a
     run of exactly `⌊amount · dim + ½⌋` entries.
-
-    Args:
-        amount: share of the area to hide, between 0 and 1.
-        shape: as for `occlude_half`.
-        fill: None makes the hidden entries unknown; a number is put there as evidence.
-        generator: source of the draws.
     """
     rows = _rows(patterns)
     image = _image(rows.shape[-1], shape)
@@ -198,59 +174,48 @@ def occlude_random(
     fill: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Cue:
-    """Hide an exact number of entries at random places of every pattern.
-
-    Args:
-        amount: share of the entries to hide, between 0 and 1.
-        fill: None makes the hidden entries unknown; a number is put there as evidence.
-        generator: source of the draws.
-    """
+    """Hide an exact number of entries at random places of every pattern."""
     rows = _rows(patterns)
     hidden = _choose(rows, _count(amount, rows.shape[-1]), check_generator(generator, SEED))
     return _hide(rows, ~hidden, fill)
 
 
-@dataclass(frozen=True)
-class _Image:
-    """Layout of an image in a row: `sizes` are all axes, `channels_last` tells (H, W, C)."""
+class _Image(NamedTuple):
+    """Layout of an image in a row: channels before or after its height and width."""
 
-    sizes: tuple[int, ...]
-    channels_last: bool
-    is_vector: bool
-
-    @property
-    def height(self) -> int:
-        return self.sizes[-3 if self.channels_last else -2]
+    before: tuple[int, ...]
+    height: int
+    width: int
+    after: tuple[int, ...] = ()
+    is_vector: bool = False
 
     @property
-    def width(self) -> int:
-        return self.sizes[-2 if self.channels_last else -1]
+    def sizes(self) -> tuple[int, ...]:
+        return (*self.before, self.height, self.width, *self.after)
 
     def entries(self, plane: Bool[Tensor, "*batch height width"]) -> Bool[Tensor, "*batch dim"]:
         """Repeat a mask of pixels for every channel, as a mask of the entries of a row."""
-        batch = plane.shape[:-2]
-        channels = (1,) * (len(self.sizes) - 2)
-        mask = plane[..., None] if self.channels_last else plane.unflatten(-2, (*channels, -1))
-        return mask.expand(*batch, *self.sizes).flatten(-len(self.sizes))
+        batch, ones = plane.shape[:-2], [(1,) * len(part) for part in (self.before, self.after)]
+        pixels = plane.reshape(*batch, *ones[0], self.height, self.width, *ones[1])
+        return pixels.expand(*batch, *self.sizes).flatten(-len(self.sizes))
 
 
-def _image(dim: int, shape: tuple[int, ...] | None) -> _Image:
-    if shape is None:
-        return _Image((1, dim), channels_last=False, is_vector=True)
-    if not isinstance(shape, (tuple, list)):
+def _image(dim: int, shape: Shape) -> _Image:
+    if shape is not None and not isinstance(shape, (tuple, list)):
         raise InputTypeError(
             f"shape must be a tuple such as (height, width), but is {short_repr(shape)}."
         )
-    sizes = tuple(check_integer("an entry of shape", size, low=1) for size in shape)
-    if not sizes or math.prod(sizes) != dim:
+    sizes = tuple(check_integer("an entry of shape", size, low=1) for size in shape or ())
+    if shape is not None and (not sizes or math.prod(sizes) != dim):
         raise ShapeError(
             f"shape must hold the dim={dim} entries of a pattern, but {sizes} holds "
             f"{math.prod(sizes) if sizes else 0}."
         )
-    if len(sizes) == 1:
-        return _Image((1, dim), channels_last=False, is_vector=True)
-    channels_last = len(sizes) == 3 and sizes[2] <= CHANNELS < sizes[0]
-    return _Image(sizes, channels_last, is_vector=False)
+    if len(sizes) < 2:
+        return _Image((), 1, dim, is_vector=True)
+    if len(sizes) == 3 and sizes[2] <= CHANNELS < sizes[0]:
+        return _Image((), sizes[0], sizes[1], sizes[2:])
+    return _Image(sizes[:-2], *sizes[-2:])
 
 
 def _hide(rows: Tensor, known: Tensor, fill: float | None) -> Cue:

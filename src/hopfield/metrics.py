@@ -1,7 +1,8 @@
 """Compare recovered states with originals: one value per row.
 
-All functions compare along the last axis and broadcast the axes before it, so that one original
-can be compared with many recovered states, or the reverse. Sums run in float32 or wider.
+All functions compare an original x with a recovered y along the last axis, and broadcast the axes
+before it: one original can be compared with many recovered states, or the reverse. Sums run in
+float32 or wider.
 
 **Errors.** Two tensors that cannot be compared raise ShapeError, InputTypeError, DomainError (NaN
 or infinity) or DeviceError.
@@ -9,7 +10,7 @@ or infinity) or DeviceError.
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
@@ -26,6 +27,10 @@ from .checks import (
 from .cue import Cue
 from .errors import DeviceError, InputTypeError, OptionError, ShapeError
 
+Rows: TypeAlias = Float[Tensor, "*batch dim"]
+Values: TypeAlias = Float[Tensor, "*batch"]
+Booleans: TypeAlias = Bool[Tensor, "*batch"]
+
 RECALL_ERROR = 0.02**0.5
 """Relative error ‖y − x‖/‖x‖ up to which a state counts as recalled where x is not ±1.
 
@@ -33,42 +38,30 @@ At equal norms it is a cosine of 0.99. Above it the state is nearer to noise tha
 """
 
 
-def hamming_accuracy(
-    original: Float[Tensor, "*batch dim"], recovered: Float[Tensor, "*batch dim"]
-) -> Float[Tensor, "*batch"]:
+def hamming_accuracy(original: Rows, recovered: Rows) -> Values:
     """Share of entries that are equal: N⁻¹ Σ_i [x_i = y_i], between 0 and 1."""
     x, y = _pair(original, recovered)
     return (x == y).to(x.dtype).mean(-1)
 
 
-def overlap(
-    original: Float[Tensor, "*batch dim"], recovered: Float[Tensor, "*batch dim"]
-) -> Float[Tensor, "*batch"]:
+def overlap(original: Rows, recovered: Rows) -> Values:
     """Overlap m = x·y / N: for ±1 patterns +1 where equal, −1 where all signs are opposite."""
     x, y = _pair(original, recovered)
     return (x * y).mean(-1)
 
 
-def cosine(
-    original: Float[Tensor, "*batch dim"], recovered: Float[Tensor, "*batch dim"]
-) -> Float[Tensor, "*batch"]:
+def cosine(original: Rows, recovered: Rows) -> Values:
     """Cosine of the angle, x·y / (‖x‖ ‖y‖), between −1 and 1; 0 where either is the zero vector."""
     x, y = _pair(original, recovered)
     return (_unit(x) * _unit(y)).sum(-1).clamp(-1, 1)
 
 
 def exact_recall(
-    original: Float[Tensor, "*batch dim"],
-    recovered: Float[Tensor, "*batch dim"],
-    *,
-    levels: int | None = None,
-    sign_blind: bool = False,
-) -> Bool[Tensor, "*batch"]:
+    original: Rows, recovered: Rows, *, levels: int | None = None, sign_blind: bool = False
+) -> Booleans:
     """Return True where every entry is right: y = x.
 
     Args:
-        original: x.
-        recovered: y.
         levels: None compares bit by bit. A number compares after rounding both to that many grey
             levels, 0, 1/(levels−1), …, 1; with 256, equal 8-bit images are equal.
         sign_blind: y = −x counts as well (networks without thresholds cannot tell them apart).
@@ -90,9 +83,7 @@ def exact_recall(
     return same | (x == -y).all(-1) if sign_blind else same
 
 
-def recalled(
-    original: Float[Tensor, "*batch dim"], recovered: Float[Tensor, "*batch dim"]
-) -> Bool[Tensor, "*batch"]:
+def recalled(original: Rows, recovered: Rows) -> Booleans:
     """Return True where the original came back: y = x for ±1, else ‖y − x‖ ≤ 0.14 ‖x‖.
 
     At equal norms the bound is a cosine of 0.99. A state of the right direction that has shrunk by
@@ -102,10 +93,8 @@ def recalled(
     if bool((x.abs() == 1).all()):
         return exact_recall(x, recovered)
     x, y = _pair(x, recovered)
-    scale = torch.maximum(x.abs(), y.abs()).amax(-1, keepdim=True)
-    scale = scale.clamp_min(
-        torch.finfo(x.dtype).tiny
-    )  # squares of x/scale neither over- nor underflow
+    # Squares of x/scale neither over- nor underflow.
+    scale = _largest(torch.maximum(x.abs(), y.abs()))
     return (y / scale - x / scale).norm(dim=-1) <= RECALL_ERROR * (x / scale).norm(dim=-1)
 
 
@@ -162,9 +151,8 @@ def basin_radius(
 
     def returns(amount: float) -> bool:
         fresh = torch.Generator(source.device).manual_seed(seed)
-        cue = _call(
-            "corrupt", "patterns, amount, generator=…", corrupt, copies, amount, generator=fresh
-        )
+        form = "patterns, amount, generator=…"
+        cue = _call("corrupt", form, corrupt, copies, amount, generator=fresh)
         if not isinstance(cue, Cue):
             raise InputTypeError(f"corrupt must return a Cue, but returned {short_repr(cue)}.")
         states = memory.retrieve(cue).state
@@ -206,10 +194,13 @@ def _check_hits(hits: object, draws: int) -> Tensor:
 
 def _unit(x: Tensor) -> Tensor:
     """Divide `x` by its norm without overflow; zero vectors stay zero."""
-    tiny = torch.finfo(x.dtype).tiny
-    x = x / x.abs().amax(-1, keepdim=True).clamp_min(tiny)
+    x = x / _largest(x.abs())
     norm: Tensor = x.norm(dim=-1, keepdim=True)
-    return x.div(norm.clamp_min(tiny))
+    return x / norm.clamp_min(torch.finfo(x.dtype).tiny)
+
+
+def _largest(magnitudes: Tensor) -> Tensor:
+    return magnitudes.amax(-1, keepdim=True).clamp_min(torch.finfo(magnitudes.dtype).tiny)
 
 
 def _pair(original: Tensor, recovered: Tensor) -> tuple[Tensor, Tensor]:
