@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hopfield.errors import DataError
 from hopfield.experiments import records
 
 from . import compare, machine, page
@@ -56,6 +57,9 @@ def _measure(names: list[str], options: argparse.Namespace) -> None:
             lines = _entry(name, options.quick, options.patience)
         except WrongAnswerError as error:
             wrong.append(str(error))
+            continue
+        except DataError as error:
+            print(f"{name}: left out: {error}", flush=True)
             continue
         every += lines
         if not options.quick and options.out is None:

@@ -56,7 +56,7 @@ def _cues(rows: Tensor, name: str, count: int, generator: torch.Generator) -> Te
 def _errors(memory: ModernHopfield, exact: Tensor, cues: Tensor, beta: float) -> dict[str, Tensor]:
     """Return errors, and their ratio to the bounds, of one read at the cues."""
     answer = memory.retrieve(cues, steps=0)
-    assert answer.bound is not None
+    assert answer.bound is not None and answer.energy is not None
     state, energy, index = _reference(exact, cues.double(), beta, str(memory.similarity))
     error = (memory.update(cues).double() - state).norm(dim=-1)
     return {

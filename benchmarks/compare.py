@@ -64,13 +64,14 @@ class Worker:
 
 def run(before: Path, names: list[str], quick: bool = False, out: Path | None = None) -> None:
     """Compare all rows of the named entries; print each, and write them to `out`."""
-    head, lines = machine.header(quick), []
+    head = machine.header(quick)
+    lines: list[Record] = []
     workers = [Worker(before, checks=False), Worker(ROOT, checks=True)]
     for name in names:
         entry = ENTRIES[name]
         for number, size in enumerate((entry.quick,) if quick else entry.sizes):
             built = [worker.ask("build", name, -1 if quick else number) for worker in workers]
-            line = {"experiment": "compare", "case": name, **size, "seed": 0}
+            line: Record = {"experiment": "compare", "case": name, **size, "seed": 0}
             for way in dict.fromkeys([*built[0]["ways"], *built[1]["ways"]]):
                 row = line | {"way": way} | _compared(workers, built, way)
                 lines.append(row)
@@ -121,7 +122,8 @@ def serve(checks: bool) -> None:
     numbers: dict[str, int] = {}
 
     def build(name: str, number: int) -> dict[str, Any]:
-        ways.clear(), numbers.clear()
+        ways.clear()
+        numbers.clear()
         entry = ENTRIES[name]
         try:
             case = entry.build(**(entry.quick if number < 0 else entry.sizes[number]))

@@ -246,7 +246,15 @@ def drawings(measured: list[Measured]) -> dict[str, Drawing]:
 
 
 def _machine(measured: list[Measured], how: str) -> str:
-    """Describe processor and versions; ranges where runs differ."""
+    """Describe processor and versions, one paragraph per processor; ranges where runs differ."""
+    processors = list(dict.fromkeys(m.head["processor"] for m in measured))
+    return "\n\n".join(
+        _processor([m for m in measured if m.head["processor"] == one], how, len(processors) > 1)
+        for one in processors
+    )
+
+
+def _processor(measured: list[Measured], how: str, listed: bool) -> str:
     heads = [m.head for m in measured]
 
     def values(key: str) -> str:
@@ -257,14 +265,13 @@ def _machine(measured: list[Measured], how: str) -> str:
         low, high = f"{numbers[0]:.{digits}f}", f"{numbers[-1]:.{digits}f}"
         return low if low == high else f"{low}–{high}"
 
-    if not heads:
-        return ""
     peers = sorted({key for head in heads for key in head if key.startswith("version_")})
     versions = ["python", "torch", "numpy", "hopfield", *peers]
     names = ", ".join(f"{key.removeprefix('version_')} {values(key)}" for key in versions)
     used = values("instructions")
+    entries = f" ({', '.join(f'`{m.entry.name}`' for m in measured)})" if listed else ""
     return (
-        f"Measured {how} on {values('processor')}{f'; torch used {used}' if used else ''}; "
+        f"Measured {how} on {values('processor')}{used and f'; torch used {used}'}{entries}; "
         f"{values('cores')} cores, {values('threads')} threads, {values('memory_gib')} GiB; "
         f"{values('system')}; {names}. Load before each run: {between('load')}. Limits of the "
         "machine, the best of 9 runs before each entry: "
