@@ -13,28 +13,28 @@ from torch import Tensor
 from ..checks import check_float, check_number, is_traced
 from ..errors import ShapeError
 
-MOST_GATHERED_ROWS = 4096
-"""Rows of a block up to which copying the rows with weight can beat reading all."""
+MAX_GATHERED_ROWS = 4096
+"""Largest number of rows with weight that are copied first; with more, the whole block is read."""
 
 
-def most_gathered(count: int) -> int:
-    """Return the number of rows of `count` up to which copying them beats reading all."""
-    return min(MOST_GATHERED_ROWS, count // 4)
+def max_gathered_rows(count: int) -> int:
+    """Return how many rows of a block of `count` are worth copying to skip those without weight."""
+    return min(MAX_GATHERED_ROWS, count // 4)
 
 
 @runtime_checkable
 class Rows(Protocol):
-    """Consecutive patterns, the part of a block that a separation needs."""
+    """Consecutive patterns and their weighted sum: all that a separation needs of a block."""
 
     @property
     def start(self) -> int:
-        """Index of the first row."""
+        """Return the index of the first row."""
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
 
     def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        """weights @ rows[at]; None takes all rows."""
+        """Return weights @ rows[at]; `at` = None takes all rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Readout:
 
 
 class Partial(ABC):
-    """A readout of some of the rows, which can be merged with that of others."""
+    """An unfinished readout of some rows; `merge` adds other rows, `result` finishes it."""
 
     @abstractmethod
     def merge(self, other: "Partial") -> "Partial":
@@ -65,7 +65,7 @@ class Partial(ABC):
 
     @abstractmethod
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """Return the readout; `blocks` are all rows, for partials that sum at the end."""
+        """Return the readout; partials that sum rows only at the end read them from `blocks`."""
 
 
 class Separation(ABC):
@@ -75,15 +75,15 @@ class Separation(ABC):
     so that energies need no further constant, and be convex, or the energy can rise. Parameters
     are numbers, or tensors broadcastable to the batch of the scores.
 
-    The other members describe F further: faster or more exact computations ask for them. Their
-    defaults hold for every F.
+    The other members are optional: they allow faster or more exact computations. Their defaults
+    hold for every F.
     """
 
     simplex: ClassVar[bool] = True
-    """True where the weights are non-negative and sum to one."""
+    """True if the weights are non-negative and sum to one."""
 
     shift_invariant: ClassVar[bool] = False
-    """True where F(s + c) = F(s) + c and the weights stay: scores may then arrive shifted."""
+    """True if F(s + c) = F(s) + c with the same weights: a readout may then shift the scores."""
 
     @abstractmethod
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
@@ -101,21 +101,21 @@ class Separation(ABC):
         return GatheredPartial(self, ((rows.start, scores),))
 
     def inverse_width(self) -> float | None:
-        """Return one over the difference of scores below which weights are alike: β of Softmax.
+        """Return β, where score differences much below 1/β hardly change the weights.
 
-        None by default: unknown.
+        None, the default, means unknown.
         """
         return None
 
     def score_window(self, count: int) -> float | None:
-        """Return the distance below the best of `count` scores beyond which weights do not matter.
+        """Return the distance below the best of `count` scores beyond which weights are negligible.
 
-        They sum to at most the rounding of float64. None by default: no such distance.
+        Together they are at most the rounding error of float64. None by default: no such distance.
         """
         return None
 
     def softmax_beta(self) -> float | Tensor | None:
-        """Return β where the weights are softmax(βs) of all patterns; None by default."""
+        """Return β if the weights are softmax(βs) over all patterns; None, the default, if not."""
         return None
 
     def split_beta(self) -> "tuple[Separation, float | Tensor]":
@@ -127,21 +127,27 @@ class Separation(ABC):
         return -torch.inf, torch.inf
 
     def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"] | None:
-        """Return g(s) = f(s + 1) − f(s − 1) where F(s) = Σ_μ f(s_μ); None by default."""
+        """Return g(s) = f(s + 1) − f(s − 1) if F(s) = Σ_μ f(s_μ); None, the default, if not.
+
+        With ±1 units and s the score without unit i, this is how much unit i can change f.
+        """
         return None
 
     def flip_gain_rounding(self, largest: float) -> float:
-        """Return the relative error of `flip_gain` in eps for scores up to `largest`.
+        """Return the relative error of `flip_gain`, in units of eps, for scores up to `largest`.
 
         The default holds for smooth f.
         """
         return 8 + 4 * largest
 
     def exact_flip_sign(self, levels: "list[tuple[int, int]]") -> int | None:
-        """Return the sign of Σ count·g(level) over pairs (level, count) in exact arithmetic.
+        """Return the sign of Σ count·g(level) in exact arithmetic; None by default.
 
-        The pairs come with the highest level first. For an F with `flip_gain` it implies that g is
-        a whole number at whole levels. None by default: a sum below its rounding is then a tie.
+        None makes a tie of every sum below its rounding error. An F that has `flip_gain` may
+        override this only if g is a whole number at whole levels.
+
+        Args:
+            levels: pairs of a whole score and a count, which may be negative; the highest first.
         """
         return None
 
@@ -158,7 +164,7 @@ class Separation(ABC):
         return hash(type(self))
 
     def __repr__(self) -> str:
-        """Return the call that makes it."""
+        """Return the constructor call."""
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
 
 
@@ -170,13 +176,13 @@ def _equal(a: object, b: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class GatheredPartial(Partial):
-    """The partial of any separation: the scores of all rows so far, `(start, scores)` per block."""
+    """The default partial: keeps the scores, `(start, scores)` per block, and sums at the end."""
 
     separation: Separation
     parts: tuple[tuple[int, Tensor], ...]
 
     def merge(self, other: Partial) -> "GatheredPartial":
-        """Keep the scores of both."""
+        """Return a partial with the scores of both, in order."""
         parts = self.parts + check_mergeable(self, other).parts
         return GatheredPartial(self.separation, tuple(sorted(parts, key=lambda part: part[0])))
 
@@ -211,10 +217,10 @@ def sum_blocks(weights: Tensor, blocks: Iterable[Rows]) -> Tensor:
 P = TypeVar("P", bound=Partial)
 
 
-def check_mergeable(one: P, other: Partial) -> P:
-    """Return `other` if it is of the class of `one`."""
-    if not isinstance(other, type(one)):
-        raise TypeError(f"{type(one).__name__} does not merge with {type(other).__name__}")
+def check_mergeable(partial: P, other: Partial) -> P:
+    """Return `other` if it has the same class as `partial`."""
+    if not isinstance(other, type(partial)):
+        raise TypeError(f"{type(partial).__name__} does not merge with {type(other).__name__}")
     return other
 
 
@@ -223,23 +229,23 @@ def check_parameter(
     value: object,
     low: float,
     high: float = torch.inf,
-    way: str = "Choose one in this range.",
+    hint: str = "Choose one in this range.",
 ) -> float | Tensor:
     """Return `value` if it is a number in range, or a floating point tensor of such numbers."""
     if not isinstance(value, Tensor):
-        return check_number(name, value, low=low, high=high, hint=way)
+        return check_number(name, value, low=low, high=high, hint=hint)
     check_float(name, value)
     if is_traced():
         return value
     inside = (value >= low) & (value <= high)
     if not bool(inside.all()):
-        wrong = value[~inside][0].item()
-        check_number(f"every entry of {name}", wrong, low=low, high=high, hint=way)
+        outside = value[~inside][0].item()
+        check_number(f"every entry of {name}", outside, low=low, high=high, hint=hint)
     return value
 
 
 def at_least_float32(scores: Tensor) -> Tensor:
-    """Return checked scores in the precision that sums over them need."""
+    """Check the scores, and return them in float32 or wider."""
     check_float("scores", scores)
     if scores.ndim == 0 or scores.shape[-1] == 0:
         raise ShapeError(
@@ -262,9 +268,9 @@ def with_score_axis(value: "float | Tensor", scores: Tensor) -> Tensor:
 
 
 def clamped_beta(beta: "float | Tensor", scores: Tensor) -> "float | Tensor":
-    """Return β clamped to where β·score neither vanishes nor is NaN; tensors get a score axis.
+    """Return β in the range where β·score neither underflows nor is NaN; tensors get a score axis.
 
-    At the upper end the formulas agree with β = ∞ up to rounding. At the lower end they agree with
+    At the upper end the results equal those of β = ∞ up to rounding; at the lower end those of
     β = 0, unless scores are as large as 1/β: see `upcast_if_beta_underflows`.
     """
     low, high = _lowest_beta(scores.dtype), torch.finfo(scores.dtype).max
@@ -274,9 +280,9 @@ def clamped_beta(beta: "float | Tensor", scores: Tensor) -> "float | Tensor":
 
 
 def upcast_if_beta_underflows(scores: Tensor, beta: "float | Tensor") -> Tensor:
-    """Return scores in float64 where β is too small for float32: scores may be as large as 1/β.
+    """Return the scores, in float64 if β is too small for float32: they may be as large as 1/β.
 
-    Traced code cannot look at the values of a tensor β, and leaves the scores.
+    Traced code cannot read the values of a tensor β, and returns the scores as they are.
     """
     if scores.dtype == torch.float64:
         return scores
@@ -288,7 +294,7 @@ def upcast_if_beta_underflows(scores: Tensor, beta: "float | Tensor") -> Tensor:
 
 @cache
 def _lowest_beta(dtype: torch.dtype) -> float:
-    # The least β at which β·score has all digits for scores down to eps.
+    # From this β on, β·score has all its digits for every score of at least eps.
     return torch.finfo(dtype).tiny * 2.0**26
 
 

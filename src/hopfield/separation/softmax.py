@@ -18,30 +18,30 @@ from .base import (
     check_parameter,
     clamped_beta,
     largest_value,
-    most_gathered,
+    max_gathered_rows,
     smallest_value,
     upcast_if_beta_underflows,
 )
 from .decimals import exact_sign_of_exponentials
 
-GROUP = 64
-"""Scores per group: the largest of each group is found first, then its place within the best."""
+GROUP_SIZE = 64
+"""Scores per group in the search for the largest: first the best group, then the place in it."""
 
-WORTHWHILE = 256
-"""Rows of a block from which on rows without weight are left out; below, all rows are read."""
+SKIP_FROM_ROWS = 256
+"""Rows per block from which on rows without weight are skipped; below, all rows are read."""
 
-PEAKED = 64.0
-"""Σ exp(β(s − s_max)) below which rows without weight are left out; above, all rows are read."""
+SKIP_BELOW_SUM = 64.0
+"""Σ exp(β(s − s_max)) below which rows without weight are skipped; above, all rows are read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Softmax(Separation):
-    """Dense separation of Ramsauer et al. (2021), eq. 3; on ±1 that of Demircigil et al. (2017).
+    """The separation of Ramsauer et al. (2021), eq. 3; for ±1 states of Demircigil et al. (2017).
 
     F(s) = β⁻¹ log mean_μ exp(β s_μ),    ∇F(s) = softmax(β s).
 
-    At β = 0 these are the mean of the scores and equal weights. At β = ∞ they are the largest
-    score, and a weight shared by all patterns that attain it.
+    At β = 0, F is the mean score and all weights are equal. At β = ∞, F is the largest score, and
+    all patterns that attain it share the weight.
 
     Args:
         beta: β ≥ 0, in units of one over the scores.
@@ -67,7 +67,7 @@ class Softmax(Separation):
         return torch.softmax(clamped_beta(self.beta, gap) * gap, dim=-1).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "SoftmaxPartial":
-        """Return the sums of exp(βs) and of exp(βs)·row; `scores` are overwritten."""
+        """Return the sums of exp(βs) and exp(βs)·row over these rows; `scores` are overwritten."""
         exact = upcast_if_beta_underflows(scores, self.beta)
         largest, index = _largest(exact.detach() if exact.requires_grad else exact)
         sums, power, highest = SoftmaxSums.of(exact, self.beta, largest, inplace=True)
@@ -76,20 +76,20 @@ class Softmax(Separation):
         return SoftmaxPartial(sums, weighted_sum, index, scores.dtype)
 
     def inverse_width(self) -> float:
-        """β."""
+        """Return the largest β."""
         return largest_value(self.beta)
 
     def score_window(self, count: int) -> float | None:
-        """log(n/ε)/β: together, weights below sum to less than ε."""
+        """Return log(n/ε)/β: weights of scores further below the best sum to less than ε."""
         beta = smallest_value(self.beta)
         return math.log(count / torch.finfo(torch.float64).eps) / beta if beta else None
 
     def softmax_beta(self) -> float | Tensor:
-        """β."""
+        """Return β."""
         return self.beta
 
     def split_beta(self) -> tuple[Separation, float | Tensor]:
-        """Return Softmax at β = 1, and β."""
+        """Return the softmax at β = 1, and β."""
         return replace(self, beta=1.0), self.beta
 
     def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
@@ -106,8 +106,8 @@ class SoftmaxSums:
         beta: β; a tensor has the shape of the batch.
         largest: s_max.
         sum_exp: Σ exp(x).
-        sum_expm1: Σ (exp(x) − 1). Equal to sum_exp − n, but accurate as β → 0; None where
-            sum_exp ≤ n/2 for all states, and is accurate itself.
+        sum_expm1: Σ (exp(x) − 1). Equal to sum_exp − n, but accurate as β → 0; None if
+            sum_exp ≤ n/2 for all states: log(sum_exp/n) is then accurate.
         sum_x_exp: Σ x exp(x), from which the entropy follows.
     """
 
@@ -124,8 +124,8 @@ class SoftmaxSums:
     ) -> tuple["SoftmaxSums", Tensor, float]:
         """Return the sums over the last axis of `scores`, exp(x), and the largest sum_exp.
 
-        `inplace` overwrites the scores unless gradients need them, and looks at values to skip
-        sums: not under compile or vmap.
+        `inplace` overwrites the scores unless gradients need them. It reads values, to skip sums
+        that are not needed, and so does not work under compile or vmap.
         """
         beta = clamped_beta(beta, scores)
         learnt = isinstance(beta, Tensor) and beta.requires_grad
@@ -145,7 +145,7 @@ class SoftmaxSums:
         sum_expm1 = None
         if self.sum_expm1 is not None:
             sum_expm1 = self.sum_expm1 * factor + self.count * torch.expm1(x)
-        # Where the factor is 0 because x → −∞, their product is 0, not NaN.
+        # At x = −∞ the factor is 0, and the product of both must be 0, not NaN.
         finite = x.clamp_min(torch.finfo(x.dtype).min)
         sum_x_exp = self.sum_x_exp * factor + self.sum_exp * torch.where(
             factor > 0, factor * finite, 0.0
@@ -179,7 +179,7 @@ class SoftmaxSums:
 
 @dataclass(frozen=True, eq=False)
 class SoftmaxPartial(Partial):
-    """Partial readout of `Softmax`: s_max, Σ exp(x) and Σ exp(x)·row, merged as online softmax.
+    """The partial of `Softmax`: s_max, Σ exp(x) and Σ exp(x)·row, merged by online softmax.
 
     Attributes:
         sums: the scalar sums, in float64 where β is too small for float32.
@@ -194,7 +194,7 @@ class SoftmaxPartial(Partial):
     dtype: torch.dtype
 
     def merge(self, other: Partial) -> "SoftmaxPartial":
-        """Rescale both to the larger score, and add."""
+        """Rescale both partials to the larger score, and add them."""
         other = check_mergeable(self, other)
         largest = torch.maximum(self.sums.largest, other.sums.largest)
         sums, factor = self.sums.relative_to(largest)
@@ -205,7 +205,7 @@ class SoftmaxPartial(Partial):
         return SoftmaxPartial(sums + other_sums, total, index, self.dtype)
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """Divide by Σ exp(x)."""
+        """Divide the weighted sum by Σ exp(x)."""
         sum_exp, state = self.sums.sum_exp, self.weighted_sum
         divisor = sum_exp.unsqueeze(-1).to(self.dtype)
         entropy = torch.addcdiv(sum_exp.log(), self.sums.sum_x_exp, sum_exp, value=-1)
@@ -219,7 +219,7 @@ class SoftmaxPartial(Partial):
 
 
 def log_mean(sum_exp: Tensor, sum_expm1: Tensor, count: int) -> Tensor:
-    """log(Σ exp(x)/n) for x ≤ 0, accurate from β → 0, by Σ (exp(x) − 1), to β → ∞, by Σ exp(x)."""
+    """log(Σ exp(x)/n) for x ≤ 0: from Σ (exp(x) − 1) near 0, from Σ exp(x) elsewhere."""
     mean = sum_expm1 / count
     near = torch.log1p(mean.clamp_min(-0.5))
     return torch.where(mean > -0.5, near, torch.log(sum_exp / count))
@@ -228,9 +228,9 @@ def log_mean(sum_exp: Tensor, sum_expm1: Tensor, count: int) -> Tensor:
 def _exponentials(
     scores: Tensor, beta: "float | Tensor", largest: Tensor, inplace: bool
 ) -> tuple[Tensor, Tensor]:
-    # x = β(s − s_max) bounded from below, and exp(x), which is 0 at the bound. The largest is 1, so
-    # that all those cut off, each below eps^2.5, are below rounding, and their rows need not be
-    # read. Clamped before exp, which is ten times slower where it underflows.
+    # x = β(s − s_max), and exp(x) with 0 for everything below eps^2.5. The largest exp(x) is 1, so
+    # that these terms are below rounding, and their rows need not be read. x is clamped first:
+    # exp is ten times slower where it underflows.
     lowest = 2.5 * math.log(torch.finfo(scores.dtype).eps)
     threshold = 1.01 * math.exp(lowest)
     if inplace:
@@ -241,11 +241,11 @@ def _exponentials(
 
 
 def _sum_rows(rows: Rows, power: Tensor, highest: float) -> Tensor:
-    # power @ rows; where most rows have no weight in any state, the others are gathered.
+    # power @ rows. If most rows have weight 0 in all states, only the others are read.
     count = len(rows)
-    if count >= WORTHWHILE and highest < PEAKED:
-        flat, most = power.reshape(-1, count), most_gathered(count)
-        if int(flat[0].count_nonzero()) <= most:  # the first state already rules it out mostly
+    if count >= SKIP_FROM_ROWS and highest < SKIP_BELOW_SUM:
+        flat, most = power.reshape(-1, count), max_gathered_rows(count)
+        if int(flat[0].count_nonzero()) <= most:  # cheap: usually the first state decides
             at = flat.sum(0).nonzero().squeeze(-1)
             if len(at) <= most:
                 return rows.weighted_sum(power[..., at], at)
@@ -253,11 +253,11 @@ def _sum_rows(rows: Rows, power: Tensor, highest: float) -> Tensor:
 
 
 def _largest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    # The largest score and its first place, four times as fast as `max`.
+    # The largest score and its first place: four times as fast as torch.max.
     count = scores.shape[-1]
-    if count % GROUP:
+    if count % GROUP_SIZE:
         return scores.max(-1)
-    groups = scores.unflatten(-1, (-1, GROUP))
+    groups = scores.unflatten(-1, (-1, GROUP_SIZE))
     largest, group = groups.amax(-1).max(-1)
-    best = groups.gather(-2, group[..., None, None].expand(*group.shape, 1, GROUP))
-    return largest, group * GROUP + best.squeeze(-2).argmax(-1)
+    best = groups.gather(-2, group[..., None, None].expand(*group.shape, 1, GROUP_SIZE))
+    return largest, group * GROUP_SIZE + best.squeeze(-2).argmax(-1)

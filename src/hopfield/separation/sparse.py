@@ -21,7 +21,7 @@ from .base import (
     clamped_beta,
     entropy,
     largest_value,
-    most_gathered,
+    max_gathered_rows,
     smallest_value,
     upcast_if_beta_underflows,
     with_score_axis,
@@ -265,7 +265,7 @@ class CandidatePartial(Partial):
     def _block_sum(rows: Rows, at: Tensor, inside: Tensor, weights: Tensor) -> Tensor:
         # Reads no rows but those with weight, if they are few.
         places, which = at[inside].unique(return_inverse=True)
-        if len(places) > most_gathered(len(rows)):
+        if len(places) > max_gathered_rows(len(rows)):
             full = weights.new_zeros(*weights.shape[:-1], len(rows))
             full = full.scatter_add(-1, at.clamp(0, len(rows) - 1), weights * inside)
             return rows.weighted_sum(full)
