@@ -1,4 +1,4 @@
-"""The readout: scores → weights → weighted sum of rows, block by block; the energy comes free."""
+"""The readout, block by block: scores → weights → weighted sum of rows, and the potential F(s)."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -17,42 +17,42 @@ from .separation.base import check_parameter
 from .similarity import RowProducts, ScoreFunction, Similarity
 
 BLOCK_ROWS = 4096
-"""Most rows of a block that is copied: upcast, squared or masked."""
+"""Largest number of rows per block if blocks are copied: upcast, squared or masked."""
 
 BLOCK_SCORES = 2**20
-"""Most scores of a block that has more than 128 rows: batch × n scores never exist at once."""
+"""Largest number of scores per block, unless 128 rows have more: batch × n never exist at once."""
 
 FEW_QUERIES, SHORT_ROWS = 32, 128
 """Queries, and entries per row, up to which two matrix products are faster than SDPA."""
 
 
 def block_rows(queries: int, copied: bool = True) -> int:
-    """Return the rows to read at a time for a number of states; `copied` rows are fewer."""
+    """Return the number of rows per block for `queries` states; `copied` blocks are smaller."""
     rows = max(128, BLOCK_SCORES // max(1, queries))
     return min(BLOCK_ROWS, rows) if copied else rows
 
 
 @runtime_checkable
 class Block(RowProducts, Rows, Protocol):
-    """Consecutive stored rows, as a readout needs them."""
+    """Consecutive stored rows with all that a readout needs: products and weighted sums."""
 
 
 @runtime_checkable
 class ValuedBlock(Block, Protocol):
-    """A block that may carry values."""
+    """A block of rows that may have values."""
 
     @property
     def values(self) -> Tensor | None:
-        """The values of the rows, `(n, *)`."""
+        """Return the values of the rows, `(n, *)`, or None."""
 
 
 @dataclass(frozen=True, eq=False)
 class BlockView:
-    """A block whose scores come from its patterns, while its weights average something else.
+    """A block whose scores come from its patterns, while its weights average other rows.
 
     Attributes:
         block: the patterns.
-        weighted_sum: (weights, at=None) → what the weights average.
+        weighted_sum: (weights, at=None) → the weighted sum of these other rows.
     """
 
     block: ValuedBlock
@@ -60,16 +60,16 @@ class BlockView:
 
     @property
     def start(self) -> int:
-        """Index of the first row."""
+        """Return the index of the first row."""
         return self.block.start
 
     @property
     def rows(self) -> Tensor:
-        """The patterns."""
+        """Return the patterns."""
         return self.block.rows
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         return len(self.block)
 
     def scores(self, state: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class BlockView:
 
 
 def with_values(block: ValuedBlock) -> BlockView:
-    """Return the block with weights that average its values, as rows of numbers."""
+    """Return a view of the block whose weights average its values, flattened to rows."""
 
     def weighted_sum(weights: Tensor, at: Tensor | None = None) -> Tensor:
         values = block.values
@@ -90,7 +90,7 @@ def with_values(block: ValuedBlock) -> BlockView:
             raise ValueError("these rows have no values")
         numbers = values.reshape(len(values), -1)
         numbers = numbers if at is None else numbers[at]
-        # Values may be wider than the patterns: 1.7e9 in float64 is not to be rounded to float32.
+        # Values may need more digits than patterns: float32 would round a float64 of 1.7e9.
         dtype = torch.promote_types(values.dtype, weights.dtype)
         return weights.to(dtype) @ numbers.to(dtype)
 
@@ -98,7 +98,7 @@ def with_values(block: ValuedBlock) -> BlockView:
 
 
 def potential_only(block: ValuedBlock) -> BlockView:
-    """Return the block with weights that average nothing: F(s) alone, at half the cost."""
+    """Return a view of the block with empty weighted sums: F(s) alone costs half as much."""
     return BlockView(block, lambda weights, at=None: weights[..., :0])
 
 
@@ -114,7 +114,7 @@ def read(
     The result does not depend on the blocks: their partials merge (formulas in docs/notation.md).
 
     Args:
-        blocks: all rows, in order; iterated twice by separations that sum at the end.
+        blocks: all rows, in order; some separations iterate over them twice.
         state: `(*batch, dim)`, float32 or float64.
         similarity: scores of a block at the states.
         separation: F and ∇F.
@@ -136,8 +136,8 @@ def read(
     if shared is None:
         return result
     potential = result.potential + shared
-    # F of distances is never positive; the excess by rounding is subtracted as a constant, so that
-    # gradients stay.
+    # F of −½ distance² is at most 0. An excess, which is rounding, is subtracted as a constant:
+    # clamping would make gradients 0.
     return replace(result, potential=potential - potential.detach().clamp_min(0))
 
 
@@ -146,7 +146,7 @@ def strongest(
     state: Float[Tensor, "*batch dim"],
     similarity: Similarity | ScoreFunction,
 ) -> tuple[Float[Tensor, "*batch"], Tensor]:
-    """Return the largest score, and the first pattern that attains it; memory O(batch·block)."""
+    """Return the largest score and the first pattern with it; memory O(batch·block)."""
     largest: tuple[Tensor, Tensor] | None = None
     for block in blocks:
         top, index = similarity(block, state, None).max(-1)
@@ -190,8 +190,8 @@ def fused_attention(
         bias: added to the scores of each row.
 
     Returns:
-        The state; None with gradients, whose derivatives it lacks, in compiled or mapped code, and
-        if the result holds inf or NaN.
+        The state. None if gradients are needed (the backward pass is not differentiable), in
+        compiled or mapped code, and if the result holds inf or NaN.
     """
     tensors = [x for x in (state, rows, beta, values) if isinstance(x, Tensor)]
     if is_traced() or (torch.is_grad_enabled() and any(x.requires_grad for x in tensors)):
@@ -205,7 +205,7 @@ def fused_attention(
     if short and len(state) * len(rows) <= BLOCK_SCORES:
         return _if_finite(two_product_attention(queries, keys, averaged, scale, bias))
     out, width = averaged.shape[-1], max(rows.shape[-1], averaged.shape[-1])
-    if out != rows.shape[-1]:  # SDPA needs one width, or makes all weights at once
+    if out != rows.shape[-1]:  # with unequal widths SDPA would compute all weights at once
         padded = [pad(x, (0, width - x.shape[-1])) for x in (queries, keys, averaged)]
         queries, keys, averaged = padded
     mask = None
@@ -220,10 +220,10 @@ def fused_attention(
 def two_product_attention(
     queries: Tensor, keys: Tensor, values: Tensor, scale: float, bias: Tensor | None
 ) -> Tensor:
-    """softmax(scale·(x Xᵀ + bias)) V as two products."""
+    """softmax(scale·(x Xᵀ + bias)) V by two matrix products."""
     scores = queries @ keys.T
     scores = scores if bias is None else scores + bias.to(scores)
-    # Divided at the end: torch.softmax of long rows does not sum to one.
+    # Divided at the end: weights of torch.softmax over long rows do not sum to one exactly.
     power = scores.mul_(scale).sub_(scores.amax(-1, keepdim=True)).exp_()
     return (power @ values).div_(power.sum(-1, keepdim=True))
 
@@ -249,7 +249,7 @@ def attention(
     Returns:
         `(*batch, out)`.
     """
-    beta = _checked(state, patterns, beta, values)
+    beta = _check_attention(state, patterns, beta, values)
     precision = torch.promote_types(state.dtype, torch.float32)
     flat, keys = state.reshape(-1, state.shape[-1]).to(precision), patterns.to(precision)
     averaged = keys if values is None else values.to(precision)
@@ -263,25 +263,25 @@ def attention(
     return result.reshape(*state.shape[:-1], averaged.shape[-1]).to(state.dtype)
 
 
-def _checked(
+def _check_attention(
     state: Tensor, patterns: Tensor, beta: float | Tensor, values: Tensor | None
 ) -> float | Tensor:
-    # Returns β. Patterns that are also the values are not checked: what is not finite in them shows
-    # in the result, and a check costs as much as the reading.
+    # Returns β. Patterns that are also the values are not checked: a check costs as much as the
+    # readout, and inf or NaN in them makes the result inf or NaN.
     check_tensor("state", state)
     dim = check_rows("patterns", patterns).shape[-1]
     if state.shape[-1:] != (dim,):
-        turned = state.ndim > 0 and state.shape[-1] == len(patterns)
+        is_transposed = state.ndim > 0 and state.shape[-1] == len(patterns)
         raise ShapeError(
             f"state must end in dim={dim}, the length of the patterns, but has shape "
             f"{tuple(state.shape)}, and patterns {tuple(patterns.shape)}.\n"
             + (
                 "Patterns are rows: did you mean patterns.T?"
-                if turned
+                if is_transposed
                 else "Give rows of one length."
             )
         )
-    _check_alike("state", state, patterns)
+    _check_same_dtype("state", state, patterns)
     if values is not None:
         check_tensor("values", values)
         check_finite("patterns", patterns)
@@ -290,9 +290,9 @@ def _checked(
                 f"values must have shape (n, out), one row for each of the n={len(patterns)} "
                 f"patterns, but have shape {tuple(values.shape)}. Use values.flatten(1), or cut it."
             )
-        _check_alike("values", values, patterns)
+        _check_same_dtype("values", values, patterns)
     beta = check_parameter("beta", beta, low=0.0)
-    if isinstance(beta, Tensor) and not _broadcasts(beta.shape, state.shape[:-1]):
+    if isinstance(beta, Tensor) and not _can_broadcast(beta.shape, state.shape[:-1]):
         raise ShapeError(
             f"beta must be one number, or one for each state of {tuple(state.shape)}, "
             f"but has shape {tuple(beta.shape)}. Use beta.reshape(…)."
@@ -301,7 +301,7 @@ def _checked(
     return beta
 
 
-def _check_alike(name: str, value: Tensor, patterns: Tensor) -> None:
+def _check_same_dtype(name: str, value: Tensor, patterns: Tensor) -> None:
     check_device(name, value, patterns.device)
     if value.dtype != patterns.dtype:
         dtypes = [str(t.dtype).removeprefix("torch.") for t in (patterns, value)]
@@ -311,7 +311,7 @@ def _check_alike(name: str, value: Tensor, patterns: Tensor) -> None:
         )
 
 
-def _broadcasts(shape: torch.Size, to: torch.Size) -> bool:
+def _can_broadcast(shape: torch.Size, to: torch.Size) -> bool:
     return len(shape) <= len(to) and all(
         a in (1, b) for a, b in zip(reversed(shape), reversed(to), strict=False)
     )
