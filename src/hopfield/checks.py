@@ -5,6 +5,7 @@ it advises works as printed.
 """
 
 import difflib
+import inspect
 import math
 import sys
 from collections.abc import Callable, Iterable
@@ -244,6 +245,23 @@ def check_dtype(name: str, value: object) -> torch.dtype:
             f"{name} must be torch.float16, bfloat16, float32 or float64, but is {given}."
         )
     return value
+
+
+def call_given(
+    name: str, form: str, function: object, *arguments: object, **options: object
+) -> object:
+    """Call a function that the caller gave; one that cannot take these arguments is named."""
+    try:
+        return function(*arguments, **options)  # type: ignore[operator]
+    except TypeError as error:
+        try:
+            inspect.signature(function).bind(*arguments, **options)  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # not callable, another signature, or one of C
+            given = getattr(function, "__name__", None) or short_repr(function)
+            raise InputTypeError(
+                f"{name} must be a function of ({form}), but is {given}."
+            ) from error
+        raise
 
 
 def has_only_signs(value: Tensor) -> bool:

@@ -1,12 +1,20 @@
 """What a memory is asked: a state, and which of its entries are known."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .checks import check_dense, check_finite, check_float, dtype_name, mask_hint
+from .checks import (
+    call_given,
+    check_dense,
+    check_finite,
+    check_float,
+    dtype_name,
+    mask_hint,
+    short_repr,
+)
 from .errors import DeviceError, InputTypeError, ShapeError
 
 
@@ -53,6 +61,24 @@ class Cue:
     def __iter__(self) -> Iterator["Cue"]:
         """One cue after another along the first axis."""
         return (self[i] for i in range(len(self)))
+
+
+def call_corrupt(
+    corrupt: Callable[..., Cue], patterns: Tensor, amount: float, generator: torch.Generator
+) -> Cue:
+    """Return the cues that a function of the caller makes of `patterns`, one per pattern."""
+    form = "patterns, amount, generator=…"
+    cue = call_given("corrupt", form, corrupt, patterns, amount, generator=generator)
+    if not isinstance(cue, Cue):
+        raise InputTypeError(
+            f"corrupt must return a Cue, but returned {short_repr(cue)}. Use Cue(state)."
+        )
+    if cue.shape != patterns.shape:
+        raise ShapeError(
+            f"corrupt must return a Cue of shape {tuple(patterns.shape)}, as the patterns it gets, "
+            f"but returned {tuple(cue.shape)}."
+        )
+    return cue
 
 
 def check_cue(state: object, known: object) -> tuple[Tensor, Tensor | None]:

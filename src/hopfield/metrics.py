@@ -8,7 +8,6 @@ float32 or wider.
 or infinity) or DeviceError.
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -17,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .checks import (
+    call_given,
     check_flag,
     check_generator,
     check_integer,
@@ -24,7 +24,7 @@ from .checks import (
     check_tensor,
     short_repr,
 )
-from .cue import Cue
+from .cue import Cue, call_corrupt
 from .errors import DeviceError, InputTypeError, OptionError, ShapeError
 
 Rows: TypeAlias = Float[Tensor, "*batch dim"]
@@ -151,12 +151,8 @@ def basin_radius(
 
     def returns(amount: float) -> bool:
         fresh = torch.Generator(source.device).manual_seed(seed)
-        form = "patterns, amount, generator=…"
-        cue = _call("corrupt", form, corrupt, copies, amount, generator=fresh)
-        if not isinstance(cue, Cue):
-            raise InputTypeError(f"corrupt must return a Cue, but returned {short_repr(cue)}.")
-        states = memory.retrieve(cue).state
-        hits = _call("returned", "pattern, states", has_returned, x, states)
+        states = memory.retrieve(call_corrupt(corrupt, copies, amount, fresh)).state
+        hits = call_given("returned", "pattern, states", has_returned, x, states)
         return int(_check_hits(hits, len(copies)).sum()) >= share * len(copies) - 1e-9
 
     return _last(returns, steps) / steps
@@ -169,20 +165,6 @@ def _last(holds: Callable[[float], bool], steps: int) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle / steps) else (low, middle)
     return low
-
-
-def _call(name: str, form: str, function: object, *arguments: object, **options: object) -> object:
-    """Call a function that the caller gave; one that cannot take these arguments is named."""
-    try:
-        return function(*arguments, **options)  # type: ignore[operator]
-    except TypeError as error:
-        try:
-            inspect.signature(function).bind(*arguments, **options)  # type: ignore[arg-type]
-        except (TypeError, ValueError):  # not callable, another signature, or one of C
-            raise InputTypeError(
-                f"{name} must be a function of ({form}), but is {short_repr(function)}."
-            ) from error
-        raise
 
 
 def _check_hits(hits: object, draws: int) -> Tensor:

@@ -120,13 +120,13 @@ def test_held_back_cues_have_no_part_in_the_choice():
 
 
 def search(patterns, similarities=("euclidean",), separations=("softmax",), grid=5):
-    likes = [as_similarity(each) for each in similarities]
+    likes = {name: as_similarity(name) for name in similarities}
     return Search(patterns, likes, {name: SEPARATIONS[name]() for name in separations}, grid)
 
 
 def damaged(patterns, amount, known=None):
     cue = corruption.gaussian_noise(patterns, amount)
-    return Damaged(torch.arange(len(patterns)), patterns, cue.state, known)
+    return Damaged(torch.arange(len(patterns)), Cue(cue.state, known))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -137,16 +137,15 @@ def test_weights_are_those_of_the_separation(similarity, separation):
     masked, free = damaged(patterns, 0.5, known.expand(30, -1)), damaged(patterns, 0.5)
     betas = [0.01, 0.3, 2.0, 50.0, 1e4]
     for cues in (masked, free):
-        weights = search(patterns, [similarity], [separation])._weights(
-            similarity, separation, betas, cues
-        )
+        made = search(patterns, [similarity], [separation])
+        weights = made._weights((similarity, separation), betas, cues)
         for beta, line in zip(betas, weights, strict=True):
             made = replace(SEPARATIONS[separation](), beta=beta)
             score = SIMILARITIES[similarity]
             if cues is masked:
-                expected = made(score(patterns, cues.state, known)).diagonal()
+                expected = made(score(patterns, cues.cue.state, known)).diagonal()
             else:  # at the cue and at the pattern itself
-                both = [made(score(patterns, x)).diagonal() for x in (cues.state, patterns)]
+                both = [made(score(patterns, x)).diagonal() for x in (cues.cue.state, patterns)]
                 expected = torch.minimum(*both)
             torch.testing.assert_close(line, expected, rtol=1e-9, atol=1e-12)
 

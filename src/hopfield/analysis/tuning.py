@@ -1,6 +1,5 @@
 """Choose similarity, separation and β for patterns and the damage they are to bear."""
 
-import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..checks import (
@@ -22,13 +21,14 @@ from ..checks import (
     check_patterns,
     short_repr,
 )
-from ..cue import Cue
-from ..errors import HopfieldError, InputTypeError, OptionError, ShapeError
+from ..cue import Cue, call_corrupt
+from ..errors import InputTypeError, OptionError, ShapeError
+from ..memories import ModernHopfield
 from ..metrics import recalled
 from ..separation import SEPARATIONS, Separation
 from ..similarity import ScoreFunction, Similarity, TensorRows, as_similarity
-from .patterns import Patterns
-from .remedies import changed, with_parameters
+from .patterns import SCORES, Patterns
+from .remedies import with_parameters
 from .tuning_result import Point, Setting, Tuning, best_of, memory_of, standard_error
 
 N_BETAS, MOST_BETAS = 20, 10_000
@@ -42,34 +42,18 @@ TUNED = ("softmax", "sparsemax", "entmax")
 """Names of separations that have a β: entmax with α = 1.5."""
 FIRST_CUES = 48
 """Cues that decide between similarities and separations; β is then chosen by all cues."""
-SCORES = 2**20
-"""Scores held at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Damaged:
-    """Patterns that were damaged, and the cues made of them.
-
-    Attributes:
-        indices: which patterns, `(cues,)`.
-        rows: these patterns, `(cues, dim)`.
-        state: the cues, `(cues, dim)`.
-        known: the mask of known entries, `(cues, dim)`; None without a mask.
-    """
+    """Cues, and the indices of the patterns they were made of."""
 
     indices: Int[Tensor, " cues"]
-    rows: Float[Tensor, "cues dim"]
-    state: Float[Tensor, "cues dim"]
-    known: Bool[Tensor, "cues dim"] | None = None
+    cue: Cue
 
     def __getitem__(self, part: slice) -> "Damaged":
         """Return some of the cues."""
-        known = None if self.known is None else self.known[part]
-        return Damaged(self.indices[part], self.rows[part], self.state[part], known)
-
-    def __len__(self) -> int:
-        """Number of cues."""
-        return len(self.indices)
+        return Damaged(self.indices[part], self.cue[part])
 
 
 def tune(
@@ -104,18 +88,16 @@ def tune(
     Raises:
         ShapeError, InputTypeError, DomainError, OptionError: for an unusable argument.
     """
-    rows = _check_patterns(patterns, corrupt)
-    names = _listed("similarities", similarities, "euclidean")
-    candidates = [as_similarity(name) for name in names]
-    prototypes = [_prototype(each) for each in _listed("separations", separations, "softmax")]
-    _check_distinct("similarities", [each.name for each in candidates])
-    _check_distinct("separations", [name for name, _ in prototypes])
-    grid = _check_betas(betas)
+    rows = check_norms("patterns", check_patterns("patterns", patterns)).detach()
+    if len(rows) < 2:
+        raise ShapeError(f"patterns must be at least two, but have shape {tuple(rows.shape)}.")
+    candidates = [as_similarity(each) for each in _check_preferences("similarities", similarities)]
+    by_name = _distinct("similarities", [(each.name, each) for each in candidates])
+    prototypes = [_prototype(each) for each in _check_preferences("separations", separations)]
+    search = Search(rows, by_name, _distinct("separations", prototypes), _check_betas(betas))
     half = check_integer("cues", cues, low=4) // 2
     drawn = _draw(rows, corrupt, amount, 2 * half, check_generator(generator))
-    search = Search(rows, candidates, dict(prototypes), grid)
-    curve = search.curve(drawn[:half])
-    return search.choose(curve, drawn[:half], drawn[half:])
+    return search.choose(search.curve(drawn[:half]), drawn[:half], drawn[half:])
 
 
 class Search:
@@ -124,24 +106,23 @@ class Search:
     def __init__(
         self,
         rows: Tensor,
-        similarities: Sequence[Similarity],
+        similarities: dict[str, Similarity],
         separations: dict[str, Separation],
-        grid: int | tuple[float, ...],
+        betas: int | tuple[float, ...],
     ) -> None:
-        """Prepare; nothing is computed yet."""
-        self.rows, self.grid = rows, grid
-        self.wide = TensorRows(rows.to(torch.promote_types(rows.dtype, torch.float32)))
-        self.similarities = {each.name: each for each in similarities}
-        self.separations = separations
-        stored = Patterns(memory_of(rows, similarities[0], next(iter(separations.values()))))
-        self.copy_of, self.copies = stored.copy_of, stored.copies
+        """Find copies among the patterns."""
+        self.rows, self.betas = rows, betas
+        self.block = TensorRows(rows.to(torch.promote_types(rows.dtype, torch.float32)))
+        self.similarities, self.separations = similarities, separations
+        patterns = Patterns(self._memory(next(product(similarities, separations)), 1.0))
+        self.copy_of, self.copies = patterns.copy_of, patterns.copies
 
     @torch.no_grad()
-    def curve(self, cues: Damaged) -> list[Point]:
-        """Points of all settings by some cues; those of the leading two names by all."""
+    def curve(self, damaged: Damaged) -> list[Point]:
+        """Points of all settings by some cues; those of the leading setting by all."""
         settings = list(product(self.similarities, self.separations))
-        first = cues[:FIRST_CUES] if len(settings) > 1 else cues
-        betas = {similarity: self._betas(similarity, first) for similarity in self.similarities}
+        first = damaged[:FIRST_CUES] if len(settings) > 1 else damaged
+        betas = {similarity: self._spaced_betas(similarity, first) for similarity, _ in settings}
         points = self._points(settings, betas, first)
         if len(settings) == 1:
             return points
@@ -150,16 +131,13 @@ class Search:
         least = min(best, key=lambda point: point.deficit)
         chosen = next(p.setting for p in best if p.deficit <= least.deficit + least.deficit_se)
         others = [point for point in points if point.setting != chosen]
-        return [*self._points([chosen], betas, cues), *others]
+        return [*self._points([chosen], betas, damaged), *others]
 
     def _points(
-        self, settings: Sequence[Setting], betas: dict[str, list[float]], cues: Damaged
+        self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: Damaged
     ) -> list[Point]:
-        """Compare settings on the same cues."""
         tried = [(setting, beta) for setting in settings for beta in betas[setting[0]]]
-        weight = torch.cat(
-            [self._weights(*setting, betas[setting[0]], cues) for setting in settings]
-        )
+        weight = torch.cat([self._weights(each, betas[each[0]], damaged) for each in settings])
         right = (weight > 0.5).double()
         accuracy, mean = right.mean(-1), weight.double().mean(-1)
         best = max(range(len(tried)), key=lambda i: (float(accuracy[i]), float(mean[i])))
@@ -169,75 +147,80 @@ class Search:
         return [Point(*place, *value) for place, value in zip(tried, values, strict=True)]
 
     def _weights(
-        self, similarity: str, separation: str, betas: Sequence[float], cues: Damaged
+        self, setting: Setting, betas: Sequence[float], damaged: Damaged
     ) -> Float[Tensor, "betas cues"]:
         """Weight of the right pattern at its cue and, without a mask, at the pattern itself."""
+        similarity, separation = setting
         separations = [self._separation(separation, beta) for beta in betas]
 
         def at(states: Damaged) -> Tensor:
-            start, weights = 0, self.wide.rows.new_empty(len(betas), len(states))
-            for part, scores in self._scores(similarity, states):
-                right = part.indices[:, None]
-                shares = torch.stack([each(scores).gather(-1, right)[:, 0] for each in separations])
-                weights[:, start : start + len(part)] = shares * self.copies[part.indices]
-                start += len(part)
-            return weights
+            parts = []
+            for indices, scores in self._scores(similarity, states):
+                weights = torch.stack([each(scores) for each in separations])
+                right = indices.expand(len(betas), -1)[..., None]
+                parts.append(weights.gather(-1, right)[..., 0] * self.copies[indices])
+            return torch.cat(parts, dim=-1)
 
-        weights = at(cues)
-        if cues.known is None:  # the dynamics goes on, and must also stay
-            weights = torch.minimum(weights, at(Damaged(cues.indices, cues.rows, cues.rows)))
+        weights = at(damaged)
+        if damaged.cue.known is None:  # the dynamics goes on, and must also stay
+            originals = Damaged(damaged.indices, Cue(self.rows[damaged.indices]))
+            weights = torch.minimum(weights, at(originals))
         return weights
 
-    def _scores(self, similarity: str, cues: Damaged) -> Iterator[tuple[Damaged, Tensor]]:
-        """Scores of all patterns, some cues at a time."""
+    def _scores(self, similarity: str, damaged: Damaged) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield indices and the scores of all patterns, some cues at a time."""
         size = max(1, SCORES // len(self.rows))
-        for start in range(0, len(cues), size):
-            part = cues[start : start + size]
-            state, known = part.state.to(self.wide.rows.dtype), part.known
+        for start in range(0, len(damaged.indices), size):
+            part = damaged[start : start + size]
+            state, known = part.cue.state.to(self.block.rows.dtype), part.cue.known
             if known is not None and bool((known == known[:1]).all()):
-                known = known[0]
-            yield part, self.similarities[similarity](self.wide, state, known)
+                known = known[0]  # one product instead of one per cue
+            yield part.indices, self.similarities[similarity](self.block, state, known)
 
-    def _separation(self, separation: str, beta: float) -> Separation:
-        return with_parameters(self.separations[separation], beta=beta)
+    def _separation(self, name: str, beta: float) -> Separation:
+        return with_parameters(self.separations[name], beta=beta)
 
-    def _betas(self, similarity: str, cues: Damaged) -> list[float]:
+    def _memory(self, setting: Setting, beta: float) -> ModernHopfield:
+        similarity, separation = setting
+        settings = self.similarities[similarity], self._separation(separation, beta)
+        return memory_of(self.rows, *settings)
+
+    def _spaced_betas(self, similarity: str, damaged: Damaged) -> list[float]:
         """The β given, or some between limits set by the median lead of the right pattern."""
-        if isinstance(self.grid, tuple):
-            return list(self.grid)
+        if isinstance(self.betas, tuple):
+            return list(self.betas)
         leads = []
-        for part, scores in self._scores(similarity, cues):
-            copy = self.copy_of == self.copy_of[part.indices, None]
-            right = scores.gather(-1, part.indices[:, None])[:, 0]
-            leads.append((right - scores.masked_fill(copy, -torch.inf).amax(-1)).abs())
+        for indices, scores in self._scores(similarity, damaged):
+            is_copy = self.copy_of == self.copy_of[indices, None]
+            right = scores.gather(-1, indices[:, None])[:, 0]
+            leads.append((right - scores.masked_fill(is_copy, -torch.inf).amax(-1)).abs())
         lead = torch.cat(leads)
         lead = lead[(lead > 0) & lead.isfinite()]
         typical = max(float(lead.median()), LEAST_LEAD) if len(lead) else 1.0
-        spaced = numpy.geomspace(FIRST_BETA / typical, LAST_BETA / typical, self.grid)
+        spaced = numpy.geomspace(FIRST_BETA / typical, LAST_BETA / typical, self.betas)
         return [float(f"{beta:.3g}") for beta in spaced]
 
-    def choose(self, curve: list[Point], cues: Damaged, held_back: Damaged) -> Tuning:
+    def choose(self, curve: list[Point], damaged: Damaged, held_back: Damaged) -> Tuning:
         """Choose β from the curve, and retrieve from the cues held back."""
-        similarity, separation = curve[0].setting
-        memory = memory_of(self.rows, self.similarities[similarity], self.separations[separation])
+        setting = curve[0].setting
 
-        def share(beta: float, part: Damaged) -> Tensor:
-            at_beta = changed(memory, settings={"separation": self._separation(separation, beta)})
-            state = at_beta.retrieve(Cue(part.state, part.known)).state
-            return recalled(part.rows, state).double()
+        def returned(beta: float, part: Damaged) -> Tensor:
+            state = self._memory(setting, beta).retrieve(part.cue).state
+            return recalled(self.rows[part.indices], state).double()
 
-        betas = _likely(curve)
-        if len(betas) > 1 and cues.known is None:
+        first, *others = _likely(curve)
+        gains = {first: 0.0}
+        if others and damaged.cue.known is None:
             # The first wins, unless another is better by more than chance.
-            first, *others = (share(beta, cues) for beta in betas)
-            gains = [0.0]
-            for other in others:
-                gain, error = (other - first).mean(), standard_error(other - first)
-                gains.append(float(gain) if gain > error else -1.0)
-            betas = [betas[gains.index(max(gains))]]
-        back = share(betas[0], held_back)
+            reference = returned(first, damaged)
+            for beta in others:
+                gain = returned(beta, damaged) - reference
+                if gain.mean() > standard_error(gain):
+                    gains[beta] = float(gain.mean())
+        beta = max(gains, key=gains.__getitem__)
+        back = returned(beta, held_back)
         return Tuning(
-            self.rows, self.similarities[similarity], self._separation(separation, betas[0]),
+            self.rows, self.similarities[setting[0]], self._separation(setting[1], beta),
             tuple(curve), float(back.mean()), float(standard_error(back)), len(back),
         )  # fmt: skip
 
@@ -268,69 +251,29 @@ def _draw(
     ]
     indices = torch.cat(order)[:number].to(rows.device)
     seed = int(torch.randint(2**31, (), generator=source, device=source.device))
-    chosen, draws = rows[indices], torch.Generator(source.device).manual_seed(seed)
-    try:
-        cue = corrupt(chosen, amount, generator=draws)
-    except TypeError as error:
-        _check_signature(corrupt, chosen, error)
-        raise
-    if not isinstance(cue, Cue):
-        raise InputTypeError(
-            f"corrupt must return a Cue, but returned {short_repr(cue)}. Use Cue(state)."
-        )
-    if cue.shape != chosen.shape:
-        raise ShapeError(
-            f"corrupt must return cues of shape {tuple(chosen.shape)}, as the patterns it gets, "
-            f"but returned {tuple(cue.shape)}."
-        )
-    return Damaged(indices, chosen, cue.state, cue.known)
+    draws = torch.Generator(source.device).manual_seed(seed)
+    return Damaged(indices, call_corrupt(corrupt, rows[indices], amount, draws))
 
 
-def _check_signature(corrupt: Callable[..., Cue], rows: Tensor, error: TypeError) -> None:
-    """Raise unless the call of `corrupt`, which failed, fits its signature."""
-    try:
-        if not isinstance(error, HopfieldError):
-            inspect.signature(corrupt).bind(rows, 0.0, generator=None)
-    except TypeError:
-        name = getattr(corrupt, "__name__", "corrupt")
-        raise InputTypeError(
-            f"corrupt must take patterns, an amount and generator=, but {short_repr(name)} does "
-            f"not. Use lambda patterns, amount, generator: {name}(patterns, …)."
-        ) from None
-    except ValueError:
-        pass  # a function written in C has no signature
-
-
-def _check_patterns(patterns: Tensor, corrupt: object) -> Tensor:
-    rows = check_norms("patterns", check_patterns("patterns", patterns)).detach()
-    if len(rows) < 2:
-        raise ShapeError(
-            f"patterns must be at least two, but have shape {tuple(rows.shape)}. Give all patterns "
-            "that are to be stored."
-        )
-    if not callable(corrupt):
-        raise InputTypeError(
-            f"corrupt must be a function such as corruption.flip, but is {short_repr(corrupt)}."
-        )
-    return rows
-
-
-def _listed(argument: str, given: object, example: str) -> list[Any]:
-    """Check a list in order of preference."""
-    if isinstance(given, (str, Set)) or not isinstance(given, Iterable):
-        raise InputTypeError(
-            f"{argument} must be a list, the preferred first, but is {short_repr(given)}. "
-            f"Use for instance {argument}=[{example!r}]."
-        )
+def _check_list(argument: str, given: object, wrong: tuple[type, ...], form: str) -> list[Any]:
+    if isinstance(given, wrong) or not isinstance(given, Iterable):
+        raise InputTypeError(f"{argument} must be {form}, but is {short_repr(given)}.")
     listed = list(given)
     if not listed:
-        raise InputTypeError(f"{argument} must name at least one, but is empty.")
+        raise InputTypeError(f"{argument} must hold at least one entry, but is empty.")
     return listed
 
 
-def _check_distinct(argument: str, names: list[str]) -> None:
-    if len(set(names)) < len(names):
+def _check_preferences(argument: str, given: object) -> list[Any]:
+    return _check_list(argument, given, (str, Set), "a list, the preferred first")
+
+
+def _distinct(argument: str, named: list[tuple[str, Any]]) -> dict[str, Any]:
+    by_name = dict(named)
+    if len(by_name) < len(named):
+        names = [name for name, _ in named]
         raise OptionError(f"{argument} must not name one twice, but are {names}.")
+    return by_name
 
 
 def _prototype(given: object) -> tuple[str, Separation]:
@@ -342,7 +285,7 @@ def _prototype(given: object) -> tuple[str, Separation]:
 
 
 def _check_betas(given: object) -> int | tuple[float, ...]:
-    """Check a number of β, or the β to try, and sort them."""
+    """Return a number of β, or the β to try in order."""
     if isinstance(given, Integral) and not isinstance(given, bool):
         return check_integer("betas", given, low=2, high=MOST_BETAS)
     if isinstance(given, (Tensor, numpy.ndarray)):
@@ -352,13 +295,7 @@ def _check_betas(given: object) -> int | tuple[float, ...]:
                 "Use betas.reshape(-1)."
             )
         given = given.tolist()
-    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
-        hint = f"betas=[{given!r}]" if type(given) is float else "betas=[1.0, 8.0, 64.0]"
-        raise InputTypeError(
-            f"betas must be a list of numbers, or their number, but is {short_repr(given)}. "
-            f"Use {hint}."
-        )
-    betas = {check_number("an entry of betas", each, low=0.0, high=LARGEST_BETA) for each in given}
-    if not betas:
-        raise InputTypeError("betas must hold at least one number, but is empty.")
-    return tuple(sorted(betas))
+    form = "their number, or a list such as betas=[1.0, 8.0]"
+    listed = _check_list("betas", given, (str, Mapping), form)
+    limits = {"low": 0.0, "high": LARGEST_BETA}
+    return tuple(sorted({check_number("an entry of betas", each, **limits) for each in listed}))

@@ -1,6 +1,7 @@
 """The result of tuning: the settings chosen, and the curve they were chosen from."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,8 +19,8 @@ from .remedies import changed, observe, with_parameters
 
 RESOLUTION = 1.01
 """`separating_beta` is found to this factor."""
-DOUBLINGS = 60
-"""Times that β is doubled in search of one that separates two patterns."""
+MOST_POWER = 4200
+"""`separating_beta` is sought within 1.01 to this power, 10¹⁸, about that of two patterns alone."""
 Setting = tuple[str, str]
 """Names of a similarity and a separation."""
 
@@ -91,27 +92,16 @@ class Tuning:
         pair, distance = _nearest_pair(patterns)
         if math.isinf(distance):
             return 0.0
+        start = theory.two_patterns_apart(distance)
 
-        def separates(beta: float) -> bool:
-            separation = with_parameters(self.separation, beta=beta)
+        def separates(power: int) -> bool:
+            separation = with_parameters(self.separation, beta=start * RESOLUTION**power)
             at_beta = changed(memory, settings={"separation": separation})
             return bool(observe(at_beta, patterns, pair, steps=2000, tol=1e-8)["attractor"].all())
 
-        low = high = theory.two_patterns_apart(distance)
-        for _ in range(DOUBLINGS):
-            if separates(high):
-                break
-            low, high = high, 2 * high
-        else:
-            return math.inf
-        for _ in range(DOUBLINGS):
-            if low < high and not separates(low):
-                break
-            low, high = low / 2, low
-        while high / low > RESOLUTION:
-            middle = math.sqrt(low * high)
-            low, high = (low, middle) if separates(middle) else (middle, high)
-        return high
+        powers = range(-MOST_POWER, MOST_POWER + 1)
+        place = bisect_left(powers, True, key=separates)
+        return math.inf if place == len(powers) else start * RESOLUTION ** powers[place]
 
     def to_records(self) -> list[dict[str, Any]]:
         """Flat records: the choice, then every point of the curve."""
@@ -120,11 +110,11 @@ class Tuning:
             "separation": repr(self.separation), "recalled": self.recalled,
             "recalled_se": self.recalled_se, "n_held_back": self.n_held_back,
         }  # fmt: skip
-        points = [
-            {"experiment": "tuning", "case": ", ".join(point.setting)}
-            | {name: value for name, value in asdict(point).items() if name != "setting"}
-            for point in self.curve
-        ]
+        points = []
+        for point in self.curve:
+            line = asdict(point)
+            case = ", ".join(line.pop("setting"))
+            points.append({"experiment": "tuning", "case": case, **line})
         return [chosen, *points]
 
     def __repr__(self) -> str:
