@@ -107,7 +107,7 @@ def small_memories_are_scanned_too(monkeypatch, request):
     monkeypatch.setattr("hopfield.memories.certified.scan_pays", lambda: True)
     case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
     if getattr(case, "name", "").endswith("-certified"):
-        monkeypatch.setattr("hopfield.memories.certified.DROPPED", 1e-17)
+        monkeypatch.setattr("hopfield.memories.certified.DROPPED_WEIGHT", 1e-17)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ class Bound:
         """Return the bounds of some of the queries."""
         return Bound(self.state[queries], self.energy[queries])
 
-    def rounded(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
+    def with_rounding(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
         """Return the bounds for states returned as `state`, with the rounding to its dtype."""
         batch, bound = state.shape[:-1], self.state.reshape(state.shape[:-1]).to(dtype)
         if state.dtype.itemsize < dtype.itemsize:

@@ -98,7 +98,7 @@ def test_the_scan_misses_no_pattern_with_weight():
         queries, rows = certified.scan(copy, question, bias, len(patterns))
         weights = torch.softmax(1e4 * state.double() @ patterns.double().T, dim=-1)
         weights[queries[:, None], rows.clamp_max(2999)] = 0.0
-        assert float(weights.sum(-1).max()) <= certified.DROPPED
+        assert float(weights.sum(-1).max()) <= certified.DROPPED_WEIGHT
 
 
 def test_eight_bit_images_are_encoded_exactly():

@@ -28,7 +28,7 @@ from .setup import check_callable, name_of
 
 MUST_MATCH = ("hopfield", "code", "torch", "numpy", "python")
 """Fields of the header that must be equal for a run to continue a file."""
-ONCE = "once"
+SINGLE_USE = "once"
 """In place of the checksum of a task that is run again every time."""
 
 Progress = Callable[[str], None]
@@ -60,7 +60,7 @@ class Task:
         try:
             return f"{fingerprint(self.description)}-{fingerprint(parts)}"
         except UncomparableError:
-            return f"{fingerprint(self.description)}-{ONCE}"
+            return f"{fingerprint(self.description)}-{SINGLE_USE}"
 
     @property
     def description(self) -> str:
@@ -164,7 +164,7 @@ def run(
     head = header(**(facts or {}))
     earlier = {} if file is None else _read_or_create(file, head)
     done = {task.identity: earlier.pop(task.identity) for task in tasks
-            if task.identity in earlier and not task.identity.endswith(ONCE)}  # fmt: skip
+            if task.identity in earlier and not task.identity.endswith(SINGLE_USE)}  # fmt: skip
     missing = [task for task in tasks if task.identity not in done]
     renewed = {task.identity.split("-")[0] for task in tasks}
     outdated = [name for name in earlier if name.split("-")[0] in renewed]

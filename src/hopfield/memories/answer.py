@@ -62,7 +62,7 @@ def answer(memory: "Memory", outcome: Outcome, query: Query) -> Retrieval:
     if trace is not None:
         trace = cast_checked("cue", trace.reshape(len(trace), *batch), wide)
     if bound is not None:
-        bound = bound.rounded(fields["state"], wide)
+        bound = bound.with_rounding(fields["state"], wide)
     return Retrieval(**fields, objective=objective, trace=trace, bound=bound)
 
 

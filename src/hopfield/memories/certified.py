@@ -30,7 +30,7 @@ from ..stores.base import SUMMARY_ROWS
 from ..stores.scan import GROUP, Levels, ScanCopy, products
 from .options import blocks_of, reads_in_place
 
-DROPPED = 1e-9
+DROPPED_WEIGHT = 1e-9
 """ε: the weight that patterns outside the candidates may have together."""
 
 SCANNED = 2**19
@@ -139,7 +139,7 @@ class Question:
 
     def window(self, count: int) -> float:
         """log(n/ε)/β: how far below the best score a pattern can still count."""
-        return math.log(count / DROPPED) / self.beta
+        return math.log(count / DROPPED_WEIGHT) / self.beta
 
     def scores(self, queries: Tensor, rows: Tensor) -> Tensor:
         """Scores of `rows`, `(k, r, dim)`, at k of the states, in the precision of the rows."""
@@ -219,11 +219,11 @@ def _bound(store: Store, question: Question, potential: Tensor, crowded: Tensor)
     own = question.masked.double().norm(dim=-1)
     reach = torch.maximum(own, largest)
     scores = exact_eps * dim * (largest + own).square()  # rounding of one score in float64
-    state = largest * (2 * DROPPED + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
+    state = largest * (2 * DROPPED_WEIGHT + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
     size = torch.maximum(potential.double().abs(), reach.square() / 2)
     # The ½M² of dot products is as exact as the norms that are stored.
     constant = 0.0 if question.euclidean else 4 * max(0.0, stored.eps - eps) * largest.square()
-    energy = -math.log1p(-DROPPED) / max(beta, 1e-300) + scores + 8 * eps * size
+    energy = -math.log1p(-DROPPED_WEIGHT) / max(beta, 1e-300) + scores + 8 * eps * size
     kappa = 1 + beta * largest * reach
     # No two points of the patterns' hull are further apart than 2M.
     return Bound(

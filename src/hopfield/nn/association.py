@@ -10,7 +10,7 @@ from ..errors import OptionError, ShapeError
 from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance, check_width
-from .iteration import ONCE, Iteration
+from .iteration import ONE_STEP, Iteration
 from .masks import Mask, combine_masks
 from .scaled_separation import SeparationModule
 
@@ -78,7 +78,7 @@ class HopfieldAssociation(nn.Module):
         dim: int | None,
         heads: int = 1,
         separation: Separation | str = "softmax",
-        iteration: Iteration = ONCE,
+        iteration: Iteration = ONE_STEP,
         projections: Projections = LINEAR,
         dropout: float = 0.0,
     ) -> None:

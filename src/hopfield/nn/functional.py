@@ -8,7 +8,7 @@ from ..errors import ShapeError
 from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance
-from .iteration import ONCE, Iteration
+from .iteration import ONE_STEP, Iteration
 from .scaled_separation import ScaledSeparation, tensors_of
 
 
@@ -19,7 +19,7 @@ def association(
     *,
     separation: Separation | None = None,
     mask: Bool[Tensor, "*#batch #m #n"] | None = None,
-    iteration: Iteration = ONCE,
+    iteration: Iteration = ONE_STEP,
     dropout: float = 0.0,
 ) -> Float[Tensor, "*batch m out"]:
     """Update states x in the energy of stored patterns K, then read the projected ones V.
@@ -59,7 +59,7 @@ def describe(
     *,
     separation: Separation | None = None,
     mask: Bool[Tensor, "*#batch #m #n"] | None = None,
-    iteration: Iteration = ONCE,
+    iteration: Iteration = ONE_STEP,
 ) -> Association:
     """Return the `association` with its weights, energies and steps, all of them in memory."""
     given = _checked(state, stored, projected, separation, mask, iteration, 0.0)

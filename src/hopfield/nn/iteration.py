@@ -42,7 +42,7 @@ class Iteration:
         check_choice("gradient", self.gradient, GRADIENTS)
 
 
-ONCE = Iteration()
+ONE_STEP = Iteration()
 
 
 def settle(
