@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from hopfield.plots import BLUE, INK, SERIES, figure, lines
+from hopfield.plots import BLUE, COLOURS, INK, MARKERS, comparison, figure, series
 
 from .harness import Record
 
@@ -41,17 +41,15 @@ def speeds(bars: Sequence[tuple[str, float, float]]) -> Any:
 
 def growth(records: Sequence[Record], field: str) -> Any:
     """Draw a field of `update` and of naive torch by n, one curve per number of queries."""
-    series = []
+    curves = []
     for queries in sorted({line["queries"] for line in records}):
         for name, way in (("update", "update"), ("naive", "naive torch")):
             own = [r for r in records if r["queries"] == queries and r["case"] == way]
             own.sort(key=lambda line: line["n"])
             n = [line["n"] for line in own]
             values = [max(line[field], LEAST[field]) for line in own]
-            series.append((f"{name}, batch {queries}", n, values, [0.0] * len(n)))
-    ax = lines(series, ("patterns n", LABELS[field]), log=True)
-    ax.set_yscale("log")
-    return ax.figure
+            curves.append(series(f"{name}, batch {queries}", n, values))
+    return comparison(curves, ("patterns n", LABELS[field]), log="xy").figure
 
 
 def overhead(records: Sequence[Record]) -> Any:
@@ -60,7 +58,7 @@ def overhead(records: Sequence[Record]) -> Any:
     plain = [line["seconds"] for line in records if line["case"] == ways[0]]
     drawing = figure(height=3.2)
     ax = drawing.add_subplot()
-    for way, (colour, marker, _) in zip(ways[1:], SERIES, strict=False):
+    for way, colour, marker in zip(ways[1:], COLOURS, MARKERS, strict=False):
         ratios = [1 / line["speed"] for line in records if line["case"] == way]
         ax.plot(plain, ratios, marker, color=colour, ms=4.5, alpha=0.8, label=way)
     times = sorted({*plain, 1e-3, 0.999e-3})

@@ -251,10 +251,31 @@ def page(folder: Path = FOLDER) -> str:
             for e in sizes
         ]),
         "Made by `python docs/make_diagnosis.py` from records.jsonl in this folder. Measured by "
-        f"`python docs/make_diagnosis.py measure` with torch {head['torch']} and one thread. "
-        "`hopfield plot` draws the records.",
+        f"`python docs/make_diagnosis.py measure` with torch {head['torch']} and one thread.",
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def grid_chart(lines: list[records.Record]) -> Any:
+    """Draw shares recalled by tuned settings and by the best of a grid, on the same cues."""
+    lines = records.select(lines, "tuned against grid")
+    ax = plots.figure(height=1.1 + 0.36 * len(lines)).add_subplot()
+    places = range(len(lines))
+    ax.plot([100 * x["best"] for x in lines], places, "s", mfc="none", color=plots.RED, ms=8,
+            mew=1.2, label="best of the grid")  # fmt: skip
+    ax.errorbar([100 * x["tuned"] for x in lines], places, fmt="o", color=plots.BLUE, ms=4,
+                xerr=[100 * x["behind_se"] for x in lines], capsize=2.5, label="tuned")  # fmt: skip
+    for place, line in zip(places, lines, strict=True):
+        ax.text(1.03, place, f"{line['ratio']:.3f}", va="center", fontsize=8,
+                transform=ax.get_yaxis_transform())  # fmt: skip
+    ax.text(1.03, -0.08, "time / grid", fontsize=8, transform=ax.transAxes, va="top")
+    ax.set_yticks(places, [line["case"].replace(", ", ",\n", 1) for line in lines], fontsize=8)
+    ax.set_ylim(len(lines) - 0.5, -0.5)
+    ax.set_xlabel("cues recalled (%)")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="x", lw=0.6, alpha=0.4)
+    return ax
 
 
 def pictures() -> None:
@@ -266,7 +287,7 @@ def pictures() -> None:
     figures = {
         "margins": plots.margins(diagnose(memory).to_records()),
         "tuning": plots.tuning(tuned.to_records()),
-        "grid": plots.against_grid(records.read(FOLDER / "records.jsonl")[1]),
+        "grid": grid_chart(records.read(FOLDER / "records.jsonl")[1]),
     }
     for name, axes in figures.items():
         path = FOLDER.parent / "images" / f"diagnosis_{name}.png"

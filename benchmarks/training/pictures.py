@@ -29,8 +29,9 @@ def _curves(lines: list[records.Record], by: str, label: str) -> "Axes":
         curves = [line["curve"] for line in lines if line[by] == name]
         means = [statistics.fmean(each) for each in zip(*curves, strict=True)]
         spread = [statistics.pstdev(each) for each in zip(*curves, strict=True)]
-        series.append((f"{label}{name}", list(range(1, len(means) + 1)), means, spread))
-    return plots.lines(series, ("epoch", "training loss"))
+        epochs = range(1, len(means) + 1)
+        series.append(plots.series(f"{label}{name}", epochs, means, spread))
+    return plots.comparison(series, ("epoch", "training loss"))
 
 
 def _bars(lines: list[records.Record]) -> "Axes":
@@ -48,8 +49,8 @@ def _errors(lines: list[records.Record]) -> "Axes":
     degrees = sorted({line["degree"] for line in lines})
     each = [[100 - 100 * r["accuracy"] for r in lines if r["degree"] == d] for d in degrees]
     means, spread = map(statistics.fmean, each), map(statistics.stdev, each)
-    series = [("test images", degrees, list(means), list(spread))]
-    return plots.lines(series, ("degree", "error in %"))
+    series = [plots.series("test images", degrees, list(means), list(spread))]
+    return plots.comparison(series, ("degree", "error in %"))
 
 
 DRAWN = {

@@ -11,7 +11,10 @@ from hopfield.errors import DataError, MissingExtraError, OptionError
 
 IMAGES = [[0, 128, 255, 64, 0, 255]] * 2
 BARS = [("one", 1.0, 0.2), ("none", 0.0, 0.2)]
-SERIES = [("a", [0.1, 1.0, 8.0], [1.0, 2.0, 3.0], [0.1, 0.1, 0.1]), ("b", [1.0], [1.0], [0.0])]
+SERIES = [
+    plots.series("a", [0.1, 1.0, 8.0], [1.0, 2.0, 3.0], [0.1, 0.1, 0.1]),
+    plots.series("b", [1.0], [1.0]),
+]
 
 DRAWN = {
     "pictures": lambda ax: plots.pictures(
@@ -19,8 +22,7 @@ DRAWN = {
     ),
     "rates": lambda ax: plots.rates(BARS, "returned", ax=ax),
     "energies": lambda ax: plots.energies([[1.0, 0.0], [2.0, 1.0, 0.5]], ax=ax),
-    "lines": lambda ax: plots.lines(SERIES, ("β", "share (%)"), ax=ax, log=True),
-    "histogram": lambda ax: plots.histogram([("5 stored", [0, 3, 1])], "sweeps", ax=ax),
+    "comparison": lambda ax: plots.comparison(SERIES, ("β", "share (%)"), ax=ax, log="x"),
     "durations": lambda ax: plots.durations([("loop", 10.0), ("closed", 0.1)], "ms", ax=ax),
 }
 
@@ -44,7 +46,7 @@ def test_axes_are_labelled():
     assert ax.get_xlabel() == "returned (%)"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "none"]
     assert plots.energies([[1.0]]).get_ylabel() == "energy E"
-    ax = plots.lines(SERIES, ("β", "share (%)"), log=True)
+    ax = plots.comparison(SERIES, ("β", "share (%)"), log="x")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("β", "share (%)")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1", "1", "8"]
 
@@ -121,7 +123,7 @@ def test_white_is_no_coupling_and_the_difference_is_none_where_all_is_right():
 
 
 def _line(name, x, y, kind, error=None):
-    return {"name": name, "x": x, "y": y, "kind": kind, "error": error}
+    return plots.series(name, x, y, error, kind)
 
 
 def test_theory_has_the_colour_of_what_it_stands_beside():
@@ -304,7 +306,7 @@ def test_names_are_no_formulas(name):
 
 def test_labels_of_a_logarithmic_axis_do_not_overprint():
     betas = [0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 512.0]
-    ax = plots.lines([("a", betas, betas, betas)], ("β", "y"), log=True)
+    ax = plots.comparison([plots.series("a", betas, betas, betas)], ("β", "y"), log="x")
     ax.figure.canvas.draw()
     boxes = [text.get_window_extent() for text in ax.get_xticklabels() if text.get_text()]
     assert len(boxes) > 4 and all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))

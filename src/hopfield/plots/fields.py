@@ -1,11 +1,11 @@
-"""Landscapes, phase diagrams, couplings, weights, and recovered images."""
+"""Landscapes, phase diagrams, couplings and weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .charts import BLUE, INK, ORANGE, RED, axes, pictures, style_axes
+from .charts import BLUE, INK, ORANGE, RED, axes, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +36,8 @@ def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
     ax.set_xlim(min(line["x"]), max(line["x"]))
     ax.set_ylim(min(line["y"]), max(line["y"]))
     ax.set_aspect("equal")
-    for name, label in zip("xy", line.get("labels", ("x", "y")), strict=True):
-        ax.set(**{f"{name}label": label})
+    labels = line.get("labels", ("x", "y"))
+    ax.set(xlabel=labels[0], ylabel=labels[1])
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=True, facecolor="0.55",
               fontsize=9, borderaxespad=0.1)  # fmt: skip
     return ax
@@ -55,24 +55,20 @@ def phases(
     """Draw a phase diagram: a share at each pair of settings, and the limit of theory.
 
     Args:
-        x: settings along the first axis.
-        y: along the second.
+        x, y: settings along both axes.
         values: shares between 0 and 1, one row per y.
         labels: of x, of y, and of the values.
         ax: axes to draw on.
         limit: (x, y) of the line of theory.
     """
     ax = axes(ax, height=3.2)
-    mesh = ax.pcolormesh(
-        x, y, np.asarray(values), cmap="cividis", vmin=0, vmax=1, shading="nearest"
-    )
+    mesh = ax.pcolormesh(x, y, np.asarray(values), cmap="cividis", vmin=0, vmax=1)
     ax.figure.colorbar(mesh, ax=ax, label=labels[2])
     if limit is not None:
         ax.plot(*limit, color="white", lw=3)
         ax.plot(*limit, color=RED, lw=1.6, ls="--", label="theory")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0.1)
-    ax.set_xlabel(labels[0])
-    ax.set_ylabel(labels[1])
+    ax.set(xlabel=labels[0], ylabel=labels[1])
     return ax
 
 
@@ -86,8 +82,7 @@ def couplings(matrix: Grid, ax: "Axes | None" = None) -> "Axes":
     colours = LinearSegmentedColormap.from_list("couplings", [BLUE, "white", ORANGE])
     image = ax.imshow(entries, cmap=colours, vmin=-most, vmax=most, interpolation="nearest")
     ax.figure.colorbar(image, ax=ax, label="coupling Wᵢⱼ", shrink=0.85)
-    ax.set_xlabel("unit j")
-    ax.set_ylabel("unit i")
+    ax.set(xlabel="unit j", ylabel="unit i")
     return ax
 
 
@@ -98,50 +93,11 @@ def weights(
     label: str = "weight p",
     marked: int | None = None,
 ) -> "Axes":
-    """Draw weights, or overlaps, of the patterns as bars, one of them `marked`.
-
-    Args:
-        values: one per pattern.
-        ax: axes to draw on.
-        label: the quantity, such as "overlap m".
-        marked: number of a pattern.
-    """
+    """Draw a quantity per pattern, such as weights or overlaps, as bars, one of them `marked`."""
     ax = axes(ax)
     colours = [RED if i == marked else BLUE for i in range(len(values))]
     bars = ax.bar(range(len(values)), values, color=colours)
     if marked is not None:
         bars[marked].set_hatch("//")
     ax.axhline(0, color=INK, lw=0.8)
-    ax.set_xlabel("pattern μ")
-    ax.set_ylabel(label)
-    return style_axes(ax, "y")
-
-
-def recovered(
-    original: Sequence[Sequence[int]],
-    cue: Sequence[Sequence[int]],
-    retrieved: Sequence[Sequence[int]],
-    shape: Sequence[int],
-    *,
-    known: Sequence[Sequence[int]] | None = None,
-    ax: "Axes | None" = None,
-) -> "Axes":
-    """Draw images in rows: original, cue, retrieved, absolute difference.
-
-    Args:
-        original: images, each a sequence of 0 … 255, ink dark.
-        cue: damaged images.
-        retrieved: images from the memory.
-        shape: (height, width), or (channels, height, width).
-        known: 0 where an entry of the cue is unknown and tinted.
-        ax: axes to draw on.
-    """
-    pairs = zip(original, retrieved, strict=True)
-    difference = [[abs(a - b) for a, b in zip(one, two, strict=True)] for one, two in pairs]
-    rows = [
-        ("original", original),
-        ("cue", cue),
-        ("retrieved", retrieved),
-        ("difference", difference),
-    ]
-    return pictures(rows, shape, known=known, ax=ax)
+    return finish(ax, ("pattern μ", label))

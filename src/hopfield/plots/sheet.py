@@ -1,16 +1,18 @@
 """One sheet with all figures of a file of records."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from .advice import against_grid, margins, tuning
+from .advice import margins, tuning
 from .charts import WIDTH, durations, energies, figure, literal, rates
-from .fields import landscape, phases, recovered
+from .fields import landscape, phases
+from .images import recovered
 from .sweeps import VALUES, curves, main_result, mean_and_error, swept_fields, table
-from .theory import comparison
+from .theory import comparison, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,11 +22,7 @@ Record = dict[str, Any]
 Panel = tuple[str, Callable[["Axes"], Any]]
 """Title of a panel, and the function that draws it."""
 
-ADVICE = {
-    "diagnosed pattern": ("diagnosis", margins),
-    "tuning": ("tuning", tuning),
-    "tuned against grid": ("tuning against a grid", against_grid),
-}
+ADVICE = {"diagnosed pattern": ("diagnosis", margins), "tuning": ("tuning", tuning)}
 """Records of reports: the title of their panel, and the function that draws it."""
 HEADS = ("diagnosis", "tuned")
 """Experiment of the first record of a report."""
@@ -70,16 +68,15 @@ def sheet(lines: Sequence[Record]) -> "Figure":
         draw(ax)
         legend = ax.get_legend()
         rows_above = math.ceil(len(legend.get_texts()) / 2) if legend else 0
-        ax.set_title(
-            literal(title), fontsize=9, loc="right", color="0.35", pad=max(30, 13 * rows_above)
-        )
+        ax.set_title(literal(title), fontsize=9, loc="right", color="0.35",
+                     pad=max(30, 13 * rows_above))  # fmt: skip
     return whole
 
 
 def _panels(lines: Sequence[Record]) -> list[Panel]:
     figures = [line for line in lines if line["experiment"] == "figure"]
     if figures:
-        return [(described["result"], _brought(described, lines)) for described in figures]
+        return [(figure["result"], _described(figure, lines)) for figure in figures]
     panels: list[Panel] = []
     for report in _reports(lines):
         held = {line["experiment"] for line in report}
@@ -103,13 +100,10 @@ def _reports(lines: Sequence[Record]) -> list[list[Record]]:
     return reports
 
 
-def _brought(described: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
-    series = [
-        line for line in lines
-        if line["experiment"] == "series" and line["result"] == described["result"]
-        and line["figure"] == described["name"]
-    ]  # fmt: skip
-    return lambda ax: comparison(series, (described["x"], described["y"]), ax, log=described["log"])
+def _described(figure: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
+    key = ("series", figure["result"], figure["name"])
+    drawn = [x for x in lines if (x["experiment"], x.get("result"), x.get("figure")) == key]
+    return lambda ax: comparison(drawn, (figure["x"], figure["y"]), ax, log=figure["log"])
 
 
 def _special(name: str, records: Sequence[Record]) -> list[Panel]:
@@ -118,23 +112,20 @@ def _special(name: str, records: Sequence[Record]) -> list[Panel]:
         shown = records[:MOST_CASES]
         return [(f"{name}: {line.get('case')}", partial(landscape, line)) for line in shown]
     if "position" in first:
-        series = [
-            {"name": line["case"], "kind": "measured", "error": None,
-             "x": line["position"], "y": line["energy"]}
-            for line in records[:MOST_CASES]
-        ]  # fmt: skip
-        return [(name, lambda ax: comparison(series, ("path from pattern 1 to 2", "energy E"), ax))]
+        paths = [series(x["case"], x["position"], x["energy"]) for x in records[:MOST_CASES]]
+        return [(name, lambda ax: comparison(paths, ("path from pattern 1 to 2", "energy E"), ax))]
     if "traces" in first:
         return [(name, lambda ax: energies(first["traces"], ax))]
     if {"original", "cue", "retrieved", "known", "shape"} <= first.keys():
-        return [(name, lambda ax: recovered(first["original"], first["cue"], first["retrieved"],
-                                            first["shape"], known=first["known"],
-                                            ax=ax))]  # fmt: skip
+        images = [first[field] for field in ("original", "cue", "retrieved", "shape")]
+        return [(name, lambda ax: recovered(*images, known=first["known"], ax=ax))]
     return []
 
 
 def _measured(name: str, records: Sequence[Record]) -> list[Panel]:
+    most = MOST_CASES
     if name == "attractor_census":
+        most *= len(KINDS)
         records = [
             {**line, "experiment": "kinds", "case": f"{line['case']}: {kind}",
              "share": line[kind], "share_sd": line[f"{kind}_sd"]}
@@ -143,16 +134,16 @@ def _measured(name: str, records: Sequence[Record]) -> list[Panel]:
     result = "share" if name == "attractor_census" else main_result(records)
     if result is None:
         return []
-    cases = list(dict.fromkeys(str(line.get("case")) for line in records))
-    shown = cases[: MOST_CASES * (len(KINDS) if name == "attractor_census" else 1)]
-    chosen = [line for line in records if str(line.get("case")) in shown]
+    groups: dict[str, list[Record]] = {}
+    for line in records:
+        groups.setdefault(str(line.get("case")), []).append(line)
+    groups = dict(itertools.islice(groups.items(), most))
+    chosen = [line for line in records if str(line.get("case")) in groups]
     fields = swept_fields(chosen, result)
     if not fields:
-        return [(name, _bars(chosen, shown, result))] if len(shown) > 1 else []
-    most = [len({line[field] for line in chosen}) for field in fields]
-    if len(fields) == 2 and min(most) >= GRID:
-        return [(f"{name}: {case}", _diagram([line for line in chosen if line["case"] == case],
-                                             result)) for case in shown]  # fmt: skip
+        return [(name, _bars(groups, result))] if len(groups) > 1 else []
+    if len(fields) == 2 and all(len({line[field] for line in chosen}) >= GRID for field in fields):
+        return [(f"{name}: {case}", _diagram(lines, result)) for case, lines in groups.items()]
     return [(name, lambda ax: curves(chosen, ax, y=result))]
 
 
@@ -160,14 +151,9 @@ def _diagram(records: Sequence[Record], result: str) -> Callable[["Axes"], Any]:
     return lambda ax: phases(*table(records, value=result), ax)
 
 
-def _bars(records: Sequence[Record], cases: Sequence[str], result: str) -> Callable[["Axes"], Any]:
-    summaries = [
-        mean_and_error([line for line in records if str(line["case"]) == case], result)
-        for case in cases
-    ]
+def _bars(groups: dict[str, list[Record]], result: str) -> Callable[["Axes"], Any]:
+    bars = [(case, *mean_and_error(lines, result)) for case, lines in groups.items()]
     label = VALUES.get(result, result)
-    if all(0 <= mean <= 1 for mean, _ in summaries):
-        bars = [(case, mean, error) for case, (mean, error) in zip(cases, summaries, strict=True)]
+    if all(0 <= mean <= 1 for _, mean, _ in bars):
         return lambda ax: rates(bars, label, ax)
-    points = [(case, mean) for case, (mean, _) in zip(cases, summaries, strict=True)]
-    return lambda ax: durations(points, label, ax)
+    return lambda ax: durations([(case, mean) for case, mean, _ in bars], label, ax)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..checks import check_choice
 from ..errors import DataError
-from .theory import comparison
+from .theory import comparison, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,13 +62,12 @@ def curves(
     fields = swept_fields(records, result)
     place = check_choice("x", x, _numbers(records)) if x else _first(fields)
     others = [name for name in fields if name != place and place not in DERIVED_FIELDS]
-    series = [_curve(name, group, place, result) for name, group in _cases(records, others).items()]
-    lines = [{"name": name, "kind": "theory", "error": None, "x": list(at), "y": list(values)}
-             for name, at, values in theory]  # fmt: skip
-    values = [value for curve in series for value in curve["x"]]
+    lines = [_curve(name, group, place, result) for name, group in _cases(records, others).items()]
+    values = [value for line in lines for value in line["x"]]
     log = "x" if min(values) > 0 and max(values) / min(values) > LOG_RATIO else ""
-    return comparison([*series, *lines], (AXES.get(place, place), VALUES.get(result, result)), ax,
-                      log=log)  # fmt: skip
+    lines += [series(*line, kind="theory") for line in theory]
+    labels = (AXES.get(place, place), VALUES.get(result, result))
+    return comparison(lines, labels, ax, log=log)
 
 
 def table(
@@ -110,13 +109,9 @@ def table(
 
 def swept_fields(records: Sequence[Record], result: str) -> list[str]:
     """Return the fields of which the records have several values, most values first."""
-    counts = {
-        name: len({line.get(name) for line in records})
-        for name in AXES
-        if name != result
-        and name not in DERIVED_FIELDS
-        and isinstance(records[0].get(name), (int, float))
-    }
+    counts = {name: len({line.get(name) for line in records}) for name in AXES
+              if name not in (result, *DERIVED_FIELDS)
+              and isinstance(records[0].get(name), (int, float))}  # fmt: skip
     return [name for name in sorted(counts, key=lambda field: -counts[field]) if counts[name] > 1]
 
 
@@ -140,8 +135,7 @@ def mean_and_error(records: Sequence[Record], result: str) -> tuple[float, float
 def _curve(name: str, group: Sequence[Record], x: str, y: str) -> dict[str, Any]:
     places = sorted({line[x] for line in group if line.get(x) is not None})
     at = [mean_and_error([line for line in group if line[x] == place], y) for place in places]
-    means, errors = [mean for mean, _ in at], [error for _, error in at]
-    return {"name": name, "kind": "measured", "x": places, "y": means, "error": errors}
+    return series(name, places, [mean for mean, _ in at], [error for _, error in at])
 
 
 def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[Record]]:

@@ -37,10 +37,10 @@ def sweep(records: Records) -> Section:
     columns = [number(line["beta"]) for line in dot]
     grid = plots.pictures(rows, first["shape"], columns=columns, light=first["light"])
     series = [
-        (name, *_curve(lines, "patterns_in_mixture"))
+        _curve(name, lines, "patterns_in_mixture")
         for name, lines in (("dot product", dot), ("distance", distance))
     ]
-    mixture = plots.lines(series, ("β", "patterns in the mixture, exp H"), log=True)
+    mixture = plots.comparison(series, ("β", "patterns in the mixture, exp H"), log="x")
     section.show(
         drawing(grid, "The answer to one cue, β above each picture.",
                 pictures=True, light=first["light"]),
@@ -49,14 +49,11 @@ def sweep(records: Records) -> Section:
     return section
 
 
-def _curve(
-    lines: Records, field: str, scale: float = 1.0, x: str = "beta"
-) -> tuple[list[float], list[float], list[float]]:
-    return (
-        [line[x] for line in lines],
-        [scale * line[field] for line in lines],
+def _curve(name: str, lines: Records, field: str, scale: float = 1.0) -> Record:
+    return plots.series(
+        name, [line["beta"] for line in lines], [scale * line[field] for line in lines],
         [scale * line[f"{field}_sd"] for line in lines],
-    )
+    )  # fmt: skip
 
 
 def landscape(records: Records) -> Section:
@@ -71,16 +68,16 @@ def landscape(records: Records) -> Section:
     )
     names = {"dot": "dot product", "euclidean": "distance"}
     groups = [(names[kind], select(records, "stationary", similarity=kind)) for kind in names]
-    distinct = [(name, *_curve(lines, "distinct")) for name, lines in groups]
-    stored = [(name, *_curve(lines, "stored_share", 100)) for name, lines in groups]
-    unchanged = [(name, *_curve(lines, "stored_kept", 100)) for name, lines in groups]
+    distinct = [_curve(name, lines, "distinct") for name, lines in groups]
+    stored = [_curve(name, lines, "stored_share", 100) for name, lines in groups]
+    unchanged = [_curve(name, lines, "stored_kept", 100) for name, lines in groups]
     last = groups[0][1][-1]
     section.show(
-        drawing(plots.lines(distinct, ("β", "stationary points"), log=True),
+        drawing(plots.comparison(distinct, ("β", "stationary points"), log="x"),
                 f"Different ends, over {first['samples']} subsets."),
-        drawing(plots.lines(stored, ("β", "of them stored patterns (%)"), log=True),
+        drawing(plots.comparison(stored, ("β", "of them stored patterns (%)"), log="x"),
                 "Share of the ends that are stored patterns."),
-        drawing(plots.lines(unchanged, ("β", "stored patterns unchanged (%)"), log=True),
+        drawing(plots.comparison(unchanged, ("β", "stored patterns unchanged (%)"), log="x"),
                 f"Share of the stored patterns that stay where they are: "
                 f"{rate(last, 'stored_kept')} at β = {number(last['beta'])} by dot product."),
     )  # fmt: skip
@@ -207,16 +204,15 @@ def _speed_and_overflow(section: Section, records: Records) -> None:
 def _overflow_chart(records: Records) -> "Axes":
     lines = select(records, "overflow")
     beta = [line["beta"] for line in lines]
-    none = [0.0] * len(lines)
     series = [
-        (name, beta, [100 * line[field] for line in lines], none)
+        plots.series(name, beta, [100 * line[field] for line in lines])
         for name, field in (
             ("dense, plain exp", "dense_plain"),
             ("continuous, plain exp", "modern_plain"),
             ("both, library", "dense_library"),
         )
     ]
-    return plots.lines(series, ("β", "cues spoilt (%)"), log=True)
+    return plots.comparison(series, ("β", "cues spoilt (%)"), log="x")
 
 
 def _overflow_caption(records: Records) -> str:

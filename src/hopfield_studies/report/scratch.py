@@ -49,23 +49,31 @@ def _sweeps(page: Section, records: Records) -> None:
     line = find(records, "descent")
     loads = select(records, "load")
     picked = [loads[0], loads[len(loads) // 2], loads[-1]] if len(loads) > 2 else loads
-    accuracy = [("classical", [each["n"] for each in loads],
-                 [100 * each["accuracy"] for each in loads],
-                 [100 * each["accuracy_sd"] for each in loads])]  # fmt: skip
+    accuracy = plots.series(
+        "classical", [each["n"] for each in loads], [100 * each["accuracy"] for each in loads],
+        [100 * each["accuracy_sd"] for each in loads],
+    )  # fmt: skip
     page.show(
         drawing(plots.energies(line["traces"]),
                 f"The energies of {len(line['traces'])} cues; sweep 0 is the cue itself."),
-        drawing(plots.histogram([(f"{each['n']} stored", each["histogram"]) for each in picked],
-                                "sweeps, the confirming one included"),
+        drawing(plots.comparison([_sweep_counts(each) for each in picked],
+                                 ("sweeps, the confirming one included", "cues (%)")),
                 f"Sweeps from {percent(loads[0]['flipped'])} flips: "
                 f"{rate(loads[0], 'two_or_three')} of the cues need 2 or 3 with "
                 f"{loads[0]['n']} stored, {rate(loads[-1], 'two_or_three')} with "
                 f"{loads[-1]['n']}."),
-        drawing(plots.lines(accuracy, ("patterns stored n", "entries right (%)")),
+        drawing(plots.comparison([accuracy], ("patterns stored n", "entries right (%)")),
                 f"The benchmark the document announces: {loads[0]['units']} units, "
                 f"{percent(loads[0]['flipped'])} flips, mean ± standard deviation over "
                 f"{loads[0]['samples']} networks."),
     )  # fmt: skip
+
+
+def _sweep_counts(line: Record) -> Record:
+    """Return the cues that settle in 1, 2, 3 … sweeps, in percent of all."""
+    last = max(k for k, count in enumerate(line["histogram"], 1) if count)
+    shares = [100 * count / sum(line["histogram"]) for count in line["histogram"][:last]]
+    return plots.series(f"{line['n']} stored", range(1, last + 1), shares)
 
 
 def _oscillation(page: Section, records: Records) -> None:
