@@ -1,4 +1,4 @@
-"""What a memory is asked: a state, and which of its entries are known."""
+"""Cues: a state, and which of its entries are known."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Cue:
         known: None where every entry is evidence but none certain (flips, noise); otherwise a
             bool mask broadcastable to `state`, True where the entry is known and False where it
             is missing (erasure, occlusion). Entries that are not known never count; NaN is allowed
-            there, so that `Cue(x, ~x.isnan())` completes what is missing.
+            there, so that `Cue(x, ~x.isnan())` completes the missing entries.
 
     Raises:
         ShapeError, InputTypeError, DeviceError: where `known` does not fit `state`.
@@ -82,7 +82,7 @@ def call_corrupt(
 
 
 def check_cue(state: object, known: object) -> tuple[Tensor, Tensor | None]:
-    """Return both, `known` expanded to the shape of `state`; whether it is finite is not asked."""
+    """Return both, `known` expanded to the shape of `state`; the state may hold inf or NaN."""
     state = check_float("cue", state)
     if state.ndim == 0:
         raise ShapeError(

@@ -48,7 +48,7 @@ class Bound:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """One step of a network, and what it read at the state before the step.
+    """One step of a network, and the description of the state before the step.
 
     A memory adds energy, index and weight itself, once per answer, where a step leaves them None.
 
@@ -100,7 +100,7 @@ class Retrieval:
         value: the values stored with the patterns, `(*batch, *)`: float values weighted, others
             those of the strongest pattern; None where no values were stored.
         objective: "full", or "known" if only known entries counted in the energy.
-        trace: the energies of all steps, `(1 + most steps, *batch)`, if they were asked for;
+        trace: the energies of all steps, `(1 + most steps, *batch)`, with `trace=True`;
             `trace[0]` is the cue's, and a query that has settled keeps its last.
         bound: error bounds of a memory with `precision="certified"`; None elsewhere.
     """

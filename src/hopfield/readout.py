@@ -22,6 +22,12 @@ BLOCK_ROWS = 4096
 BLOCK_SCORES = 2**20
 """Largest number of scores per block, unless 128 rows have more: batch × n never exist at once."""
 
+LONG_BLOCK = 2**16
+"""Most rows of any block: one product over a million rows loses digits, merged blocks do not."""
+
+MOST_FUSED_ROWS = 2**19
+"""Rows up to which torch's attention is exact enough; above, rows are read in blocks."""
+
 FEW_QUERIES, SHORT_ROWS = 32, 128
 """Queries, and entries per row, up to which two matrix products are faster than SDPA."""
 
@@ -29,7 +35,7 @@ FEW_QUERIES, SHORT_ROWS = 32, 128
 def block_rows(queries: int, copied: bool = True) -> int:
     """Return the number of rows per block for `queries` states; `copied` blocks are smaller."""
     rows = max(128, BLOCK_SCORES // max(1, queries))
-    return min(BLOCK_ROWS, rows) if copied else rows
+    return min(BLOCK_ROWS if copied else LONG_BLOCK, rows)
 
 
 @runtime_checkable
@@ -191,8 +197,10 @@ def fused_attention(
 
     Returns:
         The state. None if gradients are needed (the backward pass is not differentiable), in
-        compiled or mapped code, and if the result holds inf or NaN.
+        compiled or mapped code, for too many rows, and if the result holds inf or NaN.
     """
+    if rows.shape[0] > MOST_FUSED_ROWS:
+        return None
     tensors = [x for x in (state, rows, beta, values) if isinstance(x, Tensor)]
     if is_traced() or (torch.is_grad_enabled() and any(x.requires_grad for x in tensors)):
         return None
@@ -202,7 +210,7 @@ def fused_attention(
         queries, bias = state * factors, None if bias is None else factors * bias.to(state)
     keys, averaged = rows, rows if values is None else values
     short = len(state) <= FEW_QUERIES and rows.shape[-1] <= SHORT_ROWS
-    if short and len(state) * len(rows) <= BLOCK_SCORES:
+    if short and len(state) * len(rows) <= BLOCK_SCORES and len(rows) <= LONG_BLOCK:
         return _if_finite(two_product_attention(queries, keys, averaged, scale, bias))
     out, width = averaged.shape[-1], max(rows.shape[-1], averaged.shape[-1])
     if out != rows.shape[-1]:  # with unequal widths SDPA would compute all weights at once

@@ -73,6 +73,19 @@ def test_what_is_unknown_is_read_at_least_once(known):
     assert found.steps.item() >= 1 and found.state[0, 2] != 0
 
 
+@pytest.mark.parametrize("count", [2**16, 2**16 + 1, 2**20 - 1])
+def test_a_million_narrow_rows_keep_their_digits(count):
+    rows = torch.rand(count, 4, generator=seeded(8)) + 1
+    memory = ModernHopfield(0.5)
+    memory.store(rows)
+    cue = rows[:1] - 1
+    weights = torch.softmax(0.5 * cue.double() @ rows.double().T, -1)
+    exact, largest = weights @ rows.double(), rows.double().norm(dim=-1).max()
+    slack = 16 * torch.finfo(torch.float32).eps * (1 + 0.5 * largest**2) * largest
+    for state in (memory.update(cue), memory.retrieve(cue, steps=1, tol=0.0).state):
+        assert (state.double() - exact).abs().max() <= slack
+
+
 # ---- threads and processes
 
 

@@ -66,10 +66,10 @@ class Memory(ABC):
     """
 
     binary: ClassVar[bool] = False
-    """Whether patterns and states are ±1, with 0 for unknown units."""
+    """True if patterns and states are ±1, with 0 for unknown units."""
 
     one_read_completes: ClassVar[bool] = False
-    """Whether a state with held known entries, read by these alone, no longer changes."""
+    """True if one read by held known entries alone gives the final state."""
 
     storage: Store
     """The patterns; a `RamStore` unless the constructor sets another."""
@@ -114,12 +114,12 @@ class Memory(ABC):
 
     @property
     def settles(self) -> bool:
-        """True by default; False for thermal dynamics, which makes exactly the steps asked for."""
+        """True by default; False for thermal dynamics, which always makes all `steps`."""
         return True
 
     @property
     def may_cycle(self) -> bool:
-        """Whether the dynamics can end in a 2-cycle, which then stops a query; by default not."""
+        """True if a query may end in a 2-cycle, which then stops it; False by default."""
         return False
 
     @property
@@ -184,7 +184,7 @@ class Memory(ABC):
         """Iterate from a damaged or partial cue until it settles.
 
         Args:
-            cue: `(*batch, dim)`, or a `Cue`, which brings its own mask.
+            cue: `(*batch, dim)`, or a `Cue`, which has a mask.
             known: None where every entry is evidence but none certain; a bool mask broadcastable
                 to the cue where entries are missing: only known entries are evidence.
             clamp: hold known entries at the cue; the default where `known` is given.
@@ -295,7 +295,7 @@ class Memory(ABC):
         return f"{type(self).__name__}({parameters}) <{content}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle all but what is derived from the patterns."""
+        """Pickle no values derived from the patterns."""
         return vars(self) | {"_derived": {}}
 
     def _blocks(self, states: int) -> Iterable[ValuedBlock]:

@@ -192,7 +192,7 @@ def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -
 
 
 def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
-    """A constructor's argument as JSON; tensors are put beside it."""
+    """A constructor's argument as JSON; tensors go into `tensors`."""
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}

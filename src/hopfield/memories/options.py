@@ -79,7 +79,7 @@ def blocks_of(store: Store, states: int, copied: bool = True) -> Iterable[Valued
 
 
 class _Blocks:
-    """Blocks of a store that makes them anew at each iteration."""
+    """Blocks of a store that yields them once per call of `blocks`."""
 
     def __init__(self, store: Store, size: int) -> None:
         self._store, self._size = store, size

@@ -73,7 +73,7 @@ class Query:
 def make_query(
     cue: object, known: object, clamp: object, evidence: object, store: Store, binary: bool
 ) -> Query:
-    """Check the arguments of `retrieve`, and bring them into the form of the computation."""
+    """Check the arguments of `retrieve`, and return them in the form of the computation."""
     if isinstance(cue, Cue):
         if known is not None:
             raise OptionError(

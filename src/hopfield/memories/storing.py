@@ -8,7 +8,7 @@ from ..stores import Store
 
 
 def check_storable(store: Store, patterns: object, values: object) -> Tensor:
-    """Return the patterns if they and their values fit what is stored."""
+    """Return the patterns if they and their values fit the stored ones."""
     stored = len(store) > 0
     rows = check_patterns("patterns", patterns, store.dim if stored else None)
     check_norms("patterns", rows)

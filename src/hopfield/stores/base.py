@@ -73,7 +73,7 @@ class Store(ABC):
 
     A subclass needs `append`, `remove`, `take`, `blocks` and `__len__`, and the attributes `dim`
     and `dtype`. Changes wait for readers: `append`, `remove` and `to` of every subclass hold
-    `lock.writing` and increase `version`. What is derived from the rows can be kept by `cached`.
+    `lock.writing` and increase `version`. `cached` keeps values derived from the rows.
 
     Attributes:
         dim: entries per row.
@@ -87,10 +87,10 @@ class Store(ABC):
     """
 
     resident: ClassVar[bool] = False
-    """Whether all rows lie in memory: only then are there `rows` and `values`."""
+    """True if all rows lie in memory: only then are there `rows` and `values`."""
 
     signs_only: ClassVar[bool] = False
-    """Whether the store can hold ±1 alone."""
+    """True if the store can hold ±1 alone."""
 
     dim: int
     dtype: torch.dtype
@@ -198,7 +198,7 @@ class Store(ABC):
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle all but the lock and what is derived."""
+        """Pickle neither the lock nor derived values."""
         with self.lock.reading:
             derived = ("lock", "_cache", "_summarised")
             return {k: v for k, v in vars(self).items() if k not in derived}

@@ -41,7 +41,7 @@ class ReadWriteLock:
                     self._released.notify_all()
 
     def start_writing(self) -> None:
-        """Wait until nobody else holds the lock."""
+        """Wait until no other thread holds the lock."""
         me = threading.get_ident()
         with self._mutex:
             if self._writer != me:

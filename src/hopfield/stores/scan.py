@@ -23,7 +23,7 @@ class Levels:
 
     Args:
         low: `()` or `(n, 1)`, one range for all vectors or one for each, float64.
-        high: likewise.
+        high: `()` or `(n, 1)`, float64.
     """
 
     low: Tensor
