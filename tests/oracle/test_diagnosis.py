@@ -206,6 +206,21 @@ def test_margins_of_binary_networks_by_brute_force():
             assert margin[place] == pytest.approx(min(units).item(), rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("schedule", ["asynchronous", "synchronous"])
+def test_margins_of_many_units_by_brute_force(schedule):
+    """Fields of few patterns need no coupling of 25 million entries; proofs of flips would."""
+    patterns, bias = synthetic.random_binary(3, 5000), torch.linspace(-0.1, 0.1, 5000)
+    memory = ClassicalHopfield(schedule=schedule, diagonal=True, thresholds=bias)
+    report = diagnose(stored(memory, patterns))
+    fields = patterns @ patterns.T @ patterns / 5000 - bias
+    if schedule == "asynchronous":  # a unit does not feel itself: W_ii = 3/N
+        fields -= 3 / 5000 * patterns
+    torch.testing.assert_close(memory.field(patterns), fields, rtol=1e-5, atol=1e-6)
+    margin = (patterns * fields).amin(-1).double()
+    torch.testing.assert_close(report.margin, margin, rtol=1e-5, atol=1e-6)
+    assert bool(report.radius.isnan().all())
+
+
 def test_duplicates_and_near_duplicates():
     patterns = gaussian(50)
     minus = patterns[7:8].clone()

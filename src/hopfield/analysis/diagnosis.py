@@ -15,7 +15,7 @@ def diagnose(memory: Memory) -> Report:
     """Retrieve from every stored pattern, find why patterns are lost, and try remedies.
 
     Printing the report gives a table, `to_records()` flat records. Comparing all patterns takes
-    O(n²N) time, and each step of `retrieve` as much; memory is O(block), never n². A memory at
+    O(n²N) time, and each step of `retrieve` as much; memory is O(nN), never n². A memory at
     temperature T > 0 is judged at T = 0, since nothing settles otherwise.
 
     Args:

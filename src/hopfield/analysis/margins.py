@@ -12,7 +12,7 @@ each s_ν by at most 2k.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -27,16 +27,20 @@ LARGEST_BETA = 1e30
 FLIPS = 32
 """Numbers of flips tried for a proof, spread up to N/2."""
 MOST_UNITS = 4096
-"""N up to which margins of a coupling are computed, which takes its N² entries."""
+"""N up to which flips of a classical network are proved undone, from the N² entries of W."""
 Columns = tuple[Tensor, Tensor, Tensor, Tensor]
 """Margins, rivals, proved radii, and which margins are numerically undecided."""
+Proof = Callable[[Comparison], tuple[Tensor, Tensor]]
+"""Margins of some patterns, and how many flips are undone."""
+Gain = Callable[[Tensor, Tensor], Tensor]
+"""g(scores)/g(reference)."""
 
 
 def measure_margins(memory: Memory, patterns: Patterns) -> dict[str, Tensor]:
     """Compare each pattern with all others, in O(n²N); the fields of `Report` by name."""
     scoring = scoring_of(memory)
     if scoring is None or memory.binary:
-        margins = _margins_of_units(memory, patterns)
+        margins = partial(_unit_margins, _proof(memory, patterns), patterns)
     else:
         margins = partial(_score_margins, *scoring, patterns)
     names = ("margin", "rival", "radius", "numerically_undecided", "nearest", "neighbour")
@@ -77,53 +81,51 @@ def _score_margins(
     return margin, rival, torch.where(radius > error, radius, 0.0), undecided
 
 
-def _margins_of_units(memory: Memory, patterns: Patterns) -> Callable[[Comparison], Columns]:
-    """Choose the computation by what the memory declares."""
+def _unit_margins(proof: Proof | None, patterns: Patterns, compared: Comparison) -> Columns:
+    rival = compared.products.masked_fill(compared.is_copy, -torch.inf).argmax(-1)
+    unknown = torch.full_like(patterns.norms[compared.indices], torch.nan)
+    margin, radius = (unknown, unknown) if proof is None else proof(compared)
+    return margin, rival, radius, torch.zeros_like(rival, dtype=torch.bool)
+
+
+def _proof(memory: Memory, patterns: Patterns) -> Proof | None:
+    """Choose the computation of margins and of flips undone by what a network declares."""
+    if memory.binary and hasattr(memory, "field"):
+        return _field_proof(memory, patterns.dim)
     scoring = scoring_of(memory)
-    proof: Callable[[Comparison], tuple[Tensor, Tensor]] | None = None
-    if memory.binary and hasattr(memory, "coupling") and patterns.dim <= MOST_UNITS:
-        proof = _coupling_proof(memory.coupling, memory.config())
-    elif memory.binary and scoring is not None and _has_gain(scoring[1]):
-        proof = partial(_gain_proof, scoring[1], patterns)
-
-    def margins(compared: Comparison) -> Columns:
-        rival = compared.products.masked_fill(compared.is_copy, -torch.inf).argmax(-1)
-        unknown = compared.rows.new_full(rival.shape, torch.nan)
-        margin, radius = (unknown, unknown) if proof is None else proof(compared)
-        return margin, rival, radius, torch.zeros_like(rival, dtype=torch.bool)
-
-    return margins
+    gain = None if scoring is None or not memory.binary else _gain(scoring[1])
+    return None if gain is None else partial(_gain_proof, gain, patterns)
 
 
-def _coupling_proof(
-    coupling: Tensor, config: dict[str, Any]
-) -> Callable[[Comparison], tuple[Tensor, Tensor]]:
-    """Margins, and flips undone, of a memory with a coupling."""
-    matrix = coupling.double()
-    if config.get("schedule") != "synchronous":  # one unit after another feels no diagonal
-        matrix = matrix - matrix.diagonal().diag()
-    size, bias = matrix.abs(), config.get("thresholds")
-    bias = torch.zeros_like(matrix[0]) if bias is None else bias.double()
-    unit = torch.finfo(coupling.dtype).eps
-    error = (len(matrix) + 2) * unit * (size.sum(-1) + bias.abs())
+def _field_proof(memory: Any, dim: int) -> Proof:
+    """Margins from fields; flips undone from the entries of W."""
+    if dim > MOST_UNITS:
+        size = torch.full((1,), torch.nan, device=memory.storage.device, dtype=torch.float64)
+        error = size
+    else:
+        coupling, bias = memory.coupling, memory.config().get("thresholds")
+        size = coupling.double().abs()
+        if memory.config().get("schedule") != "synchronous":  # a unit then does not feel itself
+            size.fill_diagonal_(0)
+        total = size.sum(-1) if bias is None else size.sum(-1) + bias.double().abs()
+        error = (dim + 2) * torch.finfo(coupling.dtype).eps * total
+        size = size.amax(-1).clamp_min(1e-300)
 
     def proof(compared: Comparison) -> tuple[Tensor, Tensor]:
-        fields = compared.rows * (compared.rows @ matrix - bias)
-        flips = ((fields - error) / (2 * size.amax(-1)).clamp_min(1e-300)).amin(-1).ceil() - 1
-        return fields.amin(-1), flips.clamp(0, len(matrix))
+        supports = compared.rows * memory.field(compared.rows)
+        flips = ((supports - error) / (2 * size)).amin(-1).ceil() - 1
+        return supports.amin(-1), flips.clamp(0, dim)
 
     return proof
 
 
-def _gain_proof(
-    separation: Separation, patterns: Patterns, compared: Comparison
-) -> tuple[Tensor, Tensor]:
+def _gain_proof(gain: Gain, patterns: Patterns, compared: Comparison) -> tuple[Tensor, Tensor]:
     """Margins, and flips undone, of a dense network."""
     rows, scores = compared.rows, compared.products
     copies, top = compared.is_copy.sum(-1, keepdim=True), scores.new_full((1,), patterns.dim - 1.0)
 
     def ratio(values: Tensor, reference: Tensor) -> Tensor:
-        return _gain(separation, values, reference).masked_fill(compared.is_copy, 0.0)
+        return gain(values, reference).masked_fill(compared.is_copy, 0.0)
 
     # Without unit i, a pattern that agrees with x at i scores s − 1, another one s + 1.
     agree, differ = ratio(scores - 1, top), ratio(scores + 1, top)
@@ -139,18 +141,13 @@ def _gain_proof(
     return (copies + (support - against) / 2).amin(-1), flips
 
 
-def _has_gain(separation: Separation) -> bool:
-    """True if F is a sum over scores, or decides like one, as softmax does like Σ exp(βs)."""
-    one = torch.ones(1, dtype=torch.float64)
-    return separation.softmax_beta() is not None or separation.flip_gain(one) is not None
-
-
-def _gain(separation: Separation, scores: Tensor, reference: Tensor) -> Tensor:
-    """g(scores)/g(reference); for softmax, g(u) ∝ exp(βu)."""
+def _gain(separation: Separation) -> Gain | None:
+    """Return g(scores)/g(reference), or None unless F is a sum over scores or decides like one."""
     beta = separation.softmax_beta()
-    if beta is not None:
-        return (min(float(beta), LARGEST_BETA) * (scores - reference)).exp()
-    gains, unit = separation.flip_gain(scores), separation.flip_gain(reference)
-    if gains is None or unit is None:
-        raise TypeError(f"{separation!r} has no flip_gain")
-    return gains / unit
+    if beta is not None:  # softmax decides like Σ exp(βs), and g(u) ∝ exp(βu)
+        finite = min(float(beta), LARGEST_BETA)
+        return lambda scores, reference: (finite * (scores - reference)).exp()
+    if separation.flip_gain(torch.ones(1, dtype=torch.float64)) is None:
+        return None
+    gain = cast(Callable[[Tensor], Tensor], separation.flip_gain)
+    return lambda scores, reference: gain(scores) / gain(reference)

@@ -17,7 +17,7 @@ from ..errors import InputTypeError
 from ..iteration import HALF
 from ..memories import Memory
 from ..separation import Separation, Softmax
-from ..stores import Block, Store
+from ..stores import RamStore, Store
 from .patterns import Patterns
 
 NO_CHANGE: Mapping[str, Any] = MappingProxyType({})
@@ -64,13 +64,13 @@ class Remedy:
             raise InputTypeError(
                 f"memory must be the memory that was diagnosed, but is {short_repr(memory)}."
             )
-        other = self.memory_class(**self.settings)
+        other, source = self.memory_class(**self.settings), memory.storage
         if store is not None:
             other.storage = store
-        view = View(memory.storage, self.indices, self.dtype)
-        valued = memory.storage.empty_values() is not None
-        values = memory.storage.take_values(view.indices) if valued else None
-        other.store(view.take(torch.arange(len(view), device=view.device)), values)
+        indices = _all_of(source) if self.indices is None else self.indices
+        valued = source.empty_values() is not None
+        values = source.take_values(indices) if valued else None
+        other.store(source.take(indices).to(self.dtype or source.dtype), values)
         return other
 
     def __str__(self) -> str:
@@ -104,7 +104,7 @@ def observe(
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """Runs of changed memories, compared with the share of attractors in the memory as it is."""
+    """Runs of changed memories; `share` is that of attractors in the memory as it is."""
 
     memory: Memory
     patterns: Patterns
@@ -121,33 +121,31 @@ class Trials:
         """Change settings (all of them for another class), and count the attractors."""
         other = changed(self.memory, memory_class, settings)
         if indices is not None or dtype is not None:
-            other.storage = View(other.storage, indices, dtype)
+            source, other.storage = other.storage, RamStore()
+            rows = source.take(_all_of(source) if indices is None else indices)
+            other.storage.append(rows.to(dtype or source.dtype))
         patterns = Patterns(other)
-        tried = torch.arange(patterns.count)
-        if patterns.count > TRIED:
-            order = torch.randperm(patterns.count, generator=torch.Generator().manual_seed(0))
-            tried = order[:TRIED].sort().values
+        order = torch.randperm(patterns.count, generator=torch.Generator().manual_seed(0))
+        tried = order[:TRIED].sort().values
         held = observe(other, patterns, tried.to(patterns.device))["attractor"]
         effect = {"patterns": len(other), "tried": len(held), "attractors": int(held.sum())}
         return Remedy(advice, type(other), other.config(), effect, indices, dtype)
 
     def best(self, remedies: Iterable[Remedy]) -> Remedy | None:
         """Return the first with which all hold, else the best that helps, else None."""
-        best = None
+        best, share = None, self.share
         for remedy in remedies:
-            if remedy.share > (self.share if best is None else best.share):
-                best = remedy
-            if remedy.share == 1:
+            if remedy.share > share:
+                best, share = remedy, remedy.share
+            if share == 1:
                 break
         return best
 
     def fewer(self, held: Tensor) -> Remedy | None:
         """Keep only the patterns that hold."""
         indices = held.nonzero().squeeze(-1)
-        if not len(indices):
-            return None
         advice = f"Leave out the {len(held) - len(indices)} that do not hold: remedy.apply does."
-        return self.best([self.run(advice, indices=indices)])
+        return self.best([self.run(advice, indices=indices)]) if len(indices) else None
 
     def sharper(
         self, margins: Tensor, dtype: torch.dtype | None = None, **settings: Any
@@ -164,9 +162,9 @@ class Trials:
         if present is None:
             return
         learned = any(isinstance(value, Tensor) for value in vars(present).values())
+        hint = " (β is learned now: go on from this value.)" * learned
         for separation in sharper_separations(present, margins, self.patterns):
-            advice = f"Use {' with '.join([*words, f'separation={separation!r}'])}."
-            advice += " (β is learned now: go on from this value.)" * learned
+            advice = f"Use {' with '.join([*words, f'separation={separation!r}'])}.{hint}"
             yield self.run(advice, dtype=dtype, **settings, separation=separation)
 
 
@@ -180,11 +178,12 @@ def sharper_separations(
         return
     separation = separation if hasattr(separation, "beta") else Softmax(0.0)
     beta, inverse_width = float(separation.beta), separation.inverse_width()
+    # Other separations have another width at the same β.
     scale = inverse_width / beta if inverse_width and 0 < beta < math.inf else 1.0
     margins = margins[(margins > 0) & margins.isfinite()]
     for quantile in QUANTILES if len(margins) else ():
-        margin = float(margins.quantile(quantile))
-        sharper = rounded_up(well_separated_beta(margin, patterns) / scale)
+        needed = well_separated_beta(float(margins.quantile(quantile)), patterns)
+        sharper = rounded_up(needed / scale)
         if sharper > beta:
             beta = sharper
             yield with_parameters(separation, beta=beta)
@@ -225,44 +224,15 @@ def changed(
     memory_class: type[Memory] | None = None,
     settings: Mapping[str, Any] = NO_CHANGE,
 ) -> Memory:
-    """Return a memory over the same patterns with changed settings; another class gets only these.
+    """Return a memory with changed settings; another class gets only these.
 
     The patterns are shared: do not store in either.
     """
-    if memory_class is None:
-        other = type(memory)(**(memory.config() | dict(settings)))
-    else:
-        other = memory_class(**settings)
+    old = memory.config() if memory_class is None else NO_CHANGE
+    other = (memory_class or type(memory))(**{**old, **settings})
     other.storage = memory.storage
     return other
 
 
-class View(Store):
-    """Some rows of a store, in another dtype, without a copy; it takes no new rows."""
-
-    def __init__(self, store: Store, indices: Tensor | None, dtype: torch.dtype | None) -> None:
-        """Select rows; None selects all, and their own dtype."""
-        everything = torch.arange(len(store), device=store.device)
-        self.store, self.indices = store, everything if indices is None else indices
-        self.dim, self.device, self.dtype = store.dim, store.device, dtype or store.dtype
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.indices)
-
-    def take(self, indices: Tensor) -> Tensor:
-        """Return copies of the rows at `indices`."""
-        return self.store.take(self.indices[indices]).to(self.dtype)
-
-    def blocks(self, size: int) -> Iterator[Block]:
-        """Return all rows in order, at most `size` per block."""
-        for start, part in zip(range(0, len(self), size), self.indices.split(size), strict=True):
-            yield Block(start, self.store.take(part).to(self.dtype))
-
-    def append(self, rows: Tensor, values: Tensor | None = None) -> None:
-        """Refuse."""
-        raise NotImplementedError("a view takes no rows")
-
-    def remove(self, indices: Tensor) -> None:
-        """Refuse."""
-        raise NotImplementedError("a view keeps its rows")
+def _all_of(store: Store) -> Tensor:
+    return torch.arange(len(store), device=store.device)

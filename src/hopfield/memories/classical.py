@@ -17,6 +17,7 @@ from ..units import classical_sweep
 from .base import Memory
 from .learning import learn
 from .options import SCHEDULES, check_store, sweep_order
+from .query import check_state
 
 HEBBIAN_CAPACITY = 0.137906
 """Critical load n/N of the Hebbian network at T = 0 (Amit, Gutfreund & Sompolinsky 1985)."""
@@ -88,6 +89,17 @@ class ClassicalHopfield(Memory):
         with self.storage.lock.reading:
             self._require()
             return self._coupling().matrix()
+
+    def field(self, state: Tensor) -> Tensor:
+        """h = Wx − b, the field on each unit; asynchronous updates leave out W_ii."""
+        with self.storage.lock.reading:
+            self._require()
+            exact, coupling = check_state(state, self.storage, self.binary), self._coupling()
+        if self.schedule == "asynchronous":
+            coupling = coupling.without_diagonal
+        exact = exact.to(torch.promote_types(exact.dtype, coupling.dtype))
+        field, bias = coupling.field(exact), self._bias(exact)
+        return field if bias is None else field - bias
 
     def _coupling(self) -> Coupling:
         # The coupling of what is stored now, grown from an earlier one where the rule allows.
