@@ -12,7 +12,7 @@ from hopfield.corruption import occlude_half
 from hopfield.coupling import Full, LowRank
 from hopfield.experiments import records
 from hopfield.experiments.runner import run
-from hopfield.memories import ClassicalHopfield, ModernHopfield, classical
+from hopfield.memories import ClassicalHopfield, ModernHopfield, learning
 from hopfield.separation import Entmax, RectifiedPolynomial
 from hopfield_studies import from_scratch, published, walkthrough
 from hopfield_studies.published import dense, more, sparse
@@ -20,8 +20,8 @@ from hopfield_studies.published.base import Form
 
 
 def self_term_kept(patch):
-    learn = classical.coupling
-    patch.setattr(classical, "coupling", lambda rule, rows, diagonal: learn(rule, rows, True))
+    learn = learning.coupling
+    patch.setattr(learning, "coupling", lambda rule, rows, diagonal: learn(rule, rows, True))
     for kind in (LowRank, Full):
         patch.setattr(kind, "without_diagonal", property(lambda self: self))
 
@@ -44,12 +44,12 @@ def a_smaller_beta(patch):
 
 
 def storkey_without_its_correction(patch):
-    learn = classical.coupling
+    learn = learning.coupling
 
     def forgetful(rule, rows, diagonal):
         return learn("hebbian" if rule == "storkey" else rule, rows, diagonal)
 
-    patch.setattr(classical, "coupling", forgetful)
+    patch.setattr(learning, "coupling", forgetful)
 
 
 def a_thousandth_more_beta(patch):
