@@ -11,6 +11,7 @@ import typer
 
 from . import INTERRUPTED
 
+HELP_OPTIONS = ["-h", "--help"]
 HELP_WIDTH = 88
 MISTAKE, USAGE = 1, 2
 """Exit status of a mistake in a value, and of one in the command line."""
@@ -25,10 +26,7 @@ app = typer.Typer(
     epilog="Each command explains itself: hopfield demo --help",
     add_completion=False,
     rich_markup_mode=None,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": HELP_WIDTH,
-    },
+    context_settings={"help_option_names": HELP_OPTIONS, "max_content_width": HELP_WIDTH},
 )
 
 DataSet = Annotated[
@@ -39,6 +37,12 @@ DataSet = Annotated[
         help="digits, mnist or fashion-mnist; a folder of images or of IDX files; a .npy, .npz "
         "or .csv file.",
     ),
+]
+Folder = Annotated[
+    str, typer.Option("--out", metavar="DIR", help="Folder for the files; made if missing.")
+]
+Seed = Annotated[
+    str, typer.Option("--seed", metavar="N", help="Seed of all randomness, from 0 on.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -66,13 +70,9 @@ def root(
 
 @app.command(short_help="Measure what two documents claim; write a page about it.")
 def demo(
-    out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="Folder for the files; made if missing.")
-    ] = "demo",
+    out: Folder = "demo",
     data_set: DataSet = "digits",
-    seed: Annotated[
-        str, typer.Option("--seed", metavar="N", help="Seed of all randomness, from 0 on.")
-    ] = "0",
+    seed: Seed = "0",
     as_json: AsJson = False,
 ) -> None:
     """Measure what two introductions to Hopfield networks claim, and write a page about it.
@@ -98,12 +98,8 @@ def reproduce(
     full: Annotated[
         bool, typer.Option("--full/--quick", help="Within an hour, or within minutes.")
     ] = False,
-    out: Annotated[
-        str, typer.Option("--out", metavar="DIR", help="Folder for the files; made if missing.")
-    ] = "reproduced",
-    seed: Annotated[
-        str, typer.Option("--seed", metavar="N", help="Seed of all randomness, from 0 on.")
-    ] = "0",
+    out: Folder = "reproduced",
+    seed: Seed = "0",
     processes: Annotated[
         str,
         typer.Option(
@@ -235,7 +231,7 @@ def reference() -> str:
     ]
     for name, command in pages:
         context = command.context_class(
-            command, info_name=name, terminal_width=HELP_WIDTH, help_option_names=["-h", "--help"]
+            command, info_name=name, terminal_width=HELP_WIDTH, help_option_names=HELP_OPTIONS
         )
         parts.append(f"## {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
     return "\n".join(parts)

@@ -14,6 +14,7 @@ from .images import load_images
 __all__ = ["NAMES", "Dataset", "is_on_disk", "load"]
 
 NAMES = ("digits", *SETS)
+READERS = {".npy": load_npy, ".csv": load_csv}
 
 
 def load(
@@ -88,20 +89,17 @@ def load(
             f"{str(name_or_path)!r} is one set without a split, but split is {split!r}. Leave "
             "split out."
         )
-    return _load_whole(path) if path else load_digits()
+    return load_digits() if path is None else _load_whole(path)
 
 
 def _load_whole(path: Path) -> Dataset:
-    """Load a folder of images or a file without splits."""
     suffix = path.suffix.lower()
-    if path.is_dir():
-        return load_images(path)
-    if suffix in (".npy", ".csv"):
-        return (load_npy if suffix == ".npy" else load_csv)(path)
-    raise DataError(
-        f"{str(path)!r} must be a folder, or end in .npy, .npz or .csv, but ends in {suffix!r}. "
-        "Images and IDX files are loaded by the folder they are in."
-    )
+    if not path.is_dir() and suffix not in READERS:
+        raise DataError(
+            f"{str(path)!r} must be a folder, or end in .npy, .npz or .csv, but ends in "
+            f"{suffix!r}. Images and IDX files are loaded by the folder they are in."
+        )
+    return load_images(path) if path.is_dir() else READERS[suffix](path)
 
 
 def _existing(name_or_path: str | Path) -> Path:

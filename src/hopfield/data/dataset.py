@@ -90,18 +90,14 @@ class Dataset:
     def __repr__(self) -> str:
         """Describe contents and origin, one fact per line."""
         size = " × ".join(map(str, self.shape))
-        lines = [
-            f"Dataset {self.name}",
-            f"    Number of patterns: {len(self)}",
-            f"    Shape: {size}" + (f" = {math.prod(self.shape)}" if len(self.shape) > 1 else ""),
-            f"    Split: {self.split or 'none'}",
-            f"    Classes: {self._describe_classes()}",
-            f"    Source: {self.source}",
-        ]
-        return "\n".join(lines)
+        total = f" = {math.prod(self.shape)}" if len(self.shape) > 1 else ""
+        return (
+            f"Dataset {self.name}\n    Number of patterns: {len(self)}\n"
+            f"    Shape: {size}{total}\n    Split: {self.split or 'none'}\n"
+            f"    Classes: {self._describe_classes()}\n    Source: {self.source}"
+        )
 
     def _describe_classes(self) -> str:
-        """Number of classes, with as many names as fit on a line."""
         if self.labels is None:
             return "none"
         if not self.classes:

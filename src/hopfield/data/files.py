@@ -6,6 +6,8 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,38 +32,30 @@ DAMAGE = (
 
 def load_npy(path: Path) -> Dataset:
     """Load the array of a .npy file."""
-    try:
-        with path.open("rb") as file:
-            values = np.lib.format.read_array(file)
-    except DAMAGE:
-        raise _not_intact(path) from None
+    with _intact(path), path.open("rb") as file:
+        values = np.lib.format.read_array(file)
     return _dataset(path, values)
 
 
 def load_npz(path: Path, split: str | None) -> Dataset:
     """Load the patterns and labels of a .npz file by their names."""
-    try:
-        with path.open("rb") as file, np.load(file) as archive:
-            names = {name.lower(): name for name in archive.files}
-            x, y, chosen = _npz_names(path, names, split)
-            for member in archive.zip.infolist():
-                if member.compress_type != zipfile.ZIP_STORED and member.file_size > UNPACKED:
-                    raise DataError(
-                        f"{str(path)!r} must unpack to at most {UNPACKED} bytes per array, but "
-                        f"{member.filename!r} has {member.file_size}. Save it with np.save."
-                    )
-            values, labels = archive[names[x]], archive[names[y]] if y else None
-    except DataError:
-        raise
-    except DAMAGE:
-        raise _not_intact(path) from None
+    with _intact(path), path.open("rb") as file, np.load(file) as archive:
+        names = {name.lower(): name for name in archive.files}
+        x, y, chosen = _npz_names(path, names, split)
+        for member in archive.zip.infolist():
+            if member.compress_type != zipfile.ZIP_STORED and member.file_size > UNPACKED:
+                raise DataError(
+                    f"{str(path)!r} must unpack to at most {UNPACKED} bytes per array, but "
+                    f"{member.filename!r} has {member.file_size}. Save it with np.save."
+                )
+        values, labels = archive[names[x]], archive[names[y]] if y else None
     return _dataset(path, values, labels, chosen)
 
 
 def _npz_names(
     path: Path, names: dict[str, str], split: str | None
 ) -> tuple[str, str | None, str | None]:
-    """Names of the patterns, of the labels, and of the split they belong to."""
+    """Return the names of the patterns, of the labels, and of the split they belong to."""
     plain = [(name, LABELS, None) for name in PATTERNS] if split is None else []
     splits = [(f"x_{each}", (f"y_{each}",), each) for each in ("train", "test")]
     wanted = [*plain, *(each for each in splits if split in (None, each[2]))]
@@ -76,11 +70,17 @@ def _npz_names(
     )
 
 
-def _not_intact(path: Path) -> DataError:
-    return DataError(
-        f"{str(path)!r} must be an intact file of plain numbers in numpy's format (no "
-        "dtype=object), but is not."
-    )
+@contextmanager
+def _intact(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except DAMAGE:
+        raise DataError(
+            f"{str(path)!r} must be an intact file of plain numbers in numpy's format (no "
+            "dtype=object), but is not."
+        ) from None
 
 
 def load_csv(path: Path) -> Dataset:
@@ -92,12 +92,14 @@ def load_csv(path: Path) -> Dataset:
     start = lines[:2]
     delimiter = next((s for s in SEPARATORS if start and all(s in line for line in start)), ",")
     header = _header(path, lines[:1], delimiter)
-    values, labels = _table(path, lines[1 if header else 0 :], delimiter, header)
-    return _dataset(path, values, labels)
+    rows = lines[1:] if header else lines
+    if not rows:
+        raise DataError(f"{str(path)!r} must hold rows of numbers, but holds none.")
+    return _dataset(path, *_table(path, rows, delimiter, header))
 
 
 def _header(path: Path, lines: list[str], delimiter: str) -> list[str]:
-    """The names of the columns; none if the first line holds numbers already."""
+    """Return the names of the columns; none if the first line holds numbers already."""
     try:
         first = next(csv.reader(lines, delimiter=delimiter), [])
     except csv.Error as error:
@@ -116,7 +118,6 @@ def _header(path: Path, lines: list[str], delimiter: str) -> list[str]:
 def _table(
     path: Path, lines: list[str], delimiter: str, header: list[str]
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The numbers of a table, and the cells of its column "label"."""
     label = next((i for i, name in enumerate(header) if name.lower() == "label"), None)
     cells: list[str] = []
 
@@ -124,18 +125,10 @@ def _table(
         cells.append(cell.strip())
         return 0.0
 
-    if not lines:
-        raise DataError(f"{str(path)!r} must hold rows of numbers, but holds none.")
+    converters = None if label is None else {label: collect}
     try:
-        values = np.loadtxt(
-            lines,
-            delimiter=delimiter,
-            converters=None if label is None else {label: collect},
-            comments=None,
-            quotechar='"',
-            ndmin=2,
-            encoding="utf-8",
-        )
+        values = np.loadtxt(lines, delimiter=delimiter, converters=converters, comments=None,
+                            quotechar='"', ndmin=2, encoding="utf-8")  # fmt: skip
     except ValueError as error:
         reason = str(error).split(";")[0].rstrip(".")
         raise DataError(f"{str(path)!r} must be a table of numbers, but {reason}.") from None
@@ -156,7 +149,6 @@ def _is_number(cell: str) -> bool:
 def _dataset(
     path: Path, values: np.ndarray, labels: np.ndarray | None = None, split: str | None = None
 ) -> Dataset:
-    """Check, scale and label the values of a file."""
     if values.ndim < 2 or 0 in values.shape:
         raise DataError(
             f"{str(path)!r} must hold an array (n, …), one pattern per row, but holds one of shape "
@@ -173,16 +165,16 @@ def _dataset(
 
 
 def _scaled(path: Path, values: np.ndarray) -> tuple[Tensor, str]:
-    """Values in [0, 1] by the rule of `load`, and a note if they were mapped linearly."""
+    """Scale to [0, 1] by the rule of `load`, with a note if the values were mapped linearly."""
     if values.dtype.kind not in "buif":
         raise DataError(f"{str(path)!r} must hold real numbers, but holds {values.dtype}.")
     if values.dtype == np.uint8:
         return torch.from_numpy(values.astype(np.float32)).div_(255), ""
     if not np.isfinite(values).all():
-        place = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+        place = np.argwhere(~np.isfinite(values))[0].tolist()
         raise DataError(
-            f"{str(path)!r} must hold finite numbers, but the one at {list(place)} is "
-            f"{values[place]}."
+            f"{str(path)!r} must hold finite numbers, but the one at {place} is "
+            f"{values[tuple(place)]}."
         )
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1:
@@ -197,14 +189,11 @@ def _scaled(path: Path, values: np.ndarray) -> tuple[Tensor, str]:
 
 
 def _numbered(path: Path, labels: np.ndarray) -> tuple[Tensor, tuple[str, ...]]:
-    """Labels as int64, and their names if they are text."""
     if labels.dtype.kind == "U" and "" not in labels:
         names, numbers = np.unique(labels, return_inverse=True)
         return torch.from_numpy(numbers).long(), tuple(map(str, names))
-    whole = labels.dtype.kind in "bui" or (
-        labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
-    )
-    if not whole or bool((np.abs(labels.astype(np.float64)) > 2**53).any()):
+    numbers = labels.astype(np.float64) if labels.dtype.kind in "buif" else np.array(np.nan)
+    if not (np.abs(numbers) <= 2**53).all() or (numbers != np.floor(numbers)).any():
         raise DataError(
             f"{str(path)!r} must have whole numbers or text as labels, but has {labels.dtype} "
             f"such as {labels.flat[0]!r}."

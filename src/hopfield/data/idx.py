@@ -7,8 +7,8 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,47 +20,37 @@ from .files import UNPACKED
 PREFIXES = {"train": "train", "test": "t10k"}
 DEBIAN = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
 UBYTE = 0x08
-PACKED = (
-    "train-images-idx3-ubyte.gz",
-    "train-labels-idx1-ubyte.gz",
-    "t10k-images-idx3-ubyte.gz",
-    "t10k-labels-idx1-ubyte.gz",
-)
 
 
-@dataclass(frozen=True)
-class _Set:
-    """A set that can be downloaded, and recognised by its labels.
+class _Set(NamedTuple):
+    """A set that can be downloaded, and recognised by its labels."""
 
-    Args:
-        url: folder of the .gz files.
-        checksums: sha256 of the .gz files, by their names.
-        fingerprints: sha256 of the unpacked labels, by split.
-        classes: names of the labels.
-    """
-
-    url: str
-    checksums: dict[str, str]
-    fingerprints: dict[str, str]
-    classes: tuple[str, ...]
+    url: str  # folder of the .gz files
+    checksums: dict[str, str]  # sha256 of the .gz files, by their names
+    fingerprints: dict[str, str]  # sha256 of the unpacked labels, by split
+    classes: tuple[str, ...]  # names of the labels
 
 
-_MNIST_SUMS = (
-    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-)
-_FASHION_SUMS = (
-    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-)
+def _files(split: str) -> tuple[str, str]:
+    """Return the names of the unpacked image and label file of a split."""
+    prefix = PREFIXES[split]
+    return f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+
+
+def _by_name(*checksums: str) -> dict[str, str]:
+    names = [f"{file}.gz" for split in PREFIXES for file in _files(split)]
+    return dict(zip(names, checksums, strict=True))
+
+
 SETS = {
     "mnist": _Set(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        dict(zip(PACKED, _MNIST_SUMS, strict=True)),
+        _by_name(
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
         {
             "train": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
             "test": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
@@ -69,17 +59,20 @@ SETS = {
     ),
     "fashion-mnist": _Set(
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-        dict(zip(PACKED, _FASHION_SUMS, strict=True)),
+        _by_name(
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
         {
             "train": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
             "test": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
-        (
-            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-        ),
+        ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+         "Ankle boot"),
     ),
-}
+}  # fmt: skip
 
 
 def load_named(name: str, split: str | None, folder: str | Path | None) -> Dataset:
@@ -140,20 +133,18 @@ def _load(paths: tuple[Path, Path], name: str | None, split: str, source: str) -
 
 
 def _is_foreign(place: Path, name: str) -> bool:
-    """Return whether the files of a folder are those of another set: all sets name them alike."""
+    # All sets name their files alike.
     labels = _find(place, _files(splits_in(place)[0])[1])
     return labels is not None and _recognise(read_idx(labels, 1)) not in (None, name)
 
 
 def _recognise(labels: np.ndarray) -> str | None:
-    """Return the name of the set with these labels."""
     header = struct.pack(">BBBBI", 0, 0, UBYTE, 1, len(labels))
     digest = hashlib.sha256(header + labels.tobytes()).hexdigest()
     return next((n for n, one in SETS.items() if digest in one.fingerprints.values()), None)
 
 
 def _places(name: str, folder: str | Path | None) -> Iterator[Path]:
-    """Folders to look in, in order."""
     root = folder if folder is not None else os.environ.get("HOPFIELD_DATA")
     if root:
         top = Path(root).expanduser()
@@ -162,18 +153,11 @@ def _places(name: str, folder: str | Path | None) -> Iterator[Path]:
         yield DEBIAN[name]
 
 
-def _files(split: str) -> tuple[str, str]:
-    """Names of the image and the label file of a split, unpacked."""
-    prefix = PREFIXES[split]
-    return f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
-
-
 def _find(place: Path, file: str) -> Path | None:
     return next((path for path in (place / file, place / f"{file}.gz") if path.is_file()), None)
 
 
 def _download(name: str, split: str) -> tuple[Path, Path]:
-    """Fetch the two files of a split into pooch's cache, or find them there."""
     places = ", ".join(repr(str(place)) for place in _places(name, None)) or "any folder"
     variable = "" if os.environ.get("HOPFIELD_DATA") else ", as HOPFIELD_DATA is not set"
     missing = f"{name} was not found in {places}{variable}"
@@ -181,38 +165,31 @@ def _download(name: str, split: str) -> tuple[Path, Path]:
         import pooch
     except ImportError:
         raise MissingExtraError(f"{missing}; {missing_extra('pooch', 'data')}") from None
-    one = SETS[name]
-    cache = pooch.os_cache("hopfield") / name
+    url, checksums = SETS[name][:2]
     images, labels = (f"{file}.gz" for file in _files(split))
-
-    def fetch(file: str) -> Path:
-        known = f"sha256:{one.checksums[file]}"
-        return Path(pooch.retrieve(one.url + file, known, fname=file, path=cache))
-
+    cache = pooch.create(pooch.os_cache("hopfield") / name, url, registry=checksums)
     try:
-        return fetch(images), fetch(labels)
+        return Path(cache.fetch(images)), Path(cache.fetch(labels))
     except (OSError, ValueError) as error:
         reason = "the checksum is wrong" if "hash" in str(error) else type(error).__name__
         raise DataError(
             f"{missing}, and could not be downloaded ({reason}). Put {images} and {labels} from "
-            f"{one.url} into a folder, and name it as folder= or in HOPFIELD_DATA."
+            f"{url} into a folder, and name it as folder= or in HOPFIELD_DATA."
         ) from None
 
 
 def read_idx(path: Path, axes: int) -> np.ndarray:
-    """Read the values of an IDX file of bytes with that many axes.
+    """Read the values of an IDX file of bytes.
 
     Format: two zero bytes, the type (8: unsigned byte), the number of axes, each length as a
     big-endian 32-bit number, then the values.
-
-    Raises:
-        DataError: if the file is damaged, of another kind, or unpacks to more than UNPACKED bytes.
     """
     magic, start = bytes([0, 0, UBYTE, axes]), 4 + 4 * axes
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header = file.read(start)
-            size = math.prod(struct.unpack(f">{axes}I", header[4:])) if len(header) == start else 0
+            shape = struct.unpack(f">{axes}I", header[4:].ljust(4 * axes, b"\0"))
+            size = math.prod(shape)
             # Read no more than announced: a few megabytes of gzip may unpack to gigabytes.
             content = file.read(size + 1) if header[:4] == magic and size <= UNPACKED else b""
     except (OSError, EOFError, zlib.error) as error:
@@ -230,8 +207,6 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
     elif len(content) != size:
         problem = f"is {'truncated' if len(content) < size else 'too long'} for {size} values"
     if problem:
-        raise DataError(
-            f"{str(path)!r} must be an IDX file of bytes with {axes} axes, but {problem}."
-        )
-    shape = struct.unpack(f">{axes}I", header[4:])
+        kind = f"an IDX file of bytes with {axes} axes"
+        raise DataError(f"{str(path)!r} must be {kind}, but {problem}.")
     return np.frombuffer(bytearray(content), np.uint8).reshape(shape)

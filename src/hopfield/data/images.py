@@ -31,35 +31,30 @@ def load_images(folder: Path) -> Dataset:
             f"{str(folder)!r} must have images beside subfolders or in them, which are classes, "
             f"but has both ({files[0].name!r} and {folders[0].name!r})."
         )
-    labels = None
-    if folders:
-        groups = [_images_in(folder) for folder in folders]
-        files = [file for group in groups for file in group]
-        labels = torch.tensor([label for label, group in enumerate(groups) for _ in group])
+    labelled = [(file, label) for label, place in enumerate(folders) for file in _images_in(place)]
+    labels = torch.tensor([label for _, label in labelled]) if folders else None
+    files = files or [file for file, _ in labelled]
     if not files:
-        raise DataError(
-            f"{str(folder)!r} must hold images ({', '.join(SUFFIXES)}) or IDX files, but holds "
-            "neither."
-        )
+        kinds = f"images ({', '.join(SUFFIXES)}) or IDX files"
+        raise DataError(f"{str(folder)!r} must hold {kinds}, but holds neither.")
     images = [_grey(file) for file in files]
-    for file, image in zip(files, images, strict=True):
-        if image.shape != images[0].shape:
+    sizes = [f"{image.shape[1]} × {image.shape[0]}" for image in images]
+    for file, size in zip(files, sizes, strict=True):
+        if size != sizes[0]:
             raise DataError(
-                f"images must all have one size, but {files[0].name!r} has {_size(images[0])} "
-                f"pixels and {file.name!r} has {_size(image)}."
+                f"images must all have one size, but {files[0].name!r} has {sizes[0]} pixels and "
+                f"{file.name!r} has {size}."
             )
-    classes = tuple(each.name for each in folders)
+    classes = tuple(place.name for place in folders)
     name = folder.resolve().name
     return Dataset(torch.from_numpy(np.stack(images)), labels, name, str(folder), None, classes)
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """Image files of a folder in the order of their names, without hidden ones."""
     return sorted(
-        file
-        for file in folder.iterdir()
+        file for file in folder.iterdir()
         if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
-    )
+    )  # fmt: skip
 
 
 def _grey(file: Path) -> np.ndarray:
@@ -68,7 +63,6 @@ def _grey(file: Path) -> np.ndarray:
         from PIL import Image, ImageOps
     except ImportError:
         raise missing_extra("pillow", "data") from None
-    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
         with Image.open(file) as image:
             problem, values = _problem(image), np.zeros(0)
@@ -79,7 +73,7 @@ def _grey(file: Path) -> np.ndarray:
                 wide = image.mode in SIXTEEN_BITS
                 values = np.asarray(upright if wide else upright.convert("L"), dtype=np.float32)
                 values /= 65535 if wide else 255
-    except bombs:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         problem = TOO_LARGE
     except DAMAGE:
         problem = "is damaged"
@@ -101,8 +95,3 @@ def _problem(image: Any) -> str:
     if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255:
         return "is transparent in places, whose grey depends on what lies below. Flatten it first"
     return ""
-
-
-def _size(image: np.ndarray) -> str:
-    """Width × height, the order of image programs."""
-    return f"{image.shape[1]} × {image.shape[0]}"

@@ -4,16 +4,18 @@ Building blocks:   recall, capacity, thermal, speed, metastable, attractor_censu
                    energy_path
 Running them:      Setup (a memory under test), sweep, plan, run; records (files of them)
 Writing a block:   record, generator, mean_and_sd, pattern_weights
+
+Fields that all configs share, where they have them:
+
+    units     N, entries of a pattern
+    n         patterns stored
+    damage    second argument of the setup's `corrupt`
+    draws     independent sets of patterns; means and deviations are over these
+    seed      seed of all randomness
 """
 
 from . import records
-from .attractors import (
-    MASS,
-    AttractorCensus,
-    Metastable,
-    attractor_census,
-    metastable,
-)
+from .attractors import MASS, AttractorCensus, Metastable, attractor_census, metastable
 from .landscape import EnergyPath, EnergyPlane, energy_path, energy_plane
 from .recall import RESOLUTION, Capacity, Recall, Speed, Thermal, capacity, recall, speed, thermal
 from .records import Record, mean_and_sd, record
@@ -21,36 +23,9 @@ from .runner import Task, plan, run, show_progress, single_thread, sweep
 from .setup import Setup, from_data, generator, pattern_weights
 
 __all__ = [
-    "MASS",
-    "RESOLUTION",
-    "AttractorCensus",
-    "Capacity",
-    "EnergyPath",
-    "EnergyPlane",
-    "Metastable",
-    "Recall",
-    "Record",
-    "Setup",
-    "Speed",
-    "Task",
-    "Thermal",
-    "attractor_census",
-    "capacity",
-    "energy_path",
-    "energy_plane",
-    "from_data",
-    "generator",
-    "mean_and_sd",
-    "metastable",
-    "pattern_weights",
-    "plan",
-    "recall",
-    "record",
-    "records",
-    "run",
-    "show_progress",
-    "single_thread",
-    "speed",
-    "sweep",
-    "thermal",
-]
+    "MASS", "RESOLUTION", "AttractorCensus", "Capacity", "EnergyPath", "EnergyPlane", "Metastable",
+    "Recall", "Record", "Setup", "Speed", "Task", "Thermal", "attractor_census", "capacity",
+    "energy_path", "energy_plane", "from_data", "generator", "mean_and_sd", "metastable",
+    "pattern_weights", "plan", "recall", "record", "records", "run", "show_progress",
+    "single_thread", "speed", "sweep", "thermal",
+]  # fmt: skip

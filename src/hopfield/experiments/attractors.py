@@ -6,8 +6,8 @@ import torch
 
 from ..analysis.states import MASS as MASS
 from ..analysis.states import kinds_of_states, n_effective
-from .records import Record, mean_and_sd, record
-from .setup import Setup, check_counts, generator, load_of, pattern_weights
+from .records import Record, mean_and_sd, means_and_sds, record
+from .setup import Setup, check_counts, draw, load_of, pattern_weights
 
 SAME_STATE = 1e-4
 """States that agree when rounded to multiples of this count as one."""
@@ -18,12 +18,7 @@ class Metastable:
     """Weights at the fixed points. Sweep `beta` for a β sweep.
 
     Args:
-        units: N.
-        n: patterns stored.
         beta: β, passed to the setup's `make`.
-        damage: second argument of the setup's `corrupt`.
-        draws: independent sets of patterns.
-        seed: of all randomness.
     """
 
     units: int = 64
@@ -39,12 +34,8 @@ class AttractorCensus:
     """Attractors by kind, from random starts.
 
     Args:
-        units: N.
-        n: patterns stored.
         starts: random starts in each draw, from the setup's `patterns`.
         threshold: overlap (cosine, where patterns are not ±1) from which a state is of a kind.
-        draws: independent sets of patterns.
-        seed: of all randomness.
     """
 
     units: int = 100
@@ -65,10 +56,8 @@ def metastable(config: Metastable, setup: Setup) -> Record:
     check_counts(config, units=1, n=1, draws=1)
     means, singles = [], []
     counts = torch.zeros(config.n + 1, dtype=torch.int64)
-    for draw in range(config.draws):
-        source = generator(config.seed, config.n, draw)
-        rows = setup.patterns(config.n, config.units, generator=source)
-        memory = setup.build(rows, beta=config.beta)
+    for index in range(config.draws):
+        rows, memory, source = draw(config, setup, index, beta=config.beta)
         cue = setup.corrupt(rows, config.damage, generator=source)
         k = n_effective(pattern_weights(memory, setup.final_states(memory, cue, source)))
         means.append(k.double().mean().item())
@@ -90,18 +79,14 @@ def attractor_census(config: AttractorCensus, setup: Setup) -> Record:
     """
     check_counts(config, units=1, n=1, starts=1, draws=1)
     draws: list[dict[str, float]] = []
-    for draw in range(config.draws):
-        source = generator(config.seed, config.n, draw)
-        rows = setup.patterns(config.n, config.units, generator=source)
-        memory = setup.build(rows)
+    for index in range(config.draws):
+        rows, memory, source = draw(config, setup, index)
         starts = setup.patterns(config.starts, config.units, generator=source)
         states = setup.final_states(memory, starts, source)
         kinds = kinds_of_states(rows, states, config.threshold)
         shares = {name: is_kind.double().mean().item() for name, is_kind in kinds.items()}
         distinct = len(states.div(SAME_STATE).round().unique(dim=0))
         draws.append({**shares, "distinct": float(distinct)})
-    results: Record = {}
-    for name in draws[0]:
-        results |= mean_and_sd(name, [shares[name] for shares in draws])
     load = load_of(config.n, config.units)
+    results = means_and_sds(draws)
     return record("attractor_census", setup, config, load=load, samples=len(draws), **results)

@@ -11,7 +11,7 @@ from ..analysis.states import is_binary
 from ..errors import DomainError
 from ..metrics import cosine
 from .records import Record, record
-from .setup import Setup, check_counts, generator, load_of, update
+from .setup import Setup, check_counts, draw, generator, load_of, update
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,10 @@ class EnergyPlane:
     """Energies on a plane through stored patterns, and trajectories projected on it.
 
     Args:
-        units: N.
         n: patterns stored, at least 3; of ±1, at least 2.
         grid: energies along each side.
         starts: trajectories, from random points of the plane.
         steps: length of each trajectory.
-        seed: of all randomness.
     """
 
     units: int = 16
@@ -40,10 +38,8 @@ class EnergyPath:
     """Energies along the path from one stored pattern to another.
 
     Args:
-        units: N.
         n: patterns stored, at least 2.
         points: energies along the path; of ±1 patterns, at most one per flip.
-        seed: of all randomness.
     """
 
     units: int = 100
@@ -148,9 +144,7 @@ def energy_path(config: EnergyPath, setup: Setup) -> Record:
     largest energy minus the higher energy of the two patterns; `cosine` of both.
     """
     check_counts(config, units=1, n=2, points=2)
-    source = generator(config.seed, config.n)
-    rows = setup.patterns(config.n, config.units, generator=source)
-    memory = setup.build(rows)
+    rows, memory, source = draw(config, setup)
     position = torch.linspace(0, 1, config.points, dtype=rows.dtype)
     if is_binary(rows):
         differ = (rows[0] != rows[1]).nonzero().squeeze(-1)

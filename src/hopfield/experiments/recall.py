@@ -15,8 +15,8 @@ from torch import Tensor
 from ..analysis.states import is_binary, overlap_or_cosine
 from ..checks import check_number
 from ..metrics import hamming_accuracy
-from .records import Record, mean_and_sd, record
-from .setup import Setup, check_counts, generator, load_of, update
+from .records import Record, mean_and_sd, means_and_sds, record
+from .setup import Setup, check_counts, draw, load_of, update
 
 CAPACITY_CUES = 200
 """Cues per draw of `capacity`. More would sharpen the measured share, and take longer."""
@@ -31,12 +31,7 @@ class Recall:
     """Recall from damaged cues. Sweep `n` for a retrieval curve, `damage` for a basin.
 
     Args:
-        units: N, entries of a pattern.
-        n: patterns stored.
-        damage: second argument of the setup's `corrupt`.
-        draws: independent sets of patterns. Means and deviations are over these.
         cues: patterns retrieved in each draw, at most.
-        seed: of all randomness.
     """
 
     units: int = 100
@@ -49,15 +44,12 @@ class Recall:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The largest number of patterns that are recalled well enough.
+    """The largest number of patterns that are recalled well enough. Sweep `seed` for an error bar.
 
     Args:
-        units: N.
         share: mean of the setup's `measure` that counts as well enough.
-        damage: second argument of the setup's `corrupt`; 0 measures stability alone.
-        draws: independent sets of patterns for each n.
+        damage: 0 measures stability alone.
         max_n: upper limit of the search.
-        seed: of all randomness. Sweep it for an error bar.
     """
 
     units: int = 100
@@ -73,12 +65,8 @@ class Thermal:
     """Thermal dynamics from a stored pattern. Sweep `temperature` for a temperature scan.
 
     Args:
-        units: N.
-        n: patterns stored.
         temperature: T, passed to the setup's `make`.
         sweeps: sweeps of all units. The overlap is averaged over the second half.
-        draws: independent sets of patterns.
-        seed: of all randomness.
     """
 
     units: int = 500
@@ -94,12 +82,8 @@ class Speed:
     """Time of retrieval.
 
     Args:
-        units: N.
-        n: patterns stored.
         queries: cues in one call.
-        damage: second argument of the setup's `corrupt`.
         repeats: timed calls, after one that is not timed.
-        seed: of all randomness.
     """
 
     units: int = 256
@@ -119,19 +103,15 @@ def recall(config: Recall, setup: Setup) -> Record:
     """
     check_counts(config, units=1, n=1, draws=1, cues=1)
     scores = [_scores(*pair, setup) for pair in _retrievals(config, setup)]
-    results: Record = {}
-    for name in scores[0]:
-        results |= mean_and_sd(name, [score[name] for score in scores])
     load = load_of(config.n, config.units)
+    results = means_and_sds(scores)
     return record("recall", setup, config, load=load, samples=len(scores), **results)
 
 
 def _retrievals(config: Recall, setup: Setup) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield originals and retrieved states, draw by draw."""
-    for draw in range(config.draws):
-        source = generator(config.seed, config.n, draw)
-        rows = setup.patterns(config.n, config.units, generator=source)
-        memory = setup.build(rows)
+    for index in range(config.draws):
+        rows, memory, source = draw(config, setup, index)
         originals = rows[: config.cues]
         cue = setup.corrupt(originals, config.damage, generator=source)
         yield originals, setup.final_states(memory, cue, source)
@@ -183,10 +163,8 @@ def thermal(config: Thermal, setup: Setup) -> Record:
     """
     check_counts(config, units=1, n=1, sweeps=1, draws=1)
     means = []
-    for draw in range(config.draws):
-        source = generator(config.seed, config.n, draw)
-        rows = setup.patterns(config.n, config.units, generator=source)
-        memory = setup.build(rows, temperature=config.temperature)
+    for index in range(config.draws):
+        rows, memory, source = draw(config, setup, index, temperature=config.temperature)
         state, overlaps = rows.clone(), []
         for sweep in range(config.sweeps):
             state = update(memory, state, source)
@@ -204,9 +182,7 @@ def speed(config: Speed, setup: Setup) -> Record:
     Times depend on the machine and on its other work, so these records are not repeatable.
     """
     check_counts(config, units=1, n=1, queries=1, repeats=1)
-    source = generator(config.seed, config.n)
-    rows = setup.patterns(config.n, config.units, generator=source)
-    memory = setup.build(rows)
+    rows, memory, source = draw(config, setup)
     originals = rows[torch.arange(config.queries) % config.n]
     cue = setup.corrupt(originals, config.damage, generator=source)
 

@@ -39,12 +39,7 @@ Record = dict[str, Any]
 
 
 class MissingRecordError(LookupError):
-    """No record has the requested fields: the experiment was not run, or not at that size.
-
-    Args:
-        message: the request, in words.
-        fields: the requested values.
-    """
+    """No record has the requested `fields`: the experiment was not run, or not at that size."""
 
     def __init__(self, message: str, fields: Mapping[str, Any] | None = None) -> None:
         """Store the requested fields."""
@@ -59,7 +54,7 @@ def record(experiment: str, setup: Any, config: Any, **results: Any) -> Record:
         experiment: its name.
         setup: a `Setup`, or text that names the case.
         config: a dataclass of plain values.
-        **results: what was measured. Tensors and tuples become lists.
+        **results: measured quantities. Tensors and tuples become lists.
 
     Raises:
         KeyError: where a result has the name of another field.
@@ -80,6 +75,12 @@ def mean_and_sd(name: str, values: Sequence[float] | Tensor) -> dict[str, float]
     return {name: statistics.fmean(numbers), f"{name}_sd": deviation}
 
 
+def means_and_sds(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return mean and standard deviation over draws of every quantity, as `mean_and_sd` does."""
+    fields = [mean_and_sd(name, [values[name] for values in draws]) for name in draws[0]]
+    return {key: value for field in fields for key, value in field.items()}
+
+
 def find(records: Iterable[Record], experiment: str, **fields: Any) -> Record:
     """Return the first record that `select` returns."""
     return select(records, experiment, **fields)[0]
@@ -91,12 +92,8 @@ def select(records: Iterable[Record], experiment: str, **fields: Any) -> list[Re
     Raises:
         MissingRecordError: where no record has them.
     """
-    chosen = [
-        line
-        for line in records
-        if line["experiment"] == experiment
-        and all(line.get(key) == value for key, value in fields.items())
-    ]
+    wanted = {"experiment": experiment, **fields}
+    chosen = [x for x in records if all(x.get(key) == value for key, value in wanted.items())]
     if not chosen:
         values = ", ".join(f"{key}={value!r}" for key, value in fields.items())
         message = f"no record of {experiment!r}" + (f" with {values}" if values else "")

@@ -8,6 +8,7 @@ of the tasks: the same tasks give the same file, by any number of processes.
 import itertools
 import json
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -98,7 +99,7 @@ def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
         raise OptionError(
             f"{type(config).__name__} has no {', '.join(unknown)}. It has {', '.join(names)}."
         )
-    combinations = itertools.product(*(list(values) for values in axes.values()))
+    combinations = itertools.product(*axes.values())
     return [replace(config, **dict(zip(axes, each, strict=True))) for each in combinations]
 
 
@@ -268,10 +269,10 @@ def _read_or_create(file: Path, head: Record) -> dict[str, list[Record]]:
     before, lines = read(file)
     other = [name for name in MUST_MATCH if before.get(name) != head[name]]
     if other:
+        begun, here = (", ".join(f"{name} {x.get(name)}" for name in other) for x in (before, head))
         raise FileFormatError(
-            f"{file} was begun with {', '.join(f'{name} {before.get(name)}' for name in other)}, "
-            f"but here is {', '.join(f'{name} {head[name]}' for name in other)}. "
-            "Give another path, or remove the file."
+            f"{file} was begun with {begun}, but here is {here}. Give another path, or remove the "
+            "file."
         )
     by_task: dict[str, list[Record]] = {}
     for line in lines:
@@ -281,8 +282,6 @@ def _read_or_create(file: Path, head: Record) -> dict[str, list[Record]]:
 
 
 def _drop_incomplete_line(file: Path) -> None:
-    content = file.read_bytes()
-    complete = content[: content.rfind(b"\n") + 1]
-    if complete and complete != content:
-        with file.open("r+b") as out:
-            out.truncate(len(complete))
+    length = file.read_bytes().rfind(b"\n") + 1
+    if length:
+        os.truncate(file, length)

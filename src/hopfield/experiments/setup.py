@@ -61,7 +61,16 @@ class Setup:
 
     def build(self, rows: Tensor, **options: Any) -> Any:
         """Return a new memory that holds these rows, made with `options`."""
-        memory = self._empty(options)
+        try:
+            inspect.signature(self.make).bind(**options)
+        except TypeError:
+            raise OptionError(
+                f"{self.name} must be made with {', '.join(options)}=, but {name_of(self.make)} "
+                "takes no such argument. Give the Setup a memory that does."
+            ) from None
+        except ValueError:  # some functions written in C have no signature
+            pass
+        memory = self.make(**options)
         missing = [name for name in METHODS if not callable(getattr(memory, name, None))]
         if missing:
             raise InputTypeError(
@@ -73,18 +82,6 @@ class Setup:
             warnings.simplefilter("ignore", CapacityWarning)
             memory.store(rows)
         return memory
-
-    def _empty(self, options: Mapping[str, Any]) -> Any:
-        try:
-            inspect.signature(self.make).bind(**options)
-        except TypeError:
-            raise OptionError(
-                f"{self.name} must be made with {', '.join(options)}=, but {name_of(self.make)} "
-                "takes no such argument. Give the Setup a memory that does."
-            ) from None
-        except ValueError:  # some functions written in C have no signature
-            pass
-        return self.make(**options)
 
     def final_states(self, memory: Any, cue: Tensor | Cue, generator: torch.Generator) -> Tensor:
         """Return the states that the memory retrieves."""
@@ -104,13 +101,21 @@ class Setup:
         }
 
 
+def draw(
+    config: Any, setup: Setup, *stream: int, **options: Any
+) -> tuple[Tensor, Any, torch.Generator]:
+    """Return patterns, the memory that stores them, and the generator that made them."""
+    source = generator(config.seed, config.n, *stream)
+    rows = setup.patterns(config.n, config.units, generator=source)
+    return rows, setup.build(rows, **options), source
+
+
 def check_callable(name: str, value: object, example: str) -> None:
     """Raise InputTypeError unless the value can be called."""
     if not callable(value):
         raise InputTypeError(
-            f"{name} must be a function or a class, "
-            f"but is {short_repr(value)}. Give it one such as "
-            f"{example}."
+            f"{name} must be a function or a class, but is {short_repr(value)}. Give it one such "
+            f"as {example}."
         )
 
 
