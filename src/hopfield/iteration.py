@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .checks import is_traced
-
 HALF = 0.51
 """Weight above which a state is at a pattern. Below, it is a mixture: a tie of two has 0.5, and
 float32 stops slightly off it."""
@@ -152,19 +150,6 @@ class Within:
             return near
         size = torch.maximum(state.abs(), following.abs()).mul_(self.rounding)
         return (moved <= size.add_(self.change)).all(-1)
-
-
-def moved_within(tolerance: float) -> Settled:
-    """Settled means max|x' − x| ≤ tolerance · max(1, max|x|)."""
-
-    def settled(state: Tensor, following: Tensor) -> Tensor:
-        moved = (following - state).abs_().amax(-1)
-        near = moved <= tolerance
-        if tolerance == 0 or (not is_traced() and bool(near.all())):
-            return near  # whatever max|x| is
-        return moved <= state.abs().amax(-1).clamp_min_(1).mul_(tolerance)
-
-    return settled
 
 
 def unchanged(state: Tensor, following: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ import json
 import os
 import stat
 import struct
+import subprocess
+import sys
 import zlib
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 import hopfield
 from hopfield import (
@@ -25,6 +28,7 @@ from hopfield import (
     TopK,
 )
 from hopfield.errors import FileFormatError
+from hopfield.memories.io import _sums
 
 COUNT, DIM = 4, 12
 
@@ -345,3 +349,45 @@ def test_a_loaded_memory_does_not_depend_on_its_file(tmp_path):
     (tmp_path / "m").write_bytes(b"\0" * len(content))
     (tmp_path / "m").unlink()
     assert_same(memory, again)
+
+
+def test_overwriting_keeps_permissions_and_links(tmp_path):
+    memory = hopfield.ModernHopfield()
+    memory.store(PATTERNS)
+    private, link = tmp_path / "private", tmp_path / "link"
+    memory.save(private)
+    private.chmod(0o600)
+    link.symlink_to(private)
+    memory.save(link)
+    assert link.is_symlink() and private.stat().st_mode & 0o777 == 0o600
+    assert torch.equal(hopfield.load(private).patterns, PATTERNS)
+
+
+def test_what_a_killed_process_left_is_removed_at_the_next_save(tmp_path):
+    killed = """
+import os, sys, torch, hopfield
+os.fsync = lambda file: os._exit(9)
+memory = hopfield.ModernHopfield()
+memory.store(torch.eye(3))
+memory.save(sys.argv[1])
+"""
+    done = subprocess.run([sys.executable, "-c", killed, str(tmp_path / "m")], check=False)
+    assert done.returncode == 9 and len(list(tmp_path.iterdir())) == 1, "premise: it leaves a file"
+    memory = hopfield.ModernHopfield()
+    memory.store(PATTERNS)
+    memory.save(tmp_path / "other")
+    assert len(list(tmp_path.iterdir())) == 2, "that file is not of the same name"
+    memory.save(tmp_path / "m")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "other"]
+
+
+def test_a_file_whose_tensors_have_other_names_is_refused(tmp_path):
+    memory = hopfield.ModernHopfield()
+    memory.save(tmp_path / "m")
+    tensors = {"pattern": torch.eye(3)}
+    with safe_open(tmp_path / "m", "pt") as opened:
+        metadata = dict(opened.metadata())
+    metadata["crc32"] = json.dumps(_sums(metadata["memory"], tensors))
+    save_file(tensors, tmp_path / "m", metadata)
+    with pytest.raises(FileFormatError, match="must describe a memory"):
+        hopfield.load(tmp_path / "m")
