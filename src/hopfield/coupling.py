@@ -19,6 +19,10 @@ from . import kernels
 from .checks import check_dense, check_device, check_tensor, dtype_name
 from .errors import DomainError, InputTypeError, ShapeError
 
+States = Float[Tensor, "*batch dim"]
+Fields = Float[Tensor, "*batch k"]
+Numbers = Float[Tensor, "*batch"]
+
 
 @dataclass(frozen=True, eq=False)
 class SweepPlan:
@@ -64,39 +68,47 @@ class Coupling(ABC):
         """W itself."""
 
     @abstractmethod
-    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+    def quadratic(self, state: States) -> Numbers:
         """xᵀWx."""
 
     @abstractmethod
-    def fields(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch k"]:
+    def fields(self, state: States) -> Fields:
         """Ax, or the overlaps Rx, in the state's precision."""
 
     @abstractmethod
-    def units(
-        self, fields: Float[Tensor, "*batch k"], state: Float[Tensor, "*batch dim"]
-    ) -> Float[Tensor, "*batch dim"]:
+    def units(self, fields: Fields, state: States) -> States:
         """Wx, from the fields of the state."""
 
     @abstractmethod
-    def unit(self, fields: Tensor, state: Tensor, i: int) -> Float[Tensor, " batch"]:
+    def unit(self, fields: Tensor, state: Tensor, i: int) -> Numbers:
         """(Wx)_i."""
 
     @abstractmethod
-    def update_fields(self, fields: Tensor, i: int, delta: Float[Tensor, " batch"]) -> None:
+    def update_fields(self, fields: Tensor, i: int, delta: Numbers) -> None:
         """Update `fields` in place after x_i has grown by `delta`."""
 
     @abstractmethod
+    def _kernel(self) -> tuple[str, Any, float]:
+        """Return the name of its sweep, A as arrays, and the seconds of a visit per query."""
+
     def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
         """Visit the units, in place, by a kernel: on the CPU, in the coupling's precision."""
+        from .kernels import classical
 
-    def field(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Wx."""
-        return self.units(self.fields(state), state)
-
-    def numbers(self) -> tuple[Any, Any, Any]:
-        """Return 1, scale and slack as numpy numbers of the coupling's precision."""
+        name, factors, seconds = self._kernel()
+        empty = state.new_empty(0, state.shape[-1])  # kernels take no None
+        held = empty.bool() if plan.held is None else plan.held.contiguous()
+        cut = empty.double() if plan.cut is None else plan.cut
         number = np.float64 if self.dtype == torch.float64 else np.float32
-        return number(1), number(self.scale), number(self.slack)
+        work = partial(
+            getattr(classical, name),
+            plan.order.numpy(),
+            tuple(tensor.numpy() for tensor in (state, fields, held, cut)),
+            factors,
+            plan.thresholds.numpy(),
+            (number(1), number(self.scale), number(self.slack)),
+        )
+        kernels.in_parts(len(state), len(state) * len(plan.order) * seconds, work)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the arguments alone: pickling moves tensors, and must not take caches along."""
@@ -126,18 +138,16 @@ class LowRank(Coupling):
         """The precision of its entries."""
         return self.right.dtype
 
-    def fields(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
+    def fields(self, state: States) -> Fields:
         """The overlaps Rx."""
         return state @ self.right.to(state.dtype).T
 
-    def units(
-        self, fields: Float[Tensor, "*batch n"], state: Float[Tensor, "*batch dim"]
-    ) -> Float[Tensor, "*batch dim"]:
+    def units(self, fields: Fields, state: States) -> States:
         """Wx = scale·(LᵀRx − d·x)."""
         units = fields @ self.left.to(state.dtype)
         return self.scale * (units if self.diagonal is None else units - self.diagonal * state)
 
-    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+    def quadratic(self, state: States) -> Numbers:
         """xᵀWx = scale·(Lx·Rx − Σ d x²)."""
         right = self.fields(state)
         left = right if self.left is self.right else state @ self.left.to(state.dtype).T
@@ -164,31 +174,20 @@ class LowRank(Coupling):
             return self
         return replace(self, diagonal=(self.left * self.right).sum(0))
 
-    def unit(self, fields: Tensor, state: Tensor, i: int) -> Float[Tensor, " batch"]:
+    def unit(self, fields: Tensor, state: Tensor, i: int) -> Numbers:
         """(Wx)_i."""
         field = fields @ self.left[:, i]
         return self.scale * (
             field if self.diagonal is None else field - self.diagonal[i] * state[:, i]
         )
 
-    def update_fields(self, fields: Tensor, i: int, delta: Float[Tensor, " batch"]) -> None:
+    def update_fields(self, fields: Tensor, i: int, delta: Numbers) -> None:
         """Add delta·x_μi to the overlaps."""
         fields.addr_(delta, self.right[:, i])
 
-    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
-        """Update the overlaps after each flip."""
-        from .kernels.classical import low_rank_sweep
-
-        work = partial(
-            low_rank_sweep,
-            plan.order.numpy(),
-            _arrays(state, fields, plan),
-            tuple(tensor.numpy() for tensor in self._columns),
-            plan.thresholds.numpy(),
-            self.numbers(),
-        )
-        seconds = len(plan.order) * (2e-9 + 5e-11 * len(self.right))
-        kernels.in_parts(len(state), len(state) * seconds, work)
+    def _kernel(self) -> tuple[str, Any, float]:
+        columns = tuple(tensor.numpy() for tensor in self._columns)
+        return "low_rank_sweep", columns, 2e-9 + 5e-11 * len(self.right)
 
     @cached_property
     def _columns(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -212,17 +211,15 @@ class Full(Coupling):
         """The precision of its entries."""
         return self.entries.dtype
 
-    def fields(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+    def fields(self, state: States) -> Fields:
         """Ax."""
         return state @ self.entries.to(state.dtype)
 
-    def units(
-        self, fields: Float[Tensor, "*batch dim"], state: Float[Tensor, "*batch dim"]
-    ) -> Float[Tensor, "*batch dim"]:
+    def units(self, fields: Fields, state: States) -> States:
         """Wx = scale·Ax."""
         return self.scale * fields
 
-    def quadratic(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+    def quadratic(self, state: States) -> Numbers:
         """xᵀWx = scale·x·Ax."""
         return self.scale * (self.fields(state) * state).sum(-1)
 
@@ -237,28 +234,16 @@ class Full(Coupling):
             return self
         return replace(self, entries=self.entries.clone().fill_diagonal_(0))
 
-    def unit(self, fields: Tensor, state: Tensor, i: int) -> Float[Tensor, " batch"]:
+    def unit(self, fields: Tensor, state: Tensor, i: int) -> Numbers:
         """(Wx)_i."""
         return self.scale * fields[:, i]
 
-    def update_fields(self, fields: Tensor, i: int, delta: Float[Tensor, " batch"]) -> None:
+    def update_fields(self, fields: Tensor, i: int, delta: Numbers) -> None:
         """Add delta·A_i to the fields: exactly, for delta is −2 to 2."""
         fields.addr_(delta, self.entries[i])
 
-    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
-        """Update the fields after each flip."""
-        from .kernels.classical import full_sweep
-
-        work = partial(
-            full_sweep,
-            plan.order.numpy(),
-            _arrays(state, fields, plan),
-            self.entries.numpy(),
-            plan.thresholds.numpy(),
-            self.numbers(),
-        )
-        seconds = len(plan.order) * (2e-9 + 2e-11 * len(self.entries))
-        kernels.in_parts(len(state), len(state) * seconds, work)
+    def _kernel(self) -> tuple[str, Any, float]:
+        return "full_sweep", self.entries.numpy(), 2e-9 + 2e-11 * len(self.entries)
 
 
 def check_square(name: str, value: object) -> Tensor:
@@ -297,11 +282,3 @@ def check_order(order: object, size: int) -> None:
             f"order must name units from 0 to {size - 1}, but goes from {int(visits.min())} to "
             f"{int(visits.max())}. Use for instance torch.randperm({size})."
         )
-
-
-def _arrays(state: Tensor, fields: Tensor, plan: SweepPlan) -> tuple[Any, Any, Any, Any]:
-    # State, fields, held units and cuts; held units and cuts have no rows for None.
-    empty = state.new_empty(0, state.shape[-1])
-    held = empty.bool() if plan.held is None else plan.held.contiguous()
-    cut = empty.double() if plan.cut is None else plan.cut
-    return state.numpy(), fields.numpy(), held.numpy(), cut.numpy()

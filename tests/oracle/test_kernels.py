@@ -291,7 +291,8 @@ def test_a_tie_keeps_the_present_value_whatever_the_rounding():
     memory = ClassicalHopfield("pseudo_inverse", schedule="synchronous")
     memory.store(patterns)
     tied = ((cues * patterns).sum(-1, keepdim=True) - cues * patterns) == 0  # Σ_{j≠i} x_j z_j
-    raw = memory._coupling().field(cues)
+    coupling = memory._coupling()
+    raw = coupling.units(coupling.fields(cues), cues)
     assert (raw[tied] != 0).any(), "premise: rounding makes something of a zero field"
     assert torch.equal(memory.update(cues)[tied], cues[tied])
 

@@ -69,8 +69,7 @@ def scores(words: Any, states: Any, out: Any, first: int, last: int, origin: int
         states: sign bits and known bits, `(batch, words or one more)` with an even length, and the
             number of known bits, `(batch,)`, as `pack` fills them.
         out: the scores, `(batch, rows)`, from row `origin` on.
-        first: the first row.
-        last: the one after the last.
+        first, last: the first row, and the one after the last.
         origin: the row of the first score.
     """
     signs, known, total = states

@@ -1,7 +1,16 @@
 """Asynchronous sweeps of the classical network: after each flip the fields are updated.
 
 W = scale·A. Sums are those of A alone, so that Hebbian fields are whole numbers and ties exact.
-Arrays are `(batch, dim)` unless stated otherwise; `held` and `cut` have no rows for None.
+Sweeps take, and change in place:
+
+    order: the units to visit.
+    arrays: the state; its field Ax, or the overlaps Rx of A = LᵀR − diag(d), kept up to date;
+        held units; cuts that a thermal field must exceed. All are `(batch, dim)`, the overlaps
+        `(batch, n)`; held units and cuts have no rows for None.
+    factors: A, `(dim, dim)`; or Lᵀ and Rᵀ, `(dim, n)`, and d, `(dim,)`.
+    bias: b, `(dim,)`.
+    numbers: 1, the scale and the slack, in the precision of the state.
+    first, last: the first query, and the one after the last.
 """
 
 from typing import Any
@@ -44,20 +53,9 @@ def _add(to: Any, factor: Any, row: Any) -> None:
 
 @kernel
 def full_sweep(
-    order: Any, arrays: Any, matrix: Any, bias: Any, numbers: Any, first: int, last: int
+    order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any, first: int, last: int
 ) -> None:
-    """Sweep queries first to last, in place, by W itself.
-
-    Args:
-        order: the units to visit.
-        arrays: the state; its field Ax, which is kept up to date; held units; the cuts that a
-            thermal field must exceed.
-        matrix: A, `(dim, dim)`, symmetric.
-        bias: b, `(dim,)`.
-        numbers: 1, the scale and the slack, in the precision of the state.
-        first: the first query.
-        last: the one after the last.
-    """
+    """Sweep by A itself, which is symmetric."""
     state, field, held, cut = arrays
     scale = numbers[1]
     for b in range(first, last):
@@ -69,7 +67,7 @@ def full_sweep(
             new = _chosen(h, present, cut, (b, i), numbers)
             if new != present:
                 state[b, i] = new
-                _add(field[b], new - present, matrix[i])
+                _add(field[b], new - present, factors[i])
 
 
 @summing
@@ -95,28 +93,19 @@ def _dots(row: Any, columns: Any, out: Any) -> None:
 
 
 @kernel
-def _decide(field: Any, state: Any, free: Any, delta: Any, unit: Any) -> bool:
-    # Change one unit of all queries where it is free; True if any changed.
+def _decide(field: Any, state: Any, free: Any, delta: Any, unit: Any, cut: Any) -> bool:
+    # Change one unit of all queries where it is free; True if any changed. As `_chosen`, in loops
+    # that compilers turn into vector instructions.
     diagonal, bias, one, scale, slack = unit
     for q in range(len(state)):
-        h = scale * (field[q] - diagonal * state[q]) - bias
-        new = one if h > slack else (-one if h < -slack else state[q])
+        field[q] = scale * (field[q] - diagonal * state[q]) - bias
+    for q in range(len(cut)):
+        delta[q] = ((one if field[q] > cut[q] else -one) - state[q]) * free[q]
+    for q in range(len(cut), len(state)):
+        new = one if field[q] > slack else (-one if field[q] < -slack else state[q])
         delta[q] = (new - state[q]) * free[q]
     changed = False
     for q in range(len(state)):
-        changed |= delta[q] != 0
-        state[q] += delta[q]
-    return changed
-
-
-@kernel
-def _decide_thermal(field: Any, state: Any, free: Any, delta: Any, unit: Any, cut: Any) -> bool:
-    # `_decide`, where the field must exceed `cut` for +1.
-    diagonal, bias, one, scale, _ = unit
-    changed = False
-    for q in range(len(state)):
-        h = scale * (field[q] - diagonal * state[q]) - bias
-        delta[q] = ((one if h > cut[q] else -one) - state[q]) * free[q]
         changed |= delta[q] != 0
         state[q] += delta[q]
     return changed
@@ -146,11 +135,7 @@ def _side_by_side(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any
             for q in range(count):
                 free[q] = not held[q, i]
         unit = diagonal[i], bias[i], one, scale, slack
-        if len(cut) > 0:
-            changed = _decide_thermal(field, x[i], free, delta, unit, cut[:, i])
-        else:
-            changed = _decide(field, x[i], free, delta, unit)
-        if changed:
+        if _decide(field, x[i], free, delta, unit, cut[:, i]):
             _add_outer(m, right[i], delta)
     state[:] = x.T
     overlaps[:] = m.T
@@ -178,18 +163,7 @@ def _one_by_one(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any) 
 def low_rank_sweep(
     order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any, first: int, last: int
 ) -> None:
-    """Sweep queries first to last, in place, by A = LᵀR − diag(d).
-
-    Args:
-        order: the units to visit.
-        arrays: the state; the overlaps Rx, `(batch, n)`, which are kept up to date; held units;
-            the cuts that a thermal field must exceed.
-        factors: Lᵀ and Rᵀ, `(dim, n)`, and d, `(dim,)`.
-        bias: b, `(dim,)`.
-        numbers: 1, the scale and the slack, in the precision of the state.
-        first: the first query.
-        last: the one after the last.
-    """
+    """Sweep by A = LᵀR − diag(d)."""
     state, overlaps, held, cut = arrays
     for start in range(first, last, LANES):
         stop = min(start + LANES, last)

@@ -131,15 +131,14 @@ def _newton(t: Any, power: Any, start: Any, room: Any, lowered: Any) -> Any:
 @kernel
 def _bisection(t: Any, power: Any, room: Any, lowered: Any) -> Any:
     # `_newton` for any r.
-    tau, width, total = -ONE, ONE, ONE
+    tau, width = -ONE, ONE
     for _ in range(HALVINGS):
         width /= TWO
         _powers(t, tau + width, power - ONE, room, lowered)
         if _sums(t, tau + width, lowered)[0] >= ONE:
             tau += width
     _powers(t, tau, power - ONE, room, lowered)
-    total = _sums(t, tau, lowered)[0]
-    return tau, total
+    return tau, _sums(t, tau, lowered)[0]
 
 
 @kernel
@@ -154,8 +153,7 @@ def weigh(
         scale: (α − 1)β, one for each row.
         alpha: α, one for each row.
         weights: takes the answer.
-        first: the first row.
-        last: the one after the last.
+        first, last: the first row, and the one after the last.
     """
     n = scores.shape[1]
     size = np.float32(n)
@@ -216,8 +214,7 @@ def vjp(
         learning: the scores, the largest of each row, and arrays that take the gradients by α and
             β of each row; no scores are given where neither is learned.
         slopes: takes the gradient by the scores.
-        first: the first row.
-        last: the one after the last.
+        first, last: the first row, and the one after the last.
     """
     alpha, beta = numbers
     scores, tops, by_alpha, by_beta = learning

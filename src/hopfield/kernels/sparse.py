@@ -61,13 +61,9 @@ def _fill(t: Any, tau: Any, linear: bool) -> None:
     zero = t[0] * 0
     total = _linear(t, tau)[0] if linear else _square(t, tau)[0]
     share = (zero + 1) / total
-    if linear:
-        for i in range(len(t)):
-            t[i] = share * max(t[i] - tau, zero)
-    else:
-        for i in range(len(t)):
-            x = max(t[i] - tau, zero)
-            t[i] = share * (x * x)
+    for i in range(len(t)):
+        x = max(t[i] - tau, zero)
+        t[i] = share * (x if linear else x * x)
 
 
 @kernel

@@ -1,6 +1,7 @@
 """The layer whose states read patterns that are inputs too."""
 
 from dataclasses import dataclass
+from typing import Unpack
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -11,7 +12,7 @@ from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance, check_width
 from .iteration import ONE_STEP, Iteration
-from .masks import Mask, combine_masks
+from .masks import Mask, Masks, combine_masks
 from .scaled_separation import SeparationModule
 
 
@@ -112,9 +113,7 @@ class HopfieldAssociation(nn.Module):
         state: Tensor,
         stored: Tensor | None = None,
         projected: Tensor | None = None,
-        *,
-        padding_mask: Tensor | None = None,
-        association_mask: Tensor | None = None,
+        **masks: Unpack[Masks],
     ) -> Tensor:
         """Return the output, `(batch, m, out)`.
 
@@ -122,12 +121,9 @@ class HopfieldAssociation(nn.Module):
             state: `(batch, m, dim)`.
             stored: `(batch, n, stored)`; None: the states.
             projected: `(batch, n, projected)`; None: the stored patterns.
-            padding_mask: `(batch, n)`, True for patterns that are ignored.
-            association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a
-                state ignores a pattern. The output is 0, without the bias of `out`, for a state
-                that ignores all.
+            masks: padding_mask and association_mask, see `Masks`.
         """
-        given = self._operands(state, stored, projected, padding_mask, association_mask)
+        given = self._operands(state, stored, projected, **masks)
         return self._joined(associate(given, self.dropout if self.training else 0.0), given.mask)
 
     def describe(
@@ -135,18 +131,22 @@ class HopfieldAssociation(nn.Module):
         state: Tensor,
         stored: Tensor | None = None,
         projected: Tensor | None = None,
-        *,
-        padding_mask: Tensor | None = None,
-        association_mask: Tensor | None = None,
+        **masks: Unpack[Masks],
     ) -> Association:
         """Return the output with weights, energies and steps of each head, without dropout."""
-        given = self._operands(state, stored, projected, padding_mask, association_mask)
+        given = self._operands(state, stored, projected, **masks)
         result = associate_in_detail(given)
         output = self._joined(result.output, given.mask)
         return Association(output, result.weights, result.energies, result.steps)
 
-    def _operands(self, state: Tensor, *others: Tensor | None) -> Operands:
-        stored, projected, padding_mask, association_mask = others
+    def _operands(
+        self,
+        state: Tensor,
+        stored: Tensor | None,
+        projected: Tensor | None,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+    ) -> Operands:
         stored = state if stored is None else stored
         projected = stored if projected is None else projected
         for name, rows in (("state", state), ("stored", stored), ("projected", projected)):

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import energy
+from .. import energy, similarity
 from .attention import attend
 from .iteration import Iteration, settle
 from .masks import Mask, masked_scores
@@ -133,5 +133,7 @@ def energies(
     norms = torch.linalg.vector_norm(stored, dim=-1).to(value.dtype)[..., None, :]
     if mask is not None:
         norms = norms.masked_fill(~mask.visible, 0.0)
-    value = energy.modern(state.expand(*value.shape, -1), value, norms.amax(-1))
+    value = energy.modern_of_checked(
+        state.expand(*value.shape, -1), value, norms.amax(-1), similarity.dot
+    )
     return value if mask is None else value.masked_fill(mask.empty.squeeze(-1), 0.0)

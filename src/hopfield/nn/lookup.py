@@ -1,5 +1,7 @@
 """The layer whose states read learned memories."""
 
+from typing import Unpack
+
 from torch import Tensor, nn
 
 from ..checks import check_flag, check_float
@@ -7,6 +9,7 @@ from ..errors import ShapeError
 from .association import HopfieldAssociation
 from .compute import Association
 from .input_checks import check_instance, check_width
+from .masks import Masks
 from .parameters import row_parameter
 
 
@@ -47,46 +50,25 @@ class HopfieldLookup(nn.Module):
                 f"have shape {tuple(self.values.shape)}."
             )
 
-    def forward(
-        self,
-        state: Tensor,
-        *,
-        padding_mask: Tensor | None = None,
-        association_mask: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, state: Tensor, **masks: Unpack[Masks]) -> Tensor:
         """Return the output, `(*batch, out)`.
 
         Args:
             state: `(*batch, dim)`; with a mask `(batch, m, dim)`.
-            padding_mask: `(batch, n)`, True for memories that are ignored.
-            association_mask: the mask of `HopfieldAssociation`.
+            masks: those of `HopfieldAssociation`; the patterns are the memories.
         """
-        is_masked = padding_mask is not None or association_mask is not None
-        output: Tensor = self.association(
-            *self._operands(state, is_masked),
-            padding_mask=padding_mask,
-            association_mask=association_mask,
-        )
+        is_masked = _is_any_given(masks)
+        output: Tensor = self.association(*self._operands(state, is_masked), **masks)
         return output if is_masked else output.reshape(*state.shape[:-1], output.shape[-1])
 
-    def describe(
-        self,
-        state: Tensor,
-        *,
-        padding_mask: Tensor | None = None,
-        association_mask: Tensor | None = None,
-    ) -> Association:
+    def describe(self, state: Tensor, **masks: Unpack[Masks]) -> Association:
         """Return the output with weights, energies and steps.
 
         For states `(*batch, m, dim)`, weights are `(*batch, heads, m, n)` and energies
         `(states, *batch, heads, m)`. A single state `(dim,)` has no axis m.
         """
-        is_masked = padding_mask is not None or association_mask is not None
-        result = self.association.describe(
-            *self._operands(state, is_masked),
-            padding_mask=padding_mask,
-            association_mask=association_mask,
-        )
+        is_masked = _is_any_given(masks)
+        result = self.association.describe(*self._operands(state, is_masked), **masks)
         if is_masked:
             return result
         batch = state.shape[:-1]
@@ -118,3 +100,7 @@ class HopfieldLookup(nn.Module):
     def extra_repr(self) -> str:
         """Return the number of memories."""
         return f"memories={len(self.memories)}, values={self.values is not None}"
+
+
+def _is_any_given(masks: Masks) -> bool:
+    return any(mask is not None for mask in masks.values())

@@ -1,13 +1,27 @@
 """Masks of states and patterns, and the scores they hide."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
 
 from ..checks import check_dense, dtype_name, is_traced, mask_form, short_repr
 from ..errors import InputTypeError, ShapeError
+
+
+class Masks(TypedDict, total=False):
+    """Masks that the layers take by keyword.
+
+    Attributes:
+        padding_mask: `(batch, n)`, True for patterns that are ignored.
+        association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a state
+            ignores a pattern. The output is 0, without the bias of the output projection, for a
+            state that ignores all.
+    """
+
+    padding_mask: Tensor | None
+    association_mask: Tensor | None
 
 
 class Mask(NamedTuple):

@@ -1,11 +1,14 @@
 """The layer whose learned queries read a set of patterns."""
 
+from typing import Unpack
+
 from torch import Tensor, nn
 
 from ..checks import check_float
 from .association import HopfieldAssociation
 from .compute import Association
 from .input_checks import check_instance
+from .masks import Masks
 from .parameters import row_parameter
 
 
@@ -25,39 +28,17 @@ class HopfieldPooling(nn.Module):
         self.queries = row_parameter("queries", queries, association.query, association.dim)
 
     def forward(
-        self,
-        stored: Tensor,
-        projected: Tensor | None = None,
-        *,
-        padding_mask: Tensor | None = None,
-        association_mask: Tensor | None = None,
+        self, stored: Tensor, projected: Tensor | None = None, **masks: Unpack[Masks]
     ) -> Tensor:
         """Return `(batch, queries, out)`; the arguments are those of `HopfieldAssociation`."""
-        output: Tensor = self.association(
-            self._queries(stored),
-            stored,
-            projected,
-            padding_mask=padding_mask,
-            association_mask=association_mask,
-        )
+        output: Tensor = self.association(self._queries(stored), stored, projected, **masks)
         return output
 
     def describe(
-        self,
-        stored: Tensor,
-        projected: Tensor | None = None,
-        *,
-        padding_mask: Tensor | None = None,
-        association_mask: Tensor | None = None,
+        self, stored: Tensor, projected: Tensor | None = None, **masks: Unpack[Masks]
     ) -> Association:
         """Return the output with weights, energies and steps."""
-        return self.association.describe(
-            self._queries(stored),
-            stored,
-            projected,
-            padding_mask=padding_mask,
-            association_mask=association_mask,
-        )
+        return self.association.describe(self._queries(stored), stored, projected, **masks)
 
     def _queries(self, stored: Tensor) -> Tensor:
         # A tensor without a batch axis is refused by the association.
