@@ -8,7 +8,7 @@ import difflib
 import inspect
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 
 import numpy
@@ -40,6 +40,13 @@ is_transformed = getattr(torch._C, "_are_functorch_transforms_active", lambda: F
 def is_traced() -> bool:
     """Return whether values cannot be read, as under compile and vmap; shapes can."""
     return torch.compiler.is_compiling() or is_transformed()
+
+
+def is_broadcastable(shape: Sequence[int], to: Sequence[int]) -> bool:
+    """Return True if `shape` expands to the shape `to`."""
+    return len(shape) <= len(to) and all(
+        a in (1, b) for a, b in zip(reversed(shape), reversed(to), strict=False)
+    )
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:

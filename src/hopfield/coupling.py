@@ -41,65 +41,27 @@ class SweepPlan:
     cut: Float[Tensor, "batch dim"] | None = None
 
 
-class Coupling(ABC):
-    """A symmetric matrix W, `(dim, dim)`.
-
-    A sweep visits units one after another. It starts from `fields(state)`: Ax, or the overlaps Rx
-    of A = LᵀR − diag(d). `unit(fields, state, i)` is (Wx)_i, and `update_fields(fields, i, delta)`
-    follows a change of x_i. `sweep` does all that in a kernel.
-    """
-
+class _Coupling(ABC):
+    # A sweep visits units one after another. It starts from `fields(state)`: Ax, or the overlaps
+    # Rx. `unit(fields, state, i)` is (Wx)_i, and `update_fields(fields, i, delta)` follows a change
+    # of x_i. `sweep` does all that in a kernel.
     __dataclass_fields__: ClassVar[dict[str, Any]]
     scale: float
     slack: float
-
-    @property
-    @abstractmethod
-    def dtype(self) -> torch.dtype:
-        """The precision of its entries."""
-
-    @property
-    @abstractmethod
-    def without_diagonal(self) -> "Coupling":
-        """W without its diagonal: the field of a unit is then that of the others."""
-
-    @abstractmethod
-    def matrix(self) -> Float[Tensor, "dim dim"]:
-        """W itself."""
-
-    @abstractmethod
-    def quadratic(self, state: States) -> Numbers:
-        """xᵀWx."""
-
-    @abstractmethod
-    def fields(self, state: States) -> Fields:
-        """Ax, or the overlaps Rx, in the state's precision."""
-
-    @abstractmethod
-    def units(self, fields: Fields, state: States) -> States:
-        """Wx, from the fields of the state."""
-
-    @abstractmethod
-    def unit(self, fields: Tensor, state: Tensor, i: int) -> Numbers:
-        """(Wx)_i."""
-
-    @abstractmethod
-    def update_fields(self, fields: Tensor, i: int, delta: Numbers) -> None:
-        """Update `fields` in place after x_i has grown by `delta`."""
 
     @abstractmethod
     def _kernel(self) -> tuple[str, Any, float]:
         """Return the name of its sweep, A as arrays, and the seconds of a visit per query."""
 
     def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
-        """Visit the units, in place, by a kernel: on the CPU, in the coupling's precision."""
+        """Visit the units and update the fields, in place, by a kernel on the CPU."""
         from .kernels import classical
 
         name, factors, seconds = self._kernel()
         empty = state.new_empty(0, state.shape[-1])  # kernels take no None
         held = empty.bool() if plan.held is None else plan.held.contiguous()
         cut = empty.double() if plan.cut is None else plan.cut
-        number = np.float64 if self.dtype == torch.float64 else np.float32
+        number = np.float64 if state.dtype == torch.float64 else np.float32
         work = partial(
             getattr(classical, name),
             plan.order.numpy(),
@@ -111,12 +73,12 @@ class Coupling(ABC):
         kernels.in_parts(len(state), len(state) * len(plan.order) * seconds, work)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the arguments alone: pickling moves tensors, and must not take caches along."""
+        # The arguments alone: pickling moves tensors, and must not take caches along.
         return {name: vars(self)[name] for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True, eq=False)
-class LowRank(Coupling):
+class LowRank(_Coupling):
     """W = scale·(LᵀR − diag(d)): O(n·dim) instead of O(dim²), the better form for n ≪ dim.
 
     Args:
@@ -139,7 +101,7 @@ class LowRank(Coupling):
         return self.right.dtype
 
     def fields(self, state: States) -> Fields:
-        """The overlaps Rx."""
+        """Rx, the overlaps, in the state's precision."""
         return state @ self.right.to(state.dtype).T
 
     def units(self, fields: Fields, state: States) -> States:
@@ -169,7 +131,7 @@ class LowRank(Coupling):
 
     @cached_property
     def without_diagonal(self) -> "LowRank":
-        """W without its diagonal."""
+        """W without its diagonal: the field of a unit is then that of the others."""
         if self.diagonal is not None:
             return self
         return replace(self, diagonal=(self.left * self.right).sum(0))
@@ -199,7 +161,7 @@ class LowRank(Coupling):
 
 
 @dataclass(frozen=True, eq=False)
-class Full(Coupling):
+class Full(_Coupling):
     """W = scale·A for a symmetric matrix A, `(dim, dim)`."""
 
     entries: Tensor
@@ -212,7 +174,7 @@ class Full(Coupling):
         return self.entries.dtype
 
     def fields(self, state: States) -> Fields:
-        """Ax."""
+        """Ax, in the state's precision."""
         return state @ self.entries.to(state.dtype)
 
     def units(self, fields: Fields, state: States) -> States:
@@ -244,6 +206,10 @@ class Full(Coupling):
 
     def _kernel(self) -> tuple[str, Any, float]:
         return "full_sweep", self.entries.numpy(), 2e-9 + 2e-11 * len(self.entries)
+
+
+Coupling = LowRank | Full
+"""A symmetric matrix W, `(dim, dim)`, in one of its forms."""
 
 
 def check_square(name: str, value: object) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .checks import check_dim, check_float, check_number
+from .checks import check_dim, check_float, check_number, is_broadcastable
 from .coupling import Coupling, Full, check_square, check_thresholds
 from .cue import check_known
 from .errors import ShapeError
@@ -103,8 +103,7 @@ def modern_of_checked(
 
 
 def _check_one_per_state(name: str, value: Tensor, state: Tensor) -> None:
-    shapes = zip(reversed(value.shape), reversed(state.shape[:-1]), strict=False)
-    if value.ndim >= state.ndim or any(size not in (1, count) for size, count in shapes):
+    if not is_broadcastable(value.shape, state.shape[:-1]):
         raise ShapeError(
             f"{name} must be one number, or one for each state of {tuple(state.shape)}, but has "
             f"shape {tuple(value.shape)}. Use {name}.max()."

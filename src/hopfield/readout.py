@@ -10,7 +10,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from .checks import check_device, check_finite, check_norms, check_rows, check_tensor, is_traced
+from .checks import (
+    check_device,
+    check_finite,
+    check_norms,
+    check_rows,
+    check_tensor,
+    is_broadcastable,
+    is_traced,
+)
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
@@ -300,7 +308,7 @@ def _check_attention(
             )
         _check_same_dtype("values", values, patterns)
     beta = check_parameter("beta", beta, low=0.0)
-    if isinstance(beta, Tensor) and not _can_broadcast(beta.shape, state.shape[:-1]):
+    if isinstance(beta, Tensor) and not is_broadcastable(beta.shape, state.shape[:-1]):
         raise ShapeError(
             f"beta must be one number, or one for each state of {tuple(state.shape)}, "
             f"but has shape {tuple(beta.shape)}. Use beta.reshape(…)."
@@ -317,9 +325,3 @@ def _check_same_dtype(name: str, value: Tensor, patterns: Tensor) -> None:
             f"{name} must be {dtypes[0]} like the patterns, but is {dtypes[1]}. "
             f"Use {name}.to(patterns.dtype)."
         )
-
-
-def _can_broadcast(shape: torch.Size, to: torch.Size) -> bool:
-    return len(shape) <= len(to) and all(
-        a in (1, b) for a, b in zip(reversed(shape), reversed(to), strict=False)
-    )

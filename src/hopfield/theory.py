@@ -39,14 +39,17 @@ def retrieval_overlap(load: float, count: int = 1) -> float:
         g(y) = m/y − (2/√π) ⟨exp(−S²y²)⟩,    m = ⟨(S/k) erf(Sy)⟩,
 
     with S the sum of k random signs: for k = 1, m = erf(y) and g = erf(y)/y − (2/√π) exp(−y²).
-    Above `critical_load` it is 0. Amit, Gutfreund & Sompolinsky (1985, 1987).
+    Above `critical_load` it is 0. As α → 0, m is the overlap of the sign of a sum of k patterns
+    with each of them: ½ for three. Amit, Gutfreund & Sompolinsky (1985, 1987).
 
     Args:
         load: α = n/N > 0.
         count: k, odd: the number of patterns whose symmetric mixture is retrieved.
     """
     alpha = check_number("load", load, low=1e-12)
-    if alpha > critical_load(_odd(count)):
+    if check_integer("count", count, low=1) % 2 == 0:
+        raise DomainError(f"count must be odd: else the sign of a sum can be 0. It is {count}.")
+    if alpha > critical_load(count):
         return 0.0
     target = math.sqrt(2 * alpha)
     low, high = _steepest(count), 1 / target + 1  # g(y) < 1/y
@@ -95,16 +98,6 @@ def thermal_overlap(load: float, temperature: float) -> float:
     return m if m > 1e-6 else 0.0
 
 
-def mixture_overlap(count: int) -> float:
-    """Overlap of the sign of a sum of `count` (odd) random patterns with each of them, N → ∞.
-
-    2^{−(k−1)} binom(k − 1, (k − 1)/2): ½ for three. Amit, Gutfreund & Sompolinsky (1985), Phys.
-    Rev. A 32, 1007.
-    """
-    k = _odd(count)
-    return math.comb(k - 1, (k - 1) // 2) / 2 ** (k - 1)
-
-
 def bit_error(degree: int, units: int, patterns: int) -> float:
     """P(a bit of a stored pattern is unstable), dense network of F = s^d, for large N.
 
@@ -144,7 +137,8 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
     odd = all(term // unit % 2 for term in terms)
     span = 2 * unit if odd else unit
     signal = units**degree - (units - 2) ** degree
-    first = _next_on_lattice(signal, span, unit * (patterns - 1) if odd else 0)
+    # The smallest value of the lattice above the signal.
+    first = signal + span - (signal - (unit * (patterns - 1) if odd else 0)) % span
     values = np.array(terms, dtype=float)
     width = math.sqrt((patterns - 1) * float(chance @ values**2))
     if width == 0:
@@ -168,11 +162,6 @@ def _network(degree: int, units: int, patterns: int) -> tuple[int, int, int]:
         check_integer("units", units, low=2),
         check_integer("patterns", patterns, low=1),
     )
-
-
-def _next_on_lattice(above: int, span: int, offset: int) -> int:
-    # The smallest number > above that is ≡ offset modulo span.
-    return above + span - (above - offset) % span
 
 
 def exponential_rate(x: float) -> float:
@@ -301,13 +290,6 @@ def sphere_tail(dim: int, cosine: float) -> float:
 def storkey_patterns(units: int) -> float:
     """N/√(2 ln N): absolute capacity of Storkey's rule as N → ∞ (Storkey 1997)."""
     return units / math.sqrt(2 * math.log(units))
-
-
-def _odd(count: int) -> int:
-    k = check_integer("count", count, low=1)
-    if k % 2 == 0:
-        raise DomainError(f"count must be odd: else the sign of a sum can be 0. It is {count}.")
-    return k
 
 
 def _sums(count: int) -> list[tuple[float, int]]:

@@ -90,12 +90,12 @@ def test_an_unknown_backend_is_named():
 
 
 def test_a_backend_is_forced_inside_the_block_only():
-    assert kernels.forced() is None
+    assert kernels._forced.get() is None
     with backend("torch"):
         with backend("fused"):
-            assert kernels.forced() == "fused"
-        assert kernels.forced() == "torch"
-    assert kernels.forced() is None
+            assert kernels._forced.get() == "fused"
+        assert kernels._forced.get() == "torch"
+    assert kernels._forced.get() is None
 
 
 @pytest.mark.parametrize("name", kernels.BACKENDS)

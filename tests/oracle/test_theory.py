@@ -47,9 +47,10 @@ def test_the_overlap_of_a_mixture_by_all_cases():
     for count in (1, 3, 5, 7):
         votes = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=count)))
         mixed = votes.sum(1).sign()
-        assert theory.mixture_overlap(count) == (mixed * votes[:, 0]).mean().item()
+        overlap = theory.retrieval_overlap(1e-9, count)
+        assert overlap == pytest.approx((mixed * votes[:, 0]).mean().item(), abs=1e-9)
     with pytest.raises(DomainError, match="odd"):
-        theory.mixture_overlap(2)
+        theory.retrieval_overlap(0.01, 2)
 
 
 @pytest.mark.parametrize(

@@ -69,11 +69,6 @@ def _force(name: str) -> Iterator[None]:
         _forced.reset(token)
 
 
-def forced() -> str | None:
-    """Return the backend of the enclosing `with hopfield.backend(…)`, or None."""
-    return _forced.get()
-
-
 @cache
 def available() -> bool:
     """Return True if numba is installed."""

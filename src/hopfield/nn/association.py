@@ -43,7 +43,6 @@ class Projections:
     null: bool = False
 
     def __post_init__(self) -> None:
-        """Check the types."""
         for name in ("query", "key", "value", "out", "norm"):
             if getattr(self, name) is not None:
                 check_instance(name, getattr(self, name), nn.Module, "torch.nn.Linear(dim, dim)")
@@ -83,7 +82,6 @@ class HopfieldAssociation(nn.Module):
         projections: Projections = LINEAR,
         dropout: float = 0.0,
     ) -> None:
-        """Draw the weights of projections that are None."""
         super().__init__()
         self.dim = None if dim is None else check_integer("dim", dim, low=1)
         self.heads = check_integer("heads", heads, low=1)
@@ -155,8 +153,10 @@ class HopfieldAssociation(nn.Module):
                     f"{name} must have shape (batch, rows, length), but has shape "
                     f"{tuple(rows.shape)}. Use {name}[None] for a single entry of a batch."
                 )
-        query = self._normed(self._heads("query", "state", state))
-        key = self._normed(self._heads("key", "stored", stored))
+        query, key = (
+            self.norm(check_width("a head's query or key", rows, self.norm, "norm"))
+            for rows in (self._heads("query", "state", state), self._heads("key", "stored", stored))
+        )
         value = self._heads("value", "projected", projected)
         ignored = combine_masks(padding_mask, association_mask, query.shape[2], key.shape[2])
         if self.null:
@@ -175,10 +175,6 @@ class HopfieldAssociation(nn.Module):
                 f"heads={self.heads}, but returns {rows.shape[-1]}."
             )
         return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def _normed(self, rows: Tensor) -> Tensor:
-        normed: Tensor = self.norm(check_width("a head's query or key", rows, self.norm, "norm"))
-        return normed
 
     def _joined(self, heads: Tensor, mask: Mask | None) -> Tensor:
         """Map `(batch, heads, m, width)` to `(batch, m, out)`, 0 where no head reads anything."""

@@ -68,7 +68,7 @@ def _fused_attention(
     inputs = fold_batch(state, batch), fold_batch(stored, batch), fold_batch(projected, batch)
     inputs = _autocast(inputs)
     if dropout or torch.compiler.is_compiling():
-        output = _sdpa(inputs, visible, beta, dropout)
+        output = scaled_dot_product_attention(*inputs, visible, dropout, scale=beta)
     elif visible is None or len(visible) == 1 or visible.numel() <= blockwise.BLOCK:
         output = _differentiable_sdpa(inputs, visible, beta)
     else:  # a mask as floats must not take more memory than one block
@@ -87,13 +87,9 @@ def _autocast(inputs: Inputs) -> Inputs:
     return state, stored, projected
 
 
-def _sdpa(inputs: Inputs, mask: Tensor | None, beta: float, dropout: float = 0.0) -> Tensor:
-    return scaled_dot_product_attention(*inputs, mask, dropout, scale=beta)
-
-
 def _differentiable_sdpa(inputs: Inputs, visible: Tensor | None, beta: float) -> Tensor:
     if not torch.is_grad_enabled():
-        return _sdpa(inputs, visible, beta)
+        return scaled_dot_product_attention(*inputs, visible, scale=beta)
     output: Tensor = _Attention.apply(visible, beta, *inputs)
     return output
 
@@ -117,11 +113,8 @@ class _Attention(torch.autograd.Function):
         visible, *inputs = ctx.saved_tensors
         if torch.is_grad_enabled():
             formula = partial(_plain, visible, ctx.beta)
-            return (
-                None,
-                None,
-                *blockwise.differentiable_gradients(formula, inputs, ctx.wanted, above[0]),
-            )
+            wanted = blockwise.differentiable_gradients(formula, inputs, ctx.wanted, above[0])
+            return None, None, *wanted
         # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
         output, leaves = ctx.inner or _inner_graph(visible, ctx.beta, inputs, ctx.wanted)
         ctx.inner = None
@@ -141,13 +134,11 @@ def _inner_graph(
     visible: Tensor | None, beta: float, inputs: Sequence[Tensor], wanted: Sequence[bool]
 ) -> tuple[Tensor, list[Tensor]]:
     """Return attention with a graph of its own, and the leaves of that graph."""
-    state, stored, projected = (
-        tensor.detach().requires_grad_(want) for tensor, want in zip(inputs, wanted, strict=True)
-    )
-    bias = None if visible is None else _additive_mask(visible, state.dtype)
+    own = [x.detach().requires_grad_(want) for x, want in zip(inputs, wanted, strict=True)]
+    bias = None if visible is None else _additive_mask(visible, inputs[0].dtype)
     with torch.enable_grad(), _rebuilt_for_backward(visible, bias):
-        output = _sdpa((state, stored, projected), bias, beta)
-    return output, [tensor for tensor in (state, stored, projected) if tensor.requires_grad]
+        output = scaled_dot_product_attention(own[0], own[1], own[2], bias, scale=beta)
+    return output, [tensor for tensor in own if tensor.requires_grad]
 
 
 def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:

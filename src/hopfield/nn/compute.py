@@ -8,10 +8,10 @@ from torch import Tensor
 
 from .. import energy, similarity
 from .attention import attend
+from .blockwise import BLOCK
 from .iteration import Iteration, settle
 from .masks import Mask, masked_scores
 from .scaled_separation import ScaledSeparation
-from .spread import spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +35,7 @@ class Association:
 
 @dataclass(frozen=True, eq=False)
 class Operands:
-    """Operands of an association that fit one another.
-
-    Attributes:
-        separation: F and β.
-        state: x, `(*batch, m, dim)`.
-        stored: K, `(*batch, n, dim)`.
-        projected: V, `(*batch, n, out)`.
-        ignored: True where a state ignores a pattern; None ignores none.
-        iteration: number of steps, stopping and differentiation.
-    """
+    """Arguments of `functional.association` that fit one another; `ignored` is its mask."""
 
     separation: ScaledSeparation
     state: Tensor
@@ -55,7 +46,6 @@ class Operands:
     mask: Mask | None = field(init=False, default=None)
 
     def __post_init__(self, ignored: Tensor | None) -> None:
-        """Make the mask."""
         if ignored is not None:
             self.separation.check_masks()
             object.__setattr__(self, "mask", Mask.ignoring(ignored))
@@ -99,11 +89,33 @@ def _tolerance(given: Operands) -> Tensor | None:
     if not given.iteration.tol or given.iteration.steps == 1:
         return None
     with torch.no_grad():
-        scale = spread(given.stored, given.mask)
+        scale = _spread(given.stored, given.mask)
         if given.separation.has_beta:  # β^−½ is a length: of scores x·k that differ by 1/β
             root = torch.as_tensor(given.separation.scale(given.state)).to(scale.dtype).rsqrt()
             scale = torch.minimum(scale, root.to(scale.device))
         return given.iteration.tol * scale
+
+
+def _spread(stored: Tensor, mask: Mask | None) -> Tensor:
+    # The deviation per entry over the visible patterns, `(*batch, m | 1, dim)`.
+    rows = stored.detach().to(torch.promote_types(stored.dtype, torch.float32))
+    if mask is None:
+        return (rows - rows.mean(-2, keepdim=True)).square().mean(-2, keepdim=True).sqrt()
+    visible = (mask.visible & ~mask.empty).expand(*mask.visible.shape[:-1], rows.shape[-2])
+    # Centred, or squares of large entries would cancel; without rows that are never visible.
+    seen = visible.any(-2, keepdim=True).to(rows.dtype)
+    centre = seen @ rows / seen.sum(-1, keepdim=True).clamp_min(1)
+    centred = (rows - centre) * seen.mT
+    size = max(1, BLOCK // visible[..., :1, :].numel()) if visible.numel() else 1
+    parts = [_deviation(centred, part) for part in visible.split(size, dim=-2)]
+    return torch.cat(parts, dim=-2)
+
+
+def _deviation(centred: Tensor, visible: Tensor) -> Tensor:
+    weights = visible.to(centred.dtype)
+    weights = weights / weights.sum(-1, keepdim=True).clamp_min(1)
+    mean = weights @ centred
+    return (weights @ centred.square() - mean.square()).clamp_min(0).sqrt()
 
 
 def potential(

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ..checks import is_broadcastable
 from ..errors import ShapeError
 from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
@@ -86,13 +87,7 @@ def _checked(
 
 def _check_parameters(scaled: ScaledSeparation, states: tuple[int, ...]) -> None:
     for name, number in {**tensors_of(scaled.unit), "beta": scaled.beta}.items():
-        if not isinstance(number, Tensor):
-            continue
-        try:
-            fits = torch.broadcast_shapes(number.shape, states) == torch.Size(states)
-        except RuntimeError:
-            fits = False
-        if not fits:
+        if isinstance(number, Tensor) and not is_broadcastable(number.shape, states):
             raise ShapeError(
                 f"{name} must be one number or broadcast to the states {states}, but has shape "
                 f"{tuple(number.shape)}. Use unsqueeze(-1) for one number per head."

@@ -36,7 +36,6 @@ class Iteration:
     gradient: str = "unrolled"
 
     def __post_init__(self) -> None:
-        """Check all three."""
         object.__setattr__(self, "steps", check_integer("steps", self.steps, low=1))
         object.__setattr__(self, "tol", check_number("tol", self.tol, low=0.0))
         check_choice("gradient", self.gradient, GRADIENTS)

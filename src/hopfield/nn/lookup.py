@@ -31,7 +31,6 @@ class HopfieldLookup(nn.Module):
         memories: int | Tensor,
         values: bool | Tensor = True,
     ) -> None:
-        """Draw the rows that are not given."""
         super().__init__()
         check_instance("association", association, HopfieldAssociation, "HopfieldAssociation(dim)")
         self.association = association

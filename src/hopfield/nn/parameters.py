@@ -28,7 +28,6 @@ class BoundedParameter(nn.Module):
     def __init__(
         self, name: str, value: float | Tensor, heads: int, low: float, high: float
     ) -> None:
-        """Invert the formula for r."""
         super().__init__()
         self.name, self.low, self.high = name, low, high
         self.number: float | None = None if isinstance(value, Tensor) else value

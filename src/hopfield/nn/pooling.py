@@ -21,7 +21,6 @@ class HopfieldPooling(nn.Module):
     """
 
     def __init__(self, association: HopfieldAssociation, queries: int | Tensor = 1) -> None:
-        """Draw the queries if their number is given."""
         super().__init__()
         check_instance("association", association, HopfieldAssociation, "HopfieldAssociation(dim)")
         self.association = association

@@ -101,15 +101,9 @@ def replace_tensors(separation: Separation, tensors: Mapping[str, Tensor]) -> Se
 
 
 class SeparationModule(nn.Module):
-    """A separation whose parameters are fixed or learned, see `BoundedParameter`.
-
-    Args:
-        separation: a name, with β = 1/√d, or a `Separation`.
-        heads: number of heads.
-    """
+    """The separation of a `HopfieldAssociation`: its tensors become `BoundedParameter`s."""
 
     def __init__(self, separation: Separation | str, heads: int) -> None:
-        """Make a module of β, and of each other parameter that is a tensor."""
         super().__init__()
         if isinstance(separation, str):
             unit = SEPARATIONS[check_choice("separation", separation, NAMES)]()

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -30,8 +30,7 @@ class Rows(Protocol):
     def start(self) -> int:
         """Return the index of the first row."""
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
+    def __len__(self) -> int: ...
 
     def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
         """Return weights @ rows[at]; `at` = None takes all rows."""
@@ -152,7 +151,6 @@ class Separation(ABC):
         return None
 
     def __eq__(self, other: object) -> bool:
-        """Compare class and parameters."""
         if type(other) is not type(self):
             return False
         return vars(self).keys() == vars(other).keys() and all(
@@ -164,7 +162,6 @@ class Separation(ABC):
         return hash(type(self))
 
     def __repr__(self) -> str:
-        """Return the constructor call."""
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
 
 
@@ -195,7 +192,7 @@ class GatheredPartial(Partial):
         shares = size / total.clamp_min(torch.finfo(total.dtype).tiny)
         weight, index = shares.max(-1)
         return Readout(
-            state=sum_blocks(weights, blocks),
+            state=reduce(torch.add, (_part(rows, weights) for rows in blocks)),
             potential=self.separation.potential(scores),
             index=index,
             weight=weight,
@@ -203,15 +200,8 @@ class GatheredPartial(Partial):
         )
 
 
-def sum_blocks(weights: Tensor, blocks: Iterable[Rows]) -> Tensor:
-    """Return weights @ rows over all blocks."""
-    total = None
-    for rows in blocks:
-        part = rows.weighted_sum(weights[..., rows.start : rows.start + len(rows)])
-        total = part if total is None else total + part
-    if total is None:
-        raise ValueError("a readout needs at least one block of rows")
-    return total
+def _part(rows: Rows, weights: Tensor) -> Tensor:
+    return rows.weighted_sum(weights[..., rows.start : rows.start + len(rows)])
 
 
 P = TypeVar("P", bound=Partial)

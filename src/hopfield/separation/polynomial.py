@@ -20,7 +20,6 @@ class _PowerSum(Separation):
     degree: int
 
     def __post_init__(self) -> None:
-        """Check the degree."""
         object.__setattr__(self, "degree", check_integer("degree", self.degree, low=1))
 
     def _base(self, scores: Tensor) -> Tensor:
@@ -30,9 +29,25 @@ class _PowerSum(Separation):
         """Σ u^d."""
         return (self._base(at_least_float32(scores)) ** self.degree).sum(-1).to(scores.dtype)
 
+    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """d u^{d−1}; the derivative at 0 of a rectified degree 1 is taken as 0."""
+        weights = self.degree * self._base(at_least_float32(scores)) ** (self.degree - 1)
+        if self.is_rectified:
+            weights = torch.where(scores > 0, weights, 0.0)
+        return weights.to(scores.dtype)
+
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "AdditivePartial":
-        """Return the sums over these rows."""
-        return AdditivePartial.of(self, scores, rows)
+        weights = self(scores)
+        size = weights.abs()
+        size_log_size = size * torch.where(size > 0, size, 1.0).log()  # xlogy's slope at 0 is NaN
+        largest, at = scores.max(-1)
+        return AdditivePartial(
+            sums=torch.stack([self.potential(scores), size.sum(-1), size_log_size.sum(-1)]),
+            weighted_sum=rows.weighted_sum(weights),
+            largest=largest,
+            index=at + rows.start,
+            strongest=size.gather(-1, at[..., None]).squeeze(-1),
+        )
 
     def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """u(s + 1)^d − u(s − 1)^d."""
@@ -43,12 +58,11 @@ class _PowerSum(Separation):
         return 8 * self.degree + 4 * largest / self.degree
 
     def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
-        """Return the sign of Σ count·g(level) in whole numbers."""
-        total = sum(count * (self._power(u + 1) - self._power(u - 1)) for u, count in levels)
-        return (total > 0) - (total < 0)
+        def power(score: int) -> int:
+            return (max(0, score) if self.is_rectified else score) ** self.degree
 
-    def _power(self, score: int) -> int:
-        return (max(0, score) if self.is_rectified else score) ** self.degree
+        total = sum(count * (power(u + 1) - power(u - 1)) for u, count in levels)
+        return (total > 0) - (total < 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +80,6 @@ class Polynomial(_PowerSum):
     degree: int = 2
     is_rectified = False
 
-    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """d s^{d−1}."""
-        return (self.degree * at_least_float32(scores) ** (self.degree - 1)).to(scores.dtype)
-
 
 @dataclass(frozen=True, eq=False)
 class RectifiedPolynomial(_PowerSum):
@@ -83,11 +93,6 @@ class RectifiedPolynomial(_PowerSum):
 
     degree: int = 2
     is_rectified = True
-
-    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """d max(0, s)^{d−1}; the derivative at 0 of degree 1 is taken as 0."""
-        weights = self.degree * at_least_float32(scores).clamp_min(0) ** (self.degree - 1)
-        return torch.where(scores > 0, weights, 0.0).to(scores.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,21 +114,6 @@ class AdditivePartial(Partial):
     largest: Tensor
     index: Tensor
     strongest: Tensor
-
-    @classmethod
-    def of(cls, separation: Separation, scores: Tensor, rows: Rows) -> "AdditivePartial":
-        """Return the sums over `rows` with these scores."""
-        weights = separation(scores)
-        size = weights.abs()
-        size_log_size = size * torch.where(size > 0, size, 1.0).log()  # xlogy's slope at 0 is NaN
-        largest, at = scores.max(-1)
-        return cls(
-            sums=torch.stack([separation.potential(scores), size.sum(-1), size_log_size.sum(-1)]),
-            weighted_sum=rows.weighted_sum(weights),
-            largest=largest,
-            index=at + rows.start,
-            strongest=size.gather(-1, at[..., None]).squeeze(-1),
-        )
 
     def merge(self, other: Partial) -> "AdditivePartial":
         """Add the sums, and keep the larger score."""

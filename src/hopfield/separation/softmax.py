@@ -51,7 +51,6 @@ class Softmax(Separation):
     shift_invariant = True
 
     def __post_init__(self) -> None:
-        """Check β."""
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:

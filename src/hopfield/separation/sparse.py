@@ -37,11 +37,9 @@ class _Sparse(Separation):
     beta: float | Tensor
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-        """F(s)."""
         return self._potential(at_least_float32(scores), scores.shape[-1]).to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """∇F(s)."""
         return self._weights(at_least_float32(scores)).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "CandidatePartial":
@@ -119,7 +117,6 @@ class Entmax(_Tsallis):
     beta: float | Tensor = 1.0
 
     def __post_init__(self) -> None:
-        """Check α and β."""
         way = "Choose one in this range; α = 1 is Softmax."
         object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE, way))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
@@ -144,7 +141,6 @@ class Sparsemax(_Tsallis):
     alpha = 2.0
 
     def __post_init__(self) -> None:
-        """Check β."""
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
 
@@ -166,7 +162,6 @@ class TopK(_Sparse):
     beta: float | Tensor = 1.0
 
     def __post_init__(self) -> None:
-        """Check k and β."""
         object.__setattr__(self, "k", check_integer("k", self.k, low=1))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 

@@ -48,7 +48,6 @@ class _Weights(torch.autograd.Function):
 
     @staticmethod
     def forward(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-        """p."""
         return _weights(scores, alpha, beta)
 
     @staticmethod
@@ -60,7 +59,6 @@ class _Weights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients by scores, α and β."""
         weights, scores, alpha, beta = ctx.saved_tensors
         if not torch.is_grad_enabled():
             kernel = _kernel(weights, alpha, scores is not None)
@@ -113,8 +111,7 @@ def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> Any:
     if not scores.numel() or not kernels.large(scores.numel(), scores):
         return None
     lowest, highest = map(float, alpha.aminmax())
-    special = lowest == highest and lowest in (1.5, 2.0) and not learned
-    if special:
+    if lowest == highest and lowest in (1.5, 2.0) and not learned:
         from ..kernels import sparse
 
         return sparse

@@ -65,10 +65,8 @@ class FlipTable:
 class FlipRule(ABC):
     """A way to compute the field of a dense unit."""
 
-    @property
-    def has_exact_signs(self) -> bool:
-        """True by default: `exact_signs` decides fields below rounding. Else they are ties."""
-        return True
+    has_exact_signs: bool
+    """True where `exact_signs` decides fields below rounding. Else they are ties."""
 
     @abstractmethod
     def all_units(
@@ -93,7 +91,8 @@ def flip_rule(separation: Separation) -> FlipRule:
     if beta is not None:
         return _SoftmaxFlips(float(beta))
     if separation.flip_gain(torch.zeros(1, dtype=torch.float64)) is not None:
-        return _AdditiveFlips(separation)
+        # Exact where g is a whole number at whole levels.
+        return _AdditiveFlips(separation, separation.exact_flip_sign([]) is not None)
     return _PotentialFlips(separation)
 
 
@@ -102,6 +101,7 @@ class _SoftmaxFlips(FlipRule):
     """Σ_μ x_μi exp(βs_μ^{∖i}), which has the sign of the difference of the two logarithms."""
 
     beta: float
+    has_exact_signs = True
 
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
@@ -138,11 +138,7 @@ class _AdditiveFlips(FlipRule):
     """Σ_μ x_μi g(s_μ^{∖i}) with g(u) = f(u + 1) − f(u − 1), for F(s) = Σ_μ f(s_μ)."""
 
     separation: Separation
-
-    @property
-    def has_exact_signs(self) -> bool:
-        """True where g is a whole number at whole levels."""
-        return self.separation.exact_flip_sign([]) is not None
+    has_exact_signs: bool
 
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
@@ -192,11 +188,7 @@ class _PotentialFlips(FlipRule):
     """F(s^{∖i} + x_μi) − F(s^{∖i} − x_μi), two potentials per unit: for every F."""
 
     separation: Separation
-
-    @property
-    def has_exact_signs(self) -> bool:
-        """False: F may be anything."""
-        return False
+    has_exact_signs = False
 
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None

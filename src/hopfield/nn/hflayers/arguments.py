@@ -62,7 +62,6 @@ class Arguments:
     """
 
     def __init__(self, given: Mapping[str, Any], kind: str) -> None:
-        """Refuse unknown arguments, and those that cannot be converted."""
         self.kind = check_choice("kind", kind, KINDS)
         for name in given:
             check_choice(f"an argument of {kind}", name, KINDS[kind])
@@ -159,7 +158,6 @@ class Arguments:
             yield "hidden_size", f"{reason} are {length}. No call of such a layer works in hflayers"
 
     def __getitem__(self, name: str) -> Any:
-        """Return an argument or its default."""
         return self.all[name]
 
     def _numbers(self, name: str) -> list[float]:
