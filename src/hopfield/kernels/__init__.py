@@ -8,9 +8,9 @@ done so far, never on a clock.
 
 import importlib.util
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -32,8 +32,7 @@ SAVES = {
 """Seconds that a kernel saves per step, which replaces a round of torch calls, and per entry."""
 
 IMPORTING, LOADING, COMPILING = 0.7, 0.3, 4.0
-"""Seconds to import numba, to load one family from its cache, and to compile it (once per machine).
-"""
+"""Seconds to import numba, to load a family from its cache, and to compile it once per machine."""
 
 LARGE = 2**20
 """Entries of one call from which on kernels that round differently from torch are used."""
@@ -132,21 +131,8 @@ def in_parts(count: int, seconds: float, work: Callable[[int, int], object]) -> 
         work(0, count)
         return
     edges = [count * part // parts for part in range(parts + 1)]
-    failed: list[BaseException] = []
-
-    def guarded(start: int, stop: int) -> None:
-        try:
-            work(start, stop)
-        except BaseException as error:
-            failed.append(error)
-
-    others = [
-        threading.Thread(target=guarded, args=edges[part : part + 2]) for part in range(1, parts)
-    ]
-    for thread in others:
-        thread.start()
-    guarded(edges[0], edges[1])
-    for thread in others:
-        thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(parts - 1) as others:
+        results = [others.submit(work, *edges[part : part + 2]) for part in range(1, parts)]
+        work(*edges[:2])
+    for result in results:
+        result.result()

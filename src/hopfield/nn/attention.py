@@ -48,12 +48,7 @@ def attend(
 
 
 def _fused_attention(
-    beta: float,
-    state: Tensor,
-    stored: Tensor,
-    projected: Tensor,
-    mask: Mask | None,
-    dropout: float,
+    beta: float, state: Tensor, stored: Tensor, projected: Tensor, mask: Mask | None, dropout: float
 ) -> Tensor:
     # torch's attention is fast only for (batch, heads, …) with keys and values of one width.
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
@@ -65,8 +60,7 @@ def _fused_attention(
     width = max(inner, out)
     state, stored = (pad(t, (0, width - inner)) if width > inner else t for t in (state, stored))
     projected = pad(projected, (0, width - out)) if width > out else projected
-    inputs = fold_batch(state, batch), fold_batch(stored, batch), fold_batch(projected, batch)
-    inputs = _autocast(inputs)
+    inputs = _autocast(*(fold_batch(t, batch) for t in (state, stored, projected)))
     if dropout or torch.compiler.is_compiling():
         output = scaled_dot_product_attention(*inputs, visible, dropout, scale=beta)
     elif visible is None or len(visible) == 1 or visible.numel() <= blockwise.BLOCK:
@@ -78,13 +72,13 @@ def _fused_attention(
     return output[..., :out].reshape(*batch, state.shape[-2], out)
 
 
-def _autocast(inputs: Inputs) -> Inputs:
+def _autocast(state: Tensor, stored: Tensor, projected: Tensor) -> Inputs:
     # Cast here as torch's attention would: its backward pass does not run under autocast.
-    device = inputs[0].device.type
-    if not torch.is_autocast_enabled(device) or inputs[0].dtype == torch.float64:
-        return inputs
-    state, stored, projected = (t.to(torch.get_autocast_dtype(device)) for t in inputs)
-    return state, stored, projected
+    device = state.device.type
+    if not torch.is_autocast_enabled(device) or state.dtype == torch.float64:
+        return state, stored, projected
+    dtype = torch.get_autocast_dtype(device)
+    return state.to(dtype), stored.to(dtype), projected.to(dtype)
 
 
 def _differentiable_sdpa(inputs: Inputs, visible: Tensor | None, beta: float) -> Tensor:

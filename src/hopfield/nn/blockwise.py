@@ -4,7 +4,7 @@ The backward pass computes the weights of each block again.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -94,11 +94,8 @@ class _BlockwiseAttention(torch.autograd.Function):
         wanted = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
             formula = partial(_plain, ctx.unit, mask)
-            gradients: Iterable[Tensor | None] = differentiable_gradients(
-                formula, inputs, wanted, above
-            )
-        else:
-            gradients = _gradients(ctx.unit, mask, inputs, above.contiguous(), any(wanted[3:]))
+            return None, None, *differentiable_gradients(formula, inputs, wanted, above)
+        gradients = _gradients(ctx.unit, mask, inputs, above.contiguous(), any(wanted[3:]))
         pairs = zip(gradients, wanted, strict=True)
         return None, None, *(gradient if want else None for gradient, want in pairs)
 
@@ -123,11 +120,7 @@ def differentiable_gradients(
 
 
 def _gradients(
-    unit: Separation,
-    mask: Mask | None,
-    inputs: Sequence[Tensor],
-    above: Tensor,
-    learned: bool,
+    unit: Separation, mask: Mask | None, inputs: Sequence[Tensor], above: Tensor, learned: bool
 ) -> list[Tensor]:
     state, stored, projected, *numbers = inputs
     gradients = [torch.zeros_like(tensor) for tensor in inputs]
@@ -155,13 +148,9 @@ def _blocks(state: Tensor, stored: Tensor) -> Iterator[Block]:
 
 
 def _weights(
-    unit: Separation,
-    products: Tensor,
-    block: Block,
-    mask: Mask | None,
-    numbers: Sequence[Tensor],
+    unit: Separation, products: Tensor, block: Block, mask: Mask | None, numbers: Sequence[Tensor]
 ) -> Tensor:
-    """∇F of the products of a block; `numbers` are the tensors of F, for all blocks."""
+    # ∇F of the products of a block; `numbers` are the tensors of F, for all blocks.
     own = (block.of(number).squeeze(-1) for number in numbers)
     unit = replace_tensors(unit, dict(zip(tensors_of(unit), own, strict=True)))
     part = None if mask is None else Mask(*map(block.of, mask))

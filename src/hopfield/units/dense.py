@@ -44,7 +44,7 @@ def dense_sweep(
     exact, rule = state.detach().double(), flip_rule(separation)
     count = sum(len(block) for block in blocks)
     if order is None:
-        return _synchronous(blocks, rule, separation, state, held, readout)
+        return _synchronous(blocks, rule, separation, exact, held, readout).to(state.dtype)
     table = rule.table(count, state.shape[-1])
     entries = len(state) * len(order) * count
     if table is not None and kernels.fused("dense", len(order), entries, exact):
@@ -66,28 +66,22 @@ def _synchronous(
     held: Tensor | None,
     readout: Readout | None,
 ) -> Tensor:
-    exact = state.detach().double()
-    field, error = rule.all_units(blocks, exact, readout)
+    field, error = rule.all_units(blocks, state, readout)
     plain = field.float()
     # Few and small arrays: at this size a new one costs more than the computation.
     if plain.numel() and float(plain.abs().amin()) > 1.001 * float(torch.as_tensor(error).amax()):
         new = plain.sign_()  # no decision is below rounding
     elif rule.has_exact_signs:
-        new = sign_or_keep(field, exact)
+        new = sign_or_keep(field, state)
         doubtful = (field.abs() <= error) if held is None else (field.abs() <= error) & ~held
-        _decide_exactly(blocks, separation, exact, doubtful, new)
+        _decide_exactly(blocks, separation, state, doubtful, new)
     else:
-        new = sign_or_keep(field, exact, error)
-    new = new.to(state.dtype)
+        new = sign_or_keep(field, state, error)
     return new if held is None else torch.where(held, state, new)
 
 
 def _decide_exactly(
-    blocks: Iterable[Block],
-    separation: Separation,
-    state: Tensor,
-    doubtful: Tensor,
-    new: Tensor,
+    blocks: Iterable[Block], separation: Separation, state: Tensor, doubtful: Tensor, new: Tensor
 ) -> None:
     # Writes exact decisions into `new` where they are doubtful.
     queries, units = doubtful.nonzero(as_tuple=True)
