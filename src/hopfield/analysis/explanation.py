@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from ..checks import check_integer
@@ -128,30 +128,26 @@ class Case:
     Attributes:
         score: scores at the cue, from the known entries, `(n,)`.
         hidden: the scores that the unknown entries would add, `(n,)`, or None.
-        share: shares of the weights at the cue, `(n,)`.
-        final: shares of the weights at the end, `(n,)`.
+        share: shares of the weights at the cue, `(n,)`; overlaps without weights.
+        final: the same at the end.
     """
 
     def __init__(self, memory: Memory, cue: Cue, retrieval: Retrieval) -> None:
         """Score all patterns."""
-        self.memory, self.retrieval = memory, retrieval
-        self.patterns = Patterns(memory)
-        self.known: Bool[Tensor, " dim"] | None = cue.known
-        self.cue = cue.state.nan_to_num()
+        self.memory, self.retrieval, self.patterns = memory, retrieval, Patterns(memory)
+        self.known, self.cue = cue.known, cue.state.nan_to_num()
         scoring = scoring_of(memory)
         self.similarity = dot if scoring is None else scoring[0]
         self.separation = None if scoring is None else scoring[1]
-        known = self.known
-        if memory.binary and known is not None:  # an unknown unit is 0 and adds nothing
-            self.score = self._scores(torch.where(known, self.cue, 0.0), None)
-            known = None
-        else:
-            self.score = self._scores(self.cue, known)
-        self.hidden = None if self.known is None else self._scores(self.cue, None) - self.score
+        # An unknown unit of a binary network is 0 at the cue, and counts when it is decided.
+        known = None if memory.binary else cue.known
+        seen = self.cue if cue.known is None else torch.where(cue.known, self.cue, 0.0)
+        self.score = self._scores(seen, known)
+        self.hidden = None if cue.known is None else self._scores(self.cue) - self.score
         self.share = self._shares(self.score)
         self.final = self._shares(self._scores(retrieval.state, known))
 
-    def _scores(self, state: Tensor, known: Tensor | None) -> Float[Tensor, " n"]:
+    def _scores(self, state: Tensor, known: Tensor | None = None) -> Float[Tensor, " n"]:
         return self.patterns.scores(state[None], self.similarity, known)[0]
 
     def _shares(self, scores: Tensor) -> Float[Tensor, " n"]:
@@ -169,48 +165,42 @@ class Case:
         columns = [self.score, self.hidden, self.share, self.final]
         values = [[None] * count if c is None else c[top].tolist() for c in columns]
         competitors = tuple(map(Competitor, top.tolist(), *values))
-        kind = self._kind()
-        reasons = (self._end(kind), *self._lead(), *self._mask(), self._settling())
-        effective = int(n_effective(self.final.abs()))
+        kind, effective = self._kind(), int(n_effective(final))
+        reasons = (self._end(kind, effective), *self._lead(), *self._mask(), self._settling())
         return Explanation(kind, competitors, effective, reasons, self.retrieval)
 
     def _kind(self) -> str:
         """By weights where states are continuous, by overlaps where they are ±1."""
         if not self.memory.binary:
-            index, weight = int(self.retrieval.index), float(self.retrieval.weight)
-            weight *= int(self.patterns.copies[index])
+            index = int(self.retrieval.index)
+            weight = float(self.retrieval.weight) * int(self.patterns.copies[index])
             return "stored" if weight > HALF else "mixture"
-        overlaps = self._scores(self.retrieval.state, None)
+        overlaps = self._scores(self.retrieval.state)
         near = overlaps.abs().topk(min(CLOSE, len(overlaps))).indices
         masks = kinds_of_states(self.patterns.take(near), self.retrieval.state[None].double(), NEAR)
         return next(name for name, mask in masks.items() if bool(mask))
 
-    def _end(self, kind: str) -> str:
+    def _end(self, kind: str, effective: int) -> str:
         index = int(self.retrieval.index)
-        share = float(self.final[index])
         named = "overlap" if self.separation is None else "share of the weights"
+        own = f"pattern {index}, whose {named} is {float(self.final[index]):.3f}."
         if kind == "stored":
-            return f"It ended at pattern {index}, whose {named} is {share:.3f}."
+            return f"It ended at {own}"
         if kind == "inverse":
-            opposite = int(self._scores(self.retrieval.state, None).argmin())
-            return (
-                f"It ended at the negative of pattern {opposite}: without thresholds a state and "
-                "its negative have the same energy."
-            )
-        if kind == "mixture" and not self.memory.binary:
-            return (
-                f"It ended at a mixture: {int(n_effective(self.final))} patterns make up 0.9 of "
-                f"the weight, and the strongest, pattern {index}, has {share:.3f}."
-            )
-        state = "a mixture of patterns" if kind == "mixture" else "a spurious state"
-        return f"It ended at {state}; the nearest pattern is {index}, its {named} {share:.3f}."
+            opposite = int(self._scores(self.retrieval.state).argmin())
+            return f"It ended at the negative of pattern {opposite}, which has the same energy."
+        if kind == "spurious":
+            return f"It ended at a spurious state, nearest to {own}"
+        parts = "" if self.memory.binary else f"{effective} patterns make up 0.9 of the weights, "
+        return f"It ended at a mixture: {parts}the first is {own}"
 
     def _lead(self) -> Iterator[str]:
         """Name the two best patterns at the cue."""
         if len(self.score) < 2:
             yield "No other pattern is stored."
             return
-        best, (first, second) = self.score.topk(2).values, self.score.topk(2).indices.tolist()
+        best, indices = self.score.topk(2)
+        first, second = indices.tolist()
         lead = float(best[0] - best[1])
         if lead <= 0:
             yield f"At the cue patterns {first} and {second} scored alike."
@@ -229,18 +219,18 @@ class Case:
         first = int(self.score.argmax())
         if self.hidden is not None and self.known is not None:
             other = int((self.score + self.hidden).argmax())
-            unknown = f"{int((~self.known).sum())} of {self.known.numel()} entries are unknown"
+            text = f"{int((~self.known).sum())} of {self.known.numel()} entries are unknown"
             if other == first:
-                yield f"{unknown} and added nothing; with them the same pattern would lead."
-                return
-            gain = float(self.hidden[other] - self.hidden[first])
-            yield (
-                f"{unknown} and added nothing; as they stand they would give pattern {other} "
-                f"{gain:.4g} more than pattern {first}, and the lead."
-            )
+                yield f"{text} and added nothing; with them the same pattern would lead."
+            else:
+                gain = float(self.hidden[other] - self.hidden[first])
+                yield (
+                    f"{text} and added nothing; as they stand they would give pattern {other} "
+                    f"{gain:.4g} more than pattern {first}, and the lead."
+                )
+            return
         zeros = self.cue == 0
-        few = float(zeros.double().mean()) < FEW_ZEROS or bool(zeros.all())
-        if self.known is None and not self.memory.binary and not few:
+        if not self.memory.binary and FEW_ZEROS <= float(zeros.double().mean()) < 1:
             other = int(self._scores(self.cue, ~zeros).argmax())
             if other != first:
                 yield (
@@ -249,20 +239,17 @@ class Case:
                 )
 
     def _settling(self) -> str:
-        steps, config = int(self.retrieval.steps), self.memory.config()
-        times = f"{steps} {'step' if steps == 1 else 'steps'}"
+        config, steps = self.memory.config(), int(self.retrieval.steps)
+        after = f"after {steps} step{'s' * (steps != 1)}"
         if bool(self.retrieval.converged):
-            return f"It settled after {times}."
+            return f"It settled {after}."
         if config.get("temperature", 0.0) > 0:
             heat = config["temperature"]
             return f"It did not settle: at temperature {heat:g} units flip by chance."
         if steps == STEPS:
-            return f"It had not settled after {times}; give retrieve more steps."
+            return f"It had not settled {after}; give retrieve more steps."
         if config.get("schedule") == "synchronous":
-            return (
-                f"It did not settle: after {times} two states alternate for ever. With "
-                "schedule='asynchronous' it would settle."
-            )
+            return f"{after.capitalize()} two states alternate; schedule='asynchronous' settles."
         return "The known entries decide no value of some unit. Make more entries known."
 
 

@@ -52,61 +52,56 @@ def find_problems(trials: Trials, columns: dict[str, Tensor]) -> Iterator[Findin
         if memory.binary:
             yield _unstable(trials, lost)
         elif scoring is not None:
-            yield from _outscored_or_mixed(trials, scoring, lost, columns)
+            yield from _outscored_or_mixed(trials, *scoring, lost, columns)
         else:
-            cause = f"{_count(lost, 'does', 'do')} not hold."
-            yield Finding("lost", cause, _indices(lost), trials.fewer(~lost))
+            yield _finding("lost", lost, "retrieval ends elsewhere.", trials.fewer(~lost))
     yield from _copies(trials, columns["nearest"], columns["neighbour"])
 
 
 def thermal(trials: Trials, heat: float) -> Finding:
     """The finding about a temperature above 0."""
-    cause = (
-        f"At temperature {heat:g} units flip by chance, and no state stays. All numbers of this "
-        "report are for temperature 0."
-    )
+    cause = f"At temperature {heat:g} units flip by chance. This report is for temperature 0."
     remedy = trials.run("Use temperature=0.0.", temperature=0.0)
     return Finding("thermal", cause, torch.arange(trials.patterns.count), remedy)
 
 
+def _finding(name: str, concerned: Tensor, cause: str, remedy: Remedy | None) -> Finding:
+    count = f"{int(concerned.sum())} of {len(concerned)} patterns"
+    return Finding(name, f"{count}: {cause}", _indices(concerned), remedy)
+
+
 def _outscored_or_mixed(
     trials: Trials,
-    scoring: tuple[Similarity, Separation],
+    similarity: Similarity,
+    separation: Separation,
     lost: Tensor,
     columns: dict[str, Tensor],
 ) -> Iterator[Finding]:
     """Lost patterns of a memory with scores."""
-    margin = columns["margin"]
-    similarity, separation = scoring
+    margin, undecided = columns["margin"], columns["numerically_undecided"]
     outscored = lost & (margin <= 0)
-    undecided = lost & ~outscored & columns["numerically_undecided"]
+    rounded = lost & ~outscored & undecided
     mixed = lost & ~outscored & ~undecided
     if bool(outscored.any()):
-        places = "1 pattern" if int(outscored.sum()) == 1 else f"{int(outscored.sum())} patterns"
         cause = (
-            f"At {places} another one scores at least as high, by {similarity!r}. It wins there, "
-            "however large β is."
+            f"another one scores at least as high, by {similarity!r}. It wins, however large β is."
         )
         leads = columns["nearest"].square() / 2  # margins of the Euclidean distance
         remedy = trials.best(trials.sharper(leads, similarity="euclidean"))
-        yield Finding("outscored", cause, _indices(outscored), remedy)
-    if bool(undecided.any()):
+        yield _finding("outscored", outscored, cause, remedy)
+    if bool(rounded.any()):
         dtype = str(trials.patterns.dtype).removeprefix("torch.")
-        cause = (
-            f"{_count(undecided, 'leads', 'lead')} the scores by less than {dtype} may round off."
-        )
         remedy = trials.best(trials.sharper(margin, torch.float64))
-        yield Finding("rounding", cause, _indices(undecided), remedy)
+        cause = f"the lead of the score is below the rounding of {dtype}."
+        yield _finding("rounding", rounded, cause, remedy)
     if bool(mixed.any()):
         name = "k too large" if hasattr(separation, "k") else "β too small"
         cause = (
-            f"{_count(mixed, 'scores', 'score')} best at its own place, but with "
-            f"{with_numbers(separation)!r} others have more than half of the weight where "
-            "it ends."
+            f"the score at the pattern is best, but with {with_numbers(separation)!r} others have "
+            "more than half of the weight where retrieval ends."
         )
-        decided = margin[~columns["numerically_undecided"]]
-        remedy = trials.best(trials.sharper(decided)) or trials.fewer(~lost)
-        yield Finding(name, cause, _indices(mixed), remedy)
+        remedy = trials.best(trials.sharper(margin[~undecided])) or trials.fewer(~lost)
+        yield _finding(name, mixed, cause, remedy)
 
 
 def _unstable(trials: Trials, lost: Tensor) -> Finding:
@@ -119,20 +114,20 @@ def _unstable(trials: Trials, lost: Tensor) -> Finding:
     remedy = trials.best(_binary_remedies(trials))
     if remedy is not None and thresholds is not None and "thresholds=None" in remedy.advice:
         causes.append("thresholds outweigh the fields")
-    cause = f"{_count(lost, 'has', 'have')} a unit whose field is against it: {'; '.join(causes)}."
-    return Finding("unstable", cause, _indices(lost), remedy or trials.fewer(~lost))
+    cause = f"a unit's field is against it: {'; '.join(causes)}."
+    return _finding("unstable", lost, cause, remedy or trials.fewer(~lost))
 
 
 def _binary_remedies(trials: Trials) -> Iterator[Remedy]:
     """Try no thresholds, then the pseudo-inverse, then a dense network."""
     config, count, dim = trials.memory.config(), trials.patterns.count, trials.patterns.dim
-    if config.get("thresholds") is not None:
-        yield trials.run("Use thresholds=None.", thresholds=None)
+    settings = {} if config.get("thresholds") is None else {"thresholds": None}
+    if settings:
+        yield trials.run("Use thresholds=None.", **settings)
     # Beyond half load the pseudo-inverse has hardly a basin.
     if config.get("rule", "pseudo_inverse") != "pseudo_inverse" and 2 * count <= dim:
-        free = {} if config.get("thresholds") is None else {"thresholds": None}
-        words = "".join(f", {name}=None" for name in free)
-        yield trials.run(f"Use rule='pseudo_inverse'{words}.", rule="pseudo_inverse", **free)
+        advice = f"Use rule='pseudo_inverse'{', thresholds=None' if settings else ''}."
+        yield trials.run(advice, rule="pseudo_inverse", **settings)
     beta = rounded_up(saturated_beta(math.inf, max(2, count)))
     yield trials.run(f"Use DenseHopfield(beta={beta:g}).", DenseHopfield, beta=beta)
 
@@ -158,13 +153,9 @@ def _copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Find
     copy_of = trials.patterns.copy_of
     first = copy_of == torch.arange(len(copy_of), device=copy_of.device)
     if not bool(first.all()):
-        cause = (
-            f"{_count(~first, 'equals', 'equal')} an earlier one. Copies share the weight, and "
-            "only the first is returned."
-        )
+        cause = "equal to an earlier one. Copies share the weight; only the first is returned."
         advice = "Store each once: remedy.apply keeps the first."
-        remedy = trials.run(advice, indices=_indices(first))
-        yield Finding("duplicates", cause, _indices(~first), remedy)
+        yield _finding("duplicates", ~first, cause, trials.run(advice, indices=_indices(first)))
     close = is_near_duplicate(nearest) & first
     if bool(close.any()):
         kept = first.clone()
@@ -173,19 +164,13 @@ def _copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Find
             if bool(kept[other]) and bool(kept[index]):
                 kept[max(index, other)] = False
         cause = (
-            f"{_count(close, 'has', 'have')} another one within {NEAR:g} of the median distance "
-            f"to the nearest (least distance {float(nearest[close].min()):.3g}). Damage of half "
-            "that distance confuses them."
+            f"another one is within {NEAR:g} of the median distance to the nearest (least distance "
+            f"{float(nearest[close].min()):.3g}). Damage of half that distance confuses them."
         )
         advice = "If both mean the same, store one: remedy.apply keeps the first."
         remedy = trials.run(advice, indices=_indices(kept))
-        yield Finding("near-duplicates", cause, _indices(close), remedy)
+        yield _finding("near-duplicates", close, cause, remedy)
 
 
 def _indices(mask: Tensor) -> Tensor:
     return mask.nonzero().squeeze(-1)
-
-
-def _count(mask: Tensor, singular: str, plural: str) -> str:
-    number = int(mask.sum())
-    return f"1 pattern {singular}" if number == 1 else f"{number} patterns {plural}"

@@ -200,8 +200,8 @@ def well_separated_beta(margin: float, patterns: Patterns) -> float:
 
 def with_numbers(separation: Separation) -> Separation:
     """Copy a separation with numbers in place of learned tensors."""
-    learned = {k: v for k, v in vars(separation).items() if isinstance(v, Tensor)}
-    return with_parameters(separation, **{k: float(f"{float(v):.6g}") for k, v in learned.items()})
+    learned = {k: float(v) for k, v in vars(separation).items() if isinstance(v, Tensor)}
+    return with_parameters(separation, **{k: float(f"{v:.6g}") for k, v in learned.items()})
 
 
 def with_parameters(separation: Separation, **values: Any) -> Separation:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -91,48 +91,44 @@ class Report:
             "load": self.theory.load, "capacity": self.theory.capacity,
             "theory": self.theory.source,
         }  # fmt: skip
-        records: list[dict[str, Any]] = [whole]
-        for each in self.findings:
+        findings: list[dict[str, Any]] = []
+        for finding in self.findings:
             line: dict[str, Any] = {
-                "experiment": "finding", "finding": each.name, "cause": each.cause,
-                "patterns": each.patterns.tolist(), "remedy": None,
+                "experiment": "finding", "finding": finding.name, "cause": finding.cause,
+                "patterns": finding.patterns.tolist(), "remedy": None,
             }  # fmt: skip
-            if each.remedy is not None:
-                line["remedy"] = each.remedy.advice
-                line |= {f"remedy_{name}": count for name, count in each.remedy.effect.items()}
-            records.append(line)
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        columns = {name: each.tolist() for name, each in values.items() if isinstance(each, Tensor)}
-        if self.theory.error is not None:
-            columns["theorem_5"] = self.theory.error.tolist()
-        for index, row in enumerate(zip(*columns.values(), strict=True)):
-            head = {"experiment": "diagnosed pattern", "pattern": index}
-            records.append(head | dict(zip(columns, row, strict=True)))
-        return [{name: _json(value) for name, value in line.items()} for line in records]
+            if finding.remedy is not None:
+                line["remedy"] = finding.remedy.advice
+                line |= {f"remedy_{name}": count for name, count in finding.remedy.effect.items()}
+            findings.append(line)
+        tensors = vars(self) | {"theorem_5": self.theory.error}
+        columns = {k: value.tolist() for k, value in tensors.items() if isinstance(value, Tensor)}
+        patterns: list[dict[str, Any]] = [
+            {"experiment": "diagnosed pattern", "pattern": index}
+            | {name: column[index] for name, column in columns.items()}
+            for index in range(len(self))
+        ]
+        lines = [whole, *findings, *patterns]
+        return [{name: _json(value) for name, value in line.items()} for line in lines]
 
     def __repr__(self) -> str:
         """The report as text."""
+        counts, capacity = self.counts, self.theory.capacity
+        granted = "" if capacity is None else f"capacity {capacity:.3g}: "
+        summary = (
+            f"{counts['attractors']} of {len(self)} patterns are attractors, {counts['fixed']} of "
+            f"them fixed points\n{counts['captured']} end at another pattern; "
+            f"{counts['unsettled']} do not settle; {counts['duplicates']} equal an earlier one; "
+            f"{counts['near_duplicates']} are near-duplicates\n"
+            f"load n/N = {self.theory.load:.3g}; {granted}{self.theory.source}"
+        )
         findings = [f"{place}. {each}" for place, each in enumerate(self.findings, 1)]
         return "\n\n".join([
-            self.memory, self._summary(), _table(self._ranges()), _table(self._weakest()),
+            self.memory, summary, _table(self._ranges()), _table(self._weakest()),
             "\n".join(findings) or "No problem was found.",
         ])  # fmt: skip
 
-    def _summary(self) -> str:
-        counts, capacity = self.counts, self.theory.capacity
-        ends = {"end at another pattern": counts["captured"], "do not settle": counts["unsettled"],
-                "equal an earlier one": counts["duplicates"],
-                "are near-duplicates": counts["near_duplicates"]}  # fmt: skip
-        return "\n".join([
-            f"{counts['attractors']} of {len(self)} patterns are attractors, {counts['fixed']} of "
-            "them fixed points",
-            "; ".join(f"{number} {words}" for words, number in ends.items()),
-            f"load n/N = {self.theory.load:.3g}; "
-            + ("" if capacity is None else f"capacity {capacity:.3g}: ") + self.theory.source,
-        ])  # fmt: skip
-
     def _ranges(self) -> list[list[str]]:
-        """Least, median and largest."""
         lines = [["", "least", "median", "largest"]]
         named = {"margin Δ": self.margin, "distance to the nearest": self.nearest,
                  "proved radius": self.radius}  # fmt: skip
@@ -140,11 +136,10 @@ class Report:
             known = values[~values.isnan()]
             if len(known):
                 picked = (known.min(), known.median(), known.max())
-                lines.append([name, *(f"{float(each):.4g}" for each in picked)])
+                lines.append([name, *(f"{float(value):.4g}" for value in picked)])
         return lines
 
     def _weakest(self) -> list[list[str]]:
-        """The patterns with the least margins."""
         lines = [["weakest", "margin Δ", "rival", "nearest", "radius", "ends at"]]
         for index in self.margin.argsort()[:WEAKEST].tolist():
             end = "itself" if bool(self.attractor[index]) else _index(self.captured_by[index])

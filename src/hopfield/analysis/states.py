@@ -31,12 +31,8 @@ def kinds_of_states(rows: Tensor, states: Tensor, near: float) -> dict[str, Tens
     for count in range(2, min(LARGEST_MIXTURE, len(rows)) + 1):
         mixture |= overlap_or_cosine(_mixtures(rows, alike, count), states) >= near
     mixture &= ~stored & ~inverse
-    return {
-        "stored": stored,
-        "inverse": inverse,
-        "mixture": mixture,
-        "spurious": ~stored & ~inverse & ~mixture,
-    }
+    spurious = ~stored & ~inverse & ~mixture
+    return {"stored": stored, "inverse": inverse, "mixture": mixture, "spurious": spurious}
 
 
 def _mixtures(rows: Tensor, alike: Tensor, count: int) -> Tensor:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,45 +40,41 @@ class Theory:
 
 def theory_of(memory: Memory, patterns: Patterns, columns: dict[str, Tensor]) -> Theory:
     """Return the theorems that apply to what the memory declares; `columns` describe patterns."""
-    load, rule = patterns.count / patterns.dim, memory.config().get("rule")
-    scoring = scoring_of(memory)
+    load, dim = patterns.count / patterns.dim, patterns.dim
+    rule, scoring = memory.config().get("rule"), scoring_of(memory)
+    if rule == "pseudo_inverse":
+        return Theory(load, float(dim), "linearly independent patterns (Personnaz et al. 1985)")
+    if rule == "storkey":
+        return Theory(load, theory.storkey_patterns(max(2, dim)), "random patterns (Storkey 1997)")
     if rule is not None:
-        return Theory(load, *_classical(rule, patterns.dim))
+        return Theory(load, theory.critical_load() * dim, "random patterns (Amit et al. 1985)")
     if scoring is None:
         return Theory(load)
     similarity, separation = scoring
-    beta = separation.softmax_beta()
-    if memory.binary and patterns.dim > 1:
-        return Theory(load, *_dense(separation, patterns))
+    beta, window = separation.softmax_beta(), separation.score_window(patterns.count)
+    if memory.binary and dim > 1:
+        return _dense(separation, patterns)
     if beta is not None and similarity.half_squared_norm:
         return _modern(float(beta), patterns, columns)
-    window = separation.score_window(patterns.count)
     if beta is None and window is not None:
         return Theory(load, None, f"no other pattern has weight where Δ ≥ {window:.4g}")
     return Theory(load)
 
 
-def _classical(rule: str, dim: int) -> tuple[float, str]:
-    if rule == "pseudo_inverse":
-        return float(dim), "linearly independent patterns (Personnaz et al. 1985)"
-    if rule == "storkey":
-        return theory.storkey_patterns(max(2, dim)), "random patterns (Storkey 1997)"
-    return theory.critical_load() * dim, "random patterns (Amit et al. 1985)"
-
-
-def _dense(separation: Separation, patterns: Patterns) -> tuple[Any, ...]:
+def _dense(separation: Separation, patterns: Patterns) -> Theory:
+    count, dim = patterns.count, patterns.dim
     beta, degree = separation.softmax_beta(), getattr(separation, "degree", 1)
     if beta is not None:
         source = "random patterns at β = 1 (Demircigil et al. 2017)"
-        if patterns.dim <= MOST_UNITS:
-            bounded = max(1e-3, min(float(beta), 1e3))
-            chance = theory.exponential_failure(patterns.dim, 0, patterns.count, bounded)
+        if dim <= MOST_UNITS:
+            chance = theory.exponential_failure(dim, 0, count, max(1e-3, min(float(beta), 1e3)))
             source += f"; P(a random pattern is not fixed) ≤ {chance:.2g}"
-        return _finite(lambda: theory.exponential_patterns(patterns.dim, 0.0)), source
+        return Theory(count / dim, _finite(theory.exponential_patterns, dim, 0.0), source)
     if degree < 2:
-        return ()
-    capacity = _finite(lambda: theory.error_free_patterns(degree, patterns.dim))
-    return capacity, "random patterns without errors, F = Σ s^d (Krotov & Hopfield 2016)"
+        return Theory(count / dim)
+    capacity = _finite(theory.error_free_patterns, degree, dim)
+    source = "random patterns without errors, F = Σ s^d (Krotov & Hopfield 2016)"
+    return Theory(count / dim, capacity, source)
 
 
 def _modern(beta: float, patterns: Patterns, columns: dict[str, Tensor]) -> Theory:
@@ -93,18 +88,17 @@ def _modern(beta: float, patterns: Patterns, columns: dict[str, Tensor]) -> Theo
             margin = float(columns["margin"][index])
             error[index] = theory.fixed_point_error(count, beta, margin, largest)
         if dim > 1:
-            scale = largest / math.sqrt(dim - 1)
-            arguments = (beta, scale, dim, CHANCE)
-            constant = _finite(lambda: theory.theorem_3_constant(*arguments))
-            if constant >= (2 / math.sqrt(CHANCE)) ** (4 / (dim - 1)):
-                capacity = _finite(lambda: theory.theorem_3_patterns(*arguments))
+            arguments = (beta, largest / math.sqrt(dim - 1), dim, CHANCE)
+            least = (2 / math.sqrt(CHANCE)) ** (4 / (dim - 1))
+            if _finite(theory.theorem_3_constant, *arguments) >= least:
+                capacity = _finite(theory.theorem_3_patterns, *arguments)
                 source = f"random patterns, p = {CHANCE:g} (Theorem 3, Ramsauer et al. 2021)"
     return Theory(count / dim, capacity, source, error)
 
 
-def _finite(number: Callable[[], float]) -> float:
+def _finite(formula: Callable[..., float], *arguments: float) -> float:
     """Return the number, or ∞ if float64 cannot hold it."""
     try:
-        return float(number())
+        return float(formula(*arguments))
     except OverflowError:
         return math.inf

@@ -297,5 +297,5 @@ def _check_betas(given: object) -> int | tuple[float, ...]:
         given = given.tolist()
     form = "their number, or a list such as betas=[1.0, 8.0]"
     listed = _check_list("betas", given, (str, Mapping), form)
-    limits = {"low": 0.0, "high": LARGEST_BETA}
-    return tuple(sorted({check_number("an entry of betas", each, **limits) for each in listed}))
+    name, high = "an entry of betas", LARGEST_BETA
+    return tuple(sorted({check_number(name, each, low=0.0, high=high) for each in listed}))
