@@ -215,7 +215,7 @@ def _image(dim: int, shape: Shape) -> _Image:
         return _Image((), 1, dim, is_vector=True)
     if len(sizes) == 3 and sizes[2] <= CHANNELS < sizes[0]:
         return _Image((), sizes[0], sizes[1], sizes[2:])
-    return _Image(sizes[:-2], *sizes[-2:])
+    return _Image(sizes[:-2], sizes[-2], sizes[-1])
 
 
 def _hide(rows: Tensor, known: Tensor, fill: float | None) -> Cue:

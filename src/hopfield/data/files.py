@@ -125,10 +125,11 @@ def _table(
         cells.append(cell.strip())
         return 0.0
 
-    converters = None if label is None else {label: collect}
     try:
-        values = np.loadtxt(lines, delimiter=delimiter, converters=converters, comments=None,
-                            quotechar='"', ndmin=2, encoding="utf-8")  # fmt: skip
+        values = np.loadtxt(
+            lines, delimiter=delimiter, comments=None, quotechar='"', ndmin=2, encoding="utf-8",
+            converters=None if label is None else {label: collect},
+        )  # fmt: skip
     except ValueError as error:
         reason = str(error).split(";")[0].rstrip(".")
         raise DataError(f"{str(path)!r} must be a table of numbers, but {reason}.") from None

@@ -49,23 +49,14 @@ class EnergyPath:
 
 
 class View(NamedTuple):
-    """A two-dimensional part of the state space.
+    """A two-dimensional part of the state space."""
 
-    Attributes:
-        axis: coordinates of the grid along each side.
-        states: states of the grid, row by row.
-        starts: states where trajectories start.
-        project: states → coordinates.
-        patterns: number of patterns, from the first on, that lie in the view.
-        labels: of both axes.
-    """
-
-    axis: Tensor
-    states: Tensor
-    starts: Tensor
-    project: Callable[[Tensor], Tensor]
-    patterns: int
-    labels: tuple[str, str]
+    axis: Tensor  # coordinates of the grid along each side
+    states: Tensor  # of the grid, row by row
+    starts: Tensor  # states where trajectories start
+    project: Callable[[Tensor], Tensor]  # states → coordinates
+    patterns: int  # number of patterns, from the first on, that lie in the view
+    labels: tuple[str, str]  # of both axes
 
 
 def energy_plane(config: EnergyPlane, setup: Setup) -> Record:

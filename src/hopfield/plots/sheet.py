@@ -1,6 +1,5 @@
 """One sheet with all figures of a file of records."""
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -115,7 +114,7 @@ def _special(name: str, records: Sequence[Record]) -> list[Panel]:
         paths = [series(x["case"], x["position"], x["energy"]) for x in records[:MOST_CASES]]
         return [(name, lambda ax: comparison(paths, ("path from pattern 1 to 2", "energy E"), ax))]
     if "traces" in first:
-        return [(name, lambda ax: energies(first["traces"], ax))]
+        return [(name, partial(energies, first["traces"]))]
     if {"original", "cue", "retrieved", "known", "shape"} <= first.keys():
         images = [first[field] for field in ("original", "cue", "retrieved", "shape")]
         return [(name, lambda ax: recovered(*images, known=first["known"], ax=ax))]
@@ -134,26 +133,21 @@ def _measured(name: str, records: Sequence[Record]) -> list[Panel]:
     result = "share" if name == "attractor_census" else main_result(records)
     if result is None:
         return []
-    groups: dict[str, list[Record]] = {}
-    for line in records:
-        groups.setdefault(str(line.get("case")), []).append(line)
-    groups = dict(itertools.islice(groups.items(), most))
-    chosen = [line for line in records if str(line.get("case")) in groups]
+    cases = list(dict.fromkeys(str(line.get("case")) for line in records))[:most]
+    chosen = [line for line in records if str(line.get("case")) in cases]
+    groups = {case: [line for line in chosen if str(line.get("case")) == case] for case in cases}
     fields = swept_fields(chosen, result)
     if not fields:
         return [(name, _bars(groups, result))] if len(groups) > 1 else []
     if len(fields) == 2 and all(len({line[field] for line in chosen}) >= GRID for field in fields):
-        return [(f"{name}: {case}", _diagram(lines, result)) for case, lines in groups.items()]
-    return [(name, lambda ax: curves(chosen, ax, y=result))]
-
-
-def _diagram(records: Sequence[Record], result: str) -> Callable[["Axes"], Any]:
-    return lambda ax: phases(*table(records, value=result), ax)
+        return [(f"{name}: {case}", partial(phases, *table(lines, value=result)))
+                for case, lines in groups.items()]  # fmt: skip
+    return [(name, partial(curves, chosen, y=result))]
 
 
 def _bars(groups: dict[str, list[Record]], result: str) -> Callable[["Axes"], Any]:
     bars = [(case, *mean_and_error(lines, result)) for case, lines in groups.items()]
     label = VALUES.get(result, result)
     if all(0 <= mean <= 1 for _, mean, _ in bars):
-        return lambda ax: rates(bars, label, ax)
-    return lambda ax: durations([(case, mean) for case, mean, _ in bars], label, ax)
+        return partial(rates, bars, label)
+    return partial(durations, [(case, mean) for case, mean, _ in bars], label)

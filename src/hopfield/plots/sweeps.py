@@ -1,6 +1,7 @@
 """Records of a sweep as curves, and as the table of a phase diagram."""
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
@@ -73,16 +74,13 @@ def curves(
 def table(
     records: Sequence[Record], *, x: str = "", y: str = "", value: str = ""
 ) -> tuple[list[float], list[float], list[list[float]], tuple[str, str, str]]:
-    """Return a sweep over two fields as the arguments of `phases`: `phases(*table(records))`.
+    """Return settings, means and labels of a sweep over two fields: `phases(*table(records))`.
 
     Args:
         records: of one experiment and one case, with every pair of settings.
         x: the field along the first axis; "" is the one with most values.
         y: the field along the second; "" is the next.
         value: the result; "" is the main result of the experiment.
-
-    Returns:
-        Settings of x, settings of y, the means, one row per y, and the labels of all three.
 
     Raises:
         DataError: where fewer than two fields were swept, or pairs of settings are missing.
@@ -93,9 +91,9 @@ def table(
     first = check_choice("x", x, _numbers(records)) if x else _first(fields)
     second = check_choice("y", y, _numbers(records)) if y else _first(fields, besides=first)
     columns, rows = (sorted({line[name] for line in records}) for name in (first, second))
-    values: dict[tuple[float, float], list[float]] = {}
+    values: dict[tuple[float, float], list[float]] = defaultdict(list)
     for line in records:
-        values.setdefault((line[first], line[second]), []).append(float(line[result]))
+        values[line[first], line[second]].append(float(line[result]))
     missing = [(a, b) for b in rows for a in columns if (a, b) not in values]
     if missing:
         raise DataError(
@@ -139,19 +137,16 @@ def _curve(name: str, group: Sequence[Record], x: str, y: str) -> dict[str, Any]
 
 
 def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[Record]]:
-    made: dict[str, list[Record]] = {}
+    cases: dict[str, list[Record]] = defaultdict(list)
     for line in records:
-        parts = [str(line.get("case"))]
-        parts += [f"{SYMBOLS.get(name, name)} = {line[name]:g}" for name in others]
-        made.setdefault(", ".join(parts), []).append(line)
-    return made
+        settings = [f"{SYMBOLS.get(name, name)} = {line[name]:g}" for name in others]
+        cases[", ".join([str(line.get("case")), *settings])].append(line)
+    return cases
 
 
 def _result(records: Sequence[Record], name: str) -> str:
     if not records:
-        raise DataError(
-            "records must hold at least one, but the list is empty. Run something first."
-        )
+        raise DataError("records must hold at least one, but the list is empty.")
     names = {line["experiment"] for line in records}
     if len(names) > 1:
         raise DataError(
@@ -160,8 +155,7 @@ def _result(records: Sequence[Record], name: str) -> str:
         )
     if name:
         return check_choice("y", name, _numbers(records))
-    usual = main_result(records)
-    if usual is None:
+    if (usual := main_result(records)) is None:
         raise DataError(f"{names.pop()} has no main result. Name one: y=…")
     return usual
 
@@ -172,9 +166,8 @@ def _numbers(records: Sequence[Record]) -> list[str]:
 
 
 def _first(fields: Sequence[str], besides: str = "") -> str:
-    for name in fields:
-        if name != besides:
-            return name
+    if others := [name for name in fields if name != besides]:
+        return others[0]
     raise DataError(
         f"records must hold {'two swept fields' if besides else 'a swept field'}, but hold "
         f"{besides or 'none'}. Sweep {'another' if besides else 'one'} of the config, such as n."
