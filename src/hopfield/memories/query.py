@@ -100,7 +100,7 @@ def make_query(
         check_flag("clamp", clamp)
     if mask is None and (clamp or evidence == "all"):
         option = "clamp=True" if clamp else "evidence='all'"
-        raise OptionError(f"{option} needs a mask: short_repr which entries are known with known=.")
+        raise OptionError(f"{option} needs a mask: say which entries are known with known=.")
     return Query(
         state=_flat_state(state, mask, store.dtype),
         known=_flat_known(mask),
@@ -150,7 +150,7 @@ def check_binary_cue(query: Query) -> bool:
     if query.known is None and bool((zero | ones).all() & ones.any()):
         raise DomainError(
             "cue must be −1 or +1, but every entry is 0 or 1. Convert it with 2 * cue - 1, or, "
-            "where 0 means missing, short_repr so: known=cue != 0."
+            "where 0 means missing, say so: known=cue != 0."
         )
     return False
 

@@ -30,7 +30,7 @@ def attend(
     """∇F(β x Kᵀ) V, `(*batch, m, out)`, with 0 for states that may read no pattern.
 
     Softmax uses torch's attention, other separations go block by block. All weights are in memory
-    only with dropout, and for other separations in is_traced code.
+    only with dropout, and for other separations in traced code.
     """
     unit, beta = separation.unit, separation.scale(state)
     softmax_beta = None if is_transformed() else unit.softmax_beta()
