@@ -12,12 +12,14 @@ import ast
 import copy
 import importlib
 import inspect
+import json
 import os
 import random
 import signal
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import NamedTuple
@@ -31,7 +33,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 ROOMS = ("separation", "readout", "iteration", "similarity", "units", "coupling", "memories")
 TESTS = ("contract", "oracle", "inputs")
 OTHERS = ("diagnosis", "tuning", "explain", "synthetic", "corruption", "metrics", "theory")
-SECONDS = 8.0  # of tests, measured without a mutant, for each of them
+SECONDS = 5.0  # of tests, measured without a mutant, for each of them
 PAIRS = "Lt LtE, Gt GtE, Eq NotEq, Is IsNot, In NotIn, Add Sub, Mult Div, BitAnd BitOr, And Or"
 SWAPS: dict[type, type] = {ast.Pow: ast.Mult, ast.FloorDiv: ast.Mult}
 for pair in PAIRS.split(", "):
@@ -149,14 +151,13 @@ class Mutation:
 
     def __init__(self, chosen: list[Mutant]) -> None:
         """Run these mutants."""
-        self.chosen, self.calls, self.seconds = chosen, defaultdict(list), {}
+        self.chosen, self.calls, self.seconds = chosen, {}, {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of running the tests."""
         torch.set_num_threads(1)
-        files = {str(mutant.path) for mutant in self.chosen}
-        for item in session.items:
-            self._learn(item, files)
+        self.items = {item.nodeid: item for item in session.items}
+        self._in_a_process_of_its_own(self._learn)
         results = Counter()
         running: dict[int, tuple[Mutant, float]] = {}
         for mutant in [*self.chosen, None]:
@@ -164,8 +165,9 @@ class Mutation:
                 self._await(running, results)
             if mutant:
                 running[self._start(mutant)] = (mutant, time.monotonic())
-        print(f"{results['noticed']} of {results.total()} mutants noticed, "
-              f"{100 * results['noticed'] / max(results.total(), 1):.0f} %")  # fmt: skip
+        noticed, total = results.total() - results["survives"], max(results.total(), 1)
+        print(f"{noticed} of {total} mutants noticed, {100 * noticed / total:.0f} % "
+              f"({results['never ends']} never end)")  # fmt: skip
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -179,31 +181,55 @@ class Mutation:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         return "".join(self.failures)
 
-    def _learn(self, item: pytest.Item, files: set[str]) -> None:
+    def _in_a_process_of_its_own(self, learn: Callable[[], None]) -> None:
+        """Tests start threads, after which this process could not fork."""
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            try:
+                learn()
+                told = json.dumps([self.seconds, list(self.calls.items())])
+            except pytest.UsageError as error:
+                told = json.dumps(str(error))
+            with os.fdopen(writing, "w") as end:
+                end.write(told)
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as end:
+            learned = json.loads(end.read())
+        os.wait()
+        if isinstance(learned, str):
+            raise pytest.UsageError(learned)
+        self.seconds = learned[0]
+        self.calls = {tuple(function): names for function, names in learned[1]}
+
+    def _learn(self) -> None:
+        files = {str(mutant.path) for mutant in self.chosen}
         called = set()
 
         def note(frame, *_):  # at each call; None: no event for each line
             if frame.f_code.co_filename in files:
                 called.add((frame.f_code.co_filename, frame.f_code.co_name))
 
-        start = time.process_time()
-        sys.settrace(note)
-        failure = self._failure(item)
-        sys.settrace(None)
-        if failure:
-            raise pytest.UsageError(f"{item.nodeid} fails without a mutant: {failure[-2000:]}")
-        self.seconds[item] = time.process_time() - start
-        for each in called:
-            self.calls[each].append(item)
+        for name, item in self.items.items():
+            called.clear()
+            start = time.process_time()
+            sys.settrace(note)
+            failure = self._failure(item)
+            sys.settrace(None)
+            if failure:
+                raise pytest.UsageError(f"{name} fails without a mutant: {failure[-2000:]}")
+            self.seconds[name] = time.process_time() - start
+            for each in called:
+                self.calls.setdefault(each, []).append(name)
 
     def _tests(self, mutant: Mutant) -> list[pytest.Item]:
-        items = self.calls[str(mutant.path), mutant.owner[-1]]
-        random.Random(0).shuffle(items)
+        names = self.calls.get((str(mutant.path), mutant.owner[-1]), [])
+        random.Random(0).shuffle(names)
         left, taken = SECONDS, []
-        for item in items:
-            left -= self.seconds[item]
-            taken += [item] if left > 0 else []
-        return sorted(taken, key=self.seconds.get)
+        for name in names:
+            left -= self.seconds[name]
+            taken += [name] if left > 0 else []
+        return [self.items[name] for name in sorted(taken, key=self.seconds.get)]
 
     def _start(self, mutant: Mutant) -> int:
         sys.stdout.flush()
@@ -227,7 +253,7 @@ class Mutation:
             return
         mutant, start = running.pop(child)
         code = os.waitstatus_to_exitcode(status)
-        word = {0: "survives", 2: "no mutant"}.get(code, "noticed")
+        word = {0: "survives", 1: "noticed", 2: "no mutant"}.get(code, "never ends")
         results.update([word] if word != "no mutant" else [])
         if word != "noticed":
             where = f"{mutant.path.relative_to(SOURCE.parent)}:{mutant.line}"
