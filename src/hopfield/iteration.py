@@ -7,21 +7,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-HALF = 0.51
-"""Weight above which a state is at a pattern. Below, it is a mixture: a tie of two has 0.5, and
-float32 stops slightly off it."""
+PATTERN_WEIGHT = 0.51
+"""Weight of the strongest pattern above which a state is at that pattern; below, it is a mixture.
+A tie of two gives 0.5, up to rounding in float32."""
 
 TOLERANCE = 1e-4
-"""Default of `tol`: the change, in units of the spread of the patterns, that counts as settled."""
+"""Default of `tol`: the largest change of a settled state, in units of the spread of patterns."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """Largest distance of a certified answer from the full readout at the same state.
+    """Bounds of the distance between a certified readout and the full one at the same state.
 
     Attributes:
-        state: bound of ‖x' − x'_full‖, `(*batch)`: the largest over the steps. It does not bound
-            how far another trajectory would have led.
+        state: bound of ‖x' − x'_full‖, `(*batch)`: the largest over the steps. Full readouts
+            from the start could still lead to another fixed point.
         energy: bound of |E − E_full|, `(*batch)`.
     """
 
@@ -33,11 +33,11 @@ class Bound:
         return Bound(self.state[queries], self.energy[queries])
 
     def with_rounding(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
-        """Return the bounds for states returned as `state`, with the rounding to its dtype."""
+        """Return bounds that also cover the rounding of the result to the dtype of `state`."""
         batch, bound = state.shape[:-1], self.state.reshape(state.shape[:-1]).to(dtype)
         if state.dtype.itemsize < dtype.itemsize:
             unit = torch.finfo(state.dtype)
-            least = unit.tiny * state.shape[-1] ** 0.5  # below it numbers are evenly spaced
+            least = unit.tiny * state.shape[-1] ** 0.5  # subnormal numbers round absolutely
             bound = bound + unit.eps * (
                 torch.linalg.vector_norm(state, dim=-1, dtype=dtype) + least
             )
@@ -46,9 +46,9 @@ class Bound:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """One step of a network, and the description of the state before the step.
+    """One step of a network: the next state, and a description of the state before it.
 
-    A memory adds energy, index and weight itself, once per answer, where a step leaves them None.
+    A step may leave energy, index and weight None: the memory then computes them for the answer.
 
     Attributes:
         next: the following state, `(batch, dim)`.
@@ -86,11 +86,11 @@ class Retrieval:
 
     Attributes:
         state: the retrieved state, `(*batch, dim)`; all else describes it.
-        steps: reads (or sweeps) applied, without the one that confirmed, `(*batch)`; 0 for a
-            stored fixed point.
+        steps: reads (or sweeps) applied, except the last, which only confirms convergence,
+            `(*batch)`; 0 if the cue is a fixed point.
         converged: whether one more read leaves the state where it is, `(*batch)`.
-        energy: the energy of the state, `(*batch)`: the one that was descended, see `objective`;
-            None if the network has no energy.
+        energy: the energy of the state, `(*batch)`, over the entries that `objective` names; None
+            if the network has no energy.
         index: the strongest pattern, `(*batch)`; the first where several tie.
         weight: the weight of that pattern, `(*batch)`; in networks without weights its overlap
             x_μ·x/N.
@@ -98,8 +98,8 @@ class Retrieval:
         value: the values stored with the patterns, `(*batch, *)`: float values weighted, others
             those of the strongest pattern; None where no values were stored.
         objective: "full", or "known" if only known entries counted in the energy.
-        trace: the energies of all steps, `(1 + most steps, *batch)`, with `trace=True`;
-            `trace[0]` is the cue's, and a query that has settled keeps its last.
+        trace: with `trace=True` the energies of all steps, `(1 + most steps, *batch)`, from that
+            of the cue on; a query that has settled repeats its last energy.
         bound: error bounds of a memory with `precision="certified"`; None elsewhere.
     """
 
@@ -126,16 +126,16 @@ class Retrieval:
         )
 
 
-Settled = Callable[[Tensor, Tensor], Tensor]
-"""(state, next) → which queries have settled, `(batch)`."""
+StoppingRule = Callable[[Tensor, Tensor], Tensor]
+"""A function (state, next) → True for queries that have settled, `(batch)`."""
 
 
 @dataclass(frozen=True, eq=False)
-class Within:
-    """Settled means |x'_j − x_j| ≤ change_j + rounding·max(|x_j|, |x'_j|) for every entry j.
+class EntrywiseTolerance:
+    """The stopping rule |x'_j − x_j| ≤ change_j + rounding·max(|x_j|, |x'_j|) for every entry j.
 
     Attributes:
-        change: the change that does not matter, `(dim,)`.
+        change: the tolerance of each entry, `(dim,)`.
         rounding: the relative change that rounding alone can make.
     """
 
@@ -143,7 +143,7 @@ class Within:
     rounding: float
 
     def __call__(self, state: Tensor, following: Tensor) -> Tensor:
-        """Return which queries have settled."""
+        """Return True for queries that have settled."""
         moved = (following - state).abs_()
         near = (moved <= self.change).all(-1)
         if bool(near.all()):
@@ -152,14 +152,14 @@ class Within:
         return (moved <= size.add_(self.change)).all(-1)
 
 
-def unchanged(state: Tensor, following: Tensor) -> Tensor:
-    """Settled means that no unit, −1, 0 or 1, changed."""
-    # Many times as fast as == and all.
+def is_unchanged(state: Tensor, following: Tensor) -> Tensor:
+    """Return True for queries of which no entry changed."""
+    # Entries are −1, 0 or 1, and the norm is many times as fast as (==).all().
     return torch.linalg.vector_norm(following - state, dim=-1) == 0
 
 
-def never(state: Tensor, following: Tensor) -> Tensor:
-    """Thermal dynamics does not settle."""
+def never_settled(state: Tensor, following: Tensor) -> Tensor:
+    """Return False for all queries: thermal dynamics does not settle."""
     return torch.zeros(len(state), dtype=torch.bool, device=state.device)
 
 
@@ -180,15 +180,15 @@ class Outcome:
     trace: Tensor | None
 
 
-Read = Callable[[Tensor, Tensor | None, int], Reading]
-"""(states, which queries of the batch they are or None for all, step) → Reading."""
+ReadStep = Callable[[Tensor, Tensor | None, int], Reading]
+"""A function (states, their queries in the batch or None for all, step) → Reading."""
 
 
 def iterate(
-    read: Read,
+    read: ReadStep,
     state: Float[Tensor, "batch dim"],
     steps: int,
-    settled: Settled,
+    settled: StoppingRule,
     *,
     unread: Tensor | None = None,
     cycles: bool = False,
@@ -196,16 +196,16 @@ def iterate(
 ) -> Outcome:
     """Apply `read` until each query has settled, for at most `steps` reads.
 
-    A query that has settled leaves the batch; the others do not notice.
+    A query that has settled leaves the batch, which changes nothing for the others.
 
     Args:
-        read: describes states and says where they go.
+        read: makes one step from states and describes them.
         state: the cues, `(batch, dim)`.
-        steps: the most reads applied; one more describes where they led.
+        steps: the most reads applied; one more describes the final states.
         settled: (state, next) → which queries have settled.
-        unread: queries whose cue has unknown entries, `(batch,)`, or None: these have no value to
-            compare before the first read.
-        cycles: stop a query whose next state is the one before the present (not converged).
+        unread: queries whose cue has unknown entries, `(batch,)`, or None: they cannot settle at
+            the first read, which fills these entries.
+        cycles: stop a query whose next state equals the previous one: a 2-cycle, not converged.
         trace: keep the energies.
     """
     results = _Results(state.shape[0], trace)
@@ -216,16 +216,16 @@ def iterate(
         arrived = settled(state, reading.next)
         if step == 0 and unread is not None:
             arrived = arrived & ~unread
-        done = arrived if before is None else arrived | unchanged(before, reading.next)
+        done = arrived if before is None else arrived | is_unchanged(before, reading.next)
         last = step == steps or bool(done.all())
         if trace or reading.bound is not None:
-            results.note_step(active, reading)
+            results.add_step(active, reading)
         if last and active is None:
-            return results.whole(step, arrived, state, reading)
+            return results.outcome_of_all(step, arrived, state, reading)
         if last:
             done = torch.ones_like(done)
         if last or bool(done.any()):
-            results.note_final(active, done, step, arrived, state, reading)
+            results.add_final(active, done, step, arrived, state, reading)
         if last:
             break
         before, state = state if cycles else None, reading.next
@@ -238,7 +238,7 @@ def iterate(
 
 
 class _Results:
-    """The results of a batch whose queries finish at different steps."""
+    """Collects the results of queries that finish at different steps."""
 
     def __init__(self, count: int, trace: bool) -> None:
         self.count = count
@@ -246,7 +246,7 @@ class _Results:
         self.trace: list[Tensor] | None = [] if trace else None
         self.bound: Bound | None = None
 
-    def note_step(self, active: Tensor | None, reading: Reading) -> None:
+    def add_step(self, active: Tensor | None, reading: Reading) -> None:
         """Keep the energies of this step, and the largest bound of the states so far."""
         if self.trace is not None and reading.energy is not None:
             energies = self.trace[-1].clone() if self.trace else reading.energy.clone()
@@ -260,14 +260,16 @@ class _Results:
             self.bound.state[at] = torch.maximum(self.bound.state[at], reading.bound.state)
             self.bound.energy[at] = reading.bound.energy
 
-    def whole(self, step: int, arrived: Tensor, state: Tensor, reading: Reading) -> Outcome:
-        """Return the outcome of a batch whose queries finish together, as is usual."""
-        state = state if step else state.clone()  # the cue itself is the caller's
+    def outcome_of_all(
+        self, step: int, arrived: Tensor, state: Tensor, reading: Reading
+    ) -> Outcome:
+        """Return the outcome of a batch in which all queries finish at this step."""
+        state = state if step else state.clone()  # not the caller's own cue
         steps = torch.full((self.count,), step, device=state.device)
         final = Reading(state, *reading.description, self.bound)
         return Outcome(final, steps, arrived, self._trace())
 
-    def note_final(
+    def add_final(
         self,
         active: Tensor | None,
         done: Tensor,

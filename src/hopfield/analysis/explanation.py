@@ -13,7 +13,7 @@ from torch import Tensor
 from ..checks import check_integer
 from ..cue import Cue
 from ..errors import ShapeError
-from ..iteration import HALF, Retrieval
+from ..iteration import PATTERN_WEIGHT, Retrieval
 from ..memories import Memory
 from ..similarity import dot
 from .patterns import Patterns, check_memory, scoring_of
@@ -174,7 +174,7 @@ class Case:
         if not self.memory.binary:
             index = int(self.retrieval.index)
             weight = float(self.retrieval.weight) * int(self.patterns.copies[index])
-            return "stored" if weight > HALF else "mixture"
+            return "stored" if weight > PATTERN_WEIGHT else "mixture"
         overlaps = self._scores(self.retrieval.state)
         near = overlaps.abs().topk(min(CLOSE, len(overlaps))).indices
         masks = kinds_of_states(self.patterns.take(near), self.retrieval.state[None].double(), NEAR)

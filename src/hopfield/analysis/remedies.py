@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..checks import short_repr
 from ..errors import InputTypeError
-from ..iteration import HALF
+from ..iteration import PATTERN_WEIGHT
 from ..memories import Memory
 from ..separation import Separation, Softmax
 from ..stores import RamStore, Store
@@ -92,7 +92,7 @@ def observe(
         if memory.binary:
             at_pattern = (result.state == memory.storage.take(result.index)).all(-1)
         else:
-            at_pattern = result.weight.double() * patterns.copies[group] > HALF
+            at_pattern = result.weight.double() * patterns.copies[group] > PATTERN_WEIGHT
         own = group == patterns.copy_of[part]
         captured_by = torch.where(at_pattern & ~own, group, -1)
         distance = (result.state.double() - start.double()).norm(dim=-1)

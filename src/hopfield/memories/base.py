@@ -24,14 +24,14 @@ from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError
 from ..iteration import (
     TOLERANCE,
+    EntrywiseTolerance,
     Outcome,
     Reading,
     Retrieval,
-    Settled,
-    Within,
+    StoppingRule,
+    is_unchanged,
     iterate,
-    never,
-    unchanged,
+    never_settled,
 )
 from ..readout import ValuedBlock
 from ..separation import Separation
@@ -371,12 +371,12 @@ class Memory(ABC):
             reading = replace(reading, next=torch.where(held, state, reading.next))
         return reading
 
-    def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> Settled:
+    def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> StoppingRule:
         """Return which states count as settled for cues of this dtype, as in `retrieve`."""
         if not self.settles:
-            return never
+            return never_settled
         if self.binary:
-            return unchanged
+            return is_unchanged
         change, weights = self.storage.summary().std, self.value_weights
         if weights is not None:
             similarity, separation = weights
@@ -387,7 +387,7 @@ class Memory(ABC):
         rounding = 4 * torch.finfo(wide).eps
         if dtype.itemsize < wide.itemsize:
             rounding += torch.finfo(dtype).eps
-        return Within((tol * change).to(wide), rounding)
+        return EntrywiseTolerance((tol * change).to(wide), rounding)
 
 
 def _say(value: object) -> str:
