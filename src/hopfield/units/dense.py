@@ -16,8 +16,8 @@ from ..separation import Readout, Separation
 from .flips import FlipRule, FlipTable, flip_rule, whole_dot
 from .signs import sign_or_keep
 
-DECISIONS = 2**20
-"""Scores of units that are decided exactly at a time."""
+EXACT_SCORES = 2**20
+"""Largest number of scores per batch of exact decisions."""
 
 
 def dense_sweep(
@@ -29,7 +29,7 @@ def dense_sweep(
     readout: Readout | None = None,
     columns: Callable[[], Tensor] | None = None,
 ) -> Float[Tensor, "batch dim"]:
-    """Make one sweep of a dense network, in float64, and exactly where rounding could decide.
+    """Make one sweep of a dense network in float64, and exactly where rounding could decide.
 
     Args:
         blocks: the patterns, ±1.
@@ -37,8 +37,8 @@ def dense_sweep(
         state: x, entries −1, 0 or +1.
         order: the units in the order of their visits; None is synchronous.
         held: units that keep their value.
-        readout: the readout of the state in float64, if known: saves a synchronous sweep making
-            it, and its state is overwritten.
+        readout: the readout of the state in float64, if known, for a synchronous sweep; its
+            `state` is overwritten.
         columns: a function that returns `sign_columns(blocks)`, if they are cached.
     """
     exact, rule = state.detach().double(), flip_rule(separation)
@@ -49,7 +49,9 @@ def dense_sweep(
     entries = len(state) * len(order) * count
     if table is not None and kernels.fused("dense", len(order), entries, exact):
         signs = sign_columns(blocks) if columns is None else columns()
-        return _by_kernel(blocks, separation, table, exact, order, held, signs).to(state.dtype)
+        return _sweep_by_kernel(blocks, separation, table, exact, order, held, signs).to(
+            state.dtype
+        )
     return _asynchronous(blocks, rule, separation, exact, order, held).to(state.dtype)
 
 
@@ -67,10 +69,10 @@ def _synchronous(
     readout: Readout | None,
 ) -> Tensor:
     field, error = rule.all_units(blocks, state, readout)
-    plain = field.float()
-    # Few and small arrays: at this size a new one costs more than the computation.
-    if plain.numel() and float(plain.abs().amin()) > 1.001 * float(torch.as_tensor(error).amax()):
-        new = plain.sign_()  # no decision is below rounding
+    single = field.float()
+    # In float32 and in place: at this size, allocating an array costs more than computing it.
+    if single.numel() and float(single.abs().amin()) > 1.001 * float(torch.as_tensor(error).amax()):
+        new = single.sign_()  # every field exceeds its rounding error
     elif rule.has_exact_signs:
         new = sign_or_keep(field, state)
         doubtful = (field.abs() <= error) if held is None else (field.abs() <= error) & ~held
@@ -83,20 +85,20 @@ def _synchronous(
 def _decide_exactly(
     blocks: Iterable[Block], separation: Separation, state: Tensor, doubtful: Tensor, new: Tensor
 ) -> None:
-    # Writes exact decisions into `new` where they are doubtful.
+    # Overwrites the doubtful entries of `new` with exact decisions.
     queries, units = doubtful.nonzero(as_tuple=True)
     if not len(queries):
         return
     count = sum(len(block) for block in blocks)
-    for at in torch.arange(len(queries)).split(max(1, DECISIONS // count)):
+    for at in torch.arange(len(queries)).split(max(1, EXACT_SCORES // count)):
         q, i = queries[at], units[at]
         rows, which = q.unique(return_inverse=True)
-        signs = _columns(blocks, i)
+        signs = _unit_columns(blocks, i)
         levels = all_scores(blocks, state[rows], whole_dot)[which] - signs * state[q, i, None]
         new[q, i] = sign_or_keep(exact_signs(levels, signs, separation), state[q, i])
 
 
-def _columns(blocks: Iterable[Block], units: Int[Tensor, " k"]) -> Float[Tensor, "k n"]:
+def _unit_columns(blocks: Iterable[Block], units: Int[Tensor, " k"]) -> Float[Tensor, "k n"]:
     return torch.cat([block.rows[:, units] for block in blocks]).T.double()
 
 
@@ -130,7 +132,7 @@ def _asynchronous(
     return state
 
 
-def _by_kernel(
+def _sweep_by_kernel(
     blocks: Iterable[Block],
     separation: Separation,
     table: FlipTable,
@@ -139,14 +141,15 @@ def _by_kernel(
     held: Tensor | None,
     columns: Tensor,
 ) -> Tensor:
-    # The kernel returns where rounding could decide, and goes on with the exact decision.
+    # The kernel stops at a unit that rounding could decide, and is called again with the exact
+    # decision for it.
     from ..kernels.dense import sweep
 
     state, scores = state.clone(), all_scores(blocks, state, whole_dot).int()
     count, dim = scores.shape[-1], state.shape[-1]
-    place, verdict = order.new_zeros(len(state)), state.new_full((len(state),), math.nan)
+    place, decision = order.new_zeros(len(state)), state.new_full((len(state),), math.nan)
     no_units = torch.empty(0, dim, dtype=torch.bool)
-    arrays = (state, scores, no_units if held is None else held.contiguous(), place, verdict)
+    arrays = (state, scores, no_units if held is None else held.contiguous(), place, decision)
     work = partial(
         sweep,
         order.numpy(),
@@ -161,6 +164,6 @@ def _by_kernel(
         if not len(queries):
             return state
         units = order[place[queries]]
-        signs = _columns(blocks, units)
+        signs = _unit_columns(blocks, units)
         levels = scores[queries] - signs * state[queries, units, None]
-        verdict[queries] = exact_signs(levels, signs, separation)
+        decision[queries] = exact_signs(levels, signs, separation)

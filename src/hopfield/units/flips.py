@@ -1,7 +1,7 @@
-"""The field of a dense unit, F(s | x_i = +1) − F(s | x_i = −1), in three ways.
+"""Three ways to compute the field of a dense unit, F(s | x_i = +1) − F(s | x_i = −1).
 
-Each way gives a number with the sign of that difference, and a bound of its rounding error; s^{∖i}
-are the scores without unit i. Everything is computed in float64.
+Each gives a number with the sign of that difference, and a bound of its rounding error, in float64.
+The levels s^{∖i} are the scores without unit i: s_μ^{∖i} = s_μ − x_μi x_i.
 """
 
 import math
@@ -22,16 +22,16 @@ from ..similarity import RowProducts, dot
 EPS = torch.finfo(torch.float64).eps
 
 EXACT_SIZE = 2.0**52
-"""Σ |g| below which sums of whole numbers are not rounded."""
+"""Σ |g| below which sums of whole numbers are exact; from it on they may be rounded."""
 
 POTENTIAL_SCORES = 2**20
-"""Scores for which potentials are computed at a time."""
+"""Largest number of scores per batch of potentials."""
 
 
 def whole_dot(
     block: RowProducts, state: Float[Tensor, "*batch dim"], known: Tensor | None = None
 ) -> Float[Tensor, "*batch n"]:
-    """Scores of ±1 rows: whole numbers, so that float32 is exact, and twice as fast."""
+    """Return the scores of ±1 rows, computed in float32 where that is exact: twice as fast."""
     exact = state.float() if state.shape[-1] < EXACT_INTEGERS[torch.float32] else state
     return dot(block, exact, known).double()
 
@@ -39,21 +39,20 @@ def whole_dot(
 def saturated_beta(beta: "float | Tensor", count: int) -> float:
     """Return β, or the value above which every β makes the same decision for `count` patterns.
 
-    Scores without unit i lie 2 apart, so for β > ½ log n the patterns at one level of scores
-    outweigh all at lower levels together.
+    Levels lie 2 apart, so that for β > ½ log n one pattern outweighs all at lower levels together.
     """
     return min(float(beta), 0.5 * math.log(count) + 0.5)
 
 
 @dataclass(frozen=True, eq=False)
 class FlipTable:
-    """The summand of each pattern by its level, as kernels look it up.
+    """A table for kernels: how much a pattern adds to the field of a unit, by its level.
 
     Attributes:
-        values: the summands, by shift − level.
-        shift: a number, or −1 for one that follows the best score.
-        rounding: the error of a sum, relative to the sum of sizes.
-        exact_size: the sum of sizes below which sums are exact.
+        values: the summand at each level, `values[shift − level]`.
+        shift: a number; −1 means one more than the best score of the query.
+        rounding: the error of a sum, relative to the sum of absolute summands.
+        exact_size: the sum of absolute summands below which sums are exact.
     """
 
     values: Tensor
@@ -72,21 +71,21 @@ class FlipRule(ABC):
     def all_units(
         self, blocks: Iterable[Block], state: Float[Tensor, "batch dim"], readout: Readout | None
     ) -> tuple[Float[Tensor, "batch dim"], "Tensor | float"]:
-        """Return the fields of all units, and their rounding; `readout` is that of the state."""
+        """Return the fields of all units and bounds of their rounding."""
 
     @abstractmethod
     def one_unit(
         self, levels: Float[Tensor, "*batch n"], column: Float[Tensor, "*#batch n"]
     ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
-        """Return the field of a unit from s^{∖i} and x_μi, and its rounding."""
+        """Return the field of a unit from its levels and x_μi, and a bound of its rounding."""
 
     def table(self, count: int, dim: int) -> FlipTable | None:
-        """Return the summands of the patterns; None by default: the field is not such a sum."""
+        """Return the summands by level; None, the default, if the field is no sum over patterns."""
         return None
 
 
 def flip_rule(separation: Separation) -> FlipRule:
-    """Return the fastest way that the capabilities of the separation allow."""
+    """Return the fastest rule that the separation allows."""
     beta = separation.softmax_beta()
     if beta is not None:
         return _SoftmaxFlips(float(beta))
@@ -108,8 +107,8 @@ class _SoftmaxFlips(FlipRule):
     ) -> tuple[Tensor, float]:
         """(Xᵀp)_i − tanh(βx_i), p = softmax(βs): O(nN) for all units.
 
-        log A± = ½ log(1 ± Xᵀp) + const. are the two logsumexps of the rule; in float64 and with β
-        no larger than it need be, neither underflows.
+        log A± = ½ log(1 ± Xᵀp) + const. are the two potentials, as logsumexps; in float64 and with
+        saturated β, neither underflows.
         """
         count = sum(len(block) for block in blocks)
         beta = saturated_beta(self.beta, count)
@@ -193,7 +192,7 @@ class _PotentialFlips(FlipRule):
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
     ) -> tuple[Tensor, Tensor]:
-        """Compute some units at a time, from scores `(batch, units, n)`."""
+        """Return fields and rounding, from levels `(batch, units, n)` of some units at a time."""
         scores = all_scores(blocks, state, whole_dot)[:, None]
         columns = torch.cat([block.rows for block in blocks]).T.double()
         units = torch.arange(len(columns)).split(max(1, POTENTIAL_SCORES // max(1, scores.numel())))

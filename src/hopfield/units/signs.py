@@ -1,4 +1,4 @@
-"""From a unit's field to its value."""
+"""The value of a unit from its field, with and without temperature."""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,7 @@ from torch import Tensor
 def sign_or_keep(
     field: Float[Tensor, "*batch"], present: Float[Tensor, "*batch"], slack: float | Tensor = 0.0
 ) -> Float[Tensor, "*batch"]:
-    """Return sign(field), or the present value where |field| ≤ slack."""
+    """Return sign(field), or the present value where |field| ≤ slack, a tie."""
     return torch.where(field.abs() <= slack, present, field.sign())
 
 
