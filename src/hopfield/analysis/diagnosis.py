@@ -28,7 +28,7 @@ def diagnose(memory: Memory) -> Report:
     check_memory(memory)
     with torch.no_grad():
         heat = memory.config().get("temperature", 0.0)
-        calm = changed(memory, settings={"temperature": 0.0}) if heat else memory
+        calm = changed(memory, temperature=0.0) if heat else memory
         patterns = Patterns(calm)
         everything = torch.arange(patterns.count, device=patterns.device)
         columns = observe(calm, patterns, everything) | measure_margins(calm, patterns)

@@ -77,7 +77,6 @@ def _outscored_or_mixed(
     lost: Tensor,
     columns: dict[str, Tensor],
 ) -> Iterator[Finding]:
-    """Lost patterns of a memory with scores."""
     margin, undecided = columns["margin"], columns["numerically_undecided"]
     outscored = lost & (margin <= 0)
     rounded = lost & ~outscored & undecided
@@ -105,7 +104,6 @@ def _outscored_or_mixed(
 
 
 def _unstable(trials: Trials, lost: Tensor) -> Finding:
-    """Lost patterns of a binary memory."""
     patterns, thresholds = trials.patterns, trials.memory.config().get("thresholds")
     causes = [f"n/N = {patterns.count / patterns.dim:.2g}"]
     similar = _squared_overlap(patterns)
@@ -134,12 +132,10 @@ def _binary_remedies(trials: Trials) -> Iterator[Remedy]:
 
 def _squared_overlap(patterns: Patterns) -> float:
     """Mean squared overlap of some patterns with all others, times N: 1 if they are random."""
-    if patterns.count < 2:
-        return 0.0
     some = torch.arange(min(patterns.count, SOME), device=patterns.device)
     overlaps = patterns.scores(patterns.take(some), dot) / patterns.dim
-    squares = overlaps.square().sum(-1) - 1
-    return float(squares.mean() / (patterns.count - 1) * patterns.dim)
+    others = overlaps.square().sum(-1) - 1
+    return float(others.mean() / max(1, patterns.count - 1) * patterns.dim)
 
 
 def is_near_duplicate(nearest: Tensor) -> Tensor:
@@ -149,7 +145,6 @@ def is_near_duplicate(nearest: Tensor) -> Tensor:
 
 
 def _copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Finding]:
-    """Duplicates, and patterns unusually near to another."""
     copy_of = trials.patterns.copy_of
     first = copy_of == torch.arange(len(copy_of), device=copy_of.device)
     if not bool(first.all()):

@@ -114,9 +114,8 @@ class Patterns:
         squares = (norm.square() + self.norms.square() - 2 * products).clamp_min_(0)
         # Cancellation can lose this much.
         squares += 4 * torch.finfo(norm.dtype).eps * (self.dim + 8) * (norm + self.norms).square()
-        return Comparison(
-            indices, rows, is_copy, products, squares.masked_fill_(is_copy, torch.inf)
-        )
+        squares.masked_fill_(is_copy, torch.inf)
+        return Comparison(indices, rows, is_copy, products, squares)
 
     def nearest(self, compared: "Comparison") -> tuple[Tensor, Tensor]:
         """Distance to the nearest other pattern and its index; ∞ and −1 without another."""

@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,7 +19,6 @@ from ..separation import Separation, Softmax
 from ..stores import RamStore, Store
 from .patterns import Patterns
 
-NO_CHANGE: Mapping[str, Any] = MappingProxyType({})
 QUERIES = 1024
 """Patterns per call of `retrieve`."""
 TRIED = 1024
@@ -119,7 +117,7 @@ class Trials:
         **settings: Any,
     ) -> Remedy:
         """Change settings (all of them for another class), and count the attractors."""
-        other = changed(self.memory, memory_class, settings)
+        other = changed(self.memory, memory_class, **settings)
         if indices is not None or dtype is not None:
             source, other.storage = other.storage, RamStore()
             rows = source.take(_all_of(source) if indices is None else indices)
@@ -182,8 +180,8 @@ def sharper_separations(
     scale = inverse_width / beta if inverse_width and 0 < beta < math.inf else 1.0
     margins = margins[(margins > 0) & margins.isfinite()]
     for quantile in QUANTILES if len(margins) else ():
-        needed = well_separated_beta(float(margins.quantile(quantile)), patterns)
-        sharper = rounded_up(needed / scale)
+        margin = float(margins.quantile(quantile))
+        sharper = rounded_up(well_separated_beta(margin, patterns) / scale)
         if sharper > beta:
             beta = sharper
             yield with_parameters(separation, beta=beta)
@@ -219,16 +217,12 @@ def rounded_up(number: float) -> float:
     return float(f"{math.ceil(number / unit - 1e-9) * unit:.2g}")
 
 
-def changed(
-    memory: Memory,
-    memory_class: type[Memory] | None = None,
-    settings: Mapping[str, Any] = NO_CHANGE,
-) -> Memory:
+def changed(memory: Memory, memory_class: type[Memory] | None = None, **settings: Any) -> Memory:
     """Return a memory with changed settings; another class gets only these.
 
     The patterns are shared: do not store in either.
     """
-    old = memory.config() if memory_class is None else NO_CHANGE
+    old = memory.config() if memory_class is None else {}
     other = (memory_class or type(memory))(**{**old, **settings})
     other.storage = memory.storage
     return other

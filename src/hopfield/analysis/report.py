@@ -154,7 +154,7 @@ def _index(value: Tensor) -> str:
 
 
 def _json(value: Any) -> Any:
-    """Replace numbers that JSON cannot hold by None."""
+    # JSON has neither NaN nor infinity.
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -96,7 +96,7 @@ class Tuning:
 
         def separates(power: int) -> bool:
             separation = with_parameters(self.separation, beta=start * RESOLUTION**power)
-            at_beta = changed(memory, settings={"separation": separation})
+            at_beta = changed(memory, separation=separation)
             return bool(observe(at_beta, patterns, pair, steps=2000, tol=1e-8)["attractor"].all())
 
         powers = range(-MOST_POWER, MOST_POWER + 1)
