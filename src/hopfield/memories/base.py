@@ -1,4 +1,4 @@
-"""The base of every memory: three hooks of a network, and all that is built on them."""
+"""The base class of memories: a network gives three methods, and the base does the rest."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -61,15 +61,15 @@ class Memory(ABC):
     stands alone. Patterns are copied; cues are never modified. Threads may share a memory: `store`
     and `remove` wait for the queries that are running.
 
-    A network of your own needs three methods, `step`, `energy_of` and `config`, and states below
-    which facts hold. Its patterns are in `self.storage`, a `Store`.
+    To write your own network, define `step`, `energy_of` and `config`, and override the properties
+    below that differ from their defaults. Its patterns are in `self.storage`, a `Store`.
     """
 
     binary: ClassVar[bool] = False
     """True if patterns and states are ±1, with 0 for unknown units."""
 
     one_read_completes: ClassVar[bool] = False
-    """True if one read by held known entries alone gives the final state."""
+    """True if one read settles every query whose known entries are held and alone count."""
 
     storage: Store
     """The patterns; a `RamStore` unless the constructor sets another."""
@@ -77,13 +77,13 @@ class Memory(ABC):
     _derived: dict[str, Any]
 
     def __new__(cls, *args: object, **kwargs: object) -> "Memory":
-        """Give every memory an empty store, whatever its constructor does."""
+        """Create a memory with an empty store, so that constructors need not."""
         memory = object.__new__(cls)
         memory.storage, memory._derived = RamStore(), {}
         return memory
 
     def __init_subclass__(cls) -> None:
-        """Make the class known to `hopfield.load`."""
+        """Register the class, so that `hopfield.load` finds it."""
         MEMORIES.setdefault(cls.__name__, cls)
 
     @abstractmethod
@@ -99,8 +99,8 @@ class Memory(ABC):
         Args:
             state: `(batch, dim)`, in float32 at least.
             known: mask of the entries that count, `(dim,)` or `(batch, dim)`; None: all.
-            held: mask of the entries that keep their value, `(batch, dim)`, or None. The memory
-                enforces it; a network whose units depend on one another in a step must as well.
+            held: mask of the entries that keep their value, `(batch, dim)`, or None. The base class
+                restores them after the step; sequential updates must not change them meanwhile.
             generator: the source of random numbers.
         """
 
@@ -114,29 +114,29 @@ class Memory(ABC):
 
     @property
     def settles(self) -> bool:
-        """True by default; False for thermal dynamics, which always makes all `steps`."""
+        """Return True, the default, or False for thermal dynamics, which makes all `steps`."""
         return True
 
     @property
     def may_cycle(self) -> bool:
-        """True if a query may end in a 2-cycle, which then stops it; False by default."""
+        """Return True if a query may end in a 2-cycle, which then stops it; False by default."""
         return False
 
     @property
     def value_weights(self) -> tuple[Similarity, Separation] | None:
-        """The weights of float values; None, the default, takes those of the strongest pattern."""
+        """Return what weighs float values; None, the default: the strongest pattern decides."""
         return None
 
     def check_new(self, patterns: Tensor, before: int) -> str | None:
-        """Raise if the network cannot store these; return a warning or None, the default."""
+        """Raise if the network cannot store the patterns; return a warning or None, the default."""
         return None
 
     def describe(self, state: Tensor) -> Reading:
-        """Describe states; the default makes a step."""
+        """Return a `Reading` that describes these states; the default makes a step."""
         return self.step(state, None, None, check_generator(None))
 
     def next_state(self, state: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the following states, by all entries; the default makes a step."""
+        """Return the next states, with all entries known; the default makes a step."""
         return self.step(state, None, None, generator).next
 
     def store(self, patterns: Tensor, values: Tensor | None = None) -> None:
@@ -152,7 +152,7 @@ class Memory(ABC):
         """
         with self.storage.lock.writing:
             warning = self.check_storable(patterns, values)
-            if warning is not None:  # before: where warnings are errors, nothing is stored
+            if warning is not None:  # first: if warnings are errors, nothing is stored
                 warnings.warn(warning, CapacityWarning, stacklevel=2)
             self.storage.append(patterns, values)
 
@@ -164,7 +164,7 @@ class Memory(ABC):
         return self.check_new(rows, len(self.storage))
 
     def remove(self, indices: "int | Iterable[int] | Tensor") -> None:
-        """Remove stored patterns by their numbers; those behind them move up."""
+        """Remove stored patterns by index; later patterns move up."""
         with self.storage.lock.writing:
             self._require()
             self.storage.remove(check_indices(indices, len(self)))
@@ -185,11 +185,11 @@ class Memory(ABC):
 
         Args:
             cue: `(*batch, dim)`, or a `Cue`, which has a mask.
-            known: None where every entry is evidence but none certain; a bool mask broadcastable
-                to the cue where entries are missing: only known entries are evidence.
-            clamp: hold known entries at the cue; the default where `known` is given.
-            evidence: "known": known entries count throughout. "all" (continuous networks): one
-                read by known entries, then by all of them until it settles.
+            known: None for a damaged cue: every entry counts, and may change. For a partial cue, a
+                bool mask broadcastable to it: only known entries count.
+            clamp: hold known entries at the cue; by default True if `known` is given.
+            evidence: "known": only known entries count at every read. "all" (continuous networks):
+                only known entries count at the first read, and all entries from then on.
             steps: the most reads or sweeps; thermal dynamics makes exactly as many.
             tol: settled means that no entry changes by more than `tol` times its spread over the
                 patterns, or times the width β^(−½) of the weights, up to rounding; default 1e-4.
@@ -214,7 +214,7 @@ class Memory(ABC):
             return answer(self, completed(self, outcome), query)
 
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
-        """Return the energy of each state, by all entries.
+        """Return the energy of each state, over all entries.
 
         Raises:
             OptionError: if the network has no energy.
@@ -269,7 +269,7 @@ class Memory(ABC):
             save(self, path)
 
     def __len__(self) -> int:
-        """Number of patterns."""
+        """Return the number of patterns."""
         return len(self.storage)
 
     @property
@@ -295,7 +295,7 @@ class Memory(ABC):
         return f"{type(self).__name__}({parameters}) <{content}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle no values derived from the patterns."""
+        """Pickle everything but results computed from the patterns."""
         return vars(self) | {"_derived": {}}
 
     def _blocks(self, states: int) -> Iterable[ValuedBlock]:
@@ -349,7 +349,7 @@ class Memory(ABC):
             cycles=self.may_cycle,
             trace=trace,
         )
-        if energy_added:  # those of the final states are computed together, with a trace or without
+        if energy_added:  # final energies are computed in one batch, as without a trace
             outcome = replace(outcome, reading=replace(outcome.reading, energy=None))
         return outcome
 
@@ -365,14 +365,14 @@ class Memory(ABC):
         known, held = query.known_of(active), query.held_of(active)
         known_first = query.evidence == "all"
         reading = self.step(state, None if known_first and step else known, held, generator)
-        if known_first and step == 0:  # the next state by known entries, the energy by all
+        if known_first and step == 0:  # next state from known entries, energy over all entries
             reading = replace(self.step(state, None, held, generator), next=reading.next)
         if held is not None:
             reading = replace(reading, next=torch.where(held, state, reading.next))
         return reading
 
     def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> StoppingRule:
-        """Return which states count as settled for cues of this dtype, as in `retrieve`."""
+        """Return the rule by which `retrieve` decides that a query has settled."""
         if not self.settles:
             return never_settled
         if self.binary:

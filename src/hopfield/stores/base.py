@@ -1,4 +1,4 @@
-"""The interface of a store: patterns in blocks, without energies."""
+"""The interface of a store, which holds patterns and hands them out in blocks."""
 
 import math
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from .lock import ReadWriteLock
 
 T = TypeVar("T")
 SUMMARY_ROWS = 1024
-"""Rows summarised together: some megabytes, which stay in the cache of the processor."""
+"""Rows per part of a summary: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Summary:
     std: Tensor
 
 
-def merge(parts: "list[Summary]") -> Summary:
+def merge_summaries(parts: "list[Summary]") -> Summary:
     """Return the statistics of all rows from those of consecutive parts (Chan et al. 1983)."""
     if len(parts) == 1:
         return parts[0]
@@ -52,10 +52,10 @@ def merge(parts: "list[Summary]") -> Summary:
 
 def summarise(blocks: Iterable[ValuedBlock]) -> Summary:
     """Return the statistics of the rows in `blocks`."""
-    return merge([_summary(block) for block in blocks])
+    return merge_summaries([_summary_of(block) for block in blocks])
 
 
-def _summary(block: ValuedBlock) -> Summary:
+def _summary_of(block: ValuedBlock) -> Summary:
     norms = block.squares(None)
     rows = block.rows.to(norms.dtype)
     mean = rows.mean(0)
@@ -69,28 +69,28 @@ def _summary(block: ValuedBlock) -> Summary:
 
 
 class Store(ABC):
-    """A place where patterns and their values live.
+    """A container of patterns and their values.
 
     A subclass needs `append`, `remove`, `take`, `blocks` and `__len__`, and the attributes `dim`
     and `dtype`. Changes wait for readers: `append`, `remove` and `to` of every subclass hold
-    `lock.writing` and increase `version`. `cached` keeps values derived from the rows.
+    `lock.writing` and increase `version`. Use `cached` to keep results computed from the rows.
 
     Attributes:
         dim: entries per row.
         dtype: the dtype of the rows.
         device: the device of the rows; the CPU by default.
-        version: grows with every change.
-        epoch: grows with every change but appending.
-        lock: held by changes as a writer; hold `lock.reading` to see one version.
+        version: a counter of all changes.
+        epoch: a counter of changes other than appending.
+        lock: changes hold `lock.writing`; hold `lock.reading` to keep the rows unchanged.
         rows: all rows, `(n, dim)`, of resident stores: never write to it.
         values: all values, `(n, *)`, or None, of resident stores: never write to it.
     """
 
     resident: ClassVar[bool] = False
-    """True if all rows lie in memory: only then are there `rows` and `values`."""
+    """True if all rows lie in memory; only then do `rows` and `values` exist."""
 
     signs_only: ClassVar[bool] = False
-    """True if the store can hold ±1 alone."""
+    """True if the store can hold only ±1."""
 
     dim: int
     dtype: torch.dtype
@@ -104,7 +104,7 @@ class Store(ABC):
     _summarised: tuple[int, Summary | None]
 
     def __new__(cls, *args: object, **kwargs: object) -> "Store":
-        """Give every store a lock, versions and a cache, whatever its constructor does."""
+        """Create a store with lock, counters and cache, so that constructors need not."""
         store = object.__new__(cls)
         store.version = store.epoch = 0
         store.lock = ReadWriteLock()
@@ -112,18 +112,18 @@ class Store(ABC):
         return store
 
     def __init_subclass__(cls) -> None:
-        """Make changes atomic and count them."""
+        """Make the changing methods of a subclass atomic, and count their calls."""
         for name in ("append", "remove", "to"):
             if name in vars(cls):
                 setattr(cls, name, _atomic(vars(cls)[name], int(name != "append")))
 
     @abstractmethod
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
-        """Add copies of `rows` and `values`, all or none."""
+        """Add copies of `rows` and `values`; on an error add none."""
 
     @abstractmethod
     def remove(self, indices: Tensor) -> None:
-        """Remove rows; those behind them move up."""
+        """Remove the rows at `indices`; later rows move up."""
 
     @abstractmethod
     def take(self, indices: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class Store(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -147,7 +147,7 @@ class Store(ABC):
         )
 
     def summary(self) -> Summary:
-        """Return norms and spread of the rows, computed once per version."""
+        """Return norms, mean and standard deviation of the rows, computed once per version."""
         kept = self._cache.get("summary")
         if kept is not None and kept[0] == self.version:
             summary: Summary = kept[1]
@@ -159,8 +159,8 @@ class Store(ABC):
         if self.resident and old is not None and epoch == self.epoch:  # only the rows added since
             rows, before = self.rows, len(old.squared_norms)
             starts = range(before, len(self), SUMMARY_ROWS)
-            new = [_summary(Block(at, rows[at : at + SUMMARY_ROWS])) for at in starts]
-            summary = merge([old, *new])
+            new = [_summary_of(Block(at, rows[at : at + SUMMARY_ROWS])) for at in starts]
+            summary = merge_summaries([old, *new])
         else:
             summary = summarise(self.blocks(SUMMARY_ROWS))
         self._summarised = (self.epoch, summary)
@@ -188,17 +188,17 @@ class Store(ABC):
         return torch.cat(parts)[torch.cat(order).argsort()]
 
     def cached(self, name: str, make: Callable[[], T]) -> T:
-        """Return what `make` derives from the rows, and keep it until they change."""
-        version = self.version  # read before the rows: a change in between makes it stale
+        """Return `make()`, computed once and kept until the rows change."""
+        version = self.version  # before make(): if rows change meanwhile, the result is out of date
         kept = self._cache.get(name)
         if kept is None or kept[0] != version:
-            with torch.inference_mode(False):  # it is used outside as well
+            with torch.inference_mode(False):  # the result is also used outside inference mode
                 kept = self._cache[name] = (version, make())
         value: T = kept[1]
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle neither the lock nor derived values."""
+        """Pickle everything but the lock and cached results."""
         with self.lock.reading:
             derived = ("lock", "_cache", "_summarised")
             return {k: v for k, v in vars(self).items() if k not in derived}
