@@ -47,7 +47,7 @@ def _global_random_state() -> dict[str, object]:
 
 @pytest.fixture(autouse=True)
 def no_global_randomness():
-    """Neither a test nor what it calls may draw from, or seed, the global generators."""
+    """Fail a test that draws from, or seeds, a global generator, itself or in a call."""
     before = _global_random_state()
     yield
     after = _global_random_state()
@@ -73,7 +73,7 @@ def shapes_in_turn(request):
 
 @pytest.fixture(autouse=True)
 def another_processor(request):
-    """Sum in another order than this processor does, if asked to."""
+    """With `--reordered`, sum in another order than this processor does."""
     if not request.config.getoption("--reordered"):
         yield
         return
@@ -98,7 +98,7 @@ def backend_of_the_case(request):
 
 @pytest.fixture(autouse=True)
 def small_memories_are_scanned_too(monkeypatch, request):
-    """Certified memories read what is small in full; tests are of the scan.
+    """Make certified memories scan even small sets, which they otherwise read in full.
 
     What they drop is more than rounding in float64, and less than their bounds say: the contract,
     which has no tolerance for it, is kept with less than rounding dropped.

@@ -27,7 +27,7 @@ from hopfield import ClassicalHopfield, Cue, DenseHopfield, Polynomial, Retrieva
 
 
 def one_by_one(memory, cues: torch.Tensor, **options) -> Retrieval:
-    """Each cue asked by itself."""
+    """Retrieve each cue alone."""
     found = [memory.retrieve(cue, **options) for cue in cues]
     names = ("state", "steps", "converged", "energy", "index", "weight")
     return Retrieval(*(torch.stack([getattr(each, name) for each in found]) for name in names))
@@ -184,7 +184,7 @@ def test_inputs_are_left_alone(case, dtype):
 
 
 def check_kept(memory, cue: torch.Tensor) -> None:
-    """What comes back has the cue's batch shape, dtype and device."""
+    """Check that a retrieval has the cue's batch shape, dtype and device."""
     batch, wide = cue.shape[:-1], torch.promote_types(cue.dtype, torch.float32)
     found = memory.retrieve(cue, steps=1, trace=True)
     described = {

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 
 
 def negative_diagonal(case: Case) -> bool:
-    """Whether W_ii may be negative: then x_i² W_ii counts once an unknown unit is decided."""
+    """True if W_ii may be negative: then x_i² W_ii counts once an unknown unit is decided."""
     return case.ordered and "diagonal" in case.name
 
 
@@ -184,7 +184,7 @@ def test_weight_and_entropy_are_those_at_the_state(case, dtype):
 
 @over(MASKED)
 def test_an_update_is_a_unit_step_down_the_gradient(case):
-    """E = ½‖x‖² − F(Xx) gives x − ∇E = Xᵀ∇F = x'; Euclidean likewise."""
+    """E = ½‖x‖² − F(Xx) gives x − ∇E = Xᵀ∇F = x'; the same for Euclid."""
     patterns, cues = patterns_and_cues(case, torch.float64)
     memory = filled(case, patterns)
     state = cues.clone().requires_grad_()

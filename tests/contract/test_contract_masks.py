@@ -1,4 +1,4 @@
-"""The contract of every memory, with a mask: what is known counts and is held, no more."""
+"""The contract of every memory, with a mask: known entries count and are held, others do not."""
 
 import pytest
 import sklearn.datasets  # noqa: F401  what it loads draws from `random` once: not in a test

@@ -62,7 +62,7 @@ def assert_close(found, wanted, scale, dtype, kappa):
 
 
 def pair(dtype, **options):
-    """The same memory in `dtype` and, of the same numbers, in float64; and cues for each."""
+    """A memory in `dtype`, one of the same numbers in float64, and cues."""
     patterns, cues = normal(50, 24, seed=1).to(dtype), normal(12, 24, seed=2).to(dtype)
     low, exact = ModernHopfield(**options), ModernHopfield(**options)
     low.store(patterns, patterns[:, :3])
@@ -107,7 +107,7 @@ def test_one_retrieval(name, similarity, beta, dtype):
 
 
 def _margin(memory, similarity, cues, known):
-    """How far the best score is above the second best, by the definitions in float64."""
+    """Margin of the best score over the second best, by the definitions in float64."""
     rows, states = memory.patterns[:, known], cues[:, None, known]
     if similarity == "correlation":
         rows, states = rows - rows.mean(-1, keepdim=True), states - states.mean(-1, keepdim=True)
@@ -121,7 +121,7 @@ def _margin(memory, similarity, cues, known):
 
 
 def _rounding(size: float | torch.Tensor) -> float | torch.Tensor:
-    """What float32 loses of scores as large as `size`."""
+    """Rounding of scores as large as `size` in float32."""
     return 64 * torch.finfo(torch.float32).eps * size
 
 

@@ -76,7 +76,7 @@ def test_the_highest_degree_is_finite(kind, dtype, count, dim):
 
 @pytest.mark.parametrize("seed", (0, 1, 2, 4, 5))
 def test_high_degrees_decide_by_the_nearest(seed):
-    """As the degree grows the rectified memory tends to the nearest pattern."""
+    """The rectified memory tends to the nearest pattern as the degree grows."""
     patterns = signs(6, 31, seed=seed)
     memory = highest(RectifiedPolynomial, patterns)
     cues = patterns.clone()
@@ -175,7 +175,7 @@ def test_thresholds_of_any_size(size):
 
 
 def _views(rows):
-    """The same numbers, held in other ways."""
+    """Rows of equal numbers in other memory layouts."""
     yield "transposed", rows.T.contiguous().T
     yield "strided", torch.stack([rows, rows], -1).flatten(-2)[..., ::2]
     yield "reversed twice", rows.flip(-1).contiguous().flip(-1)

@@ -208,7 +208,7 @@ def test_thresholds_made_in_inference_mode_take_part_in_gradients():
 
 
 def test_an_energy_that_rounds_to_zero_still_has_its_slope():
-    """½‖x − x₁‖² beside one pattern far from 0: rounding can make it negative, which is cut."""
+    """½‖x − x₁‖² near one pattern far from 0: rounding can make it negative, which is cut."""
     rows = torch.randn(400, 16, generator=torch.Generator().manual_seed(3)) + 10
     for row in rows[:40]:
         memory = ModernHopfield(similarity="euclidean")

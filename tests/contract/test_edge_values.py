@@ -222,7 +222,7 @@ def test_duplicates(make):
 
 @every_memory
 def test_nothing_known(make):
-    """A memory asked about nothing answers, and does not pretend to have been told anything."""
+    """A cue without any known entry gets an answer that depends on no entry of it."""
     patterns = signs(4, 8, seed=5)
     memory, nothing = make(), torch.zeros(8, dtype=torch.bool)
     memory.store(patterns)

@@ -1,4 +1,4 @@
-"""What users build on the library, as they would from its pages: each works in every memory."""
+"""Extensions of users, written from the pages alone, work in every memory."""
 
 import inspect
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the pages show is true: code runs and prints what they say, links lead somewhere."""
+"""Pages are true: code runs and prints what they say, links lead somewhere."""
 
 import ast
 import contextlib

@@ -1,4 +1,4 @@
-"""What importing the package loads, and what its source never calls."""
+"""Importing the package loads no extra, and its source never calls what is unsafe."""
 
 import ast
 import importlib
@@ -66,7 +66,7 @@ def test_what_type_checkers_are_told_is_what_is_loaded():
 
 
 def test_the_package_offers_what_it_names_and_no_more():
-    """`__all__` is what there is, beside modules of its own; each name is documented on top."""
+    """`__all__` names everything public but submodules; each name is documented on top."""
     assert set(dir(hopfield)) == {*hopfield.__all__, "__version__"}
     for name in hopfield.__all__:
         getattr(hopfield, name)

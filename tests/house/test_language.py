@@ -47,12 +47,12 @@ def odd_turns(texts: list[tuple[str, str]]) -> tuple[float, list[str]]:
 
 
 def test_docstrings_have_few_odd_turns():
-    rate, places = odd_turns(list(chain(*map(docstrings, within("src")))))
+    rate, places = odd_turns(list(chain(*map(docstrings, within("src", "tests")))))
     assert rate <= PER_THOUSAND, "\n".join([f"{rate:.2f} in 1 000 words", *places])
 
 
 def test_docstrings_begin_with_a_verb_or_a_subject():
-    texts = list(chain(*map(docstrings, within("src"))))
+    texts = list(chain(*map(docstrings, within("src", "tests"))))
     wrong = [f"{where}: {text.split('.')[0]}" for where, text in texts if FIRST.match(text.strip())]
     share = len(wrong) / len(texts)
     assert share <= FIRST_SHARE, "\n".join([f"{share:.1%} of docstrings", *wrong])

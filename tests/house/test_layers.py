@@ -110,7 +110,7 @@ NAMED_TUPLE = ("_replace", "_asdict")
 
 
 def _is_public(name: str) -> bool:
-    """Whether a dotted name is public: each part is in `__all__`, or defined where it is found."""
+    """True if a dotted name is public: each part is in `__all__`, or defined where it is found."""
     first, *parts = name.split(".")[1:]
     if first not in hopfield.__all__:
         return False

@@ -100,7 +100,7 @@ def _decorators(node: ast.AST, path: Path) -> set[str]:
 
 
 def _fields(one: Class) -> list[str]:
-    """What the generated constructor of a dataclass or named tuple takes."""
+    """Arguments of the generated constructor of a dataclass or named tuple."""
     generated = "dataclass" in _decorators(one.node, one.path) or "NamedTuple" in one.bases
     if not generated:
         return []
@@ -176,7 +176,7 @@ def test_super_only_under_foreign_classes():
 
 
 def _matches(pattern: str, paths: list[Path]) -> list[str]:
-    """The lines of text files that match; what is no UTF-8 is no text."""
+    """Lines that match in files of UTF-8 text."""
     found = []
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""What a separation says of itself is so: windows, widths and β are those of its weights."""
+"""Capabilities of separations agree with their weights: windows, widths and β."""
 
 import pytest
 import torch

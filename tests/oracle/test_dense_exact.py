@@ -1,6 +1,6 @@
 """The exponential unit rule against arithmetic with as many digits as it takes.
 
-Patterns of equal score without the unit, s^{∖i}, are counted as integers; what is left is the sign
+Patterns of equal score without the unit, s^{∖i}, are counted as integers; there remains the sign
 of Σ count·exp(β·level), by mpmath. Nothing here is shared with src/hopfield/exact.py.
 """
 
@@ -46,7 +46,7 @@ def exact_sign(levels: torch.Tensor, column: torch.Tensor, beta: float) -> int:
 
 
 def exact_unit(rows: torch.Tensor, state: torch.Tensor, i: int, beta: float) -> float:
-    """What unit i becomes."""
+    """New value of unit i."""
     without = state.clone()
     without[i] = 0.0
     decided = exact_sign(rows @ without, rows[:, i], beta)

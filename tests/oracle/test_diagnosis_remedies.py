@@ -70,7 +70,7 @@ def continuous():
 
 
 def binary():
-    """The same, of ±1 patterns."""
+    """Remedies of binary networks, on ±1 patterns."""
     ink = torch.where(some(data.load("digits").patterns, 200) > 0, 1.0, -1.0)
     biased = ClassicalHopfield(thresholds=torch.full((100,), 3.0))
     random = synthetic.random_binary

@@ -37,7 +37,7 @@ def exponential(beta: float) -> Callable[[Floats], float]:
 
 
 def largest(k: int, beta: float) -> Callable[[Floats], float]:
-    """The same over the k largest."""
+    """Exponential potential over the k largest scores."""
     return lambda s: exponential(beta)(sorted(s)[-k:])
 
 

@@ -1,4 +1,4 @@
-"""What `explain` says of a cue is what happened to it."""
+"""`explain` reports what happened to a cue."""
 
 import json
 

@@ -43,7 +43,7 @@ def fused(rows: Tensor, alpha: float | Tensor, beta: Tensor) -> Tensor:
 
 
 def of_each(rows: Tensor, alpha: float) -> Tensor:
-    """The same α for all rows, in float32: one that the other kernel does not take."""
+    """One α for all rows, in float32: the other kernel does not take it."""
     return torch.full((len(rows),), alpha)
 
 

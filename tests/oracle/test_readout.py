@@ -1,4 +1,4 @@
-"""Rows without weight are not read; torch's attention serves where only states are asked for."""
+"""Rows without weight are not read; torch's attention is used where only states are needed."""
 
 import math
 

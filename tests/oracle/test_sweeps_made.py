@@ -26,7 +26,7 @@ def filled(memory: Memory) -> Memory:
 
 @pytest.fixture
 def counted(monkeypatch):
-    """How many states each call was about, by name: sweeps and searches for the strongest."""
+    """Count the states of each call, by name: sweeps and searches for the strongest."""
     calls: dict[str, list[int]] = {}
 
     def count(module, name, at):

@@ -50,7 +50,7 @@ for name, function in FUNCTIONS.items():
 
 
 def test_whole_graphs_say_the_same():
-    """In a process of its own: the shape checks of these tests cannot be is_traced."""
+    """In a separate process: the shape checks of these tests cannot be is_traced."""
     paths = (Path(__file__).parent, Path(__file__).parents[1] / "support", PACKAGE.parent)
     done = subprocess.run(
         [sys.executable, "-c", COMPILING],
@@ -87,7 +87,7 @@ def test_shapes_are_checked_all_the_same():
 
 
 def test_values_are_checked_again_outside():
-    """Nothing of a transform stays behind."""
+    """No transform leaves anything behind."""
     wrong = torch.full((6,), torch.nan, dtype=torch.float64)
     with as_users_see_it():
         assert vmap(lambda x: similarity.dot(ROWS, x))(wrong[None]).isnan().all()

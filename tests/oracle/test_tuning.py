@@ -1,4 +1,4 @@
-"""What `tune` chooses is as good as the best of a grid, and says how good it is."""
+"""`tune` chooses as well as the best of a grid, and says how good its choice is."""
 
 import json
 import math
@@ -78,7 +78,7 @@ def test_as_good_as_the_best_of_a_grid_on_fresh_draws(name):
 
 
 def test_error_bars_are_honest():
-    """Deviations from the truth, in units of the error said, spread like a standard normal."""
+    """Deviations from the truth, in units of the stated error, spread like a standard normal."""
     patterns = gaussian(100, 12)
     deviations = []
     for seed in range(60):

@@ -1,4 +1,4 @@
-"""Every published result can fail: a fault planted in what it measures turns it red."""
+"""Every published result can fail: a fault planted in its measurement turns it red."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""The table of the contract suite: every memory, what it promises, and input for it."""
+"""The table of the contract suite: every memory, its promises, and input for it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ FULL = (torch.float32, torch.float64)
 
 @dataclass(frozen=True)
 class Case:
-    """A memory and what it promises.
+    """A memory and its promises.
 
     Attributes:
         name: what pytest prints.
@@ -57,12 +57,12 @@ class Case:
 
     @property
     def binary(self) -> bool:
-        """Whether patterns are ±1."""
+        """True if patterns are ±1."""
         return self.kind != "modern"
 
     @property
     def similarity(self) -> str:
-        """What the memory scores with."""
+        """Similarity of the memory, by name."""
         return getattr(self.make(), "similarity", "dot")
 
 
@@ -226,7 +226,7 @@ every_deterministic_memory = over(DETERMINISTIC)
 
 
 def seeded(seed: int) -> torch.Generator:
-    """A generator of one's own."""
+    """Make a seeded generator."""
     return torch.Generator().manual_seed(seed)
 
 

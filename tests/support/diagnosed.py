@@ -35,7 +35,7 @@ SETS = {
     "unit sphere": lambda n: synthetic.unit_sphere(n, 32),
     "clustered": clustered,
 }
-"""Patterns by name; MNIST stands beside them where it is there."""
+"""Patterns by name; MNIST is among them where HOPFIELD_DATA holds it."""
 
 SETTINGS = {
     "euclidean": ("euclidean", lambda gap: Softmax(4.5 / gap)),

@@ -53,7 +53,7 @@ class Mutant(NamedTuple):
 
 
 def changed(node: ast.AST) -> ast.AST | None:
-    """Return the node with its operator or number changed, or None where there is nothing to."""
+    """Return the node with its operator or number changed, or None for other nodes."""
     new = copy.copy(node)
     if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
         new.ops = [SWAPS[type(node.ops[0])](), *node.ops[1:]]
@@ -77,7 +77,7 @@ def changed(node: ast.AST) -> ast.AST | None:
 
 
 def skipped(node: ast.AST) -> bool:
-    """Whether nothing below is changed: messages, annotations' strings, what is only printed."""
+    """True for messages and `__repr__`, in which nothing is changed."""
     raising = isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert)
     return raising or (isinstance(node, ast.FunctionDef) and node.name == "__repr__")
 

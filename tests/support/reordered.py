@@ -1,7 +1,8 @@
 """Compute as another processor would: sums in another order, elementary functions one bit off.
 
-A test that passes with and without it asks for no more than rounding allows. What is exact in every
-order (sums of whole numbers, exp(0) = 1) stays exact, and the same call gives the same bits.
+A test that passes with and without it asks for no more than rounding allows. Results that are
+exact in every order (sums of whole numbers, exp(0) = 1) stay exact, and a repeated call gives the
+same bits.
 """
 
 from collections.abc import Callable

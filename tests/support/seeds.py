@@ -18,7 +18,7 @@ from hopfield_studies.published.base import Form, Result
 
 
 def closest(checks: list[records.Record]) -> float:
-    """The largest distance from what was expected, as a share of what is allowed."""
+    """The largest distance from what was expected, as a share of the allowance."""
     shares = [0.0]
     for check in checks:
         measured, expected = check["measured"], check["expected"]

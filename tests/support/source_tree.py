@@ -1,4 +1,4 @@
-"""What the house tests read: the files of this tree, and their syntax trees."""
+"""Files of this tree, for the house tests, and their syntax trees."""
 
 import ast
 import subprocess
@@ -62,7 +62,7 @@ def imports(path: Path) -> Iterator[tuple[ast.AST, str, str]]:
 
 @cache
 def bindings(path: Path) -> dict[str, str]:
-    """What the imported names of a module stand for: {"np": "numpy", …}."""
+    """Origins of the imported names of a module: {"np": "numpy", …}."""
     return {local: name for _, local, name in imports(path)}
 
 
@@ -77,7 +77,7 @@ def dotted(node: ast.AST, path: Path) -> str:
 
 
 def calls(path: Path) -> Iterator[tuple[ast.Call, str]]:
-    """Every call of a module, with the absolute dotted name of what is called."""
+    """Every call of a module, with the absolute dotted name of its function."""
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Call):
             yield node, dotted(node.func, path)

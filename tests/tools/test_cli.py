@@ -1,4 +1,4 @@
-"""The command line: a user's mistake is one line and no traceback; what it writes is complete."""
+"""The command line: a user's mistake is one line and no traceback; its files are complete."""
 
 import json
 import os

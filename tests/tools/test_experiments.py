@@ -1,4 +1,4 @@
-"""Building blocks: known answers, a memory of one's own, and what is refused."""
+"""Building blocks: known answers, a user's memory, and refusals."""
 
 import json
 import math
@@ -43,7 +43,7 @@ SPHERE = Setup(
 
 
 class Nearest:
-    """A memory of one's own: returns the stored pattern with the largest score."""
+    """A user's memory: returns the stored pattern with the largest score."""
 
     def store(self, patterns):
         self.rows = patterns

@@ -296,7 +296,7 @@ def test_nothing_to_draw_is_said():
 
 @pytest.mark.parametrize("name", ["$x^$", "a_$\\frac", "100 $"])
 def test_names_are_no_formulas(name):
-    """A name that is no valid formula is drawn as it stands."""
+    """A name that cannot be read as a formula is drawn as it stands."""
     named = [line | {"case": name} for line in SWEPT]
     plane = {"experiment": "energy_plane", "case": name, **PLANE}
     one = [line | {"case": case} for line in SWEPT[:1] for case in (name, "b")]

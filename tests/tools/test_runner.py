@@ -1,4 +1,4 @@
-"""The runner: what is there is not done again, and the file does not depend on who made it."""
+"""The runner repeats nothing that is recorded, and any number of processes writes one file."""
 
 import functools
 import json
@@ -59,7 +59,7 @@ def test_processes_make_the_same_file_as_one(tmp_path):
 
 @pytest.fixture
 def calls(tmp_path):
-    """The setup of `counted`, and a function that returns which n it ran since last asked."""
+    """The setup of `counted`, and a function that returns which n it ran since the last call."""
     path = tmp_path / "calls"
 
     def since():
