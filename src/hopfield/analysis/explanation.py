@@ -188,7 +188,10 @@ class Case:
             return f"It ended at {own}"
         if kind == "inverse":
             opposite = int(self._scores(self.retrieval.state).argmin())
-            return f"It ended at the negative of pattern {opposite}, which has the same energy."
+            return (
+                f"It ended at the negative of pattern {opposite}: without thresholds both have the "
+                "same energy."
+            )
         if kind == "spurious":
             return f"It ended at a spurious state, nearest to {own}"
         parts = "" if self.memory.binary else f"{effective} patterns make up 0.9 of the weights, "
