@@ -20,13 +20,13 @@ from .checks import check_dense, check_device, check_tensor, dtype_name
 from .errors import DomainError, InputTypeError, ShapeError
 
 States = Float[Tensor, "*batch dim"]
-Fields = Float[Tensor, "*batch k"]
+Products = Float[Tensor, "*batch k"]
 Numbers = Float[Tensor, "*batch"]
 
 
 @dataclass(frozen=True, eq=False)
 class SweepPlan:
-    """The units that a sweep visits, and all that decides their values except the coupling.
+    """The units that a sweep visits, and the options that decide their new values.
 
     Attributes:
         order: the units in the order of their visits, `(visits,)`, the same for the whole batch.
@@ -42,33 +42,33 @@ class SweepPlan:
 
 
 class _Coupling(ABC):
-    # A sweep visits units one after another. It starts from `fields(state)`: Ax, or the overlaps
-    # Rx. `unit(fields, state, i)` is (Wx)_i, and `update_fields(fields, i, delta)` follows a change
-    # of x_i. `sweep` does all that in a kernel.
+    # A sweep visits units one after another. It starts from `products(state)`: Ax, or the overlaps
+    # Rx. `unit_field(products, state, i)` is (Wx)_i, and `update_products(products, i, delta)`
+    # follows a change of x_i. `sweep` does all that in a kernel.
     __dataclass_fields__: ClassVar[dict[str, Any]]
     scale: float
     slack: float
 
     @abstractmethod
     def _kernel(self) -> tuple[str, Any, float]:
-        """Return the name of its sweep, A as arrays, and the seconds of a visit per query."""
+        """Return its kernel's name, A as arrays, and the seconds per visit and query."""
 
-    def sweep(self, fields: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
-        """Visit the units and update the fields, in place, by a kernel on the CPU."""
+    def sweep(self, products: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
+        """Visit the units, and update state and products in place, by a kernel on the CPU."""
         from .kernels import classical
 
         name, factors, seconds = self._kernel()
         empty = state.new_empty(0, state.shape[-1])  # kernels take no None
         held = empty.bool() if plan.held is None else plan.held.contiguous()
         cut = empty.double() if plan.cut is None else plan.cut
-        number = np.float64 if state.dtype == torch.float64 else np.float32
+        scalar = np.float64 if state.dtype == torch.float64 else np.float32
         work = partial(
             getattr(classical, name),
             plan.order.numpy(),
-            tuple(tensor.numpy() for tensor in (state, fields, held, cut)),
+            tuple(tensor.numpy() for tensor in (state, products, held, cut)),
             factors,
             plan.thresholds.numpy(),
-            (number(1), number(self.scale), number(self.slack)),
+            (scalar(1), scalar(self.scale), scalar(self.slack)),
         )
         kernels.in_parts(len(state), len(state) * len(plan.order) * seconds, work)
 
@@ -78,13 +78,13 @@ class _Coupling(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class LowRank(_Coupling):
-    """W = scale·(LᵀR − diag(d)): O(n·dim) instead of O(dim²), the better form for n ≪ dim.
+class LowRankCoupling(_Coupling):
+    """W = scale·(LᵀR − diag(d)): O(n·dim) instead of O(dim²), the cheaper form for n ≪ dim.
 
     Args:
         left: L, `(n, dim)`.
         right: R, `(n, dim)`.
-        scale: a number.
+        scale: the factor outside, such as 1/dim for Hebb's rule.
         diagonal: d, `(dim,)`, the diagonal of LᵀR, to be subtracted; None keeps it in W.
         slack: the largest field that counts as zero.
     """
@@ -97,21 +97,21 @@ class LowRank(_Coupling):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of its entries."""
+        """The dtype of the entries of A."""
         return self.right.dtype
 
-    def fields(self, state: States) -> Fields:
-        """Rx, the overlaps, in the state's precision."""
+    def products(self, state: States) -> Products:
+        """Rx, the overlaps, in the dtype of the state."""
         return state @ self.right.to(state.dtype).T
 
-    def units(self, fields: Fields, state: States) -> States:
+    def field_from(self, products: Products, state: States) -> States:
         """Wx = scale·(LᵀRx − d·x)."""
-        units = fields @ self.left.to(state.dtype)
-        return self.scale * (units if self.diagonal is None else units - self.diagonal * state)
+        field = products @ self.left.to(state.dtype)
+        return self.scale * (field if self.diagonal is None else field - self.diagonal * state)
 
     def quadratic(self, state: States) -> Numbers:
         """xᵀWx = scale·(Lx·Rx − Σ d x²)."""
-        right = self.fields(state)
+        right = self.products(state)
         left = right if self.left is self.right else state @ self.left.to(state.dtype).T
         form = (left * right).sum(-1)
         if self.diagonal is not None:
@@ -130,22 +130,22 @@ class LowRank(_Coupling):
         return matrix
 
     @cached_property
-    def without_diagonal(self) -> "LowRank":
-        """W without its diagonal: the field of a unit is then that of the others."""
+    def without_diagonal(self) -> "LowRankCoupling":
+        """W without its diagonal: the field of a unit then comes from the others alone."""
         if self.diagonal is not None:
             return self
         return replace(self, diagonal=(self.left * self.right).sum(0))
 
-    def unit(self, fields: Tensor, state: Tensor, i: int) -> Numbers:
+    def unit_field(self, products: Tensor, state: Tensor, i: int) -> Numbers:
         """(Wx)_i."""
-        field = fields @ self.left[:, i]
+        field = products @ self.left[:, i]
         return self.scale * (
             field if self.diagonal is None else field - self.diagonal[i] * state[:, i]
         )
 
-    def update_fields(self, fields: Tensor, i: int, delta: Numbers) -> None:
-        """Add delta·x_μi to the overlaps."""
-        fields.addr_(delta, self.right[:, i])
+    def update_products(self, products: Tensor, i: int, delta: Numbers) -> None:
+        """Add delta·R_μi to the overlaps, after x_i has changed by delta."""
+        products.addr_(delta, self.right[:, i])
 
     def _kernel(self) -> tuple[str, Any, float]:
         columns = tuple(tensor.numpy() for tensor in self._columns)
@@ -153,7 +153,7 @@ class LowRank(_Coupling):
 
     @cached_property
     def _columns(self) -> tuple[Tensor, Tensor, Tensor]:
-        # Lᵀ and Rᵀ, units one after another in memory, and d.
+        # Lᵀ and Rᵀ, with the row of each unit contiguous in memory, and d.
         left = self.left.T.contiguous()
         right = left if self.left is self.right else self.right.T.contiguous()
         diagonal = self.right.new_zeros(()) if self.diagonal is None else self.diagonal
@@ -161,7 +161,7 @@ class LowRank(_Coupling):
 
 
 @dataclass(frozen=True, eq=False)
-class Full(_Coupling):
+class FullCoupling(_Coupling):
     """W = scale·A for a symmetric matrix A, `(dim, dim)`."""
 
     entries: Tensor
@@ -170,46 +170,46 @@ class Full(_Coupling):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of its entries."""
+        """The dtype of the entries of A."""
         return self.entries.dtype
 
-    def fields(self, state: States) -> Fields:
-        """Ax, in the state's precision."""
+    def products(self, state: States) -> Products:
+        """Ax, in the dtype of the state."""
         return state @ self.entries.to(state.dtype)
 
-    def units(self, fields: Fields, state: States) -> States:
+    def field_from(self, products: Products, state: States) -> States:
         """Wx = scale·Ax."""
-        return self.scale * fields
+        return self.scale * products
 
     def quadratic(self, state: States) -> Numbers:
         """xᵀWx = scale·x·Ax."""
-        return self.scale * (self.fields(state) * state).sum(-1)
+        return self.scale * (self.products(state) * state).sum(-1)
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
         """W itself."""
         return self.scale * self.entries
 
     @cached_property
-    def without_diagonal(self) -> "Full":
+    def without_diagonal(self) -> "FullCoupling":
         """W without its diagonal."""
         if not bool(self.entries.diagonal().any()):
             return self
         return replace(self, entries=self.entries.clone().fill_diagonal_(0))
 
-    def unit(self, fields: Tensor, state: Tensor, i: int) -> Numbers:
+    def unit_field(self, products: Tensor, state: Tensor, i: int) -> Numbers:
         """(Wx)_i."""
-        return self.scale * fields[:, i]
+        return self.scale * products[:, i]
 
-    def update_fields(self, fields: Tensor, i: int, delta: Numbers) -> None:
-        """Add delta·A_i to the fields: exactly, for delta is −2 to 2."""
-        fields.addr_(delta, self.entries[i])
+    def update_products(self, products: Tensor, i: int, delta: Numbers) -> None:
+        """Add delta·A_i to Ax: exactly, for delta is a whole number from −2 to 2."""
+        products.addr_(delta, self.entries[i])
 
     def _kernel(self) -> tuple[str, Any, float]:
         return "full_sweep", self.entries.numpy(), 2e-9 + 2e-11 * len(self.entries)
 
 
-Coupling = LowRank | Full
-"""A symmetric matrix W, `(dim, dim)`, in one of its forms."""
+Coupling = LowRankCoupling | FullCoupling
+"""A symmetric matrix W, `(dim, dim)`, as two factors or in full."""
 
 
 def check_square(name: str, value: object) -> Tensor:
@@ -235,7 +235,7 @@ def check_thresholds(thresholds: object, state: Tensor) -> Tensor:
 
 
 def check_order(order: object, size: int) -> None:
-    """Raise unless `order` is a row of the numbers of units."""
+    """Raise unless `order` is a row of unit indices, from 0 to `size` − 1."""
     visits = check_dense("order", order)
     if visits.ndim != 1 or visits.dtype != torch.long or visits.device.type != "cpu":
         raise InputTypeError(

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .checks import check_dim, check_float, check_number, is_broadcastable
-from .coupling import Coupling, Full, check_square, check_thresholds
+from .coupling import Coupling, FullCoupling, check_square, check_thresholds
 from .cue import check_known
 from .errors import ShapeError
 from .similarity import Similarity, as_similarity
@@ -31,7 +31,7 @@ def classical(
     """
     check_float("state", state)
     if not isinstance(coupling, Coupling):
-        coupling = Full(check_square("coupling", coupling))
+        coupling = FullCoupling(check_square("coupling", coupling))
         check_dim("state", state, len(coupling.entries))
         state = state.to(torch.promote_types(state.dtype, coupling.dtype))
     if thresholds is not None:

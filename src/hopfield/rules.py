@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .checks import check_choice, check_device, check_dim, check_flag, check_patterns
-from .coupling import Coupling, Full, LowRank, check_square
+from .coupling import Coupling, FullCoupling, LowRankCoupling, check_square
 
 GATHERED = 96
 """Largest number of patterns that Storkey's rule adds to W at once."""
@@ -105,11 +105,13 @@ def _upcast(patterns: Tensor) -> Tensor:
     return patterns.to(dtype)
 
 
-def _hebbian(rows: Tensor, diagonal: bool) -> LowRank:
-    return LowRank(rows, rows, 1 / rows.shape[-1], None if diagonal else rows.square().sum(0))
+def _hebbian(rows: Tensor, diagonal: bool) -> LowRankCoupling:
+    return LowRankCoupling(
+        rows, rows, 1 / rows.shape[-1], None if diagonal else rows.square().sum(0)
+    )
 
 
-def _covariance(rows: Tensor, diagonal: bool) -> LowRank:
+def _covariance(rows: Tensor, diagonal: bool) -> LowRankCoupling:
     centred = rows - rows.mean()
     coupling = _hebbian(centred, diagonal)
     # ‖W_i‖² = Xᵀ(XXᵀ)X on the diagonal, times scale².
@@ -117,11 +119,13 @@ def _covariance(rows: Tensor, diagonal: bool) -> LowRank:
     return replace(coupling, slack=_rounding(coupling.scale * norms, centred))
 
 
-def _pseudo_inverse(rows: Tensor, diagonal: bool, basis: Tensor | None = None) -> LowRank:
+def _pseudo_inverse(rows: Tensor, diagonal: bool, basis: Tensor | None = None) -> LowRankCoupling:
     added = orthonormal(rows, basis)
     whole = added if basis is None else torch.cat([basis, added])
     norms = whole.square().sum(0)  # of W_i, squared: W is a projection
-    return LowRank(whole, whole, 1.0, None if diagonal else norms, _rounding(norms.sqrt(), whole))
+    return LowRankCoupling(
+        whole, whole, 1.0, None if diagonal else norms, _rounding(norms.sqrt(), whole)
+    )
 
 
 def orthonormal(
@@ -160,7 +164,7 @@ def orthonormal(
     return added.to(rows.dtype)
 
 
-LOW_RANK: dict[str, Callable[[Tensor, bool], LowRank]] = {
+LOW_RANK: dict[str, Callable[[Tensor, bool], LowRankCoupling]] = {
     "hebbian": _hebbian,
     "covariance": _covariance,
     "pseudo_inverse": _pseudo_inverse,
@@ -181,25 +185,25 @@ def grown(
 ) -> Coupling:
     """Return the coupling of all `patterns`, from that of the first `learned` if possible."""
     added = _upcast(patterns)[learned:]
-    if rule == "storkey" and isinstance(old, Full):
+    if rule == "storkey" and isinstance(old, FullCoupling):
         return with_rounding_slack(storkey(added, diagonal, start=old.entries))
-    if rule == "hebbian" and isinstance(old, Full) and old.entries.dtype == added.dtype:
+    if rule == "hebbian" and isinstance(old, FullCoupling) and old.entries.dtype == added.dtype:
         new = _hebbian(added, diagonal)
-        return Full(old.entries + new.unscaled(), old.scale)
-    if rule == "pseudo_inverse" and isinstance(old, LowRank):
+        return FullCoupling(old.entries + new.unscaled(), old.scale)
+    if rule == "pseudo_inverse" and isinstance(old, LowRankCoupling):
         return _cheapest(_pseudo_inverse(added, diagonal, basis=old.right))
     return coupling(rule, patterns, diagonal)
 
 
-def _cheapest(low_rank: LowRank) -> Coupling:
+def _cheapest(low_rank: LowRankCoupling) -> Coupling:
     if 2 * len(low_rank.right) < low_rank.right.shape[-1]:
         return low_rank
-    return Full(low_rank.unscaled(), low_rank.scale, low_rank.slack)
+    return FullCoupling(low_rank.unscaled(), low_rank.scale, low_rank.slack)
 
 
-def with_rounding_slack(weights: Tensor) -> Full:
+def with_rounding_slack(weights: Tensor) -> FullCoupling:
     """Return the coupling of W whose fields count as zero up to their rounding."""
-    return Full(weights, slack=_rounding(weights.norm(dim=-1), weights))
+    return FullCoupling(weights, slack=_rounding(weights.norm(dim=-1), weights))
 
 
 def _rounding(norms: Tensor, of: Tensor) -> float:

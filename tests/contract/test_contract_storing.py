@@ -54,7 +54,7 @@ def test_a_coupling_that_grows_is_the_coupling_of_all(case, splits):
         grown.store(part)
         seen.add(type(grown._coupling()).__name__)
     if len(splits) == 9 and not case.ordered:
-        assert seen == {"LowRank", "Full"}, "premise: it switches to W on the way"
+        assert seen == {"LowRankCoupling", "FullCoupling"}, "premise: it switches to W on the way"
     assert (grown.coupling - whole.coupling).abs().max() < 1e-13
     assert torch.linalg.matrix_rank(rules.pseudo_inverse(patterns, diagonal=True)) == 7
 

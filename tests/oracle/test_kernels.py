@@ -21,7 +21,7 @@ from hopfield import (
     kernels,
     rules,
 )
-from hopfield.coupling import Full, LowRank
+from hopfield.coupling import FullCoupling, LowRankCoupling
 from hopfield.errors import OptionError
 from hopfield.exact import exact_signs
 from hopfield.packing import pack, unpack
@@ -257,7 +257,7 @@ def test_both_couplings_have_a_kernel():
         memory = ClassicalHopfield()
         memory.store(signs(n, 32))
         forms.add(type(memory._coupling()))
-    assert forms == {LowRank, Full}, "premise of the test above"
+    assert forms == {LowRankCoupling, FullCoupling}, "premise of the test above"
 
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (3, 0), (3, 2), ()])
@@ -292,7 +292,7 @@ def test_a_tie_keeps_the_present_value_whatever_the_rounding():
     memory.store(patterns)
     tied = ((cues * patterns).sum(-1, keepdim=True) - cues * patterns) == 0  # Σ_{j≠i} x_j z_j
     coupling = memory._coupling()
-    raw = coupling.units(coupling.fields(cues), cues)
+    raw = coupling.field_from(coupling.products(cues), cues)
     assert (raw[tied] != 0).any(), "premise: rounding makes something of a zero field"
     assert torch.equal(memory.update(cues)[tied], cues[tied])
 

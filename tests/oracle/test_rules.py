@@ -262,7 +262,7 @@ def test_low_rank_and_full_forms_agree(diagonal):
     for rule in ("hebbian", "covariance", "pseudo_inverse"):
         low = rules.LOW_RANK[rule](rows, diagonal)
         full = low.matrix()
-        torch.testing.assert_close(low.units(low.fields(states), states), states @ full)
+        torch.testing.assert_close(low.field_from(low.products(states), states), states @ full)
         torch.testing.assert_close(low.quadratic(states), ((states @ full) * states).sum(-1))
 
 

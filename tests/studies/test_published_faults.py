@@ -9,7 +9,7 @@ import pytest
 from heavy import HEAVY
 from hopfield import energy, units
 from hopfield.corruption import occlude_half
-from hopfield.coupling import Full, LowRank
+from hopfield.coupling import FullCoupling, LowRankCoupling
 from hopfield.experiments import records
 from hopfield.experiments.runner import run
 from hopfield.memories import ClassicalHopfield, ModernHopfield, learning
@@ -22,7 +22,7 @@ from hopfield_studies.published.base import Form
 def self_term_kept(patch):
     learn = learning.coupling
     patch.setattr(learning, "coupling", lambda rule, rows, diagonal: learn(rule, rows, True))
-    for kind in (LowRank, Full):
+    for kind in (LowRankCoupling, FullCoupling):
         patch.setattr(kind, "without_diagonal", property(lambda self: self))
 
 

@@ -98,7 +98,7 @@ class ClassicalHopfield(Memory):
         if self.schedule == "asynchronous":
             coupling = coupling.without_diagonal
         exact = exact.to(torch.promote_types(exact.dtype, coupling.dtype))
-        field, bias = coupling.units(coupling.fields(exact), exact), self._bias(exact)
+        field, bias = coupling.field_from(coupling.products(exact), exact), self._bias(exact)
         return field if bias is None else field - bias
 
     def _coupling(self) -> Coupling:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from ..coupling import Coupling, Full
+from ..coupling import Coupling, FullCoupling
 from ..rules import EXACT_INTEGERS, coupling, orthonormal, storkey, with_rounding_slack
 from ..stores import Store
 
@@ -24,7 +24,7 @@ def learn(rule: str, store: Store, diagonal: bool) -> Coupling:
     if 2 * len(store) < store.dim:
         return coupling(rule, torch.cat(list(_parts(store))), diagonal)
     if rule == "hebbian":
-        return Full(_gram(_parts(store), diagonal), 1 / store.dim)
+        return FullCoupling(_gram(_parts(store), diagonal), 1 / store.dim)
     if rule == "covariance":
         total = sum(float(rows.double().sum()) for rows in _parts(store))
         mean = total / (len(store) * store.dim)

@@ -51,18 +51,18 @@ def classical_sweep(
         _check_options(state, thresholds, held, thermal)
     # Kernels address rows directly, so the copy must be contiguous.
     exact = state.to(coupling.dtype, copy=True, memory_format=torch.contiguous_format)
-    fields = coupling.fields(exact)
+    products = coupling.products(exact)
     cut = None if thermal is None else thermal_cut(*thermal)
     bias = exact.new_zeros(exact.shape[-1]) if thresholds is None else thresholds.to(exact)
     if order is None:
-        field = coupling.units(fields, exact) - bias
+        field = coupling.field_from(products, exact) - bias
         new = glauber(field, cut) if cut is not None else sign_or_keep(field, exact, coupling.slack)
         return (new if held is None else torch.where(held, exact, new)).to(state.dtype)
     plan = SweepPlan(order, bias, held, cut)
     if kernels.fused("classical", len(order), len(order) * exact.numel(), exact):
-        coupling.sweep(fields, exact, plan)
+        coupling.sweep(products, exact, plan)
     else:
-        _sweep(coupling, fields, exact, plan)
+        _sweep(coupling, products, exact, plan)
     return exact.to(state.dtype)
 
 
@@ -110,11 +110,11 @@ def _check_options(
             )
 
 
-def _sweep(coupling: Coupling, fields: Tensor, state: Tensor, plan: SweepPlan) -> None:
-    # What `Coupling.sweep` does in a kernel.
+def _sweep(coupling: Coupling, products: Tensor, state: Tensor, plan: SweepPlan) -> None:
+    # In torch operations; `Coupling.sweep` computes this in a kernel.
     for i in plan.order.tolist():
         present = state[:, i].clone()
-        field = coupling.unit(fields, state, i) - plan.thresholds[i]
+        field = coupling.unit_field(products, state, i) - plan.thresholds[i]
         if plan.cut is None:
             new = sign_or_keep(field, present, coupling.slack)
         else:
@@ -122,4 +122,4 @@ def _sweep(coupling: Coupling, fields: Tensor, state: Tensor, plan: SweepPlan) -
         if plan.held is not None:
             new = torch.where(plan.held[:, i], present, new)
         state[:, i] = new
-        coupling.update_fields(fields, i, new - present)
+        coupling.update_products(products, i, new - present)
