@@ -10,7 +10,7 @@ Sweeps take, and change in place:
     factors: A, `(dim, dim)`; or Lᵀ and Rᵀ, `(dim, n)`, and d, `(dim,)`.
     bias: b, `(dim,)`.
     numbers: 1, the scale and the slack, in the precision of the state.
-    first, last: the first query, and the one after the last.
+    first, stop: the queries to update, range(first, stop).
 """
 
 from typing import Any
@@ -53,12 +53,12 @@ def _add(to: Any, factor: Any, row: Any) -> None:
 
 @kernel
 def full_sweep(
-    order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any, first: int, last: int
+    order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any, first: int, stop: int
 ) -> None:
     """Sweep by A itself, which is symmetric."""
     state, field, held, cut = arrays
     scale = numbers[1]
-    for b in range(first, last):
+    for b in range(first, stop):
         for i in order:
             if len(held) > 0 and held[b, i]:
                 continue
@@ -161,14 +161,14 @@ def _one_by_one(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any) 
 
 @kernel
 def low_rank_sweep(
-    order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any, first: int, last: int
+    order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any, first: int, stop: int
 ) -> None:
     """Sweep by A = LᵀR − diag(d)."""
     state, overlaps, held, cut = arrays
-    for start in range(first, last, LANES):
-        stop = min(start + LANES, last)
-        some = state[start:stop], overlaps[start:stop], held[start:stop], cut[start:stop]
-        if stop - start > FEW:
+    for start in range(first, stop, LANES):
+        end = min(start + LANES, stop)
+        some = state[start:end], overlaps[start:end], held[start:end], cut[start:end]
+        if end - start > FEW:
             _side_by_side(order, some, factors, bias, numbers)
         else:
             _one_by_one(order, some, factors, bias, numbers)

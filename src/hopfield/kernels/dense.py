@@ -26,16 +26,16 @@ def _look_up(scores: Any, table: Any, shift: int, terms: Any) -> None:
 
 
 @kernel
-def _best(scores: Any) -> int:
-    best = scores[0]
+def _largest(scores: Any) -> int:
+    largest = scores[0]
     for k in range(len(scores)):
-        best = max(best, scores[k])
-    return best
+        largest = max(largest, scores[k])
+    return largest
 
 
 @summing
-def _size(terms: Any) -> float:
-    # A bound of Σ |terms| for all signs.
+def _bound_sum(terms: Any) -> float:
+    # An upper bound of Σ |terms|, whichever patterns agree with the unit.
     size = 0.0
     for k in range(terms.shape[1]):
         size += max(abs(terms[0, k]), abs(terms[1, k]))
@@ -43,33 +43,34 @@ def _size(terms: Any) -> float:
 
 
 @summing
-def _sums(signs: Any, flipped: Any, same: Any, other: Any) -> tuple[float, float]:
-    # Σ same over patterns whose bit is set, and Σ other over the rest; `flipped` inverts the bits.
-    one_way, other_way = 0.0, 0.0
+def _sums(signs: Any, flip_mask: Any, set_terms: Any, clear_terms: Any) -> tuple[float, float]:
+    # Σ set_terms over patterns whose bit is set, and Σ clear_terms over the rest. The bits are
+    # those of `signs`, inverted where `flip_mask` has ones.
+    set_sum, clear_sum = 0.0, 0.0
     for w in range(len(signs)):
-        word = signs[w] ^ flipped
+        word = signs[w] ^ flip_mask
         for k in range(LANES):
             bit = (word >> np.uint64(k)) & np.uint64(1)
-            one_way += same[w * LANES + k] if bit else 0.0
-            other_way += 0.0 if bit else other[w * LANES + k]
-    return one_way, other_way
+            set_sum += set_terms[w * LANES + k] if bit else 0.0
+            clear_sum += 0.0 if bit else clear_terms[w * LANES + k]
+    return set_sum, clear_sum
 
 
 @kernel
-def _follow(scores: Any, signs: Any, by: Any) -> None:
-    # Updates the scores after a unit has grown by `by`.
+def _update_scores(scores: Any, signs: Any, delta: Any) -> None:
+    # Adds x_μi·delta to s_μ, after unit i has changed by delta.
     for w in range(len(signs)):
         word, first = signs[w], w * LANES
         for k in range(min(LANES, len(scores) - first)):
             bit = (word >> np.uint64(k)) & np.uint64(1)
-            scores[first + k] += by if bit else -by
+            scores[first + k] += delta if bit else -delta
 
 
 @kernel
 def sweep(
-    order: Any, arrays: Any, columns: Any, table: Any, numbers: Any, first: int, last: int
+    order: Any, arrays: Any, columns: Any, table: Any, numbers: Any, first: int, stop: int
 ) -> None:
-    """Sweep queries first to last, in place, until one unit of each needs an exact decision.
+    """Sweep queries first to stop − 1 in place, until one unit of each needs an exact decision.
 
     Args:
         order: the units to visit.
@@ -78,14 +79,14 @@ def sweep(
             exact decision of the unit at that place, or NaN, `(batch,)`.
         columns: the signs of the patterns, a row per unit, 64 per word.
         table: the summands, by shift − level.
-        numbers: the shift, −1 for one that follows the best score; the rounding of a sum relative
-            to the sum of its sizes; and the size below which it is exact.
-        first: the first query.
-        last: the one after the last.
+        numbers: the shift, or −1 for one more than the largest score of the query; the rounding of
+            a sum, relative to the sum of absolute summands; and the sum of absolute summands below
+            which sums are exact.
+        first, stop: the queries to update, range(first, stop).
     """
     state, scores, held, place, verdict = arrays
-    given, rounding, exact = numbers
-    for b in range(first, last):
+    fixed_shift, rounding, exact_size = numbers
+    for b in range(first, stop):
         rows = 3 if np.any(state[b] == 0) else 2
         terms = np.zeros((rows, columns.shape[1] * LANES))
         size, stale = 0.0, True
@@ -98,22 +99,22 @@ def sweep(
             field = verdict[b]
             if np.isnan(field):
                 if stale:
-                    shift = given if given >= 0 else _best(scores[b]) + 1
+                    shift = fixed_shift if fixed_shift >= 0 else _largest(scores[b]) + 1
                     _look_up(scores[b], table, shift, terms)
-                    size = _size(terms) if given >= 0 else 0.0
+                    size = _bound_sum(terms) if fixed_shift >= 0 else 0.0
                     stale = False
-                flipped = np.uint64(0) if present >= 0 else ~np.uint64(0)
-                above = terms[2] if present == 0 else terms[0]
-                below = terms[2] if present == 0 else terms[1]
-                one_way, other_way = _sums(columns[i], flipped, above, below)
-                field = (one_way - other_way) * (1.0 if present >= 0 else -1.0)
-                size = one_way + other_way if given < 0 else size
-                if size >= exact and abs(field) <= rounding * size:
+                flip_mask = np.uint64(0) if present >= 0 else ~np.uint64(0)
+                agree_terms = terms[2] if present == 0 else terms[0]
+                differ_terms = terms[2] if present == 0 else terms[1]
+                agree_sum, differ_sum = _sums(columns[i], flip_mask, agree_terms, differ_terms)
+                field = (agree_sum - differ_sum) * (1.0 if present >= 0 else -1.0)
+                size = agree_sum + differ_sum if fixed_shift < 0 else size
+                if size >= exact_size and abs(field) <= rounding * size:
                     break
             verdict[b] = np.nan
             new = present if field == 0 else np.sign(field)
             if new != present:
                 state[b, i] = new
-                _follow(scores[b], columns[i], np.int32(new - present))
+                _update_scores(scores[b], columns[i], np.int32(new - present))
                 stale = True
             place[b] += 1

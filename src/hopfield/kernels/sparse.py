@@ -68,11 +68,11 @@ def _fill(t: Any, tau: Any, linear: bool) -> None:
 
 @kernel
 def weigh(
-    scores: Any, tops: Any, scale: Any, alpha: Any, weights: Any, first: int, last: int
+    scores: Any, tops: Any, scale: Any, alpha: Any, weights: Any, first: int, stop: int
 ) -> None:
-    """Compute the weights of rows first to last, for α = 2 in all rows or 1.5 in all."""
+    """Compute the weights of rows first to stop − 1, for α = 2 in all rows or 1.5 in all."""
     linear = alpha[0] == 2
-    for b in range(first, last):
+    for b in range(first, stop):
         row, out, top, factor = scores[b], weights[b], tops[b], scale[b]
         if not np.isfinite(top):  # as in plain torch
             out[:] = np.nan
@@ -83,27 +83,33 @@ def weigh(
 
 
 @summing
-def _mean(weights: Any, above: Any, linear: bool) -> Any:
+def _weighted_mean(weights: Any, grad_output: Any, linear: bool) -> Any:
     # (S·g)/ΣS for S = p^(2 − α).
     zero = weights[0] * 0
     one, total, size = zero + 1, zero, zero
     for i in range(len(weights)):
         factor = one * (weights[i] > zero) if linear else np.sqrt(weights[i])
-        total += factor * above[i]
+        total += factor * grad_output[i]
         size += factor
     return total / size
 
 
 @kernel
 def vjp(
-    weights: Any, above: Any, numbers: Any, _learning: Any, slopes: Any, first: int, last: int
+    weights: Any,
+    grad_output: Any,
+    alpha_beta: Any,
+    _parameters: Any,
+    grad_scores: Any,
+    first: int,
+    stop: int,
 ) -> None:
     """Compute the gradient by the scores; those by α and β are not offered."""
-    alpha, beta = numbers
+    alpha, beta = alpha_beta
     linear = alpha[0] == 2
-    for b in range(first, last):
-        p, g, out, factor = weights[b], above[b], slopes[b], beta[b]
-        mean = _mean(p, g, linear)
+    for b in range(first, stop):
+        p, g, out, factor = weights[b], grad_output[b], grad_scores[b], beta[b]
+        mean = _weighted_mean(p, g, linear)
         zero = p[0] * 0
         one = zero + 1
         for i in range(len(p)):

@@ -128,9 +128,9 @@ def _vjp_by_kernel(
     slopes = torch.empty_like(weights, memory_format=torch.contiguous_format)
     by_alpha, by_beta = weights.new_empty(2, *weights.shape[:-1], 1)
     read = weights.new_empty(0, weights.shape[-1]) if scores is None else scores
-    learning = _rows(read.contiguous()), *map(_column, (read.amax(-1), by_alpha, by_beta))
+    parameters = _rows(read.contiguous()), *map(_column, (read.amax(-1), by_alpha, by_beta))
     rows, numbers = _rows(weights.contiguous()), (_column(alpha), _column(beta))
-    arguments = (rows, _rows(above.contiguous()), numbers, learning, _rows(slopes))
+    arguments = (rows, _rows(above.contiguous()), numbers, parameters, _rows(slopes))
     _run(partial(kernel.vjp, *arguments), rows)
     return (slopes, None, None) if scores is None else (slopes, by_alpha, by_beta)
 
