@@ -1,4 +1,4 @@
-"""Attention computed block by block: no more than one block of weights is in memory.
+"""Attention computed block by block: memory holds one block of weights at a time.
 
 The backward pass computes the weights of each block again.
 """
@@ -16,7 +16,7 @@ from .masks import Mask, fold_batch, fold_unexpanded, masked_scores
 from .scaled_separation import replace_tensors, tensors_of
 
 BLOCK = 2**22
-"""Scores in memory at a time, or one row of scores if that is more. Smaller blocks are slower."""
+"""Number of scores per block, or one row of scores if that is more. Smaller blocks are slower."""
 
 
 class Block(NamedTuple):
@@ -30,14 +30,14 @@ class Block(NamedTuple):
     states: slice
 
     def of(self, tensor: Tensor) -> Tensor:
-        """Return the part of `(groups | 1, heads | 1, m | 1, …)`."""
+        """Return the part of a tensor `(groups | 1, heads | 1, m | 1, …)` in this block."""
         for axis, part in enumerate(self):
             if tensor.shape[axis] > 1:
                 tensor = tensor.narrow(axis, part.start, part.stop - part.start)
         return tensor
 
     def all_rows(self, tensor: Tensor) -> Tensor:
-        """Return all patterns that the states read, of `(groups, heads, n, …)`."""
+        """Return the rows `(groups, heads, n, …)` that the states of this block read: all n."""
         return tensor[self.groups, self.heads]
 
 
@@ -54,19 +54,19 @@ def _slices(length: int, size: int) -> list[slice]:
 
 
 def blockwise_attention(
-    unit: Separation, state: Tensor, stored: Tensor, projected: Tensor, mask: Mask | None
+    separation: Separation, state: Tensor, stored: Tensor, projected: Tensor, mask: Mask | None
 ) -> Tensor:
-    """∇F(x Kᵀ) V, with 0 for states that may read no pattern."""
+    """∇F(x Kᵀ) V, with 0 for states that may read no pattern; β is a factor of the states."""
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
     if mask is not None:
         batch = torch.broadcast_shapes(batch, mask.visible.shape[:-2])
         mask = Mask(*(fold_unexpanded(t, batch) for t in mask))
     common = torch.promote_types(state.dtype, stored.dtype)
     inputs = [fold_batch(t, batch) for t in (state.to(common), stored.to(common), projected)]
-    inputs += [fold_unexpanded(t[..., None], batch) for t in tensors_of(unit).values()]
+    inputs += [fold_unexpanded(t[..., None], batch) for t in tensors_of(separation).values()]
     # Copied once, not once per block, and outside: second derivatives need the copy's graph.
     inputs = [tensor.contiguous() for tensor in inputs]
-    output: Tensor = _BlockwiseAttention.apply(unit, mask, *inputs)
+    output: Tensor = _BlockwiseAttention.apply(separation, mask, *inputs)
     return output.reshape(*batch, *output.shape[-2:])
 
 
@@ -74,70 +74,81 @@ class _BlockwiseAttention(torch.autograd.Function):
     """∇F(x Kᵀ) V for `(groups, heads, m, …)`."""
 
     @staticmethod
-    def forward(ctx: Any, unit: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
-        ctx.unit, ctx.count = unit, len(inputs)
+    def forward(ctx: Any, separation: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
+        ctx.separation, ctx.count = separation, len(inputs)
         ctx.save_for_backward(*inputs, *(mask or ()))
-        state, stored, projected, *numbers = inputs
+        state, stored, projected, *parameters = inputs
         output = state.new_empty(*state.shape[:3], projected.shape[-1], dtype=projected.dtype)
         for block in _blocks(state, stored):
             products = block.of(state) @ block.all_rows(stored).mT
-            weights = _weights(unit, products, block, mask, numbers)
+            weights = _weights(separation, products, block, mask, parameters)
             block.of(output).copy_(weights.to(projected.dtype) @ block.all_rows(projected))
         return output if mask is None else output.masked_fill_(mask.empty, 0.0)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors  # unpacked once: checkpointing allows no second time
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        saved = ctx.saved_tensors  # read once: checkpointing forbids a second access
         inputs, masks = saved[: ctx.count], saved[ctx.count :]
         mask = Mask(*masks) if masks else None
-        above = upstream[0] if mask is None else upstream[0].masked_fill(mask.empty, 0.0)
-        wanted = ctx.needs_input_grad[2:]
+        grad_output = (
+            grad_outputs[0] if mask is None else grad_outputs[0].masked_fill(mask.empty, 0.0)
+        )
+        needs_grad = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
-            formula = partial(_plain, ctx.unit, mask)
-            return None, None, *differentiable_gradients(formula, inputs, wanted, above)
-        gradients = _gradients(ctx.unit, mask, inputs, above.contiguous(), any(wanted[3:]))
-        pairs = zip(gradients, wanted, strict=True)
+            formula = partial(_full_attention, ctx.separation, mask)
+            return None, None, *differentiable_gradients(formula, inputs, needs_grad, grad_output)
+        gradients = _gradients(
+            ctx.separation, mask, inputs, grad_output.contiguous(), any(needs_grad[3:])
+        )
+        pairs = zip(gradients, needs_grad, strict=True)
         return None, None, *(gradient if want else None for gradient, want in pairs)
 
 
-def _plain(unit: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
-    state, stored, projected, *numbers = inputs
+def _full_attention(separation: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
+    state, stored, projected, *parameters = inputs
     whole = Block(*(slice(0, length) for length in state.shape[:3]))
-    weights = _weights(unit, state @ stored.mT, whole, mask, numbers)
+    weights = _weights(separation, state @ stored.mT, whole, mask, parameters)
     return weights.to(projected.dtype) @ projected
 
 
 def differentiable_gradients(
-    formula: Callable[..., Tensor], inputs: Sequence[Tensor], wanted: Sequence[bool], above: Tensor
+    formula: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    needs_grad: Sequence[bool],
+    grad_output: Tensor,
 ) -> list[Tensor | None]:
     """Return the wanted gradients with a graph, for a backward pass that is differentiated.
 
     `formula` is plain torch code, and holds all weights in memory.
     """
-    leaves = [tensor for tensor, want in zip(inputs, wanted, strict=True) if want]
-    gradients = iter(torch.autograd.grad(formula(*inputs), leaves, above, create_graph=True))
-    return [next(gradients) if want else None for want in wanted]
+    leaves = [tensor for tensor, want in zip(inputs, needs_grad, strict=True) if want]
+    gradients = iter(torch.autograd.grad(formula(*inputs), leaves, grad_output, create_graph=True))
+    return [next(gradients) if want else None for want in needs_grad]
 
 
 def _gradients(
-    unit: Separation, mask: Mask | None, inputs: Sequence[Tensor], above: Tensor, learned: bool
+    separation: Separation,
+    mask: Mask | None,
+    inputs: Sequence[Tensor],
+    grad_output: Tensor,
+    with_parameters: bool,
 ) -> list[Tensor]:
-    state, stored, projected, *numbers = inputs
+    state, stored, projected, *parameters = inputs
     gradients = [torch.zeros_like(tensor) for tensor in inputs]
     for block in _blocks(state, stored):
-        x, g = block.of(state), block.of(above)
+        x, g = block.of(state), block.of(grad_output)
         k, v = block.all_rows(stored), block.all_rows(projected)
         products = (x @ k.mT).requires_grad_()
-        own = [number.detach().requires_grad_(learned) for number in numbers]
+        block_parameters = [p.detach().requires_grad_(with_parameters) for p in parameters]
         with torch.enable_grad():
-            weights = _weights(unit, products, block, mask, own)
-        leaves = [products, *own] if learned else [products]
-        by_weights = (g @ v.mT).to(weights.dtype)
-        by_products, *by_numbers = torch.autograd.grad(weights, leaves, by_weights)
-        block.of(gradients[0]).add_(by_products @ k)
-        block.all_rows(gradients[1]).add_(by_products.mT @ x)
+            weights = _weights(separation, products, block, mask, block_parameters)
+        leaves = [products, *block_parameters] if with_parameters else [products]
+        grad_weights = (g @ v.mT).to(weights.dtype)
+        grad_products, *grad_parameters = torch.autograd.grad(weights, leaves, grad_weights)
+        block.of(gradients[0]).add_(grad_products @ k)
+        block.all_rows(gradients[1]).add_(grad_products.mT @ x)
         block.all_rows(gradients[2]).add_(weights.detach().to(g.dtype).mT @ g)
-        for gradient, part in zip(gradients[3:], by_numbers, strict=False):
+        for gradient, part in zip(gradients[3:], grad_parameters, strict=False):
             gradient.add_(part)
     return gradients
 
@@ -148,10 +159,14 @@ def _blocks(state: Tensor, stored: Tensor) -> Iterator[Block]:
 
 
 def _weights(
-    unit: Separation, products: Tensor, block: Block, mask: Mask | None, numbers: Sequence[Tensor]
+    separation: Separation,
+    products: Tensor,
+    block: Block,
+    mask: Mask | None,
+    parameters: Sequence[Tensor],
 ) -> Tensor:
-    # ∇F of the products of a block; `numbers` are the tensors of F, for all blocks.
-    own = (block.of(number).squeeze(-1) for number in numbers)
-    unit = replace_tensors(unit, dict(zip(tensors_of(unit), own, strict=True)))
-    part = None if mask is None else Mask(*map(block.of, mask))
-    return unit(masked_scores(products, part))
+    # ∇F of the products of a block; `parameters` are the tensors of F, for all blocks.
+    parts = (block.of(parameter).squeeze(-1) for parameter in parameters)
+    separation = replace_tensors(separation, dict(zip(tensors_of(separation), parts, strict=True)))
+    block_mask = None if mask is None else Mask(*map(block.of, mask))
+    return separation(masked_scores(products, block_mask))
