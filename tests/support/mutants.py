@@ -31,9 +31,9 @@ import torch
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 ROOMS = ("separation", "readout", "iteration", "similarity", "units", "coupling", "memories")
-TESTS = ("contract", "oracle", "inputs")
+TESTS = ("contract", "oracle", "inputs", "tools/test_io.py")
 OTHERS = ("diagnosis", "tuning", "explain", "synthetic", "corruption", "metrics", "theory")
-SECONDS = 5.0  # of tests, measured without a mutant, for each of them
+SECONDS = 20.0  # of tests, measured without a mutant, for each of them
 PAIRS = "Lt LtE, Gt GtE, Eq NotEq, Is IsNot, In NotIn, Add Sub, Mult Div, BitAnd BitOr, And Or"
 SWAPS: dict[type, type] = {ast.Pow: ast.Mult, ast.FloorDiv: ast.Mult}
 for pair in PAIRS.split(", "):
@@ -50,6 +50,11 @@ class Mutant(NamedTuple):
     line: int
     before: str
     after: str
+
+    def described(self) -> str:
+        """Return its place and the change."""
+        where = f"{self.path.relative_to(SOURCE.parent)}:{self.line}"
+        return f"{where} {self.before!r} -> {self.after!r}"
 
 
 def changed(node: ast.AST) -> ast.AST | None:
@@ -149,8 +154,9 @@ def live(path: Path, owner: tuple[str, ...]) -> FunctionType:
 class Mutation:
     """A pytest plugin that runs the tests once to learn who calls what, and then the mutants."""
 
-    def __init__(self, chosen: list[Mutant]) -> None:
-        """Run these mutants."""
+    def __init__(self, chosen: list[Mutant], limit: float) -> None:
+        """Run these mutants, each against tests that take `limit` seconds."""
+        self.limit = limit
         self.chosen, self.calls, self.seconds = chosen, {}, {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -225,7 +231,7 @@ class Mutation:
     def _tests(self, mutant: Mutant) -> list[pytest.Item]:
         names = self.calls.get((str(mutant.path), mutant.owner[-1]), [])
         random.Random(0).shuffle(names)
-        left, taken = SECONDS, []
+        left, taken = self.limit, []
         for name in names:
             left -= self.seconds[name]
             taken += [name] if left > 0 else []
@@ -238,7 +244,7 @@ class Mutation:
             return child
         status = 2
         try:
-            signal.alarm(int(4 * SECONDS))  # one that never ends is noticed
+            signal.alarm(int(4 * self.limit))  # one that never ends is noticed
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)
@@ -256,9 +262,7 @@ class Mutation:
         word = {0: "survives", 1: "noticed", 2: "no mutant"}.get(code, "never ends")
         results.update([word] if word != "no mutant" else [])
         if word != "noticed":
-            where = f"{mutant.path.relative_to(SOURCE.parent)}:{mutant.line}"
-            print(f"{word}: {where} {mutant.before!r} -> {mutant.after!r} "
-                  f"({time.monotonic() - start:.1f} s)", flush=True)  # fmt: skip
+            print(f"{word}: {mutant.described()} ({time.monotonic() - start:.1f} s)", flush=True)
 
 
 def main() -> None:
@@ -267,6 +271,10 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rooms", nargs="*", default=ROOMS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of tests for each mutant")
+    parser.add_argument(
+        "--again", help="a file of what an earlier run printed: those that survived"
+    )
     parser.add_argument("--tests", nargs="*", default=TESTS)
     chosen = parser.parse_args()
     top = SOURCE / "hopfield"
@@ -277,11 +285,14 @@ def main() -> None:
     ]
     every = [mutant for path in files for mutant in mutants(path)]
     sample = random.Random(chosen.seed).sample(every, min(chosen.sample, len(every)))
+    if chosen.again:
+        printed = Path(chosen.again).read_text("utf-8")
+        sample = [mutant for mutant in sample if f"survives: {mutant.described()} (" in printed]
     print(f"{len(sample)} of {len(every)} mutants of {len(files)} files")
     tests = [str(SOURCE.parent / "tests" / name) for name in chosen.tests]
     arguments = ["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:terminal", *tests]
     arguments += [f"--ignore-glob=*test_{name}*" for name in OTHERS]
-    sys.exit(pytest.main(arguments, plugins=[Mutation(sample)]))
+    sys.exit(pytest.main(arguments, plugins=[Mutation(sample, chosen.seconds)]))
 
 
 if __name__ == "__main__":
