@@ -3,10 +3,10 @@
 import torch
 
 from ..memories import Memory
-from .findings import find_problems, thermal
+from .findings import find_problems, temperature_finding
 from .margins import measure_margins
 from .patterns import Patterns, check_memory
-from .remedies import Trials, changed, observe
+from .remedies import Trials, observe, with_settings
 from .report import Report
 from .theorems import theory_of
 
@@ -27,14 +27,15 @@ def diagnose(memory: Memory) -> Report:
     """
     check_memory(memory)
     with torch.no_grad():
-        heat = memory.config().get("temperature", 0.0)
-        calm = changed(memory, temperature=0.0) if heat else memory
-        patterns = Patterns(calm)
+        temperature = memory.config().get("temperature", 0.0)
+        noiseless_memory = with_settings(memory, temperature=0.0) if temperature else memory
+        patterns = Patterns(noiseless_memory)
         everything = torch.arange(patterns.count, device=patterns.device)
-        columns = observe(calm, patterns, everything) | measure_margins(calm, patterns)
-        trials = Trials(calm, patterns, float(columns["attractor"].double().mean()))
-        findings = [thermal(trials, heat)] if heat else []
+        columns = observe(noiseless_memory, patterns, everything)
+        columns |= measure_margins(noiseless_memory, patterns)
+        trials = Trials(noiseless_memory, patterns, float(columns["attractor"].double().mean()))
+        findings = [temperature_finding(trials, temperature)] if temperature else []
         findings += find_problems(trials, columns)
-        theory = theory_of(calm, patterns, columns)
+        theory = theory_of(noiseless_memory, patterns, columns)
     columns["copy_of"] = patterns.copy_of
     return Report(repr(memory), patterns.dim, theory, tuple(findings), **columns)

@@ -13,14 +13,14 @@ from ..separation import Separation
 from ..similarity import Similarity, dot
 from ..units import saturated_beta
 from .patterns import Patterns, scoring_of
-from .remedies import Remedy, Trials, rounded_up, with_numbers
+from .remedies import Remedy, Trials, round_up, with_float_parameters
 
-NEAR = 0.25
-"""Near-duplicates are nearer than this share of the median distance to the nearest pattern."""
-RANDOM_OVERLAPS = 2.0
-"""Mean squared overlap, in units of that of random patterns, above which it is named a cause."""
-SOME = 256
-"""Patterns whose overlaps with all others are averaged."""
+NEAR_DUPLICATE = 0.25
+"""Near-duplicates are nearer than this times the median distance to the nearest pattern."""
+LARGE_OVERLAP = 2.0
+"""Mean squared overlap, over that of random patterns, above which the finding names it a cause."""
+OVERLAP_ROWS = 256
+"""Number of patterns whose overlaps with all others are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Finding:
 
 
 def find_problems(trials: Trials, columns: dict[str, Tensor]) -> Iterator[Finding]:
-    """Findings, the gravest first; `columns` describe the patterns, as in `Report`."""
+    """Yield findings, the gravest first; `columns` describe the patterns, as in `Report`."""
     memory, lost = trials.memory, ~columns["attractor"]
     scoring = scoring_of(memory)
     if bool(lost.any()):
@@ -54,13 +54,15 @@ def find_problems(trials: Trials, columns: dict[str, Tensor]) -> Iterator[Findin
         elif scoring is not None:
             yield from _outscored_or_mixed(trials, *scoring, lost, columns)
         else:
-            yield _finding("lost", lost, "retrieval ends elsewhere.", trials.fewer(~lost))
+            yield _finding("lost", lost, "retrieval ends elsewhere.", trials.keep_attractors(~lost))
     yield from _copies(trials, columns["nearest"], columns["neighbour"])
 
 
-def thermal(trials: Trials, heat: float) -> Finding:
-    """The finding about a temperature above 0."""
-    cause = f"At temperature {heat:g} units flip by chance. This report is for temperature 0."
+def temperature_finding(trials: Trials, temperature: float) -> Finding:
+    """Report a temperature above 0, which the other findings leave out."""
+    cause = (
+        f"At temperature {temperature:g} units flip by chance. This report is for temperature 0."
+    )
     remedy = trials.run("Use temperature=0.0.", temperature=0.0)
     return Finding("thermal", cause, torch.arange(trials.patterns.count), remedy)
 
@@ -86,20 +88,22 @@ def _outscored_or_mixed(
             f"another one scores at least as high, by {similarity!r}. It wins, however large β is."
         )
         leads = columns["nearest"].square() / 2  # margins of the Euclidean distance
-        remedy = trials.best(trials.sharper(leads, similarity="euclidean"))
+        remedy = trials.best(trials.try_sharper(leads, similarity="euclidean"))
         yield _finding("outscored", outscored, cause, remedy)
     if bool(rounded.any()):
         dtype = str(trials.patterns.dtype).removeprefix("torch.")
-        remedy = trials.best(trials.sharper(margin, torch.float64))
+        remedy = trials.best(trials.try_sharper(margin, torch.float64))
         cause = f"the lead of the score is below the rounding of {dtype}."
         yield _finding("rounding", rounded, cause, remedy)
     if bool(mixed.any()):
         name = "k too large" if hasattr(separation, "k") else "β too small"
         cause = (
-            f"the score at the pattern is best, but with {with_numbers(separation)!r} others have "
-            "more than half of the weight where retrieval ends."
+            "the score at the pattern is best, but with "
+            f"{with_float_parameters(separation)!r} others have more than half "
+            "of the weight where retrieval ends."
         )
-        remedy = trials.best(trials.sharper(margin[~undecided])) or trials.fewer(~lost)
+        remedy = trials.best(trials.try_sharper(margin[~undecided]))
+        remedy = remedy or trials.keep_attractors(~lost)
         yield _finding(name, mixed, cause, remedy)
 
 
@@ -107,13 +111,13 @@ def _unstable(trials: Trials, lost: Tensor) -> Finding:
     patterns, thresholds = trials.patterns, trials.memory.config().get("thresholds")
     causes = [f"n/N = {patterns.count / patterns.dim:.2g}"]
     similar = _squared_overlap(patterns)
-    if similar > RANDOM_OVERLAPS:
+    if similar > LARGE_OVERLAP:
         causes.append(f"squared overlaps are {similar:.3g} times those of random patterns")
     remedy = trials.best(_binary_remedies(trials))
     if remedy is not None and thresholds is not None and "thresholds=None" in remedy.advice:
         causes.append("thresholds outweigh the fields")
     cause = f"a unit's field is against it: {'; '.join(causes)}."
-    return _finding("unstable", lost, cause, remedy or trials.fewer(~lost))
+    return _finding("unstable", lost, cause, remedy or trials.keep_attractors(~lost))
 
 
 def _binary_remedies(trials: Trials) -> Iterator[Remedy]:
@@ -122,18 +126,18 @@ def _binary_remedies(trials: Trials) -> Iterator[Remedy]:
     settings = {} if config.get("thresholds") is None else {"thresholds": None}
     if settings:
         yield trials.run("Use thresholds=None.", **settings)
-    # Beyond half load the pseudo-inverse has hardly a basin.
+    # Above half load, basins of the pseudo-inverse hold hardly more than the patterns.
     if config.get("rule", "pseudo_inverse") != "pseudo_inverse" and 2 * count <= dim:
         advice = f"Use rule='pseudo_inverse'{', thresholds=None' if settings else ''}."
         yield trials.run(advice, rule="pseudo_inverse", **settings)
-    beta = rounded_up(saturated_beta(math.inf, max(2, count)))
+    beta = round_up(saturated_beta(math.inf, max(2, count)))
     yield trials.run(f"Use DenseHopfield(beta={beta:g}).", DenseHopfield, beta=beta)
 
 
 def _squared_overlap(patterns: Patterns) -> float:
     """Mean squared overlap of some patterns with all others, times N: 1 if they are random."""
-    some = torch.arange(min(patterns.count, SOME), device=patterns.device)
-    overlaps = patterns.scores(patterns.take(some), dot) / patterns.dim
+    sample = torch.arange(min(patterns.count, OVERLAP_ROWS), device=patterns.device)
+    overlaps = patterns.scores(patterns.take(sample), dot) / patterns.dim
     others = overlaps.square().sum(-1) - 1
     return float(others.mean() / max(1, patterns.count - 1) * patterns.dim)
 
@@ -141,30 +145,32 @@ def _squared_overlap(patterns: Patterns) -> float:
 def is_near_duplicate(nearest: Tensor) -> Tensor:
     """True for patterns whose nearest other one is unusually near."""
     finite = nearest[nearest.isfinite()]
-    return nearest <= NEAR * finite.median() if len(finite) else nearest < 0
+    return nearest <= NEAR_DUPLICATE * finite.median() if len(finite) else nearest < 0
 
 
 def _copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Finding]:
     copy_of = trials.patterns.copy_of
-    first = copy_of == torch.arange(len(copy_of), device=copy_of.device)
-    if not bool(first.all()):
+    is_first = copy_of == torch.arange(len(copy_of), device=copy_of.device)
+    if not bool(is_first.all()):
         cause = "equal to an earlier one. Copies share the weight; only the first is returned."
         advice = "Store each once: remedy.apply keeps the first."
-        yield _finding("duplicates", ~first, cause, trials.run(advice, indices=_indices(first)))
-    close = is_near_duplicate(nearest) & first
-    if bool(close.any()):
-        kept = first.clone()
-        for index in _indices(close).tolist():
+        remedy = trials.run(advice, indices=_indices(is_first))
+        yield _finding("duplicates", ~is_first, cause, remedy)
+    is_close = is_near_duplicate(nearest) & is_first
+    if bool(is_close.any()):
+        is_kept = is_first.clone()
+        for index in _indices(is_close).tolist():
             other = int(copy_of[neighbour[index]])
-            if bool(kept[other]) and bool(kept[index]):
-                kept[max(index, other)] = False
+            if bool(is_kept[other]) and bool(is_kept[index]):
+                is_kept[max(index, other)] = False
         cause = (
-            f"another one is within {NEAR:g} of the median distance to the nearest (least distance "
-            f"{float(nearest[close].min()):.3g}). Damage of half that distance confuses them."
+            f"another one is within {NEAR_DUPLICATE:g} of the median distance to the nearest "
+            f"(least distance {float(nearest[is_close].min()):.3g}). "
+            "Damage of half that distance confuses them."
         )
         advice = "If both mean the same, store one: remedy.apply keeps the first."
-        remedy = trials.run(advice, indices=_indices(kept))
-        yield _finding("near-duplicates", close, cause, remedy)
+        remedy = trials.run(advice, indices=_indices(is_kept))
+        yield _finding("near-duplicates", is_close, cause, remedy)
 
 
 def _indices(mask: Tensor) -> Tensor:

@@ -23,11 +23,11 @@ from ..similarity import Similarity
 from .patterns import Comparison, Patterns, scoring_of
 
 LARGEST_BETA = 1e30
-"""A larger β acts alike, but overflows in products."""
+"""Upper bound of β: a larger one gives the same decisions, but overflows in products."""
 FLIPS = 32
-"""Numbers of flips tried for a proof, spread up to N/2."""
+"""Number of radii, evenly spaced up to N/2 flips, that are tried for a proof."""
 MOST_UNITS = 4096
-"""N up to which flips of a classical network are proved undone, from the N² entries of W."""
+"""Largest N at which W, with its N² entries, is built to bound the flips a network undoes."""
 Columns = tuple[Tensor, Tensor, Tensor, Tensor]
 """Margins, rivals, proved radii, and which margins are numerically undecided."""
 Proof = Callable[[Comparison], tuple[Tensor, Tensor]]
@@ -40,7 +40,7 @@ def measure_margins(memory: Memory, patterns: Patterns) -> dict[str, Tensor]:
     """Compare each pattern with all others, in O(n²N); the fields of `Report` by name."""
     scoring = scoring_of(memory)
     if scoring is None or memory.binary:
-        margins = partial(_unit_margins, _proof(memory, patterns), patterns)
+        margins = partial(_unit_margins, _choose_proof(memory, patterns), patterns)
     else:
         margins = partial(_score_margins, *scoring, patterns)
     names = ("margin", "rival", "radius", "numerically_undecided", "nearest", "neighbour")
@@ -64,9 +64,10 @@ def _score_margins(
     leads = scores.gather(-1, compared.indices[:, None]) - scores
     leads.masked_fill_(compared.is_copy, torch.inf)
     margin, rival = leads.min(dim=-1)
-    unit = torch.finfo(patterns.dtype).eps / 2
-    terms = patterns.dim + 8  # γ_k = ku/(1 − ku) bounds the rounding of k operations (Higham 2002)
-    gamma = terms * unit / (1 - terms * unit) if 2 * terms * unit < 1 else torch.inf
+    roundoff = torch.finfo(patterns.dtype).eps / 2
+    # γ_k = ku/(1 − ku), u = eps/2, bounds the rounding of k operations (Higham 2002).
+    terms = patterns.dim + 8
+    gamma = terms * roundoff / (1 - terms * roundoff) if 2 * terms * roundoff < 1 else torch.inf
     size = scores.abs().amax(-1, keepdim=True).expand_as(scores) * 4
     if similarity.is_affine:
         size = (patterns.norms[compared.indices, None] + patterns.norms).square()
@@ -77,7 +78,7 @@ def _score_margins(
     # States near the pattern are longer than it: twice the rounding.
     leads = leads - 2 * gamma * size - window
     radius = (leads / compared.squares.sqrt()).nan_to_num(nan=torch.inf).amin(-1)
-    error = 2 * unit * patterns.count * patterns.norms.max()  # of a weighted sum
+    error = 2 * roundoff * patterns.count * patterns.norms.max()  # of a weighted sum
     return margin, rival, torch.where(radius > error, radius, 0.0), undecided
 
 
@@ -88,7 +89,7 @@ def _unit_margins(proof: Proof | None, patterns: Patterns, compared: Comparison)
     return margin, rival, radius, torch.zeros_like(rival, dtype=torch.bool)
 
 
-def _proof(memory: Memory, patterns: Patterns) -> Proof | None:
+def _choose_proof(memory: Memory, patterns: Patterns) -> Proof | None:
     """Choose the computation of margins and of flips undone by what a network declares."""
     if memory.binary and hasattr(memory, "field"):
         return _field_proof(memory, patterns.dim)
@@ -131,8 +132,8 @@ def _gain_proof(gain: Gain, patterns: Patterns, compared: Comparison) -> tuple[T
     agree, differ = ratio(scores - 1, top), ratio(scores + 1, top)
     support = agree.sum(-1, keepdim=True) + rows * patterns.weighted_sum(agree)
     against = differ.sum(-1, keepdim=True) - rows * patterns.weighted_sum(differ)
-    flips, most = torch.zeros_like(rows[:, 0]), (patterns.dim - 1) // 2
-    for k in range(1, most + 1, max(1, most // FLIPS)):
+    flips, max_flips = torch.zeros_like(rows[:, 0]), (patterns.dim - 1) // 2
+    for k in range(1, max_flips + 1, max(1, max_flips // FLIPS)):
         reach, left = 2 * k + 1, top - 2 * k
         high = ratio((scores + reach).clamp_max(top), left).abs()
         low = ratio((scores - reach).clamp_min(-top), left).abs()

@@ -1,4 +1,4 @@
-"""Changes of a memory that may help, and how many patterns hold when they are tried."""
+"""Changes of a memory that may help, and how many patterns are attractors after each."""
 
 import dataclasses
 import math
@@ -22,9 +22,9 @@ from .patterns import Patterns
 QUERIES = 1024
 """Patterns per call of `retrieve`."""
 TRIED = 1024
-"""Patterns from which a remedy is run: all if there are no more, else a random sample."""
+"""Most patterns from which a remedy is tried: of a larger memory, a random sample."""
 QUANTILES = (0.5, 0.1, 0.0)
-"""Margins that β is made for, from the median to the least. Each is tried until all hold."""
+"""Quantiles of the margins for which β is computed, tried in this order until all patterns hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +91,18 @@ def observe(
             at_pattern = (result.state == memory.storage.take(result.index)).all(-1)
         else:
             at_pattern = result.weight.double() * patterns.copies[group] > PATTERN_WEIGHT
-        own = group == patterns.copy_of[part]
-        captured_by = torch.where(at_pattern & ~own, group, -1)
+        is_own = group == patterns.copy_of[part]
+        captured_by = torch.where(at_pattern & ~is_own, group, -1)
         distance = (result.state.double() - start.double()).norm(dim=-1)
         fixed = (result.steps == 0) & result.converged
-        parts.append((fixed, at_pattern & own, captured_by, result.converged, distance))
+        parts.append((fixed, at_pattern & is_own, captured_by, result.converged, distance))
     names = ("fixed", "attractor", "captured_by", "converged", "distance")
     return dict(zip(names, map(torch.cat, zip(*parts, strict=True)), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """Runs of changed memories; `share` is that of attractors in the memory as it is."""
+    """Runs of changed memories; `share` is the share of attractors in the unchanged memory."""
 
     memory: Memory
     patterns: Patterns
@@ -117,7 +117,7 @@ class Trials:
         **settings: Any,
     ) -> Remedy:
         """Change settings (all of them for another class), and count the attractors."""
-        other = changed(self.memory, memory_class, **settings)
+        other = with_settings(self.memory, memory_class, **settings)
         if indices is not None or dtype is not None:
             source, other.storage = other.storage, RamStore()
             rows = source.take(_all_of(source) if indices is None else indices)
@@ -130,7 +130,7 @@ class Trials:
         return Remedy(advice, type(other), other.config(), effect, indices, dtype)
 
     def best(self, remedies: Iterable[Remedy]) -> Remedy | None:
-        """Return the first with which all hold, else the best that helps, else None."""
+        """Return the first remedy with which all patterns hold, else the best, or None."""
         best, share = None, self.share
         for remedy in remedies:
             if remedy.share > share:
@@ -139,16 +139,20 @@ class Trials:
                 break
         return best
 
-    def fewer(self, held: Tensor) -> Remedy | None:
-        """Keep only the patterns that hold."""
-        indices = held.nonzero().squeeze(-1)
-        advice = f"Leave out the {len(held) - len(indices)} that do not hold: remedy.apply does."
+    def keep_attractors(self, is_attractor: Tensor) -> Remedy | None:
+        """Keep only the patterns that are attractors."""
+        indices = is_attractor.nonzero().squeeze(-1)
+        lost = len(is_attractor) - len(indices)
+        advice = f"Leave out the {lost} that do not hold: remedy.apply does."
         return self.best([self.run(advice, indices=indices)]) if len(indices) else None
 
-    def sharper(
+    def try_sharper(
         self, margins: Tensor, dtype: torch.dtype | None = None, **settings: Any
     ) -> Iterator[Remedy]:
-        """Change the settings or dtype; then also use separations that resolve these margins."""
+        """Yield remedies with these settings and dtype, first alone, then with sharper separations.
+
+        These separate patterns with these margins: by a larger β, or by k = 1.
+        """
         config = self.memory.config()
         if not settings.keys() <= config.keys():
             return
@@ -169,34 +173,37 @@ class Trials:
 def sharper_separations(
     separation: Separation, margins: Tensor, patterns: Patterns
 ) -> Iterator[Separation]:
-    """Separations by which patterns with these margins are fixed points; the flattest first."""
-    separation = with_numbers(separation)
+    """Yield separations that make patterns with these margins fixed points, smallest β first."""
+    separation = with_float_parameters(separation)
     if hasattr(separation, "k"):
         yield with_parameters(separation, k=1)
         return
     separation = separation if hasattr(separation, "beta") else Softmax(0.0)
     beta, inverse_width = float(separation.beta), separation.inverse_width()
-    # Other separations have another width at the same β.
+    # At the same β, other separations have another width than softmax.
     scale = inverse_width / beta if inverse_width and 0 < beta < math.inf else 1.0
     margins = margins[(margins > 0) & margins.isfinite()]
     for quantile in QUANTILES if len(margins) else ():
         margin = float(margins.quantile(quantile))
-        sharper = rounded_up(well_separated_beta(margin, patterns) / scale)
-        if sharper > beta:
-            beta = sharper
+        candidate = round_up(well_separated_beta(margin, patterns) / scale)
+        if candidate > beta:
+            beta = candidate
             yield with_parameters(separation, beta=beta)
 
 
 def well_separated_beta(margin: float, patterns: Patterns) -> float:
-    """The β at which Δ is enough: Δ = 2/(βn) + log(2n²βM²)/β (Ramsauer et al. 2021)."""
+    """Solve Δ = 2/(βn) + log(2n²βM²)/β for β: from it on, a margin Δ separates a pattern well.
+
+    This is the condition of Ramsauer et al. (2021); M is the largest norm of a pattern.
+    """
     size = 2 * patterns.count**2 * float(patterns.norms.max()) ** 2
     beta = 1 / margin
-    for _ in range(4):  # it converges quickly: β enters by its logarithm
+    for _ in range(4):  # a fixed point iteration; it converges fast, for β enters by its logarithm
         beta = (2 / patterns.count + max(1.0, math.log(max(size * beta, 1.0)))) / margin
     return beta
 
 
-def with_numbers(separation: Separation) -> Separation:
+def with_float_parameters(separation: Separation) -> Separation:
     """Copy a separation with numbers in place of learned tensors."""
     learned = {k: float(v) for k, v in vars(separation).items() if isinstance(v, Tensor)}
     return with_parameters(separation, **{k: float(f"{v:.6g}") for k, v in learned.items()})
@@ -211,14 +218,16 @@ def with_parameters(separation: Separation, **values: Any) -> Separation:
     return other
 
 
-def rounded_up(number: float) -> float:
+def round_up(number: float) -> float:
     """Round up to two digits."""
-    unit = 10.0 ** (math.floor(math.log10(number)) - 1)
-    return float(f"{math.ceil(number / unit - 1e-9) * unit:.2g}")
+    step = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return float(f"{math.ceil(number / step - 1e-9) * step:.2g}")
 
 
-def changed(memory: Memory, memory_class: type[Memory] | None = None, **settings: Any) -> Memory:
-    """Return a memory with changed settings; another class gets only these.
+def with_settings(
+    memory: Memory, memory_class: type[Memory] | None = None, **settings: Any
+) -> Memory:
+    """Return a memory with other settings; for another class, these are all its arguments.
 
     The patterns are shared: do not store in either.
     """

@@ -1,4 +1,4 @@
-"""Choose similarity, separation and β for patterns and the damage they are to bear."""
+"""Choose similarity, separation and β for given patterns and the expected damage."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -38,6 +38,7 @@ LARGEST_BETA = 1e30
 FIRST_BETA, LAST_BETA = 0.5, 2000.0
 """The range of β, over the median lead of the right pattern's score."""
 LEAST_LEAD = 1e-30
+"""Lower bound of the median lead: β, its inverse, stays finite."""
 TUNED = ("softmax", "sparsemax", "entmax")
 """Names of separations that have a β: entmax with α = 1.5."""
 FIRST_CUES = 48
@@ -119,7 +120,7 @@ class Search:
 
     @torch.no_grad()
     def curve(self, damaged: Damaged) -> list[Point]:
-        """Points of all settings by some cues; those of the leading setting by all."""
+        """Return points of all settings from some cues, and of the best setting from all cues."""
         settings = list(product(self.similarities, self.separations))
         first = damaged[:FIRST_CUES] if len(settings) > 1 else damaged
         betas = {similarity: self._spaced_betas(similarity, first) for similarity, _ in settings}
@@ -153,7 +154,7 @@ class Search:
         similarity, separation = setting
         separations = [self._separation(separation, beta) for beta in betas]
 
-        def at(states: Damaged) -> Tensor:
+        def weight_at(states: Damaged) -> Tensor:
             parts = []
             for indices, scores in self._scores(similarity, states):
                 weights = torch.stack([each(scores) for each in separations])
@@ -161,10 +162,10 @@ class Search:
                 parts.append(weights.gather(-1, right)[..., 0] * self.copies[indices])
             return torch.cat(parts, dim=-1)
 
-        weights = at(damaged)
-        if damaged.cue.known is None:  # the dynamics goes on, and must also stay
+        weights = weight_at(damaged)
+        if damaged.cue.known is None:  # the dynamics goes on, and must stay at the pattern
             originals = Damaged(damaged.indices, Cue(self.rows[damaged.indices]))
-            weights = torch.minimum(weights, at(originals))
+            weights = torch.minimum(weights, weight_at(originals))
         return weights
 
     def _scores(self, similarity: str, damaged: Damaged) -> Iterator[tuple[Tensor, Tensor]]:
@@ -186,7 +187,7 @@ class Search:
         return memory_of(self.rows, *settings)
 
     def _spaced_betas(self, similarity: str, damaged: Damaged) -> list[float]:
-        """The β given, or some between limits set by the median lead of the right pattern."""
+        """Return the given β, or a range that the median lead of the right pattern sets."""
         if isinstance(self.betas, tuple):
             return list(self.betas)
         leads = []
@@ -204,41 +205,41 @@ class Search:
         """Choose β from the curve, and retrieve from the cues held back."""
         setting = curve[0].setting
 
-        def returned(beta: float, part: Damaged) -> Tensor:
+        def recalled_from(beta: float, part: Damaged) -> Tensor:
             state = self._memory(setting, beta).retrieve(part.cue).state
             return recalled(self.rows[part.indices], state).double()
 
-        first, *others = _likely(curve)
+        first, *others = _candidate_betas(curve)
         gains = {first: 0.0}
         if others and damaged.cue.known is None:
             # The first wins, unless another is better by more than chance.
-            reference = returned(first, damaged)
+            reference = recalled_from(first, damaged)
             for beta in others:
-                gain = returned(beta, damaged) - reference
+                gain = recalled_from(beta, damaged) - reference
                 if gain.mean() > standard_error(gain):
                     gains[beta] = float(gain.mean())
         beta = max(gains, key=gains.__getitem__)
-        back = returned(beta, held_back)
+        right = recalled_from(beta, held_back)
         return Tuning(
             self.rows, self.similarities[setting[0]], self._separation(setting[1], beta),
-            tuple(curve), float(back.mean()), float(standard_error(back)), len(back),
+            tuple(curve), float(right.mean()), float(standard_error(right)), len(right),
         )  # fmt: skip
 
 
-def _likely(curve: Sequence[Point]) -> list[float]:
-    """β of most weight among those no worse than the best; the least of these, and its neighbours.
+def _candidate_betas(curve: Sequence[Point]) -> list[float]:
+    """Return the β of most weight among those no worse than the best, and some smaller ones.
 
-    Near the least of them, the steps after the first may still decide.
+    These are the least of them and its neighbours, where steps after the first may still decide.
     """
     points = [point for point in curve if point.setting == curve[0].setting]
     good = [point for point in points if point.deficit <= point.deficit_se]
     most = max(point.weight for point in good)
-    # ±1 patterns count as recalled if every entry is exact: so no slack but rounding.
-    sharp = min(point.beta for point in good if point.weight >= most - 1e-9)
+    # ±1 patterns count as recalled if every entry is exact: so there is no tolerance but rounding.
+    heaviest = min(point.beta for point in good if point.weight >= most - 1e-9)
     least = min(point.beta for point in good)
     below = [point.beta for point in points if point.beta < least]
     above = [point.beta for point in good if point.beta > least]
-    return list(dict.fromkeys([sharp, *above[:1], least, *below[-1:]]))
+    return list(dict.fromkeys([heaviest, *above[:1], least, *below[-1:]]))
 
 
 def _draw(
@@ -277,7 +278,7 @@ def _distinct(argument: str, named: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _prototype(given: object) -> tuple[str, Separation]:
-    """Resolve a separation: its name, and one of any β."""
+    """Return the name of a separation, and a separation whose β will be replaced."""
     if isinstance(given, Separation) and given.simplex and hasattr(given, "beta"):
         return type(given).__name__.lower(), given
     name = check_choice("an entry of separations", given, TUNED)

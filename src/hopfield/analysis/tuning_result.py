@@ -15,7 +15,7 @@ from ..memories import ModernHopfield
 from ..separation import Separation
 from ..similarity import Similarity
 from .patterns import Patterns
-from .remedies import changed, observe, with_parameters
+from .remedies import observe, with_parameters, with_settings
 
 RESOLUTION = 1.01
 """`separating_beta` is found to this factor."""
@@ -96,7 +96,7 @@ class Tuning:
 
         def separates(power: int) -> bool:
             separation = with_parameters(self.separation, beta=start * RESOLUTION**power)
-            at_beta = changed(memory, separation=separation)
+            at_beta = with_settings(memory, separation=separation)
             return bool(observe(at_beta, patterns, pair, steps=2000, tol=1e-8)["attractor"].all())
 
         powers = range(-MOST_POWER, MOST_POWER + 1)
