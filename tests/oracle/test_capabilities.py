@@ -5,6 +5,7 @@ import torch
 
 from cases import seeded
 from hopfield import Entmax, Polynomial, RectifiedPolynomial, Softmax, Sparsemax, TopK
+from hopfield.errors import DomainError
 
 EPS = torch.finfo(torch.float64).eps
 EACH = torch.tensor([[0.2], [4.0]], dtype=torch.float64).squeeze(-1)  # one β a query
@@ -95,3 +96,20 @@ def test_a_shift_of_all_scores_is_a_shift_of_the_potential_where_it_is_said(name
 def test_only_softmax_over_all_patterns_has_a_softmax_beta():
     assert Softmax(2.5).softmax_beta() == 2.5
     assert all(SHARP[name](1.0).softmax_beta() is None for name in SHARP if name != "softmax")
+
+
+def test_patterns_that_tie_for_the_last_place_of_top_k_share_it():
+    scores = torch.tensor([3.0, 1.0, 1.0, 1.0, -2.0], dtype=torch.float64)
+    power = torch.tensor(-2 * 0.7, dtype=torch.float64).exp()
+    for places, share in ((2, power / 3), (3, 2 * power / 3), (4, power)):
+        wanted = torch.stack([torch.ones(()), share, share, share, torch.zeros(())])
+        found = TopK(places, 0.7)(scores)
+        torch.testing.assert_close(found, wanted.double() / wanted.sum(), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", SHARP)
+def test_one_beta_out_of_range_among_many_is_refused(name):
+    with pytest.raises(DomainError, match="every entry of beta"):
+        SHARP[name](torch.tensor([0.5, -0.1, 2.0]))
+    with pytest.raises(DomainError, match="beta"):
+        SHARP[name](-0.1)
