@@ -102,9 +102,9 @@ def test_patterns_that_tie_for_the_last_place_of_top_k_share_it():
     scores = torch.tensor([3.0, 1.0, 1.0, 1.0, -2.0], dtype=torch.float64)
     power = torch.tensor(-2 * 0.7, dtype=torch.float64).exp()
     for places, share in ((2, power / 3), (3, 2 * power / 3), (4, power)):
-        wanted = torch.stack([torch.ones(()), share, share, share, torch.zeros(())])
+        wanted = torch.tensor([1.0, share, share, share, 0.0], dtype=torch.float64)
         found = TopK(places, 0.7)(scores)
-        torch.testing.assert_close(found, wanted.double() / wanted.sum(), rtol=1e-12, atol=0)
+        torch.testing.assert_close(found, wanted / wanted.sum(), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("name", SHARP)
