@@ -1,4 +1,4 @@
-"""The base class of memories: a network gives three methods, and the base does the rest."""
+"""The base class of memories: a network defines three methods, and inherits the others."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -69,7 +69,7 @@ class Memory(ABC):
     """True if patterns and states are ±1, with 0 for unknown units."""
 
     one_read_completes: ClassVar[bool] = False
-    """True if one read settles every query whose known entries are held and alone count."""
+    """True if one read settles every query whose known entries are held and alone determine it."""
 
     storage: Store
     """The patterns; a `RamStore` unless the constructor sets another."""
@@ -77,7 +77,7 @@ class Memory(ABC):
     _derived: dict[str, Any]
 
     def __new__(cls, *args: object, **kwargs: object) -> "Memory":
-        """Create a memory with an empty store, so that constructors need not."""
+        """Create a memory with an empty store, for constructors that set none."""
         memory = object.__new__(cls)
         memory.storage, memory._derived = RamStore(), {}
         return memory
@@ -94,7 +94,7 @@ class Memory(ABC):
         held: Tensor | None,
         generator: torch.Generator,
     ) -> Reading:
-        """Make one step from a flat batch of states, and describe these states.
+        """Make one step from a flat batch of states; the `Reading` also describes these states.
 
         Args:
             state: `(batch, dim)`, in float32 at least.
@@ -152,7 +152,7 @@ class Memory(ABC):
         """
         with self.storage.lock.writing:
             warning = self.check_storable(patterns, values)
-            if warning is not None:  # first: if warnings are errors, nothing is stored
+            if warning is not None:  # before storing: if warnings are errors, nothing is stored
                 warnings.warn(warning, CapacityWarning, stacklevel=2)
             self.storage.append(patterns, values)
 
@@ -166,7 +166,7 @@ class Memory(ABC):
     def remove(self, indices: "int | Iterable[int] | Tensor") -> None:
         """Remove stored patterns by index; later patterns move up."""
         with self.storage.lock.writing:
-            self._require()
+            self._require_patterns()
             self.storage.remove(check_indices(indices, len(self)))
 
     def retrieve(
@@ -201,15 +201,15 @@ class Memory(ABC):
             A `Retrieval`, in the shape, dtype and on the device of the cue.
         """
         with self.storage.lock.reading, torch.no_grad():
-            self._require()
+            self._require_patterns()
             query = make_query(cue, known, clamp, evidence, self.storage, self.binary)
             if type(steps) is not int or steps < 0:
                 steps = check_integer("steps", steps)
             check_flag("trace", trace)
             tol = TOLERANCE if tol is None else check_number("tol", tol, low=0.0)
-            whole = not self.binary or check_binary_cue(query)
+            is_complete = not self.binary or check_binary_cue(query)
             outcome = self._iterate(query, steps, tol, trace, check_generator(generator))
-            if not whole:
+            if not is_complete:
                 outcome = resolve_unknown_units(outcome, self.describe)
             return answer(self, completed(self, outcome), query)
 
@@ -220,23 +220,25 @@ class Memory(ABC):
             OptionError: if the network has no energy.
         """
         with self.storage.lock.reading:
-            self._require()
-            wide = check_state(state, self.storage, self.binary)
-            energy = self.energy_of(wide.reshape(-1, wide.shape[-1]))
+            self._require_patterns()
+            states = check_state(state, self.storage, self.binary)
+            energy = self.energy_of(states.reshape(-1, states.shape[-1]))
         if energy is None:
             raise OptionError(f"{type(self).__name__} has no energy.")
-        return cast_checked("state", energy.reshape(wide.shape[:-1]), computing_dtype(state.dtype))
+        return cast_checked(
+            "state", energy.reshape(states.shape[:-1]), computing_dtype(state.dtype)
+        )
 
     def update(
         self, state: Float[Tensor, "*batch dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, "*batch dim"]:
         """Make one step of the dynamics (one sweep, in binary networks)."""
         with self.storage.lock.reading:
-            self._require()
-            wide = check_state(state, self.storage, self.binary)
-            flat = wide.reshape(-1, wide.shape[-1])
+            self._require_patterns()
+            states = check_state(state, self.storage, self.binary)
+            flat = states.reshape(-1, states.shape[-1])
             flat = flat.detach() if self.binary else flat
-            following = self.next_state(flat, check_generator(generator)).reshape(wide.shape)
+            following = self.next_state(flat, check_generator(generator)).reshape(states.shape)
         if following.dtype == state.dtype:
             return following
         return cast_checked("state", following, state.dtype)
@@ -275,17 +277,18 @@ class Memory(ABC):
     @property
     def patterns(self) -> Float[Tensor, "n dim"]:
         """The stored patterns of a resident store: a view, never write to it."""
-        self._require()
-        return self._resident().rows
+        self._require_patterns()
+        return self._resident_store().rows
 
     @property
     def values(self) -> Tensor | None:
         """The values of the patterns, or None: a view, never write to it."""
-        return self._resident().values if len(self) else None
+        return self._resident_store().values if len(self) else None
 
     def __repr__(self) -> str:
         """Return the class, its parameters and the size of its store."""
-        parameters = ", ".join(f"{name}={_say(value)}" for name, value in self.config().items())
+        texts = [f"{name}={_argument_text(value)}" for name, value in self.config().items()]
+        parameters = ", ".join(texts)
         if type(self.storage) is not RamStore:
             parameters += f", store={type(self.storage).__name__}()"
         content = "empty"
@@ -301,14 +304,14 @@ class Memory(ABC):
     def _blocks(self, states: int) -> Iterable[ValuedBlock]:
         return blocks_of(self.storage, states)
 
-    def _require(self) -> None:
+    def _require_patterns(self) -> None:
         if not len(self.storage):
             raise EmptyMemoryError(
                 "this needs at least one pattern, but the memory is empty. "
                 "Call store(patterns) first."
             )
 
-    def _resident(self) -> Store:
+    def _resident_store(self) -> Store:
         if not self.storage.resident:
             raise OptionError(
                 f"a {type(self.storage).__name__} does not hold all rows in memory. "
@@ -383,14 +386,14 @@ class Memory(ABC):
             beta = separation.inverse_width()
             if beta is not None and similarity.degree:
                 change = change.clamp_max(max(beta, 1e-300) ** (-1 / similarity.degree))
-        wide = computing_dtype(dtype, self.storage.dtype)
-        rounding = 4 * torch.finfo(wide).eps
-        if dtype.itemsize < wide.itemsize:
+        working_dtype = computing_dtype(dtype, self.storage.dtype)
+        rounding = 4 * torch.finfo(working_dtype).eps
+        if dtype.itemsize < working_dtype.itemsize:
             rounding += torch.finfo(dtype).eps
-        return EntrywiseTolerance((tol * change).to(wide), rounding)
+        return EntrywiseTolerance((tol * change).to(working_dtype), rounding)
 
 
-def _say(value: object) -> str:
+def _argument_text(value: object) -> str:
     if isinstance(value, Tensor):
         return f"<tensor of shape {tuple(value.shape)}>"
     return repr(value)

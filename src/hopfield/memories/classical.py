@@ -87,13 +87,13 @@ class ClassicalHopfield(Memory):
     def coupling(self) -> Tensor:
         """W, `(dim, dim)`, built at each access."""
         with self.storage.lock.reading:
-            self._require()
+            self._require_patterns()
             return self._coupling().matrix()
 
     def field(self, state: Tensor) -> Tensor:
         """h = Wx − b, the field on each unit; asynchronous updates leave out W_ii."""
         with self.storage.lock.reading:
-            self._require()
+            self._require_patterns()
             exact, coupling = check_state(state, self.storage, self.binary), self._coupling()
         if self.schedule == "asynchronous":
             coupling = coupling.without_diagonal
