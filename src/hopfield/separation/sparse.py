@@ -178,8 +178,9 @@ class TopK(_Sparse):
         above = scores > last
         tied = scores == last
         places = min(self.k, scores.shape[-1]) - above.sum(-1, keepdim=True)
-        share = torch.where(above, 1.0, places / tied.sum(-1, keepdim=True))
         exact = upcast_if_beta_underflows(scores, self.beta)
+        # Whole numbers divide in float32, whatever the dtype of the scores.
+        share = torch.where(above, 1.0, places.to(exact.dtype) / tied.sum(-1, keepdim=True))
         gap = exact - exact.detach().amax(-1, keepdim=True)
         power = (clamped_beta(self.beta, exact) * gap).exp() * share
         power = torch.where(above | tied, power, 0.0)
