@@ -50,7 +50,7 @@ for name, function in FUNCTIONS.items():
 
 
 def test_whole_graphs_say_the_same():
-    """In a separate process: the shape checks of these tests cannot be is_traced."""
+    """In a separate process: the shape checks of these tests cannot be traced."""
     paths = (Path(__file__).parent, Path(__file__).parents[1] / "support", PACKAGE.parent)
     done = subprocess.run(
         [sys.executable, "-c", COMPILING],
