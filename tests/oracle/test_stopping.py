@@ -1,0 +1,62 @@
+"""When a state counts as settled, and what a returned bound counts."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from hopfield import ClassicalHopfield, HopfieldError, ModernHopfield, similarity
+from hopfield.iteration import Bound
+from hopfield.similarity import SIMILARITIES
+
+FAR = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1e6, 1e6]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("beta", [0.9, 1.3])
+def test_an_outlier_does_not_hide_what_still_moves(beta):
+    """The spread of the patterns is 10⁵ times the width β^(−½) of the weights."""
+    memory = ModernHopfield(beta, similarity="euclidean")
+    memory.store(FAR)
+    assert 1e-4 * FAR.std(0).min() > 10, "premise: the spread alone would stop at once"
+    found = memory.retrieve(torch.tensor([0.9, 0.0], dtype=torch.float64), steps=2000)
+    assert found.converged and found.steps > 3
+    moved = (memory.update(found.state) - found.state).abs().max()
+    assert moved <= 1e-4 / math.sqrt(beta)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-6, 0.0])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_bound_counts_the_rounding_of_what_is_returned(dtype, size):
+    """In half precision, also where numbers are subnormal and evenly spaced."""
+    exact = size * torch.randn(20, 64, generator=torch.Generator().manual_seed(0))
+    state = exact.to(dtype)
+    none = Bound(torch.zeros(20), torch.zeros(20))
+    bound = none.with_rounding(state, torch.float32).state
+    error = (state.float() - exact).norm(dim=-1)
+    assert (error <= bound).all()
+    assert (bound <= 20 * error).all() or size == 0, "and little more"
+    assert torch.equal(none.with_rounding(exact, torch.float32).state, torch.zeros(20))
+
+
+def test_a_field_of_nothing_is_refused():
+    with pytest.raises(HopfieldError, match="store"):
+        ClassicalHopfield().field(torch.ones(3))
+
+
+def test_copies_of_a_built_in_similarity_are_the_similarity():
+    for one in SIMILARITIES.values():
+        assert copy.deepcopy(one) is one
+    own = similarity.as_similarity(lambda rows, state, known: state @ rows.T)
+    assert copy.copy(own) == own and copy.copy(own) is not own
+
+
+def test_entries_without_a_value_are_read_before_they_are_compared():
+    """A placeholder that equals the answer is no answer yet; a value that is known is."""
+    row = torch.tensor([[1.0, 2.0, 0.0, 0.0]], dtype=torch.float64)
+    memory = ModernHopfield(2.0, similarity="euclidean")
+    memory.store(row)
+    masks = torch.tensor([[True, True, False, False], [True, True, True, True]])
+    found = memory.retrieve(row.expand(2, -1), masks)
+    assert found.steps.tolist() == [1, 0] and found.converged.all()
+    assert memory.retrieve(row).steps.tolist() == [0]
