@@ -7,6 +7,7 @@ from functools import cache
 from html.parser import HTMLParser
 
 import pytest
+from matplotlib.figure import Figure
 
 import quick_demo
 from hopfield.experiments import records
@@ -130,15 +131,23 @@ def test_every_claim_is_on_the_page_with_its_verdict():
         assert f" {count} {said[verdict][count > 1]} " in text
 
 
+def _words(lines):
+    """The text of a page whose drawings, which take most of its time, are empty."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda self, file, **_: file.write(EMPTY))
+        return _text(report.page(records.header(data="digits"), lines))
+
+
 def _with(experiment, fields, **values):
     """The page with `values` in the records of `experiment` that match."""
     lines = copy.deepcopy(list(quick_demo.lines()))
     for line in records.select(lines, experiment, **fields):
         assert set(values) <= set(line), "premise: the fields exist"
         line.update(values)
-    return _text(report.page(records.header(data="digits"), lines))
+    return _words(lines)
 
 
+EMPTY = '<svg viewBox="0 0 1 1"></svg>'
 # (experiment, fields, values, what the page then says, what it says otherwise)
 SAYINGS = [
     ("images", {}, {"threshold": 0.47}, "every pixel above the mean, 0.47", "every pixel above 0"),
@@ -166,7 +175,7 @@ def test_the_energy_of_a_cycle_is_told_as_it_is(energies, says):
     lines = [line for line in quick_demo.lines() if line["experiment"] != "oscillation"]
     cycles = list(from_scratch.oscillation(from_scratch.OscillationConfig()))
     records.find(cycles, "oscillation", case="synchronous")["cycle_energies"] = energies
-    text = _text(report.page(records.header(data="digits"), [*lines, *cycles]))
+    text = _words([*lines, *cycles])
     assert f"Its energy: −1 at the start; {says}" in text
 
 
@@ -204,7 +213,7 @@ def _untimed_text():
     lines = copy.deepcopy(list(quick_demo.lines()))
     for line in records.select(lines, "speed"):
         line.update({key: 1.0 for key in line if key.endswith("_ms")})
-    return _text(report.page(records.header(data="digits"), lines))
+    return _words(lines)
 
 
 @cache
@@ -217,7 +226,7 @@ def _changed_text():
             line[name] = value
     for line in lines:
         line.update({key: 0.0 for key in line if key.endswith("_sd")})
-    return _text(report.page(records.header(data="digits"), lines))
+    return _words(lines)
 
 
 @pytest.mark.parametrize(("experiment", "fields", "name", "value", "written"), CHANGES)
