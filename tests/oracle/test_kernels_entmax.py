@@ -65,9 +65,7 @@ def test_powers_are_right_to_roundings_of_their_logarithm(power):
     from hopfield.kernels import entmax
 
     t = torch.cat([-torch.linspace(0, 125.9, 4000), 0.5 - torch.arange(4000) / 4000]).exp2()
-    found = torch.empty_like(t)
-    scratch = entmax._scratch(len(t))
-    entmax._powers(t.numpy(), np.float32(0), np.float32(power), scratch, found.numpy())
+    found = torch.tensor([entmax._power(x, np.float32(power)) for x in t.numpy()])
     exact = t.double() ** float(np.float32(power))
     seen = exact > 2.0**-125.9
     assert seen.sum() > 4000, "premise: powers from 2^-126 on"

@@ -1,8 +1,7 @@
 """Weights of α-entmax with one α per row, and their gradients, in float32.
 
-Arrays are `(rows, n)`; r = 1/(α − 1). A power is 2^(e log₂ t) with log₂ and 2^y by polynomials,
+Arrays are `(rows, n)`; r = 1/(α − 1). A power is 2^(e log₂ x) with log₂ and 2^y by polynomials,
 which compilers turn into vector instructions, as they do not with the powers of their libraries.
-Numbers are taken apart by their bits: x = 2^k·m with √½ ≤ m < √2.
 
 Error: log₂ m has a relative error below 2 eps and 2^f one below 1.5 eps, so that a power p has one
 below 2 eps·(1 + |log₂ p|). Powers up to 2^−126 count as 0.
@@ -32,76 +31,49 @@ L9, L7, L5, L3, L1 = (np.float32(2 / math.log(2) / k) for k in (9, 7, 5, 3, 1))
 E7, E6, E5, E4, E3, E2, E1, E0 = (
     np.float32(math.log(2) ** k / math.factorial(k)) for k in range(7, -1, -1)
 )
-MANTISSA_BITS = np.int32(23)
-SMALLEST, SMALLEST_BITS = np.float32(2.0**-126), np.int32(0x00800000)
-MANTISSA_MASK, ROOT_HALF_BITS = np.int32(2**23 - 1), np.int32(0x3F3504F3)  # √½ by its bits
+MANTISSA_BITS, MANTISSA_MASK = np.int32(23), np.int32(2**23 - 1)
+ROOT_HALF_BITS = np.int32(0x3F3504F3)  # √½ by its bits
+SMALLEST = np.float32(2.0**-126)
 LOWEST_LOG2, HIGHEST_LOG2 = np.float32(-126), np.float32(127)
 """Logarithms between which powers are computed."""
 ROUND = np.float32(1.5 * 2**23)
 """Added and subtracted, this rounds a float32 to a whole number."""
 
 
-@kernel
-def _split(x: Any, mantissa: Any, exponent: Any) -> None:
-    # x = 2^exponent·mantissa; NaN, negative x and x ≤ 2^−126 count as 2^−126.
-    bits, m = x.view(np.int32), mantissa.view(np.int32)
-    for i in range(len(x)):
-        b = (bits[i] if x[i] > SMALLEST else SMALLEST_BITS) - ROOT_HALF_BITS
-        exponent[i] = np.float32(b >> MANTISSA_BITS)
-        m[i] = (b & MANTISSA_MASK) + ROOT_HALF_BITS
-
-
 @fusing
-def _log2(mantissa: Any, exponent: Any) -> Any:
-    s = (mantissa - ONE) / (mantissa + ONE)
+def _log2(x: Any) -> Any:
+    # By the bits of x = 2^k·m with √½ ≤ m < √2. NaN, negative x and x ≤ 2^−126 give −126.
+    bits = np.float32(x if x > SMALLEST else SMALLEST).view(np.int32) - ROOT_HALF_BITS
+    m = np.int32((bits & MANTISSA_MASK) + ROOT_HALF_BITS).view(np.float32)
+    s = (m - ONE) / (m + ONE)
     z = s * s
-    return ((((L9 * z + L7) * z + L5) * z + L3) * z + L1) * s + exponent
+    k = np.float32(bits >> MANTISSA_BITS)
+    return ((((L9 * z + L7) * z + L5) * z + L3) * z + L1) * s + k
 
 
 @fusing
-def _logarithms(x: Any, scratch: Any, out: Any) -> None:
-    # log₂ x, at least −126.
-    mantissa, exponent = scratch
-    _split(x, mantissa, exponent)
-    for i in range(len(x)):
-        out[i] = _log2(mantissa[i], exponent[i])
-
-
-@fusing
-def _powers(t: Any, tau: Any, power: Any, scratch: Any, out: Any) -> None:
-    # [t − τ]₊^power, and 0 where t ≤ τ or the power is at most 2^−126.
-    mantissa, exponent = scratch
-    for i in range(len(t)):
-        out[i] = t[i] - tau
-    _split(out, mantissa, exponent)
-    for i in range(len(t)):
-        logarithm = _log2(mantissa[i], exponent[i])
-        y = power * logarithm
-        positive = (logarithm > LOWEST_LOG2) & (y > LOWEST_LOG2)
-        y = min(max(y, LOWEST_LOG2), HIGHEST_LOG2)
-        whole = (y + ROUND) - ROUND
-        f = y - whole
-        value = ((((((E7 * f + E6) * f + E5) * f + E4) * f + E3) * f + E2) * f + E1) * f + E0
-        out[i] = value if positive else ZERO
-        exponent[i] = whole if positive else ZERO
-    bits = out.view(np.int32)
-    for i in range(len(t)):
-        bits[i] += np.int32(exponent[i]) << MANTISSA_BITS
-
-
-@kernel
-def _scratch(n: int) -> Any:
-    # Memory for the mantissas and exponents of a row.
-    return np.empty(n, np.float32), np.empty(n, np.float32)
+def _power(x: Any, exponent: Any) -> Any:
+    # x^exponent; 0 where x or the power is at most 2^−126.
+    logarithm = _log2(x)
+    y = exponent * logarithm
+    clamped = min(max(y, LOWEST_LOG2), HIGHEST_LOG2)
+    whole = (clamped + ROUND) - ROUND
+    f = clamped - whole
+    value = ((((((E7 * f + E6) * f + E5) * f + E4) * f + E3) * f + E2) * f + E1) * f + E0
+    bits = np.float32(value).view(np.int32) + (np.int32(whole) << MANTISSA_BITS)
+    positive = (logarithm > LOWEST_LOG2) & (y > LOWEST_LOG2)
+    return np.int32(bits).view(np.float32) if positive else ZERO
 
 
 @summing
-def _sums(t: Any, tau: Any, slope_terms: Any) -> Any:
-    # Σ [t − τ]₊^r and Σ [t − τ]₊^(r − 1), given the terms [t − τ]₊^(r − 1) of the latter.
+def _sums(t: Any, tau: Any, power: Any, terms: Any) -> Any:
+    # Σ [t − τ]₊^r and Σ [t − τ]₊^(r − 1); writes the terms of the latter.
     total, slope = ZERO, ZERO
     for i in range(len(t)):
-        total += slope_terms[i] * (t[i] - tau)
-        slope += slope_terms[i]
+        x = t[i] - tau
+        terms[i] = _power(x, power - ONE)
+        total += terms[i] * x
+        slope += terms[i]
     return total, slope
 
 
@@ -116,14 +88,12 @@ def _scale_scores(scores: Any, top: Any, scale: Any, t: Any) -> Any:
 
 
 @kernel
-def _newton(t: Any, power: Any, start: Any, scratch: Any, slope_terms: Any) -> Any:
-    # τ with Σ [t − τ]₊^r = 1 for r ≥ 1, and that sum; writes [t − τ]₊^(r − 1) to `slope_terms`.
-    # Newton's steps on the power-norm, as in plain torch. From the second on, all steps go up,
-    # except for rounding.
-    tau, total = start, ONE
+def _newton(t: Any, power: Any, tau: Any, terms: Any) -> Any:
+    # τ with Σ [t − τ]₊^r = 1 for r ≥ 1, and that sum, from a lower τ on. Newton's steps on the
+    # power-norm, as in plain torch. From the second on, all steps go up, except for rounding.
+    total = ONE
     for step_number in range(MOST_STEPS):
-        _powers(t, tau, power - ONE, scratch, slope_terms)
-        total, slope = _sums(t, tau, slope_terms)
+        total, slope = _sums(t, tau, power, terms)
         step = (total - total ** (ONE - ONE / power)) / slope
         if not (abs(step) if step_number == 0 else step) > EPS:
             break
@@ -132,16 +102,14 @@ def _newton(t: Any, power: Any, start: Any, scratch: Any, slope_terms: Any) -> A
 
 
 @kernel
-def _bisection(t: Any, power: Any, scratch: Any, slope_terms: Any) -> Any:
+def _bisection(t: Any, power: Any, terms: Any) -> Any:
     # As `_newton`, by halving [−1, 0], for any r: Newton's steps need r ≥ 1.
     tau, width = -ONE, ONE
     for _ in range(HALVINGS):
         width /= TWO
-        _powers(t, tau + width, power - ONE, scratch, slope_terms)
-        if _sums(t, tau + width, slope_terms)[0] >= ONE:
+        if _sums(t, tau + width, power, terms)[0] >= ONE:
             tau += width
-    _powers(t, tau, power - ONE, scratch, slope_terms)
-    return tau, _sums(t, tau, slope_terms)[0]
+    return tau, _sums(t, tau, power, terms)[0]
 
 
 @kernel
@@ -159,21 +127,19 @@ def weigh(
         first, stop: the rows to compute, range(first, stop).
     """
     n = scores.shape[1]
-    size = np.float32(n)
-    scratch = _scratch(n)
-    t, slope_terms = np.empty(n, np.float32), np.empty(n, np.float32)
+    t, terms, size = np.empty(n, np.float32), np.empty(n, np.float32), np.float32(n)
     for b in range(first, stop):
         power = ONE / (alpha[b] - ONE)
         mean = _scale_scores(scores[b], tops[b], scale[b], t) / size
         if power >= ONE:
             # A mean of powers is at least the power of the mean, so that τ is no lower.
             start = max(-ONE, mean - size ** (-ONE / power))
-            tau, total = _newton(t, power, start, scratch, slope_terms)
+            tau, total = _newton(t, power, start, terms)
         else:
-            tau, total = _bisection(t, power, scratch, slope_terms)
+            tau, total = _bisection(t, power, terms)
         share = ONE / total
-        for i in range(n):
-            weights[b, i] = share * slope_terms[i] * (t[i] - tau)
+        for i in range(len(t)):
+            weights[b, i] = share * terms[i] * (t[i] - tau)
 
 
 @summing
@@ -187,11 +153,11 @@ def _weighted_mean(factors: Any, grad_output: Any) -> Any:
 
 
 @summing
-def _entropy_term(grad_output: Any, mean: Any, p: Any, logarithms: Any) -> Any:
-    # Σ ḡ p log p, from log₂ p.
+def _entropy_term(grad_output: Any, mean: Any, p: Any) -> Any:
+    # Σ ḡ p log p.
     total = ZERO
     for i in range(len(grad_output)):
-        total += (grad_output[i] - mean) * (p[i] * logarithms[i])
+        total += (grad_output[i] - mean) * (p[i] * _log2(p[i]))
     return LN_2 * total
 
 
@@ -229,18 +195,16 @@ def vjp(
     """
     alpha, beta = alpha_beta
     scores, tops, grad_alpha, grad_beta = parameters
-    n = weights.shape[1]
-    scratch, factors = _scratch(n), np.empty(n, np.float32)
     for b in range(first, stop):
         p, g, out = weights[b], grad_output[b], grad_scores[b]
-        _powers(p, ZERO, TWO - alpha[b], scratch, factors)
-        mean = _weighted_mean(factors, g)
-        for i in range(n):
-            out[i] = factors[i] * (g[i] - mean)
+        for i in range(len(p)):
+            out[i] = _power(p[i], TWO - alpha[b])
+        mean = _weighted_mean(out, g)
+        for i in range(len(p)):
+            out[i] *= g[i] - mean
         if len(scores) > 0:
-            _logarithms(p, scratch, factors)
             grad_beta[b] = _dot_scores(out, scores[b], tops[b])
-            entropy_term = _entropy_term(g, mean, p, factors)
+            entropy_term = _entropy_term(g, mean, p)
             grad_alpha[b] = (beta[b] * grad_beta[b] - entropy_term) / (alpha[b] - ONE)
-        for i in range(n):
+        for i in range(len(p)):
             out[i] *= beta[b]
