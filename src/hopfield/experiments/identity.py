@@ -5,22 +5,22 @@ covers the rest: values, and of a user's functions and classes the compiled code
 closures, and the globals that they read. So a record is never reused after any of these changed.
 """
 
+import copyreg
 import functools
 import hashlib
-import io
 import sys
 import sysconfig
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
 
-PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), torch.dtype, torch.device)
-HIDDEN_STATE = (io.IOBase, types.GeneratorType, types.CoroutineType, torch.Generator)
-"""Objects whose behaviour cannot be read off their attributes."""
+PLAIN = (type(None), bool, int, float, complex, str, type(...), torch.dtype, torch.device)
+HIDDEN_STATE = (Iterator, torch.Generator)
+"""Objects that behave differently after each use."""
 
 
 class UncomparableError(Exception):
@@ -33,114 +33,59 @@ def fingerprint(value: Any) -> str:
     Raises:
         UncomparableError: for a value such as an open file.
     """
-    hasher = _Hasher()
-    hasher.add(value)
-    return hasher.digest.hexdigest()
+    digest = hashlib.blake2b(digest_size=8)
+    seen: dict[int, tuple[int, Any]] = {}  # keeps each object, so that ids stay unique
+
+    def add(value: Any) -> None:
+        digest.update(f"{type(value).__name__}\0".encode())
+        if isinstance(value, bytes):
+            digest.update(value)
+        elif isinstance(value, PLAIN):
+            digest.update(f"{value!r}\0".encode())
+        elif id(value) in seen:
+            digest.update(f"{seen[id(value)][0]}\0".encode())
+        else:
+            if not isinstance(value, (tuple, types.CodeType)):
+                seen[id(value)] = len(seen), value
+            for part in _parts(value):
+                add(part)
+            digest.update(b"end\0")
+
+    add(value)
+    return digest.hexdigest()
 
 
-class _Hasher:
-    def __init__(self) -> None:
-        self.digest = hashlib.blake2b(digest_size=8)
-        self.seen: dict[int, tuple[int, Any]] = {}  # keeps each object, so that ids stay unique
-        self.rules: tuple[tuple[Any, Callable[[Any], None]], ...] = (
-            (PLAIN, lambda value: self._tag(repr(value))),
-            (torch.Tensor, self._tensor),
-            ((numpy.ndarray, numpy.generic), self._array),
-            ((tuple, list), self._items),
-            ((set, frozenset), lambda value: self._tag(*sorted(map(fingerprint, value)))),
-            ((dict, types.MappingProxyType), lambda value: self._items(value.items())),
-            (functools.partial, lambda p: self._items((p.func, p.args, p.keywords))),
-            (types.FunctionType, self._function),
-            (types.CodeType, self._code),
-            (types.MethodType, lambda m: self._items((m.__func__, m.__self__))),
-            ((staticmethod, classmethod), lambda m: self.add(m.__func__)),
-            (property, lambda p: self._items((p.fget, p.fset, p.fdel))),
-            (functools.cached_property, lambda p: self.add(p.func)),
-            (types.ModuleType, self._module),
-            (types.GenericAlias, lambda value: self._tag(repr(value))),
-            (type, self._class),
-            (HIDDEN_STATE, self._refuse),
-            (object, self._object),
-        )
-
-    def add(self, value: Any) -> None:
-        self._tag(type(value).__name__)
-        if id(value) in self.seen:
-            self._tag(str(self.seen[id(value)][0]))
-            return
-        if not isinstance(value, (*PLAIN, tuple, types.CodeType)):
-            self.seen[id(value)] = len(self.seen), value
-        next(rule for kind, rule in self.rules if isinstance(value, kind))(value)
-        self._tag("end")
-
-    def _tag(self, *texts: str) -> None:
-        for text in texts:
-            self.digest.update(text.encode() + b"\0")
-
-    def _items(self, values: Iterable[Any]) -> None:
-        for value in values:
-            self.add(value)
-
-    def _tensor(self, value: torch.Tensor) -> None:
-        self._tag(str(value.dtype), str(tuple(value.shape)))
-        flat = value.detach().cpu().contiguous().flatten()
-        self.digest.update(flat.view(torch.uint8).numpy().tobytes())
-
-    def _array(self, value: Any) -> None:
-        if value.dtype.hasobject:
-            self._refuse(value)
-        self._tag(str(value.dtype), str(value.shape))
-        self.digest.update(value.tobytes())
-
-    def _function(self, value: types.FunctionType) -> None:
-        self._tag(value.__qualname__)
-        self.add(value.__code__)
-        if _has_version(value.__module__):
-            self._tag(*_version(value.__module__))
-            if "<locals>" not in value.__qualname__:
-                return
-        cells = [_content(cell) for cell in value.__closure__ or ()]
-        self._items((value.__defaults__, value.__kwdefaults__, *cells))
-        if _has_version(value.__module__):
-            return
-        for name in sorted(_names(value.__code__) & value.__globals__.keys()):
-            self._items((name, value.__globals__[name]))
-
-    def _code(self, value: types.CodeType) -> None:
-        self._items((value.co_code, value.co_names, value.co_varnames, value.co_consts))
-
-    def _module(self, value: types.ModuleType) -> None:
-        self._tag(*_version(value.__name__))
-        if not _has_version(value.__name__) and getattr(value, "__file__", None):
-            self.digest.update(Path(str(value.__file__)).read_bytes())
-
-    def _class(self, value: type) -> None:
-        self._tag(value.__qualname__)
-        if _has_version(value.__module__):
-            self._tag(*_version(value.__module__))
-            return
-        self.add(value.__bases__)
-        for name, member in sorted(vars(value).items()):
-            special = name.startswith("__") and name.endswith("__")
-            if not name.startswith("_abc_") and (callable(member) or not special):
-                self._items((name, member))
-
-    def _object(self, value: Any) -> None:
-        if hasattr(value, "__wrapped__"):  # a function behind a cache
-            self.add(value.__wrapped__)
-            return
-        slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
-        slots = [name for name in slots if name != "__dict__" and hasattr(value, name)]
-        if hasattr(value, "__dict__") or slots:
-            state = [getattr(value, "__dict__", {}), *(getattr(value, name) for name in slots)]
-            self._items((type(value), *state))
-        elif " at 0x" not in repr(value):
-            self._items((type(value), repr(value)))
-        elif type(value) is not object:
-            self._refuse(value)
-
-    def _refuse(self, value: Any) -> None:
+def _parts(value: Any) -> Iterable[Any]:
+    """Return the values that decide the behaviour of this one."""
+    if isinstance(value, HIDDEN_STATE):
         raise UncomparableError(f"a {type(value).__name__} cannot be compared with another")
+    if hasattr(value, "__wrapped__"):  # a function behind a cache
+        return (value.__wrapped__,)
+    return next((parts for kind, parts in PARTS if isinstance(value, kind)), _object)(value)
+
+
+def _tensor(value: torch.Tensor) -> Iterable[Any]:
+    content = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+    return value.dtype, tuple(value.shape), content.numpy().tobytes()
+
+
+def _array(value: Any) -> Iterable[Any]:
+    if value.dtype.hasobject:
+        raise UncomparableError("an array of objects cannot be compared with another")
+    return str(value.dtype), value.shape, value.tobytes()
+
+
+def _function(value: types.FunctionType) -> Iterable[Any]:
+    version = _version(value.__module__)
+    parts: tuple[Any, ...] = (value.__qualname__, version, value.__code__)
+    if version and "<locals>" not in value.__qualname__:
+        return parts
+    cells = [_content(cell) for cell in value.__closure__ or ()]
+    parts += (value.__defaults__, value.__kwdefaults__, cells)
+    if version:
+        return parts
+    names = sorted(_names(value.__code__) & value.__globals__.keys())
+    return (*parts, [(name, value.__globals__[name]) for name in names])
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -155,21 +100,64 @@ def _content(cell: types.CellType) -> Any:
         return None
 
 
-def _has_version(module: str) -> bool:
-    """Return whether the module belongs to Python, to this library, or to an installed package."""
+def _class(value: type) -> Iterable[Any]:
+    if version := _version(value.__module__):
+        return value.__qualname__, version
+    members = [
+        (name, member)
+        for name, member in sorted(vars(value).items())
+        if not name.startswith("_abc_")
+        and (callable(member) or not (name.startswith("__") and name.endswith("__")))
+    ]
+    return value.__qualname__, value.__bases__, members
+
+
+def _module(value: types.ModuleType) -> Iterable[Any]:
+    version, file = _version(value.__name__), getattr(value, "__file__", None)
+    return version or (value.__name__, Path(file).read_bytes() if file else b"")
+
+
+def _object(value: Any) -> Iterable[Any]:
+    """Return class and state, as copying would; the name of an object that is copied by name."""
+    reduce = copyreg.dispatch_table.get(type(value))
+    try:
+        reduced = reduce(value) if reduce else value.__reduce_ex__(4)
+    except Exception as error:  # objects raise any error here
+        raise UncomparableError(f"a {type(value).__name__} cannot be copied: {error}") from None
+    if isinstance(reduced, str):
+        return type(value), reduced
+    return [list(part) if isinstance(part, Iterator) else part for part in reduced]
+
+
+PARTS: tuple[tuple[Any, Callable[[Any], Iterable[Any]]], ...] = (
+    (torch.Tensor, _tensor),
+    ((numpy.ndarray, numpy.generic), _array),
+    ((tuple, list), lambda value: value),
+    ((set, frozenset), lambda value: sorted(map(fingerprint, value))),
+    ((dict, types.MappingProxyType), lambda value: value.items()),
+    (types.FunctionType, _function),
+    (types.CodeType, lambda c: (c.co_code, c.co_names, c.co_varnames, c.co_consts)),
+    (types.ModuleType, _module),
+    (type, _class),
+    ((staticmethod, classmethod), lambda value: (value.__func__,)),
+    (property, lambda value: (value.fget, value.fset, value.fdel)),
+    (functools.cached_property, lambda value: (value.func,)),
+)
+"""Kinds of values, and the parts that decide their behaviour."""
+
+
+def _version(module: str) -> tuple[str, ...]:
+    """Return module and version of Python, this library or an installed package, else nothing."""
     top = module.split(".")[0]
-    if top == "hopfield" or top in sys.stdlib_module_names:
-        return True
-    file = getattr(sys.modules.get(top), "__file__", None)
-    return file is not None and file.startswith(_installed())
+    loaded = sys.modules.get(top)
+    file = getattr(loaded, "__file__", None)
+    has_version = top == "hopfield" or top in sys.stdlib_module_names
+    if has_version or (file is not None and file.startswith(_installed())):
+        return module, str(getattr(loaded, "__version__", ""))
+    return ()
 
 
 @functools.cache
 def _installed() -> tuple[str, ...]:
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return tuple(sysconfig.get_path(name) for name in names)
-
-
-def _version(module: str) -> tuple[str, str]:
-    top = sys.modules.get(module.split(".")[0])
-    return module, str(getattr(top, "__version__", ""))
