@@ -61,8 +61,8 @@ def literal(name: str) -> str:
 def label_places(ax: "Axes", places: Sequence[float], log: bool) -> None:
     """Label the x axis at measured places, where these are few, short and far enough apart.
 
-    Otherwise a logarithmic axis that spans less than two powers of ten has labels at 1, 2 and 5.
-    A linear axis of whole numbers has labels at whole numbers.
+    Otherwise a logarithmic axis has labels at powers of ten; one that spans less than two of them
+    has labels at 1, 2 and 5. A linear axis of whole numbers has labels at whole numbers.
     """
     if not log:
         if all(x == int(x) for x in places):
@@ -70,7 +70,8 @@ def label_places(ax: "Axes", places: Sequence[float], log: bool) -> None:
         return
     ax.set_xticks([], minor=True)
     labels = [f"{x:g}" for x in places]
-    if 1 < len(places) <= MAX_LABELS and max(map(len, labels)) <= MAX_LABEL_LENGTH:
+    is_short = all(len(label) <= MAX_LABEL_LENGTH and "e" not in label for label in labels)
+    if 1 < len(places) <= MAX_LABELS and is_short:
         ratio = (places[-1] / places[0]) ** MIN_DISTANCE
         chosen = [0]
         for i in range(1, len(places)):
