@@ -103,16 +103,16 @@ class _Attention(torch.autograd.Function):
         return output.detach()
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         visible, *inputs = ctx.saved_tensors
         if torch.is_grad_enabled():
             formula = partial(_plain, visible, ctx.beta)
-            wanted = blockwise.differentiable_gradients(formula, inputs, ctx.wanted, above[0])
+            wanted = blockwise.differentiable_gradients(formula, inputs, ctx.wanted, *grad_outputs)
             return None, None, *wanted
         # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
         output, leaves = ctx.inner or _inner_graph(visible, ctx.beta, inputs, ctx.wanted)
         ctx.inner = None
-        gradients = iter(torch.autograd.grad(output, leaves, above))
+        gradients = iter(torch.autograd.grad(output, leaves, grad_outputs))
         return None, None, *(next(gradients) if want else None for want in ctx.wanted)
 
 

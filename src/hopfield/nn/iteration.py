@@ -121,8 +121,8 @@ class _FixedPoint(torch.autograd.Function):
         return state
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
-        saved, (v,), differentiable = ctx.saved_tensors, above, torch.is_grad_enabled()
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        saved, (v,), differentiable = ctx.saved_tensors, grad_outputs, torch.is_grad_enabled()
         # Views, or gradients by θ would go on through x*, which is a function of θ.
         state, *parameters = (t.view_as(t) if differentiable else t.detach() for t in saved)
         if not differentiable:

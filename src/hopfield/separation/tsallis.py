@@ -58,49 +58,48 @@ class _Weights(torch.autograd.Function):
         ctx.save_for_backward(output, scores if learned else None, alpha, beta)
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (grad_output,) = grad_outputs
         weights, scores, alpha, beta = ctx.saved_tensors
         if not torch.is_grad_enabled():
             kernel = _kernel(weights, alpha, scores is not None)
             if kernel is not None:
-                return _vjp_by_kernel(kernel, weights, above[0], scores, alpha, beta)
+                return _vjp_by_kernel(kernel, grad_output, ctx.saved_tensors)
         inside = weights > 0
         safe = torch.where(inside, weights, 1.0)
-        scale = torch.where(inside, safe ** (2 - alpha), 0.0)
-        mean = (scale * above[0]).sum(-1, keepdim=True) / scale.sum(-1, keepdim=True)
-        centred = above[0] - mean
-        slope = scale * centred
+        factors = torch.where(inside, safe ** (2 - alpha), 0.0)
+        mean = (factors * grad_output).sum(-1, keepdim=True) / factors.sum(-1, keepdim=True)
+        centred = grad_output - mean
+        gradient = factors * centred
         if scores is None:
-            return beta * slope, None, None
+            return beta * gradient, None, None
         gap = torch.where(inside, scores - scores.detach().amax(-1, keepdim=True), 0.0)
-        by_beta = (slope * gap).sum(-1, keepdim=True)
-        entropic = (centred * (safe * safe.log())).sum(-1, keepdim=True)
-        return beta * slope, (beta * by_beta - entropic) / (alpha - 1), by_beta
+        grad_beta = (gradient * gap).sum(-1, keepdim=True)
+        entropy_term = (centred * (safe * safe.log())).sum(-1, keepdim=True)
+        return beta * gradient, (beta * grad_beta - entropy_term) / (alpha - 1), grad_beta
 
 
 def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     # [(α − 1)β(s − max s) − τ]₊^r, summing to one. A finite scale, or the gap 0 times it is NaN.
     scale = ((alpha - 1) * beta).clamp_max(torch.finfo(scores.dtype).max)
+    top = scores.amax(-1, keepdim=True)
     kernel = _kernel(scores, alpha)
     if kernel is not None:
         weights = torch.empty_like(scores, memory_format=torch.contiguous_format)
-        rows, numbers = _rows(scores.contiguous()), (scores.amax(-1), scale, alpha)
-        arguments = (rows, *map(_column, numbers), _rows(weights))
-        _run(partial(kernel.weigh, *arguments), rows)
+        _run(kernel.weigh, _rows(scores), *map(_column, (top, scale, alpha)), _rows(weights))
         return weights
-    z = (scale * (scores - scores.amax(-1, keepdim=True))).clamp_min(-2.0)  # no weight below −1
+    z = (scale * (scores - top)).clamp_min(-2.0)  # no weight below −1
     power = 1 / (alpha - 1)
     if is_traced() or bool((power < 1).any()):
         return _normalised(z - _bisect(z, power), power)
-    rows, powers = z.reshape(-1, z.shape[-1]), power.reshape(-1, 1)
-    weights = torch.empty_like(rows)
     size = max(1, BLOCK // z.shape[-1])
+    rows, powers = z.reshape(-1, z.shape[-1]), power.reshape(-1, 1)
     for start in range(0, len(rows), size):
         block, exponent = rows[start : start + size], powers[start : start + size]
         # One number as exponent is much faster than a tensor.
         one = float(exponent[0]) if bool((exponent == exponent[0]).all()) else exponent
-        weights[start : start + size] = _normalised(block - _newton(block, one), one)
-    return weights.reshape(z.shape)
+        block.copy_(_normalised(block - _newton(block, one), one))
+    return rows.reshape(z.shape)
 
 
 def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> Any:
@@ -123,24 +122,26 @@ def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> Any:
 
 
 def _vjp_by_kernel(
-    kernel: Any, weights: Tensor, above: Tensor, scores: Tensor | None, alpha: Tensor, beta: Tensor
+    kernel: Any, grad_output: Tensor, saved: tuple[Any, ...]
 ) -> tuple[Tensor | None, ...]:
-    slopes = torch.empty_like(weights, memory_format=torch.contiguous_format)
-    by_alpha, by_beta = weights.new_empty(2, *weights.shape[:-1], 1)
+    weights, scores, alpha, beta = saved
+    grad_scores = torch.empty_like(weights, memory_format=torch.contiguous_format)
+    grad_alpha, grad_beta = weights.new_empty(2, *weights.shape[:-1], 1)
     read = weights.new_empty(0, weights.shape[-1]) if scores is None else scores
-    parameters = _rows(read.contiguous()), *map(_column, (read.amax(-1), by_alpha, by_beta))
-    rows, numbers = _rows(weights.contiguous()), (_column(alpha), _column(beta))
-    arguments = (rows, _rows(above.contiguous()), numbers, parameters, _rows(slopes))
-    _run(partial(kernel.vjp, *arguments), rows)
-    return (slopes, None, None) if scores is None else (slopes, by_alpha, by_beta)
+    parameters = _rows(read), *map(_column, (read.amax(-1), grad_alpha, grad_beta))
+    inputs = _rows(weights), _rows(grad_output), (_column(alpha), _column(beta)), parameters
+    _run(kernel.vjp, *inputs, _rows(grad_scores))
+    return (grad_scores, None, None) if scores is None else (grad_scores, grad_alpha, grad_beta)
 
 
-def _run(work: Any, rows: Any) -> None:
+def _run(kernel: Any, rows: Any, *arguments: Any) -> None:
+    work = partial(kernel, rows, *arguments)
     kernels.in_parts(len(rows), rows.size * KERNEL_SECONDS, work)
 
 
 def _rows(tensor: Tensor) -> Any:
-    return tensor.detach().view(-1, tensor.shape[-1]).numpy()
+    # Shares the memory of contiguous tensors, such as those that kernels write to.
+    return tensor.detach().contiguous().view(-1, tensor.shape[-1]).numpy()
 
 
 def _column(tensor: Tensor) -> Any:
@@ -158,8 +159,8 @@ def _newton(z: Tensor, power: Tensor | float) -> Tensor:
     tau = torch.full_like(z[..., :1], -1.0)
     for _ in range(MOST_STEPS):
         t = (z - tau).clamp_min_(0)
-        lower = _lowered(t, power)
-        slope, total = lower.sum(-1, keepdim=True), torch.linalg.vecdot(lower, t)[..., None]
+        terms = _lower_power(t, power)
+        slope, total = terms.sum(-1, keepdim=True), torch.linalg.vecdot(terms, t)[..., None]
         step = (total - total ** (1 - 1 / power)) / slope
         tau = tau + step
         if not bool((step > torch.finfo(z.dtype).eps).any()):
@@ -167,7 +168,7 @@ def _newton(z: Tensor, power: Tensor | float) -> Tensor:
     return tau
 
 
-def _lowered(t: Tensor, power: Tensor | float) -> Tensor:
+def _lower_power(t: Tensor, power: Tensor | float) -> Tensor:
     # t^(power − 1), but 0 at t = 0, also for power 1.
     if isinstance(power, float):
         return t ** (power - 1) if power > 1 else (t > 0).to(t.dtype)
@@ -182,9 +183,9 @@ def _bisect(z: Tensor, power: Tensor) -> Tensor:
     high = torch.ones_like(low)
     for _ in range(torch.finfo(z.dtype).bits):
         middle = low.sqrt() * high.sqrt()
-        above = ((z + middle).clamp_min(0) ** power).sum(-1, keepdim=True) >= 1
-        low = torch.where(above, low, middle)
-        high = torch.where(above, middle, high)
+        enough = ((z + middle).clamp_min(0) ** power).sum(-1, keepdim=True) >= 1
+        low = torch.where(enough, low, middle)
+        high = torch.where(enough, middle, high)
     return -high
 
 
