@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import torch
@@ -11,9 +10,12 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from ..checks import is_traced, is_transformed
+from ..separation import Softmax
 from . import blockwise
 from .masks import Mask, fold_batch, fold_unexpanded, masked_scores
 from .scaled_separation import ScaledSeparation
+
+SOFTMAX = Softmax()
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 """States, stored and projected patterns."""
@@ -89,10 +91,7 @@ def _differentiable_sdpa(inputs: Inputs, visible: Tensor | None, beta: float) ->
 
 
 class _Attention(torch.autograd.Function):
-    """torch's attention, differentiable any number of times. By itself it is once.
-
-    For further derivatives the plain formula replaces it.
-    """
+    """torch's attention, which is differentiable once; then `full_attention` replaces it."""
 
     @staticmethod
     def forward(ctx: Any, visible: Tensor | None, beta: float, *inputs: Tensor) -> Tensor:
@@ -106,33 +105,31 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         visible, *inputs = ctx.saved_tensors
         if torch.is_grad_enabled():
-            formula = partial(_plain, visible, ctx.beta)
-            wanted = blockwise.differentiable_gradients(formula, inputs, ctx.wanted, *grad_outputs)
-            return None, None, *wanted
+            mask = None if visible is None else Mask(visible, visible)
+
+            def formula(state: Tensor, *patterns: Tensor) -> Tensor:
+                return blockwise.full_attention(SOFTMAX, mask, ctx.beta * state, *patterns)
+
+            gradients = blockwise.differentiable_gradients(
+                formula, inputs, ctx.wanted, *grad_outputs
+            )
+            return None, None, *gradients
         # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
         output, leaves = ctx.inner or _inner_graph(visible, ctx.beta, inputs, ctx.wanted)
         ctx.inner = None
-        gradients = iter(torch.autograd.grad(output, leaves, grad_outputs))
-        return None, None, *(next(gradients) if want else None for want in ctx.wanted)
-
-
-def _plain(
-    visible: Tensor | None, beta: float, state: Tensor, stored: Tensor, projected: Tensor
-) -> Tensor:
-    mask = None if visible is None else Mask(visible, visible)
-    weights = torch.softmax(masked_scores(beta * state @ stored.mT, mask), dim=-1)
-    return weights.to(projected.dtype) @ projected
+        leaf_gradients = iter(torch.autograd.grad(output, leaves, grad_outputs))
+        return None, None, *(next(leaf_gradients) if want else None for want in ctx.wanted)
 
 
 def _inner_graph(
     visible: Tensor | None, beta: float, inputs: Sequence[Tensor], wanted: Sequence[bool]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return attention with a graph of its own, and the leaves of that graph."""
-    own = [x.detach().requires_grad_(want) for x, want in zip(inputs, wanted, strict=True)]
+    """Return attention of detached copies, and the copies that require grad."""
+    copies = [x.detach().requires_grad_(want) for x, want in zip(inputs, wanted, strict=True)]
     bias = None if visible is None else _additive_mask(visible, inputs[0].dtype)
     with torch.enable_grad(), _rebuilt_for_backward(visible, bias):
-        output = scaled_dot_product_attention(own[0], own[1], own[2], bias, scale=beta)
-    return output, [tensor for tensor in own if tensor.requires_grad]
+        output = scaled_dot_product_attention(*copies, bias, scale=beta)
+    return output, [tensor for tensor in copies if tensor.requires_grad]
 
 
 def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:

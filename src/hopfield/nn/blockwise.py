@@ -36,9 +36,15 @@ class Block(NamedTuple):
                 tensor = tensor.narrow(axis, part.start, part.stop - part.start)
         return tensor
 
-    def all_rows(self, tensor: Tensor) -> Tensor:
-        """Return the rows `(groups, heads, n, …)` that the states of this block read: all n."""
-        return tensor[self.groups, self.heads]
+    def parts(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the states of this block, all patterns that they read, and their parameters."""
+        state, stored, projected, *parameters = tensors
+        rows = self.groups, self.heads
+        return [self.of(state), stored[rows], projected[rows], *map(self.of, parameters)]
+
+    def mask(self, mask: Mask | None) -> Mask | None:
+        """Return the part of a mask in this block."""
+        return None if mask is None else Mask(*map(self.of, mask))
 
 
 def split_blocks(groups: int, heads: int, m: int, n: int, limit: int) -> Iterator[Block]:
@@ -77,12 +83,11 @@ class _BlockwiseAttention(torch.autograd.Function):
     def forward(ctx: Any, separation: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
         ctx.separation, ctx.count = separation, len(inputs)
         ctx.save_for_backward(*inputs, *(mask or ()))
-        state, stored, projected, *parameters = inputs
+        state, _, projected, *_ = inputs
         output = state.new_empty(*state.shape[:3], projected.shape[-1], dtype=projected.dtype)
-        for block in _blocks(state, stored):
-            products = block.of(state) @ block.all_rows(stored).mT
-            weights = _weights(separation, products, block, mask, parameters)
-            block.of(output).copy_(weights.to(projected.dtype) @ block.all_rows(projected))
+        for block in _blocks(inputs):
+            part = full_attention(separation, block.mask(mask), *block.parts(inputs))
+            block.of(output).copy_(part)
         return output if mask is None else output.masked_fill_(mask.empty, 0.0)
 
     @staticmethod
@@ -90,12 +95,12 @@ class _BlockwiseAttention(torch.autograd.Function):
         saved = ctx.saved_tensors  # read once: checkpointing forbids a second access
         inputs, masks = saved[: ctx.count], saved[ctx.count :]
         mask = Mask(*masks) if masks else None
-        grad_output = (
-            grad_outputs[0] if mask is None else grad_outputs[0].masked_fill(mask.empty, 0.0)
-        )
+        grad_output = grad_outputs[0]
+        if mask is not None:
+            grad_output = grad_output.masked_fill(mask.empty, 0.0)
         needs_grad = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
-            formula = partial(_full_attention, ctx.separation, mask)
+            formula = partial(full_attention, ctx.separation, mask)
             return None, None, *differentiable_gradients(formula, inputs, needs_grad, grad_output)
         gradients = _gradients(
             ctx.separation, mask, inputs, grad_output.contiguous(), any(needs_grad[3:])
@@ -104,10 +109,13 @@ class _BlockwiseAttention(torch.autograd.Function):
         return None, None, *(gradient if want else None for gradient, want in pairs)
 
 
-def _full_attention(separation: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
+def full_attention(separation: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
+    """∇F(x Kᵀ) V in plain torch code, which holds all weights in memory.
+
+    The inputs are x, K, V and the tensors of F, with an axis of length 1 for `dim`.
+    """
     state, stored, projected, *parameters = inputs
-    whole = Block(*(slice(0, length) for length in state.shape[:3]))
-    weights = _weights(separation, state @ stored.mT, whole, mask, parameters)
+    weights = _weights(separation, state @ stored.mT, mask, parameters)
     return weights.to(projected.dtype) @ projected
 
 
@@ -117,10 +125,7 @@ def differentiable_gradients(
     needs_grad: Sequence[bool],
     grad_output: Tensor,
 ) -> list[Tensor | None]:
-    """Return the wanted gradients with a graph, for a backward pass that is differentiated.
-
-    `formula` is plain torch code, and holds all weights in memory.
-    """
+    """Return the wanted gradients with a graph, for a backward pass that is differentiated."""
     leaves = [tensor for tensor, want in zip(inputs, needs_grad, strict=True) if want]
     gradients = iter(torch.autograd.grad(formula(*inputs), leaves, grad_output, create_graph=True))
     return [next(gradients) if want else None for want in needs_grad]
@@ -133,40 +138,35 @@ def _gradients(
     grad_output: Tensor,
     with_parameters: bool,
 ) -> list[Tensor]:
-    state, stored, projected, *parameters = inputs
     gradients = [torch.zeros_like(tensor) for tensor in inputs]
-    for block in _blocks(state, stored):
-        x, g = block.of(state), block.of(grad_output)
-        k, v = block.all_rows(stored), block.all_rows(projected)
+    for block in _blocks(inputs):
+        x, k, v, *parameters = block.parts(inputs)
+        g = block.of(grad_output)
         products = (x @ k.mT).requires_grad_()
-        block_parameters = [p.detach().requires_grad_(with_parameters) for p in parameters]
+        leaves = [p.detach().requires_grad_(with_parameters) for p in parameters]
         with torch.enable_grad():
-            weights = _weights(separation, products, block, mask, block_parameters)
-        leaves = [products, *block_parameters] if with_parameters else [products]
+            weights = _weights(separation, products, block.mask(mask), leaves)
+        leaves = [products, *leaves] if with_parameters else [products]
         grad_weights = (g @ v.mT).to(weights.dtype)
         grad_products, *grad_parameters = torch.autograd.grad(weights, leaves, grad_weights)
-        block.of(gradients[0]).add_(grad_products @ k)
-        block.all_rows(gradients[1]).add_(grad_products.mT @ x)
-        block.all_rows(gradients[2]).add_(weights.detach().to(g.dtype).mT @ g)
-        for gradient, part in zip(gradients[3:], grad_parameters, strict=False):
+        grad_x, grad_k, grad_v, *others = block.parts(gradients)
+        grad_x.add_(grad_products @ k)
+        grad_k.add_(grad_products.mT @ x)
+        grad_v.add_(weights.detach().to(g.dtype).mT @ g)
+        for gradient, part in zip(others, grad_parameters, strict=False):
             gradient.add_(part)
     return gradients
 
 
-def _blocks(state: Tensor, stored: Tensor) -> Iterator[Block]:
-    groups, heads, m, _ = state.shape
-    return split_blocks(groups, heads, m, stored.shape[-2], BLOCK)
+def _blocks(inputs: Sequence[Tensor]) -> Iterator[Block]:
+    state, stored, *_ = inputs
+    return split_blocks(*state.shape[:3], stored.shape[-2], BLOCK)
 
 
 def _weights(
-    separation: Separation,
-    products: Tensor,
-    block: Block,
-    mask: Mask | None,
-    parameters: Sequence[Tensor],
+    separation: Separation, products: Tensor, mask: Mask | None, parameters: Sequence[Tensor]
 ) -> Tensor:
-    # ∇F of the products of a block; `parameters` are the tensors of F, for all blocks.
-    parts = (block.of(parameter).squeeze(-1) for parameter in parameters)
-    separation = replace_tensors(separation, dict(zip(tensors_of(separation), parts, strict=True)))
-    block_mask = None if mask is None else Mask(*map(block.of, mask))
-    return separation(masked_scores(products, block_mask))
+    # `parameters` are the tensors of F, with a last axis of length 1.
+    tensors = (parameter.squeeze(-1) for parameter in parameters)
+    named = dict(zip(tensors_of(separation), tensors, strict=True))
+    return replace_tensors(separation, named)(masked_scores(products, mask))
