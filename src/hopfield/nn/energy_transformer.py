@@ -64,64 +64,71 @@ class EnergyTransformerBlock(nn.Module):
             tokens: `(batch, n, dim)`.
             padding_mask: `(batch, n)`, True for tokens that are ignored.
         """
+        mask = self._checked_mask(tokens, padding_mask)
         for _ in range(self.steps):
-            tokens = self.step(tokens, padding_mask=padding_mask)
+            tokens = self._step(tokens, mask, padding_mask)
         return tokens
 
     def step(self, tokens: Tensor, *, padding_mask: Tensor | None = None) -> Tensor:
         """Return the tokens after one step."""
-        g = self.normalised(tokens)
-        query, key, mask = self._attention(g, padding_mask)
-        weights = SOFTMAX.unit(masked_scores(SOFTMAX.scale(query) * query @ key.mT, mask))
-        weights = weights.masked_fill(mask.empty, 0.0).to(g.dtype)
-        sums = weights @ key, weights.mT @ query
-        by_query, by_key = (heads.transpose(1, 2).flatten(2) for heads in sums)
-        descent = by_query @ self.query.weight + by_key @ self.key.weight
-        descent = descent + QUADRATIC(g @ self.memories.T) @ self.memories / 2
-        if padding_mask is not None:
-            descent = descent.masked_fill(padding_mask[..., None], 0.0)
-        return tokens + self.rate * descent
+        return self._step(tokens, self._checked_mask(tokens, padding_mask), padding_mask)
 
     def energy(
         self, tokens: Float[Tensor, "batch n dim"], *, padding_mask: Tensor | None = None
     ) -> Float[Tensor, " batch"]:
         """Return E per entry of the batch."""
-        return self._energy(self.normalised(tokens), padding_mask)
+        mask = self._checked_mask(tokens, padding_mask)
+        return self._energy(self._normalised(tokens), mask, padding_mask)
 
-    def normalised(self, tokens: Float[Tensor, "batch n dim"]) -> Float[Tensor, "batch n dim"]:
-        """Return g, the gradient of a convex function of the token."""
+    def _checked_mask(self, tokens: Tensor, padding: Tensor | None) -> Mask:
+        """Check the arguments, and return the mask: a token attends to all others."""
         if check_float("tokens", tokens).ndim != 3 or tokens.shape[-1] != self.dim:
             raise ShapeError(
                 f"tokens must have shape (batch, n, {self.dim}), but have shape "
                 f"{tuple(tokens.shape)}. Use tokens[None] for a single entry of a batch."
             )
         check_matches("tokens", tokens, self.memories)
+        ignored = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
+        if padding is not None:
+            if check_bool("padding_mask", padding).shape != tokens.shape[:2]:
+                raise ShapeError(
+                    f"padding_mask must have shape {tuple(tokens.shape[:2])}, one entry per token, "
+                    f"but has shape {tuple(padding.shape)}."
+                )
+            ignored = ignored | padding[:, None, None, :] | padding[:, None, :, None]
+        return Mask.ignoring(ignored)
+
+    def _normalised(self, tokens: Tensor) -> Tensor:
+        """Return g, the gradient of a convex function of the token."""
         centred = tokens - tokens.mean(-1, keepdim=True)
         deviation = (centred.square().mean(-1, keepdim=True) + EPS).sqrt()
         return self.log_gamma.exp() * centred / deviation + self.delta
 
-    def _energy(self, g: Tensor, padding: Tensor | None) -> Tensor:
-        query, key, mask = self._attention(g, padding)
-        attention = potential(SOFTMAX, query, key, mask).sum(1)
-        memory = QUADRATIC.potential(g @ self.memories.T) / 2
-        value = attention + memory
-        return -(value if padding is None else value.masked_fill(padding, 0.0)).sum(-1)
-
-    def _attention(self, g: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor, Mask]:
-        """Return queries and keys by head, and the mask: a token attends to all others."""
-        if padding is not None and check_bool("padding_mask", padding).shape != g.shape[:2]:
-            raise ShapeError(
-                f"padding_mask must have shape {tuple(g.shape[:2])}, one entry per token, "
-                f"but has shape {tuple(padding.shape)}."
-            )
+    def _heads(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Return queries and keys, `(batch, heads, n, width)`."""
         query, key = (
             projection(g).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for projection in (self.query, self.key)
         )
-        ignored = torch.eye(g.shape[1], dtype=torch.bool, device=g.device)
+        return query, key
+
+    def _step(self, tokens: Tensor, mask: Mask, padding: Tensor | None) -> Tensor:
+        g = self._normalised(tokens)
+        query, key = self._heads(g)
+        weights = SOFTMAX.unit(masked_scores(SOFTMAX.scale(query) * query @ key.mT, mask))
+        weights = weights.masked_fill(mask.empty, 0.0).to(g.dtype)
+        sums = weights @ key, weights.mT @ query
+        by_query, by_key = (heads.transpose(1, 2).flatten(2) for heads in sums)
+        descent = by_query @ self.query.weight + by_key @ self.key.weight
+        descent = descent + QUADRATIC(g @ self.memories.T) @ self.memories / 2
         if padding is not None:
-            ignored = ignored | padding[:, None, None, :] | padding[:, None, :, None]
-        return query, key, Mask.ignoring(ignored)
+            descent = descent.masked_fill(padding[..., None], 0.0)
+        return tokens + self.rate * descent
+
+    def _energy(self, g: Tensor, mask: Mask, padding: Tensor | None) -> Tensor:
+        attention = potential(SOFTMAX, *self._heads(g), mask).sum(1)
+        value = attention + QUADRATIC.potential(g @ self.memories.T) / 2
+        return -(value if padding is None else value.masked_fill(padding, 0.0)).sum(-1)
 
     def extra_repr(self) -> str:
         """Return the formula."""
