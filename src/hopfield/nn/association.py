@@ -1,6 +1,6 @@
 """The layer whose states read patterns that are inputs too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 from torch import Tensor, nn
@@ -134,8 +134,7 @@ class HopfieldAssociation(nn.Module):
         """Return the output with weights, energies and steps of each head, without dropout."""
         given = self._operands(state, stored, projected, **masks)
         result = associate_in_detail(given)
-        output = self._joined(result.output, given.mask)
-        return Association(output, result.weights, result.energies, result.steps)
+        return replace(result, output=self._joined(result.output, given.mask))
 
     def _operands(
         self,
@@ -163,7 +162,9 @@ class HopfieldAssociation(nn.Module):
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
             ignored = None if ignored is None else pad(ignored, (0, 1))
         check_association(query, key, value, ignored, 0.0)
-        return Operands(self.separation(), query, key, value, ignored, self.iteration)
+        separation = self.separation()
+        mask = separation.mask(ignored)
+        return Operands(separation, query, key, value, mask, self.iteration)
 
     def _heads(self, name: str, source: str, rows: Tensor) -> Tensor:
         """Project `(batch, rows, length)` to `(batch, heads, rows, width)`."""

@@ -1,6 +1,7 @@
 """Computing an association from checked operands, for functions and layers."""
 
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -33,22 +34,15 @@ class Association:
     steps: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class Operands:
-    """Arguments of `functional.association` that fit one another; `ignored` is its mask."""
+class Operands(NamedTuple):
+    """Checked arguments of an association."""
 
     separation: ScaledSeparation
     state: Tensor
     stored: Tensor
     projected: Tensor
-    ignored: InitVar[Tensor | None]
+    mask: Mask | None
     iteration: Iteration
-    mask: Mask | None = field(init=False, default=None)
-
-    def __post_init__(self, ignored: Tensor | None) -> None:
-        if ignored is not None:
-            self.separation.check_masks()
-            object.__setattr__(self, "mask", Mask.ignoring(ignored))
 
 
 def associate(given: Operands, dropout: float) -> Tensor:

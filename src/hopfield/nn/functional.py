@@ -82,7 +82,7 @@ def _checked(
     shapes = [t.shape[:-2] for t in (state, stored, projected, mask) if t is not None]
     _check_parameters(scaled, (*torch.broadcast_shapes(*shapes), state.shape[-2]))
     check_instance("iteration", iteration, Iteration, "Iteration(steps=3)")
-    return Operands(scaled, state, stored, projected, mask, iteration)
+    return Operands(scaled, state, stored, projected, scaled.mask(mask), iteration)
 
 
 def _check_parameters(scaled: ScaledSeparation, states: tuple[int, ...]) -> None:

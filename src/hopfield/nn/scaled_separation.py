@@ -12,7 +12,7 @@ from ..checks import check_choice, check_positive, is_traced
 from ..errors import OptionError
 from ..separation import SEPARATIONS, Separation, Softmax
 from .input_checks import check_instance
-from .masks import lowest_score
+from .masks import Mask, lowest_score
 from .parameters import BoundedParameter
 
 NAMES = ("softmax", "sparsemax", "entmax")
@@ -53,19 +53,21 @@ class ScaledSeparation:
                 check_positive("beta of a layer", extreme.item())
         return cls(unit, beta, has_beta=unit is not separation)
 
-    def check_masks(self) -> None:
-        """Refuse a separation that gives masked patterns a weight."""
-        if is_traced() or self.unit.score_window(2) is not None:
-            return
-        tensors = list(tensors_of(self.unit).values())
-        scores = torch.zeros(*torch.broadcast_shapes(*(t.shape for t in tensors)), 2)
-        scores[..., 1] = lowest_score(scores.dtype)
-        weights = self.unit(scores.to(tensors[0].device) if tensors else scores)
-        if bool(weights[..., 1].any()):
-            raise OptionError(
-                f"{type(self.unit).__name__} cannot be used with a mask: it gives weight to "
-                "patterns whose scores are far below all others, as those of masked patterns are."
-            )
+    def mask(self, ignored: Tensor | None) -> Mask | None:
+        """Return the mask, and refuse a separation that gives masked patterns a weight."""
+        if ignored is None:
+            return None
+        if not is_traced() and self.unit.score_window(2) is None:
+            tensors = list(tensors_of(self.unit).values())
+            scores = torch.zeros(*torch.broadcast_shapes(*(t.shape for t in tensors)), 2)
+            scores[..., 1] = lowest_score(scores.dtype)
+            weights = self.unit(scores.to(tensors[0].device) if tensors else scores)
+            if bool(weights[..., 1].any()):
+                raise OptionError(
+                    f"{type(self.unit).__name__} cannot be used with a mask: it gives weight to "
+                    "patterns whose scores are far below all others, as those of masked patterns."
+                )
+        return Mask.ignoring(ignored)
 
     def tensors(self) -> list[Tensor]:
         """Return the parameters that are tensors, β last."""
