@@ -1,7 +1,8 @@
 """Advice on memories: `diagnose` one, `explain` one answer, `tune` settings for patterns."""
 
+from .case import explain
 from .diagnosis import diagnose
-from .explanation import Competitor, Explanation, explain
+from .explanation import Competitor, Explanation
 from .findings import Finding
 from .remedies import Remedy
 from .report import Report

@@ -1,7 +1,6 @@
 """The report of a diagnosis, printed as a table or given as flat records."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .findings import Finding, is_near_duplicate
+from .table import table
 from .theorems import Theory
 
 WEAKEST = 5
@@ -61,7 +61,6 @@ class Report:
     copy_of: Int[Tensor, " n"]
 
     def __len__(self) -> int:
-        """n."""
         return len(self.copy_of)
 
     @property
@@ -112,7 +111,6 @@ class Report:
         return [{name: _json(value) for name, value in line.items()} for line in lines]
 
     def __repr__(self) -> str:
-        """The report as text."""
         counts, capacity = self.counts, self.theory.capacity
         granted = "" if capacity is None else f"capacity {capacity:.3g}: "
         summary = (
@@ -124,7 +122,7 @@ class Report:
         )
         findings = [f"{place}. {each}" for place, each in enumerate(self.findings, 1)]
         return "\n\n".join([
-            self.memory, summary, _table(self._ranges()), _table(self._weakest()),
+            self.memory, summary, table(self._ranges()), table(self._weakest()),
             "\n".join(findings) or "No problem was found.",
         ])  # fmt: skip
 
@@ -156,10 +154,3 @@ def _index(value: Tensor) -> str:
 def _json(value: Any) -> Any:
     # JSON has neither NaN nor infinity.
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    """Lay out columns, the first to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in lines]
-    return "\n".join("  ".join(line).rstrip() for line in aligned)

@@ -16,6 +16,7 @@ from ..separation import Separation
 from ..similarity import Similarity
 from .patterns import Patterns
 from .remedies import observe, with_parameters, with_settings
+from .table import table
 
 RESOLUTION = 1.01
 """`separating_beta` is found to this factor."""
@@ -119,24 +120,20 @@ class Tuning:
 
     def __repr__(self) -> str:
         """The choice, and the best β of every similarity and separation."""
-        lines = [
-            f"ModernHopfield(separation={self.separation!r}, similarity={self.similarity!r}) for "
-            f"{len(self.patterns)} patterns of {self.patterns.shape[-1]} entries",
-            f"recalled: {self.recalled:.3f} ± {self.recalled_se:.3f} of {self.n_held_back} cues "
-            "that had no part in the choice",
-            "",
-            f"{'best of each':24}  {'β':>10}  {'accuracy':>15}  {'less than best':>15}",
-        ]
+        lines = [["best of each", "β", "accuracy", "less than best"]]
         for setting in dict.fromkeys(point.setting for point in self.curve):
             point = best_of(self.curve, setting)
             if setting == self.curve[0].setting:
                 point = next(each for each in self.curve if each.beta == self.beta)
             accuracy = f"{point.accuracy:.3f} ± {point.accuracy_se:.3f}"
             deficit = f"{point.deficit:.3f} ± {point.deficit_se:.3f}"
-            lines.append(
-                f"{', '.join(setting):24}  {point.beta:10.4g}  {accuracy:>15}  {deficit:>15}"
-            )
-        return "\n".join(lines)
+            lines.append([", ".join(setting), f"{point.beta:.4g}", accuracy, deficit])
+        return (
+            f"ModernHopfield(separation={self.separation!r}, similarity={self.similarity!r}) for "
+            f"{len(self.patterns)} patterns of {self.patterns.shape[-1]} entries\n"
+            f"recalled: {self.recalled:.3f} ± {self.recalled_se:.3f} of {self.n_held_back} cues "
+            f"that had no part in the choice\n\n{table(lines)}"
+        )
 
 
 def memory_of(rows: Tensor, similarity: Similarity, separation: Separation) -> ModernHopfield:
