@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from hopfield_studies import baselines
+
 CHUNK = 32
 """Queries that a reference answers at once."""
 
@@ -37,46 +39,16 @@ def _from_scratch_energy(patterns: Tensor, state: Tensor, beta: float) -> Tensor
     return -lse / beta + 0.5 * torch.sum(state**2, dim=-1)
 
 
-def outer_products(patterns: Tensor) -> Tensor:
-    """Hebb's rule as the walkthrough's loop, at scale 1/N and without the diagonal."""
-    coupling = patterns.new_zeros(patterns.shape[1], patterns.shape[1])
-    for pattern in patterns:
-        coupling += torch.outer(pattern, pattern)
-    return off_diagonal(coupling) / patterns.shape[-1]
-
-
-def dense_step(patterns: Tensor, state: Tensor, divisor: float) -> Tensor:
-    """Update a dense network by the walkthrough's loop: try each unit at +1 and at −1."""
-    out = torch.empty_like(state)
-    for unit in range(len(state)):
-        up, down = state.clone(), state.clone()
-        up[unit], down[unit] = 1.0, -1.0
-        sum_up = sum_down = torch.zeros((), dtype=state.dtype)
-        for pattern in patterns:
-            sum_up = sum_up + torch.exp(pattern @ up / divisor)
-            sum_down = sum_down + torch.exp(pattern @ down / divisor)
-        out[unit] = 1.0 if sum_up > sum_down else -1.0
-    return out
-
-
-def classical_sweeps(
-    coupling: Tensor, state: Tensor, generator: torch.Generator, limit: int = 20
-) -> Tensor:
-    """Update unit after unit in random order, until a sweep changes nothing (from-scratch loop)."""
-    state = state.clone()
-    for _ in range(limit):
-        before = state.clone()
-        for unit in torch.randperm(len(state), generator=generator):
-            state[unit] = 1.0 if coupling[unit] @ state >= 0 else -1.0
-        if torch.equal(state, before):
-            break
-    return state
+def hebbian_coupling(patterns: Tensor) -> Tensor:
+    """Hebb's rule by the walkthrough's loop, at scale 1/N and without the diagonal."""
+    return off_diagonal(baselines.outer_products(patterns)) / patterns.shape[-1]
 
 
 def fixed_points(patterns: Tensor, probes: Tensor) -> Tensor:
     """Iterate the classical loop in float64; at small load every order of units ends the same."""
-    coupling, generator = outer_products(patterns.double()), torch.Generator().manual_seed(1)
-    return torch.stack([classical_sweeps(coupling, probe, generator) for probe in probes.double()])
+    coupling, generator = hebbian_coupling(patterns.double()), torch.Generator().manual_seed(1)
+    sweeps = (baselines.classical_sweeps(coupling, x, generator) for x in probes.double())
+    return torch.stack([state for state, _ in sweeps])
 
 
 def svd_projection(patterns: Tensor) -> Tensor:

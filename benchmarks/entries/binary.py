@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hopfield import ClassicalHopfield, DenseHopfield, Retrieval, backend
+from hopfield_studies import baselines
 
 from .. import plain
 from ..ceilings import Probe
@@ -26,7 +27,7 @@ def demircigil(n: int, dim: int, queries: int) -> Case:
     return Case(
         {
             "walkthrough's loop": Contender(
-                lambda: plain.dense_step(patterns, probes[0], DIVISOR)[None],
+                lambda: baselines.dense_step(patterns, probes[0], DIVISOR)[None],
                 first=1,
                 units=1 / queries,
             ),
@@ -50,13 +51,13 @@ def asynchronous(n: int, dim: int, queries: int) -> Case:
     patterns, probes = binary(n, dim, queries)
     memory = ClassicalHopfield()
     memory.store(patterns)
-    coupling = plain.outer_products(patterns)
+    coupling = plain.hebbian_coupling(patterns)
     generator = torch.Generator().manual_seed(0)
     ours = partial(Contender, answer=lambda result: result.state, library=True)
     return Case(
         {
             "from-scratch loop": Contender(
-                lambda: plain.classical_sweeps(coupling, probes[0], generator)[None], first=1
+                lambda: baselines.classical_sweeps(coupling, probes[0], generator)[0][None], first=1
             ),
             "retrieve, one probe": ours(lambda: _retrieve(memory, probes[:1]), first=1),
             "retrieve, all probes": ours(lambda: _retrieve(memory, probes), units=queries),

@@ -10,7 +10,7 @@ from hopfield import rules
 
 from ..harness import Case, Contender, Entry, Target
 from ..inputs import binary
-from ..plain import outer_products, svd_projection, textbook_storkey
+from ..plain import hebbian_coupling, svd_projection, textbook_storkey
 
 Rule = Callable[[Tensor], Tensor]
 
@@ -46,7 +46,7 @@ ENTRIES = (
     _entry(
         "hebb",
         "Hebb's rule",
-        partial(_case, rules.hebbian, "loop of outer products", outer_products, flops=2),
+        partial(_case, rules.hebbian, "loop of outer products", hebbian_coupling, flops=2),
         35,
         "the loop",
     ),

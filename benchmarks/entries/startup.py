@@ -95,13 +95,14 @@ def first_sweep(n: int, dim: int, queries: int) -> Case:
 import torch
 from hopfield import ClassicalHopfield
 from benchmarks.inputs import binary
-from benchmarks.plain import classical_sweeps, outer_products
+from benchmarks.plain import hebbian_coupling
+from hopfield_studies.baselines import classical_sweeps
 rows, cues = binary({n}, {dim}, {queries})
 """
     ours = "memory = ClassicalHopfield(); memory.store(rows); state = memory.retrieve(cues).state"
     theirs = """
-coupling, generator = outer_products(rows), torch.Generator().manual_seed(0)
-state = torch.stack([classical_sweeps(coupling, cue, generator) for cue in cues])
+coupling, generator = hebbian_coupling(rows), torch.Generator().manual_seed(0)
+state = torch.stack([classical_sweeps(coupling, cue, generator)[0] for cue in cues])
 """
     return Case(
         {
