@@ -81,17 +81,17 @@ def thermal_overlap(load: float, temperature: float) -> float:
         temperature: T > 0.
     """
     alpha = check_number("load", load, low=0.0)
-    heat = check_number("temperature", temperature, low=1e-3)
+    check_number("temperature", temperature, low=1e-3)
     z = np.linspace(-8, 8, 4001)  # the integrand is a step at T = 0: too sharp for Gauss's nodes
     weight = np.exp(-(z**2) / 2)
     weight = weight / weight.sum()
     m = q = 1.0
     for _ in range(5000):
-        rest = 1 - (1 - q) / heat
+        rest = 1 - (1 - q) / temperature
         r = q / rest**2 if rest > 0 else math.inf
         if math.isinf(r):
             return 0.0
-        mean = np.tanh((m + math.sqrt(alpha * r) * z) / heat)
+        mean = np.tanh((m + math.sqrt(alpha * r) * z) / temperature)
         before, m, q = m, float(weight @ mean), float(weight @ mean**2)
         if abs(m - before) < 1e-12:
             break
@@ -103,8 +103,8 @@ def bit_error(degree: int, units: int, patterns: int) -> float:
 
     Q(√(N^{d−1} / (n(2d − 3)!!))); Krotov & Hopfield (2016), eq. 5.
     """
-    power, size, n = _network(degree, units, patterns)
-    variance = n * scipy.special.factorial2(2 * power - 3, exact=True) / size ** (power - 1)
+    degree, units, patterns = _network(degree, units, patterns)
+    variance = patterns * _double_factorial(degree) / units ** (degree - 1)
     return float(scipy.special.ndtr(-1 / math.sqrt(variance))) if variance else 0.0
 
 
@@ -113,10 +113,8 @@ def error_free_patterns(degree: int, units: int) -> float:
 
     Krotov & Hopfield (2016), eq. 7.
     """
-    power, size, _ = _network(degree, units, 1)
-    return size ** (power - 1) / (
-        2 * scipy.special.factorial2(2 * power - 3, exact=True) * math.log(size)
-    )
+    degree, units, _ = _network(degree, units, 1)
+    return units ** (degree - 1) / (2 * _double_factorial(degree) * math.log(units))
 
 
 def bit_error_exact(degree: int, units: int, patterns: int) -> float:
@@ -129,8 +127,7 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
         P(S > a) = ½ − (h/2π) ∫_0^{π/h} φ(t)^{n−1} sin(t(a + h/2)) / sin(ht/2) dt.
     """
     degree, units, patterns = _network(degree, units, patterns)
-    sums = np.arange(-(units - 1), units, 2)
-    chance = _coin_tosses(units - 1)
+    sums, chance = _sum_of_signs(units - 1)
     terms = [(int(u) + 1) ** degree - (int(u) - 1) ** degree for u in sums]
     # Values ±g step by the span: 2·gcd if all are odd multiples of the gcd, else the gcd.
     unit = math.gcd(*terms)
@@ -164,6 +161,10 @@ def _network(degree: int, units: int, patterns: int) -> tuple[int, int, int]:
     )
 
 
+def _double_factorial(degree: int) -> int:
+    return int(scipy.special.factorial2(2 * degree - 3, exact=True))
+
+
 def exponential_rate(x: float) -> float:
     """I(x) = ½[(1 + x) ln(1 + x) + (1 − x) ln(1 − x)], for −1 ≤ x ≤ 1 (Cramér, random signs)."""
     value = check_number("x", x, low=-1.0, high=1.0)
@@ -188,8 +189,7 @@ def exponential_failure(units: int, flips: int, patterns: int, beta: float = 1.0
     """
     check_integer("patterns", patterns, low=1)
     check_integer("flips", flips, low=0, high=check_integer("units", units, low=2))
-    sums = np.arange(units - 1, -units, -2)
-    chance = _coin_tosses(units - 1)
+    sums, chance = _sum_of_signs(units - 1)
     total = 0.0
     for wrong, bits in ((flips, units - flips), (flips - 1, flips)):
         if bits:
@@ -218,7 +218,8 @@ def theorem_3_constant(beta: float, scale: float, dim: int, chance: float) -> fl
     """c of Theorem 3: N ≥ √p c^{(d−1)/4} random patterns of norm K√(d−1) are stored, w. p. 1 − p.
 
     c = b / W(exp(a + ln b)), a = 2(1 + ln(2βK²p(d − 1)))/(d − 1), b = 2K²β/5, W the upper branch
-    of Lambert's function. Ramsauer et al. (2021); c ≥ (2/√p)^{4/(d−1)} is required.
+    of Lambert's function: Wright's ω(a + ln b). Ramsauer et al. (2021); c ≥ (2/√p)^{4/(d−1)} is
+    required.
 
     Args:
         beta: β.
@@ -228,7 +229,7 @@ def theorem_3_constant(beta: float, scale: float, dim: int, chance: float) -> fl
     """
     a = 2 / (dim - 1) * (1 + math.log(2 * beta * scale**2 * chance * (dim - 1)))
     b = 2 * scale**2 * beta / 5
-    return b / float(scipy.special.lambertw(math.exp(a + math.log(b))).real)
+    return b / float(scipy.special.wrightomega(a + math.log(b)))
 
 
 def theorem_3_patterns(beta: float, scale: float, dim: int, chance: float) -> float:
@@ -292,19 +293,16 @@ def storkey_patterns(units: int) -> float:
     return units / math.sqrt(2 * math.log(units))
 
 
-def _sums(count: int) -> list[tuple[float, int]]:
-    # Probability and value of a sum of random signs.
-    return [(math.comb(count, j) / 2**count, count - 2 * j) for j in range(count + 1)]
-
-
 def _mean_overlap(y: float, count: int) -> float:
     # m = ⟨(S/k) erf(Sy)⟩.
-    return sum(p * s / count * math.erf(s * y) for p, s in _sums(count))
+    sums, chance = _sum_of_signs(count)
+    return float(chance @ (sums / count * scipy.special.erf(sums * y)))
 
 
 def _noise(y: float, count: int) -> float:
     # g(y) of `retrieval_overlap`.
-    density = sum(p * math.exp(-((s * y) ** 2)) for p, s in _sums(count))
+    sums, chance = _sum_of_signs(count)
+    density = float(chance @ np.exp(-((sums * y) ** 2)))
     return _mean_overlap(y, count) / y - 2 / math.sqrt(math.pi) * density
 
 
@@ -322,9 +320,10 @@ def _exp(power: float) -> float:
     return math.inf if power > EXPONENT else math.exp(power)
 
 
-def _coin_tosses(count: int) -> np.ndarray:
-    # Probabilities of 0 … count heads: whole numbers, so that each is rounded once.
+@cache
+def _sum_of_signs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    # Values of a sum of random signs, and their probabilities from whole numbers.
     ways = [1]
-    for heads in range(count):
-        ways.append(ways[-1] * (count - heads) // (heads + 1))
-    return np.array([way / 2**count for way in ways])
+    for plus in range(count):
+        ways.append(ways[-1] * (count - plus) // (plus + 1))
+    return np.arange(-count, count + 1, 2), np.array([way / 2**count for way in ways])

@@ -129,10 +129,10 @@ def _judge_thermal(records: Sequence[Record]) -> Finding:
 
 def _warm(line: Record) -> Check:
     # Of n patterns n − 1 disturb the one retrieved; as N → ∞ that is the same load.
-    heat = line["temperature"]
-    all_of_them = theory.thermal_overlap(line["load"], heat)
-    others = theory.thermal_overlap((line["n"] - 1) / line["units"], heat)
-    check = near(f"overlap at T = {heat}", line, "overlap", all_of_them)
+    temperature = line["temperature"]
+    all_of_them = theory.thermal_overlap(line["load"], temperature)
+    others = theory.thermal_overlap((line["n"] - 1) / line["units"], temperature)
+    check = near(f"overlap at T = {temperature}", line, "overlap", all_of_them)
     return widened(
         check, all_of_them, others,
         "of n patterns n − 1 disturb the one retrieved; as N → ∞ that is the same load",
