@@ -1,7 +1,6 @@
 """The from-scratch document: random patterns, falling energies, sweeps, cycles, attention."""
 
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,14 +10,13 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from hopfield import ClassicalHopfield, ModernHopfield, attention
 from hopfield.corruption import flip, gaussian_noise
-from hopfield.errors import CapacityWarning
 from hopfield.experiments import generator
 from hopfield.experiments.records import Record, mean_and_sd, record
 from hopfield.metrics import cosine, exact_recall, hamming_accuracy
 from hopfield.synthetic import random_binary
 
 from . import baselines
-from .images import share, summarise, to_pixels
+from .images import share, store, summarise, to_pixels
 
 LIMIT = 20
 """Limit of sweeps, as in the document."""
@@ -103,7 +101,7 @@ def descent(config: DescentConfig) -> Iterator[Record]:
         cue = flip(patterns, config.flipped, generator=stream)
         retrieval = memory.retrieve(cue, steps=LIMIT, trace=True, generator=stream)
         trace = torch.as_tensor(retrieval.trace).double()
-        traces += _lines(trace)[: max(0, CURVES - len(traces))]
+        traces += trace.T.tolist()[: max(0, CURVES - len(traces))]
         figures.append({
             "start": trace[0].mean().item(),
             "end": torch.as_tensor(retrieval.energy).double().mean().item(),
@@ -113,21 +111,9 @@ def descent(config: DescentConfig) -> Iterator[Record]:
     yield record("descent", "asynchronous", config, traces=traces, **summarise(figures))
 
 
-def _lines(trace: Tensor) -> list[list[float]]:
-    return trace.T.tolist()
-
-
 def _hebbian(units: int, n: int, seed: int, draw: int) -> tuple[ClassicalHopfield, Tensor]:
     patterns = random_binary(n, units, generator=generator(seed, n, draw))
-    return _store(ClassicalHopfield(), patterns), patterns
-
-
-def _store(memory: ClassicalHopfield, patterns: Tensor) -> ClassicalHopfield:
-    # Experiments measure loads beyond the capacity too.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CapacityWarning)
-        memory.store(patterns)
-    return memory
+    return store(ClassicalHopfield(), patterns), patterns
 
 
 def load(config: LoadConfig) -> Iterator[Record]:
@@ -165,7 +151,7 @@ def oscillation(config: OscillationConfig) -> Iterator[Record]:
         ("synchronous, diagonal kept", "synchronous", True),
         ("asynchronous", "asynchronous", False),
     ):
-        memory = _store(ClassicalHopfield(diagonal=diagonal, schedule=schedule), patterns)
+        memory = store(ClassicalHopfield(diagonal=diagonal, schedule=schedule), patterns)
         retrieval = memory.retrieve(starts, steps=200, generator=generator(config.seed, 5))
         after = memory.update(retrieval.state)
         flipping = (after != retrieval.state).sum(dim=1)
@@ -199,8 +185,7 @@ def gaussian(config: GaussianConfig) -> Iterator[Record]:
     for trial in range(config.trials):
         stream = generator(config.seed, trial, 6)
         patterns = torch.randn(config.stored, config.dim, generator=stream)
-        memory = ModernHopfield(config.beta)
-        memory.store(patterns)
+        memory = store(ModernHopfield(config.beta), patterns)
         cue = gaussian_noise(patterns, config.noise, generator=stream)
         retrieval = memory.retrieve(cue)
         cosines += cosine(patterns, retrieval.state).tolist()
@@ -222,8 +207,7 @@ def attention_equality(config: AttentionConfig) -> Iterator[Record]:
         rows = torch.randn(shape, generator=stream, dtype=torch.float64).to(dtype)
         patterns, queries = rows[: config.stored], rows[config.stored :]
         beta = 1 / math.sqrt(config.dim)
-        memory = ModernHopfield(beta)
-        memory.store(patterns)
+        memory = store(ModernHopfield(beta), patterns)
         expected = scaled_dot_product_attention(queries[None], patterns[None], patterns[None])[0]
         ours = attention(queries, patterns, beta)
         yield record(
@@ -251,7 +235,7 @@ def summary(config: SummaryConfig) -> Iterator[Record]:
 
 def _against_classical(patterns: Tensor, cues: Tensor, stream: torch.Generator) -> dict[str, float]:
     # Largest differences; of retrieval, the share of cues that end in another state.
-    memory = _store(ClassicalHopfield(), patterns)
+    memory = store(ClassicalHopfield(), patterns)
     plain = baselines.outer_products(patterns).fill_diagonal_(0) / patterns.shape[1]
     ends = torch.stack([baselines.classical_sweeps(plain, cue, stream)[0] for cue in cues])
     energy = -0.5 * ((cues @ plain) * cues).sum(dim=1)
@@ -264,8 +248,7 @@ def _against_classical(patterns: Tensor, cues: Tensor, stream: torch.Generator) 
 
 def _against_modern(patterns: Tensor, cues: Tensor, beta: float) -> dict[str, float]:
     # Largest differences; energies differ by the constant that the library adds.
-    memory = ModernHopfield(beta)
-    memory.store(patterns)
+    memory = store(ModernHopfield(beta), patterns)
     after_five = torch.stack([baselines.modern_steps(patterns, cue, beta) for cue in cues])
     after_one = torch.stack([baselines.modern_steps(patterns, cue, beta, 1) for cue in cues])
     plain = torch.stack([baselines.modern_energy(patterns, cue, beta) for cue in cues])

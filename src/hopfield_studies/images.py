@@ -1,17 +1,21 @@
 """Helpers of the experiments on images: random subsets, measures, pictures in records."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from hopfield import Cue
+from hopfield import Cue, Memory
 from hopfield.data import Dataset
+from hopfield.errors import CapacityWarning
 from hopfield.experiments import generator
 from hopfield.experiments.records import mean_and_sd
 from hopfield.metrics import exact_recall, hamming_accuracy
+
+Stored = TypeVar("Stored", bound=Memory)
 
 PICTURES = 6
 """Number of examples in a picture."""
@@ -20,10 +24,19 @@ HALF_LEVEL = 0.5 / 255
 """Half a grey level of an 8-bit image: closer than this, two images are the same picture."""
 
 
-def subsets(total: int, n: int, count: int, seed: int) -> Iterator[Tensor]:
-    """Yield `count` random subsets of n indices below `total`."""
+def subsets(rows: Tensor, n: int, count: int, seed: int) -> Iterator[Tensor]:
+    """Yield `count` random subsets of n rows."""
     for draw in range(count):
-        yield torch.randperm(total, generator=generator(seed, n, draw))[:n]
+        yield rows[torch.randperm(len(rows), generator=generator(seed, n, draw))[:n]]
+
+
+def store(memory: Stored, rows: Tensor) -> Stored:
+    """Store the rows and return the memory."""
+    with warnings.catch_warnings():
+        # Experiments measure loads beyond the capacity too.
+        warnings.simplefilter("ignore", CapacityWarning)
+        memory.store(rows)
+    return memory
 
 
 def number_of_subsets(n: int, count: int) -> int:
@@ -100,9 +113,13 @@ def binary_scores(original: Tensor, recovered: Tensor) -> dict[str, float]:
     }
 
 
-def summarise(figures: list[dict[str, float]]) -> dict[str, float]:
-    """Return mean and standard deviation over subsets of every measure."""
-    summary: dict[str, float] = {"samples": len(figures)}
-    for name in figures[0]:
-        summary |= mean_and_sd(name, [each[name] for each in figures])
+def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return mean and standard deviation over runs of every measure, and the pictures of the first.
+
+    Measures are floats; any other field belongs to a picture.
+    """
+    summary: dict[str, Any] = {"samples": len(runs)}
+    for name, value in runs[0].items():
+        is_measure = isinstance(value, float)
+        summary |= mean_and_sd(name, [x[name] for x in runs]) if is_measure else {name: value}
     return summary

@@ -25,6 +25,7 @@ from .images import (
     limit_stored,
     same_picture,
     share,
+    store,
     subsets,
     summarise,
     to_pixels,
@@ -82,46 +83,39 @@ def beta_sweep(config: SweepConfig, dataset: Dataset) -> Iterator[Record]:
     """Sweep β as the walkthrough does: one step from a half-hidden image."""
     for similarity in ("dot", "euclidean"):
         for beta in config.betas:
-            figures = []
-            shown: dict[str, object] = {}
-            for index in subsets(len(dataset.patterns), config.stored, config.subsets, config.seed):
-                rows = dataset.patterns[index]
-                memory = ModernHopfield(beta, similarity=similarity)
-                memory.store(rows)
+            runs = []
+            for rows in subsets(dataset.patterns, config.stored, config.subsets, config.seed):
+                memory = store(ModernHopfield(beta, similarity=similarity), rows)
                 cue = occlude_half(rows, shape=dataset.shape)
                 retrieval = memory.retrieve(cue)
                 entropy = torch.as_tensor(retrieval.entropy).double()
-                figures.append({
+                first = memory.retrieve(cue[:1], clamp=False, steps=1).state
+                runs.append({
                     "weight": retrieval.weight.double().mean().item(),
                     "patterns_in_mixture": entropy.exp().mean().item(),
                     "right": share(is_same_pattern(rows, retrieval.index)),
-                })  # fmt: skip
-                shown = shown or {
-                    **drawing_options(dataset),
                     "original": to_pixels(rows[:1], binary=False),
-                    "retrieved": to_pixels(
-                        memory.retrieve(cue[:1], clamp=False, steps=1).state, binary=False
-                    ),
-                }
+                    "retrieved": to_pixels(first, binary=False),
+                    **drawing_options(dataset),
+                })  # fmt: skip
             yield record(
                 "beta_sweep", similarity, config,
-                similarity=similarity, beta=beta, **summarise(figures), **shown,
+                similarity=similarity, beta=beta, **summarise(runs),
             )  # fmt: skip
 
 
 def stationary(config: StationaryConfig, dataset: Dataset) -> Iterator[Record]:
     """Count fixed points: different ones, stored patterns, those of lowest energy."""
+    indices = torch.arange(len(dataset))
     for similarity in ("dot", "euclidean"):
         for beta in config.betas:
-            figures = [
+            runs = [
                 _stationary_points(similarity, beta, dataset, index, config)
-                for index in subsets(
-                    len(dataset.patterns), config.stored, config.subsets, config.seed
-                )
+                for index in subsets(indices, config.stored, config.subsets, config.seed)
             ]
             yield record(
                 "stationary", similarity, config,
-                similarity=similarity, beta=beta, patience=PATIENCE, **summarise(figures),
+                similarity=similarity, beta=beta, patience=PATIENCE, **summarise(runs),
             )  # fmt: skip
 
 
@@ -130,8 +124,7 @@ def _stationary_points(
 ) -> dict[str, float]:
     # The first starts are half-hidden images, the next are whole ones.
     rows = dataset.patterns[index].double()
-    memory = ModernHopfield(beta, similarity=similarity)
-    memory.store(rows)
+    memory = store(ModernHopfield(beta, similarity=similarity), rows)
     halves = occlude_half(rows, shape=dataset.shape).state
     starts = torch.cat([halves, rows, *_strange_starts(rows, config, int(index[0]))])
     retrieval = memory.retrieve(starts, steps=PATIENCE, tol=TOLERANCE)
@@ -173,19 +166,18 @@ def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
     """Count steps from half-hidden images until nothing changes, and the change after the first."""
     for n in available_sizes(config.stored, dataset):
         for similarity, beta in (("dot", config.beta), ("euclidean", config.sharp)):
-            figures = []
+            runs = []
             counts: list[int] = []
-            for index in subsets(len(dataset.patterns), n, config.subsets, config.seed):
-                rows = dataset.patterns[index].double()
-                memory = ModernHopfield(beta, similarity=similarity)
-                memory.store(rows)
+            for images in subsets(dataset.patterns, n, config.subsets, config.seed):
+                rows = images.double()
+                memory = store(ModernHopfield(beta, similarity=similarity), rows)
                 cue = occlude_half(rows, shape=dataset.shape)
                 if similarity == "dot":  # as in the document: what is hidden is simply 0
                     cue = Cue(cue.state)
                 retrieval = memory.retrieve(cue, clamp=False, steps=PATIENCE)
                 first = memory.retrieve(cue, clamp=False, steps=1).state
                 left = (first - retrieval.state).abs().amax(dim=1)
-                figures.append({
+                runs.append({
                     "one_is_enough": share(left <= HALF_LEVEL),
                     "left_after_one": left.mean().item(),
                     "steps": retrieval.steps.double().mean().item(),
@@ -194,19 +186,18 @@ def steps(config: StepsConfig, dataset: Dataset) -> Iterator[Record]:
             yield record(
                 "steps", similarity, config,
                 n=n, similarity=similarity, case_beta=beta, most=max(counts),
-                **summarise(figures),
+                **summarise(runs),
             )  # fmt: skip
 
 
 def energies(config: EnergyConfig, dataset: Dataset) -> Iterator[Record]:
     """Compare the library's energy with the document's along the same trajectories."""
     config = limit_stored(config, dataset)
-    index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
-    rows = dataset.patterns[index].double()
+    (images,) = subsets(dataset.patterns, config.stored, 1, config.seed)
+    rows = images.double()
     cues = occlude_half(rows, shape=dataset.shape).state
     for beta in config.betas:
-        memory = ModernHopfield(beta)
-        memory.store(rows)
+        memory = store(ModernHopfield(beta), rows)
         ways = _ways(memory, cues)
         library = torch.stack([memory.energy(state) for state in ways])
         document = torch.stack([baselines.continuous_energy(rows, state, beta) for state in ways])

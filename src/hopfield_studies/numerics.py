@@ -21,6 +21,7 @@ from .images import (
     number_of_subsets,
     same_picture,
     share,
+    store,
     subsets,
     summarise,
 )
@@ -66,13 +67,12 @@ def encodings(config: EncodingConfig, dataset: Dataset) -> Iterator[Record]:
     for n in available_sizes(config.stored, dataset):
         for network, cases, everything in sources:
             for case, measure in cases.items():
-                figures = [
-                    measure(dataset.shape, everything[index], config.beta)
-                    for index in subsets(
-                        len(everything), n, number_of_subsets(n, config.subsets), config.seed
-                    )
+                count = number_of_subsets(n, config.subsets)
+                runs = [
+                    measure(dataset.shape, rows, config.beta)
+                    for rows in subsets(everything, n, count, config.seed)
                 ]
-                yield record("encodings", case, config, network=network, n=n, **summarise(figures))
+                yield record("encodings", case, config, network=network, n=n, **summarise(runs))
 
 
 def _plus_minus(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
@@ -99,8 +99,7 @@ def _hebbian(shape: tuple[int, ...], inked: Tensor, mean: Tensor) -> dict[str, f
 def _grey(low: float, hidden: float) -> Measure:
     def measure(shape: tuple[int, ...], rows: Tensor, beta: float) -> dict[str, float]:
         scaled = low + (1 - low) * rows
-        memory = ModernHopfield(beta)
-        memory.store(scaled)
+        memory = store(ModernHopfield(beta), scaled)
         cue = occlude_half(scaled, shape=shape, fill=hidden)
         strongest = memory.retrieve(cue, steps=0).index
         state = (memory.update(cue.state) - low) / (1 - low)
@@ -123,12 +122,10 @@ _CONTINUOUS = {
 def speed(config: SpeedConfig, dataset: Dataset) -> Iterator[Record]:
     """Time one cue in milliseconds: the loop, its closed form, the continuous update."""
     config = limit_stored(config, dataset)
-    index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
+    (index,) = subsets(torch.arange(len(dataset)), config.stored, 1, config.seed)
     inked, grey = as_signs(dataset)[index], dataset.patterns[index]
     beta = config.scale * 784 / inked.shape[1]
-    dense, modern = DenseHopfield(beta), ModernHopfield(8.0)
-    dense.store(inked)
-    modern.store(grey)
+    dense, modern = store(DenseHopfield(beta), inked), store(ModernHopfield(8.0), grey)
     cue = occlude_half(inked, shape=dataset.shape, fill=1.0).state[0]
     dark = occlude_half(grey, shape=dataset.shape, fill=0.0).state[0]
     loop = baselines.dense_step(inked, cue, 1 / beta)
@@ -155,12 +152,10 @@ def _milliseconds(call: Callable[[], object], repeats: int) -> float:
 def overflow(config: OverflowConfig, dataset: Dataset) -> Iterator[Record]:
     """Count the cues with infinite or NaN results in float32, at each β."""
     config = limit_stored(config, dataset)
-    index = next(subsets(len(dataset.patterns), config.stored, 1, config.seed))
+    (index,) = subsets(torch.arange(len(dataset)), config.stored, 1, config.seed)
     inked, grey = as_signs(dataset)[index], dataset.patterns[index]
     for beta in config.betas:
-        dense, modern = DenseHopfield(beta), ModernHopfield(beta)
-        dense.store(inked)
-        modern.store(grey)
+        dense, modern = store(DenseHopfield(beta), inked), store(ModernHopfield(beta), grey)
         halves = occlude_half(inked, shape=dataset.shape, fill=1.0).state
         dark = occlude_half(grey, shape=dataset.shape, fill=0.0).state
         yield record(

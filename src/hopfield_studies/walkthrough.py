@@ -4,17 +4,14 @@ Each function takes a frozen config and a data set and yields flat records. A ra
 several random subsets of the images and recorded with its standard deviation over them.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield
 from hopfield.corruption import occlude_half
 from hopfield.data import Dataset
-from hopfield.errors import CapacityWarning
 from hopfield.experiments import generator
 from hopfield.experiments.records import Record, mean_and_sd, record
 from hopfield.synthetic import random_binary
@@ -32,13 +29,15 @@ from .images import (
     picture_fields,
     same_picture,
     share,
+    store,
     subsets,
     summarise,
     to_pixels,
 )
 
 INK = 1.0
-MASKINGS = ("ink", "unknown")
+MASKINGS = {"ink": INK, "unknown": None}
+"""Kinds of masks, and the value of hidden entries."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,8 @@ def images(config: ImagesConfig, dataset: Dataset) -> Iterator[Record]:
     """Measure statistics of the data set, and record its first images."""
     level = dataset.threshold()
     everything = dataset.binary(level)
-    chosen = next(subsets(len(everything), min(config.pairs, len(everything)), 1, config.seed))
+    n = min(config.pairs, len(dataset))
+    (chosen,) = subsets(torch.arange(len(dataset)), n, 1, config.seed)
     rows = everything[chosen].double()
     overlaps = (rows @ rows.T / rows.shape[1]).abs()
     off = ~torch.eye(len(rows), dtype=torch.bool)
@@ -137,11 +137,9 @@ def _classical_case(
     config: ClassicalConfig, dataset: Dataset, n: int, way: str, source: str
 ) -> Record:
     everything = as_signs(dataset)
-    figures = []
-    shown: dict[str, object] = {}
-    chosen = subsets(len(everything), n, number_of_subsets(n, config.subsets), config.seed)
-    for draw, index in enumerate(chosen):
-        rows = everything[index]
+    runs = []
+    count = number_of_subsets(n, config.subsets)
+    for draw, rows in enumerate(subsets(everything, n, count, config.seed)):
         if source == "random":
             stream = generator(config.seed, n, draw, 1)
             rows = random_binary(n, rows.shape[1], generator=stream).to(rows.dtype)
@@ -150,23 +148,13 @@ def _classical_case(
             ink = baselines.hebbian_step(rows, cue.state)
             state, steps = torch.where(ink, 1.0, -1.0), 1.0
         else:
-            retrieval = _classical_memory(way, rows).retrieve(cue)
+            rule = "pseudo_inverse" if way == "pseudo_inverse" else "hebbian"
+            retrieval = store(ClassicalHopfield(rule), rows).retrieve(cue)
             state, steps = retrieval.state, retrieval.steps.double().mean().item()
-        figures.append({**binary_scores(rows, state), "sweeps": steps})
-        shown = shown or picture_fields(rows, cue, state, dataset, binary=True)
-    return record(
-        "classical", way, config,
-        n=n, patterns=source, load=n / everything.shape[1], **summarise(figures), **shown,
-    )  # fmt: skip
-
-
-def _classical_memory(way: str, rows: Tensor) -> ClassicalHopfield:
-    # Experiments measure loads beyond the capacity too.
-    memory = ClassicalHopfield("pseudo_inverse" if way == "pseudo_inverse" else "hebbian")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CapacityWarning)
-        memory.store(rows)
-    return memory
+        pictures = picture_fields(rows, cue, state, dataset, binary=True)
+        runs.append({**binary_scores(rows, state), "sweeps": steps, **pictures})
+    load = n / everything.shape[1]
+    return record("classical", way, config, n=n, patterns=source, load=load, **summarise(runs))
 
 
 def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
@@ -174,19 +162,16 @@ def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
     everything = as_signs(dataset)
     beta = config.scale * 784 / everything.shape[1]
     for n in available_sizes(config.stored, dataset):
-        for masking in MASKINGS:
-            figures = []
-            shown: dict[str, object] = {}
-            for index in subsets(len(everything), n, config.subsets, config.seed):
-                rows = everything[index]
-                memory = DenseHopfield(beta)
-                memory.store(rows)
-                fill = INK if masking == "ink" else None
+        for masking, fill in MASKINGS.items():
+            runs = []
+            for rows in subsets(everything, n, config.subsets, config.seed):
                 cue = occlude_half(rows, shape=dataset.shape, fill=fill)
+                memory = store(DenseHopfield(beta), rows)
                 state = memory.retrieve(cue, clamp=False, steps=1).state
-                figures.append({**binary_scores(rows, state), "ambiguous": _ambiguous(cue)})
-                shown = shown or picture_fields(rows, cue, state, dataset, binary=True)
-            yield record("dense", masking, config, n=n, beta=beta, **summarise(figures), **shown)
+                pictures = picture_fields(rows, cue, state, dataset, binary=True)
+                ambiguous = _ambiguous(cue)
+                runs.append({**binary_scores(rows, state), "ambiguous": ambiguous, **pictures})
+            yield record("dense", masking, config, n=n, beta=beta, **summarise(runs))
 
 
 def _ambiguous(cue: Cue) -> float:
@@ -204,25 +189,21 @@ def modern(config: ModernConfig, dataset: Dataset) -> Iterator[Record]:
     )
     for n in available_sizes(config.stored, dataset):
         for case, similarity, beta in cases:
-            figures = []
-            shown: dict[str, object] = {}
-            for index in subsets(len(dataset.patterns), n, config.subsets, config.seed):
-                rows = dataset.patterns[index]
-                memory = ModernHopfield(beta, similarity=similarity)
-                memory.store(rows)
+            runs = []
+            for rows in subsets(dataset.patterns, n, config.subsets, config.seed):
+                memory = store(ModernHopfield(beta, similarity=similarity), rows)
                 cue = occlude_half(rows, shape=dataset.shape)
                 retrieval = memory.retrieve(cue)
-                right = is_same_pattern(rows, retrieval.index)
                 state = memory.update(cue.state) if case == "document" else retrieval.state
-                figures.append({
-                    "right": share(right),
+                runs.append({
+                    "right": share(is_same_pattern(rows, retrieval.index)),
                     "exact": share(same_picture(rows, state)),
                     "error": (state - rows).abs().mean().item(),
+                    **picture_fields(rows, cue, state, dataset, binary=False),
                 })  # fmt: skip
-                shown = shown or picture_fields(rows, cue, state, dataset, binary=False)
             yield record(
                 "modern", case, config,
-                n=n, similarity=similarity, case_beta=beta, **summarise(figures), **shown,
+                n=n, similarity=similarity, case_beta=beta, **summarise(runs),
             )  # fmt: skip
 
 
@@ -230,8 +211,8 @@ def flips(config: FlipsConfig, dataset: Dataset) -> Iterator[Record]:
     """Count negatives among reconstructions: with the document's activation, and with sign."""
     everything = as_signs(dataset)
     negative, positive = [], []
-    for index in subsets(len(everything), config.stored, config.subsets, config.seed):
-        rows = -everything[index]  # the document's ink is −1
+    # The document's ink is −1.
+    for rows in subsets(-everything, config.stored, config.subsets, config.seed):
         cue = occlude_half(rows, shape=dataset.shape, fill=-INK).state
         field = cue @ baselines.outer_products(rows)
         negative.append(share((baselines.activation(field) * rows).sum(dim=1) < 0))

@@ -164,8 +164,8 @@ def test_fit_data_are_accepted(shape):
 
 
 def test_subsets_are_distinct_and_reproducible():
-    drawn = list(images.subsets(100, 10, 5, seed=1))
-    again = list(images.subsets(100, 10, 5, seed=1))
+    drawn = list(images.subsets(torch.arange(100), 10, 5, seed=1))
+    again = list(images.subsets(torch.arange(100), 10, 5, seed=1))
     assert all(torch.equal(a, b) for a, b in zip(drawn, again, strict=True))
     assert len({tuple(index.tolist()) for index in drawn}) == 5
     assert all(index.unique().numel() == 10 for index in drawn)
