@@ -97,8 +97,9 @@ def test_near_is_as_wide_as_the_draws_err():
 def test_other_checks_hold_and_fail():
     assert base.exactly("x", 0, 0, "law").holds and not base.exactly("x", 1, 0, "law").holds
     assert base.misses("x", 4, 60, 0.0033).holds and not base.misses("x", 5, 60, 0.0033).holds
-    assert base.above_zero("x", 1.0, 0.1, 30).holds
-    assert not base.above_zero("x", 0.5, 0.1, 30).holds
+    small, large = ({"x": x, "x_sd": 0.1 * math.sqrt(15), "samples": 30} for x in (1.0, 2.0))
+    assert base.exceeds("x", large, small, "x").holds
+    assert not base.exceeds("x", large | {"x": 1.5}, small, "x").holds
     assert base.at_least("x", 2, 1, "law").holds and not base.at_most("x", 2, 1, "law").holds
     wide = base.widened(base.Check("x", 3, 1, 0.9, 1.1, "error"), 1, 2.95, "theory")
     assert wide.holds and wide.high == pytest.approx(3.05) and wide.low == 0.9

@@ -143,11 +143,22 @@ def widened(check: Check, low: float, high: float, reason: str) -> Check:
     )
 
 
-def above_zero(what: str, difference: float, error: float, draws: int) -> Check:
-    """Check that a difference exceeds its sampling error."""
-    width = student(draws - 1) * error
+def exceeds(what: str, line: Record, other: Record, field: str) -> Check:
+    """Check that the mean of `field` exceeds that of the other record beyond sampling error."""
+    draws = line["samples"]
+    errors = (each[f"{field}_sd"] / math.sqrt(each["samples"]) for each in (line, other))
+    width = student(draws - 1) * math.hypot(*errors)
     reason = f"more than {student(draws - 1):.1f} standard errors of {draws} draws above zero"
-    return Check(what, difference - width, 0.0, 0.0, math.inf, reason)
+    return Check(what, line[field] - other[field] - width, 0.0, 0.0, math.inf, reason)
+
+
+def deviation_of_share(share: float, n: int, seen: int = 1) -> float:
+    """Return the standard deviation of a share of n, `seen` times measured.
+
+    Taken as if one more of each kind had been seen, so that a share of 0 or 1 has one too.
+    """
+    expected = (share * n * seen + 1) / (n * seen + 2)
+    return math.sqrt(expected * (1 - expected) / n)
 
 
 def at_most(what: str, measured: float, bound: float, reason: str, expected: float = 0.0) -> Check:
@@ -192,10 +203,13 @@ def of(records: Iterable[Record], **fields: object) -> list[Record]:
     return [r for r in records if all(r.get(key) == value for key, value in fields.items())]
 
 
-def measured_series(figure: str, name: str, lines: Sequence[Record], x: str, field: str) -> Series:
-    """Return a curve of means with their standard errors."""
-    error = [line[f"{field}_sd"] / math.sqrt(line["samples"]) for line in lines]
-    return Series(figure, name, [line[x] for line in lines], [line[field] for line in lines], error)
+def measured_series(
+    figure: str, name: str, lines: Sequence[Record], x: str, field: str, unit: float = 1.0
+) -> Series:
+    """Return a curve of means with their standard errors, both divided by `unit`."""
+    means = [line[field] / unit for line in lines]
+    errors = [line[f"{field}_sd"] / math.sqrt(line["samples"]) / unit for line in lines]
+    return Series(figure, name, [line[x] for line in lines], means, errors)
 
 
 def curve(figure: str, name: str, xs: Sequence[float], theory: Callable[[float], float]) -> Series:

@@ -25,9 +25,12 @@ from .base import (
     Form,
     Result,
     Series,
-    above_zero,
     at_least,
+    curve,
+    deviation_of_share,
     exactly,
+    exceeds,
+    measured_series,
     near,
     of,
     student,
@@ -38,6 +41,7 @@ BENCHMARK = {9: (99.1, 99.1), 10: (98.6, 98.6), 13: (95.3, 95.3), 15: (90.9, 93.
 """Published accuracy in percent by n: lowest and highest of two runs."""
 PRINTED = (-11.0, -48.0)
 """Energies before and after, of the one run that the document prints."""
+PERCENT = 0.01
 NETWORKS = 40
 """Networks behind each published number: 200 trials, taken as five cues each."""
 RARE_FAILURES = 0.97
@@ -184,7 +188,8 @@ def _published(records: Sequence[Record]) -> list[Check]:
         for n, (mean, deviation) in table.items():
             (line,) = _lines(records, experiment, case, n)
             check = near(f"{NAMES[experiment, case]}, n = {n}: {SCORES[field]}", line, field, mean,
-                         floor=_floor(mean, n), reference=(deviation, SUBSETS))  # fmt: skip
+                         floor=deviation_of_share(mean, n, SUBSETS),
+                         reference=(deviation, SUBSETS))  # fmt: skip
             half = RANGE.get((experiment, case, n), 0.0005)
             checks.append(check._replace(low=check.low - half, high=check.high + half))
     checks += [
@@ -199,7 +204,7 @@ def _published(records: Sequence[Record]) -> list[Check]:
         near("classical, ink, n = 3: exact up to sign", document, "exact_blind",
              0.85, reference=(0.17, SUBSETS)),
         near("classical, asynchronous, ink, n = 3: exact up to sign", alone, "recalled", 0.0,
-             floor=_floor(0.0, 3), reference=(0.0, SUBSETS)),
+             floor=deviation_of_share(0.0, 3, SUBSETS), reference=(0.0, SUBSETS)),
     ]  # fmt: skip
     return checks
 
@@ -215,17 +220,13 @@ def _own(records: Sequence[Record]) -> list[Check]:
     for line in of(records, experiment="dense", case="unknown"):
         n = line["n"]
         (ink,) = _lines(records, "dense", "ink", n)
-        error = math.hypot(line["exact_sd"], ink["exact_sd"]) / math.sqrt(line["samples"])
-        checks.append(above_zero(f"Demircigil, n = {n}: unknown less as ink",
-                                 line["exact"] - ink["exact"], error, line["samples"]))  # fmt: skip
+        checks.append(exceeds(f"Demircigil, n = {n}: unknown less as ink", line, ink, "exact"))
     for line in of(records, experiment="modern", case="same beta"):
         (dot,) = _lines(records, "modern", "document", line["n"])
-        error = math.hypot(line["right_sd"], dot["right_sd"]) / math.sqrt(line["samples"])
         checks += [
             at_least(f"{KNOWN_PIXELS} only, n = {line['n']}: right pattern strongest",
                      line["right"], 1.0, "its distance is 0: none is strictly nearer"),
-            above_zero(f"modern, n = {line['n']}: known pixels less dot product",
-                       line["right"] - dot["right"], error, line["samples"]),
+            exceeds(f"modern, n = {line['n']}: known pixels less dot product", line, dot, "right"),
         ]  # fmt: skip
     return checks
 
@@ -234,13 +235,12 @@ def _sweep(records: Sequence[Record]) -> list[Check]:
     lines = of(records, experiment="beta_sweep", similarity="dot")
     weight = [line["weight"] for line in lines]
     first, last = lines[0], lines[-1]
-    error = math.hypot(first["weight_sd"], last["weight_sd"]) / math.sqrt(last["samples"])
     falls = sum(b < a - 1e-6 for a, b in pairwise(weight))
     return [
         exactly("β sweep: times the largest weight falls as β grows", falls, 0,
                 "max softmax(βs) = 1/Σexp(−β(max s − s)) can only grow"),
-        above_zero(f"β sweep: largest weight at β = {last['beta']:g} less that at {first['beta']}",
-                   weight[-1] - weight[0], error, last["samples"]),
+        exceeds(f"β sweep: largest weight at β = {last['beta']:g} less that at {first['beta']}",
+                last, first, "weight"),
     ]  # fmt: skip
 
 
@@ -249,39 +249,28 @@ def _lines(records: Sequence[Record], experiment: str, case: str, n: int) -> lis
     return [line for line in lines if line.get("patterns", "images") == "images"]
 
 
-def _floor(share: float, n: int) -> float:
-    # Standard deviation of a share of n, as if one more image of each kind had been seen.
-    seen = (share * n * SUBSETS + 1) / (n * SUBSETS + 2)
-    return math.sqrt(seen * (1 - seen) / n)
-
-
 def _series(records: Sequence[Record], name: str) -> list[Series]:
     series = []
     for (experiment, case, field), table in PUBLISHED.items():
         lines = [line for n in (10, 100, 1000) for line in _lines(records, experiment, case, n)]
         label = NAMES[experiment, case]
-        counts = [line["n"] for line in lines]
-        series.append(Series("recall", label, counts, [100 * line[field] for line in lines],
-                             [100 * line[f"{field}_sd"] / math.sqrt(line["samples"])
-                              for line in lines]))  # fmt: skip
+        recall = measured_series("recall", label, lines, "n", field, PERCENT)
+        series.append(recall)
         if name == "mnist":
-            published = {n: pair for n, pair in table.items() if n in counts}
-            series.append(Series("recall", f"published, {label}", list(published),
-                                 [100 * mean for mean, _ in published.values()]))  # fmt: skip
+            sizes = [n for n in table if n in recall.x]
+            means = [100 * table[n][0] for n in sizes]
+            series.append(Series("recall", f"published, {label}", sizes, means))
     sweep = of(records, experiment="beta_sweep", similarity="dot")
     betas = [line["beta"] for line in sweep]
     known = of(records, experiment="modern", case="same beta")
-    series.append(Series("recall", KNOWN_PIXELS, [line["n"] for line in known],
-                         [100 * line["right"] for line in known], [0.0] * len(known)))  # fmt: skip
-    series.append(Series("recall", "theory", [line["n"] for line in known],
-                         [100.0] * len(known)))  # fmt: skip
     return [
         *series,
-        Series("sweep", "measured", betas, [line["weight"] for line in sweep],
-               [line["weight_sd"] / math.sqrt(line["samples"]) for line in sweep]),
-        Series("sweep", "theory, β → 0", betas, [1 / sweep[0]["stored"]] * len(betas)),
-        Series("sweep", "theory, β → ∞", betas, [1.0] * len(betas)),
-    ]  # fmt: skip
+        measured_series("recall", KNOWN_PIXELS, known, "n", "right", PERCENT),
+        curve("recall", "theory", [line["n"] for line in known], lambda _: 100.0),
+        measured_series("sweep", "measured", sweep, "beta", "weight"),
+        curve("sweep", "theory, β → 0", betas, lambda _: 1 / sweep[0]["stored"]),
+        curve("sweep", "theory, β → ∞", betas, lambda _: 1.0),
+    ]
 
 
 def _scratch_tasks(form: Form) -> list[Task]:
@@ -320,8 +309,7 @@ def _judge_scratch(records: Sequence[Record]) -> Finding:
     last = max(len(trace) for trace in traces) - 1
     middle = [(low + high) / 2 for low, high in BENCHMARK.values()]
     series = [
-        Series("bits", "measured", counts, [100 * line["accuracy"] for line in loads],
-               [100 * line["accuracy_sd"] / math.sqrt(line["samples"]) for line in loads]),
+        measured_series("bits", "measured", loads, "n", "accuracy", PERCENT),
         Series("bits", "published", counts, middle),
         *(Series("energy", "six cues", list(range(len(trace))), trace) for trace in traces),
         Series("energy", "published", [0, last], list(PRINTED)),

@@ -35,6 +35,7 @@ from .base import (
     curve,
     exactly,
     grid,
+    measured_series,
     misses,
     of,
 )
@@ -225,9 +226,7 @@ def _judge(records: Sequence[Record]) -> Finding:
     series = [
         Series("theorem-5", "measured", [x for x, _ in at], [y for _, y in at]),
         curve("theorem-5", "theory: the bound", grid(1e-14, 1e3, log=True), lambda x: x),
-        Series("metastable", "measured", [line["beta"] for line in spread],
-               [line["k"] for line in spread],
-               [line["k_sd"] / math.sqrt(line["samples"]) for line in spread]),
+        measured_series("metastable", "measured", spread, "beta", "k"),
         curve("metastable", "theory, β → 0: all alike", [0.05, 100.0],
               lambda _: _all(spread[0]["n"])),
         curve("metastable", "theory, β → ∞: one alone", [0.05, 100.0], lambda _: 1.0),

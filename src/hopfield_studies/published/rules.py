@@ -1,6 +1,5 @@
 """Learning rules: the share of stored patterns that are stable."""
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -15,9 +14,10 @@ from .base import (
     Form,
     Result,
     Series,
-    above_zero,
     curve,
+    deviation_of_share,
     exactly,
+    exceeds,
     measured_series,
     near,
     of,
@@ -47,7 +47,7 @@ def _judge(records: Sequence[Record]) -> Finding:
         for line in (hebb, storkey):
             rule = line["case"]
             check = near(f"{RULES[rule]}, n = {n}: stable share", line, "recalled",
-                         PUBLISHED[rule, n], floor=_spread(PUBLISHED[rule, n], n),
+                         PUBLISHED[rule, n], floor=deviation_of_share(PUBLISHED[rule, n], n),
                          reference=(line["recalled_sd"], PUBLISHED_DRAWS))  # fmt: skip
             checks.append(check._replace(low=check.low - ROUNDING, high=check.high + ROUNDING))
         checks.append(
@@ -55,11 +55,9 @@ def _judge(records: Sequence[Record]) -> Finding:
                     "n < N random patterns are independent, and Wx_μ = x_μ; without the diagonal "
                     "each field keeps its sign, since W_ii < 1")
         )  # fmt: skip
-        error = math.hypot(hebb["recalled_sd"], storkey["recalled_sd"]) / math.sqrt(hebb["samples"])
         if n == STORED[0]:
-            checks.append(above_zero(f"n = {n}: Storkey's share less Hebb's",
-                                     storkey["recalled"] - hebb["recalled"], error,
-                                     hebb["samples"]))  # fmt: skip
+            checks.append(exceeds(f"n = {n}: Storkey's share less Hebb's", storkey, hebb,
+                                  "recalled"))  # fmt: skip
     figure = Figure("stable", "patterns n", "stable share",
                     f"Random patterns that are fixed points, N = {UNITS}, no diagonal; hollow: as "
                     "published. Theory takes the bits of a pattern as independent under Hebb's "
@@ -70,30 +68,17 @@ def _judge(records: Sequence[Record]) -> Finding:
 def _series(records: Sequence[Record]) -> list[Series]:
     series = [measured_series("stable", name, of(records, case=rule), "n", "recalled")
               for rule, name in RULES.items()]  # fmt: skip
-    series += [
-        Series(
-            "stable",
-            f"published, {RULES[rule]}",
-            list(STORED),
-            [PUBLISHED[rule, n] for n in STORED],
-        )
-        for rule in ("hebbian", "storkey")
-    ]
-    counts = list(range(2, 96))
-    independent = [(1 - theory.bit_error_exact(2, UNITS, n)) ** UNITS for n in counts]
+    for rule in ("hebbian", "storkey"):
+        shares = [PUBLISHED[rule, n] for n in STORED]
+        series.append(Series("stable", f"published, {RULES[rule]}", STORED, shares))
     limit = theory.storkey_patterns(UNITS)
     return [
         *series,
-        Series("stable", "theory, Hebb", counts, independent),
+        curve("stable", "theory, Hebb", range(2, 96),
+              lambda n: (1 - theory.bit_error_exact(2, UNITS, int(n))) ** UNITS),
         Series("stable", "theory, Storkey", [limit, limit], [0, 1]),
         curve("stable", "theory, pseudo-inverse", [2, 95], lambda _: 1.0),
-    ]
-
-
-def _spread(share: float, n: int) -> float:
-    # Standard deviation of a share of n, as if one more pattern of each kind had been seen.
-    seen = (share * n + 1) / (n + 2)
-    return math.sqrt(seen * (1 - seen) / n)
+    ]  # fmt: skip
 
 
 RULE_COMPARISON = Result(
