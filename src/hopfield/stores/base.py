@@ -100,22 +100,21 @@ class Store(ABC):
     lock: ReadWriteLock
     rows: Tensor
     values: Tensor | None
-    _cache: dict[str, tuple[int, Any]]
-    _summarised: tuple[int, Summary | None]
+    _cache: dict[str, tuple[tuple[object, ...], Any]]
 
     def __new__(cls, *args: object, **kwargs: object) -> "Store":
         """Create a store with lock, counters and cache, so that constructors need not."""
         store = object.__new__(cls)
         store.version = store.epoch = 0
         store.lock = ReadWriteLock()
-        store._cache, store._summarised = {}, (0, None)
+        store._cache = {}
         return store
 
     def __init_subclass__(cls) -> None:
         """Make the changing methods of a subclass atomic, and count their calls."""
         for name in ("append", "remove", "to"):
             if name in vars(cls):
-                setattr(cls, name, _atomic(vars(cls)[name], int(name != "append")))
+                setattr(cls, name, _atomic(vars(cls)[name], name == "append"))
 
     @abstractmethod
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
@@ -148,23 +147,16 @@ class Store(ABC):
 
     def summary(self) -> Summary:
         """Return norms, mean and standard deviation of the rows, computed once per version."""
-        kept = self._cache.get("summary")
-        if kept is not None and kept[0] == self.version:
-            summary: Summary = kept[1]
-            return summary
         return self.cached("summary", self._summarise)
 
     def _summarise(self) -> Summary:
-        epoch, old = self._summarised
-        if self.resident and old is not None and epoch == self.epoch:  # only the rows added since
-            rows, before = self.rows, len(old.squared_norms)
-            starts = range(before, len(self), SUMMARY_ROWS)
-            new = [_summary_of(Block(at, rows[at : at + SUMMARY_ROWS])) for at in starts]
-            summary = merge_summaries([old, *new])
-        else:
-            summary = summarise(self.blocks(SUMMARY_ROWS))
-        self._summarised = (self.epoch, summary)
-        return summary
+        old = self._cache.get("summary")  # of the first rows: all changes but `append` clear it
+        if old is None or not self.resident:
+            return summarise(self.blocks(SUMMARY_ROWS))
+        rows, before = self.rows, len(old[1].squared_norms)
+        starts = range(before, len(self), SUMMARY_ROWS)
+        new = [_summary_of(Block(at, rows[at : at + SUMMARY_ROWS])) for at in starts]
+        return merge_summaries([old[1], *new])
 
     def empty_values(self) -> Tensor | None:
         """Return an empty tensor like the values, or None where none are stored."""
@@ -187,24 +179,23 @@ class Store(ABC):
                 order.append(at)
         return torch.cat(parts)[torch.cat(order).argsort()]
 
-    def cached(self, name: str, make: Callable[[], T]) -> T:
-        """Return `make()`, computed once and kept until the rows change."""
-        version = self.version  # before make(): if rows change meanwhile, the result is out of date
+    def cached(self, name: str, make: Callable[[], T], *key: object) -> T:
+        """Return `make()`, computed once and kept until the rows or `key` change."""
+        state = self.version, *key  # before make(): if rows change meanwhile, it is out of date
         kept = self._cache.get(name)
-        if kept is None or kept[0] != version:
+        if kept is None or kept[0] != state:
             with torch.inference_mode(False):  # the result is also used outside inference mode
-                kept = self._cache[name] = (version, make())
+                kept = self._cache[name] = (state, make())
         value: T = kept[1]
         return value
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle everything but the lock and cached results."""
         with self.lock.reading:
-            derived = ("lock", "_cache", "_summarised")
-            return {k: v for k, v in vars(self).items() if k not in derived}
+            return {k: v for k, v in vars(self).items() if k not in ("lock", "_cache")}
 
 
-def _atomic(method: Callable[..., Any], removes: int) -> Callable[..., Any]:
+def _atomic(method: Callable[..., Any], appends: bool) -> Callable[..., Any]:
     @wraps(method)
     def change(self: Store, *args: Any, **kwargs: Any) -> Any:
         with self.lock.writing:
@@ -212,6 +203,8 @@ def _atomic(method: Callable[..., Any], removes: int) -> Callable[..., Any]:
                 return method(self, *args, **kwargs)
             finally:
                 self.version += 1
-                self.epoch += removes
+                if not appends:
+                    self.epoch += 1
+                    self._cache.clear()
 
     return change

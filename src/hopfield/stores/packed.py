@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import kernels
 from ..packing import pack, unpack
 from .base import Store
-from .ram import appended
+from .ram import appended, moved_values, rows_left
 
 UNPACKED_ROWS = 512
 """Rows unpacked at a time."""
@@ -107,7 +107,11 @@ class PackedBlock:
 
 
 class PackedStore(Store):
-    """±1 rows with one bit per entry, in columns of words that grow by doubling."""
+    """±1 rows with one bit per entry, in columns of words that grow by doubling.
+
+    Attributes:
+        words: the bits of all rows, `(n, words)` (see `packing`): a view, never write to it.
+    """
 
     resident: ClassVar[bool] = True
     signs_only: ClassVar[bool] = True
@@ -115,33 +119,26 @@ class PackedStore(Store):
     def __init__(self) -> None:
         """Make an empty store; the first rows decide dim, dtype and device."""
         self._count = 0
-        self._words: Tensor | None = None  # (words, capacity)
-        self._values: Tensor | None = None
-        self._like = torch.empty(0, 0)
+        self._buffers: tuple[Tensor | None, Tensor | None] = (None, None)  # (words, capacity)
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of `rows` and `values`, all or none."""
-        self.append_words(pack(rows), rows[:0].detach(), values)
-
-    def append_words(self, words: Tensor, like: Tensor, values: Tensor | None = None) -> None:
-        """Add rows that are packed already, `(n, words)`; `like` has their dtype and length."""
-        old, old_values = (self._words, self._values) if self._count else (None, None)
+        # An emptied store is like a new one: the next rows decide again.
+        old, old_values = self._buffers if self._count else (None, None)
+        words = pack(rows).T
         with torch.inference_mode(False):
-            grown = _with_columns(old, self._count, words)
+            grown = appended(old, self._count, words, axis=1)
             grown_values = None if values is None else appended(old_values, self._count, values)
-            self._set(like.new_empty(0, like.shape[-1]))
-        self._words, self._values = grown, grown_values
-        self._count += len(words)
+            like = rows.new_empty(0, rows.shape[-1])
+        self._set(grown, grown_values, self._count + len(rows), like)
 
     def remove(self, indices: Tensor) -> None:
         """Remove rows; those behind them move up."""
-        words, values = self.words, self.values
-        left = torch.ones(self._count, dtype=torch.bool, device=words.device)
-        left[indices.to(left.device)] = False
+        left, values = rows_left(self._count, indices), self.values
         with torch.inference_mode(False):
-            self._values = None if values is None else values[left.to(values.device)]
-            self._words = words[left].T.contiguous()
-        self._count = int(left.sum())
+            words = self.words[left.to(self.device)].T.contiguous()
+            values = None if values is None else values[left.to(values.device)]
+        self._set(words, values, words.shape[1], self._like)
 
     def take(self, indices: Tensor) -> Tensor:
         """Return copies of the rows at `indices`."""
@@ -149,13 +146,18 @@ class PackedStore(Store):
 
     def blocks(self, size: int) -> list[PackedBlock]:
         """Return all rows in order, at most `size` per block."""
-        words, values = self._words, self.values
+        words = self._buffers[0]
         if words is None:
             return []
-        edges = [(at, min(at + size, self._count)) for at in range(0, self._count, size)]
         return [
-            PackedBlock(a, b, words, self._like, None if values is None else values[a:b])
-            for a, b in edges
+            PackedBlock(
+                start,
+                min(start + size, self._count),
+                words,
+                self._like,
+                None if self.values is None else self.values[start : start + size],
+            )
+            for start in range(0, self._count, size)
         ]
 
     def __len__(self) -> int:
@@ -163,48 +165,25 @@ class PackedStore(Store):
         return self._count
 
     @property
-    def words(self) -> Tensor:
-        """The bits of all rows, `(n, words)` (see `packing`): a view, never write to it."""
-        return self._like.new_empty(0) if self._words is None else self._words[:, : self._count].T
-
-    @property
     def rows(self) -> Tensor:  # type: ignore[override]
         """All rows, `(n, dim)`, as numbers, unpacked at each access."""
         return unpack(self.words, self.dim, self.dtype)
-
-    @property
-    def values(self) -> Tensor | None:  # type: ignore[override]
-        """All values, `(n, *)`: a view, never write to it."""
-        return None if self._values is None else self._values[: self._count]
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "PackedStore":
         """Move the rows (and floating point values), name `dtype` theirs, and return self."""
-        if self._words is not None:
-            values = self.values
+        if self._count:
             with torch.inference_mode(False):
-                self._set(self._like.to(device=device, dtype=dtype))
-                self._words = self._words[:, : self._count].to(device=device).contiguous()
-                if values is not None:
-                    floats = dtype if values.is_floating_point() else None
-                    values = values.to(device=device, dtype=floats)
-            self._values = values
+                like = self._like.to(device=device, dtype=dtype)
+                words = self.words.T.to(device=device).contiguous()
+                values = moved_values(self.values, device, dtype)
+            self._set(words, values, self._count, like)
         return self
 
-    def _set(self, like: Tensor) -> None:
-        self._like = like
+    def _set(self, words: Tensor, values: Tensor | None, count: int, like: Tensor) -> None:
+        self._buffers, self._count, self._like = (words, values), count, like
         self.dim, self.dtype, self.device = like.shape[1], like.dtype, like.device
-
-
-def _with_columns(old: Tensor | None, count: int, new: Tensor) -> Tensor:
-    # Columns of words, (words, room), that begin with `count` old rows and the new ones.
-    total = count + len(new)
-    if old is None or total > old.shape[1]:
-        room = total if old is None else max(total, 2 * old.shape[1])
-        grown = new.new_empty(new.shape[1], room)
-        if old is not None:
-            grown[:, :count] = old[:, :count]
-        old = grown
-    old[:, count:total] = new.T
-    return old
+        with torch.inference_mode(False):
+            self.words = words[:, :count].T
+            self.values = None if values is None else values[:count]

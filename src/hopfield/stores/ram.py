@@ -1,13 +1,13 @@
 """Patterns in memory, on one device."""
 
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from .base import SUMMARY_ROWS, Store
+from .base import Store
 from .block import Block
-from .scan import ScanCopy
 
 CONVERTED_ENTRIES = 2**20
 """Entries up to which a store keeps its rows in every precision that computes with them."""
@@ -34,11 +34,10 @@ class RamStore(Store):
 
     def remove(self, indices: Tensor) -> None:
         """Remove rows; those behind them move up."""
-        left = torch.ones(self._count, dtype=torch.bool, device=self.device)
-        left[indices.to(self.device)] = False
+        left, values = rows_left(self._count, indices), self.values
         with torch.inference_mode(False):
-            rows = self.rows[left]
-            values = None if self.values is None else self.values[left.to(self.values.device)]
+            rows = self.rows[left.to(self.device)]
+            values = None if values is None else values[left.to(values.device)]
         self._set(rows, values, len(rows))
 
     def take(self, indices: Tensor) -> Tensor:
@@ -47,35 +46,21 @@ class RamStore(Store):
 
     def blocks(self, size: int) -> list[Block]:
         """Return all rows in order, at most `size` per block."""
-        if not self._count:
-            return []
-        version = self.version
         summary = self._cache.get("summary")
-        norms = summary[1].squared_norms if summary and summary[0] == version else None
-        key = (size, norms is not None)
-        kept = self._cache.get("blocks")
-        blocks: list[Block] | None = None
-        if kept is not None and kept[0] == version and kept[1][0] == key:
-            blocks = kept[1][1]
-        if blocks is None:
-            converted = self.rows.numel() <= CONVERTED_ENTRIES
-            blocks = [
-                Block(
-                    part.start,
-                    self.rows[part],
-                    None if self.values is None else self.values[part],
-                    None if norms is None else norms[part],
-                    {} if converted else None,
-                )
-                for part in (slice(at, at + size) for at in range(0, self._count, size))
-            ]
-            self._cache["blocks"] = version, (key, blocks)
-        return blocks
+        norms = summary[1].squared_norms if summary and summary[0] == (self.version,) else None
+        return self.cached("blocks", partial(self._blocks, size, norms), size, norms is not None)
 
-    def scan_copy(self) -> ScanCopy:
-        """Return the rows in 8 bits, made once per version."""
-        self.summary()  # blocks then carry the norms
-        return self.cached("scan", lambda: ScanCopy.of(self.blocks(SUMMARY_ROWS)))
+    def _blocks(self, size: int, norms: Tensor | None) -> list[Block]:
+        return [
+            Block(
+                part.start,
+                self.rows[part],
+                None if self.values is None else self.values[part],
+                None if norms is None else norms[part],
+                {} if self.rows.numel() <= CONVERTED_ENTRIES else None,
+            )
+            for part in (slice(at, at + size) for at in range(0, self._count, size))
+        ]
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -87,11 +72,9 @@ class RamStore(Store):
         """Move the rows (and floating point values) and return self."""
         if self._count:
             with torch.inference_mode(False):
-                values = self.values
-                if values is not None:
-                    floats = dtype if values.is_floating_point() else None
-                    values = values.to(device=device, dtype=floats)
-                self._set(self.rows.to(device=device, dtype=dtype), values, self._count)
+                rows = self.rows.to(device=device, dtype=dtype)
+                values = moved_values(self.values, device, dtype)
+            self._set(rows, values, self._count)
         return self
 
     def _set(self, rows: Tensor, values: Tensor | None, count: int) -> None:
@@ -102,14 +85,34 @@ class RamStore(Store):
             self.values = None if values is None else values[:count]
 
 
-def appended(old: Tensor | None, count: int, new: Tensor) -> Tensor:
-    """Return a tensor that begins with `count` old rows and the new ones, in place if they fit."""
-    total = count + len(new)
-    if old is None or total > len(old):
-        room = total if old is None else max(total, 2 * len(old))
-        grown = new.new_empty(room, *new.shape[1:])
+def appended(old: Tensor | None, count: int, new: Tensor, axis: int = 0) -> Tensor:
+    """Return a tensor that begins with `count` old rows and the new ones, in place if they fit.
+
+    Rows lie along `axis`.
+    """
+    added = new.shape[axis]
+    if old is None or count + added > old.shape[axis]:
+        shape = list(new.shape)
+        shape[axis] = count + added if old is None else max(count + added, 2 * old.shape[axis])
+        grown = new.new_empty(shape)
         if old is not None:
-            grown[:count] = old[:count]
+            grown.narrow(axis, 0, count).copy_(old.narrow(axis, 0, count))
         old = grown
-    old[count:total] = new.detach()
+    old.narrow(axis, count, added).copy_(new.detach())
     return old
+
+
+def rows_left(count: int, indices: Tensor) -> Tensor:
+    """Return a mask of the rows that stay if those at `indices` go."""
+    left = torch.ones(count, dtype=torch.bool, device=indices.device)
+    left[indices] = False
+    return left
+
+
+def moved_values(
+    values: Tensor | None, device: torch.device | str | None, dtype: torch.dtype | None
+) -> Tensor | None:
+    """Return values on another device; floating point values also in another dtype."""
+    if values is None:
+        return None
+    return values.to(device=device, dtype=dtype if values.is_floating_point() else None)
