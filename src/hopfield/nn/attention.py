@@ -125,11 +125,11 @@ def _inner_graph(
     visible: Tensor | None, beta: float, inputs: Sequence[Tensor], wanted: Sequence[bool]
 ) -> tuple[Tensor, list[Tensor]]:
     """Return attention of detached copies, and the copies that require grad."""
-    copies = [x.detach().requires_grad_(want) for x, want in zip(inputs, wanted, strict=True)]
+    x, k, v = (t.detach().requires_grad_(want) for t, want in zip(inputs, wanted, strict=True))
     bias = None if visible is None else _additive_mask(visible, inputs[0].dtype)
     with torch.enable_grad(), _rebuilt_for_backward(visible, bias):
-        output = scaled_dot_product_attention(*copies, bias, scale=beta)
-    return output, [tensor for tensor in copies if tensor.requires_grad]
+        output = scaled_dot_product_attention(x, k, v, bias, scale=beta)
+    return output, [tensor for tensor in (x, k, v) if tensor.requires_grad]
 
 
 def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:

@@ -159,8 +159,8 @@ def _gradients(
 
 
 def _blocks(inputs: Sequence[Tensor]) -> Iterator[Block]:
-    state, stored, *_ = inputs
-    return split_blocks(*state.shape[:3], stored.shape[-2], BLOCK)
+    (groups, heads, m, _), n = inputs[0].shape, inputs[1].shape[-2]
+    return split_blocks(groups, heads, m, n, BLOCK)
 
 
 def _weights(
