@@ -106,30 +106,23 @@ class _Attention(torch.autograd.Function):
         visible, *inputs = ctx.saved_tensors
         if torch.is_grad_enabled():
             mask = None if visible is None else Mask(visible, visible)
-
-            def formula(state: Tensor, *patterns: Tensor) -> Tensor:
-                return blockwise.full_attention(SOFTMAX, mask, ctx.beta * state, *patterns)
-
-            gradients = blockwise.differentiable_gradients(
-                formula, inputs, ctx.wanted, *grad_outputs
-            )
-            return None, None, *gradients
-        # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
-        output, leaves = ctx.inner or _inner_graph(visible, ctx.beta, inputs, ctx.wanted)
-        ctx.inner = None
-        leaf_gradients = iter(torch.autograd.grad(output, leaves, grad_outputs))
-        return None, None, *(next(leaf_gradients) if want else None for want in ctx.wanted)
+            output = blockwise.full_attention(SOFTMAX, mask, ctx.beta * inputs[0], *inputs[1:])
+        else:
+            # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
+            output, inputs = ctx.inner or _inner_graph(visible, ctx.beta, inputs, ctx.wanted)
+            ctx.inner = None
+        return None, None, *blockwise.gradients_of(output, inputs, ctx.wanted, grad_outputs[0])
 
 
 def _inner_graph(
     visible: Tensor | None, beta: float, inputs: Sequence[Tensor], wanted: Sequence[bool]
-) -> tuple[Tensor, list[Tensor]]:
-    """Return attention of detached copies, and the copies that require grad."""
+) -> tuple[Tensor, Inputs]:
+    """Return attention of detached copies, and the copies."""
     x, k, v = (t.detach().requires_grad_(want) for t, want in zip(inputs, wanted, strict=True))
     bias = None if visible is None else _additive_mask(visible, inputs[0].dtype)
     with torch.enable_grad(), _rebuilt_for_backward(visible, bias):
         output = scaled_dot_product_attention(x, k, v, bias, scale=beta)
-    return output, [tensor for tensor in (x, k, v) if tensor.requires_grad]
+    return output, (x, k, v)
 
 
 def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:

@@ -4,8 +4,7 @@ The backward pass computes the weights of each block again.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -100,8 +99,8 @@ class _BlockwiseAttention(torch.autograd.Function):
             grad_output = grad_output.masked_fill(mask.empty, 0.0)
         needs_grad = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
-            formula = partial(full_attention, ctx.separation, mask)
-            return None, None, *differentiable_gradients(formula, inputs, needs_grad, grad_output)
+            output = full_attention(ctx.separation, mask, *inputs)
+            return None, None, *gradients_of(output, inputs, needs_grad, grad_output)
         gradients = _gradients(
             ctx.separation, mask, inputs, grad_output.contiguous(), any(needs_grad[3:])
         )
@@ -119,16 +118,14 @@ def full_attention(separation: Separation, mask: Mask | None, *inputs: Tensor) -
     return weights.to(projected.dtype) @ projected
 
 
-def differentiable_gradients(
-    formula: Callable[..., Tensor],
-    inputs: Sequence[Tensor],
-    needs_grad: Sequence[bool],
-    grad_output: Tensor,
+def gradients_of(
+    output: Tensor, inputs: Sequence[Tensor], wanted: Sequence[bool], grad_output: Tensor
 ) -> list[Tensor | None]:
-    """Return the wanted gradients with a graph, for a backward pass that is differentiated."""
-    leaves = [tensor for tensor, want in zip(inputs, needs_grad, strict=True) if want]
-    gradients = iter(torch.autograd.grad(formula(*inputs), leaves, grad_output, create_graph=True))
-    return [next(gradients) if want else None for want in needs_grad]
+    """Return the gradients by the wanted inputs, with a graph in a differentiated backward pass."""
+    leaves = [tensor for tensor, want in zip(inputs, wanted, strict=True) if want]
+    found = torch.autograd.grad(output, leaves, grad_output, create_graph=torch.is_grad_enabled())
+    gradients = iter(found)
+    return [next(gradients) if want else None for want in wanted]
 
 
 def _gradients(
