@@ -22,7 +22,8 @@ from hopfield import (
     synthetic,
     tune,
 )
-from hopfield.analysis.tuning import TUNED, Damaged, Search
+from hopfield.analysis.search import Damaged, Search
+from hopfield.analysis.tuning import TUNED
 from hopfield.analysis.tuning_result import best_of
 from hopfield.errors import InputTypeError
 from hopfield.separation import SEPARATIONS
@@ -151,20 +152,18 @@ def test_weights_are_those_of_the_separation(similarity, separation):
 
 
 def test_some_cues_at_a_time_give_the_same(monkeypatch):
-    from hopfield.analysis import tuning
-
     patterns = clustered(100)
     made = search(patterns, ("euclidean", "dot"))
     whole, sizes = made.curve(damaged(patterns, 0.3)), []
-    plain = tuning.Search._scores
+    plain = Search._scores
 
     def watched(*arguments):
         for part, scores in plain(*arguments):
             sizes.append(scores.numel())
             yield part, scores
 
-    monkeypatch.setattr(tuning, "SCORES", 1000)
-    monkeypatch.setattr(tuning.Search, "_scores", watched)
+    monkeypatch.setattr("hopfield.analysis.search.SCORES", 1000)
+    monkeypatch.setattr(Search, "_scores", watched)
     for one, other in zip(whole, made.curve(damaged(patterns, 0.3)), strict=True):
         assert (one.setting, one.beta, one.accuracy) == (other.setting, other.beta, other.accuracy)
         assert one.weight == pytest.approx(other.weight, rel=1e-4)
