@@ -1,9 +1,6 @@
 """Changes of a memory that may help, and how many patterns are attractors after each."""
 
-import dataclasses
-import math
 from collections.abc import Iterable, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +12,14 @@ from ..checks import short_repr
 from ..errors import InputTypeError
 from ..iteration import PATTERN_WEIGHT
 from ..memories import Memory
-from ..separation import Separation, Softmax
 from ..stores import RamStore, Store
 from .patterns import Patterns
+from .sharper import sharper_separations
 
 QUERIES = 1024
 """Patterns per call of `retrieve`."""
 TRIED = 1024
 """Most patterns from which a remedy is tried: of a larger memory, a random sample."""
-QUANTILES = (0.5, 0.1, 0.0)
-"""Quantiles of the margins for which β is computed, tried in this order until all patterns hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,60 +163,6 @@ class Trials:
         for separation in sharper_separations(present, margins, self.patterns):
             advice = f"Use {' with '.join([*words, f'separation={separation!r}'])}.{hint}"
             yield self.run(advice, dtype=dtype, **settings, separation=separation)
-
-
-def sharper_separations(
-    separation: Separation, margins: Tensor, patterns: Patterns
-) -> Iterator[Separation]:
-    """Yield separations that make patterns with these margins fixed points, smallest β first."""
-    separation = with_float_parameters(separation)
-    if hasattr(separation, "k"):
-        yield with_parameters(separation, k=1)
-        return
-    separation = separation if hasattr(separation, "beta") else Softmax(0.0)
-    beta, inverse_width = float(separation.beta), separation.inverse_width()
-    # At the same β, other separations have another width than softmax.
-    scale = inverse_width / beta if inverse_width and 0 < beta < math.inf else 1.0
-    margins = margins[(margins > 0) & margins.isfinite()]
-    for quantile in QUANTILES if len(margins) else ():
-        margin = float(margins.quantile(quantile))
-        candidate = round_up(well_separated_beta(margin, patterns) / scale)
-        if candidate > beta:
-            beta = candidate
-            yield with_parameters(separation, beta=beta)
-
-
-def well_separated_beta(margin: float, patterns: Patterns) -> float:
-    """Solve Δ = 2/(βn) + log(2n²βM²)/β for β: from it on, a margin Δ separates a pattern well.
-
-    This is the condition of Ramsauer et al. (2021); M is the largest norm of a pattern.
-    """
-    size = 2 * patterns.count**2 * float(patterns.norms.max()) ** 2
-    beta = 1 / margin
-    for _ in range(4):  # a fixed point iteration; it converges fast, for β enters by its logarithm
-        beta = (2 / patterns.count + max(1.0, math.log(max(size * beta, 1.0)))) / margin
-    return beta
-
-
-def with_float_parameters(separation: Separation) -> Separation:
-    """Copy a separation with numbers in place of learned tensors."""
-    learned = {k: float(v) for k, v in vars(separation).items() if isinstance(v, Tensor)}
-    return with_parameters(separation, **{k: float(f"{v:.6g}") for k, v in learned.items()})
-
-
-def with_parameters(separation: Separation, **values: Any) -> Separation:
-    """Copy a separation with other parameters."""
-    if dataclasses.is_dataclass(separation):
-        return dataclasses.replace(separation, **values)
-    other = copy(separation)
-    vars(other).update(values)
-    return other
-
-
-def round_up(number: float) -> float:
-    """Round up to two digits."""
-    step = 10.0 ** (math.floor(math.log10(number)) - 1)
-    return float(f"{math.ceil(number / step - 1e-9) * step:.2g}")
 
 
 def with_settings(

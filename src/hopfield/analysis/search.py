@@ -14,7 +14,7 @@ from ..metrics import recalled
 from ..separation import Separation
 from ..similarity import Similarity, TensorRows
 from .patterns import SCORES, Patterns
-from .remedies import with_parameters
+from .sharper import with_parameters
 from .tuning_result import Point, Setting, Tuning, best_of, memory_of, standard_error
 
 FIRST_BETA, LAST_BETA = 0.5, 2000.0

@@ -15,7 +15,8 @@ from ..memories import ModernHopfield
 from ..separation import Separation
 from ..similarity import Similarity
 from .patterns import Patterns
-from .remedies import observe, with_parameters, with_settings
+from .remedies import observe, with_settings
+from .sharper import with_parameters
 from .table import table
 
 RESOLUTION = 1.01
