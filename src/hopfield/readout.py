@@ -22,6 +22,7 @@ from .checks import (
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
+from .separation.softmax import LOG2_E
 from .similarity import RowProducts, ScoreFunction, Similarity
 
 BLOCK_ROWS = 4096
@@ -240,7 +241,7 @@ def two_product_attention(
     scores = queries @ keys.T
     scores = scores if bias is None else scores + bias.to(scores)
     # Divided at the end: weights of torch.softmax over long rows do not sum to one exactly.
-    power = scores.mul_(scale).sub_(scores.amax(-1, keepdim=True)).exp_()
+    power = scores.mul_(scale * LOG2_E).sub_(scores.amax(-1, keepdim=True)).exp2_()
     return (power @ values).div_(power.sum(-1, keepdim=True))
 
 

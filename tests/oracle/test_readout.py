@@ -10,6 +10,7 @@ from cases import seeded
 from hopfield import Entmax, ModernHopfield, Softmax, Sparsemax, TopK, attention, readout
 from hopfield.readout import block_rows, fused_attention, read
 from hopfield.separation import Separation
+from hopfield.separation.softmax import GROUP_FROM_SCORES
 from hopfield.similarity import dot
 from hopfield.stores import RamStore
 from hopfield.stores.base import Block
@@ -67,6 +68,19 @@ def test_few_rows_with_weight_are_pulled_alone(separation: Separation):
     assert 0 < block.pulled <= N // 4
     weights = separation(states @ patterns.T)
     torch.testing.assert_close(found.state, weights @ patterns, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1024, 1087])
+def test_the_first_of_many_tied_patterns_is_the_strongest(count):
+    patterns = torch.randn(count, 4, generator=seeded(5)).sign()  # 16 different rows, so that
+    patterns[-1] *= 3  # most scores tie, and a row of its own comes last
+    states = torch.cat([torch.randn(70, 4, generator=seeded(6)).sign(), patterns[-1:]])
+    assert len(states) * count >= GROUP_FROM_SCORES, "premise: searched by groups"
+    found = read(blocks_of(patterns, count), states, dot, Softmax(1.0))
+    scores = states @ patterns.T
+    first = (scores == scores.amax(-1, keepdim=True)).long().argmax(-1)
+    assert first.unique().numel() > 8 and first[-1] == count - 1
+    assert torch.equal(found.index, first)
 
 
 def test_many_rows_with_weight_are_pulled_together():

@@ -257,35 +257,30 @@ def with_score_axis(value: "float | Tensor", scores: Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=scores.dtype, device=scores.device)[..., None]
 
 
-def clamped_beta(beta: "float | Tensor", scores: Tensor) -> "float | Tensor":
-    """Return β in the range where β·score neither underflows nor is NaN; tensors get a score axis.
+def with_clamped_beta(scores: Tensor, beta: "float | Tensor") -> "tuple[Tensor, float | Tensor]":
+    """Return scores and β such that β·score neither underflows nor is NaN.
 
-    At the upper end the results equal those of β = ∞ up to rounding; at the lower end those of
-    β = 0, unless scores are as large as 1/β: see `upcast_if_beta_underflows`.
+    Below the smallest β of float32 the scores are in float64: they may be as large as 1/β. At the
+    upper end the results equal those of β = ∞ up to rounding. A tensor β gets a score axis; traced
+    code cannot read its values, and keeps the dtype of the scores.
     """
-    low, high = _lowest_beta(scores.dtype), torch.finfo(scores.dtype).max
+    low, high = _beta_limits(scores.dtype)
+    is_below = beta < low
+    if isinstance(is_below, Tensor):
+        is_below = not is_traced() and bool(is_below.any())
+    if is_below and scores.dtype != torch.float64:
+        scores = scores.double()
+        low, high = _beta_limits(scores.dtype)
     if isinstance(beta, Tensor):
-        return with_score_axis(beta, scores).clamp(low, high)
-    return min(max(beta, low), high)
-
-
-def upcast_if_beta_underflows(scores: Tensor, beta: "float | Tensor") -> Tensor:
-    """Return the scores, in float64 if β is too small for float32: they may be as large as 1/β.
-
-    Traced code cannot read the values of a tensor β, and returns the scores as they are.
-    """
-    if scores.dtype == torch.float64:
-        return scores
-    low = _lowest_beta(scores.dtype)
-    if isinstance(beta, Tensor):
-        return scores if is_traced() or not bool((beta < low).any()) else scores.double()
-    return scores if beta >= low else scores.double()
+        return scores, with_score_axis(beta, scores).clamp(low, high)
+    return scores, min(max(beta, low), high)
 
 
 @cache
-def _lowest_beta(dtype: torch.dtype) -> float:
-    # From this β on, β·score has all its digits for every score of at least eps.
-    return torch.finfo(dtype).tiny * 2.0**26
+def _beta_limits(dtype: torch.dtype) -> tuple[float, float]:
+    # From the lower one on, β·score has all its digits for every score of at least eps.
+    limits = torch.finfo(dtype)
+    return limits.tiny * 2.0**26, limits.max
 
 
 def largest_value(parameter: "float | Tensor") -> float:

@@ -16,16 +16,20 @@ from .base import (
     at_least_float32,
     check_mergeable,
     check_parameter,
-    clamped_beta,
     largest_value,
     max_gathered_rows,
     smallest_value,
-    upcast_if_beta_underflows,
+    with_clamped_beta,
 )
 from .decimals import exact_sign_of_exponentials
 
 GROUP_SIZE = 64
 """Scores per group in the search for the largest: first the best group, then the place in it."""
+
+GROUP_FROM_SCORES = 2**16
+"""Scores per call from which on groups save time; below, and for few groups, torch.max is used."""
+
+LOG2_E = math.log2(math.e)
 
 SKIP_FROM_ROWS = 256
 """Rows per block from which on rows without weight are skipped; below, all rows are read."""
@@ -55,21 +59,21 @@ class Softmax(Separation):
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        exact = upcast_if_beta_underflows(at_least_float32(scores), self.beta)
-        sums, _, _ = SoftmaxSums.of(exact, self.beta, exact.detach().amax(-1))
+        exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
+        sums, _, _ = SoftmaxSums.of(exact, beta, exact.detach().amax(-1))
         return sums.potential().to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """softmax(β s)."""
-        exact = upcast_if_beta_underflows(at_least_float32(scores), self.beta)
+        exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
         gap = exact - exact.detach().amax(-1, keepdim=True)
-        return torch.softmax(clamped_beta(self.beta, gap) * gap, dim=-1).to(scores.dtype)
+        return torch.softmax(beta * gap, dim=-1).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "SoftmaxPartial":
         """Return the sums of exp(βs) and exp(βs)·row over these rows; `scores` are overwritten."""
-        exact = upcast_if_beta_underflows(scores, self.beta)
+        exact, beta = with_clamped_beta(scores, self.beta)
         largest, index = _largest(exact.detach() if exact.requires_grad else exact)
-        sums, power, highest = SoftmaxSums.of(exact, self.beta, largest, inplace=True)
+        sums, power, highest = SoftmaxSums.of(exact, beta, largest, inplace=True)
         index = index + rows.start if rows.start else index
         weighted_sum = _sum_rows(rows, power.to(scores.dtype), highest)
         return SoftmaxPartial(sums, weighted_sum, index, scores.dtype)
@@ -123,13 +127,26 @@ class SoftmaxSums:
     ) -> tuple["SoftmaxSums", Tensor, float]:
         """Return the sums over the last axis of `scores`, exp(x), and the largest sum_exp.
 
-        `inplace` overwrites the scores unless gradients need them. It reads values, to skip sums
-        that are not needed, and so does not work under compile or vmap.
+        exp(x) is 0 for everything below eps^2.5. `inplace` overwrites the scores unless gradients
+        need them. It reads values, to skip sums that are not needed, and so does not work under
+        compile or vmap.
+
+        Args:
+            scores: `(*batch, n)`.
+            beta: β in the range of `with_clamped_beta`; a tensor has a score axis.
+            largest: the largest scores, `(*batch)`.
+            inplace: whether the scores may be overwritten.
         """
-        beta = clamped_beta(beta, scores)
         learnt = isinstance(beta, Tensor) and beta.requires_grad
         inplace = inplace and not (scores.requires_grad or learnt)
-        x, power = _exponentials(scores, beta, largest.unsqueeze(-1), inplace)
+        # The largest exp(x) is 1: below eps^2.5 all others together are below rounding, and their
+        # rows need not be read. At −1e4 exp(x) is 0, and x·exp(x) as well.
+        least, top = 2.5 * math.log(torch.finfo(scores.dtype).eps), largest.unsqueeze(-1)
+        if inplace:
+            x = torch.threshold_(scores.sub_(top).mul_(beta), least, -1e4)
+        else:
+            x = torch.threshold(beta * (scores - top), least, -1e4)
+        power = (x * LOG2_E).exp2_()  # up to four times as fast as torch.exp, and as exact
         sum_exp, count = power.sum(-1), scores.shape[-1]
         highest = sum_exp.max().item() if inplace and sum_exp.numel() else math.inf
         sum_expm1 = torch.expm1(x).sum(-1) if highest > count / 2 else None
@@ -224,24 +241,9 @@ def log_mean(sum_exp: Tensor, sum_expm1: Tensor, count: int) -> Tensor:
     return torch.where(mean > -0.5, near, torch.log(sum_exp / count))
 
 
-def _exponentials(
-    scores: Tensor, beta: "float | Tensor", largest: Tensor, inplace: bool
-) -> tuple[Tensor, Tensor]:
-    # x = β(s − s_max), and exp(x) with 0 for everything below eps^2.5. The largest exp(x) is 1, so
-    # that these terms are below rounding, and their rows need not be read. x is clamped first:
-    # exp is ten times slower where it underflows.
-    lowest = 2.5 * math.log(torch.finfo(scores.dtype).eps)
-    threshold = 1.01 * math.exp(lowest)
-    if inplace:
-        x = scores.sub_(largest).mul_(beta).clamp_(min=lowest)
-        return x, torch.threshold_(x.exp(), threshold, 0.0)
-    x = (beta * (scores - largest)).clamp_min(lowest)
-    return x, torch.threshold(x.exp(), threshold, 0.0)
-
-
 def _sum_rows(rows: Rows, power: Tensor, highest: float) -> Tensor:
     # power @ rows. If most rows have weight 0 in all states, only the others are read.
-    count = len(rows)
+    count = power.shape[-1]
     if count >= SKIP_FROM_ROWS and highest < SKIP_BELOW_SUM:
         flat, most = power.reshape(-1, count), max_gathered_rows(count)
         if int(flat[0].count_nonzero()) <= most:  # cheap: usually the first state decides
@@ -252,11 +254,14 @@ def _sum_rows(rows: Rows, power: Tensor, highest: float) -> Tensor:
 
 
 def _largest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    # The largest score and its first place: four times as fast as torch.max.
-    count = scores.shape[-1]
-    if count % GROUP_SIZE:
+    # The largest score and its first place; by groups it is several times as fast as torch.max.
+    count, size = scores.shape[-1], GROUP_SIZE
+    if scores.numel() < GROUP_FROM_SCORES or count < 8 * size:
         return scores.max(-1)
-    groups = scores.unflatten(-1, (-1, GROUP_SIZE))
-    largest, group = groups.amax(-1).max(-1)
-    best = groups.gather(-2, group[..., None, None].expand(*group.shape, 1, GROUP_SIZE))
-    return largest, group * GROUP_SIZE + best.squeeze(-2).argmax(-1)
+    groups = scores.unfold(-1, size, size).amax(-1)
+    if count % size:  # the last group overlaps the one before
+        groups = torch.cat([groups, scores[..., -size:].amax(-1, keepdim=True)], -1)
+    largest, group = groups.max(-1)
+    start = (group * size).clamp_max_(count - size)
+    members = start.unsqueeze(-1) + torch.arange(size, device=scores.device)
+    return largest, start + scores.gather(-1, members).max(-1).indices  # argmax takes twice as long

@@ -18,12 +18,11 @@ from .base import (
     at_least_float32,
     check_mergeable,
     check_parameter,
-    clamped_beta,
     entropy,
     largest_value,
     max_gathered_rows,
     smallest_value,
-    upcast_if_beta_underflows,
+    with_clamped_beta,
     with_score_axis,
 )
 from .softmax import Softmax
@@ -79,24 +78,24 @@ class _Tsallis(_Sparse):
         return 1 / inverse if inverse else None
 
     def _weights(self, scores: Tensor) -> Tensor:
-        exact = upcast_if_beta_underflows(scores, self.beta)
+        exact, beta = self._with_beta(scores)
         alpha = with_score_axis(self.alpha, exact)
-        return tsallis_weights(exact, alpha, self._clamped_beta(exact)).to(scores.dtype)
+        return tsallis_weights(exact, alpha, beta).to(scores.dtype)
 
     def _potential(self, scores: Tensor, count: int) -> Tensor:
         exact = scores.double()
-        beta = self._clamped_beta(upcast_if_beta_underflows(scores, self.beta)).double()
+        beta = self._with_beta(scores)[1].double()
         alpha = with_score_axis(self.alpha, exact)
         return tsallis_potential(exact, alpha, beta, count).to(scores.dtype)
 
     def _floor(self, scores: Tensor) -> Tensor:
-        exact = upcast_if_beta_underflows(scores, self.beta)
-        window = 1 / ((with_score_axis(self.alpha, exact) - 1) * self._clamped_beta(exact))
+        exact, beta = self._with_beta(scores)
+        window = 1 / ((with_score_axis(self.alpha, exact) - 1) * beta)
         return exact.amax(-1, keepdim=True) - window
 
-    def _clamped_beta(self, scores: Tensor) -> Tensor:
-        beta = clamped_beta(self.beta, scores)
-        return torch.as_tensor(beta, dtype=scores.dtype, device=scores.device)
+    def _with_beta(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        exact, beta = with_clamped_beta(scores, self.beta)
+        return exact, torch.as_tensor(beta, dtype=exact.dtype, device=exact.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,11 +177,11 @@ class TopK(_Sparse):
         above = scores > last
         tied = scores == last
         places = min(self.k, scores.shape[-1]) - above.sum(-1, keepdim=True)
-        exact = upcast_if_beta_underflows(scores, self.beta)
+        exact, beta = with_clamped_beta(scores, self.beta)
         # Whole numbers divide in float32, whatever the dtype of the scores.
         share = torch.where(above, 1.0, places.to(exact.dtype) / tied.sum(-1, keepdim=True))
         gap = exact - exact.detach().amax(-1, keepdim=True)
-        power = (clamped_beta(self.beta, exact) * gap).exp() * share
+        power = (beta * gap).exp() * share
         power = torch.where(above | tied, power, 0.0)
         return (power / power.sum(-1, keepdim=True)).to(scores.dtype)
 
