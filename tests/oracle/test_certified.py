@@ -77,11 +77,12 @@ def test_candidates_answer_and_few_are_read_in_full():
     store = RamStore()
     store.append(patterns)
     question = certified.Question(patterns[:100] + 0.1, None, 8.0, True)
-    found, crowded = certified.by_candidates(store, question)
+    queries, members, crowded = certified.candidates(store, question)
     assert not crowded.any(), "premise: these patterns are far apart"
+    found = certified.read_candidates(store, question, queries, members)
     assert torch.equal(found.index, torch.arange(100))
     crowd = certified.Question(patterns[:100], None, 1e-6, True)
-    assert certified.by_candidates(store, crowd)[1].all(), "at this β every pattern has weight"
+    assert certified.candidates(store, crowd)[2].all(), "at this β every pattern has weight"
 
 
 def test_the_scan_misses_no_pattern_with_weight():
@@ -150,10 +151,9 @@ def test_what_is_small_is_read_in_full(monkeypatch):
     monkeypatch.setattr(certified, "SCAN_WORK", 40 * 6 * 2)
     store = RamStore()
     store.append(_patterns("gaussian", 40, 6, torch.Generator().manual_seed(2)))
-    for batch, expected in ((1, True), (2, False)):
+    for batch, expected in ((1, False), (2, True)):
         question = certified.Question(store.rows[:batch], None, 8.0, True)
-        _, crowded = certified.by_candidates(store, question)
-        assert crowded.all().item() is expected
+        assert certified.can_scan(store, question) is expected
 
 
 def _bounds_hold(memory: hopfield.ModernHopfield, cues: torch.Tensor) -> None:
@@ -182,15 +182,15 @@ def test_an_update_has_the_gradient_of_the_full_one(dtype):
 
 
 def test_products_beyond_int32():
-    """140 000 black pixels: 140 000·128² does not fit into 32 bits."""
+    """140 000 black pixels: 140 000·128² does not fit into 32 bits, and is read in full."""
     images = torch.zeros(4, 140_000)
     for k, image in enumerate(images):
         image[k * 10_000 : k * 20_000 + 10] = 1.0
     memory = hopfield.ModernHopfield(0.5, similarity="euclidean", precision="certified")
     memory.store(images)
     assert torch.equal(memory.retrieve(images).index, torch.arange(4))
-    codes = torch.full((2, 140_000), -128, dtype=torch.int8)
-    assert float(scan.products(codes, codes.T)[0, 1]) == 140_000 * 2**14
+    codes = torch.full((2, scan.MOST_TERMS), -128, dtype=torch.int8)
+    assert float(scan.products(codes, codes.T)[0, 1]) == scan.MOST_TERMS * 2**14
 
 
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])

@@ -11,23 +11,23 @@ contain all others. Read in float64, they give the state within 2Mε and the ene
 """
 
 import math
-from dataclasses import dataclass, fields, replace
-from functools import cache
+from dataclasses import dataclass, fields
+from functools import cache, reduce
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..errors import OptionError
 from ..iteration import Bound
 from ..readout import BLOCK_ROWS, read
 from ..separation import Readout, Separation
-from ..separation.base import at_least_float32
 from ..separation.softmax import log_mean
 from ..similarity import Similarity
 from ..stores import Store
 from ..stores.base import SUMMARY_ROWS
-from ..stores.scan import GROUP, Levels, ScanCopy, products
+from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
 from .options import blocks_of, reads_in_place
 
 DROPPED_WEIGHT = 1e-9
@@ -94,17 +94,19 @@ def certified_readout(
     Euclidean mask each, and everything on processors where a scan does not pay. Their bound is the
     slack of rounding (docs/architecture.md).
     """
-    beta = separation.inverse_width()
     euclidean = not similarity.half_squared_norm
-    if known is not None and not euclidean:
-        state, known = torch.where(known, state, 0.0), None
-    question = Question(state, known, min(beta or 0.0, 1e30), euclidean)
-    result, crowded = by_candidates(store, question)
-    if bool(crowded.any()):
+    masked = state if known is None else torch.where(known, state, 0.0)
+    known = known if euclidean else None
+    question = Question(masked, known, min(separation.inverse_width() or 0.0, 1e30), euclidean)
+    result, crowded = None, torch.ones(len(state), dtype=torch.bool, device=state.device)
+    if can_scan(store, question):
+        queries, members, crowded = candidates(store, question)
+        result = read_candidates(store, question, queries, members)
+    if result is None or bool(crowded.any()):
         mask = known if known is None or known.ndim == 1 else known[crowded]
-        blocks = blocks_of(store, state.shape[0])
-        full = read(blocks, state[crowded], similarity, separation, mask)
-        if bool(crowded.all()):
+        blocks = blocks_of(store, len(state))
+        full = read(blocks, masked[crowded], similarity, separation, mask)
+        if result is None or bool(crowded.all()):
             result = full
         else:
             for field in fields(Readout):
@@ -121,60 +123,37 @@ class Question:
     """States read by one similarity, as the scan needs them.
 
     Attributes:
-        state: `(batch, dim)`, float32 or float64.
-        known: mask of known entries, `(dim,)`, or None.
-        beta: β > 0.
+        masked: m⊙x, `(batch, dim)`, float32 or float64.
+        known: m, `(dim,)` or `(batch, dim)`, or None; only for Euclidean scores.
+        beta: β.
         euclidean: scores are −½‖m⊙(x_μ − x)‖², not (m⊙x)·x_μ.
     """
 
-    state: Tensor
+    masked: Tensor
     known: Tensor | None
     beta: float
     euclidean: bool
-
-    @property
-    def masked(self) -> Tensor:
-        """m⊙x."""
-        return self.state if self.known is None else torch.where(self.known, self.state, 0.0)
 
     def window(self, count: int) -> float:
         """log(n/ε)/β: how far below the best score a pattern can still count."""
         return math.log(count / DROPPED_WEIGHT) / self.beta
 
-    def scores(self, queries: Tensor, rows: Tensor) -> Tensor:
-        """Scores of `rows`, `(k, r, dim)`, at k of the states, in the precision of the rows."""
-        masked = self.masked.to(rows.dtype)[queries]
-        if not self.euclidean:
-            return torch.bmm(rows, masked[:, :, None]).squeeze(-1)
-        visible = rows if self.known is None else torch.where(self.known, rows, 0.0)
-        return (visible - masked[:, None]).square().sum(-1) / -2
 
-
-def by_candidates(store: Store, question: Question) -> tuple[Readout, Tensor]:
-    """Return the readout in the dtype of the states, and which queries it does not answer."""
-    state = question.state
-    if not _can_scan(store, question):
-        empty = state.new_zeros(len(state))
-        left = torch.ones(len(state), dtype=torch.bool, device=state.device)
-        return Readout(torch.zeros_like(state), empty, empty.long(), empty, empty), left
-    queries, members, crowded = candidates(store, question)
-    result = read_candidates(store, question, queries, members)
-    for name in ("state", "potential", "weight", "entropy"):
-        result = replace(result, **{name: getattr(result, name).to(state.dtype)})
-    return result, crowded
-
-
-def _can_scan(store: Store, question: Question) -> bool:
-    masked_each = question.known is not None and question.known.ndim > 1
-    small = len(question.state) * len(store) * store.dim < SCAN_WORK or not len(question.state)
-    if not scan_pays() or small or masked_each or store.device.type != "cpu" or not question.beta:
+def can_scan(store: Store, question: Question) -> bool:
+    """Return whether a scan is possible, and faster than a full readout."""
+    known, masked = question.known, question.masked
+    small = len(masked) * len(store) * store.dim < SCAN_WORK or not len(masked)
+    if not scan_pays() or small or store.device.type != "cpu" or not question.beta:
         return False
-    if torch.float64 not in (store.dtype, question.state.dtype):
+    if store.dim > MOST_TERMS or (known is not None and known.ndim > 1):
+        return False
+    if torch.float64 not in (store.dtype, masked.dtype):
         return True
-    longest = question.masked.detach().norm(dim=-1).max().item()
+    longest = masked.detach().norm(dim=-1).max().item()
     return max(store.summary().largest_norm, longest) < WIDEST
 
 
+@torch.no_grad()
 def candidates(store: Store, question: Question) -> tuple[Tensor, Tensor, Tensor]:
     """Return (query, row) pairs, `(k,)`, with every pattern that has weight, and crowded queries.
 
@@ -183,10 +162,9 @@ def candidates(store: Store, question: Question) -> tuple[Tensor, Tensor, Tensor
     copy = scan_copy(store)
     bias = scan_bias(store, question, copy)
     queries, members = scan(copy, question, bias, len(store))
-    crowded = torch.bincount(queries, minlength=len(question.state)) > MOST_GROUPS
+    crowded = torch.bincount(queries, minlength=len(question.masked)) > MOST_GROUPS
     left = ~crowded[queries]
-    groups = queries[left], members[left]
-    return *_with_weight(store, question, bias, groups, copy.norm), crowded
+    return *_with_weight(store, question, bias, queries[left], members[left], copy.norm), crowded
 
 
 def scan_copy(store: Store) -> ScanCopy:
@@ -197,21 +175,20 @@ def scan_copy(store: Store) -> ScanCopy:
 
 def scan_bias(store: Store, question: Question, copy: ScanCopy) -> Tensor:
     """Return what each row adds to its dot product, −∞ for the padding of the copy; float32."""
-    bias = torch.full((copy.codes.shape[1],), -torch.inf, dtype=torch.float32)
-    bias[: len(store)] = 0.0
+    bias = torch.zeros(len(store))
     if question.euclidean:
         squares = store.summary().squared_norms
         if question.known is not None:
             mask = question.known.to(squares.dtype)
             squares = torch.cat([block.squares(mask) for block in store.blocks(BLOCK_ROWS)])
-        bias[: len(store)] = squares.float() / -2
-    return bias
+        bias = squares.float() / -2
+    return pad(bias, (0, copy.codes.shape[1] - len(store)), value=-torch.inf)
 
 
 def _bound(store: Store, question: Question, potential: Tensor, crowded: Tensor) -> Bound:
     # Of readouts by candidates the bounds above; of full ones, the slack of their rounding.
     summary = store.summary()
-    dtype, dim = question.state.dtype, question.state.shape[-1]
+    dtype, dim = question.masked.dtype, store.dim
     eps, exact_eps = torch.finfo(dtype).eps, torch.finfo(torch.float64).eps
     beta, stored = question.beta, torch.finfo(summary.squared_norms.dtype)
     # Squares may underflow.
@@ -237,7 +214,7 @@ def scan(
 ) -> tuple[Tensor, Tensor]:
     """Return (query, group) pairs that hold every pattern with weight.
 
-    Group g of a chunk of c·GROUP rows consists of its rows g, g + c, g + 2c, …
+    Of c groups, group g consists of the rows g, g + c, g + 2c, …
 
     Args:
         copy: the rows in 8 bits.
@@ -248,18 +225,22 @@ def scan(
     Returns:
         The queries, `(k,)`, and rows, `(k, GROUP)`, of k groups.
     """
-    masked = question.masked.double()
-    levels, codes, lost = _encoded(masked, copy.levels)
+    masked, groups = question.masked.double(), len(bias) // GROUP
+    levels = Levels(masked.amin(-1, keepdim=True), masked.amax(-1, keepdim=True))
+    codes, lost = levels.encode(masked)
     unit = (copy.levels.step * levels.step).squeeze(-1)  # of the scanned scores
     shift = (levels.offset / levels.step).squeeze(-1)
-    left = torch.stack([shift, 1 / unit], dim=-1).float()
-    chunk = GROUP * max(64, SCANNED // (GROUP * len(masked)))
-    maxima = []
-    for start in range(0, len(bias), chunk):
-        part = slice(start, start + chunk)
-        scores = products(codes, copy.codes[:, part])
-        scores.addmm_(left, torch.stack([copy.sums[part], bias[part]]))
-        maxima.append(scores.view(len(scores), GROUP, -1).amax(1))
+    factors = torch.stack([shift, 1 / unit], dim=-1).float()
+
+    def scanned(rows: slice) -> Tensor:
+        offsets = torch.stack([copy.sums[rows], bias[rows]])
+        return products(codes, copy.codes[:, rows]).addmm_(factors, offsets)
+
+    size, maxima = max(64, SCANNED // len(masked)), []
+    for start in range(0, groups, size):
+        stop = min(start + size, groups)
+        parts = (scanned(slice(at + start, at + stop)) for at in range(0, len(bias), groups))
+        maxima.append(reduce(torch.maximum, parts))
     largest = torch.cat(maxima, dim=-1)
     # Sums of float32 terms no larger than these; the bias is itself a sum of dim terms.
     eps, dim = torch.finfo(torch.float32).eps, masked.shape[-1]
@@ -267,42 +248,20 @@ def scan(
     rounding = 8 * eps * terms + (8 + dim) * eps * bias[:count].abs().max()
     error = 1.0001 * (lost * copy.norm + masked.norm(dim=-1) * copy.error) + rounding
     floor = largest.amax(-1).double() - (2 * error + question.window(count)) / unit
-    queries, groups = (largest >= floor[:, None]).nonzero(as_tuple=True)
-    return queries, _rows_of(groups, len(bias), chunk)
-
-
-def _encoded(masked: Tensor, levels: Levels) -> tuple[Levels, Tensor, Tensor]:
-    # The queries in 8 bits: on the rows' levels or on levels for each, whichever loses less.
-    fitted = Levels(masked.amin(-1, keepdim=True), masked.amax(-1, keepdim=True))
-    codes, error = fitted.encode(masked)
-    shared_codes, shared_error = levels.encode(masked)
-    better = (shared_error <= error)[:, None]
-    chosen = Levels(
-        torch.where(better, levels.low, fitted.low), torch.where(better, levels.high, fitted.high)
-    )
-    return chosen, torch.where(better, shared_codes, codes), torch.minimum(shared_error, error)
-
-
-def _rows_of(groups: Tensor, padded: int, chunk: int) -> Tensor:
-    # The rows of each group, (k, GROUP); groups are numbered over all chunks.
-    before = groups // (chunk // GROUP)
-    start = before * chunk
-    stride = (padded - start).clamp_max(chunk) // GROUP
-    first = start + groups - before * (chunk // GROUP)
-    return first[:, None] + stride[:, None] * torch.arange(GROUP, device=groups.device)
+    queries, group = (largest >= floor[:, None]).nonzero(as_tuple=True)
+    return queries, group[:, None] + groups * torch.arange(GROUP)
 
 
 def _with_weight(
-    store: Store, question: Question, bias: Tensor, groups: tuple[Tensor, Tensor], norm: float
+    store: Store, question: Question, bias: Tensor, queries: Tensor, members: Tensor, norm: float
 ) -> tuple[Tensor, Tensor]:
     # Of (query, row) pairs in groups, those that can have weight, (k,). Scored as products and
     # biases, without the part that all rows of a query share; no row is longer than `norm`.
-    queries, members = groups
     masked = question.masked.to(torch.promote_types(store.dtype, torch.float32))
     parts = []
-    for part in torch.arange(len(queries)).split(_pairs(GROUP * store.dim)):
+    for part in _parts(queries, GROUP * store.dim):
         taken = store.take(members[part].clamp_max(len(store) - 1).flatten())
-        rows = at_least_float32(taken.unflatten(0, (-1, GROUP)))
+        rows = taken.unflatten(0, (-1, GROUP)).to(masked.dtype)
         parts.append(torch.bmm(rows, masked[queries[part], :, None]).squeeze(-1))
     scores = torch.cat(parts) + bias[members]
     top = scores.new_full((len(masked),), -torch.inf)
@@ -311,38 +270,52 @@ def _with_weight(
     size = (masked.norm(dim=-1) + norm).square()
     rounding = 4 * torch.finfo(torch.float32).eps * store.dim * size
     floor = top - rounding - question.window(len(store))
-    above, place = (scores >= floor[queries, None]).nonzero(as_tuple=True)
-    return queries[above], members[above, place]
+    pairs, place = (scores >= floor[queries, None]).nonzero(as_tuple=True)
+    return queries[pairs], members[pairs, place]
 
 
 def read_candidates(store: Store, question: Question, queries: Tensor, members: Tensor) -> Readout:
-    """Return the readout by the rows `members` of the `queries`, pair by pair, in float64."""
-    count, parts = len(store), torch.arange(len(queries)).split(_pairs(store.dim))
-    scores = torch.cat(
-        [question.scores(queries[p], store.take(members[p])[:, None].double())[:, 0] for p in parts]
-    )
-    batch = len(question.state)
+    """Return the readout by the rows `members` of the `queries`, pair by pair, in float64.
+
+    The result has the dtype of the states.
+    """
+    masked, count = question.masked.double(), len(store)
+    batch, dtype = len(masked), question.masked.dtype
+
+    def scored(part: Tensor) -> Tensor:
+        rows, x = store.take(members[part]).double(), masked[queries[part]]
+        if not question.euclidean:
+            return torch.linalg.vecdot(rows, x)
+        visible = rows if question.known is None else torch.where(question.known, rows, 0.0)
+        return (visible - x).square().sum(-1) / -2
+
+    def summed(terms: Tensor) -> Tensor:
+        return terms.new_zeros(batch, *terms.shape[1:]).index_add(0, queries, terms)
+
+    parts = _parts(queries, store.dim)
+    scores = torch.cat([scored(part) for part in parts])
     top = scores.new_full((batch,), -torch.inf).scatter_reduce(0, queries, scores, "amax")
     x = question.beta * (scores - top[queries])
     power = x.exp()
-    sum_exp = scores.new_zeros(batch).index_add(0, queries, power)
+    sum_exp, sum_x_exp = summed(power), summed(power * x.clamp_min(-1e4))
     # Σ expm1(x) over all rows, those left out counting −1: exact where β is small.
-    read_rows = torch.bincount(queries, minlength=batch)
-    sum_expm1 = scores.new_zeros(batch).index_add(0, queries, torch.expm1(x)) - (count - read_rows)
-    sum_x_exp = scores.new_zeros(batch).index_add(0, queries, power * x.clamp_min(-1e4))
-    state = scores.new_zeros(question.state.shape)
-    for p in parts:
-        state.index_add_(0, queries[p], power[p, None] * store.take(members[p]).double())
+    sum_expm1 = summed(torch.expm1(x)) - (count - torch.bincount(queries, minlength=batch))
+    state = torch.zeros_like(masked)
+    for part in parts:
+        rows = store.take(members[part]).double()
+        state = state.index_add(0, queries[part], power[part, None] * rows)
     best = torch.where(scores == top[queries], members, count)
     index = torch.full_like(top, count, dtype=torch.long)
     return Readout(
-        state=state / sum_exp[:, None],
-        potential=top + log_mean(sum_exp, sum_expm1, count) / question.beta,
+        state=(state / sum_exp[:, None]).to(dtype),
+        potential=(top + log_mean(sum_exp, sum_expm1, count) / question.beta).to(dtype),
         index=index.scatter_reduce(0, queries, best, "amin"),
-        weight=1 / sum_exp,
-        entropy=sum_exp.log() - sum_x_exp / sum_exp,
+        weight=(1 / sum_exp).to(dtype),
+        entropy=(sum_exp.log() - sum_x_exp / sum_exp).to(dtype),
     )
 
 
-def _pairs(entries: int) -> int:
-    return max(1, GATHERED_ENTRIES // entries)
+def _parts(pairs: Tensor, entries: int) -> tuple[Tensor, ...]:
+    # Indices of pairs, as many at a time as may be gathered.
+    places = torch.arange(len(pairs), device=pairs.device)
+    return places.split(max(1, GATHERED_ENTRIES // entries))

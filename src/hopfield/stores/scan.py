@@ -85,21 +85,15 @@ class ScanCopy:
 
 
 MOST_TERMS = 2**16
-"""Products of two codes that fit into 32 bits together: half of what would."""
+"""Entries per row up to which products of codes fit into 32 bits: half of what would."""
 
 
 def products(left: Int[Tensor, "k dim"], right: Int[Tensor, "dim n"]) -> Float[Tensor, "k n"]:
     """left @ right of codes, whole numbers rounded to float32."""
     whole = _product_of_codes()
-    if whole is not None and left.shape[-1] <= MOST_TERMS:
-        return whole(left, right).float()
     if whole is not None:
-        sums = torch.zeros(len(left), right.shape[-1], dtype=torch.long)
-        for one, other in zip(left.split(MOST_TERMS, 1), right.split(MOST_TERMS), strict=True):
-            sums += whole(one, other)
-        return sums.float()
-    exact = left.shape[-1] * 2**14 <= 2**24
-    dtype = torch.float32 if exact else torch.float64
+        return whole(left, right).float()
+    dtype = torch.float32 if left.shape[-1] * 2**14 <= 2**24 else torch.float64
     return (left.to(dtype) @ right.to(dtype)).float()
 
 
