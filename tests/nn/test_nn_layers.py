@@ -203,8 +203,8 @@ def test_learned_parameters_start_from_the_given_ones_and_stay_in_range():
     torch.testing.assert_close(scaled.beta.squeeze(-1), beta)
     torch.testing.assert_close(scaled.unit.alpha.squeeze(-1), alpha)
     with torch.no_grad():
-        given = layer._operands(STATE, STORED, None, None, None)
-        expected = plain(given.state @ given.stored.mT)
+        operands = layer._project(STATE, STORED, None, None, None)
+        expected = plain(operands.state @ operands.stored.mT)
     torch.testing.assert_close(layer.describe(STATE, STORED).weights.detach(), expected)
     for extreme in (-300.0, 300.0):
         with torch.no_grad():

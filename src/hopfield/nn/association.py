@@ -13,7 +13,7 @@ from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance, check_width
 from .iteration import ONE_STEP, Iteration
 from .masks import Mask, Masks, combine_masks
-from .scaled_separation import SeparationModule
+from .scaled_separation import ScaledSeparation, SeparationModule
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,9 @@ class HopfieldAssociation(nn.Module):
             projected: `(batch, n, projected)`; None: the stored patterns.
             masks: padding_mask and association_mask, see `Masks`.
         """
-        given = self._operands(state, stored, projected, **masks)
-        return self._joined(associate(given, self.dropout if self.training else 0.0), given.mask)
+        operands = self._project(state, stored, projected, **masks)
+        output = associate(operands, self.dropout if self.training else 0.0)
+        return self._merge_heads(output, operands.mask)
 
     def describe(
         self,
@@ -132,11 +133,11 @@ class HopfieldAssociation(nn.Module):
         **masks: Unpack[Masks],
     ) -> Association:
         """Return the output with weights, energies and steps of each head, without dropout."""
-        given = self._operands(state, stored, projected, **masks)
-        result = associate_in_detail(given)
-        return replace(result, output=self._joined(result.output, given.mask))
+        operands = self._project(state, stored, projected, **masks)
+        result = associate_in_detail(operands)
+        return replace(result, output=self._merge_heads(result.output, operands.mask))
 
-    def _operands(
+    def _project(
         self,
         state: Tensor,
         stored: Tensor | None,
@@ -146,28 +147,29 @@ class HopfieldAssociation(nn.Module):
     ) -> Operands:
         stored = state if stored is None else stored
         projected = stored if projected is None else projected
-        for name, rows in (("state", state), ("stored", stored), ("projected", projected)):
-            if check_float(name, rows).ndim != 3:
-                raise ShapeError(
-                    f"{name} must have shape (batch, rows, length), but has shape "
-                    f"{tuple(rows.shape)}. Use {name}[None] for a single entry of a batch."
-                )
+        query = self._split_heads("query", "state", state)
+        key = self._split_heads("key", "stored", stored)
+        value = self._split_heads("value", "projected", projected)
         query, key = (
             self.norm(check_width("a head's query or key", rows, self.norm, "norm"))
-            for rows in (self._heads("query", "state", state), self._heads("key", "stored", stored))
+            for rows in (query, key)
         )
-        value = self._heads("value", "projected", projected)
         ignored = combine_masks(padding_mask, association_mask, query.shape[2], key.shape[2])
         if self.null:
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
             ignored = None if ignored is None else pad(ignored, (0, 1))
         check_association(query, key, value, ignored, 0.0)
-        separation = self.separation()
+        separation: ScaledSeparation = self.separation()
         mask = separation.mask(ignored)
         return Operands(separation, query, key, value, mask, self.iteration)
 
-    def _heads(self, name: str, source: str, rows: Tensor) -> Tensor:
+    def _split_heads(self, name: str, source: str, rows: Tensor) -> Tensor:
         """Project `(batch, rows, length)` to `(batch, heads, rows, width)`."""
+        if check_float(source, rows).ndim != 3:
+            raise ShapeError(
+                f"{source} must have shape (batch, rows, length), but has shape "
+                f"{tuple(rows.shape)}. Use {source}[None] for a single entry of a batch."
+            )
         module: nn.Module = getattr(self, name)
         rows = module(check_width(source, rows, module, "its projection"))
         if rows.shape[-1] % self.heads:
@@ -177,7 +179,7 @@ class HopfieldAssociation(nn.Module):
             )
         return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def _joined(self, heads: Tensor, mask: Mask | None) -> Tensor:
+    def _merge_heads(self, heads: Tensor, mask: Mask | None) -> Tensor:
         """Map `(batch, heads, m, width)` to `(batch, m, out)`, 0 where no head reads anything."""
         rows = heads.transpose(1, 2).flatten(2)
         output: Tensor = self.out(check_width("the concatenated heads", rows, self.out, "out"))

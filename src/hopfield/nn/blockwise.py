@@ -48,14 +48,11 @@ class Block(NamedTuple):
 
 def split_blocks(groups: int, heads: int, m: int, n: int, limit: int) -> Iterator[Block]:
     """Split into blocks of at most `limit` scores, or of one state."""
-    axes = (groups, limit // (heads * m * n)), (heads, limit // (m * n)), (m, limit // n)
-    for slices in itertools.product(*(_slices(length, size) for length, size in axes)):
-        yield Block(*slices)
-
-
-def _slices(length: int, size: int) -> list[slice]:
-    size = max(1, size)
-    return [slice(i, min(i + size, length)) for i in range(0, length, size)]
+    axes = []
+    for length, scores in ((groups, heads * m * n), (heads, m * n), (m, n)):
+        size = max(1, limit // scores)
+        axes.append([slice(i, min(i + size, length)) for i in range(0, length, size)])
+    yield from itertools.starmap(Block, itertools.product(*axes))
 
 
 def blockwise_attention(
@@ -97,14 +94,12 @@ class _BlockwiseAttention(torch.autograd.Function):
         grad_output = grad_outputs[0]
         if mask is not None:
             grad_output = grad_output.masked_fill(mask.empty, 0.0)
-        needs_grad = ctx.needs_input_grad[2:]
+        wanted = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
             output = full_attention(ctx.separation, mask, *inputs)
-            return None, None, *gradients_of(output, inputs, needs_grad, grad_output)
-        gradients = _gradients(
-            ctx.separation, mask, inputs, grad_output.contiguous(), any(needs_grad[3:])
-        )
-        pairs = zip(gradients, needs_grad, strict=True)
+            return None, None, *gradients_of(output, inputs, wanted, grad_output)
+        gradients = _gradients(ctx.separation, mask, inputs, wanted, grad_output.contiguous())
+        pairs = zip(gradients, wanted, strict=True)
         return None, None, *(gradient if want else None for gradient, want in pairs)
 
 
@@ -123,8 +118,8 @@ def gradients_of(
 ) -> list[Tensor | None]:
     """Return the gradients by the wanted inputs, with a graph in a differentiated backward pass."""
     leaves = [tensor for tensor, want in zip(inputs, wanted, strict=True) if want]
-    found = torch.autograd.grad(output, leaves, grad_output, create_graph=torch.is_grad_enabled())
-    gradients = iter(found)
+    create_graph = torch.is_grad_enabled()
+    gradients = iter(torch.autograd.grad(output, leaves, grad_output, create_graph=create_graph))
     return [next(gradients) if want else None for want in wanted]
 
 
@@ -132,10 +127,11 @@ def _gradients(
     separation: Separation,
     mask: Mask | None,
     inputs: Sequence[Tensor],
+    wanted: Sequence[bool],
     grad_output: Tensor,
-    with_parameters: bool,
 ) -> list[Tensor]:
     gradients = [torch.zeros_like(tensor) for tensor in inputs]
+    with_parameters = any(wanted[3:])
     for block in _blocks(inputs):
         x, k, v, *parameters = block.parts(inputs)
         g = block.of(grad_output)
@@ -164,6 +160,6 @@ def _weights(
     separation: Separation, products: Tensor, mask: Mask | None, parameters: Sequence[Tensor]
 ) -> Tensor:
     # `parameters` are the tensors of F, with a last axis of length 1.
-    tensors = (parameter.squeeze(-1) for parameter in parameters)
-    named = dict(zip(tensors_of(separation), tensors, strict=True))
-    return replace_tensors(separation, named)(masked_scores(products, mask))
+    values = (parameter.squeeze(-1) for parameter in parameters)
+    tensors = dict(zip(tensors_of(separation), values, strict=True))
+    return replace_tensors(separation, tensors)(masked_scores(products, mask))

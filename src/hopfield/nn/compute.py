@@ -45,49 +45,45 @@ class Operands(NamedTuple):
     iteration: Iteration
 
 
-def associate(given: Operands, dropout: float) -> Tensor:
+def associate(operands: Operands, dropout: float) -> Tensor:
     """Return the output, `(*batch, m, out)`."""
-    state, _ = _settle(given)
-    return attend(given.separation, state, given.stored, given.projected, given.mask, dropout)
+    separation, _, stored, projected, mask, _ = operands
+    state, _ = _settle(operands)
+    return attend(separation, state, stored, projected, mask, dropout)
 
 
-def associate_in_detail(given: Operands) -> Association:
+def associate_in_detail(operands: Operands) -> Association:
     """Return output, weights, energies and steps."""
-    separation, stored, mask = given.separation, given.stored, given.mask
+    separation, _, stored, projected, mask, _ = operands
     visited: list[Tensor] = []
-    state, steps = _settle(given, visited)
+    state, steps = _settle(operands, visited)
     products = separation.scale(state) * state @ stored.mT
     weights = separation.unit(masked_scores(products, mask))
     if mask is not None:
         weights = weights.masked_fill(mask.empty, 0.0)
     return Association(
-        output=weights.to(given.projected.dtype) @ given.projected,
+        output=weights.to(projected.dtype) @ projected,
         weights=weights,
         energies=torch.stack([energies(separation, x, stored, mask) for x in visited]),
         steps=steps.expand(weights.shape[:-1]),
     )
 
 
-def _settle(given: Operands, visited: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
-    separation, mask = given.separation, given.mask  # the graph must not keep the other operands
+def _settle(operands: Operands, visited: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    separation, state, stored, _, mask, iteration = operands
 
     def update(x: Tensor, stored: Tensor, *tensors: Tensor) -> Tensor:
         return attend(separation.with_tensors(tensors), x, stored, stored, mask)
 
-    parameters = [given.stored, *separation.tensors()]
-    tolerance = _tolerance(given)
-    return settle(update, parameters, given.state, given.iteration, tolerance, visited)
-
-
-def _tolerance(given: Operands) -> Tensor | None:
-    if not given.iteration.tol or given.iteration.steps == 1:
-        return None
-    with torch.no_grad():
-        scale = _spread(given.stored, given.mask)
-        if given.separation.has_beta:  # β^−½ is a length: of scores x·k that differ by 1/β
-            root = torch.as_tensor(given.separation.scale(given.state)).to(scale.dtype).rsqrt()
-            scale = torch.minimum(scale, root.to(scale.device))
-        return given.iteration.tol * scale
+    tolerance = None
+    if iteration.tol and iteration.steps > 1:
+        with torch.no_grad():
+            scale = _spread(stored, mask)
+            if separation.has_beta:  # β^−½ is a length: of scores x·k that differ by 1/β
+                root = torch.as_tensor(separation.scale(state)).to(scale.dtype).rsqrt()
+                scale = torch.minimum(scale, root.to(scale.device))
+            tolerance = iteration.tol * scale
+    return settle(update, [stored, *separation.tensors()], state, iteration, tolerance, visited)
 
 
 def _spread(stored: Tensor, mask: Mask | None) -> Tensor:
@@ -97,9 +93,9 @@ def _spread(stored: Tensor, mask: Mask | None) -> Tensor:
         return (rows - rows.mean(-2, keepdim=True)).square().mean(-2, keepdim=True).sqrt()
     visible = (mask.visible & ~mask.empty).expand(*mask.visible.shape[:-1], rows.shape[-2])
     # Centred, or squares of large entries would cancel; without rows that are never visible.
-    seen = visible.any(-2, keepdim=True).to(rows.dtype)
-    centre = seen @ rows / seen.sum(-1, keepdim=True).clamp_min(1)
-    centred = (rows - centre) * seen.mT
+    is_read = visible.any(-2, keepdim=True).to(rows.dtype)
+    centre = is_read @ rows / is_read.sum(-1, keepdim=True).clamp_min(1)
+    centred = (rows - centre) * is_read.mT
     size = max(1, BLOCK // visible[..., :1, :].numel()) if visible.numel() else 1
     parts = [_deviation(centred, part) for part in visible.split(size, dim=-2)]
     return torch.cat(parts, dim=-2)

@@ -49,8 +49,8 @@ def association(
     Raises:
         ShapeError, InputTypeError, OptionError, DomainError: with what was expected.
     """
-    given = _checked(state, stored, projected, separation, mask, iteration, dropout)
-    return associate(given, dropout)
+    operands = _checked(state, stored, projected, separation, mask, iteration, dropout)
+    return associate(operands, dropout)
 
 
 def describe(
@@ -63,8 +63,8 @@ def describe(
     iteration: Iteration = ONE_STEP,
 ) -> Association:
     """Return the `association` with its weights, energies and steps, all of them in memory."""
-    given = _checked(state, stored, projected, separation, mask, iteration, 0.0)
-    return associate_in_detail(given)
+    operands = _checked(state, stored, projected, separation, mask, iteration, 0.0)
+    return associate_in_detail(operands)
 
 
 def _checked(

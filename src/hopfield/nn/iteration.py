@@ -76,7 +76,7 @@ def _iterate(
     update: Update,
     parameters: Sequence[Tensor],
     state: Tensor,
-    most: int,
+    max_steps: int,
     tolerance: Tensor | None,
     visited: list[Tensor] | None,
 ) -> tuple[Tensor, Tensor]:
@@ -84,7 +84,7 @@ def _iterate(
     steps = torch.ones(state.shape[:-1], dtype=torch.long, device=state.device)
     if visited is not None:
         visited.append(state)
-    for _ in range(most - 1):
+    for _ in range(max_steps - 1):
         following = update(state, *parameters)
         steps = steps + moving
         if tolerance is not None:

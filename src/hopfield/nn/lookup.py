@@ -56,9 +56,10 @@ class HopfieldLookup(nn.Module):
             state: `(*batch, dim)`; with a mask `(batch, m, dim)`.
             masks: those of `HopfieldAssociation`; the patterns are the memories.
         """
-        is_masked = _is_any_given(masks)
-        output: Tensor = self.association(*self._operands(state, is_masked), **masks)
-        return output if is_masked else output.reshape(*state.shape[:-1], output.shape[-1])
+        output: Tensor = self.association(*self._expand(state, masks), **masks)
+        if _is_any_given(masks):
+            return output
+        return output.reshape(*state.shape[:-1], output.shape[-1])
 
     def describe(self, state: Tensor, **masks: Unpack[Masks]) -> Association:
         """Return the output with weights, energies and steps.
@@ -66,9 +67,8 @@ class HopfieldLookup(nn.Module):
         For states `(*batch, m, dim)`, weights are `(*batch, heads, m, n)` and energies
         `(states, *batch, heads, m)`. A single state `(dim,)` has no axis m.
         """
-        is_masked = _is_any_given(masks)
-        result = self.association.describe(*self._operands(state, is_masked), **masks)
-        if is_masked:
+        result = self.association.describe(*self._expand(state, masks), **masks)
+        if _is_any_given(masks):
             return result
         batch = state.shape[:-1]
 
@@ -85,10 +85,10 @@ class HopfieldLookup(nn.Module):
             steps=unfold(result.steps[..., None])[..., 0],
         )
 
-    def _operands(self, state: Tensor, is_masked: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def _expand(self, state: Tensor, masks: Masks) -> tuple[Tensor, Tensor, Tensor]:
         if check_float("state", state).ndim == 0:
             raise ShapeError("state must have shape (*batch, dim), but is one number.")
-        if not is_masked:
+        if not _is_any_given(masks):
             # As rows of one entry of a batch, all states read one copy of the memories.
             shape = (1, -1) if state.numel() else (0, 1)
             state = state.reshape(*shape, state.shape[-1])

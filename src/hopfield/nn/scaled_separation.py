@@ -131,7 +131,7 @@ class SeparationModule(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the separation without the parameters that are modules."""
-        unit, apart = self.scaled.unit, ("beta", *self.names)
-        shown = (f"{k}={v}" for k, v in vars(unit).items() if k not in apart)
+        unit, modules = self.scaled.unit, ("beta", *self.names)
+        shown = (f"{k}={v}" for k, v in vars(unit).items() if k not in modules)
         beta = ", beta=1/√d" if self.beta is None else ""
         return f"{type(unit).__name__}({', '.join(shown)}){beta}"
