@@ -35,11 +35,11 @@ class _Sparse(Separation):
     shift_invariant = True
     beta: float | Tensor
 
-    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-        return self._potential(at_least_float32(scores), scores.shape[-1]).to(scores.dtype)
-
-    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        return self._weights(at_least_float32(scores)).to(scores.dtype)
+    @abstractmethod
+    def potential(
+        self, scores: Float[Tensor, "*batch n"], count: int | None = None
+    ) -> Float[Tensor, "*batch"]:
+        """F(s) of `count` patterns, by default n; those without weight may be left out."""
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "CandidatePartial":
         """Return the rows here that may have weight."""
@@ -49,14 +49,6 @@ class _Sparse(Separation):
     def split_beta(self) -> tuple[Separation, float | Tensor]:
         """Return the same separation at β = 1, and β."""
         return replace(cast(Any, self), beta=1.0), self.beta
-
-    @abstractmethod
-    def _weights(self, scores: Tensor) -> Tensor:
-        """∇F(s) in float32 or float64."""
-
-    @abstractmethod
-    def _potential(self, scores: Tensor, count: int) -> Tensor:
-        """F(s) of `count` patterns, given at least the scores of those with weight."""
 
     @abstractmethod
     def _floor(self, scores: Tensor) -> Tensor:
@@ -77,25 +69,24 @@ class _Tsallis(_Sparse):
         inverse = (smallest_value(self.alpha) - 1) * smallest_value(self.beta)
         return 1 / inverse if inverse else None
 
-    def _weights(self, scores: Tensor) -> Tensor:
-        exact, beta = self._with_beta(scores)
-        alpha = with_score_axis(self.alpha, exact)
-        return tsallis_weights(exact, alpha, beta).to(scores.dtype)
+    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        return tsallis_weights(*self._exact(at_least_float32(scores))).to(scores.dtype)
 
-    def _potential(self, scores: Tensor, count: int) -> Tensor:
-        exact = scores.double()
-        beta = self._with_beta(scores)[1].double()
-        alpha = with_score_axis(self.alpha, exact)
-        return tsallis_potential(exact, alpha, beta, count).to(scores.dtype)
+    def potential(
+        self, scores: Float[Tensor, "*batch n"], count: int | None = None
+    ) -> Float[Tensor, "*batch"]:
+        exact = self._exact(at_least_float32(scores).double())
+        return tsallis_potential(*exact, count or scores.shape[-1]).to(scores.dtype)
 
     def _floor(self, scores: Tensor) -> Tensor:
-        exact, beta = self._with_beta(scores)
-        window = 1 / ((with_score_axis(self.alpha, exact) - 1) * beta)
-        return exact.amax(-1, keepdim=True) - window
+        exact, alpha, beta = self._exact(scores)
+        return exact.amax(-1, keepdim=True) - 1 / ((alpha - 1) * beta)
 
-    def _with_beta(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def _exact(self, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # The scores, α and β in a dtype that can hold their products.
         exact, beta = with_clamped_beta(scores, self.beta)
-        return exact, torch.as_tensor(beta, dtype=exact.dtype, device=exact.device)
+        beta = torch.as_tensor(beta, dtype=exact.dtype, device=exact.device)
+        return exact, with_score_axis(self.alpha, exact), beta
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,27 +163,27 @@ class TopK(_Sparse):
         """Return the window of Softmax over k scores."""
         return Softmax(self.beta).score_window(min(self.k, count))
 
-    def _weights(self, scores: Tensor) -> Tensor:
-        last = self._floor(scores)
-        above = scores > last
-        tied = scores == last
-        places = min(self.k, scores.shape[-1]) - above.sum(-1, keepdim=True)
-        exact, beta = with_clamped_beta(scores, self.beta)
+    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """softmax(βs) over the k largest."""
+        exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
+        last = self._floor(exact)
+        larger, tied = exact > last, exact == last
+        places = min(self.k, scores.shape[-1]) - larger.sum(-1, keepdim=True)
         # Whole numbers divide in float32, whatever the dtype of the scores.
-        share = torch.where(above, 1.0, places.to(exact.dtype) / tied.sum(-1, keepdim=True))
+        share = torch.where(larger, 1.0, places.to(exact.dtype) / tied.sum(-1, keepdim=True))
         gap = exact - exact.detach().amax(-1, keepdim=True)
-        power = (beta * gap).exp() * share
-        power = torch.where(above | tied, power, 0.0)
+        power = torch.where(larger | tied, (beta * gap).exp() * share, 0.0)
         return (power / power.sum(-1, keepdim=True)).to(scores.dtype)
 
-    def _potential(self, scores: Tensor, count: int) -> Tensor:
-        return Softmax(self.beta).potential(self._largest(scores))
+    def potential(
+        self, scores: Float[Tensor, "*batch n"], count: int | None = None
+    ) -> Float[Tensor, "*batch"]:
+        """F(s), which the k largest scores determine."""
+        largest = at_least_float32(scores).topk(min(self.k, scores.shape[-1])).values
+        return Softmax(self.beta).potential(largest).to(scores.dtype)
 
     def _floor(self, scores: Tensor) -> Tensor:
-        return self._largest(scores)[..., -1:].detach()
-
-    def _largest(self, scores: Tensor) -> Tensor:
-        return scores.topk(min(self.k, scores.shape[-1]), dim=-1).values
+        return scores.topk(min(self.k, scores.shape[-1])).values[..., -1:].detach()
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,12 +223,12 @@ class CandidatePartial(Partial):
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Weigh the candidates, and sum the blocks that hold a pattern with weight."""
-        weights = self.separation._weights(self.scores)
+        weights = self.separation(self.scores)
         top = self.scores == self.scores.amax(-1, keepdim=True)
         first = torch.where(top, self.index, torch.iinfo(self.index.dtype).max).min(-1).values
         return Readout(
             state=self._weighted_sum(weights, blocks),
-            potential=self.separation._potential(self.scores, self.count),
+            potential=self.separation.potential(self.scores, self.count),
             index=first,
             weight=weights.amax(-1),
             entropy=entropy(weights),
