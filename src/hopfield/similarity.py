@@ -29,7 +29,7 @@ from .checks import (
     short_repr,
 )
 from .cue import check_known
-from .errors import ShapeError
+from .errors import DomainError, ShapeError
 
 
 @runtime_checkable
@@ -242,7 +242,7 @@ def as_similarity(value: object) -> Similarity:
     if isinstance(value, Similarity):
         return value
     if callable(value) and not isinstance(value, type):
-        return Similarity(getattr(value, "__name__", type(value).__name__), _RowFunction(value))
+        return Similarity(_name_of(value), _RowFunction(value))
     return SIMILARITIES[check_choice("similarity", value, SIMILARITIES)]
 
 
@@ -260,9 +260,17 @@ class _RowFunction:
         if not isinstance(scores, Tensor) or scores.shape != expected:
             raise ShapeError(
                 f"a similarity must return scores of shape {expected}, one per state and row, but "
-                f"{self.function} returned {short_repr(scores)}."
+                f"{_name_of(self.function)} returned {short_repr(scores)}."
             )
-        return scores
+        if not is_traced() and bool(scores.isnan().any()):
+            raise DomainError(
+                f"a similarity must return numbers, but {_name_of(self.function)} returned NaN."
+            )
+        return scores.to(torch.promote_types(scores.dtype, dtype))
+
+
+def _name_of(function: ScoreFunction) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,6 +117,12 @@ def _prototype(given: object) -> tuple[str, Separation]:
     """Return the name of a separation, and a separation whose β will be replaced."""
     if isinstance(given, Separation) and given.simplex and hasattr(given, "beta"):
         return type(given).__name__.lower(), given
+    if isinstance(given, Separation):
+        lacks = "sum to one" if hasattr(given, "beta") else "have an attribute beta"
+        raise OptionError(
+            f"an entry of separations must have weights that sum to one, and an attribute beta to "
+            f"tune, but {type(given).__name__} does not {lacks}."
+        )
     name = check_choice("an entry of separations", given, TUNED)
     return name, SEPARATIONS[name]()
 

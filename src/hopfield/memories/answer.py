@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ..iteration import Outcome, Reading, Retrieval
 from ..readout import read, strongest, with_values
-from ..similarity import dot
+from ..similarity import dot, euclidean
+from .hooks import energies
 from .options import blocks_of
 from .query import Query, cast_checked, computing_dtype
 
@@ -22,14 +23,21 @@ def completed(memory: "Memory", outcome: Outcome) -> Outcome:
     if reading.energy is not None and reading.index is not None:
         return outcome
     if reading.energy is None:
-        energy = memory.energy_of(reading.next)
+        energy = energies(memory, reading.next)
         reading = replace(reading, energy=energy)
         if trace is not None and energy is not None:
             step = torch.arange(len(trace), device=trace.device)[:, None]
             trace = torch.where(step >= outcome.steps, energy, trace)
     if reading.index is None:
-        top, index = strongest(blocks_of(memory.storage, len(reading.next)), reading.next, dot)
-        weight = reading.weight if reading.weight is not None else top / memory.storage.dim
+        similarity = dot if memory.binary else euclidean
+        blocks = blocks_of(memory.storage, len(reading.next))
+        top, index = strongest(blocks, reading.next, similarity)
+        weight = reading.weight
+        if weight is None and memory.binary:
+            weight = top / memory.storage.dim
+        elif weight is None:
+            rows = memory.storage.take(index).to(reading.next.dtype)
+            weight = torch.cosine_similarity(rows, reading.next, dim=-1)
         reading = replace(reading, index=index, weight=weight)
     return replace(outcome, reading=reading, trace=trace)
 

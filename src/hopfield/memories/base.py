@@ -38,6 +38,7 @@ from ..separation import Separation
 from ..similarity import Similarity
 from ..stores import RamStore, Store
 from .answer import answer, completed
+from .hooks import argument_text, energies, read_step
 from .options import blocks_of, check_convertible, check_place, resolve_unknown_units
 from .query import (
     Query,
@@ -48,7 +49,7 @@ from .query import (
     computing_dtype,
     make_query,
 )
-from .storing import check_storable
+from .storing import append, check_storable
 
 MEMORIES: dict[str, type["Memory"]] = {}
 """Every memory class by name, as files name them."""
@@ -97,7 +98,7 @@ class Memory(ABC):
         """Make one step from a flat batch of states; the `Reading` also describes these states.
 
         Args:
-            state: `(batch, dim)`, in float32 at least.
+            state: `(batch, dim)`, in float32 at least: never write to it.
             known: mask of the entries that count, `(dim,)` or `(batch, dim)`; None: all.
             held: mask of the entries that keep their value, `(batch, dim)`, or None. The base class
                 restores them after the step; sequential updates must not change them meanwhile.
@@ -133,11 +134,11 @@ class Memory(ABC):
 
     def describe(self, state: Tensor) -> Reading:
         """Return a `Reading` that describes these states; the default makes a step."""
-        return self.step(state, None, None, check_generator(None))
+        return read_step(self, state, None, None, check_generator(None))
 
     def next_state(self, state: Tensor, generator: torch.Generator) -> Tensor:
         """Return the next states, with all entries known; the default makes a step."""
-        return self.step(state, None, None, generator).next
+        return read_step(self, state, None, None, generator).next
 
     def store(self, patterns: Tensor, values: Tensor | None = None) -> None:
         """Add patterns, and values to be recalled with them: all of them or, on an error, none.
@@ -154,7 +155,7 @@ class Memory(ABC):
             warning = self.check_storable(patterns, values)
             if warning is not None:  # before storing: if warnings are errors, nothing is stored
                 warnings.warn(warning, CapacityWarning, stacklevel=2)
-            self.storage.append(patterns, values)
+            append(self.storage, patterns, values)
 
     def check_storable(self, patterns: object, values: object) -> str | None:
         """Raise unless `store` can add these; return a warning or None."""
@@ -222,7 +223,7 @@ class Memory(ABC):
         with self.storage.lock.reading:
             self._require_patterns()
             states = check_state(state, self.storage, self.binary)
-            energy = self.energy_of(states.reshape(-1, states.shape[-1]))
+            energy = energies(self, states.reshape(-1, states.shape[-1]))
         if energy is None:
             raise OptionError(f"{type(self).__name__} has no energy.")
         return cast_checked(
@@ -287,7 +288,7 @@ class Memory(ABC):
 
     def __repr__(self) -> str:
         """Return the class, its parameters and the size of its store."""
-        texts = [f"{name}={_argument_text(value)}" for name, value in self.config().items()]
+        texts = [f"{name}={argument_text(value)}" for name, value in self.config().items()]
         parameters = ", ".join(texts)
         if type(self.storage) is not RamStore:
             parameters += f", store={type(self.storage).__name__}()"
@@ -326,25 +327,25 @@ class Memory(ABC):
         cached: list[Reading] = []
         energy_added, settles = False, self.settles
 
-        def read_step(state: Tensor, active: Tensor | None, step: int) -> Reading:
+        def read(state: Tensor, active: Tensor | None, step: int) -> Reading:
             nonlocal energy_added
             if cached:
                 return cached[0].at(active, state)
             if step == steps and not settles:
                 reading = Reading(state)
             elif query.known is None:
-                reading = self.step(state, None, None, generator)
+                reading = read_step(self, state, None, None, generator)
             else:
-                reading = self._read_step(query, state, active, step, generator)
+                reading = self._read_masked(query, state, active, step, generator)
             if trace and reading.energy is None:
                 energy_added = True
-                reading = replace(reading, energy=self.energy_of(state))
+                reading = replace(reading, energy=energies(self, state))
             if cache_reading:
                 cached.append(reading)
             return reading
 
         outcome = iterate(
-            read_step,
+            read,
             query.state,
             steps,
             self.stopping_rule(query.dtype, tol),
@@ -356,7 +357,7 @@ class Memory(ABC):
             outcome = replace(outcome, reading=replace(outcome.reading, energy=None))
         return outcome
 
-    def _read_step(
+    def _read_masked(
         self,
         query: Query,
         state: Tensor,
@@ -367,9 +368,10 @@ class Memory(ABC):
         # One step under the masks of the query.
         known, held = query.known_of(active), query.held_of(active)
         known_first = query.evidence == "all"
-        reading = self.step(state, None if known_first and step else known, held, generator)
+        counted = None if known_first and step else known
+        reading = read_step(self, state, counted, held, generator)
         if known_first and step == 0:  # next state from known entries, energy over all entries
-            reading = replace(self.step(state, None, held, generator), next=reading.next)
+            reading = replace(read_step(self, state, None, held, generator), next=reading.next)
         if held is not None:
             reading = replace(reading, next=torch.where(held, state, reading.next))
         return reading
@@ -391,9 +393,3 @@ class Memory(ABC):
         if dtype.itemsize < working_dtype.itemsize:
             rounding += torch.finfo(dtype).eps
         return EntrywiseTolerance((tol * change).to(working_dtype), rounding)
-
-
-def _argument_text(value: object) -> str:
-    if isinstance(value, Tensor):
-        return f"<tensor of shape {tuple(value.shape)}>"
-    return repr(value)

@@ -27,6 +27,7 @@ from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, Similarity
 from ..stores import PackedStore, Store
 from .base import MEMORIES, Memory
+from .hooks import checked_config
 
 FORMAT = 1
 
@@ -40,7 +41,9 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
             "is registered. Rename the class."
         )
     tensors: dict[str, Tensor] = {}
-    config = {name: _described(name, value, tensors) for name, value in memory.config().items()}
+    config = {
+        name: _described(name, value, tensors) for name, value in checked_config(memory).items()
+    }
     content: dict[str, Any] = {
         "class": type(memory).__name__,
         "arguments": config,

@@ -40,9 +40,12 @@ def scalar_separation(beta: object, separation: object) -> Separation:
         lower = {name.lower(): name for name in names}
         near = difflib.get_close_matches(str(text)[:80].lower(), lower, n=1)
         example = lower[near[0]] if near else "Softmax"
+        if isinstance(separation, type) and issubclass(separation, Separation):
+            example = separation.__name__
         raise InputTypeError(
-            f"separation must be one of {', '.join(names)}, with its parameters, but is "
-            f"{short_repr(separation)}. Use for instance separation={example}()."
+            f"separation must be one of {', '.join(names)}, or another subclass of Separation, "
+            f"with its parameters, but is {short_repr(separation)}. "
+            f"Use for instance separation={example}()."
         )
     for name, value in vars(separation).items():
         if isinstance(value, Tensor) and value.ndim:

@@ -1,5 +1,6 @@
 """The checks of `store`: new patterns and values must fit those stored before."""
 
+import torch
 from torch import Tensor
 
 from ..checks import check_dense, check_device, check_norms, check_patterns, check_tensor
@@ -17,6 +18,18 @@ def check_storable(store: Store, patterns: object, values: object) -> Tensor:
         _check_dtype("patterns", rows, store.dtype)
     check_values(store, rows, values)
     return rows
+
+
+def append(store: Store, patterns: Tensor, values: Tensor | None) -> None:
+    """Append checked patterns and values; none if the store drops the values."""
+    before = len(store)
+    store.append(patterns, values)
+    if values is not None and store.empty_values() is None:
+        store.remove(torch.arange(before, len(store)))
+        raise OptionError(
+            f"values must be left out, because a {type(store).__name__} keeps none. Leave them "
+            "out, or use another store."
+        )
 
 
 def check_values(store: Store, patterns: Tensor, values: object) -> None:
@@ -56,6 +69,6 @@ def check_values(store: Store, patterns: Tensor, values: object) -> None:
 def _check_dtype(name: str, new: Tensor, dtype: object) -> None:
     if new.dtype != dtype:
         raise InputTypeError(
-            f"{name} must be {dtype} like those stored before, but are {new.dtype}. "
+            f"{name} must be {dtype} like those in the store, but are {new.dtype}. "
             f"Use {name}.to({dtype})."
         )

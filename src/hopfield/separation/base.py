@@ -10,11 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..checks import check_float, check_number, is_traced
-from ..errors import ShapeError
+from ..checks import check_float, check_number, is_traced, short_repr
+from ..errors import DomainError, ShapeError
 
 MAX_GATHERED_ROWS = 4096
 """Largest number of rows with weight that are copied first; with more, the whole block is read."""
+
+SUM_TOLERANCE = 1e-3
+"""Largest difference from 1 of the sum of weights that sum to one: more than rounding causes."""
 
 
 def max_gathered_rows(count: int) -> int:
@@ -186,17 +189,53 @@ class GatheredPartial(Partial):
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Weigh all patterns at once, then sum block by block."""
         scores = torch.cat([scores for _, scores in self.parts], dim=-1)
-        weights = self.separation(scores)
+        weights, potential = self.separation(scores), self.separation.potential(scores)
+        _check_shapes(self.separation, scores, weights, potential)
+        weights = weights.to(torch.promote_types(weights.dtype, scores.dtype))
         size = weights.abs()
         total = size.sum(-1, keepdim=True)
+        if not is_traced():
+            _check_sums(self.separation, scores, weights, total)
         shares = size / total.clamp_min(torch.finfo(total.dtype).tiny)
         weight, index = shares.max(-1)
         return Readout(
             state=reduce(torch.add, (_part(rows, weights) for rows in blocks)),
-            potential=self.separation.potential(scores),
+            potential=potential,
             index=index,
             weight=weight,
             entropy=entropy(shares),
+        )
+
+
+def _check_shapes(
+    separation: Separation, scores: Tensor, weights: object, potential: object
+) -> None:
+    parts = ("weights", weights, scores.shape), ("a potential", potential, scores.shape[:-1])
+    for name, value, shape in parts:
+        if not isinstance(value, Tensor) or value.shape != shape:
+            raise ShapeError(
+                f"{type(separation).__name__} must return {name} of shape {tuple(shape)} for "
+                f"scores of shape {tuple(scores.shape)}, but returned {short_repr(value)}."
+            )
+
+
+def _check_sums(separation: Separation, scores: Tensor, weights: Tensor, total: Tensor) -> None:
+    name = type(separation).__name__
+    if bool(total.isnan().any()):
+        least, largest = scores.aminmax()
+        raise DomainError(
+            f"{name} must return weights that are numbers, but returned NaN. Its formula must hold "
+            f"for all scores: these lie between {least:.3g} and {largest:.3g}."
+        )
+    if not separation.simplex:
+        return
+    sums = torch.stack([weights.sum(-1), total[..., 0]])  # equal if no weight is negative
+    error = (sums - 1).abs()
+    if bool((error > SUM_TOLERANCE).any()):
+        raise DomainError(
+            f"{name} must return weights that are at least 0 and sum to one, as simplex = True "
+            f"states, but a sum is {sums.flatten()[error.argmax()]:.4g}. Divide by the sum, or set "
+            "simplex = False."
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 from ..readout import ValuedBlock
 from .block import Block
 from .lock import ReadWriteLock
@@ -152,7 +152,13 @@ class Store(ABC):
     def _summarise(self) -> Summary:
         old = self._cache.get("summary")  # of the first rows: all changes but `append` clear it
         if old is None or not self.resident:
-            return summarise(self.blocks(SUMMARY_ROWS))
+            summary = summarise(self.blocks(SUMMARY_ROWS))
+            if (count := len(summary.squared_norms)) != len(self):
+                raise ShapeError(
+                    f"{type(self).__name__}.blocks must return all {len(self)} rows, but returned "
+                    f"{count}."
+                )
+            return summary
         rows, before = self.rows, len(old[1].squared_norms)
         starts = range(before, len(self), SUMMARY_ROWS)
         new = [_summary_of(Block(at, rows[at : at + SUMMARY_ROWS])) for at in starts]

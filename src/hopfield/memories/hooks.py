@@ -1,0 +1,72 @@
+"""Calls of the methods that a network defines: their results are checked by name."""
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..checks import short_repr
+from ..errors import InputTypeError, OptionError, ShapeError
+from ..iteration import Reading
+
+if TYPE_CHECKING:
+    from .base import Memory
+
+
+def read_step(
+    memory: "Memory",
+    state: Tensor,
+    known: Tensor | None,
+    held: Tensor | None,
+    generator: torch.Generator,
+) -> Reading:
+    """Return the `Reading` of `memory.step`, if all its parts fit the states."""
+    reading = memory.step(state, known, held, generator)
+    if not isinstance(reading, Reading):
+        raise InputTypeError(
+            f"{type(memory).__name__}.step must return a Reading, but returned "
+            f"{short_repr(reading)}. Use Reading(next_state)."
+        )
+    if reading.next.shape != state.shape:
+        raise _wrong_shape(memory, "step must return a next state", state.shape, reading.next)
+    for part in reading.description:
+        if part is not None and part.shape != state.shape[:1]:
+            wanted = "step must return energy, index, weight and entropy"
+            raise _wrong_shape(memory, wanted, state.shape[:1], part)
+    return reading
+
+
+def energies(memory: "Memory", state: Tensor) -> Tensor | None:
+    """Return what `memory.energy_of` returns: one energy per state, or None."""
+    energy = memory.energy_of(state)
+    if energy is not None and energy.shape != state.shape[:1]:
+        raise _wrong_shape(memory, "energy_of must return energies", state.shape[:1], energy)
+    return energy
+
+
+def checked_config(memory: "Memory") -> dict[str, Any]:
+    """Return what `memory.config` returns, if the constructor takes it."""
+    config = memory.config()
+    try:
+        inspect.signature(type(memory)).bind(**config)
+    except TypeError as error:
+        raise OptionError(
+            f"{type(memory).__name__}.config must return arguments of the constructor, but with "
+            f"{', '.join(config) or 'none'}: {error}."
+        ) from None
+    return config
+
+
+def argument_text(value: object) -> str:
+    """Return a short text for an argument of a constructor."""
+    if isinstance(value, Tensor):
+        return f"<tensor of shape {tuple(value.shape)}>"
+    return repr(value)
+
+
+def _wrong_shape(memory: "Memory", wanted: str, shape: torch.Size, returned: object) -> ShapeError:
+    return ShapeError(
+        f"{type(memory).__name__}.{wanted} of shape {tuple(shape)} for these states, but returned "
+        f"{short_repr(returned)}."
+    )
