@@ -92,8 +92,8 @@ class Retrieval:
         energy: the energy of the state, `(*batch)`, over the entries that `objective` names; None
             if the network has no energy.
         index: the strongest pattern, `(*batch)`; the first where several tie.
-        weight: the weight of that pattern, `(*batch)`; in networks without weights its overlap
-            x_μ·x/N.
+        weight: the weight of that pattern, `(*batch)`; in networks without weights its cosine
+            with the state, the overlap x_μ·x/N for ±1.
         entropy: the entropy of the weights in nats, `(*batch)`; None if the network has none.
         value: the values stored with the patterns, `(*batch, *)`: float values weighted, others
             those of the strongest pattern; None where no values were stored.

@@ -17,8 +17,11 @@ from hopfield import (
     Separation,
     Softmax,
     corruption,
+    diagnose,
+    explain,
     load,
     similarity,
+    synthetic,
 )
 from hopfield.errors import OptionError
 from hopfield.iteration import Reading
@@ -125,6 +128,38 @@ def test_a_network_without_energy_reports_none():
     assert found.value.shape == (4, 2)
     with pytest.raises(OptionError, match="has no energy"):
         memory.energy(rows)
+
+
+class Nearest(Memory):
+    """A continuous network that says nothing about weights: it jumps to the nearest pattern."""
+
+    def __init__(self, unit: float = 1.0) -> None:
+        self.unit = unit
+
+    def step(self, state, known, held, generator):
+        rows = torch.cat([block.rows for block in self.storage.blocks(1024)])
+        return Reading(rows[torch.cdist(state, rows).argmin(-1)])
+
+    def energy_of(self, state):
+        return None
+
+    def config(self):
+        return {"unit": self.unit}
+
+
+@pytest.mark.parametrize("size", [0.1, 10.0])
+def test_a_continuous_network_without_weights_is_described_by_its_states(size):
+    lengths = size * torch.linspace(0.3, 2.0, 30)[:, None]
+    rows = synthetic.unit_sphere(30, 20) * lengths
+    memory = Nearest()
+    memory.store(rows, torch.arange(30))
+    found = memory.retrieve(rows + 0.01 * size)
+    assert found.index.tolist() == found.value.tolist() == list(range(30))
+    torch.testing.assert_close(found.weight, torch.ones(30), rtol=0, atol=1e-5)
+    report = diagnose(memory)
+    assert report.counts["attractors"] == report.counts["fixed"] == 30 and not report.findings
+    explanation = explain(memory, rows[3] + 0.01 * size)
+    assert explanation.kind == "stored" and "pattern 3, whose cosine is 1.000" in repr(explanation)
 
 
 # ---- a store: a file that is mapped into memory, and refuses to be read as a whole
@@ -237,6 +272,49 @@ def nearness(rows, state, known):
     if known is not None:
         difference = torch.where(known[..., None, :], difference, 0.0)
     return difference.square().sum(-1) / -2
+
+
+class Normmax(Separation):
+    """F(s) = max_p p·s − (‖p‖ − n^(−½))/β: p ∝ max(s − τ, 0) with ‖max(βs − βτ, 0)‖ = 1."""
+
+    shift_invariant: ClassVar[bool] = True
+
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
+
+    def __call__(self, scores):
+        x = self.beta * (scores - scores.amax(-1, keepdim=True))
+        low, high = torch.full_like(x[..., :1], -1.0), torch.zeros_like(x[..., :1])
+        for _ in range(60):
+            middle = (low + high) / 2
+            above = (x - middle).clamp_min(0).norm(dim=-1, keepdim=True) > 1
+            low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+        return torch.nn.functional.normalize((x - low).clamp_min(0), 1, -1)
+
+    def potential(self, scores):
+        p = self(scores)
+        penalty = p.norm(dim=-1) - scores.shape[-1] ** -0.5
+        return (p * scores).sum(-1) - penalty / self.beta
+
+    def inverse_width(self):
+        return self.beta
+
+    def score_window(self, count):
+        return 1 / self.beta
+
+
+def test_an_own_score_window_proves_basins():
+    rows = synthetic.unit_sphere(50, 32, dtype=torch.float64)
+    memory = ModernHopfield(separation=Normmax(10.0), similarity="euclidean")
+    memory.store(rows)
+    report = diagnose(memory)
+    assert report.attractor.all() and (report.radius > 0.1).all(), "premise"
+    to_nearest = torch.nn.functional.normalize(rows[report.neighbour] - rows)
+    states = rows + 0.999 * report.radius[:, None] * to_nearest
+    torch.testing.assert_close(memory.update(states), rows)
+    dense, bits = DenseHopfield(separation=Normmax(1.0)), signs(200, 100, generator=seeded(14))
+    dense.store(bits)
+    assert torch.equal(dense.retrieve(corruption.flip(bits, 0.2)).state, bits)
 
 
 @pytest.mark.parametrize("known", [None, torch.arange(6) < 3])

@@ -13,7 +13,7 @@ from ..cue import Cue
 from ..errors import ShapeError
 from ..iteration import PATTERN_WEIGHT, Retrieval
 from ..memories import Memory
-from ..similarity import dot
+from ..similarity import cosine, dot
 from .explanation import Competitor, Explanation
 from .patterns import Patterns, check_memory, scoring_of
 from .states import kinds_of_states, n_effective
@@ -63,7 +63,7 @@ class Case:
         score: scores at the cue, from the known entries, `(n,)`.
         hidden: the scores that the unknown entries would add, `(n,)`, or None.
         final_score: scores at the end, `(n,)`.
-        share: shares of the weights at the cue, `(n,)`; overlaps without weights.
+        share: shares of the weights at the cue, `(n,)`; cosines (±1: overlaps) without weights.
         final: the same at the end.
         index: the strongest pattern at the end.
     """
@@ -72,8 +72,8 @@ class Case:
         self.memory, self.retrieval, self.patterns = memory, retrieval, Patterns(memory)
         self.known, self.cue = cue.known, cue.state.nan_to_num()
         scoring = scoring_of(memory)
-        self.similarity = dot if scoring is None else scoring[0]
-        self.separation = None if scoring is None else scoring[1]
+        without_weights = dot if memory.binary else cosine
+        self.similarity, self.separation = (without_weights, None) if scoring is None else scoring
         # An unknown unit of a binary network is 0 at the cue, and counts when it is decided.
         known = None if memory.binary else cue.known
         seen = self.cue if cue.known is None else torch.where(cue.known, self.cue, 0.0)
@@ -88,7 +88,7 @@ class Case:
 
     def _shares(self, scores: Tensor) -> Float[Tensor, " n"]:
         if self.separation is None:
-            return scores / self.patterns.dim
+            return scores / self.patterns.dim if self.memory.binary else scores
         weights = self.separation(scores)
         return weights / weights.abs().sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
@@ -106,8 +106,8 @@ class Case:
         return Explanation(kind, competitors, effective, reasons, self.retrieval)
 
     def _kind(self) -> str:
-        """By weights where states are continuous, by overlaps where they are ±1."""
-        if not self.memory.binary:
+        """By weights where states are continuous, by overlaps or cosines where there are none."""
+        if not self.memory.binary and self.separation is not None:
             weight = float(self.retrieval.weight) * int(self.patterns.copies[self.index])
             return "stored" if weight > PATTERN_WEIGHT else "mixture"
         near = self.final_score.abs().topk(min(CLOSE, len(self.score))).indices
@@ -115,13 +115,17 @@ class Case:
         return next(name for name, mask in masks.items() if bool(mask))
 
     def _end(self, kind: str, effective: int) -> str:
-        share = "overlap" if self.separation is None else "share of the weights"
+        is_binary, share = self.memory.binary, "share of the weights"
+        if self.separation is None:
+            share = "overlap" if is_binary else "cosine"
         nearest = f"pattern {self.index}, whose {share} is {float(self.final[self.index]):.3f}."
-        parts = "" if self.memory.binary else f"{effective} patterns make up 0.9 of the weights, "
+        parts = f"{effective} patterns make up 0.9 of the weights, "
+        if is_binary or self.separation is None:
+            parts = ""
+        why = ": without thresholds both have the same energy" if is_binary else ""
         ends = {
             "stored": nearest,
-            "inverse": f"the negative of pattern {int(self.final_score.argmin())}: without "
-            "thresholds both have the same energy.",
+            "inverse": f"the negative of pattern {int(self.final_score.argmin())}{why}.",
             "spurious": f"a spurious state, nearest to {nearest}",
             "mixture": f"a mixture: {parts}the first is {nearest}",
         }

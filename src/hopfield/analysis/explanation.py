@@ -16,8 +16,8 @@ class Competitor:
         score: its score at the cue, from the known entries.
         hidden: the score that the unknown entries would add as they stand in the cue; None without
             a mask.
-        share: its share of the weights at the cue, |p_μ|/Σ|p|; its overlap in a network without
-            weights.
+        share: its share of the weights at the cue, |p_μ|/Σ|p|; in a network without weights its
+            cosine with the state, the overlap for ±1.
         final: the same at the end.
     """
 

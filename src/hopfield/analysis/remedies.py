@@ -12,6 +12,7 @@ from ..checks import short_repr
 from ..errors import InputTypeError
 from ..iteration import PATTERN_WEIGHT
 from ..memories import Memory
+from ..metrics import recalled
 from ..stores import RamStore, Store
 from .patterns import Patterns
 from .sharper import sharper_separations
@@ -81,9 +82,11 @@ def observe(
     for part in indices.split(QUERIES):
         start = memory.storage.take(part)
         result = memory.retrieve(start, **options)
-        group = patterns.copy_of[result.index]
+        group, strongest = patterns.copy_of[result.index], memory.storage.take(result.index)
         if memory.binary:
-            at_pattern = (result.state == memory.storage.take(result.index)).all(-1)
+            at_pattern = (result.state == strongest).all(-1)
+        elif result.entropy is None:  # a network without weights
+            at_pattern = recalled(strongest, result.state)
         else:
             at_pattern = result.weight.double() * patterns.copies[group] > PATTERN_WEIGHT
         is_own = group == patterns.copy_of[part]
