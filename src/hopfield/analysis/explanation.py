@@ -57,13 +57,13 @@ class Explanation:
             "energy": None if result.energy is None else float(result.energy),
             "reasons": list(self.reasons),
         }  # fmt: skip
-        return [whole, *({"experiment": "competitor", **vars(each)} for each in self.competitors)]
+        return [whole, *({"experiment": "competitor", **vars(one)} for one in self.competitors)]
 
     def __repr__(self) -> str:
         masked = self.competitors[0].hidden is not None
         lines = [["pattern", "score", *["hidden"] * masked, "at the cue", "at the end"]]
-        for each in self.competitors:
-            hidden = [] if each.hidden is None else [f"{each.hidden:.4g}"]
-            shares = f"{each.share:.3f}", f"{each.final:.3f}"
-            lines.append([str(each.pattern), f"{each.score:.4g}", *hidden, *shares])
+        for one in self.competitors:
+            hidden = [] if one.hidden is None else [f"{one.hidden:.4g}"]
+            shares = f"{one.share:.3f}", f"{one.final:.3f}"
+            lines.append([str(one.pattern), f"{one.score:.4g}", *hidden, *shares])
         return "\n".join([*self.reasons, "", table(lines)])

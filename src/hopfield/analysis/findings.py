@@ -41,7 +41,6 @@ class Finding:
     remedy: Remedy | None
 
     def __str__(self) -> str:
-        """Cause and remedy."""
         return f"{self.cause}\n  {self.remedy or 'No remedy that was tried helps.'}"
 
 

@@ -54,7 +54,6 @@ class Patterns:
     """
 
     def __init__(self, memory: Memory) -> None:
-        """Read nothing yet."""
         self.storage = memory.storage
         self.count, self.dim, self.device = len(memory), self.storage.dim, self.storage.device
         self.dtype = torch.promote_types(self.storage.dtype, torch.float32)
@@ -67,13 +66,13 @@ class Patterns:
     @cached_property
     def copy_of(self) -> Int[Tensor, " n"]:
         """The first pattern equal to each: its own index for most."""
-        first: dict[bytes, int] = {}
-        places: list[int] = []
+        first_of: dict[bytes, int] = {}
+        indices: list[int] = []
         for rows in self.blocks():
             for row in (rows + 0.0).cpu().numpy():  # + 0 makes −0 equal to 0
                 key = blake2b(row.tobytes(), digest_size=16).digest()
-                places.append(first.setdefault(key, len(places)))
-        return torch.tensor(places, device=self.device)
+                indices.append(first_of.setdefault(key, len(indices)))
+        return torch.tensor(indices, device=self.device)
 
     @cached_property
     def copies(self) -> Int[Tensor, " n"]:
@@ -119,12 +118,12 @@ class Patterns:
 
     def nearest(self, compared: "Comparison") -> tuple[Tensor, Tensor]:
         """Distance to the nearest other pattern and its index; ∞ and −1 without another."""
-        few = min(CANDIDATES, self.count)
-        near, places = compared.squares.topk(few, dim=-1, largest=False)
-        others = self.take(places.flatten()).unflatten(0, places.shape)
-        distances = (others - compared.rows[:, None]).norm(dim=-1)
-        distance, best = distances.masked_fill_(near.isinf(), torch.inf).min(dim=-1)
-        index = self.copy_of[places.gather(-1, best[:, None])[:, 0]]
+        count = min(CANDIDATES, self.count)
+        squares, candidates = compared.squares.topk(count, dim=-1, largest=False)
+        rows = self.take(candidates.flatten()).unflatten(0, candidates.shape)
+        distances = (rows - compared.rows[:, None]).norm(dim=-1)
+        distance, best = distances.masked_fill_(squares.isinf(), torch.inf).min(dim=-1)
+        index = self.copy_of[candidates.gather(-1, best[:, None])[:, 0]]
         return distance, index.masked_fill(distance.isinf(), -1)
 
 

@@ -62,23 +62,21 @@ class Remedy:
         if store is not None:
             other.storage = store
         indices = _all_of(source) if self.indices is None else self.indices
-        valued = source.empty_values() is not None
-        values = source.take_values(indices) if valued else None
+        values = None if source.empty_values() is None else source.take_values(indices)
         other.store(source.take(indices).to(self.dtype or source.dtype), values)
         return other
 
     def __str__(self) -> str:
-        """The advice and its effect."""
-        tried, whole = self.effect["tried"], self.effect["patterns"]
-        sample = "all" if tried == whole else f"a sample of {tried} of"
-        return f"{self.advice} Tried from {sample} {whole}: {self.effect['attractors']} hold."
+        tried, count = self.effect["tried"], self.effect["patterns"]
+        sample = "all" if tried == count else f"a sample of {tried} of"
+        return f"{self.advice} Tried from {sample} {count}: {self.effect['attractors']} hold."
 
 
 def observe(
     memory: Memory, patterns: Patterns, indices: Tensor, **options: Any
 ) -> dict[str, Tensor]:
     """Retrieve from the patterns at these indices; the fields of `Report` by name."""
-    parts = []
+    columns = []
     for part in indices.split(QUERIES):
         start = memory.storage.take(part)
         result = memory.retrieve(start, **options)
@@ -93,9 +91,9 @@ def observe(
         captured_by = torch.where(at_pattern & ~is_own, group, -1)
         distance = (result.state.double() - start.double()).norm(dim=-1)
         fixed = (result.steps == 0) & result.converged
-        parts.append((fixed, at_pattern & is_own, captured_by, result.converged, distance))
+        columns.append((fixed, at_pattern & is_own, captured_by, result.converged, distance))
     names = ("fixed", "attractor", "captured_by", "converged", "distance")
-    return dict(zip(names, map(torch.cat, zip(*parts, strict=True)), strict=True))
+    return dict(zip(names, map(torch.cat, zip(*columns, strict=True)), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +121,8 @@ class Trials:
         patterns = Patterns(other)
         order = torch.randperm(patterns.count, generator=torch.Generator().manual_seed(0))
         tried = order[:TRIED].sort().values
-        held = observe(other, patterns, tried.to(patterns.device))["attractor"]
-        effect = {"patterns": len(other), "tried": len(held), "attractors": int(held.sum())}
+        attractors = int(observe(other, patterns, tried.to(patterns.device))["attractor"].sum())
+        effect = {"patterns": len(other), "tried": len(tried), "attractors": attractors}
         return Remedy(advice, type(other), other.config(), effect, indices, dtype)
 
     def best(self, remedies: Iterable[Remedy]) -> Remedy | None:

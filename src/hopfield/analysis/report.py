@@ -85,29 +85,25 @@ class Report:
 
     def to_records(self) -> list[dict[str, Any]]:
         """Flat records of plain values: one for the whole, one per finding, one per pattern."""
-        whole = {
+        lines: list[dict[str, Any]] = [{
             "experiment": "diagnosis", "memory": self.memory, "dim": self.dim, **self.counts,
             "load": self.theory.load, "capacity": self.theory.capacity,
             "theory": self.theory.source,
-        }  # fmt: skip
-        findings: list[dict[str, Any]] = []
+        }]  # fmt: skip
         for finding in self.findings:
-            line: dict[str, Any] = {
+            remedy = finding.remedy
+            effect = {} if remedy is None else remedy.effect
+            lines.append({
                 "experiment": "finding", "finding": finding.name, "cause": finding.cause,
-                "patterns": finding.patterns.tolist(), "remedy": None,
-            }  # fmt: skip
-            if finding.remedy is not None:
-                line["remedy"] = finding.remedy.advice
-                line |= {f"remedy_{name}": count for name, count in finding.remedy.effect.items()}
-            findings.append(line)
+                "patterns": finding.patterns.tolist(),
+                "remedy": None if remedy is None else remedy.advice,
+                **{f"remedy_{name}": count for name, count in effect.items()},
+            })  # fmt: skip
         tensors = vars(self) | {"theorem_5": self.theory.error}
         columns = {k: value.tolist() for k, value in tensors.items() if isinstance(value, Tensor)}
-        patterns: list[dict[str, Any]] = [
-            {"experiment": "diagnosed pattern", "pattern": index}
-            | {name: column[index] for name, column in columns.items()}
-            for index in range(len(self))
-        ]
-        lines = [whole, *findings, *patterns]
+        for index, values in enumerate(zip(*columns.values(), strict=True)):
+            pattern = {"experiment": "diagnosed pattern", "pattern": index}
+            lines.append(pattern | dict(zip(columns, values, strict=True)))
         return [{name: _json(value) for name, value in line.items()} for line in lines]
 
     def __repr__(self) -> str:

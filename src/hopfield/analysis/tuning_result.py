@@ -112,12 +112,11 @@ class Tuning:
             "separation": repr(self.separation), "recalled": self.recalled,
             "recalled_se": self.recalled_se, "n_held_back": self.n_held_back,
         }  # fmt: skip
-        points = []
+        lines = [chosen]
         for point in self.curve:
             line = asdict(point)
-            case = ", ".join(line.pop("setting"))
-            points.append({"experiment": "tuning", "case": case, **line})
-        return [chosen, *points]
+            lines.append({"experiment": "tuning", "case": ", ".join(line.pop("setting")), **line})
+        return lines
 
     def __repr__(self) -> str:
         """The choice, and the best β of every similarity and separation."""
@@ -125,7 +124,7 @@ class Tuning:
         for setting in dict.fromkeys(point.setting for point in self.curve):
             point = best_of(self.curve, setting)
             if setting == self.curve[0].setting:
-                point = next(each for each in self.curve if each.beta == self.beta)
+                point = next(point for point in self.curve if point.beta == self.beta)
             accuracy = f"{point.accuracy:.3f} ± {point.accuracy_se:.3f}"
             deficit = f"{point.deficit:.3f} ± {point.deficit_se:.3f}"
             lines.append([", ".join(setting), f"{point.beta:.4g}", accuracy, deficit])
