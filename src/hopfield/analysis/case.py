@@ -101,11 +101,16 @@ class Case:
         columns = [self.score, self.hidden, self.share, self.final]
         values = [[None] * count if c is None else c[top].tolist() for c in columns]
         competitors = tuple(map(Competitor, top.tolist(), *values))
-        kind, effective = self._kind(), int(n_effective(final))
-        reasons = (self._end(kind, effective), *self._lead(), *self._mask(), self._settling())
+        kind, effective = self._find_kind(), int(n_effective(final))
+        reasons = (
+            self._describe_end(kind, effective),
+            *self._compare_leaders(),
+            *self._describe_mask(),
+            self._describe_settling(),
+        )
         return Explanation(kind, competitors, effective, reasons, self.retrieval)
 
-    def _kind(self) -> str:
+    def _find_kind(self) -> str:
         """By weights where states are continuous, by overlaps or cosines where there are none."""
         if not self.memory.binary and self.separation is not None:
             weight = float(self.retrieval.weight) * int(self.patterns.copies[self.index])
@@ -114,7 +119,7 @@ class Case:
         masks = kinds_of_states(self.patterns.take(near), self.retrieval.state[None].double(), NEAR)
         return next(name for name, mask in masks.items() if bool(mask))
 
-    def _end(self, kind: str, effective: int) -> str:
+    def _describe_end(self, kind: str, effective: int) -> str:
         is_binary, share = self.memory.binary, "share of the weights"
         if self.separation is None:
             share = "overlap" if is_binary else "cosine"
@@ -131,7 +136,7 @@ class Case:
         }
         return f"It ended at {ends[kind]}"
 
-    def _lead(self) -> Iterator[str]:
+    def _compare_leaders(self) -> Iterator[str]:
         """Name the two best patterns at the cue."""
         if len(self.score) < 2:
             yield "No other pattern is stored."
@@ -151,7 +156,7 @@ class Case:
         if first != self.index:
             yield f"The dynamics then led from it to pattern {self.index}."
 
-    def _mask(self) -> Iterator[str]:
+    def _describe_mask(self) -> Iterator[str]:
         """Compare with the other reading of the cue: without its mask, or with one."""
         first = int(self.score.argmax())
         if self.hidden is not None and self.known is not None:
@@ -173,7 +178,7 @@ class Case:
                     f"missing, use known=cue != 0: pattern {other} would lead."
                 )
 
-    def _settling(self) -> str:
+    def _describe_settling(self) -> str:
         config, steps = self.memory.config(), int(self.retrieval.steps)
         temperature = config.get("temperature", 0.0)
         after = f"after {steps} step{'s' * (steps != 1)}"

@@ -50,12 +50,14 @@ def find_problems(trials: Trials, columns: dict[str, Tensor]) -> Iterator[Findin
     scoring = scoring_of(memory)
     if bool(lost.any()):
         if memory.binary:
-            yield _unstable(trials, lost)
+            yield _find_unstable(trials, lost)
         elif scoring is not None:
-            yield from _outscored_or_mixed(trials, *scoring, lost, columns)
+            yield from _find_outscored_or_mixed(trials, *scoring, lost, columns)
         else:
-            yield _finding("lost", lost, "retrieval ends elsewhere.", trials.keep_attractors(~lost))
-    yield from _copies(trials, columns["nearest"], columns["neighbour"])
+            yield _make_finding(
+                "lost", lost, "retrieval ends elsewhere.", trials.keep_attractors(~lost)
+            )
+    yield from _find_copies(trials, columns["nearest"], columns["neighbour"])
 
 
 def temperature_finding(trials: Trials, temperature: float) -> Finding:
@@ -67,12 +69,12 @@ def temperature_finding(trials: Trials, temperature: float) -> Finding:
     return Finding("thermal", cause, torch.arange(trials.patterns.count), remedy)
 
 
-def _finding(name: str, concerned: Tensor, cause: str, remedy: Remedy | None) -> Finding:
+def _make_finding(name: str, concerned: Tensor, cause: str, remedy: Remedy | None) -> Finding:
     count = f"{int(concerned.sum())} of {len(concerned)} patterns"
     return Finding(name, f"{count}: {cause}", _indices(concerned), remedy)
 
 
-def _outscored_or_mixed(
+def _find_outscored_or_mixed(
     trials: Trials,
     similarity: Similarity,
     separation: Separation,
@@ -89,12 +91,12 @@ def _outscored_or_mixed(
         )
         leads = columns["nearest"].square() / 2  # margins of the Euclidean distance
         remedy = trials.best(trials.try_sharper(leads, similarity="euclidean"))
-        yield _finding("outscored", outscored, cause, remedy)
+        yield _make_finding("outscored", outscored, cause, remedy)
     if bool(rounded.any()):
         dtype = str(trials.patterns.dtype).removeprefix("torch.")
         remedy = trials.best(trials.try_sharper(margin, torch.float64))
         cause = f"the lead of the score is below the rounding of {dtype}."
-        yield _finding("rounding", rounded, cause, remedy)
+        yield _make_finding("rounding", rounded, cause, remedy)
     if bool(mixed.any()):
         name = "k too large" if hasattr(separation, "k") else "β too small"
         cause = (
@@ -104,23 +106,23 @@ def _outscored_or_mixed(
         )
         remedy = trials.best(trials.try_sharper(margin[~undecided]))
         remedy = remedy or trials.keep_attractors(~lost)
-        yield _finding(name, mixed, cause, remedy)
+        yield _make_finding(name, mixed, cause, remedy)
 
 
-def _unstable(trials: Trials, lost: Tensor) -> Finding:
+def _find_unstable(trials: Trials, lost: Tensor) -> Finding:
     patterns, thresholds = trials.patterns, trials.memory.config().get("thresholds")
     causes = [f"n/N = {patterns.count / patterns.dim:.2g}"]
     similar = _squared_overlap(patterns)
     if similar > LARGE_OVERLAP:
         causes.append(f"squared overlaps are {similar:.3g} times those of random patterns")
-    remedy = trials.best(_binary_remedies(trials))
+    remedy = trials.best(_try_binary_remedies(trials))
     if remedy is not None and thresholds is not None and "thresholds=None" in remedy.advice:
         causes.append("thresholds outweigh the fields")
     cause = f"a unit's field is against it: {'; '.join(causes)}."
-    return _finding("unstable", lost, cause, remedy or trials.keep_attractors(~lost))
+    return _make_finding("unstable", lost, cause, remedy or trials.keep_attractors(~lost))
 
 
-def _binary_remedies(trials: Trials) -> Iterator[Remedy]:
+def _try_binary_remedies(trials: Trials) -> Iterator[Remedy]:
     """Try no thresholds, then the pseudo-inverse, then a dense network."""
     config, count, dim = trials.memory.config(), trials.patterns.count, trials.patterns.dim
     settings = {} if config.get("thresholds") is None else {"thresholds": None}
@@ -148,14 +150,14 @@ def is_near_duplicate(nearest: Tensor) -> Tensor:
     return nearest <= NEAR_DUPLICATE * finite.median() if len(finite) else nearest < 0
 
 
-def _copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Finding]:
+def _find_copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Finding]:
     copy_of = trials.patterns.copy_of
     is_first = copy_of == torch.arange(len(copy_of), device=copy_of.device)
     if not bool(is_first.all()):
         cause = "equal to an earlier one. Copies share the weight; only the first is returned."
         advice = "Store each once: remedy.apply keeps the first."
         remedy = trials.run(advice, indices=_indices(is_first))
-        yield _finding("duplicates", ~is_first, cause, remedy)
+        yield _make_finding("duplicates", ~is_first, cause, remedy)
     is_close = is_near_duplicate(nearest) & is_first
     if bool(is_close.any()):
         is_kept = is_first.clone()
@@ -170,7 +172,7 @@ def _copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Find
         )
         advice = "If both mean the same, store one: remedy.apply keeps the first."
         remedy = trials.run(advice, indices=_indices(is_kept))
-        yield _finding("near-duplicates", is_close, cause, remedy)
+        yield _make_finding("near-duplicates", is_close, cause, remedy)
 
 
 def _indices(mask: Tensor) -> Tensor:

@@ -53,15 +53,15 @@ def theory_of(memory: Memory, patterns: Patterns, columns: dict[str, Tensor]) ->
     similarity, separation = scoring
     beta, window = separation.softmax_beta(), separation.score_window(patterns.count)
     if memory.binary and dim > 1:
-        return _dense(separation, patterns)
+        return _dense_theorem(separation, patterns)
     if beta is not None and similarity.half_squared_norm:
-        return _modern(float(beta), patterns, columns)
+        return _modern_theorems(float(beta), patterns, columns)
     if beta is None and window is not None:
         return Theory(load, None, f"no other pattern has weight where Δ ≥ {window:.4g}")
     return Theory(load)
 
 
-def _dense(separation: Separation, patterns: Patterns) -> Theory:
+def _dense_theorem(separation: Separation, patterns: Patterns) -> Theory:
     count, dim = patterns.count, patterns.dim
     beta, degree = separation.softmax_beta(), getattr(separation, "degree", 1)
     if beta is not None:
@@ -69,15 +69,15 @@ def _dense(separation: Separation, patterns: Patterns) -> Theory:
         if dim <= MOST_UNITS:
             chance = theory.exponential_failure(dim, 0, count, max(1e-3, min(float(beta), 1e3)))
             source += f"; P(a random pattern is not fixed) ≤ {chance:.2g}"
-        return Theory(count / dim, _finite(theory.exponential_patterns, dim, 0.0), source)
+        return Theory(count / dim, _float_or_inf(theory.exponential_patterns, dim, 0.0), source)
     if degree < 2:
         return Theory(count / dim)
-    capacity = _finite(theory.error_free_patterns, degree, dim)
+    capacity = _float_or_inf(theory.error_free_patterns, degree, dim)
     source = "random patterns without errors, F = Σ s^d (Krotov & Hopfield 2016)"
     return Theory(count / dim, capacity, source)
 
 
-def _modern(beta: float, patterns: Patterns, columns: dict[str, Tensor]) -> Theory:
+def _modern_theorems(beta: float, patterns: Patterns, columns: dict[str, Tensor]) -> Theory:
     """Theorems 3 and 5 of Ramsauer et al. (2021)."""
     count, dim, largest = patterns.count, patterns.dim, float(patterns.norms.max())
     error = torch.full_like(columns["margin"], torch.nan)
@@ -90,13 +90,13 @@ def _modern(beta: float, patterns: Patterns, columns: dict[str, Tensor]) -> Theo
         if dim > 1:
             arguments = (beta, largest / math.sqrt(dim - 1), dim, CHANCE)
             least = (2 / math.sqrt(CHANCE)) ** (4 / (dim - 1))
-            if _finite(theory.theorem_3_constant, *arguments) >= least:
-                capacity = _finite(theory.theorem_3_patterns, *arguments)
+            if _float_or_inf(theory.theorem_3_constant, *arguments) >= least:
+                capacity = _float_or_inf(theory.theorem_3_patterns, *arguments)
                 source = f"random patterns, p = {CHANCE:g} (Theorem 3, Ramsauer et al. 2021)"
     return Theory(count / dim, capacity, source, error)
 
 
-def _finite(formula: Callable[..., float], *arguments: float) -> float:
+def _float_or_inf(formula: Callable[..., float], *arguments: float) -> float:
     """Return the number, or ∞ if float64 cannot hold it."""
     try:
         return float(formula(*arguments))

@@ -78,7 +78,7 @@ class EnergyTransformerBlock(nn.Module):
     ) -> Float[Tensor, " batch"]:
         """Return E per entry of the batch."""
         mask = self._checked_mask(tokens, padding_mask)
-        return self._energy(self._normalised(tokens), mask, padding_mask)
+        return self._energy(self._normalise(tokens), mask, padding_mask)
 
     def _checked_mask(self, tokens: Tensor, padding: Tensor | None) -> Mask:
         """Check the arguments, and return the mask: a token attends to all others."""
@@ -98,13 +98,13 @@ class EnergyTransformerBlock(nn.Module):
             ignored = ignored | padding[:, None, None, :] | padding[:, None, :, None]
         return Mask.ignoring(ignored)
 
-    def _normalised(self, tokens: Tensor) -> Tensor:
+    def _normalise(self, tokens: Tensor) -> Tensor:
         """Return g, the gradient of a convex function of the token."""
         centred = tokens - tokens.mean(-1, keepdim=True)
         deviation = (centred.square().mean(-1, keepdim=True) + EPS).sqrt()
         return self.log_gamma.exp() * centred / deviation + self.delta
 
-    def _heads(self, g: Tensor) -> tuple[Tensor, Tensor]:
+    def _split_heads(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """Return queries and keys, `(batch, heads, n, width)`."""
         query, key = (
             projection(g).unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -113,8 +113,8 @@ class EnergyTransformerBlock(nn.Module):
         return query, key
 
     def _step(self, tokens: Tensor, mask: Mask, padding: Tensor | None) -> Tensor:
-        g = self._normalised(tokens)
-        query, key = self._heads(g)
+        g = self._normalise(tokens)
+        query, key = self._split_heads(g)
         weights = SOFTMAX.unit(masked_scores(SOFTMAX.scale(query) * query @ key.mT, mask))
         weights = weights.masked_fill(mask.empty, 0.0).to(g.dtype)
         sums = weights @ key, weights.mT @ query
@@ -126,7 +126,7 @@ class EnergyTransformerBlock(nn.Module):
         return tokens + self.rate * descent
 
     def _energy(self, g: Tensor, mask: Mask, padding: Tensor | None) -> Tensor:
-        attention = potential(SOFTMAX, *self._heads(g), mask).sum(1)
+        attention = potential(SOFTMAX, *self._split_heads(g), mask).sum(1)
         value = attention + QUADRATIC.potential(g @ self.memories.T) / 2
         return -(value if padding is None else value.masked_fill(padding, 0.0)).sum(-1)
 

@@ -49,7 +49,7 @@ def association(
     Raises:
         ShapeError, InputTypeError, OptionError, DomainError: with what was expected.
     """
-    operands = _checked(state, stored, projected, separation, mask, iteration, dropout)
+    operands = _check_operands(state, stored, projected, separation, mask, iteration, dropout)
     return associate(operands, dropout)
 
 
@@ -63,11 +63,11 @@ def describe(
     iteration: Iteration = ONE_STEP,
 ) -> Association:
     """Return the `association` with its weights, energies and steps, all of them in memory."""
-    operands = _checked(state, stored, projected, separation, mask, iteration, 0.0)
+    operands = _check_operands(state, stored, projected, separation, mask, iteration, 0.0)
     return associate_in_detail(operands)
 
 
-def _checked(
+def _check_operands(
     state: Tensor,
     stored: Tensor,
     projected: Tensor | None,

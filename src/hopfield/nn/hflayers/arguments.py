@@ -53,9 +53,9 @@ class Arguments:
         width: width of a head in the space of association.
         widths: width of each input after projection, all heads together.
         repeated: True for static inputs that each head reads whole.
-        connected: True where projected patterns pass the projection of the stored ones first.
-        separate: True where each projection has its own matrix, not a part of a common one.
-        untouched: True where the association neither projects nor normalises anything.
+        is_connected: True where projected patterns pass the projection of the stored ones first.
+        has_separate_matrices: True where each projection has a matrix, not a part of a common one.
+        core_is_empty: True where the association neither projects nor normalises anything.
         truncates: True where hflayers reads only as many projected features as static states have.
         fixes_length: True where hflayers accepts only static states of length hidden_size.
         static_length: length of static states and stored patterns, if a normalisation fixes it.
@@ -71,36 +71,39 @@ class Arguments:
             if self[name] is not None:
                 check_integer(name, self[name], low=1)
         self._derive()
-        for name, reason in chain(self._different(), self._impossible()):
+        for name, reason in chain(self._unsupported(), self._impossible()):
             raise OptionError(f"{name}={short_repr(self[name])} cannot be converted: {reason}.")
-        scaling, default = self["scaling"], 1.0 if self.untouched else self.width**-0.5
+        scaling, default = self["scaling"], 1.0 if self.core_is_empty else self.width**-0.5
         self.beta = default if scaling is None else self._numbers("scaling")[0]
         self.steps = int(self._numbers("update_steps_max")[0]) + 1
 
     def _derive(self) -> None:
-        length, own = self["input_size"], [self[f"{name}_size"] for name in (STORED, PROJECTED)]
+        length = self["input_size"]
+        stored_size, projected_size = self[f"{STORED}_size"], self[f"{PROJECTED}_size"]
         self.sizes: dict[str, int | None] = dict(
-            zip(INPUTS, (length, own[0] or length, own[1] or length), strict=True)
+            zip(INPUTS, (length, stored_size or length, projected_size or length), strict=True)
         )
         self.width = int(self["hidden_size"] or (length or 0) // self.heads)
         self.widths = dict.fromkeys(INPUTS, self.heads * self.width)
         self.widths[PROJECTED] = self.heads * int(self["pattern_size"] or self.width)
         self.static = {name: bool(self[f"{name}_as_static"]) for name in INPUTS}
         state, stored, projected = self.static.values()
-        self.connected = bool(self["pattern_projection_as_connected"])
-        self.untouched = all(self.static.values()) and not (
-            self.connected or self["normalize_hopfield_space"] or not self["disable_out_projection"]
+        self.is_connected = bool(self["pattern_projection_as_connected"])
+        self.core_is_empty = all(self.static.values()) and not (
+            self.is_connected
+            or self["normalize_hopfield_space"]
+            or not self["disable_out_projection"]
         )
-        has_sizes = bool(set(own) - {None, length}) and not self.untouched
-        self.separate = bool(has_sizes or self["pattern_size"] or self.connected)
-        is_split = self.separate and (self.connected or stored)
+        has_sizes = {stored_size, projected_size} - {None, length} and not self.core_is_empty
+        self.has_separate_matrices = bool(has_sizes or self["pattern_size"] or self.is_connected)
+        is_split = self.has_separate_matrices and (self.is_connected or stored)
         self.repeated = {**self.static, PROJECTED: projected and not is_split}
-        self.truncates = state and stored and not projected and not self.separate
-        self.fixes_length = state and stored and self.connected
+        self.truncates = state and stored and not projected and not self.has_separate_matrices
+        self.fixes_length = state and stored and self.is_connected
         lengths = [self.sizes[name] for name in (STATE, STORED) if self[f"normalize_{name}"]]
         self.static_length = lengths[0] if lengths else None
 
-    def _different(self) -> Iterator[tuple[str, str]]:
+    def _unsupported(self) -> Iterator[tuple[str, str]]:
         """Yield arguments that layers here lack, and the reasons."""
         activation, limit, scaling = (
             self[name] for name in ("association_activation", "update_steps_max", "scaling")
@@ -141,13 +144,13 @@ class Arguments:
                 reason = f"without normalize_{name} there is nothing to scale. Set it to False"
                 yield f"normalize_{name}_affine", none + reason
         normed = [self.sizes[name] for name in INPUTS if self[f"normalize_{name}"]]
-        if self["input_size"] is None and (not self.untouched or None in normed):
+        if self["input_size"] is None and (not self.core_is_empty or None in normed):
             yield "input_size", f"{none}it is optional if nothing is projected or normalised"
         if self["concat_bias_pattern"] and (self.static[STORED] or self.static[PROJECTED]):
             yield "concat_bias_pattern", f"{none}static patterns have no bias. Leave it out"
-        if self.connected and self.sizes[STORED] != self.sizes[PROJECTED]:
+        if self.is_connected and self.sizes[STORED] != self.sizes[PROJECTED]:
             yield f"{PROJECTED}_as_connected", f"{none}both patterns must have one size"
-        if self.connected and self["pattern_size"] not in (None, width):
+        if self.is_connected and self["pattern_size"] not in (None, width):
             yield "pattern_size", f"{none}with connected patterns it is hidden_size={width}"
         if self.truncates and length is not None and width > self["input_size"]:
             reason = "hflayers reads only as many projected features as static states have"

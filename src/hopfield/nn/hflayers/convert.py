@@ -44,25 +44,25 @@ def from_hflayers(
         OptionError: an argument cannot be converted, or weights are missing, left over or of
             other shapes.
     """
-    given = Arguments(arguments, kind)
+    checked = Arguments(arguments, kind)
     weights = _Weights(state_dict, "" if kind == "Hopfield" else "hopfield.")
-    layer = _layer(given, weights)
-    if weights.left:
+    layer = _make_layer(checked, weights)
+    if weights.unused:
         raise OptionError(
             "state_dict must hold only the weights of a layer with these arguments, "
-            f"but also has {', '.join(sorted(weights.left)[:4])}. Check kind and arguments."
+            f"but also has {', '.join(sorted(weights.unused)[:4])}. Check kind and arguments."
         )
     return layer
 
 
 class _Weights:
     def __init__(self, state_dict: Mapping[str, Tensor], prefix: str) -> None:
-        self.left, self.prefix = dict(state_dict), prefix
+        self.unused, self.prefix = dict(state_dict), prefix
 
     def take(self, name: str, *shape: int | None, prefix: str | None = None) -> Tensor:
         """Remove and return weights of the association; None is any length."""
         name = (self.prefix if prefix is None else prefix) + name
-        tensor = self.left.pop(name, None)
+        tensor = self.unused.pop(name, None)
         sizes = None if tensor is None else tuple(tensor.shape)
         if tensor is not None and sizes == tuple(
             length if size is None else size
@@ -93,7 +93,7 @@ def _repeat(rows: Tensor, heads: int) -> Tensor:
     return rows.repeat(*[1] * (rows.ndim - 1), heads)
 
 
-def _checked_length(rows: Tensor, length: int, connected: bool) -> Tensor:
+def _check_length(rows: Tensor, length: int, connected: bool) -> Tensor:
     least, reason = "at least ", "reads no more projected features than that"
     if connected:
         least, reason = "", "accepts no other length if projected patterns are connected"
@@ -105,97 +105,97 @@ def _checked_length(rows: Tensor, length: int, connected: bool) -> Tensor:
     return rows
 
 
-def _layer(given: Arguments, weights: _Weights) -> Layer:
-    association = _association(given, weights)
-    if given.kind == "Hopfield":
+def _make_layer(arguments: Arguments, weights: _Weights) -> Layer:
+    association = _make_association(arguments, weights)
+    if arguments.kind == "Hopfield":
         return association
 
     def rows(name: str, source: str) -> Tensor:
-        if source == PROJECTED and given["pattern_projection_size"] is None:
+        if source == PROJECTED and arguments["pattern_projection_size"] is None:
             source = STORED  # values are as long as memories
-        length = given.sizes[source]
-        if source != PROJECTED and given.static[source]:
-            length = given["input_size"] if given.untouched else given.width
-        return weights.take(name, 1, given["quantity"], length, prefix="")[0]
+        length = arguments.sizes[source]
+        if source != PROJECTED and arguments.static[source]:
+            length = arguments["input_size"] if arguments.core_is_empty else arguments.width
+        return weights.take(name, 1, arguments["quantity"], length, prefix="")[0]
 
-    if given.kind == "HopfieldPooling":
+    if arguments.kind == "HopfieldPooling":
         pooling = HopfieldPooling(association, rows("pooling_weights", STATE))
-        pooling.queries.requires_grad_(given["trainable"])
+        pooling.queries.requires_grad_(arguments["trainable"])
         return pooling
-    memories, separated = rows("lookup_weights", STORED), given["lookup_weights_as_separated"]
+    memories, separated = rows("lookup_weights", STORED), arguments["lookup_weights_as_separated"]
     values = rows("target_weights", PROJECTED) if separated else False
     lookup = HopfieldLookup(association, memories, values)
-    lookup.memories.requires_grad_(given["trainable"])
+    lookup.memories.requires_grad_(arguments["trainable"])
     if lookup.values is not None:
-        lookup.values.requires_grad_(given["lookup_targets_as_trainable"])
+        lookup.values.requires_grad_(arguments["lookup_targets_as_trainable"])
     return lookup
 
 
-def _association(given: Arguments, weights: _Weights) -> HopfieldAssociation:
-    query, key, value = _projections(given, weights)
+def _make_association(arguments: Arguments, weights: _Weights) -> HopfieldAssociation:
+    query, key, value = _make_projections(arguments, weights)
     out: nn.Module = nn.Identity()
-    if not given["disable_out_projection"]:
-        length = given["output_size"] or given["input_size"]
-        bias = weights.take(f"{CORE}out_proj.bias", length) if given["input_bias"] else None
-        matrix = weights.take(f"{CORE}out_proj.weight", length, given.widths[PROJECTED])
-        out = _linear(matrix, bias)
-    if name := given["association_activation"]:
+    if not arguments["disable_out_projection"]:
+        length = arguments["output_size"] or arguments["input_size"]
+        bias = weights.take(f"{CORE}out_proj.bias", length) if arguments["input_bias"] else None
+        matrix = weights.take(f"{CORE}out_proj.weight", length, arguments.widths[PROJECTED])
+        out = _make_linear(matrix, bias)
+    if name := arguments["association_activation"]:
         out = nn.Sequential(out, _Function(getattr(torch, name), name))
-    norm = _norm(given, weights, SPACE, f"{CORE}p_norm_", given.width)
-    if given["concat_bias_pattern"]:  # hflayers never reads them
+    norm = _make_norm(arguments, weights, SPACE, f"{CORE}p_norm_", arguments.width)
+    if arguments["concat_bias_pattern"]:  # hflayers never reads them
         for letter in "kv":
             weights.take(f"{CORE}bias_{letter}", None, None, None)
     return HopfieldAssociation(
-        given["input_size"],
-        given.heads,
-        Softmax(given.beta),
-        Iteration(given.steps),
-        Projections(query, key, value, out, norm, given["add_zero_association"]),
-        given["dropout"],
+        arguments["input_size"],
+        arguments.heads,
+        Softmax(arguments.beta),
+        Iteration(arguments.steps),
+        Projections(query, key, value, out, norm, arguments["add_zero_association"]),
+        arguments["dropout"],
     )
 
 
-def _projections(given: Arguments, weights: _Weights) -> list[nn.Sequential]:
+def _make_projections(arguments: Arguments, weights: _Weights) -> list[nn.Sequential]:
     """Return normalisation and matrix for states, stored and projected patterns."""
-    matrices, biases = _matrices(given, weights), _biases(given, weights)
+    matrices, biases = _take_matrices(arguments, weights), _take_biases(arguments, weights)
     chains: dict[str, list[nn.Module]] = {}
     for name in INPUTS:
-        norm = _norm(given, weights, name, f"norm_{name}.", given.sizes[name])
+        norm = _make_norm(arguments, weights, name, f"norm_{name}.", arguments.sizes[name])
         chain = chains[name] = [] if norm is None else [norm]
-        if name == PROJECTED and given.connected and not given.static[STORED]:
+        if name == PROJECTED and arguments.is_connected and not arguments.static[STORED]:
             chain.append(chains[STORED][-1])
         if name in matrices:
-            chain.append(_linear(matrices[name], biases.get(name)))
-        elif given.repeated[name] and given.heads > 1:
-            chain.append(_Function(partial(_repeat, heads=given.heads), "repeat for heads"))
-    if given.fixes_length or (given.truncates and given.static_length is None):
-        check = partial(_checked_length, length=given.width, connected=given.connected)
+            chain.append(_make_linear(matrices[name], biases.get(name)))
+        elif arguments.repeated[name] and arguments.heads > 1:
+            chain.append(_Function(partial(_repeat, heads=arguments.heads), "repeat for heads"))
+    if arguments.fixes_length or (arguments.truncates and arguments.static_length is None):
+        check = partial(_check_length, length=arguments.width, connected=arguments.is_connected)
         chains[STATE].append(_Function(check, "check length"))
     return [nn.Sequential(*chain) for chain in chains.values()]
 
 
-def _matrices(given: Arguments, weights: _Weights) -> dict[str, Tensor]:
-    widths = {name: given.widths[name] for name in INPUTS if not given.static[name]}
-    if not given.separate:
-        return _split(weights, "in_proj_weight", widths, given["input_size"])
-    lengths = dict(given.sizes)
-    if given.connected and not given.static[STORED]:
-        lengths[PROJECTED] = given.widths[STORED]
+def _take_matrices(arguments: Arguments, weights: _Weights) -> dict[str, Tensor]:
+    widths = {name: arguments.widths[name] for name in INPUTS if not arguments.static[name]}
+    if not arguments.has_separate_matrices:
+        return _take_parts(weights, "in_proj_weight", widths, arguments["input_size"])
+    lengths = dict(arguments.sizes)
+    if arguments.is_connected and not arguments.static[STORED]:
+        lengths[PROJECTED] = arguments.widths[STORED]
     return {
         name: weights.take(f"{CORE}{LETTERS[name]}_proj_weight", width, lengths[name])
         for name, width in widths.items()
     }
 
 
-def _biases(given: Arguments, weights: _Weights) -> dict[str, Tensor]:
-    if not given["input_bias"] or all(given.static.values()):
+def _take_biases(arguments: Arguments, weights: _Weights) -> dict[str, Tensor]:
+    if not arguments["input_bias"] or all(arguments.static.values()):
         return {}
     # hflayers has one for projected patterns even if it is not used.
-    names = [name for name in INPUTS if not given.static[name] or name == PROJECTED]
-    return _split(weights, "in_proj_bias", {name: given.widths[name] for name in names})
+    names = [name for name in INPUTS if not arguments.static[name] or name == PROJECTED]
+    return _take_parts(weights, "in_proj_bias", {name: arguments.widths[name] for name in names})
 
 
-def _split(
+def _take_parts(
     weights: _Weights, name: str, widths: Mapping[str, int], *shape: int
 ) -> dict[str, Tensor]:
     if not widths:
@@ -204,23 +204,25 @@ def _split(
     return dict(zip(widths, whole.split(list(widths.values())), strict=True))
 
 
-def _norm(
-    given: Arguments, weights: _Weights, name: str, prefix: str, size: int | None
+def _make_norm(
+    arguments: Arguments, weights: _Weights, name: str, prefix: str, size: int | None
 ) -> nn.LayerNorm | None:
-    if not given[f"normalize_{name}"]:
+    if not arguments[f"normalize_{name}"]:
         return None
-    parts = ("weight", "bias") if given[f"normalize_{name}_affine"] else ()
+    parts = ("weight", "bias") if arguments[f"normalize_{name}_affine"] else ()
     affine = {part: weights.take(prefix + part, size) for part in parts}
-    if name == SPACE and given.static[STATE] and given.static[STORED] and not affine:
-        size = given.sizes[STATE]  # without weights, the length of the rows that are normalised
+    if name == SPACE and arguments.static[STATE] and arguments.static[STORED] and not affine:
+        size = arguments.sizes[STATE]  # without weights, the length of the rows that are normalised
     length = len(affine["weight"]) if affine else size or 1
-    layer = nn.LayerNorm(length, given[f"normalize_{name}_eps"], elementwise_affine=bool(affine))
+    layer = nn.LayerNorm(
+        length, arguments[f"normalize_{name}_eps"], elementwise_affine=bool(affine)
+    )
     for part, tensor in affine.items():
         setattr(layer, part, nn.Parameter(tensor.clone()))
     return layer
 
 
-def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+def _make_linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     layer.weight = nn.Parameter(weight.clone())
     if bias is not None:
