@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 from zlib import crc32
 
-import jaxtyping
 import numpy as np
 import pytest
 import sklearn.datasets  # noqa: F401  importing it draws once from Python's global generator
 import torch
 from beartype._check.code import codemain
 from hypothesis import settings
-from jaxtyping import install_import_hook
+
+from shapes import Switch, check_shapes_in
 
 # Shapes are checked in the pure functions only: what a user calls must raise the library's own
 # errors, which a type checker in front of it would hide.
@@ -26,7 +26,7 @@ if "hopfield" in sys.modules:
     raise RuntimeError("hopfield was imported before tests/conftest.py could check its shapes.")
 # beartype looks at one random item of a list: by a generator of its own, not the global one.
 codemain.getrandbits = random.Random(0).getrandbits
-install_import_hook([f"hopfield.{name}" for name in PURE], "beartype.beartype")
+check_shapes_in([f"hopfield.{name}" for name in PURE])
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # one core a worker; tests of thread counts set their own
@@ -63,12 +63,12 @@ def pytest_addoption(parser):
 
 @pytest.fixture(autouse=True)
 def shapes_in_turn(request):
-    """Check shapes in every fourth test, by its name: they take four times as long as the rest."""
-    before = jaxtyping.config.jaxtyping_disable
+    """Check shapes in every fourth test, by its name: they take twice as long."""
     turn = crc32(request.node.nodeid.encode()) % 4 or request.config.getoption("--reordered")
-    jaxtyping.config.update("jaxtyping_disable", bool(turn))
+    before, Switch.on = Switch.on, not turn
+    Switch.test += 1
     yield
-    jaxtyping.config.update("jaxtyping_disable", before)
+    Switch.on = before
 
 
 @pytest.fixture(autouse=True)

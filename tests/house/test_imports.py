@@ -11,8 +11,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from jaxtyping import TypeCheckError
 
 import hopfield
+from hopfield import Softmax
+from shapes import Switch
 from source_tree import PACKAGE, ROOT, calls, imports, parse, place, within
 
 SOURCES = "src"
@@ -150,3 +153,10 @@ def test_the_source_has_no(rule):
     assert within(SOURCES), "premise: there is source"
     wrong = [place(path, node) for path in within(SOURCES) for node in rule(path)]
     assert not wrong, "\n".join([f"{rule.__name__.strip('_')}:", *wrong])
+
+
+@pytest.mark.parametrize("wrong", [lambda: Softmax(1.0)(3), lambda: Softmax([1])])
+def test_shapes_of_pure_functions_are_checked(wrong, monkeypatch):
+    monkeypatch.setattr(Switch, "on", True)
+    with pytest.raises(TypeCheckError):
+        wrong()

@@ -22,6 +22,7 @@ from nn_layers import (
     DIM,
     ENERGIES,
     GRADIENTS,
+    Case,
     draw,
     every_case,
     output_and_gradients,
@@ -47,33 +48,43 @@ def test_layers_compile_as_one_graph():
     assert max(map(float, differences.values())) < 1e-5
 
 
-class Positional(torch.nn.Module):
-    """A layer with positional masks, for exported programs."""
+class Together(torch.nn.Module):
+    """One layer per case, called with the inputs and masks of all cases in a row."""
 
-    def __init__(self, layer: torch.nn.Module, masks: list[str]):
+    def __init__(self, cases: list[Case]):
         super().__init__()
-        self.layer, self.masks, self.count = layer, masks, len(masks)
+        self.layers = torch.nn.ModuleList(seeded(case.make) for case in cases)
+        self.inputs = [len(case.inputs) for case in cases]
+        self.masks = [list(case.masks) for case in cases]
 
-    def forward(self, *given: torch.Tensor) -> torch.Tensor:
-        inputs = given[: len(given) - self.count]
-        return self.layer(*inputs, **dict(zip(self.masks, given[len(inputs) :], strict=True)))
+    def forward(self, *given: torch.Tensor) -> list[torch.Tensor]:
+        left, outputs = list(given), []
+        for layer, count, names in zip(self.layers, self.inputs, self.masks, strict=True):
+            inputs = [left.pop(0) for _ in range(count)]
+            outputs.append(layer(*inputs, **{name: left.pop(0) for name in names}))
+        return outputs
 
 
-@pytest.mark.parametrize("case", COMPILED.values(), ids=COMPILED)
-def test_an_exported_layer_computes_the_same_in_torch_and_onnx(case, exporter, tmp_path):
-    layer = Positional(seeded(case.make), list(case.masks)).eval()
-    given = (*case.inputs, *case.masks.values())
-    expected = layer(*given).detach()
-    program = torch.export.export(layer, given)
-    torch.testing.assert_close(program.module()(*given), expected, rtol=1e-5, atol=1e-6)
+def test_exported_layers_compute_the_same_in_torch_and_onnx(exporter, tmp_path):
+    """One export for all: much of its time does not depend on the number of layers."""
+    layers = Together(list(COMPILED.values())).eval()
+    given = [
+        tensor for case in COMPILED.values() for tensor in (*case.inputs, *case.masks.values())
+    ]
+    expected = [output.detach() for output in layers(*given)]
+    program = torch.export.export(layers, tuple(given))
     onnxruntime = pytest.importorskip("onnxruntime")
-    path = tmp_path / "layer.onnx"
-    torch.onnx.export(program, given, path, dynamo=True, verbose=False)
+    path = tmp_path / "layers.onnx"
+    torch.onnx.export(program, tuple(given), path, dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(path)
     names = [one.name for one in session.get_inputs()]
     fed = dict(zip(names, (tensor.numpy() for tensor in given), strict=True))
-    (output,) = session.run(None, fed)
-    np.testing.assert_allclose(output, expected.numpy(), rtol=1e-4, atol=1e-5)
+    outputs = session.run(None, fed)
+    for name, output, again, other in zip(
+        COMPILED, expected, program.module()(*given), outputs, strict=True
+    ):
+        torch.testing.assert_close(again, output, rtol=1e-5, atol=1e-6, msg=name)
+        np.testing.assert_allclose(other, output.numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @every_case

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import jaxtyping
 import pytest
 import torch
 from torch import Tensor
 
 from hopfield import ClassicalHopfield, DenseHopfield, HopfieldError, Memory, ModernHopfield
 from hopfield.errors import DomainError, InputTypeError
+from shapes import Switch
 
 COUNT, DIM = 3, 8
 EMPTY: dict[str, Callable[[], Memory]] = {
@@ -65,12 +65,11 @@ def by_kind(*tables: list[Bad], kinds: tuple[str, ...] = tuple(EMPTY)):
 @contextmanager
 def as_users_see_it() -> Iterator[None]:
     """Switch off the shape checks of the tests, which would raise before the library does."""
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
+    before, Switch.on = Switch.on, False
     try:
         yield
     finally:
-        jaxtyping.config.update("jaxtyping_disable", before)
+        Switch.on = before
 
 
 def judge(case: Bad, *arguments: object) -> None:
