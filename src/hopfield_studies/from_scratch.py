@@ -10,8 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from hopfield import ClassicalHopfield, ModernHopfield, attention
 from hopfield.corruption import flip, gaussian_noise
-from hopfield.experiments import generator
-from hopfield.experiments.records import Record, mean_and_sd, record
+from hopfield.experiments import Record, generator, mean_and_sd, record
 from hopfield.metrics import cosine, exact_recall, hamming_accuracy
 from hopfield.synthetic import random_binary
 

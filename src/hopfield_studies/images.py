@@ -11,8 +11,7 @@ from torch import Tensor
 from hopfield import Cue, Memory
 from hopfield.data import Dataset
 from hopfield.errors import CapacityWarning
-from hopfield.experiments import generator
-from hopfield.experiments.records import mean_and_sd
+from hopfield.experiments import generator, mean_and_sd
 from hopfield.metrics import exact_recall, hamming_accuracy
 
 Stored = TypeVar("Stored", bound=Memory)

@@ -13,8 +13,7 @@ from torch import Tensor
 from hopfield import Cue, ModernHopfield
 from hopfield.corruption import occlude_half
 from hopfield.data import Dataset
-from hopfield.experiments import generator
-from hopfield.experiments.records import Record, record
+from hopfield.experiments import Record, generator, record
 
 from . import baselines
 from .images import (

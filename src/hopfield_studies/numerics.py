@@ -10,7 +10,7 @@ from torch import Tensor
 from hopfield import DenseHopfield, ModernHopfield
 from hopfield.corruption import occlude_half
 from hopfield.data import Dataset
-from hopfield.experiments.records import Record, record
+from hopfield.experiments import Record, record
 
 from . import baselines
 from .images import (

@@ -41,12 +41,8 @@ def reproduce(
     plots.figure()  # reports before the work, not after it, that matplotlib is missing
     folder = make_folder(out)
     files = {"records": folder / "records.jsonl", "page": folder / "index.html"}
-    facts = {
-        "data": form.images,
-        "seed": form.seed,
-        "form": "full" if full else "quick",
-        "chance": published.CHANCE,
-    }
+    facts = {"data": form.images, "seed": form.seed, "form": "full" if full else "quick",
+             "chance": published.CHANCE}  # fmt: skip
     run(published.tasks(results, form), files["records"], processes=count, facts=facts)
     head, measured = records.read(files["records"])  # those of earlier runs too
     judged = published.judge_all(measured, form)

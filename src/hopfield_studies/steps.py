@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from hopfield.data import Dataset
 from hopfield.errors import DataError
-from hopfield.experiments.records import Record
+from hopfield.experiments import Record
 
 from . import from_scratch, landscape, numerics, walkthrough
 
@@ -51,17 +52,17 @@ def plan(seed: int = 0, *, quick: bool = False) -> list[Step]:
         ("methods", from_scratch.summary, from_scratch.SummaryConfig()),
     ]
     return [
-        *(_on_images(title, run, _sized(config, seed, quick)) for title, run, config in on_images),
-        *(_on_random(title, run, _sized(config, seed, quick)) for title, run, config in on_random),
-    ]
+        *(Step(title, partial(run, _sized(config, seed, quick)))
+          for title, run, config in on_images),
+        *(Step(title, partial(_without_images, run, _sized(config, seed, quick)))
+          for title, run, config in on_random),
+    ]  # fmt: skip
 
 
-def _on_images(title: str, run: Callable[[Any, Dataset], Iterator[Record]], config: Any) -> Step:
-    return Step(title, lambda dataset: run(config, dataset))
-
-
-def _on_random(title: str, run: Callable[[Any], Iterator[Record]], config: Any) -> Step:
-    return Step(title, lambda _: run(config))
+def _without_images(
+    run: Callable[[Any], Iterator[Record]], config: Any, _: Dataset
+) -> Iterator[Record]:
+    return run(config)
 
 
 def _sized(config: Any, seed: int, quick: bool) -> Any:

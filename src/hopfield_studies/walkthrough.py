@@ -12,8 +12,7 @@ import torch
 from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield
 from hopfield.corruption import occlude_half
 from hopfield.data import Dataset
-from hopfield.experiments import generator
-from hopfield.experiments.records import Record, mean_and_sd, record
+from hopfield.experiments import Record, generator, mean_and_sd, record
 from hopfield.synthetic import random_binary
 
 from . import baselines

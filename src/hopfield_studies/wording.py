@@ -2,7 +2,7 @@
 
 import re
 
-from hopfield.experiments.records import Record
+from hopfield.experiments import Record
 
 NARROW = "\u00a0"
 """A space without a line break, between a number and its unit."""

@@ -7,8 +7,7 @@ flat records again, so that pages and pictures can be drawn from the file alone.
 from collections.abc import Iterable, Sequence
 
 from hopfield.errors import OptionError
-from hopfield.experiments import Task
-from hopfield.experiments.records import Record
+from hopfield.experiments import Record, Task
 
 from . import dense, documents, hebbian, modern, more, rules, sparse
 from .base import CHANCE, Finding, Form, Result

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from hopfield.experiments import Task
-from hopfield.experiments.records import Record
+from hopfield.experiments import Record, Task
 
 CHANCE = 1e-5
 """Probability that sampling error fails one check: about 0.1 % for the hundred checks of a run."""

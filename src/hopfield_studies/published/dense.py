@@ -10,8 +10,7 @@ import torch
 from scipy.special import factorial2, ndtr
 
 from hopfield import DenseHopfield, theory
-from hopfield.experiments import Recall, Setup, Task, plan, recall, record, sweep
-from hopfield.experiments.records import Record
+from hopfield.experiments import Recall, Record, Setup, Task, plan, recall, record, sweep
 from hopfield.metrics import hamming_accuracy
 from hopfield.separation import Polynomial, RectifiedPolynomial
 

@@ -13,8 +13,7 @@ from torch import Tensor
 from hopfield import ClassicalHopfield, Cue, data
 from hopfield.corruption import occlude_half
 from hopfield.data import Dataset
-from hopfield.experiments import Recall, Setup, Task, from_data, plan, recall
-from hopfield.experiments.records import Record
+from hopfield.experiments import Recall, Record, Setup, Task, from_data, plan, recall
 from hopfield.metrics import exact_recall
 
 from .. import from_scratch, landscape, numerics, walkthrough

@@ -6,8 +6,7 @@ from functools import partial
 from torch import Tensor
 
 from hopfield import ClassicalHopfield, theory
-from hopfield.experiments import Recall, Setup, Task, Thermal, plan, recall, sweep, thermal
-from hopfield.experiments.records import Record
+from hopfield.experiments import Recall, Record, Setup, Task, Thermal, plan, recall, sweep, thermal
 from hopfield.metrics import overlap
 
 from .base import (

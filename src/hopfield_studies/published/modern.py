@@ -12,6 +12,7 @@ from hopfield.corruption import gaussian_noise
 from hopfield.experiments import (
     MASS,
     Metastable,
+    Record,
     Setup,
     Task,
     generator,
@@ -20,7 +21,6 @@ from hopfield.experiments import (
     record,
     sweep,
 )
-from hopfield.experiments.records import Record
 from hopfield.synthetic import unit_sphere
 
 from ..from_scratch import AttentionConfig, attention_equality

@@ -13,6 +13,7 @@ from hopfield.experiments import (
     RESOLUTION,
     Capacity,
     Recall,
+    Record,
     Setup,
     Task,
     capacity,
@@ -20,7 +21,6 @@ from hopfield.experiments import (
     recall,
     sweep,
 )
-from hopfield.experiments.records import Record
 
 from .base import (
     Check,

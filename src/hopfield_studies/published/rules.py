@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from hopfield import ClassicalHopfield, theory
-from hopfield.experiments import Recall, Setup, Task, plan, recall, sweep
-from hopfield.experiments.records import Record
+from hopfield.experiments import Recall, Record, Setup, Task, plan, recall, sweep
 
 from .base import (
     Check,

@@ -105,14 +105,9 @@ def classical(records: Records) -> Section:
 
 def _bars(lines: Records) -> list[tuple[str, float, float]]:
     kinds = {"images": "", "random": " random"}
-    return [
-        (
-            f"{line['n']}{kinds[line['patterns']]}, {SHORT_NAMES[line['case']]}",
-            line["exact_blind"],
-            line["exact_blind_sd"],
-        )
-        for line in lines
-    ]
+    names = [f"{x['n']}{kinds[x['patterns']]}, {SHORT_NAMES[x['case']]}" for x in lines]
+    return [(name, line["exact_blind"], line["exact_blind_sd"])
+            for name, line in zip(names, lines, strict=True)]  # fmt: skip
 
 
 def _grid(line: Record, title: str, field: str, counted: str) -> str:
@@ -178,14 +173,8 @@ def modern(records: Records) -> Section:
         )
         for line in lines
     ]
-    head = (
-        "",
-        "compared by",
-        "β",
-        "right image strongest",
-        "all pixels right",
-        "mean error, levels",
-    )
+    head = ("", "compared by", "β", "right image strongest", "all pixels right",
+            "mean error, levels")  # fmt: skip
     caption = f"Mean ± standard deviation over {first['samples']} random subsets."
     section.add(table(head, rows, caption=caption, cards=True))
     shown = [line for line in lines if line["case"] in ("document", "sharp")]

@@ -8,16 +8,10 @@ from hopfield.experiments.records import Record, find, select
 
 from ..claims import FAILS, HOLDS, PARTLY, UNKNOWN
 from ..wording import amount, number, percent, rate
-from .html import Section, drawing, prose, table
+from .html import Section, drawing, prose, table, table_of_rows
 
 Records = Sequence[Record]
 
-METHODS = {
-    "store": "store()",
-    "retrieve": "retrieve()",
-    "energy": "energy()",
-    "attention_retrieve": "attention_retrieve()",
-}
 MARKS = {HOLDS: ("holds", "✓"), PARTLY: ("partly", "≈"), FAILS: ("fails", "✗"),
          UNKNOWN: ("unknown", "–")}  # fmt: skip
 """CSS class and sign of each verdict, so that colour alone carries no meaning."""
@@ -132,7 +126,7 @@ def _methods(page: Section, records: Records) -> None:
     lines = select(records, "summary")
     first = find(records, "summary")
     rows = [
-        (METHODS[line["case"]], _difference(line, "classical"), _difference(line, "modern"))
+        (f"{line['case']}()", _difference(line, "classical"), _difference(line, "modern"))
         for line in lines
     ]
     page.add(table(
@@ -149,13 +143,7 @@ def _difference(line: Record, field: str) -> str:
 
 def claims(rows: Sequence[Record]) -> str:
     """Return the table of claims with verdict, measurement and reason."""
-    lines = "".join(_claim(row) for row in rows)
-    head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("claim", "verdict", "measured", "why")
-    )
-    return (
-        f'<table class="cards claims"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
-    )
+    return table_of_rows(("claim", "verdict", "measured", "why"), "".join(map(_claim, rows)))
 
 
 def _claim(row: Record) -> str:
