@@ -7,6 +7,7 @@ experiment is missing from the records, or where the effect that it explains did
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hopfield.experiments.records import MissingRecordError, Record, find
@@ -52,9 +53,9 @@ WALK, SCRATCH = "walkthrough", "from scratch"
 
 CLAIMS = (
     Claim(WALK, "Retrieval works perfectly when only a single pattern is stored.",
-          verdicts.perfect_with(1), "images returned, up to sign"),
+          partial(verdicts.perfect_with, 1), "images returned, up to sign"),
     Claim(WALK, "When 3 images are stored, retrieval is perfect.",
-          verdicts.perfect_with(3), "images returned, up to sign"),
+          partial(verdicts.perfect_with, 3), "images returned, up to sign"),
     Claim(WALK, "With 10 the failures are due to correlated inputs, not to capacity.",
           verdicts.correlation_not_capacity,
           "1 − random patterns lost / images lost, 10 stored", 0.9),
@@ -64,7 +65,7 @@ CLAIMS = (
     Claim(WALK, "Binary images must be [−1, 1]; with [0, 1] everything fails.",
           verdicts.binary_encoding, "what 0/1 loses of what ±1 returns, 1 to 3 stored"),
     Claim(WALK, "The dense network stores 10 patterns without degradation.",
-          verdicts.dense_with(10), "images returned"),
+          partial(verdicts.dense_with, 10), "images returned"),
     Claim(WALK, "The dense network makes some mistakes with 100, as patterns are correlated.",
           verdicts.dense_mistakes, "images lost with the hidden half unknown / lost with it as ink",
           0.9, 0.25),
@@ -76,9 +77,9 @@ CLAIMS = (
           verdicts.continuous_encoding,
           "the lesser of [0, 1] images found and [−1, 1] images lost, 10 stored", 0.9),
     Claim(WALK, "The continuous network retrieves flawlessly with 10 stored.",
-          verdicts.modern_with(10), "images whose weight is the strongest"),
+          partial(verdicts.modern_with, 10), "images whose weight is the strongest"),
     Claim(WALK, "With 100 there is 1 mistake and little other degradation.",
-          verdicts.modern_with(100), "images whose weight is the strongest"),
+          partial(verdicts.modern_with, 100), "images whose weight is the strongest"),
     Claim(WALK, "It converges after a single step.",
           verdicts.one_step, "cues within half a grey level of their end after one step"),
     Claim(WALK, "It is guaranteed to reach a global minimum of the energy.",

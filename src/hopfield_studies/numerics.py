@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -75,47 +76,42 @@ def encodings(config: EncodingConfig, dataset: Dataset) -> Iterator[Record]:
                 yield record("encodings", case, config, network=network, n=n, **summarise(runs))
 
 
-def _plus_minus(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
-    # The document's rule: the hidden half counts as ink.
-    return _hebbian(shape, rows, torch.zeros(rows.shape[1]))
-
-
-def _zero_one(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
-    return _hebbian(shape, (rows > 0).float(), torch.zeros(rows.shape[1]))
-
-
-def _zero_one_centred(shape: tuple[int, ...], rows: Tensor, _: float) -> dict[str, float]:
+def _hebbian(
+    shape: tuple[int, ...], rows: Tensor, _: float, *, low: float, centred: bool = False
+) -> dict[str, float]:
+    is_ink = rows > 0
+    images = torch.where(is_ink, 1.0, low)
     # Subtracting the mean ink from patterns and cue is the covariance rule.
-    inked = (rows > 0).float()
-    return _hebbian(shape, inked, inked.mean().expand(rows.shape[1]))
-
-
-def _hebbian(shape: tuple[int, ...], inked: Tensor, mean: Tensor) -> dict[str, float]:
-    cue = occlude_half(inked, shape=shape, fill=1.0).state
-    agrees = baselines.hebbian_step(inked - mean, cue - mean) == (inked > 0)
+    mean = images.mean() if centred else 0.0
+    # The document's rule: the hidden half counts as ink.
+    cue = occlude_half(images, shape=shape, fill=1.0).state
+    agrees = baselines.hebbian_step(images - mean, cue - mean) == is_ink
     return {"right": share(agrees.all(dim=1) | (~agrees).all(dim=1))}
 
 
-def _grey(low: float, hidden: float) -> Measure:
-    def measure(shape: tuple[int, ...], rows: Tensor, beta: float) -> dict[str, float]:
-        scaled = low + (1 - low) * rows
-        memory = store(ModernHopfield(beta), scaled)
-        cue = occlude_half(scaled, shape=shape, fill=hidden)
-        strongest = memory.retrieve(cue, steps=0).index
-        state = (memory.update(cue.state) - low) / (1 - low)
-        return {
-            "right": share(is_same_pattern(rows, strongest)),
-            "exact": share(same_picture(rows, state)),
-        }
+def _modern(
+    shape: tuple[int, ...], rows: Tensor, beta: float, *, low: float, hidden: float
+) -> dict[str, float]:
+    images = low + (1 - low) * rows
+    memory = store(ModernHopfield(beta), images)
+    cue = occlude_half(images, shape=shape, fill=hidden)
+    strongest = memory.retrieve(cue, steps=0).index
+    state = (memory.update(cue.state) - low) / (1 - low)
+    return {
+        "right": share(is_same_pattern(rows, strongest)),
+        "exact": share(same_picture(rows, state)),
+    }
 
-    return measure
 
-
-_BINARY = {"±1": _plus_minus, "0/1": _zero_one, "0/1, mean subtracted": _zero_one_centred}
-_CONTINUOUS = {
-    "[0, 1]": _grey(0.0, 0.0),
-    "[−1, 1], hidden 0": _grey(-1.0, 0.0),
-    "[−1, 1], hidden −1": _grey(-1.0, -1.0),
+_BINARY: dict[str, Measure] = {
+    "±1": partial(_hebbian, low=-1.0),
+    "0/1": partial(_hebbian, low=0.0),
+    "0/1, mean subtracted": partial(_hebbian, low=0.0, centred=True),
+}
+_CONTINUOUS: dict[str, Measure] = {
+    "[0, 1]": partial(_modern, low=0.0, hidden=0.0),
+    "[−1, 1], hidden 0": partial(_modern, low=-1.0, hidden=0.0),
+    "[−1, 1], hidden −1": partial(_modern, low=-1.0, hidden=-1.0),
 }
 
 

@@ -1,13 +1,11 @@
 """Judges of the documents' claims: records in, a score with its measurement and reason out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hopfield.experiments.records import Record, find, select
 
 from .wording import amount, listed, number, percent, rate
-
-Judge = Callable[[Sequence[Record]], "Finding"]
 
 
 class Finding(NamedTuple):
@@ -18,20 +16,16 @@ class Finding(NamedTuple):
     reason: str
 
 
-def perfect_with(n: int) -> Judge:
+def perfect_with(n: int, records: Sequence[Record]) -> Finding:
     """Judge the classical network by the document's rule, n stored."""
-
-    def judge(records: Sequence[Record]) -> Finding:
-        theirs = find(records, "classical", case="document", n=n, patterns="images")
-        ours = find(records, "classical", case="library", n=n, patterns="images")
-        return Finding(
-            theirs["exact_blind"],
-            f"{rate(theirs, 'exact_blind')} returned over {theirs['samples']} draws",
-            "with the hidden half unknown instead of ink, and unit by unit: "
-            f"{rate(ours, 'exact_blind')}.",
-        )
-
-    return judge
+    theirs = find(records, "classical", case="document", n=n, patterns="images")
+    ours = find(records, "classical", case="library", n=n, patterns="images")
+    return Finding(
+        theirs["exact_blind"],
+        f"{rate(theirs, 'exact_blind')} returned over {theirs['samples']} draws",
+        "with the hidden half unknown instead of ink, and unit by unit: "
+        f"{rate(ours, 'exact_blind')}.",
+    )
 
 
 def correlation_not_capacity(records: Sequence[Record]) -> Finding:
@@ -101,19 +95,15 @@ def _times(ratio: float) -> str:
     return f"{percent(ratio)} of" if ratio <= 1 else f"{number(ratio)} times"
 
 
-def dense_with(n: int) -> Judge:
+def dense_with(n: int, records: Sequence[Record]) -> Finding:
     """Judge the dense network, hidden half as ink, n stored."""
-
-    def judge(records: Sequence[Record]) -> Finding:
-        ink = find(records, "dense", case="ink", n=n)
-        unknown = find(records, "dense", case="unknown", n=n)
-        return Finding(
-            ink["exact"],
-            f"{rate(ink, 'exact')} returned over {ink['samples']} draws",
-            f"with the hidden half unknown instead of ink: {rate(unknown, 'exact')}.",
-        )
-
-    return judge
+    ink = find(records, "dense", case="ink", n=n)
+    unknown = find(records, "dense", case="unknown", n=n)
+    return Finding(
+        ink["exact"],
+        f"{rate(ink, 'exact')} returned over {ink['samples']} draws",
+        f"with the hidden half unknown instead of ink: {rate(unknown, 'exact')}.",
+    )
 
 
 def dense_mistakes(records: Sequence[Record]) -> Finding:
@@ -178,21 +168,17 @@ def continuous_encoding(records: Sequence[Record]) -> Finding:
     )
 
 
-def modern_with(n: int) -> Judge:
+def modern_with(n: int, records: Sequence[Record]) -> Finding:
     """Judge the continuous network with the document's β and dot product."""
-
-    def judge(records: Sequence[Record]) -> Finding:
-        dot = find(records, "modern", case="document", n=n)
-        sharp = find(records, "modern", case="sharp", n=n)
-        return Finding(
-            dot["right"],
-            f"right image strongest: {rate(dot, 'right')}; "
-            f"output within half a grey level: {rate(dot, 'exact')}",
-            f"by distance over the known half, β = {number(sharp['case_beta'])}: "
-            f"{rate(sharp, 'right')} strongest, {rate(sharp, 'exact')} within half a grey level.",
-        )
-
-    return judge
+    dot = find(records, "modern", case="document", n=n)
+    sharp = find(records, "modern", case="sharp", n=n)
+    return Finding(
+        dot["right"],
+        f"right image strongest: {rate(dot, 'right')}; "
+        f"output within half a grey level: {rate(dot, 'exact')}",
+        f"by distance over the known half, β = {number(sharp['case_beta'])}: "
+        f"{rate(sharp, 'right')} strongest, {rate(sharp, 'exact')} within half a grey level.",
+    )
 
 
 def one_step(records: Sequence[Record]) -> Finding:
