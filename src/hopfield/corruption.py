@@ -132,7 +132,7 @@ def occlude_half(
     if size < 2:
         raise ShapeError(
             f"a half needs at least 2 {'columns' if across else 'rows'} to divide, but the shape "
-            f"is {image.sizes}."
+            f"is {shape or (1, image.width)}."
         )
     line = torch.arange(size, device=rows.device)
     shown = line < size - size // 2 if side in ("bottom", "right") else line >= size // 2
@@ -181,23 +181,18 @@ def occlude_random(
 
 
 class _Image(NamedTuple):
-    """Layout of an image in a row: channels before or after its height and width."""
+    """Layout of an image in a row: number of channels before and after its height and width."""
 
-    before: tuple[int, ...]
+    before: int
     height: int
     width: int
-    after: tuple[int, ...] = ()
+    after: int
     is_vector: bool = False
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        return (*self.before, self.height, self.width, *self.after)
 
     def entries(self, plane: Bool[Tensor, "*batch height width"]) -> Bool[Tensor, "*batch dim"]:
         """Repeat a mask of pixels for every channel, as a mask of the entries of a row."""
-        batch, ones = plane.shape[:-2], [(1,) * len(part) for part in (self.before, self.after)]
-        pixels = plane.reshape(*batch, *ones[0], self.height, self.width, *ones[1])
-        return pixels.expand(*batch, *self.sizes).flatten(-len(self.sizes))
+        pixels = plane[..., None, :, :, None]
+        return pixels.expand(*plane.shape[:-2], *self[:4]).flatten(-4)
 
 
 def _image(dim: int, shape: Shape) -> _Image:
@@ -212,10 +207,10 @@ def _image(dim: int, shape: Shape) -> _Image:
             f"{math.prod(sizes) if sizes else 0}."
         )
     if len(sizes) < 2:
-        return _Image((), 1, dim, is_vector=True)
+        return _Image(1, 1, dim, 1, is_vector=True)
     if len(sizes) == 3 and sizes[2] <= CHANNELS < sizes[0]:
-        return _Image((), sizes[0], sizes[1], sizes[2:])
-    return _Image(sizes[:-2], sizes[-2], sizes[-1])
+        return _Image(1, sizes[0], sizes[1], sizes[2])
+    return _Image(math.prod(sizes[:-2]), sizes[-2], sizes[-1], 1)
 
 
 def _hide(rows: Tensor, known: Tensor, fill: float | None) -> Cue:
