@@ -19,9 +19,9 @@ from hopfield import (
     TopK,
     attention,
 )
+from hopfield.similarity import SIMILARITIES
 
 BOUNDS = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
-SIMILARITIES = ("dot", "euclidean", "cosine", "correlation", "manhattan")
 SEPARATIONS = {
     "softmax": Softmax,
     "sparsemax": Sparsemax,

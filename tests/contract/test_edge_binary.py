@@ -17,9 +17,9 @@ from hopfield import (
     attention,
 )
 from hopfield.errors import DomainError
+from hopfield.rules import RULES
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
-RULES = ("hebbian", "covariance", "pseudo_inverse", "storkey")
 KINDS = {
     "classical": ClassicalHopfield,
     "one by one": lambda: DenseHopfield(schedule="asynchronous"),

@@ -18,6 +18,7 @@ from hopfield import (
     TopK,
     attention,
 )
+from hopfield.similarity import SIMILARITIES
 
 SEPARATIONS = {
     "softmax": Softmax,
@@ -26,7 +27,6 @@ SEPARATIONS = {
     "entmax 3": lambda beta: Entmax(3.0, beta),
     "top 3": lambda beta: TopK(3, beta),
 }
-SIMILARITIES = ("dot", "euclidean", "cosine", "correlation", "manhattan")
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 
 

@@ -19,10 +19,11 @@ from hopfield import (
     attention,
 )
 from hopfield.errors import DomainError
+from hopfield.rules import RULES
+from hopfield.similarity import SIMILARITIES
 
 INF = math.inf
 BETAS = (0.0, 1e-30, 1.0, 1e30, INF)
-SIMILARITIES = ("dot", "euclidean", "cosine", "correlation", "manhattan")
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SEPARATIONS = {
     "softmax": Softmax,
@@ -34,8 +35,7 @@ SEPARATIONS = {
     "top of more than there are": lambda beta: TopK(100, beta),
 }
 BINARY = {
-    **{rule: lambda rule=rule: ClassicalHopfield(rule) for rule in
-       ("hebbian", "covariance", "pseudo_inverse", "storkey")},
+    **{rule: lambda rule=rule: ClassicalHopfield(rule) for rule in RULES},
     "synchronous": lambda: ClassicalHopfield(schedule="synchronous"),
     "thermal": lambda: ClassicalHopfield(temperature=0.5),
     "coldest": lambda: ClassicalHopfield(temperature=5e-324),
@@ -100,7 +100,7 @@ def awkward():
 def test_results_are_finite(name, similarity, at):
     patterns, cues = awkward()
     # every dtype, mask and β in turn, not all for each: the combinations are many.
-    turn = list(SEPARATIONS).index(name) + SIMILARITIES.index(similarity) + at
+    turn = list(SEPARATIONS).index(name) + list(SIMILARITIES).index(similarity) + at
     beta = (0.0, INF, (1e-30, 1.0, 1e30)[turn % 3])[at]
     dtype, known = DTYPES[turn % len(DTYPES)], torch.arange(5) < 3 * (turn // 2 % 2)
     memory = ModernHopfield(separation=SEPARATIONS[name](beta), similarity=similarity)

@@ -10,10 +10,10 @@ from scipy.stats import chi2
 from cases import FULL, over_dtypes, seeded, signs
 from hopfield import CapacityWarning, ClassicalHopfield, HopfieldError, backend, rules
 from hopfield.kernels import BACKENDS
+from hopfield.rules import RULES
 
 Rows = list[list[int]]
 Matrix = list[list[Fraction]]
-RULES = ("hebbian", "covariance", "pseudo_inverse", "storkey")
 LEARN = {name: getattr(rules, name) for name in RULES}
 every_rule = pytest.mark.parametrize("rule", RULES)
 every_backend = pytest.mark.parametrize("name", BACKENDS)
