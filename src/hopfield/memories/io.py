@@ -41,22 +41,15 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
             "is registered. Rename the class."
         )
     tensors: dict[str, Tensor] = {}
-    config = {
-        name: _described(name, value, tensors) for name, value in checked_config(memory).items()
-    }
-    content: dict[str, Any] = {
-        "class": type(memory).__name__,
-        "arguments": config,
-    }
+    given = checked_config(memory)
+    arguments = {name: _described(name, value, tensors) for name, value in given.items()}
+    content: dict[str, Any] = {"class": type(memory).__name__, "arguments": arguments}
     if len(memory):
         tensors |= _rows(memory.storage, content)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = json.dumps(content)
-    metadata = {
-        "format": str(FORMAT),
-        "memory": described,
-        "crc32": json.dumps(_sums(described, tensors)),
-    }
+    sums = json.dumps(_sums(described, tensors))
+    metadata = {"format": str(FORMAT), "memory": described, "crc32": sums}
     try:
         written = to_bytes(tensors, metadata)
     except (KeyError, ValueError):
@@ -65,7 +58,13 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
             f"values must have a dtype that safetensors files can hold, but they and the patterns "
             f"are {kinds}. Use torch.view_as_real for complex values."
         ) from None
-    _write(file, written)
+    try:
+        write_whole(file, written)
+    except OSError as error:
+        raise FileFormatError(
+            f"{file} must be a file that can be written, but is not: {error.strerror}. "
+            "Name a file in a folder that exists and is yours."
+        ) from None
 
 
 def load(path: "str | PathLike[str]") -> Memory:
@@ -89,11 +88,10 @@ def load(path: "str | PathLike[str]") -> Memory:
         ) from None
     described = _checked(file, metadata, tensors)
     try:
-        arguments = {
-            name: _restored(value, tensors) for name, value in described["arguments"].items()
-        }
+        given = described["arguments"]
+        arguments = {name: _restored(value, tensors) for name, value in given.items()}
         memory = MEMORIES[described["class"]](**arguments)
-        if unknown := tensors.keys() - {"patterns", "values", *described["arguments"]}:
+        if unknown := tensors.keys() - {"patterns", "values", *given}:
             raise KeyError(f"unknown tensors {unknown}")
         if "patterns" in tensors:
             _fill(memory, tensors["patterns"], tensors.get("values"), described)
@@ -107,23 +105,21 @@ def load(path: "str | PathLike[str]") -> Memory:
 
 
 def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """The metadata and tensors of one file, also while others replace it.
-
-    safetensors opens the name twice, for the header and for the tensors. A file held open keeps its
-    identity, so that a name which still leads to it led to it all the time.
-    """
+    """Return metadata and tensors of one file, also while others replace it."""
     while True:
+        # safetensors opens the name twice, for the header and for the tensors. A file held open
+        # keeps its identity: a name that still leads to it led to it all the time.
         with file.open("rb") as held:
             try:
                 with safe_open(file, "pt") as opened:
-                    found = {name: opened.get_tensor(name) for name in opened.keys()}
-                    metadata = opened.metadata() or {}
+                    tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+                    content, failure = (opened.metadata() or {}, tensors), ""
             except (SafetensorError, RuntimeError) as error:
-                if os.path.samestat(os.fstat(held.fileno()), file.stat()):
-                    raise SafetensorError(str(error)) from None
-            else:
-                if os.path.samestat(os.fstat(held.fileno()), file.stat()):
-                    return metadata, found
+                failure = str(error)
+            if os.path.samestat(os.fstat(held.fileno()), file.stat()):
+                if failure:
+                    raise SafetensorError(failure)
+                return content
 
 
 def _rows(store: Store, content: dict[str, Any]) -> dict[str, Tensor]:
@@ -132,13 +128,13 @@ def _rows(store: Store, content: dict[str, Any]) -> dict[str, Tensor]:
     if store.signs_only:
         dtype = str(store.dtype).removeprefix("torch.")
         content["packed"] = {"dim": store.dim, "dtype": dtype}
-        tensors = {"patterns": torch.cat([pack(block.rows) for block in blocks])}
+        patterns = torch.cat([pack(block.rows) for block in blocks])
     elif store.resident:
-        tensors = {"patterns": store.rows}
+        patterns = store.rows
     else:
-        tensors = {"patterns": torch.cat([block.rows for block in blocks])}
+        patterns = torch.cat([block.rows for block in blocks])
     values = [block.values for block in blocks if block.values is not None]
-    return tensors | ({"values": torch.cat(values)} if values else {})
+    return {"patterns": patterns} | ({"values": torch.cat(values)} if values else {})
 
 
 def _fill(memory: Memory, patterns: Tensor, values: Tensor | None, content: dict[str, Any]) -> None:
@@ -161,7 +157,7 @@ def _fill(memory: Memory, patterns: Tensor, values: Tensor | None, content: dict
 
 
 def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """The description in `metadata`, if version and checksums are right."""
+    """Return the description in `metadata`, if version and checksums are right."""
     try:
         version = int(metadata["format"])
         described = json.loads(metadata["memory"])
@@ -195,7 +191,7 @@ def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -
 
 
 def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
-    """A constructor's argument as JSON; tensors go into `tensors`."""
+    """Return a constructor's argument as JSON; tensors go into `tensors`."""
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}
@@ -219,7 +215,6 @@ def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
 
 
 def _restored(value: object, tensors: dict[str, Tensor]) -> object:
-    """The argument that `_described` wrote."""
     if isinstance(value, dict) and "tensor" in value:
         return tensors[value["tensor"]]
     if isinstance(value, dict) and "separation" in value:
@@ -229,7 +224,7 @@ def _restored(value: object, tensors: dict[str, Tensor]) -> object:
 
 
 def _sums(described: str, tensors: dict[str, Tensor]) -> dict[str, int]:
-    """The crc32 of the description, and of each tensor with its dtype and shape."""
+    """Return the crc32 of the description, and of each tensor with its dtype and shape."""
     sums = {"memory": zlib.crc32(described.encode())}
     for name, tensor in tensors.items():
         form = zlib.crc32(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -239,27 +234,13 @@ def _sums(described: str, tensors: dict[str, Tensor]) -> dict[str, int]:
 
 
 def _path(path: object) -> Path:
-    if not isinstance(path, (str, PathLike)):
-        raise InputTypeError(
-            f"path must be a file name, but is {short_repr(path)}. Use a str or a pathlib.Path."
-        )
     try:
-        name = os.fspath(path)
-        if not isinstance(name, str) or not name or b"\0" in os.fsencode(name):
-            raise ValueError
+        name = os.fspath(path)  # type: ignore[call-overload]
+        if isinstance(name, str) and name and b"\0" not in os.fsencode(name):
+            return Path(name)
     except (TypeError, ValueError):
-        raise InputTypeError(
-            f"path must be a file name, but is {short_repr(path)}. "
-            "Use letters a file system can hold."
-        ) from None
-    return Path(name)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise FileFormatError(
-            f"{path} must be a file that can be written, but is not: {error.strerror}. "
-            "Name a file in a folder that exists and is yours."
-        ) from None
+        pass
+    raise InputTypeError(
+        f"path must be a file name, but is {short_repr(path)}. Use a str or a pathlib.Path of "
+        "letters that a file system can hold."
+    )
