@@ -7,7 +7,7 @@ import torch
 from ..analysis.states import MASS as MASS
 from ..analysis.states import kinds_of_states, n_effective
 from .records import Record, mean_and_sd, means_and_sds, record
-from .setup import Setup, check_counts, draw, load_of, pattern_weights
+from .setup import Setup, check_counts, draws, load_of, pattern_weights
 
 SAME_STATE = 1e-4
 """States that agree when rounded to multiples of this count as one."""
@@ -56,8 +56,7 @@ def metastable(config: Metastable, setup: Setup) -> Record:
     check_counts(config, units=1, n=1, draws=1)
     means, singles = [], []
     counts = torch.zeros(config.n + 1, dtype=torch.int64)
-    for index in range(config.draws):
-        rows, memory, source = draw(config, setup, index, beta=config.beta)
+    for rows, memory, source in draws(config, setup, beta=config.beta):
         cue = setup.corrupt(rows, config.damage, generator=source)
         k = n_effective(pattern_weights(memory, setup.final_states(memory, cue, source)))
         means.append(k.double().mean().item())
@@ -78,15 +77,14 @@ def attractor_census(config: AttractorCensus, setup: Setup) -> Record:
     one. `distinct` is the number of different states.
     """
     check_counts(config, units=1, n=1, starts=1, draws=1)
-    draws: list[dict[str, float]] = []
-    for index in range(config.draws):
-        rows, memory, source = draw(config, setup, index)
+    shares: list[dict[str, float]] = []
+    for rows, memory, source in draws(config, setup):
         starts = setup.patterns(config.starts, config.units, generator=source)
         states = setup.final_states(memory, starts, source)
         kinds = kinds_of_states(rows, states, config.threshold)
-        shares = {name: is_kind.double().mean().item() for name, is_kind in kinds.items()}
         distinct = len(states.div(SAME_STATE).round().unique(dim=0))
-        draws.append({**shares, "distinct": float(distinct)})
+        of_kind = {name: is_kind.double().mean().item() for name, is_kind in kinds.items()}
+        shares.append({**of_kind, "distinct": float(distinct)})
     load = load_of(config.n, config.units)
-    results = means_and_sds(draws)
-    return record("attractor_census", setup, config, load=load, samples=len(draws), **results)
+    results = means_and_sds(shares)
+    return record("attractor_census", setup, config, load=load, samples=len(shares), **results)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import torch
-from torch import Tensor
 
 from ..analysis.states import is_binary, overlap_or_cosine
 from ..checks import check_number
 from ..metrics import hamming_accuracy
 from .records import Record, mean_and_sd, means_and_sds, record
-from .setup import Setup, check_counts, draw, load_of, update
+from .setup import Setup, check_counts, draw, draws, load_of, update
 
 CAPACITY_CUES = 200
 """Cues per draw of `capacity`. More would sharpen the measured share, and take longer."""
@@ -102,29 +101,24 @@ def recall(config: Recall, setup: Setup) -> Record:
     share of equal entries. `load` is n/N, `samples` the number of draws.
     """
     check_counts(config, units=1, n=1, draws=1, cues=1)
-    scores = [_scores(*pair, setup) for pair in _retrievals(config, setup)]
+    scores = list(_scores(config, setup))
     load = load_of(config.n, config.units)
     results = means_and_sds(scores)
     return record("recall", setup, config, load=load, samples=len(scores), **results)
 
 
-def _retrievals(config: Recall, setup: Setup) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield originals and retrieved states, draw by draw."""
-    for index in range(config.draws):
-        rows, memory, source = draw(config, setup, index)
+def _scores(config: Recall, setup: Setup) -> Iterator[dict[str, float]]:
+    for rows, memory, source in draws(config, setup):
         originals = rows[: config.cues]
         cue = setup.corrupt(originals, config.damage, generator=source)
-        yield originals, setup.final_states(memory, cue, source)
-
-
-def _scores(rows: Tensor, states: Tensor, setup: Setup) -> dict[str, float]:
-    scores = {
-        "recalled": setup.measure(rows, states).double().mean().item(),
-        "overlap": overlap_or_cosine(rows, states).double().mean().item(),
-    }
-    if is_binary(rows):
-        scores["accuracy"] = hamming_accuracy(rows, states).double().mean().item()
-    return scores
+        states = setup.final_states(memory, cue, source)
+        scores = {
+            "recalled": setup.measure(originals, states),
+            "overlap": overlap_or_cosine(originals, states),
+        }
+        if is_binary(originals):
+            scores["accuracy"] = hamming_accuracy(originals, states)
+        yield {name: values.double().mean().item() for name, values in scores.items()}
 
 
 def capacity(config: Capacity, setup: Setup) -> Record:
@@ -141,8 +135,7 @@ def capacity(config: Capacity, setup: Setup) -> Record:
     def is_enough(n: int) -> bool:
         if n not in enough:
             at = Recall(config.units, n, config.damage, config.draws, CAPACITY_CUES, config.seed)
-            shares = [_scores(*pair, setup)["recalled"] for pair in _retrievals(at, setup)]
-            enough[n] = fmean(shares) >= share
+            enough[n] = fmean(scores["recalled"] for scores in _scores(at, setup)) >= share
         return enough[n]
 
     low, high = 0, 1
@@ -163,8 +156,7 @@ def thermal(config: Thermal, setup: Setup) -> Record:
     """
     check_counts(config, units=1, n=1, sweeps=1, draws=1)
     means = []
-    for index in range(config.draws):
-        rows, memory, source = draw(config, setup, index, temperature=config.temperature)
+    for rows, memory, source in draws(config, setup, temperature=config.temperature):
         state, overlaps = rows.clone(), []
         for sweep in range(config.sweeps):
             state = update(memory, state, source)

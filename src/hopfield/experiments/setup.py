@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -101,13 +101,20 @@ class Setup:
         }
 
 
-def draw(
-    config: Any, setup: Setup, *stream: int, **options: Any
-) -> tuple[Tensor, Any, torch.Generator]:
-    """Return patterns, the memory that stores them, and the generator that made them."""
+Draw = tuple[Tensor, Any, torch.Generator]
+"""Patterns, the memory that stores them, and the generator that made them."""
+
+
+def draw(config: Any, setup: Setup, *stream: int, **options: Any) -> Draw:
+    """Return one draw of the config's patterns."""
     source = generator(config.seed, config.n, *stream)
     rows = setup.patterns(config.n, config.units, generator=source)
     return rows, setup.build(rows, **options), source
+
+
+def draws(config: Any, setup: Setup, **options: Any) -> Iterator[Draw]:
+    """Yield the draws of the config one after the other."""
+    return (draw(config, setup, index, **options) for index in range(config.draws))
 
 
 def check_callable(name: str, value: object, example: str) -> None:
