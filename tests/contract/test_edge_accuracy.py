@@ -4,9 +4,13 @@ float32 ≤ 1e-5·κ', float16 ≤ 2e-3·κ', bfloat16 ≤ 1.6e-2·κ', relative
 κ = 1 + β·M·max(M, ‖x‖), by which the rounding of scores grows.
 """
 
+from functools import partial
+
 import pytest
 import torch
 
+import draws
+from draws import signs
 from hopfield import (
     ClassicalHopfield,
     DenseHopfield,
@@ -29,22 +33,11 @@ SEPARATIONS = {
     "top 3": lambda beta: TopK(3, beta),
 }
 BETAS = (1e-6, 1.0, 32.0)
+normal = partial(draws.normal, dtype=torch.float64)
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 in_every_dtype = pytest.mark.parametrize(
     "dtype", BOUNDS, ids=lambda dtype: str(dtype).removeprefix("torch.")
 )
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=generator(seed), dtype=torch.float64)
-
-
-def signs(*shape, seed=0):
-    return torch.randint(0, 2, shape, generator=generator(seed)) * 2.0 - 1
 
 
 def kappas(patterns, states, beta):

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from draws import signs
 from hopfield import (
     ClassicalHopfield,
     Cue,
@@ -30,14 +31,6 @@ KINDS = {
     "certified": lambda: ModernHopfield(precision="certified"),
 }
 every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def signs(*shape, seed=0):
-    return torch.randint(0, 2, shape, generator=generator(seed)) * 2.0 - 1
 
 
 def assert_finite(found):

@@ -1,11 +1,13 @@
 """Gradients through `energy`, `update` and `attention`; `retrieve` gives none."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch.autograd import gradcheck
 
+import draws
 from hopfield import (
     ClassicalHopfield,
     DenseHopfield,
@@ -27,19 +29,9 @@ SEPARATIONS = {
     "entmax 3": lambda beta: Entmax(3.0, beta),
     "top 3": lambda beta: TopK(3, beta),
 }
+normal = partial(draws.normal, dtype=torch.float64)
+signs = partial(draws.signs, dtype=torch.float64)
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=generator(seed), dtype=torch.float64)
-
-
-def signs(*shape, seed=0):
-    return (torch.randint(0, 2, shape, generator=generator(seed)) * 2 - 1).double()
 
 
 def memory_of(separation, similarity="dot", n=5, dim=4):

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from draws import normal, signs
 from hopfield import (
     ClassicalHopfield,
     Cue,
@@ -55,18 +56,6 @@ MODERN = {
 EVERY = BINARY | MODERN
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 every_memory = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def signs(*shape, seed=0):
-    return torch.randint(0, 2, shape, generator=generator(seed)) * 2.0 - 1
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=generator(seed))
 
 
 def assert_finite(found):

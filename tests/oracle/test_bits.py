@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import hopfield
+from draws import generator, signs
 from hopfield import ClassicalHopfield, Cue, DenseHopfield, Polynomial, backend, kernels
 from hopfield.errors import EmptyMemoryError, FileFormatError
 from hopfield.stores import Block, PackedStore
@@ -22,16 +23,8 @@ every_backend = pytest.mark.parametrize("name", kernels.BACKENDS)
 FIELDS = ("state", "steps", "converged", "energy", "index", "weight", "entropy", "value")
 
 
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
-
-def signs(*shape, seed=0):
-    return torch.where(torch.rand(*shape, generator=seeded(seed)) < 0.5, -1.0, 1.0)
-
-
 def cues_of(shape, seed=1):
-    return torch.randint(-1, 2, shape, generator=seeded(seed)).float()
+    return torch.randint(-1, 2, shape, generator=generator(seed)).float()
 
 
 def assert_same(one, other):
@@ -54,10 +47,10 @@ def plain_and_packed(make, patterns, values=None):
     [(3, 5, torch.float32), (70, 64, torch.float16), (530, 100, torch.float64)],
 )
 def test_answers_are_the_same(make, n, dim, dtype, name):
-    values = torch.randn(n, 2, generator=seeded(3))
+    values = torch.randn(n, 2, generator=generator(3))
     plain, packed = plain_and_packed(make, signs(n, dim).to(dtype), values)
     cues = cues_of((2, 3, dim)).to(dtype)
-    known = torch.rand(2, 3, dim, generator=seeded(2)) < 0.3
+    known = torch.rand(2, 3, dim, generator=generator(2)) < 0.3
     with backend(name):
         assert_same(packed.retrieve(cues, steps=3), plain.retrieve(cues, steps=3))
         cue = Cue(cues, known & (cues != 0))
@@ -129,7 +122,7 @@ def test_blocks_compute_as_plain_ones_do(name, dim, dtype):
         plain = Block(block.start, rows[block.start : block.stop])
         states = signs(2, 3, dim, seed=4).to(dtype)
         unknown = cues_of((5, dim)).to(dtype)
-        weights = torch.rand(2, len(block), generator=seeded(5), dtype=dtype)
+        weights = torch.rand(2, len(block), generator=generator(5), dtype=dtype)
         with backend(name):
             for asked in (states, unknown, unknown[0], unknown[:0], states / 3):
                 found, expected = block.scores(asked), plain.scores(asked)

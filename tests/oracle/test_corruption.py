@@ -7,19 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from draws import generator as seeded
+from draws import signs
 from hopfield import corruption, synthetic
 from hopfield.cue import Cue
 from hopfield.errors import DomainError, InputTypeError, OptionError, ShapeError
-
-
-def signs(*shape, seed=0, dtype=torch.float32):
-    generator = torch.Generator().manual_seed(seed)
-    return (torch.randint(2, shape, generator=generator) * 2 - 1).to(dtype)
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
 
 DAMAGE = {
     "flip": lambda x, **kw: corruption.flip(x, 0.25, **kw),

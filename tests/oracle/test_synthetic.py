@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from draws import generator as seeded
 from hopfield import synthetic
 from hopfield.errors import DomainError, InputTypeError
 
@@ -16,10 +17,6 @@ MAKERS = {
     "unit_sphere": lambda **kw: synthetic.unit_sphere(6, 40, **kw),
 }
 every = pytest.mark.parametrize("name", MAKERS)
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 @every

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from draws import signs
 from hopfield import ClassicalHopfield, DenseHopfield, HopfieldError, Memory, ModernHopfield
 from hopfield.errors import DomainError, InputTypeError
 from shapes import Switch
@@ -86,14 +87,6 @@ def judge(case: Bad, *arguments: object) -> None:
     short = re.sub(r"/\S+", "/path", message)
     assert message.count("\n") < 3 and len(short) < 400, f"too long: {message}"
     assert message == message.strip() and message[-1] in ".?", f"no sentence: {message}"
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def signs(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randint(0, 2, shape, generator=generator(seed)) * 2.0 - 1
 
 
 PATTERNS = signs(COUNT, DIM, seed=1)

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import hopfield
+from draws import generator, signs
 from hopfield import (
     ClassicalHopfield,
     DenseHopfield,
@@ -31,14 +32,6 @@ from hopfield.errors import FileFormatError
 from hopfield.memories.io import _sums
 
 COUNT, DIM = 4, 12
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def signs(*shape, seed=0):
-    return torch.randint(0, 2, shape, generator=generator(seed)) * 2.0 - 1
 
 
 PATTERNS = signs(COUNT, DIM, seed=1)
