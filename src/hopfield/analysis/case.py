@@ -13,6 +13,7 @@ from ..cue import Cue
 from ..errors import ShapeError
 from ..iteration import PATTERN_WEIGHT, Retrieval
 from ..memories import Memory
+from ..separation import Separation
 from ..similarity import cosine, dot
 from .explanation import Competitor, Explanation
 from .patterns import Patterns, check_memory, scoring_of
@@ -73,7 +74,9 @@ class Case:
         self.known, self.cue = cue.known, cue.state.nan_to_num()
         scoring = scoring_of(memory)
         without_weights = dot if memory.binary else cosine
-        self.similarity, self.separation = (without_weights, None) if scoring is None else scoring
+        self.separation: Separation | None
+        self.similarity, self.separation = scoring or (without_weights, None)
+        self.is_judged_by_weights = not memory.binary and scoring is not None
         # An unknown unit of a binary network is 0 at the cue, and counts when it is decided.
         known = None if memory.binary else cue.known
         seen = self.cue if cue.known is None else torch.where(cue.known, self.cue, 0.0)
@@ -111,8 +114,7 @@ class Case:
         return Explanation(kind, competitors, effective, reasons, self.retrieval)
 
     def _find_kind(self) -> str:
-        """By weights where states are continuous, by overlaps or cosines where there are none."""
-        if not self.memory.binary and self.separation is not None:
+        if self.is_judged_by_weights:
             weight = float(self.retrieval.weight) * int(self.patterns.copies[self.index])
             return "stored" if weight > PATTERN_WEIGHT else "mixture"
         near = self.final_score.abs().topk(min(CLOSE, len(self.score))).indices
@@ -125,8 +127,7 @@ class Case:
             share = "overlap" if is_binary else "cosine"
         nearest = f"pattern {self.index}, whose {share} is {float(self.final[self.index]):.3f}."
         parts = f"{effective} patterns make up 0.9 of the weights, "
-        if is_binary or self.separation is None:
-            parts = ""
+        parts = parts if self.is_judged_by_weights else ""
         why = ": without thresholds both have the same energy" if is_binary else ""
         ends = {
             "stored": nearest,
