@@ -71,7 +71,7 @@ def temperature_finding(trials: Trials, temperature: float) -> Finding:
 
 def _make_finding(name: str, concerned: Tensor, cause: str, remedy: Remedy | None) -> Finding:
     count = f"{int(concerned.sum())} of {len(concerned)} patterns"
-    return Finding(name, f"{count}: {cause}", _indices(concerned), remedy)
+    return Finding(name, f"{count}: {cause}", concerned.nonzero().squeeze(-1), remedy)
 
 
 def _find_outscored_or_mixed(
@@ -156,12 +156,12 @@ def _find_copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator
     if not bool(is_first.all()):
         cause = "equal to an earlier one. Copies share the weight; only the first is returned."
         advice = "Store each once: remedy.apply keeps the first."
-        remedy = trials.run(advice, indices=_indices(is_first))
+        remedy = trials.run(advice, keep=is_first)
         yield _make_finding("duplicates", ~is_first, cause, remedy)
     is_close = is_near_duplicate(nearest) & is_first
     if bool(is_close.any()):
         is_kept = is_first.clone()
-        for index in _indices(is_close).tolist():
+        for index in is_close.nonzero().squeeze(-1).tolist():
             other = int(copy_of[neighbour[index]])
             if bool(is_kept[other]) and bool(is_kept[index]):
                 is_kept[max(index, other)] = False
@@ -171,9 +171,5 @@ def _find_copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator
             "Damage of half that distance confuses them."
         )
         advice = "If both mean the same, store one: remedy.apply keeps the first."
-        remedy = trials.run(advice, indices=_indices(is_kept))
+        remedy = trials.run(advice, keep=is_kept)
         yield _make_finding("near-duplicates", is_close, cause, remedy)
-
-
-def _indices(mask: Tensor) -> Tensor:
-    return mask.nonzero().squeeze(-1)

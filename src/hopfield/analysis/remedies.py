@@ -108,11 +108,15 @@ class Trials:
         self,
         advice: str,
         memory_class: type[Memory] | None = None,
-        indices: Tensor | None = None,
+        keep: Tensor | None = None,
         dtype: torch.dtype | None = None,
         **settings: Any,
     ) -> Remedy:
-        """Change settings (all of them for another class), and count the attractors."""
+        """Change settings (all of them for another class), and count the attractors.
+
+        `keep` is True for the patterns to keep, None for all.
+        """
+        indices = None if keep is None else keep.nonzero().squeeze(-1)
         other = with_settings(self.memory, memory_class, **settings)
         if indices is not None or dtype is not None:
             source, other.storage = other.storage, RamStore()
@@ -137,10 +141,11 @@ class Trials:
 
     def keep_attractors(self, is_attractor: Tensor) -> Remedy | None:
         """Keep only the patterns that are attractors."""
-        indices = is_attractor.nonzero().squeeze(-1)
-        lost = len(is_attractor) - len(indices)
+        if not bool(is_attractor.any()):
+            return None
+        lost = int((~is_attractor).sum())
         advice = f"Leave out the {lost} that do not hold: remedy.apply does."
-        return self.best([self.run(advice, indices=indices)]) if len(indices) else None
+        return self.best([self.run(advice, keep=is_attractor)])
 
     def try_sharper(
         self, margins: Tensor, dtype: torch.dtype | None = None, **settings: Any
