@@ -10,6 +10,7 @@ from hopfield import (
     ModernHopfield,
     Separation,
     corruption,
+    diagnose,
     tune,
 )
 from hopfield.errors import DomainError, InputTypeError, OptionError, ShapeError
@@ -53,9 +54,15 @@ class OneEnergy(Still):
         return state.sum()
 
 
+class Halved(Still):
+    def step(self, state, known, held, generator):
+        return Reading(state.mul_(0.5))
+
+
 @pytest.mark.parametrize(
     ("network", "error", "match"),
     [
+        (Halved, OptionError, r"Halved.step must leave its states alone"),
         (NoReading, InputTypeError, r"NoReading.step must return a Reading"),
         (ShortState, ShapeError, r"ShortState.step must return a next state of shape \(4, 6\)"),
         (ShortWeight, ShapeError, r"ShortWeight.step must return .* weight .* of shape \(4,\)"),
@@ -190,6 +197,34 @@ def test_scores_of_another_shape_are_refused_by_the_name_of_their_function():
     memory.store(torch.eye(4))
     with pytest.raises(ShapeError, match=r"\(2, 4\), .* but <lambda> returned a tensor of shape"):
         memory.update(torch.eye(4)[:2])
+
+
+class Weighted:
+    """−Σ_i w_i |x_μi − x_i|."""
+
+    def __init__(self, weights, name=None):
+        self.weights = weights
+        if name is not None:
+            self.__name__ = name
+
+    def __call__(self, rows, state, known):
+        difference = (state[..., None, :] - rows).abs()
+        mask = 1.0 if known is None else known[..., None, :]
+        return -(mask * self.weights.to(rows) * difference).sum(-1)
+
+
+def test_tune_compares_two_similarities_of_one_class_by_their_names():
+    rows = torch.randn(20, 6, generator=seeded(16))
+    first, second = torch.ones(6), torch.arange(6.0)
+    damage = corruption.gaussian_noise, 0.1
+    with pytest.raises(OptionError, match=r"twice, .* The name of a function"):
+        tune(rows, *damage, similarities=[Weighted(first), Weighted(second)], betas=3)
+    named = [Weighted(first, "even"), Weighted(second, "uneven")]
+    tuned = tune(rows, *damage, similarities=named, betas=3)
+    assert {point.setting[0] for point in tuned.curve} == {"even", "uneven"}
+    memory = tuned.memory()
+    assert torch.equal(memory.retrieve(rows).index, torch.arange(20))
+    assert diagnose(memory).attractor.all()
 
 
 def test_tune_says_what_a_separation_lacks():

@@ -21,7 +21,7 @@ from ..checks import (
 from ..cue import Cue, call_corrupt
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import SEPARATIONS, Separation
-from ..similarity import ScoreFunction, Similarity, as_similarity
+from ..similarity import SIMILARITIES, ScoreFunction, Similarity, as_similarity
 from .search import Damaged, Search
 from .tuning_result import Tuning
 
@@ -109,7 +109,9 @@ def _distinct(argument: str, named: list[tuple[str, Any]]) -> dict[str, Any]:
     by_name = dict(named)
     if len(by_name) < len(named):
         names = [name for name, _ in named]
-        raise OptionError(f"{argument} must not name one twice, but are {names}.")
+        built_in = {*SIMILARITIES, *SEPARATIONS}.issuperset(names)
+        hint = "" if built_in else " The name of a function is its __name__."
+        raise OptionError(f"{argument} must not name one twice, but are {names}.{hint}")
     return by_name
 
 

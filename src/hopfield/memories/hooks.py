@@ -22,7 +22,13 @@ def read_step(
     generator: torch.Generator,
 ) -> Reading:
     """Return the `Reading` of `memory.step`, if all its parts fit the states."""
+    changes = None if state.is_inference() else state._version
     reading = memory.step(state, known, held, generator)
+    if changes is not None and state._version != changes:
+        raise OptionError(
+            f"{type(memory).__name__}.step must leave its states alone, but wrote to them: they "
+            "may be the caller's cues. Write to state.clone()."
+        )
     if not isinstance(reading, Reading):
         raise InputTypeError(
             f"{type(memory).__name__}.step must return a Reading, but returned "
