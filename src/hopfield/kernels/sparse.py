@@ -83,14 +83,12 @@ def weigh(
 
 
 @summing
-def _weighted_mean(weights: Any, grad_output: Any, linear: bool) -> Any:
-    # (S·g)/ΣS for S = p^(2 − α).
-    zero = weights[0] * 0
-    one, total, size = zero + 1, zero, zero
-    for i in range(len(weights)):
-        factor = one * (weights[i] > zero) if linear else np.sqrt(weights[i])
-        total += factor * grad_output[i]
-        size += factor
+def _weighted_mean(factors: Any, grad_output: Any) -> Any:
+    # (S·g)/ΣS.
+    total, size = factors[0] * 0, factors[0] * 0
+    for i in range(len(factors)):
+        total += factors[i] * grad_output[i]
+        size += factors[i]
     return total / size
 
 
@@ -108,10 +106,9 @@ def vjp(
     alpha, beta = alpha_beta
     linear = alpha[0] == 2
     for b in range(first, stop):
-        p, g, out, factor = weights[b], grad_output[b], grad_scores[b], beta[b]
-        mean = _weighted_mean(p, g, linear)
-        zero = p[0] * 0
-        one = zero + 1
+        p, g, out = weights[b], grad_output[b], grad_scores[b]
+        for i in range(len(p)):  # S = p^(2 − α)
+            out[i] = p[i] > 0 if linear else np.sqrt(p[i])
+        mean = _weighted_mean(out, g)
         for i in range(len(p)):
-            size = one * (p[i] > zero) if linear else np.sqrt(p[i])
-            out[i] = factor * size * (g[i] - mean)
+            out[i] *= beta[b] * (g[i] - mean)
