@@ -1,7 +1,7 @@
 """Iterate a network to a fixed point, each query by itself."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -69,15 +69,13 @@ class Reading:
     def at(self, queries: Tensor | None, state: Tensor) -> "Reading":
         """Return the reading of some of the queries (None: all), whose next state is `state`."""
         if queries is None:
-            return Reading(state, *self.description, self.bound)
-        energy, index, weight, entropy = (x if x is None else x[queries] for x in self.description)
+            return replace(self, next=state)
+        energy, index, weight, entropy = (
+            x if x is None else x[queries]
+            for x in (self.energy, self.index, self.weight, self.entropy)
+        )
         bound = None if self.bound is None else self.bound.at(queries)
         return Reading(state, energy, index, weight, entropy, bound)
-
-    @property
-    def description(self) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
-        """Energy, index, weight and entropy."""
-        return self.energy, self.index, self.weight, self.entropy
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,8 +262,10 @@ class _Results:
         """Return the outcome of a batch in which all queries finish at this step."""
         state = state if step else state.clone()  # not the caller's own cue
         steps = torch.full((self.count,), step, device=state.device)
-        final = Reading(state, *reading.description, self.bound)
-        return Outcome(final, steps, arrived, self._trace())
+        final = Reading(
+            state, reading.energy, reading.index, reading.weight, reading.entropy, self.bound
+        )
+        return Outcome(final, steps, arrived, torch.stack(self.trace) if self.trace else None)
 
     def add_final(
         self,
@@ -298,7 +298,5 @@ class _Results:
         """Return the outcome of all queries."""
         fields = dict(self.fields)
         steps, converged = fields.pop("steps"), fields.pop("converged")
-        return Outcome(Reading(**fields, bound=self.bound), steps, converged, self._trace())
-
-    def _trace(self) -> Tensor | None:
-        return torch.stack(self.trace) if self.trace else None
+        trace = torch.stack(self.trace) if self.trace else None
+        return Outcome(Reading(**fields, bound=self.bound), steps, converged, trace)

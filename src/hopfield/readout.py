@@ -22,7 +22,7 @@ from .checks import (
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter
-from .separation.softmax import LOG2_E
+from .separation.softmax import LN_2
 from .similarity import RowProducts, ScoreFunction, Similarity
 
 BLOCK_ROWS = 4096
@@ -139,9 +139,9 @@ def read(
     shared: Tensor | None = None
     score: Callable[..., Tensor] = similarity
     if isinstance(similarity, Similarity):
-        score = similarity.function
-        if separation.shift_invariant and similarity.affine is not None:
-            score, shared = similarity.split_shared(state, known)
+        score, affine = similarity.function, similarity.affine
+        if separation.shift_invariant and affine is not None and affine.shared is not None:
+            score, shared = similarity.without_shared, affine.shared(state, known)
     for block in blocks:
         part = separation.partial(score(block, state, known), block)
         partial = part if partial is None else partial.merge(part)
@@ -241,7 +241,7 @@ def two_product_attention(
     scores = queries @ keys.T
     scores = scores if bias is None else scores + bias.to(scores)
     # Divided at the end: weights of torch.softmax over long rows do not sum to one exactly.
-    power = scores.mul_(scale * LOG2_E).sub_(scores.amax(-1, keepdim=True)).exp2_()
+    power = scores.mul_(scale / LN_2).sub_(scores.amax(-1, keepdim=True)).exp2_()
     return (power @ values).div_(power.sum(-1, keepdim=True))
 
 

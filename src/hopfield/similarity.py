@@ -103,15 +103,8 @@ class Similarity:
             patterns, state = _check_arguments(patterns, state, known)
         return self.function(patterns, state, known)
 
-    def split_shared(
-        self, state: Tensor, known: Tensor | None
-    ) -> tuple[Callable[[RowProducts, Tensor, Tensor | None], Tensor], Tensor | None]:
-        """Return the function x_μ·x + bias_μ and the shared term; unless affine, all and None."""
-        if self.affine is None or self.affine.shared is None:
-            return self.function, None
-        return self._without_shared, self.affine.shared(state, known)
-
-    def _without_shared(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+    def without_shared(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+        """Return x_μ·x + bias_μ, the affine scores without the term that all patterns share."""
         # Far from the patterns, rounding of −½‖x‖² exceeds the differences between scores.
         scores = block.scores(_masked(state, known))
         if self.affine is None or self.affine.bias is None:

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from .base import Memory
 
 
-def completed(memory: "Memory", outcome: Outcome) -> Outcome:
-    """Return the outcome with energy, index and weight, which steps may leave out."""
+def _completed(memory: "Memory", outcome: Outcome) -> Outcome:
+    # With energy, index and weight, which steps may leave out.
     reading, trace = outcome.reading, outcome.trace
-    if reading.energy is not None and reading.index is not None:
-        return outcome
     if reading.energy is None:
         energy = energies(memory, reading.next)
         reading = replace(reading, energy=energy)
@@ -44,6 +42,8 @@ def completed(memory: "Memory", outcome: Outcome) -> Outcome:
 
 def answer(memory: "Memory", outcome: Outcome, query: Query) -> Retrieval:
     """Return the outcome in the batch shape and dtype of the cue, with values."""
+    if outcome.reading.energy is None or outcome.reading.index is None:
+        outcome = _completed(memory, outcome)
     reading, batch, wide = outcome.reading, query.batch, computing_dtype(query.dtype)
     objective = "full"
     if query.known is not None and query.evidence == "known" and not memory.binary:

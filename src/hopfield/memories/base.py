@@ -37,7 +37,7 @@ from ..readout import ValuedBlock
 from ..separation import Separation
 from ..similarity import Similarity
 from ..stores import RamStore, Store
-from .answer import answer, completed
+from .answer import answer
 from .hooks import argument_text, energies, read_step
 from .options import blocks_of, check_convertible, check_place, resolve_unknown_units
 from .query import (
@@ -201,7 +201,7 @@ class Memory(ABC):
         Returns:
             A `Retrieval`, in the shape, dtype and on the device of the cue.
         """
-        with self.storage.lock.reading, torch.no_grad():
+        with self.storage.lock.reading, torch.set_grad_enabled(False):
             self._require_patterns()
             query = make_query(cue, known, clamp, evidence, self.storage, self.binary)
             if type(steps) is not int or steps < 0:
@@ -212,7 +212,7 @@ class Memory(ABC):
             outcome = self._iterate(query, steps, tol, trace, check_generator(generator))
             if not is_complete:
                 outcome = resolve_unknown_units(outcome, self.describe)
-            return answer(self, completed(self, outcome), query)
+            return answer(self, outcome, query)
 
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """Return the energy of each state, over all entries.
@@ -325,13 +325,13 @@ class Memory(ABC):
     ) -> Outcome:
         cache_reading = query.clamp and query.evidence == "known" and self.one_read_completes
         cached: list[Reading] = []
-        energy_added, settles = False, self.settles
+        energy_added, settled = False, self.stopping_rule(query.dtype, tol)
 
         def read(state: Tensor, active: Tensor | None, step: int) -> Reading:
             nonlocal energy_added
             if cached:
                 return cached[0].at(active, state)
-            if step == steps and not settles:
+            if step == steps and settled is never_settled:
                 reading = Reading(state)
             elif query.known is None:
                 reading = read_step(self, state, None, None, generator)
@@ -348,7 +348,7 @@ class Memory(ABC):
             read,
             query.state,
             steps,
-            self.stopping_rule(query.dtype, tol),
+            settled,
             unread=None if self.binary else query.unread,
             cycles=self.may_cycle,
             trace=trace,

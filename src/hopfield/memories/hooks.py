@@ -36,7 +36,7 @@ def read_step(
         )
     if reading.next.shape != state.shape:
         raise _wrong_shape(memory, "step must return a next state", state.shape, reading.next)
-    for part in reading.description:
+    for part in (reading.energy, reading.index, reading.weight, reading.entropy):
         if part is not None and part.shape != state.shape[:1]:
             wanted = "step must return energy, index, weight and entropy"
             raise _wrong_shape(memory, wanted, state.shape[:1], part)

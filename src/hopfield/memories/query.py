@@ -39,6 +39,7 @@ class Query:
         known: the mask, `(dim,)` if all cues share it, else `(batch, dim)`; None without one.
         clamp: whether known entries are held at the cue.
         evidence: "known" or "all".
+        unread: queries with unknown entries, `(batch,)`; None without a mask.
         batch: the batch shape of the cue.
         dtype: the dtype of the cue.
     """
@@ -47,6 +48,7 @@ class Query:
     known: Tensor | None
     clamp: bool
     evidence: str
+    unread: Tensor | None
     batch: torch.Size
     dtype: torch.dtype
 
@@ -61,13 +63,6 @@ class Query:
         known = self.known_of(active) if self.clamp else None
         count = len(self.state) if active is None else len(active)
         return None if known is None else known.expand(count, -1)
-
-    @property
-    def unread(self) -> Tensor | None:
-        """Return which queries have unknown entries, `(batch,)`; None without a mask."""
-        if self.known is None:
-            return None
-        return ~self.known.all(-1).expand(len(self.state))
 
 
 def make_query(
@@ -101,11 +96,17 @@ def make_query(
     if mask is None and (clamp or evidence == "all"):
         option = "clamp=True" if clamp else "evidence='all'"
         raise OptionError(f"{option} needs a mask: say which entries are known with known=.")
+    flat = state.detach().to(computing_dtype(state.dtype, store.dtype)).reshape(-1, store.dim)
+    shared = unread = None
+    if mask is not None:
+        every = mask.reshape(flat.shape)
+        flat, shared, unread = torch.where(every, flat, 0.0), _shared_mask(every), ~every.all(-1)
     return Query(
-        state=_flat_state(state, mask, store.dtype),
-        known=_flat_known(mask),
+        state=check_finite_norms("cue", flat),
+        known=shared,
         clamp=mask is not None and clamp is not False,
         evidence=str(evidence),
+        unread=unread,
         batch=state.shape[:-1],
         dtype=state.dtype,
     )
@@ -214,16 +215,6 @@ def _listed(indices: Tensor) -> list[int]:
     return [int(index) for index in indices.reshape(-1).tolist()]
 
 
-def _flat_state(state: Tensor, known: Tensor | None, dtype: torch.dtype) -> Tensor:
-    state = state.detach().to(computing_dtype(state.dtype, dtype))
-    if known is not None:
-        state = torch.where(known, state, 0.0)
-    return check_finite_norms("cue", state.reshape(-1, state.shape[-1]))
-
-
-def _flat_known(known: Tensor | None) -> Tensor | None:
+def _shared_mask(known: Tensor) -> Tensor:
     # One row if all cues share the mask: their scores then need one product less.
-    if known is None:
-        return None
-    flat = known.reshape(-1, known.shape[-1])
-    return flat[0] if len(flat) and bool((flat == flat[0]).all()) else flat
+    return known[0] if len(known) and bool((known == known[0]).all()) else known

@@ -317,9 +317,10 @@ def with_clamped_beta(scores: Tensor, beta: "float | Tensor") -> "tuple[Tensor, 
 
 @cache
 def _beta_limits(dtype: torch.dtype) -> tuple[float, float]:
-    # From the lower one on, β·score has all its digits for every score of at least eps.
+    # From the lower one on, β·score has all its digits for every score of at least eps. Up to the
+    # upper one β/ln 2 is finite.
     limits = torch.finfo(dtype)
-    return limits.tiny * 2.0**26, limits.max
+    return limits.tiny * 2.0**26, limits.max / 2
 
 
 def largest_value(parameter: "float | Tensor") -> float:

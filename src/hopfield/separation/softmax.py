@@ -29,7 +29,7 @@ GROUP_SIZE = 64
 GROUP_FROM_SCORES = 2**16
 """Scores per call from which on groups save time; below, and for few groups, torch.max is used."""
 
-LOG2_E = math.log2(math.e)
+LN_2 = math.log(2.0)
 
 SKIP_FROM_ROWS = 256
 """Rows per block from which on rows without weight are skipped; below, all rows are read."""
@@ -140,17 +140,18 @@ class SoftmaxSums:
         learnt = isinstance(beta, Tensor) and beta.requires_grad
         inplace = inplace and not (scores.requires_grad or learnt)
         # The largest exp(x) is 1: below eps^2.5 all others together are below rounding, and their
-        # rows need not be read. At −1e4 exp(x) is 0, and x·exp(x) as well.
-        least, top = 2.5 * math.log(torch.finfo(scores.dtype).eps), largest.unsqueeze(-1)
+        # rows need not be read. At −1e4 exp(x) is 0, and x·exp(x) too.
+        # Powers of 2 are up to four times as fast as torch.exp, and as exact: x here is x/ln 2.
+        least, top = 2.5 * math.log2(torch.finfo(scores.dtype).eps), largest.unsqueeze(-1)
         if inplace:
-            x = torch.threshold_(scores.sub_(top).mul_(beta), least, -1e4)
+            x = torch.threshold_(scores.sub_(top).mul_(beta / LN_2), least, -1e4)
         else:
-            x = torch.threshold(beta * (scores - top), least, -1e4)
-        power = (x * LOG2_E).exp2_()  # up to four times as fast as torch.exp, and as exact
+            x = torch.threshold((scores - top) * (beta / LN_2), least, -1e4)
+        power = torch.exp2(x)
         sum_exp, count = power.sum(-1), scores.shape[-1]
         highest = sum_exp.max().item() if inplace and sum_exp.numel() else math.inf
-        sum_expm1 = torch.expm1(x).sum(-1) if highest > count / 2 else None
-        sum_x_exp = (x.mul_(power) if inplace else x * power).sum(-1)
+        sum_expm1 = torch.expm1(x * LN_2).sum(-1) if highest > count / 2 else None
+        sum_x_exp = (x.mul_(power) if inplace else x * power).sum(-1) * LN_2
         beta = beta.squeeze(-1) if isinstance(beta, Tensor) else beta
         return cls(count, beta, largest, sum_exp, sum_expm1, sum_x_exp), power, highest
 
