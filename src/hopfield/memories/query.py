@@ -39,7 +39,6 @@ class Query:
         known: the mask, `(dim,)` if all cues share it, else `(batch, dim)`; None without one.
         clamp: whether known entries are held at the cue.
         evidence: "known" or "all".
-        unread: queries with unknown entries, `(batch,)`; None without a mask.
         batch: the batch shape of the cue.
         dtype: the dtype of the cue.
     """
@@ -48,7 +47,6 @@ class Query:
     known: Tensor | None
     clamp: bool
     evidence: str
-    unread: Tensor | None
     batch: torch.Size
     dtype: torch.dtype
 
@@ -64,26 +62,19 @@ class Query:
         count = len(self.state) if active is None else len(active)
         return None if known is None else known.expand(count, -1)
 
+    @property
+    def unread(self) -> Tensor | None:
+        """Return which queries have unknown entries, `(batch,)`; None without a mask."""
+        return None if self.known is None else ~self.known.all(-1).expand(len(self.state))
+
 
 def make_query(
     cue: object, known: object, clamp: object, evidence: object, store: Store, binary: bool
 ) -> Query:
     """Check the arguments of `retrieve`, and return them in the form of the computation."""
-    if isinstance(cue, Cue):
-        if known is not None:
-            raise OptionError(
-                "known must not be given where the cue is a Cue, which brings its own mask, but is "
-                f"{short_repr(known)}. Leave out known=, or give a tensor as cue."
-            )
-        state, mask = cue.state, cue.known
-        check_dim("cue", state, store.dim)
-        check_device("cue", state, store.device)
-    elif known is None and (fitting := _if_fitting(cue, store)) is not None:
-        state, mask = fitting, None
-    else:
-        state, mask = check_cue(cue, known)
-        check_dim("cue", state, store.dim)
-        check_device("cue", state, store.device)
+    state, mask = _if_fitting(cue, store) if known is None else None, None
+    if state is None:
+        state, mask = _checked_cue(cue, known, store)
     if binary and evidence == "all":
         raise OptionError(
             "evidence must be 'known' in a binary network, where a unit counts as soon as it has "
@@ -97,19 +88,32 @@ def make_query(
         option = "clamp=True" if clamp else "evidence='all'"
         raise OptionError(f"{option} needs a mask: say which entries are known with known=.")
     flat = state.detach().to(computing_dtype(state.dtype, store.dtype)).reshape(-1, store.dim)
-    shared = unread = None
     if mask is not None:
-        every = mask.reshape(flat.shape)
-        flat, shared, unread = torch.where(every, flat, 0.0), _shared_mask(every), ~every.all(-1)
+        mask = mask.reshape(flat.shape)
+        flat = torch.where(mask, flat, 0.0)
     return Query(
         state=check_finite_norms("cue", flat),
-        known=shared,
+        known=None if mask is None else _shared_mask(mask),
         clamp=mask is not None and clamp is not False,
         evidence=str(evidence),
-        unread=unread,
         batch=state.shape[:-1],
         dtype=state.dtype,
     )
+
+
+def _checked_cue(cue: object, known: object, store: Store) -> tuple[Tensor, Tensor | None]:
+    if isinstance(cue, Cue):
+        if known is not None:
+            raise OptionError(
+                "known must not be given where the cue is a Cue, which brings its own mask, but is "
+                f"{short_repr(known)}. Leave out known=, or give a tensor as cue."
+            )
+        state, mask = cue.state, cue.known
+    else:
+        state, mask = check_cue(cue, known)
+    check_dim("cue", state, store.dim)
+    check_device("cue", state, store.device)
+    return state, mask
 
 
 def check_state(state: object, store: Store, binary: bool) -> Tensor:
