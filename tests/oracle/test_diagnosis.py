@@ -255,7 +255,7 @@ def test_half_precision(dtype):
 
 
 def test_batches_change_nothing_and_hold_no_scores_of_all_by_all(monkeypatch):
-    from hopfield.analysis import patterns, remedies
+    from hopfield.analysis import patterns, trials
 
     memory = memory_of(torch.cat([clustered(150), clustered(150)[:9]]).double(), "dot")
     whole, sizes = diagnose(memory), []
@@ -267,7 +267,7 @@ def test_batches_change_nothing_and_hold_no_scores_of_all_by_all(monkeypatch):
 
     monkeypatch.setattr(patterns, "SCORES", 1000)
     monkeypatch.setattr(patterns, "ROWS", 7)
-    monkeypatch.setattr(remedies, "QUERIES", 10)
+    monkeypatch.setattr(trials, "QUERIES", 10)
     monkeypatch.setattr(patterns.Patterns, "scores", watched)
     parts = diagnose(memory)
     assert max(sizes) <= 16 * 159 < 159**2

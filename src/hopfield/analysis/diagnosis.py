@@ -6,9 +6,9 @@ from ..memories import Memory
 from .findings import find_problems, temperature_finding
 from .margins import measure_margins
 from .patterns import Patterns, check_memory
-from .remedies import Trials, observe, with_settings
 from .report import Report
 from .theorems import theory_of
+from .trials import Trials, observe, with_settings
 
 
 def diagnose(memory: Memory) -> Report:

@@ -13,8 +13,9 @@ from ..separation import Separation
 from ..similarity import Similarity, dot
 from ..units import saturated_beta
 from .patterns import Patterns, scoring_of
-from .remedies import Remedy, Trials
+from .remedies import Remedy
 from .sharper import round_up, with_float_parameters
+from .trials import Trials
 
 NEAR_DUPLICATE = 0.25
 """Near-duplicates are nearer than this times the median distance to the nearest pattern."""

@@ -15,9 +15,9 @@ from ..memories import ModernHopfield
 from ..separation import Separation
 from ..similarity import Similarity
 from .patterns import Patterns
-from .remedies import observe, with_settings
 from .sharper import with_parameters
 from .table import table
+from .trials import observe, with_settings
 
 RESOLUTION = 1.01
 """`separating_beta` is found to this factor."""

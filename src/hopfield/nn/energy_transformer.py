@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ..checks import check_float, check_integer, check_positive
 from ..errors import ShapeError
 from ..separation import RectifiedPolynomial
-from .compute import potential
+from .energies import potential
 from .input_checks import check_matches
 from .masks import Mask, check_bool, masked_scores
 from .scaled_separation import ScaledSeparation

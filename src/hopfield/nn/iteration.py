@@ -1,16 +1,13 @@
-"""Iterating the states of a layer, and differentiating through the iteration."""
+"""Iterating the states of a layer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..checks import check_choice, check_integer, check_number, is_traced
-
-Update = Callable[..., Tensor]
-"""(x, *θ) → x', each state by itself; θ are all tensors that the update depends on."""
+from .fixed_point import Update, with_implicit_gradient
 
 GRADIENTS = ("unrolled", "implicit", "last")
 
@@ -68,7 +65,7 @@ def settle(
     with torch.no_grad():
         settled, steps = _iterate(update, parameters, state, iteration.steps, tolerance, visited)
     if gradient == "implicit":
-        settled = _FixedPoint.apply(update, iteration.steps, settled, *parameters)
+        settled = with_implicit_gradient(update, parameters, settled, iteration.steps)
     return settled, steps
 
 
@@ -104,63 +101,3 @@ def _is_settled(state: Tensor, following: Tensor, tolerance: Tensor) -> Tensor:
     rounding += torch.finfo(state.dtype).eps if state.dtype.itemsize == 2 else 0.0
     size = torch.maximum(state.abs(), following.abs())
     return ((following - state).abs() <= tolerance + rounding * size).all(-1)
-
-
-class _FixedPoint(torch.autograd.Function):
-    """x* = f(x*, θ) with dx* = (1 − J)⁻¹ ∂f/∂θ dθ, J = ∂f/∂x at x*.
-
-    The backward pass solves g = v + Jᵀg by iteration. If it is differentiated in turn, g is a
-    fixed point of that linear map, and this class gives its derivative too.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, update: Update, limit: int, state: Tensor, *parameters: Tensor) -> Tensor:
-        ctx.update, ctx.limit = update, limit
-        state = state.clone()
-        ctx.save_for_backward(state, *parameters)
-        return state
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        saved, (v,), differentiable = ctx.saved_tensors, grad_outputs, torch.is_grad_enabled()
-        # Views, or gradients by θ would go on through x*, which is a function of θ.
-        state, *parameters = (t.view_as(t) if differentiable else t.detach() for t in saved)
-        if not differentiable:
-            for tensor, original in zip((state, *parameters), saved, strict=True):
-                tensor.requires_grad_(original.requires_grad)
-            state.requires_grad_()
-        with torch.enable_grad():
-            following = ctx.update(state, *parameters)
-
-        def linear(g: Tensor, v: Tensor, state: Tensor, *parameters: Tensor) -> Tensor:
-            with torch.enable_grad():
-                output = ctx.update(state, *parameters)
-            return v + _vjp(output, [state], g, torch.is_grad_enabled())[0]
-
-        with torch.no_grad():
-            g = _solve(lambda g: v + _vjp(following, [state], g, False)[0], v, ctx.limit)
-        if differentiable:
-            g = _FixedPoint.apply(linear, ctx.limit, g, v, *saved)
-        wanted = [parameter for parameter in parameters if parameter.requires_grad]
-        gradients = iter(_vjp(following, wanted, g, differentiable) if wanted else ())
-        return None, None, None, *(next(gradients) if p.requires_grad else None for p in parameters)
-
-
-def _vjp(
-    output: Tensor, inputs: Sequence[Tensor], g: Tensor, create_graph: bool
-) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(
-        output, inputs, g, retain_graph=True, create_graph=create_graph, materialize_grads=True
-    )
-
-
-def _solve(linear: Callable[[Tensor], Tensor], start: Tensor, limit: int) -> Tensor:
-    """Iterate a linear map to its fixed point: up to rounding, at most `limit` times."""
-    g, eps = start, torch.finfo(start.dtype).eps
-    for _ in range(limit if start.numel() else 0):
-        following = linear(g)
-        change = (following - g).abs().amax()
-        g = following
-        if not bool(change > eps * g.abs().amax()):
-            break
-    return g

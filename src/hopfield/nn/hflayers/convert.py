@@ -1,6 +1,5 @@
 """From the weights of a layer of hflayers to a layer that computes the same."""
 
-import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from ..iteration import Iteration
 from ..lookup import HopfieldLookup
 from ..pooling import HopfieldPooling
 from .arguments import INPUTS, PROJECTED, SPACE, STATE, STORED, Arguments
+from .weights import Weights
 
 CORE = "association_core."
 LETTERS = {STATE: "q", STORED: "k", PROJECTED: "v"}
@@ -45,7 +45,7 @@ def from_hflayers(
             other shapes.
     """
     checked = Arguments(arguments, kind)
-    weights = _Weights(state_dict, "" if kind == "Hopfield" else "hopfield.")
+    weights = Weights(state_dict, "" if kind == "Hopfield" else "hopfield.")
     layer = _make_layer(checked, weights)
     if weights.unused:
         raise OptionError(
@@ -53,28 +53,6 @@ def from_hflayers(
             f"but also has {', '.join(sorted(weights.unused)[:4])}. Check kind and arguments."
         )
     return layer
-
-
-class _Weights:
-    def __init__(self, state_dict: Mapping[str, Tensor], prefix: str) -> None:
-        self.unused, self.prefix = dict(state_dict), prefix
-
-    def take(self, name: str, *shape: int | None, prefix: str | None = None) -> Tensor:
-        """Remove and return weights of the association; None is any length."""
-        name = (self.prefix if prefix is None else prefix) + name
-        tensor = self.unused.pop(name, None)
-        sizes = None if tensor is None else tuple(tensor.shape)
-        if tensor is not None and sizes == tuple(
-            length if size is None else size
-            for size, length in itertools.zip_longest(shape, tensor.shape)
-        ):
-            return tensor.detach()
-        wanted = ", ".join(str(size or "…") for size in shape) + "," * (len(shape) == 1)
-        raise OptionError(
-            f"state_dict must hold {name!r} of shape ({wanted}) for these arguments, but "
-            f"{'does not' if tensor is None else f'has shape {sizes}'}. "
-            "Check kind and arguments: give all sizes that the layer was made with."
-        )
 
 
 class _Function(nn.Module):
@@ -105,7 +83,7 @@ def _check_length(rows: Tensor, length: int, connected: bool) -> Tensor:
     return rows
 
 
-def _make_layer(arguments: Arguments, weights: _Weights) -> Layer:
+def _make_layer(arguments: Arguments, weights: Weights) -> Layer:
     association = _make_association(arguments, weights)
     if arguments.kind == "Hopfield":
         return association
@@ -131,7 +109,7 @@ def _make_layer(arguments: Arguments, weights: _Weights) -> Layer:
     return lookup
 
 
-def _make_association(arguments: Arguments, weights: _Weights) -> HopfieldAssociation:
+def _make_association(arguments: Arguments, weights: Weights) -> HopfieldAssociation:
     query, key, value = _make_projections(arguments, weights)
     out: nn.Module = nn.Identity()
     if not arguments["disable_out_projection"]:
@@ -155,7 +133,7 @@ def _make_association(arguments: Arguments, weights: _Weights) -> HopfieldAssoci
     )
 
 
-def _make_projections(arguments: Arguments, weights: _Weights) -> list[nn.Sequential]:
+def _make_projections(arguments: Arguments, weights: Weights) -> list[nn.Sequential]:
     """Return normalisation and matrix for states, stored and projected patterns."""
     matrices, biases = _take_matrices(arguments, weights), _take_biases(arguments, weights)
     chains: dict[str, list[nn.Module]] = {}
@@ -174,7 +152,7 @@ def _make_projections(arguments: Arguments, weights: _Weights) -> list[nn.Sequen
     return [nn.Sequential(*chain) for chain in chains.values()]
 
 
-def _take_matrices(arguments: Arguments, weights: _Weights) -> dict[str, Tensor]:
+def _take_matrices(arguments: Arguments, weights: Weights) -> dict[str, Tensor]:
     widths = {name: arguments.widths[name] for name in INPUTS if not arguments.static[name]}
     if not arguments.has_separate_matrices:
         return _take_parts(weights, "in_proj_weight", widths, arguments["input_size"])
@@ -187,7 +165,7 @@ def _take_matrices(arguments: Arguments, weights: _Weights) -> dict[str, Tensor]
     }
 
 
-def _take_biases(arguments: Arguments, weights: _Weights) -> dict[str, Tensor]:
+def _take_biases(arguments: Arguments, weights: Weights) -> dict[str, Tensor]:
     if not arguments["input_bias"] or all(arguments.static.values()):
         return {}
     # hflayers has one for projected patterns even if it is not used.
@@ -196,7 +174,7 @@ def _take_biases(arguments: Arguments, weights: _Weights) -> dict[str, Tensor]:
 
 
 def _take_parts(
-    weights: _Weights, name: str, widths: Mapping[str, int], *shape: int
+    weights: Weights, name: str, widths: Mapping[str, int], *shape: int
 ) -> dict[str, Tensor]:
     if not widths:
         return {}
@@ -205,7 +183,7 @@ def _take_parts(
 
 
 def _make_norm(
-    arguments: Arguments, weights: _Weights, name: str, prefix: str, size: int | None
+    arguments: Arguments, weights: Weights, name: str, prefix: str, size: int | None
 ) -> nn.LayerNorm | None:
     if not arguments[f"normalize_{name}"]:
         return None

@@ -1,0 +1,117 @@
+"""torch's attention, differentiable any number of times, in the layouts where it is fast."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+from ..separation import Softmax
+from . import blockwise
+from .masks import Mask, fold_batch, fold_unexpanded
+
+SOFTMAX = Softmax()
+
+Inputs = tuple[Tensor, Tensor, Tensor]
+"""States, stored and projected patterns."""
+
+
+def fused_attention(
+    beta: float, state: Tensor, stored: Tensor, projected: Tensor, mask: Mask | None, dropout: float
+) -> Tensor:
+    """softmax(β x Kᵀ) V; rows that may read no pattern average all."""
+    # torch's attention is fast only for (batch, heads, …) with keys and values of one width.
+    batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
+    visible = None if mask is None else mask.visible
+    if visible is not None:
+        batch = torch.broadcast_shapes(batch, visible.shape[:-2])
+        visible = fold_unexpanded(visible, batch)  # torch makes a float of each of its entries
+    inner, out = state.shape[-1], projected.shape[-1]
+    width = max(inner, out)
+    state, stored = (pad(t, (0, width - inner)) if width > inner else t for t in (state, stored))
+    projected = pad(projected, (0, width - out)) if width > out else projected
+    inputs = _autocast(*(fold_batch(t, batch) for t in (state, stored, projected)))
+    if dropout or torch.compiler.is_compiling():
+        output = scaled_dot_product_attention(*inputs, visible, dropout, scale=beta)
+    elif visible is None or len(visible) == 1 or visible.numel() <= blockwise.BLOCK:
+        output = _differentiable_sdpa(inputs, visible, beta)
+    else:  # a mask as floats must not take more memory than one block
+        count = max(1, blockwise.BLOCK // visible[0].numel())
+        parts = zip(*(tensor.split(count) for tensor in (*inputs, visible)), strict=True)
+        output = torch.cat([_differentiable_sdpa((x, k, v), part, beta) for x, k, v, part in parts])
+    return output[..., :out].reshape(*batch, state.shape[-2], out)
+
+
+def _autocast(state: Tensor, stored: Tensor, projected: Tensor) -> Inputs:
+    # Cast here as torch's attention would: its backward pass does not run under autocast.
+    device = state.device.type
+    if not torch.is_autocast_enabled(device) or state.dtype == torch.float64:
+        return state, stored, projected
+    dtype = torch.get_autocast_dtype(device)
+    return state.to(dtype), stored.to(dtype), projected.to(dtype)
+
+
+def _differentiable_sdpa(inputs: Inputs, visible: Tensor | None, beta: float) -> Tensor:
+    if not torch.is_grad_enabled():
+        return scaled_dot_product_attention(*inputs, visible, scale=beta)
+    output: Tensor = _Attention.apply(visible, beta, *inputs)
+    return output
+
+
+class _Attention(torch.autograd.Function):
+    """torch's attention, which is differentiable once; then `full_attention` replaces it."""
+
+    @staticmethod
+    def forward(ctx: Any, visible: Tensor | None, beta: float, *inputs: Tensor) -> Tensor:
+        ctx.beta, ctx.wanted = beta, ctx.needs_input_grad[2:]
+        ctx.save_for_backward(visible, *inputs)
+        ctx.inner = _inner_graph(visible, beta, inputs, ctx.wanted)
+        output: Tensor = ctx.inner[0]
+        return output.detach()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        visible, *inputs = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            mask = None if visible is None else Mask(visible, visible)
+            output = blockwise.full_attention(SOFTMAX, mask, ctx.beta * inputs[0], *inputs[1:])
+        else:
+            # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
+            output, inputs = ctx.inner or _inner_graph(visible, ctx.beta, inputs, ctx.wanted)
+            ctx.inner = None
+        return None, None, *blockwise.gradients_of(output, inputs, ctx.wanted, grad_outputs[0])
+
+
+def _inner_graph(
+    visible: Tensor | None, beta: float, inputs: Sequence[Tensor], wanted: Sequence[bool]
+) -> tuple[Tensor, Inputs]:
+    """Return attention of detached copies, and the copies."""
+    x, k, v = (t.detach().requires_grad_(want) for t, want in zip(inputs, wanted, strict=True))
+    bias = None if visible is None else _additive_mask(visible, inputs[0].dtype)
+    with torch.enable_grad(), _rebuilt_for_backward(visible, bias):
+        output = scaled_dot_product_attention(x, k, v, bias, scale=beta)
+    return output, (x, k, v)
+
+
+def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    zeros = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+    return zeros.masked_fill_(~visible, -torch.inf)
+
+
+def _rebuilt_for_backward(
+    visible: Tensor | None, bias: Tensor | None
+) -> AbstractContextManager[Any]:
+    # A mask of floats is built again in the backward pass, not kept: it may be m·n large.
+    if visible is None or bias is None or visible.shape[-2] == 1:
+        return nullcontext()
+    address, dtype = bias.data_ptr(), bias.dtype
+
+    def pack(tensor: Tensor) -> Tensor | None:
+        return None if tensor.data_ptr() == address else tensor
+
+    def unpack(tensor: Tensor | None) -> Tensor:
+        return _additive_mask(visible, dtype) if tensor is None else tensor
+
+    return torch.autograd.graph.saved_tensors_hooks(pack, unpack)
