@@ -8,6 +8,7 @@ float32 or wider.
 or infinity) or DeviceError.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -155,16 +156,9 @@ def basin_radius(
         hits = call_given("returned", "pattern, states", has_returned, x, states)
         return int(_check_hits(hits, len(copies)).sum()) >= share * len(copies) - 1e-9
 
-    return _last(returns, steps) / steps
-
-
-def _last(holds: Callable[[float], bool], steps: int) -> int:
-    """Find the largest k ≤ steps for which `holds(k / steps)`, by bisection; 0 without any."""
-    low, high = 0, steps + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle / steps) else (low, middle)
-    return low
+    # `returns` is true up to the largest amount and false above it.
+    largest = bisect_left(range(1, steps + 1), True, key=lambda k: not returns(k / steps))
+    return largest / steps
 
 
 def _check_hits(hits: object, draws: int) -> Tensor:

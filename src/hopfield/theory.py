@@ -190,28 +190,18 @@ def exponential_failure(units: int, flips: int, patterns: int, beta: float = 1.0
     check_integer("patterns", patterns, low=1)
     check_integer("flips", flips, low=0, high=check_integer("units", units, low=2))
     sums, chance = _sum_of_signs(units - 1)
-    total = 0.0
+    others, total = patterns - 1, 0.0
     for wrong, bits in ((flips, units - flips), (flips - 1, flips)):
         if bits:
             signal = units - 1 - 2 * wrong
-            bounds = (_outweighed(sums, chance, int(c), (signal, patterns - 1), beta) for c in sums)
-            total += bits * min(1.0, *bounds)
-    return min(1.0, total)
-
-
-def _outweighed(
-    sums: np.ndarray, chance: np.ndarray, cut: int, signal: tuple[int, int], beta: float
-) -> float:
-    # The bound for one bit with the scores cut at `cut`; `signal` is (score, others).
-    score, others = signal
-    large = 0.5 * others * chance[sums >= cut].sum()
-    below = sums < cut
-    if not below.any():
-        return large
-    power = np.clip(beta * (sums[below] - score), -EXPONENT / 2, EXPONENT / 2)
-    variance = others * float(chance[below] @ np.exp(2 * power))
-    bernstein = math.exp(-0.5 / (variance + math.exp(power.max()) / 3)) if variance else 0.0
-    return large + min(bernstein, 0.5 * variance)
+            power = np.clip(beta * (sums - signal), -EXPONENT / 4, EXPONENT / 4)
+            # Each cut lies between two scores; the last one lies below all of them.
+            variance = others * np.cumsum(chance * np.exp(2 * power))[:-1]
+            bernstein = np.exp(-0.5 / (variance + np.exp(power[:-1]) / 3))
+            large = 0.5 * others * np.cumsum(chance[::-1])[::-1]
+            bounds = large[1:] + np.minimum(bernstein, 0.5 * variance)
+            total += bits * min(1.0, large[0], *bounds)
+    return float(min(1.0, total))
 
 
 def theorem_3_constant(beta: float, scale: float, dim: int, chance: float) -> float:

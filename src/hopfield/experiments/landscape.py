@@ -109,14 +109,9 @@ def _square(config: EnergyPlane, rows: Tensor, source: torch.Generator) -> View:
     if config.n < 2:
         raise DomainError(f"n must be at least 2, to lie between two patterns, but is {config.n}.")
     sides = [(rows[0] != rows[1]).nonzero()[:, 0], (rows[0] == rows[1]).nonzero()[:, 0]]
-    orders = [units[torch.randperm(len(units), generator=source)] for units in sides]
     axis = torch.linspace(0, 1, config.grid, dtype=torch.float64)
-    flips = [(axis * len(units)).round().int().tolist() for units in sides]
-    grid = rows[0].repeat(config.grid, config.grid, 1)
-    for i in range(config.grid):
-        grid[:, i, orders[0][: flips[0][i]]] *= -1
-        grid[i, :, orders[1][: flips[1][i]]] *= -1
-    states = grid.flatten(0, 1)
+    along, across = (_flips(rows.shape[1], side, axis, source).to(rows.dtype) for side in sides)
+    states = (rows[0] * along * across[:, None]).flatten(0, 1)
     starts = states[torch.randint(len(states), (config.starts,), generator=source)]
 
     def project(states: Tensor) -> Tensor:
@@ -126,6 +121,13 @@ def _square(config: EnergyPlane, rows: Tensor, source: torch.Generator) -> View:
 
     labels = ("share flipped where 1 and 2 differ", "share flipped elsewhere")
     return View(axis, states, starts, project, 2, labels)
+
+
+def _flips(units: int, side: Tensor, shares: Tensor, source: torch.Generator) -> Tensor:
+    # −1 for the first share of these units in random order, else +1.
+    place = torch.full((units,), units)
+    place[side[torch.randperm(len(side), generator=source)]] = torch.arange(len(side))
+    return torch.where(place < (shares * len(side)).round()[:, None], -1.0, 1.0)
 
 
 def energy_path(config: EnergyPath, setup: Setup) -> Record:
@@ -139,12 +141,8 @@ def energy_path(config: EnergyPath, setup: Setup) -> Record:
     position = torch.linspace(0, 1, config.points, dtype=rows.dtype)
     if is_binary(rows):
         differ = (rows[0] != rows[1]).nonzero().squeeze(-1)
-        order = differ[torch.randperm(len(differ), generator=source)]
-        flips = (position * len(differ)).round().unique()
-        states = rows[0].repeat(len(flips), 1)
-        for line, count in enumerate(flips.int().tolist()):
-            states[line, order[:count]] = rows[1, order[:count]]
-        position = flips / max(1, len(differ))
+        position = (position * len(differ)).round().unique() / max(1, len(differ))
+        states = rows[0] * _flips(rows.shape[1], differ, position, source).to(rows.dtype)
     else:
         states = rows[0] + position[:, None] * (rows[1] - rows[0])
     energy = memory.energy(states).double()
