@@ -85,9 +85,7 @@ def binary_encoding(records: Sequence[Record]) -> Finding:
         return Finding(None, measured, f"±1 returns nothing that 0/1 could lose; {centred}")
     ratio = recalled["0/1"] / recalled["±1"]
     return Finding(
-        max(0.0, 1 - ratio),
-        measured,
-        f"0/1 returns {_times(ratio)} what ±1 does; {centred}",
+        max(0.0, 1 - ratio), measured, f"0/1 returns {_times(ratio)} what ±1 does; {centred}"
     )
 
 

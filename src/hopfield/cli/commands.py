@@ -70,10 +70,7 @@ def root(
 
 @app.command(short_help="Measure what two documents claim; write a page about it.")
 def demo(
-    out: Folder = "demo",
-    data_set: DataSet = "digits",
-    seed: Seed = "0",
-    as_json: AsJson = False,
+    out: Folder = "demo", data_set: DataSet = "digits", seed: Seed = "0", as_json: AsJson = False
 ) -> None:
     """Measure what two introductions to Hopfield networks claim, and write a page about it.
 

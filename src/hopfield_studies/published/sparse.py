@@ -25,15 +25,8 @@ EXACT_TOLERANCE = 1e-12
 """A fixed point to rounding, in float64."""
 JUDGED_POINTS = ((2.0, 1.5), (2.0, 2.0), (2.0, 2.5), (1.5, 4.0), (1.5, 5.0), (1.25, 8.0))
 """(α, β): where some random patterns are fixed points and others are not."""
-SHOWN_POINTS = (
-    (2.0, 1.75),
-    (2.0, 2.25),
-    (1.5, 3.0),
-    (1.5, 3.5),
-    (1.5, 4.5),
-    (1.25, 7.0),
-    (1.25, 10.0),
-)
+SHOWN_POINTS = ((2.0, 1.75), (2.0, 2.25), (1.5, 3.0), (1.5, 3.5), (1.5, 4.5), (1.25, 7.0),
+                (1.25, 10.0))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,14 +55,8 @@ def fixed_points(config: Sparse, setup: Setup) -> Record:
         outcome, predicted = has_single_weight & is_fixed, margin(rows) >= limit
         wrong += int((outcome != predicted).sum())
         counts.append(float(outcome.sum()))
-    return record(
-        "fixed_points",
-        setup,
-        config,
-        samples=config.draws,
-        wrong=wrong,
-        **mean_and_sd("fixed", counts),
-    )
+    fixed = mean_and_sd("fixed", counts)
+    return record("fixed_points", setup, config, samples=config.draws, wrong=wrong, **fixed)
 
 
 def _tasks(form: Form) -> list[Task]:
