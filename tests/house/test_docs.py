@@ -156,3 +156,18 @@ def test_extensions_are_short(name, most):
     (node,) = (n for n in ast.parse(code).body if getattr(n, "name", "") == name)
     lines = code.splitlines()[node.lineno - 1 : node.end_lineno]
     assert len([line for line in lines if line.strip()]) <= most
+
+
+def test_the_network_of_the_page_computes_in_every_precision(as_a_user):
+    """States are in float32 at least, rows in the dtype of the store."""
+    text = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in _blocks(text):
+        if block.language == "python":
+            exec(block.body, names)
+    pairs = names["pairs"]
+    for stored, given in itertools.product((torch.float16, torch.float32, torch.float64), repeat=2):
+        memory = names["Bidirectional"](split=100)
+        memory.store(pairs.to(stored))
+        found = memory.retrieve(pairs.to(given))
+        assert found.state.equal(pairs.to(given)) and found.energy.equal(memory.energy(found.state))
