@@ -83,7 +83,12 @@ def modern(
             f"shape {tuple(potential.shape)}. Use separation.potential(scores)."
         )
     if isinstance(largest_norm, Tensor):
-        _check_one_per_state("largest_norm", check_float("largest_norm", largest_norm), state)
+        shape = check_float("largest_norm", largest_norm).shape
+        if not is_broadcastable(shape, state.shape[:-1]):
+            raise ShapeError(
+                f"largest_norm must be one number, or one for each state of {tuple(state.shape)}, "
+                f"but has shape {tuple(shape)}. Use largest_norm.max()."
+            )
     else:
         check_number("largest_norm", largest_norm, low=0.0)
     if known is not None:
@@ -100,11 +105,3 @@ def modern_of_checked(
     norm = torch.linalg.vector_norm(masked, dim=-1)  # without a copy of the state
     constant = torch.rsub(potential, largest_norm**2 / 2)
     return torch.addcmul(constant, norm, norm, value=0.5)
-
-
-def _check_one_per_state(name: str, value: Tensor, state: Tensor) -> None:
-    if not is_broadcastable(value.shape, state.shape[:-1]):
-        raise ShapeError(
-            f"{name} must be one number, or one for each state of {tuple(state.shape)}, but has "
-            f"shape {tuple(value.shape)}. Use {name}.max()."
-        )

@@ -175,7 +175,7 @@ def scan_copy(store: Store) -> ScanCopy:
 
 def scan_bias(store: Store, question: Question, copy: ScanCopy) -> Tensor:
     """Return what each row adds to its dot product, −∞ for the padding of the copy; float32."""
-    bias = torch.zeros(len(store))
+    bias = torch.zeros(len(store), dtype=torch.float32)
     if question.euclidean:
         squares = store.summary().squared_norms
         if question.known is not None:

@@ -158,23 +158,7 @@ def resolve_unknown_units(outcome: Outcome, describe: Callable[[Tensor], Reading
     if not bool(unresolved.any()):
         return outcome
     state = torch.where(reading.next == 0, 1.0, reading.next)
-    again = describe(state[unresolved]) if reading.index is not None else None
-
-    def merged(old: Tensor | None, name: str) -> Tensor | None:
-        new = None if again is None else getattr(again, name)
-        if old is None or new is None:
-            return old
-        result = old.clone()
-        result[unresolved] = new
-        return result
-
-    reading = Reading(
-        state,
-        energy=merged(reading.energy, "energy"),
-        index=merged(reading.index, "index"),
-        weight=merged(reading.weight, "weight"),
-        entropy=merged(reading.entropy, "entropy"),
-    )
-    if trace is not None and reading.energy is not None:
-        trace = torch.cat([trace[:-1], reading.energy[None]])
-    return replace(outcome, reading=reading, converged=outcome.converged & ~unresolved, trace=trace)
+    again = Reading(state) if reading.index is None else replace(describe(state), next=state)
+    if trace is not None and again.energy is not None:
+        trace = torch.cat([trace[:-1], again.energy[None]])
+    return replace(outcome, reading=again, converged=outcome.converged & ~unresolved, trace=trace)

@@ -42,17 +42,14 @@ def dense_sweep(
         columns: a function that returns `sign_columns(blocks)`, if they are cached.
     """
     exact, rule = state.detach().double(), flip_rule(separation)
-    count = sum(len(block) for block in blocks)
     if order is None:
         return _synchronous(blocks, rule, separation, exact, held, readout).to(state.dtype)
-    table = rule.table(count, state.shape[-1])
-    entries = len(state) * len(order) * count
-    if table is not None and kernels.fused("dense", len(order), entries, exact):
-        signs = sign_columns(blocks) if columns is None else columns()
-        return _sweep_by_kernel(blocks, separation, table, exact, order, held, signs).to(
-            state.dtype
-        )
-    return _asynchronous(blocks, rule, separation, exact, order, held).to(state.dtype)
+    count = sum(len(block) for block in blocks)
+    table, entries = rule.table(count, state.shape[-1]), len(state) * len(order) * count
+    if table is None or not kernels.fused("dense", len(order), entries, exact):
+        return _asynchronous(blocks, rule, separation, exact, order, held).to(state.dtype)
+    signs = sign_columns(blocks) if columns is None else columns()
+    return _sweep_by_kernel(blocks, separation, table, exact, order, held, signs).to(state.dtype)
 
 
 def sign_columns(blocks: Iterable[Block]) -> Int[Tensor, "dim words"]:
