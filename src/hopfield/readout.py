@@ -208,18 +208,18 @@ def fused_attention(
         The state. None if gradients are needed (the backward pass is not differentiable), in
         compiled or mapped code, for too many rows, and if the result holds inf or NaN.
     """
-    if rows.shape[0] > MOST_FUSED_ROWS:
-        return None
-    tensors = [x for x in (state, rows, beta, values) if isinstance(x, Tensor)]
-    if is_traced() or (torch.is_grad_enabled() and any(x.requires_grad for x in tensors)):
+    batch, count = state.shape[0], rows.shape[0]
+    inputs = (state, rows, beta, values)
+    differentiable = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
+    if count > MOST_FUSED_ROWS or is_traced() or (differentiable and torch.is_grad_enabled()):
         return None
     queries, scale = state, 1.0 if isinstance(beta, Tensor) else beta
     if isinstance(beta, Tensor):
         factors = beta.reshape(-1, 1).to(state)
         queries, bias = state * factors, None if bias is None else factors * bias.to(state)
     keys, averaged = rows, rows if values is None else values
-    short = len(state) <= FEW_QUERIES and rows.shape[-1] <= SHORT_ROWS
-    if short and len(state) * len(rows) <= BLOCK_SCORES and len(rows) <= LONG_BLOCK:
+    short = batch <= FEW_QUERIES and rows.shape[-1] <= SHORT_ROWS
+    if short and batch * count <= BLOCK_SCORES and count <= LONG_BLOCK:
         return _if_finite(two_product_attention(queries, keys, averaged, scale, bias))
     out, width = averaged.shape[-1], max(rows.shape[-1], averaged.shape[-1])
     if out != rows.shape[-1]:  # with unequal widths SDPA would compute all weights at once
@@ -227,7 +227,7 @@ def fused_attention(
         queries, keys, averaged = padded
     mask = None
     if bias is not None:
-        mask = (scale * bias.to(state.dtype)).expand(1, 1, len(state), -1)
+        mask = (scale * bias.to(state.dtype)).expand(1, 1, batch, -1)
     result = scaled_dot_product_attention(
         queries[None, None], keys[None, None], averaged[None, None], attn_mask=mask, scale=scale
     )[0, 0, :, :out]

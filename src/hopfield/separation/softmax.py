@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -142,7 +143,7 @@ class SoftmaxSums:
         # The largest exp(x) is 1: below eps^2.5 all others together are below rounding, and their
         # rows need not be read. At −1e4 exp(x) is 0, and x·exp(x) too.
         # Powers of 2 are up to four times as fast as torch.exp, and as exact: x here is x/ln 2.
-        least, top = 2.5 * math.log2(torch.finfo(scores.dtype).eps), largest.unsqueeze(-1)
+        least, top = _least_exponent(scores.dtype), largest.unsqueeze(-1)
         if inplace:
             x = torch.threshold_(scores.sub_(top).mul_(beta / LN_2), least, -1e4)
         else:
@@ -240,6 +241,11 @@ def log_mean(sum_exp: Tensor, sum_expm1: Tensor, count: int) -> Tensor:
     mean = sum_expm1 / count
     near = torch.log1p(mean.clamp_min(-0.5))
     return torch.where(mean > -0.5, near, torch.log(sum_exp / count))
+
+
+@cache
+def _least_exponent(dtype: torch.dtype) -> float:
+    return 2.5 * math.log2(torch.finfo(dtype).eps)
 
 
 def _sum_rows(rows: Rows, power: Tensor, highest: float) -> Tensor:
