@@ -198,6 +198,17 @@ def test_second_derivatives_by_differences(name, mask, drawing):
     )
 
 
+@pytest.mark.parametrize("separation", [Softmax(0.7), Sparsemax(0.7)], ids=["softmax", "sparsemax"])
+@pytest.mark.parametrize("mask", [None, PAIRS], ids=["none", "association"])
+def test_gradients_with_a_graph_are_those_without(separation, mask):
+    """gradgradcheck compares the second derivative with the first one of the same formula."""
+    given = few(HEADS)
+    loss = association(*given, separation=separation, mask=cut(mask)).square().sum()
+    plain = torch.autograd.grad(loss, given, retain_graph=True)
+    for one, other in zip(torch.autograd.grad(loss, given, create_graph=True), plain, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize("kind", [Softmax, Sparsemax, Entmax])
 def test_gradients_by_beta_and_alpha(kind):
     given = [part[..., :3, :] for part in operands()]
