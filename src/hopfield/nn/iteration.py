@@ -51,13 +51,8 @@ def settle(
 ) -> tuple[Tensor, Tensor]:
     """Return the states that the last softmax reads, and the number of softmaxes, `(*batch, m)`.
 
-    Args:
-        update: (x, *θ) → x'.
-        parameters: θ.
-        state: initial queries, `(*batch, m, dim)`.
-        iteration: number of steps, and how to differentiate.
-        tolerance: largest change of a settled state, broadcastable to it; None makes all steps.
-        visited: receives every state, the first and the last included.
+    `tolerance` is the largest change per entry of a settled state; None makes all steps. `visited`
+    receives every state, the first and the last included.
     """
     gradient = iteration.gradient if torch.is_grad_enabled() and iteration.steps > 1 else "unrolled"
     if gradient == "unrolled" or (gradient == "implicit" and is_traced()):
