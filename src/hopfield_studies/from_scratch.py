@@ -164,17 +164,17 @@ def oscillation(config: OscillationConfig) -> Iterator[Record]:
 
 
 def _cycle(memory: ClassicalHopfield, state: Tensor) -> dict[str, object]:
-    ways = [state, memory.update(state)]
-    while len(ways) < 4 or not torch.equal(ways[-1], ways[-3]):
-        ways.append(memory.update(ways[-1]))
-    ways.append(ways[-2])
+    states = [state, memory.update(state)]
+    while len(states) < 4 or not torch.equal(states[-1], states[-3]):
+        states.append(memory.update(states[-1]))
+    states.append(states[-2])
     height = max(k for k in range(1, math.isqrt(len(state)) + 1) if len(state) % k == 0)
     return {
         "shape": [height, len(state) // height],
-        "states": to_pixels(torch.stack(ways[-4:]), binary=True),
-        "flipped": to_pixels((torch.stack(ways[-4:]) != torch.stack(ways[-5:-1])), binary=False),
-        "cycle_energies": [memory.energy(each).item() for each in ways],
-        "flipping": int((ways[-1] != ways[-2]).sum()),
+        "states": to_pixels(torch.stack(states[-4:]), binary=True),
+        "flipped": to_pixels(torch.stack(states[-4:]) != torch.stack(states[-5:-1]), binary=False),
+        "cycle_energies": [memory.energy(each).item() for each in states],
+        "flipping": int((states[-1] != states[-2]).sum()),
     }
 
 

@@ -197,24 +197,24 @@ def energies(config: EnergyConfig, dataset: Dataset) -> Iterator[Record]:
     cues = occlude_half(rows, shape=dataset.shape).state
     for beta in config.betas:
         memory = store(ModernHopfield(beta), rows)
-        ways = _ways(memory, cues)
-        library = torch.stack([memory.energy(state) for state in ways])
-        document = torch.stack([baselines.continuous_energy(rows, state, beta) for state in ways])
+        states = _trajectory(memory, cues)
+        library = torch.stack([memory.energy(state) for state in states])
+        document = torch.stack([baselines.continuous_energy(rows, state, beta) for state in states])
         yield record(
             "energies", "modern", config,
-            beta=beta, length=len(ways) - 1,
+            beta=beta, length=len(states) - 1,
             library=library[:, : config.shown].T, document=document[:, : config.shown].T,
             library_rises=share(_rises(library)), document_rises=share(_rises(document)),
         )  # fmt: skip
 
 
-def _ways(memory: ModernHopfield, cues: Tensor, limit: int = 30) -> list[Tensor]:
-    ways = [cues]
+def _trajectory(memory: ModernHopfield, cues: Tensor, limit: int = 30) -> list[Tensor]:
+    states = [cues]
     for _ in range(limit):
-        ways.append(memory.update(ways[-1]))
-        if (ways[-1] - ways[-2]).abs().max() <= 1e-6:
+        states.append(memory.update(states[-1]))
+        if (states[-1] - states[-2]).abs().max() <= 1e-6:
             break
-    return ways
+    return states
 
 
 def _rises(energy: Tensor) -> Tensor:

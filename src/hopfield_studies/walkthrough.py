@@ -122,18 +122,18 @@ def classical(config: ClassicalConfig, dataset: Dataset) -> Iterator[Record]:
     """
     most = available_sizes(config.stored, dataset)[-1]
     for n in available_sizes(config.stored, dataset):
-        for way in ("document", "library"):
-            yield _classical_case(config, dataset, n, way, "images")
-    for way, source in (
+        for case in ("document", "library"):
+            yield _classical_case(config, dataset, n, case, "images")
+    for case, source in (
         ("pseudo_inverse", "images"),
         ("document", "random"),
         ("library", "random"),
     ):
-        yield _classical_case(config, dataset, most, way, source)
+        yield _classical_case(config, dataset, most, case, source)
 
 
 def _classical_case(
-    config: ClassicalConfig, dataset: Dataset, n: int, way: str, source: str
+    config: ClassicalConfig, dataset: Dataset, n: int, case: str, source: str
 ) -> Record:
     everything = as_signs(dataset)
     runs = []
@@ -142,18 +142,18 @@ def _classical_case(
         if source == "random":
             stream = generator(config.seed, n, draw, 1)
             rows = random_binary(n, rows.shape[1], generator=stream).to(rows.dtype)
-        cue = occlude_half(rows, shape=dataset.shape, fill=INK if way == "document" else None)
-        if way == "document":
+        cue = occlude_half(rows, shape=dataset.shape, fill=INK if case == "document" else None)
+        if case == "document":
             ink = baselines.hebbian_step(rows, cue.state)
             state, steps = torch.where(ink, 1.0, -1.0), 1.0
         else:
-            rule = "pseudo_inverse" if way == "pseudo_inverse" else "hebbian"
+            rule = "pseudo_inverse" if case == "pseudo_inverse" else "hebbian"
             retrieval = store(ClassicalHopfield(rule), rows).retrieve(cue)
             state, steps = retrieval.state, retrieval.steps.double().mean().item()
         pictures = picture_fields(rows, cue, state, dataset, binary=True)
         runs.append({**binary_scores(rows, state), "sweeps": steps, **pictures})
     load = n / everything.shape[1]
-    return record("classical", way, config, n=n, patterns=source, load=load, **summarise(runs))
+    return record("classical", case, config, n=n, patterns=source, load=load, **summarise(runs))
 
 
 def dense(config: DenseConfig, dataset: Dataset) -> Iterator[Record]:
