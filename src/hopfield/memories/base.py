@@ -333,6 +333,8 @@ class Memory(ABC):
                 return cached[0].at(active, state)
             if step == steps and settled is never_settled:
                 reading = Reading(state)
+            elif query.known is None and step:  # the hook was checked at the first step
+                reading = self.step(state, None, None, generator)
             elif query.known is None:
                 reading = read_step(self, state, None, None, generator)
             else:
