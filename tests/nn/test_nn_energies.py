@@ -47,7 +47,7 @@ PADDING = torch.tensor([[False] * 5, [False, True] * 2 + [False], [True] * 4 + [
 
 def by_loops(layer, tokens, padding):
     """Return the energy of one batch entry by the paper, up to the log of the count."""
-    g = layer._normalise(tokens[None])[0]
+    g = layer.normalised(tokens[None])[0]
     seen = [i for i in range(len(g)) if not padding[i]]
     d, total = 4, torch.zeros((), dtype=g.dtype)
     for head in range(2):
@@ -78,7 +78,7 @@ def test_the_energy_by_loops():
 @pytest.mark.parametrize("padding", [None, PADDING], ids=["", "padding"])
 def test_a_step_goes_down_the_slope_and_the_energy_falls(padding):
     layer = block(steps=1, rate=0.01)
-    g = layer._normalise(TOKENS).detach().requires_grad_()
+    g = layer.normalised(TOKENS).detach().requires_grad_()
     energy = layer._energy(g, layer._checked_mask(TOKENS, padding), padding)
     (slope,) = torch.autograd.grad(energy.sum(), g)
     expected = TOKENS - 0.01 * slope

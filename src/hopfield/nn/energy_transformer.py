@@ -80,14 +80,22 @@ class EnergyTransformerBlock(nn.Module):
         mask = self._checked_mask(tokens, padding_mask)
         return self._energy(self._normalise(tokens), mask, padding_mask)
 
-    def _checked_mask(self, tokens: Tensor, padding: Tensor | None) -> Mask:
-        """Check the arguments, and return the mask: a token attends to all others."""
+    def normalised(self, tokens: Float[Tensor, "batch n dim"]) -> Float[Tensor, "batch n dim"]:
+        """Return g, the gradient of a convex function of the token."""
+        self._check_tokens(tokens)
+        return self._normalise(tokens)
+
+    def _check_tokens(self, tokens: Tensor) -> None:
         if check_float("tokens", tokens).ndim != 3 or tokens.shape[-1] != self.dim:
             raise ShapeError(
                 f"tokens must have shape (batch, n, {self.dim}), but have shape "
                 f"{tuple(tokens.shape)}. Use tokens[None] for a single entry of a batch."
             )
         check_matches("tokens", tokens, self.memories)
+
+    def _checked_mask(self, tokens: Tensor, padding: Tensor | None) -> Mask:
+        """Check the arguments, and return the mask: a token attends to all others."""
+        self._check_tokens(tokens)
         ignored = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
         if padding is not None:
             if check_bool("padding_mask", padding).shape != tokens.shape[:2]:
@@ -99,7 +107,6 @@ class EnergyTransformerBlock(nn.Module):
         return Mask.ignoring(ignored)
 
     def _normalise(self, tokens: Tensor) -> Tensor:
-        """Return g, the gradient of a convex function of the token."""
         centred = tokens - tokens.mean(-1, keepdim=True)
         deviation = (centred.square().mean(-1, keepdim=True) + EPS).sqrt()
         return self.log_gamma.exp() * centred / deviation + self.delta
