@@ -1,5 +1,6 @@
 """Certified retrieval: the same answer as the full readout, within the bound it returns."""
 
+import mpmath
 import pytest
 import torch
 
@@ -261,3 +262,49 @@ def test_the_bound_holds_where_beta_is_below_what_float32_keeps(beta, similarity
     memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
     memory.store(patterns)
     _bounds_hold(memory, patterns[:5])
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_the_bound_counts_the_rounding_of_float64(similarity):
+    """Between two patterns of equal length, where large β shows the last digit of their scores."""
+    rows = _patterns("gaussian", 40, 200, torch.Generator().manual_seed(5)).double()
+    rows *= 14 / rows.norm(dim=-1, keepdim=True)
+    cues = (rows[:12:2] + rows[1:12:2]) / 2
+    memory = hopfield.ModernHopfield(1e6, similarity=similarity, precision="certified")
+    memory.store(rows)
+    found = memory.step(cues, None, None, torch.Generator())
+    shown = []
+    for at, cue in enumerate(cues.tolist()):
+        with mpmath.workdps(40):
+            near = [[mpmath.mpf(x) for x in row] for row in rows[2 * at : 2 * at + 2].tolist()]
+            scores = [mpmath.fdot(row, cue) for row in near]
+            if similarity == "euclidean":
+                half = [mpmath.fdot(row, row) / 2 for row in near]
+                scores = [s - h for s, h in zip(scores, half, strict=True)]
+            share = 1 / (1 + mpmath.exp(1000000 * (scores[1] - scores[0])))
+            exact = [share * x + (1 - share) * y for x, y in zip(*near, strict=True)]
+            error = mpmath.norm(
+                [x - y for x, y in zip(exact, found.next[at].tolist(), strict=True)]
+            )
+            assert error <= found.bound.state[at].item()
+        shown.append(float(error))
+    assert max(shown) > 14 * 4 * certified.DROPPED_WEIGHT, "premise: more than what is left out"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_full_readout_is_bounded_by_the_slack_of_rounding(dtype, monkeypatch):
+    """States 16 eps·κ·M, energies 8 eps·κ·max(|F|, ½‖x‖², ½M²), κ = 1 + β·M·max(M, ‖x‖)."""
+    monkeypatch.setattr(certified, "scan_pays", lambda: False)
+    patterns = _patterns("gaussian", 50, 8, torch.Generator().manual_seed(6)).to(dtype)
+    cues = 3 * patterns[:5] + 0.5
+    memory = hopfield.ModernHopfield(0.7, similarity="euclidean", precision="certified")
+    memory.store(patterns)
+    found = memory.step(cues, None, None, torch.Generator())
+    longest, length = patterns.double().norm(dim=-1).max(), cues.double().norm(dim=-1)
+    reach, eps = length.clamp_min(longest), torch.finfo(dtype).eps
+    kappa, size = 1 + 0.7 * longest * reach, found.energy.double().abs().clamp_min(reach**2 / 2)
+    for bound, slack in (
+        (found.bound.state, 16 * eps * kappa * longest),
+        (found.bound.energy, 8 * eps * kappa * size),
+    ):
+        torch.testing.assert_close(bound.double(), slack, rtol=1e-3, atol=0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cases import seeded, signs
-from hopfield import Polynomial, RectifiedPolynomial, Softmax
+from hopfield import Polynomial, RectifiedPolynomial, Separation, Softmax
 from hopfield.separation.decimals import exact_sign_of_exponentials
 from hopfield.stores import Block
 from hopfield.units.flips import FlipRule, flip_rule
@@ -18,6 +18,7 @@ DIM, COUNT = 13, 6
 ROWS = signs(COUNT, DIM, generator=seeded(0), dtype=torch.float64)
 STATES = signs(5, DIM, generator=seeded(1), dtype=torch.float64)
 STATES[4, ::3] = 0.0  # unknown units
+STATES[3] = 0.0
 
 
 def exponential(beta: float, ahead: int = 0) -> Callable[[int, int], mpmath.mpf]:
@@ -40,6 +41,7 @@ def power(degree: int, rectified: bool = False) -> Callable[[int, int], Fraction
 RULES = {
     "exponential, flat": (Softmax(0.05), exponential(0.05)),
     "exponential": (Softmax(0.4), exponential(0.4)),
+    "exponential, steep": (Softmax(1.3), exponential(1.3)),
     "degree 2": (Polynomial(2), power(2)),
     "degree 5": (Polynomial(5), power(5)),
     "degree 16": (Polynomial(16), power(16)),
@@ -147,3 +149,37 @@ def test_signs_of_sums_of_powers(separation):
         total = sum(count * gain(level, 0) for level, count in pairs)
         assert separation.exact_flip_sign(pairs) == (total > 0) - (total < 0)
     assert separation.exact_flip_sign([(3, 2), (3, -2)]) == 0
+
+
+class Exponential(Separation):
+    """F(s) = Σ exp(rate·s_μ): a user's sum over patterns, of smooth summands, without exact signs.
+
+    `flip_gain_rounding` and the range of parameters are the defaults.
+    """
+
+    simplex, rate = False, 0.7003
+
+    def potential(self, scores):
+        return (self.rate * scores).exp().sum(-1)
+
+    def __call__(self, scores):
+        return self.rate * (self.rate * scores).exp()
+
+    def flip_gain(self, scores):
+        return (self.rate * (scores + 1)).exp() - (self.rate * (scores - 1)).exp()
+
+
+@pytest.mark.parametrize("size", [1, 30, 900])
+def test_the_field_of_a_sum_of_a_user(size):
+    levels = size * torch.rand(40, 6, generator=seeded(5), dtype=torch.float64).mul(2).sub(1)
+    columns = signs(40, 6, generator=seeded(6), dtype=torch.float64)
+    rule, rate = flip_rule(Exponential()), mpmath.mpf(Exponential.rate)
+    for level, column in zip(levels.round(), columns, strict=True):
+        with mpmath.workdps(60):
+            gains = [2 * mpmath.sinh(rate) * mpmath.exp(rate * int(u)) for u in level]
+            exact = mpmath.fsum(int(x) * g for x, g in zip(column, gains, strict=True))
+            field, bound = rule.one_unit(level, column)
+            check_bound(float(field), float(bound), exact, mpmath.fsum(gains))
+    table = rule.table(COUNT, DIM)
+    assert table.exact_size == 0, "no sum is free of rounding"
+    assert Exponential().parameter_range("rate") == (-torch.inf, torch.inf)

@@ -168,3 +168,16 @@ def test_a_learnt_beta_sharpens_scores_and_biases_alike(similarity, queries, dim
         read = memories[0].retrieve(cues, steps=1, tol=0.0).state
     torch.testing.assert_close(learnt, plain)
     torch.testing.assert_close(plain, read)
+
+
+@pytest.mark.parametrize("separation", SHARP.values(), ids=SHARP)
+def test_the_entropy_with_gradients_is_the_formula(separation):
+    """In blocks, where nothing may be overwritten; and of one pattern it is 0, not −0."""
+    patterns, states = given()
+    states = (states / 30).requires_grad_()
+    found = read(blocks_of(patterns, 150), states, dot, separation).entropy
+    entropy = torch.special.entr(separation(states @ patterns.T).clamp_min(1e-300)).sum(-1)
+    torch.testing.assert_close(found, entropy, rtol=1e-9, atol=1e-12)
+    assert found.detach().max() > 1e-3, "premise"
+    alone = read(blocks_of(patterns[:1]), states.detach(), dot, separation).entropy
+    assert not torch.signbit(alone).any() and not alone.any()

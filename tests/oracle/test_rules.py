@@ -9,8 +9,11 @@ from scipy.stats import chi2
 
 from cases import FULL, over_dtypes, seeded, signs
 from hopfield import CapacityWarning, ClassicalHopfield, HopfieldError, backend, rules
+from hopfield.coupling import FullCoupling, LowRankCoupling
 from hopfield.kernels import BACKENDS
-from hopfield.rules import RULES
+from hopfield.memories.learning import learn
+from hopfield.rules import EXACT_INTEGERS, RULES
+from hopfield.stores import RamStore
 
 Rows = list[list[int]]
 Matrix = list[list[Fraction]]
@@ -358,3 +361,35 @@ def test_pseudo_inverse_of_strongly_dependent_rows():
         matrix = rules.pseudo_inverse(rows, diagonal=True)
         assert (matrix @ matrix - matrix).abs().max() <= 1e-13
         assert (rows @ matrix - rows).abs().max() <= 1e-6 * rows.abs().max()
+
+
+@either_diagonal
+def test_the_quadratic_form_is_that_of_the_matrix(diagonal):
+    """xᵀWx of a coupling with two different factors, as W x and W say."""
+    left, right = (biased(3, 7, seed).double() + 0.5 * seed for seed in (1, 2))
+    own = None if diagonal else (left * right).sum(0)
+    coupling = LowRankCoupling(left, right, 0.25, own)
+    states = biased(5, 7, 3).double()
+    matrix = coupling.matrix()
+    torch.testing.assert_close(coupling.field_from(coupling.products(states), states),
+                               states @ matrix.T)  # fmt: skip
+    torch.testing.assert_close(
+        coupling.quadratic(states), torch.einsum("bi,ij,bj->b", states, matrix, states)
+    )
+
+
+@pytest.mark.parametrize("rule", ["hebbian", "covariance"])
+def test_couplings_of_stores_that_are_not_resident(rule, monkeypatch):
+    """Few rows are kept, of many only W; sums beyond 2²⁴ are in float64."""
+    for count in (4, 40):
+        store = RamStore()
+        store.append(biased(count, 20, 1).float())
+        wanted = learn(rule, store, True).matrix()
+        with monkeypatch.context() as patch:
+            patch.setattr(RamStore, "resident", False)
+            found = learn(rule, store, True)
+            patch.setitem(EXACT_INTEGERS, torch.float32, 20 * count)
+            large = learn(rule, store, True)
+        assert isinstance(found, LowRankCoupling if count == 4 else FullCoupling)
+        assert (found.dtype, large.dtype) == (torch.float32, torch.float64)
+        torch.testing.assert_close(found.matrix(), wanted, rtol=1e-5, atol=1e-6)

@@ -327,3 +327,24 @@ def test_partials_merge_to_the_whole(name, cuts, offsets, seed):
         for found in (whole, parts):
             error = (getattr(found, name_) - expected).abs().reshape(3, -1).amax(-1)
             assert (error <= slack * size).all(), name_
+
+
+# ---- accuracy where the method changes
+
+
+@pytest.mark.parametrize("beta", [1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3])
+def test_the_potential_of_a_thousand_scores_at_small_beta(beta):
+    """At α = 3/2, with weight on all patterns, τ solves a quadratic equation: no step is needed."""
+    given = scores(1000, seed=7, batch=1)[0]
+    with mpmath.workdps(50):
+        z = [mpmath.mpf(s) * beta / 2 for s in given.tolist()]
+        mean = mpmath.fsum(z) / 1000
+        variance = mpmath.fsum((x - mean) ** 2 for x in z) / 1000
+        tau = mean - mpmath.sqrt(mpmath.mpf(1) / 1000 - variance)
+        assert min(z) > tau, "premise: every pattern has weight"
+        weights = [(x - tau) ** 2 for x in z]
+        gained = 2 * mpmath.fsum(p * x for p, x in zip(weights, z, strict=True)) / beta
+        rest = mpmath.sqrt(1000) / 1000 - mpmath.fsum(p**1.5 for p in weights)
+        exact = gained + rest / mpmath.mpf(0.75) / beta
+        error = abs(mpmath.mpf(Entmax(1.5, beta).potential(given).item()) - exact)
+    assert error <= 64 * EPS * float(given.abs().max())

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hopfield import ClassicalHopfield, HopfieldError, ModernHopfield, similarity
-from hopfield.iteration import Bound
+from hopfield.iteration import Bound, EntrywiseTolerance, Reading
 from hopfield.similarity import SIMILARITIES
 
 FAR = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1e6, 1e6]], dtype=torch.float64)
@@ -60,3 +60,31 @@ def test_entries_without_a_value_are_read_before_they_are_compared():
     found = memory.retrieve(row.expand(2, -1), masks)
     assert found.steps.tolist() == [1, 0] and found.converged.all()
     assert memory.retrieve(row).steps.tolist() == [0]
+
+
+def test_settled_means_that_no_entry_moves_beyond_its_tolerance():
+    """By loops, over numbers without rounding: on the limit an entry has settled."""
+    generator = torch.Generator().manual_seed(8)
+    change = torch.tensor([0.0, 0.0, 1.0, 2.0])
+    state, after = (torch.randint(-8, 9, (400, 4), generator=generator) for _ in range(2))
+    state[:100, :2] = after[:100, :2] = 0
+    for rounding in (0.0, 0.25):
+        found = EntrywiseTolerance(change, rounding)(state.float(), after.float())
+        wanted = [
+            all(
+                abs(y - x) <= limit + rounding * max(abs(x), abs(y))
+                for x, y, limit in zip(*rows, change.tolist(), strict=True)
+            )
+            for rows in zip(state.tolist(), after.tolist(), strict=True)
+        ]
+        assert found.tolist() == wanted and len(set(wanted)) == 2
+
+
+def test_some_queries_of_a_reading():
+    numbers = torch.arange(12.0).reshape(4, 3)
+    queries, state = torch.tensor([3, 1]), torch.zeros(2, 3)
+    full = Reading(numbers, numbers[:, 0], numbers[:, 1].long(), None, numbers[:, 2])
+    found = full.at(queries, state)
+    assert found.next is state and found.weight is None and found.bound is None
+    for name in ("energy", "index", "entropy"):
+        assert torch.equal(getattr(found, name), getattr(full, name)[queries])
