@@ -22,6 +22,7 @@ from hopfield import (
     DenseHopfield,
     Entmax,
     ModernHopfield,
+    PackedStore,
     Polynomial,
     RectifiedPolynomial,
     Softmax,
@@ -383,4 +384,20 @@ def test_a_file_whose_tensors_have_other_names_is_refused(tmp_path):
     metadata["crc32"] = json.dumps(_sums(metadata["memory"], tensors))
     save_file(tensors, tmp_path / "m", metadata)
     with pytest.raises(FileFormatError, match="must describe a memory"):
+        hopfield.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_values_that_do_not_fit_the_patterns_of_a_file_are_refused(packed, tmp_path):
+    memory = hopfield.DenseHopfield(store=PackedStore() if packed else None)
+    memory.store(torch.ones(4, 70), torch.arange(4))
+    memory.save(tmp_path / "m")
+    with safe_open(tmp_path / "m", "pt") as opened:
+        metadata = dict(opened.metadata())
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+    assert len(hopfield.load(tmp_path / "m")) == 4, "premise"
+    tensors["values"] = torch.arange(3)
+    metadata["crc32"] = json.dumps(_sums(metadata["memory"], tensors))
+    save_file(tensors, tmp_path / "m", metadata)
+    with pytest.raises(hopfield.HopfieldError, match="values"):
         hopfield.load(tmp_path / "m")
