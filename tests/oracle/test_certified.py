@@ -269,8 +269,9 @@ def test_the_bound_counts_the_rounding_of_float64(similarity):
     """Between two patterns of equal length, where large β shows the last digit of their scores."""
     rows = _patterns("gaussian", 40, 200, torch.Generator().manual_seed(5)).double()
     rows *= 14 / rows.norm(dim=-1, keepdim=True)
-    cues = (rows[:12:2] + rows[1:12:2]) / 2
-    memory = hopfield.ModernHopfield(1e6, similarity=similarity, precision="certified")
+    cues = rows[:12:2] + rows[1:12:2]
+    cues *= 14 / cues.norm(dim=-1, keepdim=True)
+    memory = hopfield.ModernHopfield(1e7, similarity=similarity, precision="certified")
     memory.store(rows)
     found = memory.step(cues, None, None, torch.Generator())
     shown = []
@@ -281,7 +282,7 @@ def test_the_bound_counts_the_rounding_of_float64(similarity):
             if similarity == "euclidean":
                 half = [mpmath.fdot(row, row) / 2 for row in near]
                 scores = [s - h for s, h in zip(scores, half, strict=True)]
-            share = 1 / (1 + mpmath.exp(1000000 * (scores[1] - scores[0])))
+            share = 1 / (1 + mpmath.exp(10**7 * (scores[1] - scores[0])))
             exact = [share * x + (1 - share) * y for x, y in zip(*near, strict=True)]
             error = mpmath.norm(
                 [x - y for x, y in zip(exact, found.next[at].tolist(), strict=True)]
