@@ -16,28 +16,21 @@ from types import ModuleType
 import jaxtyping
 from beartype import beartype
 
-CALLS = 10  # checked calls of a function in one test: later ones have the shapes of earlier ones
-
 
 class Switch:
-    """Shapes are checked while `on` is True; `test` counts the tests."""
+    """Shapes are checked while `on` is True."""
 
-    on, test = True, 0
+    on = True
 
 
 def checked(function: Callable) -> Callable:
     """Check the shapes of arguments and result while the switch is on."""
-    with_checks, test, calls = None, 0, 0
+    with_checks = None
 
     @functools.wraps(function)
     def call(*args, **kwargs):
-        nonlocal with_checks, test, calls
+        nonlocal with_checks
         if not Switch.on:
-            return function(*args, **kwargs)
-        if test != Switch.test:
-            test, calls = Switch.test, 0
-        calls += 1
-        if calls > CALLS:
             return function(*args, **kwargs)
         if with_checks is None:
             with_checks = jaxtyping.jaxtyped(function, typechecker=beartype)
