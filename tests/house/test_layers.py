@@ -17,6 +17,7 @@ ROOMS = (
     ("rules", "energy", "readout", "exact"),
     ("stores", "iteration", "units"),
     ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
+    ("sklearn",),
     ("analysis",),
     ("experiments",),
     ("plots",),

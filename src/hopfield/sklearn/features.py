@@ -1,0 +1,80 @@
+"""Rows of a table as vectors: standardised numbers, one unit vector per category."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .table import Column
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A map from the columns of a table to features of zero mean.
+
+    A number becomes (x − mean)/std. A category becomes its indicators minus their means, divided by
+    the root of the sum of their variances: every column of a table has variance 1 in all.
+
+    Attributes:
+        columns: number of features of each column.
+        centre, scale: mean and divisor of each feature.
+    """
+
+    sizes: list[int]
+    centre: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, table: np.ndarray, columns: Sequence[Column]) -> "Features":
+        """Return the features of the columns, by the entries that are known (not NaN)."""
+        sizes = [1 if c.levels is None else max(1, len(c.levels)) for c in columns]
+        centre: list[np.ndarray] = []
+        scale: list[np.ndarray] = []
+        for j, column in enumerate(columns):
+            known = table[~np.isnan(table[:, j]), j]
+            if column.levels is None:
+                mean = known.mean() if len(known) else 0.0
+                deviation = known.std() if len(known) else 0.0
+                # A constant column has a deviation of rounding.
+                is_constant = deviation <= 1e-12 * abs(mean)
+                centre.append(np.array([mean]))
+                scale.append(np.array([1.0 if is_constant else deviation]))
+            else:
+                share = np.bincount(known.astype(int), minlength=sizes[j]) / max(1, len(known))
+                spread = np.sqrt((share * (1 - share)).sum())
+                centre.append(share)
+                scale.append(np.full(sizes[j], spread if spread > 0 else 1.0))
+        return cls(sizes, np.concatenate(centre), np.concatenate(scale))
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Return the first feature of each column."""
+        return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(int)
+
+    def encode(self, table: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return features, 0 where unknown, and the mask of the known ones."""
+        known = ~np.isnan(table)
+        parts = []
+        for j, size in enumerate(self.sizes):
+            values = table[:, j]
+            if size > 1:
+                codes = np.where(known[:, j], values, -1)
+                parts.append((codes[:, None] == np.arange(size)).astype(np.float64))
+            else:
+                parts.append(values[:, None])
+        features = (np.concatenate(parts, axis=1) - self.centre) / self.scale
+        wide = np.repeat(known, self.sizes, axis=1)
+        return torch.from_numpy(np.where(wide, features, 0.0)), torch.from_numpy(wide)
+
+    def decode(self, features: Tensor, columns: Sequence[Column]) -> np.ndarray:
+        """Return numbers, and the most likely category of columns with levels."""
+        values = features.numpy() * self.scale + self.centre
+        table = np.empty((len(values), len(self.sizes)))
+        for j, (start, size) in enumerate(zip(self.starts, self.sizes, strict=True)):
+            if columns[j].levels is None:
+                table[:, j] = values[:, start]
+            else:
+                table[:, j] = values[:, start : start + size].argmax(axis=1)
+        return table

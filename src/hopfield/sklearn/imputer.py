@@ -1,0 +1,325 @@
+"""Fill the gaps of a table from its similar rows."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn import get_config
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from torch import Tensor
+
+from ..checks import check_number
+from ..errors import InputTypeError, OptionError
+from .donors import Donors, Questions
+from .features import Features
+from .gaussian import fit_gaussian
+from .imputation import INDICES, Imputation
+from .selection import choose
+from .table import Column, RawTable, is_frame, is_missing, read_table, rebuild
+
+
+class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Fill missing entries from similar rows, and by what is linear in the rest.
+
+    x̂ = x̄ + λ G(x − x̄),   x̄ = Σ_μ p_μ x_μ,   p = softmax(−½β‖x_μ − x‖²)
+
+    The stored rows x_μ are standardised and completed first, distances count the known entries, and
+    G is the regression of missing on known entries. λ = 1, β → 0 is a ridge regression; λ = 0,
+    β → ∞ the nearest row. β and λ are those of least error on known entries, hidden for that. A
+    stored row never reads itself, nor rows of the same content.
+
+    Args:
+        beta: β for standardised entries, or "auto".
+        linear: λ from 0 to 1, or "auto".
+        categories: names or indices of columns of numbers to treat as categories. Columns of text,
+            bools and dtype `category` are categories in any case.
+        round: "auto" gives whole numbers in columns whose known entries are whole numbers, and no
+            number outside the range of the known ones; None leaves values as computed; a list
+            names columns to round.
+        missing_values: a further mark of missing entries. NaN, None and pandas.NA are always.
+        add_indicator: whether to append a column of 0 and 1 per column with gaps in `fit`.
+        keep_empty_features: whether to keep columns without known entries, filled with 0.
+        random_state: seed of the choice of hidden entries.
+
+    Attributes:
+        beta_, linear_: β and λ in use.
+        error_: error of each column at hidden entries: root mean square, or share of wrong
+            categories. NaN where none was hidden.
+    """
+
+    def __init__(
+        self,
+        *,
+        beta: float | str = "auto",
+        linear: float | str = "auto",
+        categories: Sequence[Hashable] | None = None,
+        round: str | Sequence[Hashable] | None = "auto",
+        missing_values: Any = np.nan,
+        add_indicator: bool = False,
+        keep_empty_features: bool = False,
+        random_state: int | None = 0,
+    ) -> None:
+        self.beta = beta
+        self.linear = linear
+        self.categories = categories
+        self.round = round
+        self.missing_values = missing_values
+        self.add_indicator = add_indicator
+        self.keep_empty_features = keep_empty_features
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Store the rows of a table."""
+        raw = self._read(X, reset=True)
+        self.columns_ = self._columns(raw)
+        return self._store(self._encode(raw, extend=True), is_missing(raw))
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Add rows; afterwards all is as after `fit` of all rows together."""
+        if not hasattr(self, "columns_"):
+            return self.fit(X)
+        raw = self._read(X, reset=False)
+        new, gaps = self._encode(raw, extend=True), is_missing(raw)
+        return self._store(np.concatenate([self.rows_, new]), np.concatenate([self.gaps_, gaps]))
+
+    def transform(self, X: Any) -> Any:
+        """Return the table with its gaps filled."""
+        raw = self._read(X, reset=False)
+        gaps = is_missing(raw)
+        filled = self._round(self._fill(self._encode(raw)))
+        table = self._rebuild(raw, filled, gaps)
+        if is_frame(table) and not self._returns_frames():
+            numeric = all(column.levels is None for column in self._kept())
+            table = table.to_numpy(dtype=np.float64 if numeric else object)
+        return self._with_indicator(table, gaps)
+
+    def impute(self, X: Any, interval: float = 0.9) -> Imputation:
+        """Return the table with its gaps filled, and how sure each value is.
+
+        Args:
+            X: a table with the columns of `fit`.
+            interval: share of missing entries that their bounds are to contain.
+        """
+        check_number("interval", interval, low=0.0, high=1.0)
+        raw = self._read(X, reset=False)
+        gaps, table = is_missing(raw), self._encode(raw)
+        estimate = self._fill(table)
+        filled = self._round(estimate)
+        half = self._half_widths(interval)
+        low, high = (
+            self._bounds(raw, np.where(gaps, estimate + sign * half, table)) for sign in (-1, 1)
+        )
+        n_effective, index = self._describe(table, gaps)
+
+        def draw(draws: np.random.Generator) -> Any:
+            return self._rebuild(raw, self._round(self._drawn(table, draws)), gaps)
+
+        values = self._rebuild(raw, filled, gaps)
+        return Imputation(values, low, high, n_effective, index, draw)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns of `transform`."""
+        check_is_fitted(self)
+        names = self._names(input_features)
+        indicators = [f"missingindicator_{names[j]}" for j in self.indicated_]
+        return np.array([*(names[j] for j in self.kept_), *indicators], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+    def _read(self, X: Any, reset: bool) -> RawTable:
+        if not reset:
+            check_is_fitted(self)
+        if is_frame(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if not len(X) or not X.shape[1]:
+                check_array(np.empty(X.shape))
+            return read_table(X, self.missing_values)
+        validated = validate_data(
+            self, X, reset=reset, dtype=None, ensure_all_finite=False, accept_sparse=False
+        )
+        return read_table(validated, self.missing_values)
+
+    def _names(self, input_features: Any = None) -> list[Any]:
+        names = getattr(self, "feature_names_in_", None)
+        if input_features is not None:
+            given = list(input_features)
+            if names is not None and given != list(names):
+                raise ValueError("input_features is not equal to feature_names_in_")
+            if len(given) != self.n_features_in_:
+                raise ValueError(
+                    f"input_features should have length equal to number of features "
+                    f"({self.n_features_in_}), got {len(given)}"
+                )
+            return given
+        return list(names) if names is not None else [f"x{j}" for j in range(self.n_features_in_)]
+
+    def _columns(self, raw: RawTable) -> list[Column]:
+        names = self._names()
+        named = self._indices("categories", self.categories, names)
+        return [
+            Column(name, {} if values.dtype == object or j in named else None)
+            for j, (name, values) in enumerate(zip(names, raw.columns, strict=True))
+        ]
+
+    def _indices(self, argument: str, given: Any, names: list[Any]) -> set[int]:
+        if given is None or (isinstance(given, str) and given == "auto"):
+            return set()
+        if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+            raise InputTypeError(f"{argument} must be a list of columns, but is {given!r}.")
+        indices = set()
+        for item in given:
+            if item in names:
+                indices.add(names.index(item))
+            elif isinstance(item, (int, np.integer)) and 0 <= item < len(names):
+                indices.add(int(item))
+            else:
+                raise OptionError(f"{argument} must name columns of the table, but has {item!r}.")
+        return indices
+
+    def _encode(self, raw: RawTable, extend: bool = False) -> np.ndarray:
+        columns = zip(self.columns_, raw.columns, strict=True)
+        return np.stack([column.encode(values, extend) for column, values in columns], axis=1)
+
+    def _store(self, table: np.ndarray, gaps: np.ndarray) -> Self:
+        self.rows_, self.gaps_ = table, gaps
+        for j, column in enumerate(self.columns_):
+            column.note_range(table[:, j])
+        empty = np.isnan(table).all(0)
+        self.kept_ = [j for j in range(table.shape[1]) if self.keep_empty_features or not empty[j]]
+        self.indicated_ = list(np.flatnonzero(gaps.any(0))) if self.add_indicator else []
+        self.groups_: dict[bytes, int] = {}
+        group = self._groups(table, extend=True)
+        beta, linear = (self._given(name, high) for name, high in (("beta", 1e30), ("linear", 1.0)))
+        draws = np.random.default_rng(self.random_state)
+        choice = choose(table, self.columns_, group, beta, linear, draws)
+        self.beta_, self.linear_ = choice.beta, choice.linear
+        self.features_ = Features.of(table, self.columns_)
+        gaussian, completed = fit_gaussian(*self.features_.encode(table))
+        self.donors_ = Donors(completed, group, gaussian)
+        self.residuals_ = [choice.error[choice.column == j] for j in range(table.shape[1])]
+        errors = [np.sqrt((e**2).mean()) if len(e) else np.nan for e in self.residuals_]
+        is_category = [column.levels is not None for column in self.columns_]
+        self.error_ = np.where(is_category, np.square(errors), errors)
+        return self
+
+    def _given(self, name: str, high: float) -> float | None:
+        value = getattr(self, name)
+        if isinstance(value, str):
+            if value != "auto":
+                raise OptionError(f"{name} must be a number or 'auto', but is {value!r}.")
+            return None
+        return check_number(name, value, low=0.0, high=high)
+
+    def _groups(self, table: np.ndarray, extend: bool = False) -> Tensor:
+        """Number the contents of rows: equal where known, and known in the same columns."""
+        content = np.where(np.isnan(table), np.nan, table + 0.0)
+        numbers = [
+            self.groups_.setdefault(row.tobytes(), len(self.groups_))
+            if extend
+            else self.groups_.get(row.tobytes(), -1)
+            for row in content
+        ]
+        return torch.tensor(numbers)
+
+    def _questions(self, table: np.ndarray) -> Questions:
+        rows, known = self.features_.encode(table)
+        return Questions(rows, known, self._groups(table))
+
+    def _fill(self, table: np.ndarray) -> np.ndarray:
+        incomplete = np.isnan(table).any(1)
+        filled = table.copy()
+        if incomplete.any():
+            questions = self._questions(table[incomplete])
+            features = self.donors_.fill(questions, self.beta_, self.linear_)
+            decoded = self.features_.decode(features, self.columns_)
+            filled[incomplete] = np.where(np.isnan(table[incomplete]), decoded, table[incomplete])
+        return filled
+
+    def _round(self, table: np.ndarray) -> np.ndarray:
+        if self.round is None:
+            return table
+        named = self._indices("round", self.round, self._names())
+        result = table.copy()
+        for j, column in enumerate(self.columns_):
+            if column.levels is None and not np.isnan(column.low):
+                automatic = isinstance(self.round, str) and column.is_whole
+                values = np.round(table[:, j]) if automatic or j in named else table[:, j]
+                result[:, j] = np.clip(values, column.low, column.high)
+        return result
+
+    def _rebuild(self, raw: RawTable, table: np.ndarray, gaps: np.ndarray) -> Any:
+        filled = [column.decode(table[:, j]) for j, column in enumerate(self.columns_)]
+        return rebuild(raw, filled, gaps, self.kept_)
+
+    def _bounds(self, raw: RawTable, bounds: np.ndarray) -> Any:
+        is_category = [column.levels is not None for column in self.columns_]
+        kept = np.where(is_category, np.nan, bounds)[:, self.kept_]
+        if raw.source is None:
+            return kept
+        import pandas
+
+        names = [raw.source.columns[j] for j in self.kept_]
+        return pandas.DataFrame(kept, index=raw.source.index, columns=names)
+
+    def _half_widths(self, interval: float) -> np.ndarray:
+        """Conformal quantile of the absolute error of each column; NaN for categories."""
+        widths = []
+        for column, errors in zip(self.columns_, self.residuals_, strict=True):
+            rank = int(np.ceil(interval * (len(errors) + 1)))
+            if column.levels is not None or not len(errors):
+                widths.append(np.nan if column.levels is not None else np.inf)
+            else:
+                ordered = np.sort(np.abs(errors))
+                widths.append(ordered[min(rank, len(ordered)) - 1])
+        return np.array(widths)
+
+    def _describe(self, table: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        n_effective, index = np.zeros(len(table)), np.full((len(table), INDICES), -1)
+        asked = np.flatnonzero(gaps.any(1))
+        questions, count = self._questions(table[asked]), min(INDICES, len(self.rows_))
+        for part, block in questions.blocks(len(self.rows_)):
+            weights = self.donors_.weights(self.donors_.scores(block), self.beta_)
+            n_effective[asked[part]] = 1 / weights.square().sum(-1).numpy()
+            top = weights.topk(count)
+            index[asked[part], :count] = torch.where(top.values > 0, top.indices, -1).numpy()
+        return n_effective, index
+
+    def _drawn(self, table: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+        incomplete = np.isnan(table).any(1)
+        questions = self._questions(table[incomplete])
+        features = torch.empty_like(questions.rows)
+        for part, block in questions.blocks(len(self.rows_)):
+            weights = self.donors_.weights(self.donors_.scores(block), self.beta_)
+            uniform = torch.from_numpy(draws.random((len(weights), 1)))
+            cumulative = weights.cumsum(-1)
+            row = torch.searchsorted(cumulative, uniform * cumulative[:, -1:])
+            drawn = self.donors_.rows[row[:, 0].clamp_max(weights.shape[1] - 1)]
+            features[part] = drawn + self.linear_ * self.donors_.gain(block, drawn)
+        filled = table.copy()
+        decoded = self.features_.decode(features, self.columns_)
+        filled[incomplete] = np.where(np.isnan(table[incomplete]), decoded, table[incomplete])
+        return filled
+
+    def _kept(self) -> list[Column]:
+        return [self.columns_[j] for j in self.kept_]
+
+    def _returns_frames(self) -> bool:
+        configured = getattr(self, "_sklearn_output_config", {}).get("transform")
+        return (configured or get_config()["transform_output"]) != "default"
+
+    def _with_indicator(self, table: Any, gaps: np.ndarray) -> Any:
+        if not self.indicated_:
+            return table
+        indicators = gaps[:, self.indicated_]
+        if is_frame(table):
+            names = [f"missingindicator_{self._names()[j]}" for j in self.indicated_]
+            return table.assign(**dict(zip(names, indicators.T, strict=True)))
+        return np.concatenate([table, indicators.astype(table.dtype)], axis=1)

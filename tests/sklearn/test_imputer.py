@@ -1,0 +1,36 @@
+"""HopfieldImputer: tables of every form, gaps of every kind, and scikit-learn's own checks."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from hopfield.sklearn import HopfieldImputer
+
+NAN = float("nan")
+
+
+def test_every_row_has_a_gap():
+    rows = [
+        [1, 10, NAN, 4],
+        [2, 20, 7, NAN],
+        [NAN, 30, 9, 6],
+        [4, NAN, 11, 8],
+        [1, NAN, 5, 4],
+    ]
+    table = np.array(rows)
+    filled = HopfieldImputer().fit_transform(table)
+    known = ~np.isnan(table)
+    assert (filled[known] == table[known]).all() and np.isfinite(filled).all()
+
+
+@parametrize_with_checks([HopfieldImputer()])
+def test_checks_of_scikit_learn(estimator, check):
+    state = np.random.get_state()  # some of these checks seed the global generator
+    try:
+        check(estimator)
+    except Exception as error:
+        if type(error).__name__ != "SkipTest":
+            raise
+        pytest.skip(str(error))
+    finally:
+        np.random.set_state(state)
