@@ -3,7 +3,6 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import replace
 from os import PathLike
 from typing import Any, ClassVar
 
@@ -25,12 +24,10 @@ from ..errors import CapacityWarning, EmptyMemoryError, OptionError
 from ..iteration import (
     TOLERANCE,
     EntrywiseTolerance,
-    Outcome,
     Reading,
     Retrieval,
     StoppingRule,
     is_unchanged,
-    iterate,
     never_settled,
 )
 from ..readout import ValuedBlock
@@ -41,7 +38,6 @@ from .answer import answer
 from .hooks import argument_text, energies, read_step
 from .options import blocks_of, check_convertible, check_place, resolve_unknown_units
 from .query import (
-    Query,
     cast_checked,
     check_binary_cue,
     check_indices,
@@ -49,6 +45,7 @@ from .query import (
     computing_dtype,
     make_query,
 )
+from .run import run
 from .storing import append, check_storable
 
 MEMORIES: dict[str, type["Memory"]] = {}
@@ -209,7 +206,7 @@ class Memory(ABC):
             check_flag("trace", trace)
             tol = TOLERANCE if tol is None else check_number("tol", tol, low=0.0)
             is_complete = not self.binary or check_binary_cue(query)
-            outcome = self._iterate(query, steps, tol, trace, check_generator(generator))
+            outcome = run(self, query, steps, tol, trace, check_generator(generator))
             if not is_complete:
                 outcome = resolve_unknown_units(outcome, self.describe)
             return answer(self, outcome, query)
@@ -319,64 +316,6 @@ class Memory(ABC):
                 "Use memory.storage.blocks(size) or memory.storage.take(indices)."
             )
         return self.storage
-
-    def _iterate(
-        self, query: Query, steps: int, tol: float, trace: bool, generator: torch.Generator
-    ) -> Outcome:
-        cache_reading = query.clamp and query.evidence == "known" and self.one_read_completes
-        cached: list[Reading] = []
-        energy_added, settled = False, self.stopping_rule(query.dtype, tol)
-
-        def read(state: Tensor, active: Tensor | None, step: int) -> Reading:
-            nonlocal energy_added
-            if cached:
-                return cached[0].at(active, state)
-            if step == steps and settled is never_settled:
-                reading = Reading(state)
-            elif query.known is None and step:  # the hook was checked at the first step
-                reading = self.step(state, None, None, generator)
-            elif query.known is None:
-                reading = read_step(self, state, None, None, generator)
-            else:
-                reading = self._read_masked(query, state, active, step, generator)
-            if trace and reading.energy is None:
-                energy_added = True
-                reading = replace(reading, energy=energies(self, state))
-            if cache_reading:
-                cached.append(reading)
-            return reading
-
-        outcome = iterate(
-            read,
-            query.state,
-            steps,
-            settled,
-            unread=None if self.binary else query.unread,
-            cycles=self.may_cycle,
-            trace=trace,
-        )
-        if energy_added:  # final energies are computed in one batch, as without a trace
-            outcome = replace(outcome, reading=replace(outcome.reading, energy=None))
-        return outcome
-
-    def _read_masked(
-        self,
-        query: Query,
-        state: Tensor,
-        active: Tensor | None,
-        step: int,
-        generator: torch.Generator,
-    ) -> Reading:
-        # One step under the masks of the query.
-        known, held = query.known_of(active), query.held_of(active)
-        known_first = query.evidence == "all"
-        counted = None if known_first and step else known
-        reading = read_step(self, state, counted, held, generator)
-        if known_first and step == 0:  # next state from known entries, energy over all entries
-            reading = replace(read_step(self, state, None, held, generator), next=reading.next)
-        if held is not None:
-            reading = replace(reading, next=torch.where(held, state, reading.next))
-        return reading
 
     def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> StoppingRule:
         """Return the rule by which `retrieve` decides that a query has settled."""
