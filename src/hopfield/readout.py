@@ -21,7 +21,7 @@ from .checks import (
 )
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
-from .separation.base import check_parameter
+from .separation.base import check_parameter, largest_value
 from .separation.softmax import LN_2
 from .similarity import RowProducts, ScoreFunction, Similarity
 
@@ -36,6 +36,9 @@ LONG_BLOCK = 2**16
 
 MOST_FUSED_ROWS = 2**19
 """Rows up to which torch's attention is exact enough; above, rows are read in blocks."""
+
+SHARP = 2.0**100
+"""β above which even scores that float32 rounds to 0 can decide; below, they cannot."""
 
 FEW_QUERIES, SHORT_ROWS = 32, 128
 """Queries, and entries per row, up to which two matrix products are faster than SDPA."""
@@ -268,6 +271,8 @@ def attention(
     """
     beta = _check_attention(state, patterns, beta, values)
     precision = torch.promote_types(state.dtype, torch.float32)
+    if not is_traced() and largest_value(beta) > SHARP:
+        precision = torch.float64  # scores that float32 rounds to 0 could decide
     flat, keys = state.reshape(-1, state.shape[-1]).to(precision), patterns.to(precision)
     averaged = keys if values is None else values.to(precision)
     flat_beta = beta

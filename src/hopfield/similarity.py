@@ -159,18 +159,27 @@ def _minus_half_norm(state: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _cosine(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-    masked = _masked(state, known)
-    norms = _squares(block, state, known).sqrt()
-    return _ratio_or_zero(block.scores(masked), norms, masked.norm(dim=-1, keepdim=True))
+    masked = scale_rows(_masked(state, known))
+    squares = _squares(block, state, known)
+    if _may_underflow(squares, block, known):
+        block = _scaled_block(block, known)
+        mask = None if known is None else known.to(block.rows.dtype)
+        squares = block.squares(mask).to(state.dtype)
+    length = masked.norm(dim=-1, keepdim=True)
+    return _ratio_or_zero(block.scores(masked), squares.sqrt(), length)
 
 
 def _correlation(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     # In float64: of rows far from 0 the variance is a small difference of large sums.
     mask = (state.new_ones(state.shape[-1]) if known is None else known).double()
-    exact = state.double()
+    exact = scale_rows(_masked(state, known).double())
     count = mask.sum(-1, keepdim=True).clamp_min(1)
     centred = mask * (exact - (mask * exact).sum(-1, keepdim=True) / count)
-    squares, total = block.squares(mask), block.scores(mask)
+    squares = block.squares(mask)
+    if _may_underflow(squares, block, known):
+        block = _scaled_block(block, known)
+        squares = block.squares(mask)
+    total = block.scores(mask)
     variance = squares - total * (total / count)  # total² may overflow where Σ x² does not
     # For a constant row or state these are rounding errors, and count as 0.
     noise = 4 * torch.finfo(torch.float64).eps * squares * count
@@ -278,8 +287,16 @@ class TensorRows:
 
     def squares(self, mask: Tensor | None) -> Tensor:
         """Σ_i m_i x_μi²."""
-        squared = self.rows.square()
-        return squared.sum(-1) if mask is None else mask @ squared.T.to(mask.dtype)
+        if mask is None:
+            return self.rows.square().sum(-1)
+        rows = self.rows.to(torch.promote_types(self.rows.dtype, mask.dtype))
+        return mask.to(rows.dtype) @ rows.square().T
+
+
+def scale_rows(rows: Tensor) -> Tensor:
+    """Divide each row by its largest entry, so that squares neither overflow nor underflow."""
+    largest = rows.detach().abs().amax(-1, keepdim=True)
+    return rows / torch.where(largest > 0, largest, 1.0)
 
 
 def _check_arguments(
@@ -297,6 +314,29 @@ def _check_arguments(
 
 def _masked(state: Tensor, known: Tensor | None) -> Tensor:
     return state if known is None else torch.where(known, state, 0.0)
+
+
+def _scaled_block(block: RowProducts, known: Tensor | None) -> TensorRows:
+    # In float64, for masks of single queries that hide the largest entry.
+    rows = _masked(block.rows, _shared(known))
+    return TensorRows(scale_rows(rows if is_traced() else rows.double()))
+
+
+def _may_underflow(squares: Tensor, block: RowProducts, known: Tensor | None) -> bool:
+    # Of rows other than 0. Traced code cannot read values: it takes the safe way.
+    limits = torch.finfo(squares.dtype)
+    if is_traced():
+        return True
+    small = squares < limits.tiny / limits.eps
+    if not bool(small.any()):
+        return False
+    rows = _masked(block.rows, _shared(known))
+    return bool((small & (torch.linalg.vector_norm(rows, torch.inf, dim=-1) > 0)).any())
+
+
+def _shared(known: Tensor | None) -> Tensor | None:
+    # The mask, if one holds for all states.
+    return known if known is not None and known.ndim == 1 else None
 
 
 def _squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:

@@ -1,5 +1,6 @@
 """From the outcome of an iteration to the answer of a memory."""
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,11 @@ from torch import Tensor
 
 from ..iteration import Outcome, Reading, Retrieval
 from ..readout import read, strongest, with_values
-from ..similarity import dot, euclidean
+from ..separation import Softmax
+from ..similarity import dot, euclidean, scale_rows
 from .hooks import energies
 from .options import blocks_of
-from .query import Query, cast_checked, computing_dtype
+from .query import Query, cast_checked, computing_dtype, with_enough_range
 
 if TYPE_CHECKING:
     from .base import Memory
@@ -27,15 +29,19 @@ def _completed(memory: "Memory", outcome: Outcome) -> Outcome:
             step = torch.arange(len(trace), device=trace.device)[:, None]
             trace = torch.where(step >= outcome.steps, energy, trace)
     if reading.index is None:
-        similarity = dot if memory.binary else euclidean
-        blocks = blocks_of(memory.storage, len(reading.next))
-        top, index = strongest(blocks, reading.next, similarity)
+        similarity, state = dot, reading.next
+        if not memory.binary:
+            similarity = euclidean
+            nearest = euclidean, Softmax(math.inf)
+            state = with_enough_range(state, None, memory.storage, nearest)
+        blocks = blocks_of(memory.storage, len(state))
+        top, index = strongest(blocks, state, similarity)
         weight = reading.weight
         if weight is None and memory.binary:
             weight = top / memory.storage.dim
         elif weight is None:
             rows = memory.storage.take(index).to(reading.next.dtype)
-            weight = torch.cosine_similarity(rows, reading.next, dim=-1)
+            weight = torch.cosine_similarity(scale_rows(rows), scale_rows(reading.next), dim=-1)
         reading = replace(reading, index=index, weight=weight)
     return replace(outcome, reading=reading, trace=trace)
 

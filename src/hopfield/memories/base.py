@@ -200,7 +200,8 @@ class Memory(ABC):
         """
         with self.storage.lock.reading, torch.set_grad_enabled(False):
             self._require_patterns()
-            query = make_query(cue, known, clamp, evidence, self.storage, self.binary)
+            weights = self.value_weights
+            query = make_query(cue, known, clamp, evidence, self.storage, self.binary, weights)
             if type(steps) is not int or steps < 0:
                 steps = check_integer("steps", steps)
             check_flag("trace", trace)
@@ -219,7 +220,7 @@ class Memory(ABC):
         """
         with self.storage.lock.reading:
             self._require_patterns()
-            states = check_state(state, self.storage, self.binary)
+            states = check_state(state, self.storage, self.binary, self.value_weights)
             energy = energies(self, states.reshape(-1, states.shape[-1]))
         if energy is None:
             raise OptionError(f"{type(self).__name__} has no energy.")
@@ -233,7 +234,7 @@ class Memory(ABC):
         """Make one step of the dynamics (one sweep, in binary networks)."""
         with self.storage.lock.reading:
             self._require_patterns()
-            states = check_state(state, self.storage, self.binary)
+            states = check_state(state, self.storage, self.binary, self.value_weights)
             flat = states.reshape(-1, states.shape[-1])
             flat = flat.detach() if self.binary else flat
             following = self.next_state(flat, check_generator(generator)).reshape(states.shape)

@@ -25,9 +25,18 @@ from ..checks import (
 )
 from ..cue import Cue, check_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
+from ..readout import SHARP
+from ..separation import Separation
+from ..similarity import Similarity
 from ..stores import Store
 
 EVIDENCE = ("known", "all")
+
+Weights = tuple[Similarity, Separation]
+"""The similarity and the separation that weigh the patterns."""
+
+SMALL = 2.0**-45
+"""Norm of patterns or states below which their products lose digits in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +78,13 @@ class Query:
 
 
 def make_query(
-    cue: object, known: object, clamp: object, evidence: object, store: Store, binary: bool
+    cue: object,
+    known: object,
+    clamp: object,
+    evidence: object,
+    store: Store,
+    binary: bool,
+    weights: Weights | None = None,
 ) -> Query:
     """Check the arguments of `retrieve`, and return them in the form of the computation."""
     state, mask = _if_fitting(cue, store) if known is None else None, None
@@ -91,14 +106,34 @@ def make_query(
     if mask is not None:
         mask = mask.reshape(flat.shape)
         flat = torch.where(mask, flat, 0.0)
+    mask = None if mask is None else _shared_mask(mask)
     return Query(
-        state=check_finite_norms("cue", flat),
-        known=None if mask is None else _shared_mask(mask),
+        state=with_enough_range(check_finite_norms("cue", flat), mask, store, weights),
+        known=mask,
         clamp=mask is not None and clamp is not False,
         evidence=str(evidence),
         batch=state.shape[:-1],
         dtype=state.dtype,
     )
+
+
+def with_enough_range(
+    state: Tensor,
+    known: Tensor | None,
+    store: Store,
+    weights: Weights | None,
+) -> Tensor:
+    """Return the states in float64 if float32 scores of small numbers would decide wrongly."""
+    if weights is None or state.dtype == torch.float64:
+        return state
+    similarity, separation = weights
+    if similarity.degree == 0 or (separation.inverse_width() or 0.0) < SHARP:
+        return state
+    summary = store.summary()
+    squares = summary.mean.square() + summary.std.square()
+    stored = squares.sum() if known is None else known.double() @ squares
+    sizes = torch.cat([stored.sqrt().reshape(-1), state.detach().double().norm(dim=-1).reshape(-1)])
+    return state.double() if bool(((sizes > 0) & (sizes < SMALL)).any()) else state
 
 
 def _checked_cue(cue: object, known: object, store: Store) -> tuple[Tensor, Tensor | None]:
@@ -116,14 +151,18 @@ def _checked_cue(cue: object, known: object, store: Store) -> tuple[Tensor, Tens
     return state, mask
 
 
-def check_state(state: object, store: Store, binary: bool) -> Tensor:
+def check_state(
+    state: object, store: Store, binary: bool, weights: Weights | None = None
+) -> Tensor:
     """Return the argument of `energy` or `update` in the computing precision; differentiable."""
     tensor = _if_fitting(state, store)
     if tensor is None:
         tensor = check_dim("state", check_float("state", state), store.dim)
         check_device("state", tensor, store.device)
     wide = check_finite_norms("state", tensor.to(computing_dtype(tensor.dtype, store.dtype)))
-    return check_binary("state", wide, zero=True) if binary else wide
+    if binary:
+        return check_binary("state", wide, zero=True)
+    return with_enough_range(wide, None, store, weights)
 
 
 def _if_fitting(state: object, store: Store) -> Tensor | None:
