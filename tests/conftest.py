@@ -19,7 +19,7 @@ from shapes import Switch, check_shapes_in
 # errors, which a type checker in front of it would hide.
 PURE = (
     *("similarity", "separation", "coupling", "rules", "energy", "readout", "exact", "units"),
-    *("iteration", "stores"),
+    *("iteration", "leave_one_out", "stores"),
 )
 
 if "hopfield" in sys.modules:

@@ -14,7 +14,7 @@ ROOMS = (
     ("checks",),
     ("kernels", "files", "cue"),
     ("similarity", "separation", "coupling", "packing", "theory"),
-    ("rules", "energy", "readout", "exact"),
+    ("rules", "energy", "readout", "leave_one_out", "exact"),
     ("stores", "iteration", "units"),
     ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
     ("sklearn",),

@@ -15,7 +15,7 @@ from bad_inputs import (
     whole_number_cases,
 )
 from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield, diagnose, explain, tune
-from hopfield.corruption import gaussian_noise, occlude_half
+from hopfield.corruption import gaussian_noise, occlude_half, occlude_random
 from hopfield.errors import DomainError, EmptyMemoryError, InputTypeError, OptionError, ShapeError
 
 NOT_MEMORIES = {
@@ -105,6 +105,10 @@ TUNE = [
     Bad("corrupt loses some", tuning(corrupt=lambda x, a, generator: Cue(x[:2])), ShapeError,
         ("corrupt", "(2, 8)")),
     Bad("amount below 0", tuning(amount=-1.0), DomainError, ("amount", "-1.0")),
+    Bad("objective: unknown", tuning(objective="complete"), OptionError,
+        ("objective", "'complete'", "'completion'")),
+    Bad("nothing hidden", tuning(objective="completion", corrupt=occlude_random, amount=0.0),
+        DomainError, ("corrupt", "hide", "amount")),
     Bad("similarities: one", tuning(similarities="dot"), InputTypeError,
         ("similarities", "a list", "'dot'")),
     Bad("similarities: number", tuning(similarities=3), InputTypeError,

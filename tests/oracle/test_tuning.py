@@ -22,7 +22,7 @@ from hopfield import (
     synthetic,
     tune,
 )
-from hopfield.analysis.search import Damaged, Search
+from hopfield.analysis.search import Damaged, RecallSearch
 from hopfield.analysis.tuning import TUNED
 from hopfield.analysis.tuning_result import best_of
 from hopfield.errors import InputTypeError
@@ -122,7 +122,7 @@ def test_held_back_cues_have_no_part_in_the_choice():
 
 def search(patterns, similarities=("euclidean",), separations=("softmax",), grid=5):
     likes = {name: as_similarity(name) for name in similarities}
-    return Search(patterns, likes, {name: SEPARATIONS[name]() for name in separations}, grid)
+    return RecallSearch(patterns, likes, {name: SEPARATIONS[name]() for name in separations}, grid)
 
 
 def damaged(patterns, amount, known=None):
@@ -155,7 +155,7 @@ def test_some_cues_at_a_time_give_the_same(monkeypatch):
     patterns = clustered(100)
     made = search(patterns, ("euclidean", "dot"))
     whole, sizes = made.curve(damaged(patterns, 0.3)), []
-    plain = Search._scores
+    plain = RecallSearch.scores
 
     def watched(*arguments):
         for part, scores in plain(*arguments):
@@ -163,7 +163,7 @@ def test_some_cues_at_a_time_give_the_same(monkeypatch):
             yield part, scores
 
     monkeypatch.setattr("hopfield.analysis.search.SCORES", 1000)
-    monkeypatch.setattr(Search, "_scores", watched)
+    monkeypatch.setattr(RecallSearch, "scores", watched)
     for one, other in zip(whole, made.curve(damaged(patterns, 0.3)), strict=True):
         assert (one.setting, one.beta, one.accuracy) == (other.setting, other.beta, other.accuracy)
         assert one.weight == pytest.approx(other.weight, rel=1e-4)

@@ -65,6 +65,16 @@ def test_every_curve_of_tuning_is_drawn_and_told_apart():
     assert chosen.get_linestyle() == ":"
 
 
+def test_errors_of_completion_are_drawn():
+    lines = tuned(objective="completion", similarities=["euclidean"])
+    ax = plots.tuning(lines)
+    (bars,) = ax.containers
+    assert list(bars[0].get_ydata()) == [line["error"] for line in lines[1:]]
+    assert "error" in ax.get_ylabel() and "accuracy" in plots.tuning(tuned()).get_ylabel()
+    with pytest.raises(DataError, match="one objective"):
+        plots.tuning([*lines, *tuned()])
+
+
 def test_tuning_is_drawn_beside_the_grid():
     line = {"experiment": "tuned against grid", "case": "a, b, c", "tuned": 0.5, "best": 0.75,
             "behind_se": 0.1, "ratio": 0.0625}  # fmt: skip

@@ -8,10 +8,11 @@ from .remedies import Remedy
 from .report import Report
 from .theorems import Theory
 from .tuning import tune
-from .tuning_result import Point, Tuning
+from .tuning_result import CompletionPoint, Point, Tuning
 
 __all__ = [
     "Competitor",
+    "CompletionPoint",
     "Explanation",
     "Finding",
     "Point",

@@ -1,8 +1,11 @@
-"""Search for the settings that recall most of the same damaged patterns."""
+"""Search for the best settings on the same damaged patterns."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
+from typing import Generic
 
 import numpy
 import torch
@@ -15,7 +18,15 @@ from ..separation import Separation
 from ..similarity import Similarity, TensorRows
 from .patterns import SCORES, Patterns
 from .sharper import with_parameters
-from .tuning_result import Point, Setting, Tuning, best_of, memory_of, standard_error
+from .tuning_result import (
+    AnyPoint,
+    Point,
+    Setting,
+    Tuning,
+    best_of,
+    memory_of,
+    standard_error,
+)
 
 FIRST_BETA, LAST_BETA = 0.5, 2000.0
 """The range of β, over the median lead of the right pattern's score."""
@@ -37,8 +48,8 @@ class Damaged:
         return Damaged(self.indices[part], self.cue[part])
 
 
-class Search:
-    """Settings to try on the same damaged patterns."""
+class Search(ABC, Generic[AnyPoint]):
+    """Settings to try on the same damaged patterns; a subclass defines which of them are best."""
 
     def __init__(
         self,
@@ -50,29 +61,71 @@ class Search:
         self.rows, self.betas = rows, betas
         self.block = TensorRows(rows.to(torch.promote_types(rows.dtype, torch.float32)))
         self.similarities, self.separations = similarities, separations
-        setting = next(product(similarities, separations))
-        patterns = Patterns(memory_of(rows, *self._parts(setting, 1.0)))
-        self.copy_of, self.copies = patterns.copy_of, patterns.copies
 
     @torch.no_grad()
-    def curve(self, damaged: Damaged) -> list[Point]:
+    def curve(self, damaged: Damaged) -> list[AnyPoint]:
         """Return points of all settings from some cues, and of the best setting from all cues."""
         settings = list(product(self.similarities, self.separations))
         first = damaged[:FIRST_CUES] if len(settings) > 1 else damaged
-        betas = {similarity: self._spaced_betas(similarity, first) for similarity, _ in settings}
-        points = self._points(settings, betas, first)
+        betas = {similarity: self._betas_of(similarity, first) for similarity in self.similarities}
+        points = self.points(settings, betas, first)
         if len(settings) == 1:
             return points
         # The first named wins, unless another is better by more than chance.
         best = [best_of(points, setting) for setting in settings]
-        least = min(best, key=lambda point: point.deficit)
-        chosen = next(p.setting for p in best if p.deficit <= least.deficit + least.deficit_se)
+        chosen = next(point.setting for point in best if point.deficit <= point.deficit_se)
         others = [point for point in points if point.setting != chosen]
-        return [*self._points([chosen], betas, damaged), *others]
+        return [*self.points([chosen], betas, damaged), *others]
 
-    def _points(
+    @abstractmethod
+    def points(
+        self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: Damaged
+    ) -> list[AnyPoint]:
+        """Return the points of these settings, at every β of their similarity."""
+
+    @abstractmethod
+    def beta_range(self, similarity: str, damaged: Damaged) -> tuple[float, float]:
+        """Return the least and the largest β that matter for the scores of a similarity."""
+
+    @abstractmethod
+    def choose(self, curve: list[AnyPoint], damaged: Damaged, held_back: Damaged) -> Tuning:
+        """Choose β from the curve, and measure it on the cues held back."""
+
+    def scores(self, similarity: str, damaged: Damaged) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield indices and the scores of all patterns, some cues at a time."""
+        size = max(1, SCORES // len(self.rows))
+        for start in range(0, len(damaged.indices), size):
+            part = damaged[start : start + size]
+            state, known = part.cue.state.to(self.block.rows.dtype), part.cue.known
+            if known is not None and bool((known == known[:1]).all()):
+                known = known[0]  # one product instead of one per cue
+            yield part.indices, self.similarities[similarity](self.block, state, known)
+
+    def parts(self, setting: Setting, beta: float) -> tuple[Similarity, Separation]:
+        """Return the similarity and separation of a setting, at this β."""
+        separation = with_parameters(self.separations[setting[1]], beta=beta)
+        return self.similarities[setting[0]], separation
+
+    def _betas_of(self, similarity: str, damaged: Damaged) -> list[float]:
+        if isinstance(self.betas, tuple):
+            return list(self.betas)
+        low, high = self.beta_range(similarity, damaged)
+        return [float(f"{beta:.3g}") for beta in numpy.geomspace(low, high, self.betas)]
+
+
+class RecallSearch(Search[Point]):
+    """Search for the settings that recall most of the damaged patterns, which are stored."""
+
+    @cached_property
+    def _stored(self) -> Patterns:
+        """The patterns, with the copies of each."""
+        setting = next(product(self.similarities, self.separations))
+        return Patterns(memory_of(self.rows, *self.parts(setting, 1.0)))
+
+    def points(
         self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: Damaged
     ) -> list[Point]:
+        """Return accuracy and weight of the right pattern."""
         tried = [(setting, beta) for setting in settings for beta in betas[setting[0]]]
         weight = torch.cat([self._weights(each, betas[each[0]], damaged) for each in settings])
         right = (weight > 0.5).double()
@@ -87,14 +140,14 @@ class Search:
         self, setting: Setting, betas: Sequence[float], damaged: Damaged
     ) -> Float[Tensor, "betas cues"]:
         """Weight of the right pattern at its cue and, without a mask, at the pattern itself."""
-        separations = [self._parts(setting, beta)[1] for beta in betas]
+        separations = [self.parts(setting, beta)[1] for beta in betas]
 
         def weight_at(states: Damaged) -> Tensor:
             parts = []
-            for indices, scores in self._scores(setting[0], states):
+            for indices, scores in self.scores(setting[0], states):
                 weights = torch.stack([each(scores) for each in separations])
                 right = indices.expand(len(betas), -1)[..., None]
-                parts.append(weights.gather(-1, right)[..., 0] * self.copies[indices])
+                parts.append(weights.gather(-1, right)[..., 0] * self._stored.copies[indices])
             return torch.cat(parts, dim=-1)
 
         weights = weight_at(damaged)
@@ -103,41 +156,24 @@ class Search:
             weights = torch.minimum(weights, weight_at(originals))
         return weights
 
-    def _scores(self, similarity: str, damaged: Damaged) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield indices and the scores of all patterns, some cues at a time."""
-        size = max(1, SCORES // len(self.rows))
-        for start in range(0, len(damaged.indices), size):
-            part = damaged[start : start + size]
-            state, known = part.cue.state.to(self.block.rows.dtype), part.cue.known
-            if known is not None and bool((known == known[:1]).all()):
-                known = known[0]  # one product instead of one per cue
-            yield part.indices, self.similarities[similarity](self.block, state, known)
-
-    def _parts(self, setting: Setting, beta: float) -> tuple[Similarity, Separation]:
-        separation = with_parameters(self.separations[setting[1]], beta=beta)
-        return self.similarities[setting[0]], separation
-
-    def _spaced_betas(self, similarity: str, damaged: Damaged) -> list[float]:
-        """Return the given β, or a range that the median lead of the right pattern sets."""
-        if isinstance(self.betas, tuple):
-            return list(self.betas)
+    def beta_range(self, similarity: str, damaged: Damaged) -> tuple[float, float]:
+        """Return a range that the median lead of the right pattern sets."""
         leads = []
-        for indices, scores in self._scores(similarity, damaged):
-            is_copy = self.copy_of == self.copy_of[indices, None]
+        for indices, scores in self.scores(similarity, damaged):
+            is_copy = self._stored.copy_of == self._stored.copy_of[indices, None]
             right = scores.gather(-1, indices[:, None])[:, 0]
             leads.append((right - scores.masked_fill(is_copy, -torch.inf).amax(-1)).abs())
         lead = torch.cat(leads)
         lead = lead[(lead > 0) & lead.isfinite()]
         typical = max(float(lead.median()), LEAST_LEAD) if len(lead) else 1.0
-        spaced = numpy.geomspace(FIRST_BETA / typical, LAST_BETA / typical, self.betas)
-        return [float(f"{beta:.3g}") for beta in spaced]
+        return FIRST_BETA / typical, LAST_BETA / typical
 
     def choose(self, curve: list[Point], damaged: Damaged, held_back: Damaged) -> Tuning:
         """Choose β from the curve, and retrieve from the cues held back."""
         setting = curve[0].setting
 
         def recalled_from(beta: float, part: Damaged) -> Tensor:
-            memory = memory_of(self.rows, *self._parts(setting, beta))
+            memory = memory_of(self.rows, *self.parts(setting, beta))
             state = memory.retrieve(part.cue).state
             return recalled(self.rows[part.indices], state).double()
 
@@ -153,8 +189,8 @@ class Search:
         beta = max(gains, key=gains.__getitem__)
         right = recalled_from(beta, held_back)
         return Tuning(
-            self.rows, *self._parts(setting, beta), tuple(curve), float(right.mean()),
-            float(standard_error(right)), len(right),
+            "recall", self.rows, *self.parts(setting, beta), tuple(curve), len(right),
+            recalled=float(right.mean()), recalled_se=float(standard_error(right)),
         )  # fmt: skip
 
 

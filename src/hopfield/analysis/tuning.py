@@ -22,7 +22,8 @@ from ..cue import Cue, call_corrupt
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, ScoreFunction, Similarity, as_similarity
-from .search import Damaged, Search
+from .completion import CompletionSearch
+from .search import Damaged, RecallSearch, Search
 from .tuning_result import Tuning
 
 N_BETAS, MOST_BETAS = 20, 10_000
@@ -32,12 +33,16 @@ LARGEST_BETA = 1e30
 TUNED = ("softmax", "sparsemax", "entmax")
 """Names of separations that have a β: entmax with α = 1.5."""
 
+SEARCHES: dict[str, type[Search]] = {"recall": RecallSearch, "completion": CompletionSearch}
+"""How settings are compared, by objective."""
 
-def tune(
+
+def tune(  # noqa: PLR0913 one argument more than elsewhere: the question
     patterns: Tensor,
     corrupt: Callable[..., Cue],
     amount: float,
     *,
+    objective: str = "recall",
     similarities: Iterable[str | Similarity | ScoreFunction] = ("euclidean", "dot", "cosine"),
     separations: Iterable[str | Separation] = ("softmax",),
     betas: Iterable[float] | Tensor | int = N_BETAS,
@@ -46,20 +51,27 @@ def tune(
 ) -> Tuning:
     """Choose similarity, separation and β of a `ModernHopfield`, for ±1 patterns too.
 
-    Half of the cues choose. A setting is right about a cue if the right pattern gets more than
-    half of the weight at the cue and, without a mask, at the pattern itself. Of the settings no
-    worse than the best by more than the standard error of their difference, the one that gives
-    right patterns the most weight wins. Without a mask, the smallest β among them and its
-    neighbours are tried by `retrieve` as well, and the best of all wins.
+    Half of the cues choose; the others say how good the choice is. The objective is the question:
+
+    "recall": which stored pattern is the cue a damaged copy of? A setting is right about a cue if
+    the right pattern gets more than half of the weight at the cue and, without a mask, at the
+    pattern itself. Of the settings no worse than the best by more than the standard error of
+    their difference, the one that gives right patterns the most weight wins. Without a mask, the
+    smallest β among them and its neighbours are tried by `retrieve` as well, and the best wins.
+
+    "completion": what are the hidden entries of a new row? Each damaged pattern is read once from
+    the other patterns, and the least squared error at its hidden entries wins; without a mask, at
+    all entries. Scale columns of different units before.
 
     Args:
         patterns: `(n, dim)`, the patterns to store.
         corrupt: `corrupt(patterns, amount, generator=…) → Cue`, such as `corruption.flip`.
         amount: the damage to expect.
+        objective: "recall" for cues of stored patterns, "completion" for rows that are not stored.
         similarities: names, `Similarity` objects or functions; the first wins a tie.
         separations: "softmax", "sparsemax", "entmax" (α = 1.5), or objects with a `beta`.
         betas: the β to try, or their number.
-        cues: number of damaged patterns. Those held back from the choice say how good it is.
+        cues: number of damaged patterns.
         generator: source of all draws; None is a fresh one, seed 0.
 
     Raises:
@@ -71,7 +83,9 @@ def tune(
     candidates = [as_similarity(each) for each in _check_list("similarities", similarities)]
     by_name = _distinct("similarities", [(each.name, each) for each in candidates])
     prototypes = [_prototype(each) for each in _check_list("separations", separations)]
-    search = Search(rows, by_name, _distinct("separations", prototypes), _check_betas(betas))
+    search = SEARCHES[check_choice("objective", objective, SEARCHES)](
+        rows, by_name, _distinct("separations", prototypes), _check_betas(betas)
+    )
     half = check_integer("cues", cues, low=4) // 2
     drawn = _draw(rows, corrupt, amount, 2 * half, check_generator(generator))
     return search.choose(search.curve(drawn[:half]), drawn[:half], drawn[half:])

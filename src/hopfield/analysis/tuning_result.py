@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,16 @@ RESOLUTION = 1.01
 """`separating_beta` is found to this factor."""
 MOST_POWER = 4200
 """`separating_beta` is sought within 1.01 to this power, 10¹⁸, about that of two patterns alone."""
+QUESTIONS = {
+    "recall": "Recall: are damaged copies of stored patterns recognised?",
+    "completion": "Completion: how well are patterns that are not stored completed?",
+}
+"""The question of each objective, the first line of a printed result."""
+MEASURED = {
+    "recall": ("recalled", "recalled_se"),
+    "completion": ("error", "error_se", "mean_error"),
+}
+"""The fields of a `Tuning` that answer each question."""
 Setting = tuple[str, str]
 """Names of a similarity and a separation."""
 
@@ -49,29 +59,122 @@ class Point:
     deficit: float
     deficit_se: float
 
+    @property
+    def quality(self) -> tuple[float, float]:
+        """Accuracy and weight: the larger, the better."""
+        return self.accuracy, self.weight
+
+    @property
+    def text(self) -> str:
+        """The accuracy and its standard error."""
+        return self.text_of(self.accuracy, self.accuracy_se)
+
+    def text_of(self, value: float, error: float) -> str:
+        """A share and its standard error."""
+        return f"{value:.3f} ± {error:.3f}"
+
+
+@dataclass(frozen=True)
+class CompletionPoint:
+    """One setting on the curve of the objective "completion".
+
+    Attributes:
+        setting: names of similarity and separation.
+        beta: β.
+        error: root mean squared error at the hidden entries of rows that are left out.
+        error_se: its standard error.
+        deficit: the difference to the error of the best setting on the same rows.
+        deficit_se: the standard error of that paired difference.
+    """
+
+    setting: Setting
+    beta: float
+    error: float
+    error_se: float
+    deficit: float
+    deficit_se: float
+
+    @property
+    def quality(self) -> tuple[float, float]:
+        """The negative error, and β: the larger, the better."""
+        return -self.error, -self.beta
+
+    @property
+    def text(self) -> str:
+        """The error and its standard error."""
+        return self.text_of(self.error, self.error_se)
+
+    def text_of(self, value: float, error: float) -> str:
+        """An error, in the units of the patterns, and its standard error."""
+        return f"{value:.3g} ± {error:.2g}"
+
+
+class CurvePoint(Protocol):
+    """The members that the points of every objective have."""
+
+    @property
+    def setting(self) -> Setting:
+        """Names of similarity and separation."""
+
+    @property
+    def beta(self) -> float:
+        """β."""
+
+    @property
+    def deficit(self) -> float:
+        """The difference to the best setting on the same cues."""
+
+    @property
+    def deficit_se(self) -> float:
+        """The standard error of that paired difference."""
+
+    @property
+    def quality(self) -> tuple[float, float]:
+        """Two numbers in order of importance: the larger, the better."""
+
+    @property
+    def text(self) -> str:
+        """The measure and its standard error."""
+
+    def text_of(self, value: float, error: float) -> str:
+        """Return a value of this measure and its standard error as text."""
+
+
+AnyPoint = TypeVar("AnyPoint", bound=CurvePoint)
+"""The points of the curve of an objective."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tuning:
     """The result of `tune`; printing it gives a table.
 
     Attributes:
+        objective: the question that was answered, "recall" or "completion".
         patterns: the patterns to store.
         similarity: the similarity chosen.
         separation: the separation chosen, with its β.
         curve: all settings that were tried, those of the chosen similarity and separation first.
-        recalled: share of the cues held back from the choice that the chosen memory recalls
-            (`metrics.recalled`).
+        n_held_back: the number of cues that had no part in the choice. The fields below are
+            measured on them; those of the other objective are None.
+        recalled: share of these cues that the chosen memory recalls (`metrics.recalled`).
         recalled_se: its standard error.
-        n_held_back: the number of these cues.
+        error: root mean squared error at the hidden entries, in the units of the patterns; without
+            a mask, at all entries.
+        error_se: its standard error.
+        mean_error: the same error if the mean of the other patterns is the answer.
     """
 
+    objective: str
     patterns: Tensor
     similarity: Similarity
     separation: Separation
-    curve: tuple[Point, ...]
-    recalled: float
-    recalled_se: float
+    curve: tuple[Point, ...] | tuple[CompletionPoint, ...]
     n_held_back: int
+    recalled: float | None = None
+    recalled_se: float | None = None
+    error: float | None = None
+    error_se: float | None = None
+    mean_error: float | None = None
 
     @property
     def beta(self) -> float:
@@ -108,9 +211,10 @@ class Tuning:
     def to_records(self) -> list[dict[str, Any]]:
         """Flat records: the choice, then every point of the curve."""
         chosen = {
-            "experiment": "tuned", "similarity": self.similarity.name, "beta": self.beta,
-            "separation": repr(self.separation), "recalled": self.recalled,
-            "recalled_se": self.recalled_se, "n_held_back": self.n_held_back,
+            "experiment": "tuned", "objective": self.objective, "similarity": self.similarity.name,
+            "beta": self.beta, "separation": repr(self.separation),
+            **{name: getattr(self, name) for name in MEASURED[self.objective]},
+            "n_held_back": self.n_held_back,
         }  # fmt: skip
         lines = [chosen]
         for point in self.curve:
@@ -119,21 +223,30 @@ class Tuning:
         return lines
 
     def __repr__(self) -> str:
-        """The choice, and the best β of every similarity and separation."""
-        lines = [["best of each", "β", "accuracy", "less than best"]]
-        for setting in dict.fromkeys(point.setting for point in self.curve):
-            point = best_of(self.curve, setting)
-            if setting == self.curve[0].setting:
-                point = next(point for point in self.curve if point.beta == self.beta)
-            accuracy = f"{point.accuracy:.3f} ± {point.accuracy_se:.3f}"
-            deficit = f"{point.deficit:.3f} ± {point.deficit_se:.3f}"
-            lines.append([", ".join(setting), f"{point.beta:.4g}", accuracy, deficit])
+        """The question, the choice, and the best β of every similarity and separation."""
+        is_recall = self.objective == "recall"
+        lines = [["best of each", "β", "accuracy" if is_recall else "error",
+                  "less than best" if is_recall else "more than best"]]  # fmt: skip
+        points: Sequence[CurvePoint] = self.curve
+        for setting in dict.fromkeys(point.setting for point in points):
+            point = best_of(points, setting)
+            if setting == points[0].setting:
+                point = next(point for point in points if point.beta == self.beta)
+            deficit = point.text_of(point.deficit, point.deficit_se)
+            lines.append([", ".join(setting), f"{point.beta:.4g}", point.text, deficit])
         return (
+            f"{QUESTIONS[self.objective]}\n"
             f"ModernHopfield(separation={self.separation!r}, similarity={self.similarity!r}) for "
             f"{len(self.patterns)} patterns of {self.patterns.shape[-1]} entries\n"
-            f"recalled: {self.recalled:.3f} ± {self.recalled_se:.3f} of {self.n_held_back} cues "
-            f"that had no part in the choice\n\n{table(lines)}"
+            f"{self._outcome()}\n\n{table(lines)}"
         )
+
+    def _outcome(self) -> str:
+        cues = f"of {self.n_held_back} cues that had no part in the choice"
+        if self.objective == "recall":
+            return f"recalled: {self.recalled:.3f} ± {self.recalled_se:.3f} {cues}"
+        error = f"error: {self.error:.3g} ± {self.error_se:.2g} (root mean square) {cues}"
+        return f"{error}\nerror of the mean of the other patterns: {self.mean_error:.3g}"
 
 
 def memory_of(rows: Tensor, similarity: Similarity, separation: Separation) -> ModernHopfield:
@@ -143,10 +256,10 @@ def memory_of(rows: Tensor, similarity: Similarity, separation: Separation) -> M
     return memory
 
 
-def best_of(points: Sequence[Point], setting: Setting) -> Point:
+def best_of(points: Sequence[AnyPoint], setting: Setting) -> AnyPoint:
     """Return the point of the best β of a similarity and separation."""
     points = [point for point in points if point.setting == setting]
-    return max(points, key=lambda point: (point.accuracy, point.weight))
+    return max(points, key=lambda point: point.quality)
 
 
 def standard_error(values: Tensor) -> Tensor:

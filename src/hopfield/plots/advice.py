@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Record = Mapping[str, Any]
+AXIS_OF = {
+    "accuracy": "accuracy (share of cues)",
+    "error": "error at hidden entries (root mean square)",
+}
+"""What the two objectives of `tune` measure, and the label of its axis."""
 
 
 def margins(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
@@ -43,7 +48,7 @@ def margins(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
 
 
 def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
-    """Draw accuracy over β with standard errors, one curve per similarity and separation.
+    """Draw accuracy or error over β with standard errors, a curve per similarity and separation.
 
     Args:
         records: those of `tune(…).to_records()`.
@@ -52,8 +57,13 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     Raises:
         DataError: if they hold no point of a curve.
     """
-    lines = _of(records, "tuning", {"case", "beta", "accuracy", "accuracy_se"},
-                "points of tuning", "tuned.to_records()")  # fmt: skip
+    lines = _of(records, "tuning", {"case", "beta"}, "points of tuning", "tuned.to_records()")
+    measure = next((name for name in AXIS_OF if all(name in line for line in lines)), None)
+    if measure is None:
+        raise DataError(
+            "records must hold points of tuning for one objective, with accuracy or error. "
+            "Use tuned.to_records()."
+        )
     cases = list(dict.fromkeys(line["case"] for line in lines))
     similarities = list(dict.fromkeys(case.split(", ")[0] for case in cases))
     separations = list(dict.fromkeys(case.split(", ")[-1] for case in cases))
@@ -66,8 +76,8 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
         dash = separations.index(separation) if has_two_keys else place
         points = [line for line in lines if line["case"] == case]
         ax.errorbar(
-            [x["beta"] for x in points], [x["accuracy"] for x in points],
-            yerr=[x["accuracy_se"] for x in points], ms=4, lw=1.4, capsize=2,
+            [x["beta"] for x in points], [x[measure] for x in points],
+            yerr=[x[f"{measure}_se"] for x in points], ms=4, lw=1.4, capsize=2,
             color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
             ls=DASHES[dash % len(DASHES)], label=None if has_two_keys else case,
         )  # fmt: skip
@@ -80,8 +90,9 @@ def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
         if line.get("experiment") == "tuned":
             ax.axvline(line["beta"], color=INK, lw=0.8, ls=":")
     ax.set_xscale("log")
-    ax.set_ylim(-0.03, 1.03)
-    labels = ("inverse temperature β (dotted: chosen)", "accuracy (share of cues)")
+    if measure == "accuracy":
+        ax.set_ylim(-0.03, 1.03)
+    labels = ("inverse temperature β (dotted: chosen)", AXIS_OF[measure])
     return finish(ax, labels, legend=True)
 
 
