@@ -140,7 +140,7 @@ def test_captors_are_where_it_ends():
 
 
 def test_many_patterns_are_tried_from_a_sample(monkeypatch):
-    monkeypatch.setattr(trials, "TRIED", 30)
+    monkeypatch.setattr(trials, "MOST_TRIED", 30)
     memory = stored(ModernHopfield(0.01, similarity="euclidean"), gaussian(80))
     (finding,) = diagnose(memory).findings
     assert finding.remedy.effect == {"patterns": 80, "tried": 30, "attractors": 30}

@@ -81,7 +81,7 @@ def test_what_hidden_entries_would_have_added(similarity):
     counted = SIMILARITIES[similarity](PATTERNS, cue, known)
     whole = SIMILARITIES[similarity](PATTERNS, cue)
     assert counted.argmax() != whole.argmax(), "premise: the mask decides"
-    assert f"would give pattern {int(whole.argmax())}" in reasons(found)
+    assert f"with them pattern {int(whole.argmax())} would lead" in reasons(found)
     same = explain(memory, Cue(cue, known), top=20)
     assert same.competitors == found.competitors
 

@@ -1,4 +1,4 @@
-"""Explain why one cue ended where it did."""
+"""Explain why retrieval from one cue ended in the state that it reached."""
 
 import math
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from .explanation import Competitor, Explanation
 from .patterns import Patterns, check_memory, scoring_of
 from .states import kinds_of_states, n_effective
 
-NEAR = 0.95
-"""Overlap from which a ±1 state counts as a pattern, its negative, or a mixture."""
-CLOSE = 32
-"""Patterns of which a mixture may consist: those with the largest overlaps."""
-STEPS = 100
-"""Most steps of `retrieve`."""
+MIN_OVERLAP = 0.95
+"""Overlap of a ±1 state with a pattern, its negative or a mixture, at which it counts as that."""
+MIXTURE_CANDIDATES = 32
+"""Number of patterns, those with the largest overlaps, in which mixtures are searched."""
+MOST_STEPS = 100
+"""Limit of steps for `retrieve`."""
 FEW_ZEROS = 0.1
 """Share of zeros in a cue below which no mask is suggested."""
 
@@ -32,10 +32,10 @@ FEW_ZEROS = 0.1
 def explain(
     memory: Memory, cue: Tensor | Cue, known: Tensor | None = None, *, top: int = 5
 ) -> Explanation:
-    """Explain where one cue ends: who competed, what was hidden, how it settled.
+    """Explain the retrieval from one cue: competing patterns, unknown entries, convergence.
 
     Args:
-        memory: any memory with at least one pattern; it is left alone.
+        memory: any memory with at least one pattern; it is not changed.
         cue: one cue, `(dim,)`, or a `Cue` of one.
         known: as for `retrieve`.
         top: the number of competitors to list.
@@ -46,7 +46,7 @@ def explain(
     """
     check_memory(memory)
     count = check_integer("top", top, low=1)
-    retrieval = memory.retrieve(cue, known, steps=STEPS)
+    retrieval = memory.retrieve(cue, known, steps=MOST_STEPS)
     if retrieval.steps.ndim:
         raise ShapeError(
             f"cue must be one cue, of shape (dim,), but has shape {tuple(retrieval.state.shape)}. "
@@ -58,15 +58,20 @@ def explain(
 
 
 class Case:
-    """One retrieval, with the scores and shares of all patterns at its cue and at its end.
+    """One retrieval, with a score and a share per pattern, for the cue and for the final state.
+
+    A share is the pattern's part of all weights. A network without weights has cosines instead,
+    or overlaps for ±1.
 
     Attributes:
-        score: scores at the cue, from the known entries, `(n,)`.
-        hidden: the scores that the unknown entries would add, `(n,)`, or None.
-        final_score: scores at the end, `(n,)`.
-        share: shares of the weights at the cue, `(n,)`; cosines (±1: overlaps) without weights.
-        final: the same at the end.
-        index: the strongest pattern at the end.
+        score: scores of the cue, from its known entries, `(n,)`.
+        hidden: the scores that the unknown entries would add, `(n,)`; None without a mask.
+        final_score: scores of the final state, `(n,)`.
+        share: shares at the cue, `(n,)`.
+        final: shares at the final state, `(n,)`.
+        index: the strongest pattern at the final state.
+        is_judged_by_weights: True if weights decide whether the final state is a pattern; False
+            if overlaps do.
     """
 
     def __init__(self, memory: Memory, cue: Cue, retrieval: Retrieval) -> None:
@@ -96,7 +101,7 @@ class Case:
         return weights / weights.abs().sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
     def explanation(self, count: int) -> Explanation:
-        """Assemble the result with this number of competitors."""
+        """Return the explanation, with `count` competitors."""
         share, final = self.share.abs(), self.final.abs()
         # Scores break ties of shares that are 0 by rounding.
         top = _order(torch.maximum(share, final), self.score)[:count]
@@ -117,8 +122,9 @@ class Case:
         if self.is_judged_by_weights:
             weight = float(self.retrieval.weight) * int(self.patterns.copies[self.index])
             return "stored" if weight > PATTERN_WEIGHT else "mixture"
-        near = self.final_score.abs().topk(min(CLOSE, len(self.score))).indices
-        masks = kinds_of_states(self.patterns.take(near), self.retrieval.state[None].double(), NEAR)
+        near = self.final_score.abs().topk(min(MIXTURE_CANDIDATES, len(self.score))).indices
+        state = self.retrieval.state[None].double()
+        masks = kinds_of_states(self.patterns.take(near), state, MIN_OVERLAP)
         return next(name for name, mask in masks.items() if bool(mask))
 
     def _describe_end(self, kind: str, effective: int) -> str:
@@ -138,7 +144,7 @@ class Case:
         return f"It ended at {ends[kind]}"
 
     def _compare_leaders(self) -> Iterator[str]:
-        """Name the two best patterns at the cue."""
+        """Compare the two patterns with the highest scores at the cue."""
         if len(self.score) < 2:
             yield "No other pattern is stored."
             return
@@ -158,13 +164,13 @@ class Case:
             yield f"The dynamics then led from it to pattern {self.index}."
 
     def _describe_mask(self) -> Iterator[str]:
-        """Compare with the other reading of the cue: without its mask, or with one."""
+        """Say which pattern would lead without the mask, or if zeros in the cue were masked."""
         first = int(self.score.argmax())
         if self.hidden is not None and self.known is not None:
             other = int((self.score + self.hidden).argmax())
             gain = float(self.hidden[other] - self.hidden[first])
-            effect = f"as they stand they would give pattern {other} {gain:.4g} more than pattern "
-            effect += f"{first}, and the lead."
+            effect = f"with them pattern {other} would lead: they would add {gain:.4g} more to its "
+            effect += f"score than to that of pattern {first}."
             if other == first:
                 effect = "with them the same pattern would lead."
             unknown = f"{int((~self.known).sum())} of {self.known.numel()} entries are unknown"
@@ -187,11 +193,11 @@ class Case:
             return f"It settled {after}."
         if temperature > 0:
             return f"It did not settle: at temperature {temperature:g} units flip by chance."
-        if steps == STEPS:
+        if steps == MOST_STEPS:
             return f"It had not settled {after}; give retrieve more steps."
         if config.get("schedule") == "synchronous":
             return f"{after.capitalize()} two states alternate; schedule='asynchronous' settles."
-        return "The known entries decide no value of some unit. Make more entries known."
+        return "Some units have no value: no known entry decides them. Make more entries known."
 
 
 def _order(*keys: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Separations with other parameters, in particular sharper ones."""
+"""Copies of a separation with other parameters, such as a larger β (a sharper separation)."""
 
 import dataclasses
 import math
@@ -12,20 +12,26 @@ from ..separation import Separation, Softmax
 from .patterns import Patterns
 
 QUANTILES = (0.5, 0.1, 0.0)
-"""Quantiles of the margins for which β is computed, tried in this order until all patterns hold."""
+"""Quantiles of the margins from which β is computed, tried until all patterns are attractors.
+
+The smaller the quantile, the more patterns have at least this margin, and the larger β."""
 
 
 def sharper_separations(
     separation: Separation, margins: Tensor, patterns: Patterns
 ) -> Iterator[Separation]:
-    """Yield separations that make patterns with these margins fixed points, smallest β first."""
+    """Yield separations under which patterns with these margins are fixed points.
+
+    For TopK, that is k = 1; for others a β per quantile of the margins, the smallest first. A
+    margin is a pattern's score at itself minus the best score of another pattern there.
+    """
     separation = with_float_parameters(separation)
     if hasattr(separation, "k"):
         yield with_parameters(separation, k=1)
         return
     separation = separation if hasattr(separation, "beta") else Softmax(0.0)
     beta, inverse_width = float(separation.beta), separation.inverse_width()
-    # At the same β, other separations have another width than softmax.
+    # β is computed for softmax. Other separations need β / scale to weigh scores as sharply.
     scale = inverse_width / beta if inverse_width and 0 < beta < math.inf else 1.0
     margins = margins[(margins > 0) & margins.isfinite()]
     for quantile in QUANTILES if len(margins) else ():
@@ -37,19 +43,20 @@ def sharper_separations(
 
 
 def well_separated_beta(margin: float, patterns: Patterns) -> float:
-    """Solve Δ = 2/(βn) + log(2n²βM²)/β for β: from it on, a margin Δ separates a pattern well.
+    """Return a β at which a pattern with margin Δ is well separated, as with every larger β.
 
-    This is the condition of Ramsauer et al. (2021); M is the largest norm of a pattern.
+    It solves the condition of Ramsauer et al. (2021), Δ = 2/(βn) + log(2n²βM²)/β, where M is the
+    largest norm of a pattern.
     """
     size = 2 * patterns.count**2 * float(patterns.norms.max()) ** 2
     beta = 1 / margin
-    for _ in range(4):  # a fixed point iteration; it converges fast, for β enters by its logarithm
+    for _ in range(4):  # a fixed point iteration, fast because β enters by its logarithm
         beta = (2 / patterns.count + max(1.0, math.log(max(size * beta, 1.0)))) / margin
     return beta
 
 
 def with_float_parameters(separation: Separation) -> Separation:
-    """Copy a separation with numbers in place of learned tensors."""
+    """Copy a separation, with each tensor parameter as a number of 6 significant digits."""
     learned = {k: float(v) for k, v in vars(separation).items() if isinstance(v, Tensor)}
     return with_parameters(separation, **{k: float(f"{v:.6g}") for k, v in learned.items()})
 
@@ -64,6 +71,6 @@ def with_parameters(separation: Separation, **values: Any) -> Separation:
 
 
 def round_up(number: float) -> float:
-    """Round up to two digits."""
+    """Round up to two significant digits."""
     step = 10.0 ** (math.floor(math.log10(number)) - 1)
     return float(f"{math.ceil(number / step - 1e-9) * step:.2g}")

@@ -1,4 +1,4 @@
-"""Runs of changed memories: how many patterns are attractors after each."""
+"""Try changes of a memory, and count how many patterns are attractors with each."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from .sharper import sharper_separations
 
 QUERIES = 1024
 """Patterns per call of `retrieve`."""
-TRIED = 1024
-"""Most patterns from which a remedy is tried: of a larger memory, a random sample."""
+MOST_TRIED = 1024
+"""Number of patterns from which a changed memory is tried; of more, a random sample."""
 
 
 def observe(
     memory: Memory, patterns: Patterns, indices: Tensor, **options: Any
 ) -> dict[str, Tensor]:
-    """Retrieve from the patterns at these indices; the fields of `Report` by name."""
+    """Retrieve from the patterns at these indices, and return fields of a `Report` by name."""
     columns = []
     for part in indices.split(QUERIES):
         start = memory.storage.take(part)
@@ -47,7 +47,13 @@ def observe(
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """Runs of changed memories; `share` is the share of attractors in the unchanged memory."""
+    """Trials of changes to one memory.
+
+    Attributes:
+        memory: the memory to change; it stays as it is.
+        patterns: its patterns.
+        share: the share of its patterns that are attractors before any change.
+    """
 
     memory: Memory
     patterns: Patterns
@@ -61,9 +67,14 @@ class Trials:
         dtype: torch.dtype | None = None,
         **settings: Any,
     ) -> Remedy:
-        """Change settings (all of them for another class), and count the attractors.
+        """Try one change: count the attractors of a memory with it.
 
-        `keep` is True for the patterns to keep, None for all.
+        Args:
+            advice: the change in words.
+            memory_class: the class of the changed memory; None keeps the class.
+            keep: mask of the patterns to keep; None keeps all.
+            dtype: the dtype of its patterns; None keeps theirs.
+            settings: constructor arguments that change; all of them for another class.
         """
         indices = None if keep is None else keep.nonzero().squeeze(-1)
         other = with_settings(self.memory, memory_class, **settings)
@@ -73,13 +84,16 @@ class Trials:
             other.storage.append(rows.to(dtype or source.dtype))
         patterns = Patterns(other)
         order = torch.randperm(patterns.count, generator=torch.Generator().manual_seed(0))
-        tried = order[:TRIED].sort().values
+        tried = order[:MOST_TRIED].sort().values
         attractors = int(observe(other, patterns, tried.to(patterns.device))["attractor"].sum())
         effect = {"patterns": len(other), "tried": len(tried), "attractors": attractors}
         return Remedy(advice, type(other), other.config(), effect, indices, dtype)
 
     def best(self, remedies: Iterable[Remedy]) -> Remedy | None:
-        """Return the first remedy with which all patterns hold, else the best, or None."""
+        """Return the remedy with the largest share of attractors; None if none beats no change.
+
+        Later remedies are not tried once all patterns are attractors.
+        """
         best, share = None, self.share
         for remedy in remedies:
             if remedy.share > share:
@@ -89,19 +103,20 @@ class Trials:
         return best
 
     def keep_attractors(self, is_attractor: Tensor) -> Remedy | None:
-        """Keep only the patterns that are attractors."""
+        """Try the memory with only those patterns that are attractors now."""
         if not bool(is_attractor.any()):
             return None
         lost = int((~is_attractor).sum())
-        advice = f"Leave out the {lost} that do not hold: remedy.apply does."
+        advice = f"Leave out the {lost} that are not attractors, with remedy.apply."
         return self.best([self.run(advice, keep=is_attractor)])
 
     def try_sharper(
         self, margins: Tensor, dtype: torch.dtype | None = None, **settings: Any
     ) -> Iterator[Remedy]:
-        """Yield remedies with these settings and dtype, first alone, then with sharper separations.
+        """Try these settings and dtype, alone and then together with sharper separations.
 
-        These separate patterns with these margins: by a larger β, or by k = 1.
+        A sharper separation has a larger β, or k = 1. `margins` says how sharp it must be: how
+        much higher each pattern scores at itself than any other does. Yields one remedy per trial.
         """
         config = self.memory.config()
         if not settings.keys() <= config.keys():
@@ -114,7 +129,7 @@ class Trials:
         if present is None:
             return
         learned = any(isinstance(value, Tensor) for value in vars(present).values())
-        hint = " (β is learned now: go on from this value.)" * learned
+        hint = " (β is learned now: continue from this value.)" * learned
         for separation in sharper_separations(present, margins, self.patterns):
             advice = f"Use {' with '.join([*words, f'separation={separation!r}'])}.{hint}"
             yield self.run(advice, dtype=dtype, **settings, separation=separation)
@@ -123,9 +138,9 @@ class Trials:
 def with_settings(
     memory: Memory, memory_class: type[Memory] | None = None, **settings: Any
 ) -> Memory:
-    """Return a memory with other settings; for another class, these are all its arguments.
+    """Return a memory with changed settings; another class takes no settings of the old one.
 
-    The patterns are shared: do not store in either.
+    The two memories share one store: do not store or remove patterns.
     """
     old = memory.config() if memory_class is None else {}
     other = (memory_class or type(memory))(**{**old, **settings})
