@@ -62,7 +62,7 @@ class Halved(Still):
 @pytest.mark.parametrize(
     ("network", "error", "match"),
     [
-        (Halved, OptionError, r"Halved.step must leave its states alone"),
+        (Halved, OptionError, r"Halved.step must not modify its states"),
         (NoReading, InputTypeError, r"NoReading.step must return a Reading"),
         (ShortState, ShapeError, r"ShortState.step must return a next state of shape \(4, 6\)"),
         (ShortWeight, ShapeError, r"ShortWeight.step must return .* weight .* of shape \(4,\)"),
@@ -88,7 +88,7 @@ class OtherArguments(Still):
 def test_a_network_that_could_not_be_loaded_is_not_saved(tmp_path):
     memory = OtherArguments()
     memory.store(torch.ones(1, 3))
-    with pytest.raises(OptionError, match="arguments of the constructor, but with size"):
+    with pytest.raises(OptionError, match="arguments of the constructor, but returned size"):
         memory.save(tmp_path / "lost")
     assert not (tmp_path / "lost").exists()
 

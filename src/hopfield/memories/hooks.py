@@ -1,4 +1,7 @@
-"""Calls of the methods that a network defines: their results are checked by name."""
+"""Call the methods that a network defines, and check their results.
+
+An error names the class and the method that returned a wrong result.
+"""
 
 import inspect
 from typing import TYPE_CHECKING, Any
@@ -21,13 +24,19 @@ def read_step(
     held: Tensor | None,
     generator: torch.Generator,
 ) -> Reading:
-    """Return the `Reading` of `memory.step`, if all its parts fit the states."""
+    """Call `memory.step`, and return its `Reading`.
+
+    Raises:
+        OptionError: if `step` writes to the states.
+        InputTypeError: if it returns no `Reading`.
+        ShapeError: if a part of the `Reading` has another shape than the states require.
+    """
     changes = None if state.is_inference() else state._version
     reading = memory.step(state, known, held, generator)
     if changes is not None and state._version != changes:
         raise OptionError(
-            f"{type(memory).__name__}.step must leave its states alone, but wrote to them: they "
-            "may be the caller's cues. Write to state.clone()."
+            f"{type(memory).__name__}.step must not modify its states, but wrote to them: they "
+            "may be the caller's cues. Work on state.clone()."
         )
     if not isinstance(reading, Reading):
         raise InputTypeError(
@@ -44,7 +53,7 @@ def read_step(
 
 
 def energies(memory: "Memory", state: Tensor) -> Tensor | None:
-    """Return what `memory.energy_of` returns: one energy per state, or None."""
+    """Call `memory.energy_of`, and return one energy per state, or None."""
     energy = memory.energy_of(state)
     if energy is not None and energy.shape != state.shape[:1]:
         raise _wrong_shape(memory, "energy_of must return energies", state.shape[:1], energy)
@@ -52,20 +61,20 @@ def energies(memory: "Memory", state: Tensor) -> Tensor | None:
 
 
 def checked_config(memory: "Memory") -> dict[str, Any]:
-    """Return what `memory.config` returns, if the constructor takes it."""
+    """Call `memory.config`, and raise unless the constructor accepts the arguments it returns."""
     config = memory.config()
     try:
         inspect.signature(type(memory)).bind(**config)
     except TypeError as error:
         raise OptionError(
-            f"{type(memory).__name__}.config must return arguments of the constructor, but with "
-            f"{', '.join(config) or 'none'}: {error}."
+            f"{type(memory).__name__}.config must return the arguments of the constructor, but "
+            f"returned {', '.join(config) or 'none'}: {error}."
         ) from None
     return config
 
 
 def argument_text(value: object) -> str:
-    """Return a short text for an argument of a constructor."""
+    """Return the `repr` of an argument; of a tensor only the shape."""
     if isinstance(value, Tensor):
         return f"<tensor of shape {tuple(value.shape)}>"
     return repr(value)
