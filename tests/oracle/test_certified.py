@@ -77,12 +77,12 @@ def test_candidates_answer_and_few_are_read_in_full():
     patterns = _patterns("gaussian", 5000, 64, generator)
     store = RamStore()
     store.append(patterns)
-    question = certified.Question(patterns[:100] + 0.1, None, 8.0, True)
-    queries, members, crowded = certified.candidates(store, question)
+    batch = certified.QueryBatch(patterns[:100] + 0.1, None, 8.0, True)
+    queries, members, crowded = certified.candidates(store, batch)
     assert not crowded.any(), "premise: these patterns are far apart"
-    found = certified.read_candidates(store, question, queries, members)
+    found = certified.read_candidates(store, batch, queries, members)
     assert torch.equal(found.index, torch.arange(100))
-    crowd = certified.Question(patterns[:100], None, 1e-6, True)
+    crowd = certified.QueryBatch(patterns[:100], None, 1e-6, True)
     assert certified.candidates(store, crowd)[2].all(), "at this β every pattern has weight"
 
 
@@ -95,9 +95,9 @@ def test_the_scan_misses_no_pattern_with_weight():
     codes, _ = copy.levels.encode(patterns[:64] + 0.05)
     on_levels = (copy.levels.offset + copy.levels.step * codes).float()
     for state in (patterns[:64] + 0.05, on_levels):  # on levels, only the rows lose something
-        question = certified.Question(state, None, 1e4, False)
-        bias = certified.scan_bias(store, question, copy)
-        queries, rows = certified.scan(copy, question, bias, len(patterns))
+        batch = certified.QueryBatch(state, None, 1e4, False)
+        bias = certified.scan_bias(store, batch, copy)
+        queries, rows = certified.scan(copy, batch, bias, len(patterns))
         weights = torch.softmax(1e4 * state.double() @ patterns.double().T, dim=-1)
         weights[queries[:, None], rows.clamp_max(2999)] = 0.0
         assert float(weights.sum(-1).max()) <= certified.DROPPED_WEIGHT
@@ -153,8 +153,8 @@ def test_what_is_small_is_read_in_full(monkeypatch):
     store = RamStore()
     store.append(_patterns("gaussian", 40, 6, torch.Generator().manual_seed(2)))
     for batch, expected in ((1, False), (2, True)):
-        question = certified.Question(store.rows[:batch], None, 8.0, True)
-        assert certified.can_scan(store, question) is expected
+        queries = certified.QueryBatch(store.rows[:batch], None, 8.0, True)
+        assert certified.can_scan(store, queries) is expected
 
 
 def _bounds_hold(memory: hopfield.ModernHopfield, cues: torch.Tensor) -> None:

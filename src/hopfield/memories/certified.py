@@ -1,13 +1,15 @@
-"""Full and certified readouts of a store.
+"""Two ways to read the softmax-weighted sum of all rows of a store: full and certified.
 
-A certified readout scans the rows in 8 bits and reads only the candidates exactly. Patterns further
-than log(n/ε)/β below the best score have less weight than ε together. With |s̃ − s| ≤ e for every
-score of the scan, the patterns with
+A full readout computes with every row. A certified readout first scores a copy of the rows in 8
+bits (the scan), and then computes exactly only with those rows that may have weight (the
+candidates). Of n rows, those that score more than log(n/ε)/β below the best have less weight than
+ε together, and are left out. If each scanned score s̃ is within e of the exact score, the rows
 
     s̃_μ ≥ max s̃ − 2e − log(n/ε)/β
 
-contain all others. Read in float64, they give the state within 2Mε and the energy within
-−β⁻¹ log(1 − ε) of the full readout at the same state.
+include all that are needed: these are the candidates. Read in float64, they give the state within
+2Mε of the full readout at the same state, and the energy within −β⁻¹ log(1 − ε), where M is the
+largest norm of a row.
 """
 
 import math
@@ -31,22 +33,22 @@ from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
 from .options import blocks_of, reads_in_place
 
 DROPPED_WEIGHT = 1e-9
-"""ε: the weight that patterns outside the candidates may have together."""
+"""ε: the largest total weight of the rows that a certified readout leaves out."""
 
-SCANNED = 2**19
-"""Scores scanned at a time: they stay in the second cache."""
+SCAN_SCORES = 2**19
+"""Scores computed at a time by the scan, 2 MiB in float32: they stay in the L2 cache."""
 
 SCAN_WORK = 2**27
-"""Products of rows and states below which all is read in full: a scan would not pay."""
+"""Multiplications, states × rows × dim, below which a full readout is faster than a scan."""
 
-WIDEST = 1e19
-"""Norms beyond which all is read in full: their squares overflow a scan in float32."""
+MAX_SCAN_NORM = 1e19
+"""Norm of a row or state from which on all is read in full: its square overflows in float32."""
 
 MOST_GROUPS = 128
-"""Groups of candidates beyond which a query is read in full."""
+"""Groups of candidates per query; a query with more is crowded, and is read in full."""
 
 GATHERED_ENTRIES = 2**20
-"""Entries of rows gathered together: some 8 MB in float64."""
+"""Matrix entries gathered at a time, 8 MiB in float64; more are gathered in parts."""
 
 
 @cache
@@ -66,14 +68,14 @@ def full_readout(
     similarity: Similarity,
     separation: Separation,
 ) -> tuple[Readout, None]:
-    """Return the readout by all patterns; it has no bound."""
+    """Return the readout of all rows, and no bound."""
     copied = known is not None or not reads_in_place(store, similarity, state)
     blocks = blocks_of(store, state.shape[0], copied)
     return read(blocks, state, similarity, separation, known), None
 
 
 def check_certifiable(similarity: Similarity, separation: Separation) -> None:
-    """Raise unless a scan can bound the weights of these."""
+    """Raise unless a certified readout supports this similarity and separation."""
     if separation.softmax_beta() is None or not similarity.is_affine:
         raise OptionError(
             "precision='certified' needs Softmax and similarity 'dot' or 'euclidean', but has "
@@ -88,20 +90,19 @@ def certified_readout(
     similarity: Similarity,
     separation: Separation,
 ) -> tuple[Readout, Bound]:
-    """Return the readout by candidates, and a bound of its distance from the full one.
+    """Return the readout of the candidates, and a bound of its distance from the full readout.
 
-    Read in full are small batches of small memories, queries with too many candidates or with a
-    Euclidean mask each, and everything on processors where a scan does not pay. Their bound is the
-    slack of rounding (docs/architecture.md).
+    Some queries are read in full, and their bound covers only rounding (docs/architecture.md):
+    those with too many candidates, and all queries if `can_scan` is False.
     """
     euclidean = not similarity.half_squared_norm
     masked = state if known is None else torch.where(known, state, 0.0)
     known = known if euclidean else None
-    question = Question(masked, known, min(separation.inverse_width() or 0.0, 1e30), euclidean)
+    batch = QueryBatch(masked, known, min(separation.inverse_width() or 0.0, 1e30), euclidean)
     result, crowded = None, torch.ones(len(state), dtype=torch.bool, device=state.device)
-    if can_scan(store, question):
-        queries, members, crowded = candidates(store, question)
-        result = read_candidates(store, question, queries, members)
+    if can_scan(store, batch):
+        queries, members, crowded = candidates(store, batch)
+        result = read_candidates(store, batch, queries, members)
     if result is None or bool(crowded.any()):
         mask = known if known is None or known.ndim == 1 else known[crowded]
         blocks = blocks_of(store, len(state))
@@ -111,22 +112,22 @@ def certified_readout(
         else:
             for field in fields(Readout):
                 getattr(result, field.name)[crowded] = getattr(full, field.name)
-    return result, _bound(store, question, result.potential, crowded)
+    return result, _bound(store, batch, result.potential, crowded)
 
 
 READOUTS = {"full": full_readout, "certified": certified_readout}
-"""The readout behind each `precision`."""
+"""The readout for each value of the option `precision`."""
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
-    """States read by one similarity, as the scan needs them.
+class QueryBatch:
+    """A batch of states x with their mask m, and how rows are scored against them.
 
     Attributes:
         masked: m⊙x, `(batch, dim)`, float32 or float64.
-        known: m, `(dim,)` or `(batch, dim)`, or None; only for Euclidean scores.
+        known: m, `(dim,)` or `(batch, dim)`, or None; always None if scores are dot products.
         beta: β.
-        euclidean: scores are −½‖m⊙(x_μ − x)‖², not (m⊙x)·x_μ.
+        euclidean: True if scores are −½‖m⊙(x_μ − x)‖²; False if they are (m⊙x)·x_μ.
     """
 
     masked: Tensor
@@ -135,74 +136,81 @@ class Question:
     euclidean: bool
 
     def window(self, count: int) -> float:
-        """log(n/ε)/β: how far below the best score a pattern can still count."""
+        """log(n/ε)/β for n = `count`: rows further below the best score are left out."""
         return math.log(count / DROPPED_WEIGHT) / self.beta
 
 
-def can_scan(store: Store, question: Question) -> bool:
+def can_scan(store: Store, batch: QueryBatch) -> bool:
     """Return whether a scan is possible, and faster than a full readout."""
-    known, masked = question.known, question.masked
+    known, masked = batch.known, batch.masked
     small = len(masked) * len(store) * store.dim < SCAN_WORK or not len(masked)
-    if not scan_pays() or small or store.device.type != "cpu" or not question.beta:
+    if not scan_pays() or small or store.device.type != "cpu" or not batch.beta:
         return False
     if store.dim > MOST_TERMS or (known is not None and known.ndim > 1):
         return False
     if torch.float64 not in (store.dtype, masked.dtype):
         return True
     longest = masked.detach().norm(dim=-1).max().item()
-    return max(store.summary().largest_norm, longest) < WIDEST
+    return max(store.summary().largest_norm, longest) < MAX_SCAN_NORM
 
 
 @torch.no_grad()
-def candidates(store: Store, question: Question) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (query, row) pairs, `(k,)`, with every pattern that has weight, and crowded queries.
+def candidates(store: Store, batch: QueryBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Find the candidates of each query, except of crowded queries.
 
-    Queries with more than `MOST_GROUPS` groups of candidates are crowded, and left out.
+    Returns:
+        The queries and the rows of k (query, row) pairs, each `(k,)`, and a mask of the queries
+        that are crowded, `(batch,)`: these have more than `MOST_GROUPS` groups of candidates.
     """
     copy = scan_copy(store)
-    bias = scan_bias(store, question, copy)
-    queries, members = scan(copy, question, bias, len(store))
-    crowded = torch.bincount(queries, minlength=len(question.masked)) > MOST_GROUPS
+    bias = scan_bias(store, batch, copy)
+    queries, members = scan(copy, batch, bias, len(store))
+    crowded = torch.bincount(queries, minlength=len(batch.masked)) > MOST_GROUPS
     left = ~crowded[queries]
-    return *_with_weight(store, question, bias, queries[left], members[left], copy.norm), crowded
+    pairs = _candidates_of_groups(store, batch, bias, queries[left], members[left], copy.norm)
+    return *pairs, crowded
 
 
 def scan_copy(store: Store) -> ScanCopy:
-    """Return the rows in 8 bits, made once per version of the store."""
-    store.summary()  # blocks then carry the norms
+    """Return the copy of the rows in 8 bits; it is cached until the store changes."""
+    store.summary()  # caches the norms, which blocks then have
     return store.cached("scan", lambda: ScanCopy.of(store.blocks(SUMMARY_ROWS)))
 
 
-def scan_bias(store: Store, question: Question, copy: ScanCopy) -> Tensor:
-    """Return what each row adds to its dot product, −∞ for the padding of the copy; float32."""
+def scan_bias(store: Store, batch: QueryBatch, copy: ScanCopy) -> Tensor:
+    """Return the bias of each row, float32: score = dot product + bias, up to a constant per query.
+
+    The padding of the copy has −∞.
+    """
     bias = torch.zeros(len(store), dtype=torch.float32)
-    if question.euclidean:
+    if batch.euclidean:
         squares = store.summary().squared_norms
-        if question.known is not None:
-            mask = question.known.to(squares.dtype)
+        if batch.known is not None:
+            mask = batch.known.to(squares.dtype)
             squares = torch.cat([block.squares(mask) for block in store.blocks(BLOCK_ROWS)])
         bias = squares.float() / -2
     return pad(bias, (0, copy.codes.shape[1] - len(store)), value=-torch.inf)
 
 
-def _bound(store: Store, question: Question, potential: Tensor, crowded: Tensor) -> Bound:
-    # Of readouts by candidates the bounds above; of full ones, the slack of their rounding.
+def _bound(store: Store, batch: QueryBatch, potential: Tensor, crowded: Tensor) -> Bound:
+    # For candidates: the bounds of the module's docstring, and rounding. For crowded queries, which
+    # are read in full: rounding alone.
     summary = store.summary()
-    dtype, dim = question.masked.dtype, store.dim
+    dtype, dim = batch.masked.dtype, store.dim
     eps, exact_eps = torch.finfo(dtype).eps, torch.finfo(torch.float64).eps
-    beta, stored = question.beta, torch.finfo(summary.squared_norms.dtype)
-    # Squares may underflow.
+    beta, stored = batch.beta, torch.finfo(summary.squared_norms.dtype)
+    # Small squares underflow; all together they lose at most dim * tiny.
     largest = (summary.squared_norms.max().double() + dim * stored.tiny).sqrt()
-    own = question.masked.double().norm(dim=-1)
+    own = batch.masked.double().norm(dim=-1)
     reach = torch.maximum(own, largest)
     scores = exact_eps * dim * (largest + own).square()  # rounding of one score in float64
     state = largest * (2 * DROPPED_WEIGHT + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
     size = torch.maximum(potential.double().abs(), reach.square() / 2)
     # The ½M² of dot products is as exact as the norms that are stored.
-    constant = 0.0 if question.euclidean else 4 * max(0.0, stored.eps - eps) * largest.square()
+    constant = 0.0 if batch.euclidean else 4 * max(0.0, stored.eps - eps) * largest.square()
     energy = -math.log1p(-DROPPED_WEIGHT) / max(beta, 1e-300) + scores + 8 * eps * size
     kappa = 1 + beta * largest * reach
-    # No two points of the patterns' hull are further apart than 2M.
+    # No two points of the rows' convex hull are further apart than 2M.
     return Bound(
         torch.where(crowded, largest * (16 * eps * kappa).clamp_max(2), state),
         torch.where(crowded, 8 * eps * kappa * size, energy) + constant,
@@ -210,22 +218,23 @@ def _bound(store: Store, question: Question, potential: Tensor, crowded: Tensor)
 
 
 def scan(
-    copy: ScanCopy, question: Question, bias: Float[Tensor, " n"], count: int
+    copy: ScanCopy, batch: QueryBatch, bias: Float[Tensor, " n"], count: int
 ) -> tuple[Tensor, Tensor]:
-    """Return (query, group) pairs that hold every pattern with weight.
+    """Find the groups of rows that contain a candidate, for each query.
 
-    Of c groups, group g consists of the rows g, g + c, g + 2c, …
+    Only the largest score of a group is compared. Of c groups, group g consists of the rows g,
+    g + c, g + 2c, …
 
     Args:
         copy: the rows in 8 bits.
-        question: the states.
-        bias: what a row adds to its dot product: −½ Σ m x_μ², or 0; −∞ for the padding.
+        batch: the states.
+        bias: the bias of each row: −½ Σ m x_μ², or 0; −∞ for the padding.
         count: n.
 
     Returns:
-        The queries, `(k,)`, and rows, `(k, GROUP)`, of k groups.
+        The queries, `(k,)`, and the rows, `(k, GROUP)`, of k (query, group) pairs.
     """
-    masked, groups = question.masked.double(), len(bias) // GROUP
+    masked, groups = batch.masked.double(), len(bias) // GROUP
     levels = Levels(masked.amin(-1, keepdim=True), masked.amax(-1, keepdim=True))
     codes, lost = levels.encode(masked)
     unit = (copy.levels.step * levels.step).squeeze(-1)  # of the scanned scores
@@ -236,7 +245,7 @@ def scan(
         offsets = torch.stack([copy.sums[rows], bias[rows]])
         return products(codes, copy.codes[:, rows]).addmm_(factors, offsets)
 
-    size, maxima = max(64, SCANNED // len(masked)), []
+    size, maxima = max(64, SCAN_SCORES // len(masked)), []
     for start in range(0, groups, size):
         stop = min(start + size, groups)
         parts = (scanned(slice(at + start, at + stop)) for at in range(0, len(bias), groups))
@@ -247,17 +256,17 @@ def scan(
     terms = dim * 2.0**14 * unit + shift.abs() * unit * copy.sums.abs().max()
     rounding = 8 * eps * terms + (8 + dim) * eps * bias[:count].abs().max()
     error = 1.0001 * (lost * copy.norm + masked.norm(dim=-1) * copy.error) + rounding
-    floor = largest.amax(-1).double() - (2 * error + question.window(count)) / unit
+    floor = largest.amax(-1).double() - (2 * error + batch.window(count)) / unit
     queries, group = (largest >= floor[:, None]).nonzero(as_tuple=True)
     return queries, group[:, None] + groups * torch.arange(GROUP)
 
 
-def _with_weight(
-    store: Store, question: Question, bias: Tensor, queries: Tensor, members: Tensor, norm: float
+def _candidates_of_groups(
+    store: Store, batch: QueryBatch, bias: Tensor, queries: Tensor, members: Tensor, norm: float
 ) -> tuple[Tensor, Tensor]:
-    # Of (query, row) pairs in groups, those that can have weight, (k,). Scored as products and
-    # biases, without the part that all rows of a query share; no row is longer than `norm`.
-    masked = question.masked.to(torch.promote_types(store.dtype, torch.float32))
+    # Scores the rows of each group again, in float32 at least, and keeps the candidates. The part
+    # of a score that all rows of a query share is left out. No row has a norm above `norm`.
+    masked = batch.masked.to(torch.promote_types(store.dtype, torch.float32))
     parts = []
     for part in _parts(queries, GROUP * store.dim):
         taken = store.take(members[part].clamp_max(len(store) - 1).flatten())
@@ -269,37 +278,37 @@ def _with_weight(
     # Products and biases are sums of dim terms, rounded in float32.
     size = (masked.norm(dim=-1) + norm).square()
     rounding = 4 * torch.finfo(torch.float32).eps * store.dim * size
-    floor = top - rounding - question.window(len(store))
+    floor = top - rounding - batch.window(len(store))
     pairs, place = (scores >= floor[queries, None]).nonzero(as_tuple=True)
     return queries[pairs], members[pairs, place]
 
 
-def read_candidates(store: Store, question: Question, queries: Tensor, members: Tensor) -> Readout:
-    """Return the readout by the rows `members` of the `queries`, pair by pair, in float64.
+def read_candidates(store: Store, batch: QueryBatch, queries: Tensor, members: Tensor) -> Readout:
+    """Read each query from its candidates only: row `members[i]` is one of query `queries[i]`.
 
-    The result has the dtype of the states.
+    Computes in float64; the result has the dtype of the states.
     """
-    masked, count = question.masked.double(), len(store)
-    batch, dtype = len(masked), question.masked.dtype
+    masked, count = batch.masked.double(), len(store)
+    size, dtype = len(masked), batch.masked.dtype
 
     def scored(part: Tensor) -> Tensor:
         rows, x = store.take(members[part]).double(), masked[queries[part]]
-        if not question.euclidean:
+        if not batch.euclidean:
             return torch.linalg.vecdot(rows, x)
-        visible = rows if question.known is None else torch.where(question.known, rows, 0.0)
+        visible = rows if batch.known is None else torch.where(batch.known, rows, 0.0)
         return (visible - x).square().sum(-1) / -2
 
     def summed(terms: Tensor) -> Tensor:
-        return terms.new_zeros(batch, *terms.shape[1:]).index_add(0, queries, terms)
+        return terms.new_zeros(size, *terms.shape[1:]).index_add(0, queries, terms)
 
     parts = _parts(queries, store.dim)
     scores = torch.cat([scored(part) for part in parts])
-    top = scores.new_full((batch,), -torch.inf).scatter_reduce(0, queries, scores, "amax")
-    x = question.beta * (scores - top[queries])
+    top = scores.new_full((size,), -torch.inf).scatter_reduce(0, queries, scores, "amax")
+    x = batch.beta * (scores - top[queries])
     power = x.exp()
     sum_exp, sum_x_exp = summed(power), summed(power * x.clamp_min(-1e4))
     # Σ expm1(x) over all rows, those left out counting −1: exact where β is small.
-    sum_expm1 = summed(torch.expm1(x)) - (count - torch.bincount(queries, minlength=batch))
+    sum_expm1 = summed(torch.expm1(x)) - (count - torch.bincount(queries, minlength=size))
     state = torch.zeros_like(masked)
     for part in parts:
         rows = store.take(members[part]).double()
@@ -308,7 +317,7 @@ def read_candidates(store: Store, question: Question, queries: Tensor, members: 
     index = torch.full_like(top, count, dtype=torch.long)
     return Readout(
         state=(state / sum_exp[:, None]).to(dtype),
-        potential=(top + log_mean(sum_exp, sum_expm1, count) / question.beta).to(dtype),
+        potential=(top + log_mean(sum_exp, sum_expm1, count) / batch.beta).to(dtype),
         index=index.scatter_reduce(0, queries, best, "amin"),
         weight=(1 / sum_exp).to(dtype),
         entropy=(sum_exp.log() - sum_x_exp / sum_exp).to(dtype),
@@ -316,6 +325,6 @@ def read_candidates(store: Store, question: Question, queries: Tensor, members: 
 
 
 def _parts(pairs: Tensor, entries: int) -> tuple[Tensor, ...]:
-    # Indices of pairs, as many at a time as may be gathered.
+    # Splits the indices of pairs into parts of at most GATHERED_ENTRIES entries.
     places = torch.arange(len(pairs), device=pairs.device)
     return places.split(max(1, GATHERED_ENTRIES // entries))
