@@ -6,6 +6,7 @@ import secrets
 import stat
 import zlib
 from contextlib import suppress
+from io import BufferedWriter
 from pathlib import Path
 
 try:
@@ -25,14 +26,14 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     path = Path(os.path.realpath(path))
     prefix = f".{zlib.crc32(os.fsencode(path.name)):08x}-"
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if path.exists() and not path.is_file():  # a device or a pipe, which would be replaced
+        raise OSError(errno.EINVAL, "it is no ordinary file")
+    _remove_abandoned(path.parent, prefix)
     temporary = path.parent / f"{prefix}{secrets.token_hex(8)}.hopfield"
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        _remove_abandoned(path.parent, prefix)
-        with open(temporary, "xb") as file:
-            if flock is not None:
-                flock(file, LOCK_EX)  # held until the file has its name
+        with _open_locked(temporary) as file:
             if path.exists():
                 os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
             file.write(content)
@@ -49,6 +50,18 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _open_locked(temporary: Path) -> BufferedWriter:
+    # The lock is held until the file has its name, which shows others that it has a writer.
+    while True:
+        file = open(temporary, "xb")
+        if flock is None:
+            return file
+        flock(file, LOCK_EX)
+        if temporary.exists():
+            return file
+        file.close()  # another writer took it for abandoned before it was locked
 
 
 def _remove_abandoned(folder: Path, prefix: str) -> None:

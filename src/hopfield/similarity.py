@@ -243,7 +243,8 @@ def as_similarity(value: object) -> Similarity:
     """Resolve a name, a `Similarity` or a function `(rows, state, known) → scores`."""
     if isinstance(value, Similarity):
         return value
-    if callable(value) and not isinstance(value, type):
+    is_separation = hasattr(value, "potential")  # callable too, but with other arguments
+    if callable(value) and not isinstance(value, type) and not is_separation:
         return Similarity(_name_of(value), _RowFunction(value))
     return SIMILARITIES[check_choice("similarity", value, SIMILARITIES)]
 

@@ -9,6 +9,7 @@ from sklearn.datasets import load_breast_cancer
 
 from cases import seeded, signs
 from hopfield import ClassicalHopfield, DenseHopfield, ModernHopfield, Softmax, Sparsemax
+from hopfield.errors import OptionError
 from hopfield.stores import RamStore
 
 
@@ -156,7 +157,10 @@ def test_a_pickled_memory_carries_no_cache_and_answers_alike(make):
 def test_code_that_reads_a_memory_cannot_change_it():
     store = RamStore()
     store.append(torch.ones(2, 3))
-    with store.lock.reading, pytest.raises(RuntimeError, match="cannot be changed"):
+    with (
+        store.lock.reading,
+        pytest.raises(OptionError, match="must stay as it is while it is read"),
+    ):
         store.append(torch.ones(2, 3))
     with store.lock.writing, store.lock.reading:
         store.append(torch.ones(1, 3))

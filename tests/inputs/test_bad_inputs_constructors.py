@@ -88,6 +88,8 @@ MODERN = [
             (type(separation).__name__, "DenseHopfield"))
         for separation in (Polynomial(2), RectifiedPolynomial(3))
     ],
+    Bad("similarity: a separation", partial(ModernHopfield, similarity=Softmax(2.0)), OptionError,
+        ("similarity must be one of 'dot'", "Softmax")),
     *[
         Bad(
             f"certified: {type(separation).__name__}, {similarity}",

@@ -189,6 +189,10 @@ FOREIGN = {
     "unknown argument": (modern(colour="red"), {}),
     "similarity typo": (modern(similarity="dott"), {}),
     "similarity a list": (modern(similarity=[]), {}),
+    "similarity a separation": (
+        modern(similarity={"separation": "Softmax", "arguments": {"beta": 1.0}}),
+        {},
+    ),
     "beta negative": (softmax(beta=-1.0), {}),
     "beta a string": (softmax(beta="8"), {}),
     "beta null": (softmax(beta=None), {}),

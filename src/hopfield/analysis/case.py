@@ -16,7 +16,7 @@ from ..memories import Memory
 from ..separation import Separation
 from ..similarity import cosine, dot
 from .explanation import Competitor, Explanation
-from .patterns import Patterns, check_memory, scoring_of
+from .patterns import Patterns, scoring_of, unchanged
 from .states import kinds_of_states, n_effective
 
 MIN_OVERLAP = 0.95
@@ -44,15 +44,14 @@ def explain(
         ShapeError: for more than one cue, and as `retrieve` does.
         InputTypeError, DomainError, OptionError: as `retrieve` does.
     """
-    check_memory(memory)
-    count = check_integer("top", top, low=1)
-    retrieval = memory.retrieve(cue, known, steps=MOST_STEPS)
-    if retrieval.steps.ndim:
-        raise ShapeError(
-            f"cue must be one cue, of shape (dim,), but has shape {tuple(retrieval.state.shape)}. "
-            "Use one of them, such as cue[0]."
-        )
-    with torch.no_grad():
+    with unchanged(memory), torch.no_grad():
+        count = check_integer("top", top, low=1)
+        retrieval = memory.retrieve(cue, known, steps=MOST_STEPS)
+        if retrieval.steps.ndim:
+            raise ShapeError(
+                "cue must be one cue, of shape (dim,), but has shape "
+                f"{tuple(retrieval.state.shape)}. Use one of them, such as cue[0]."
+            )
         case = Case(memory, cue if isinstance(cue, Cue) else Cue(cue, known), retrieval)
         return case.explanation(min(count, len(memory)))
 

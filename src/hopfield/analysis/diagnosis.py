@@ -5,7 +5,7 @@ import torch
 from ..memories import Memory
 from .findings import find_problems, temperature_finding
 from .margins import measure_margins
-from .patterns import Patterns, check_memory
+from .patterns import Patterns, unchanged
 from .report import Report
 from .theorems import theory_of
 from .trials import Trials, observe, with_settings
@@ -16,7 +16,8 @@ def diagnose(memory: Memory) -> Report:
 
     Printing the report gives a table, `to_records()` flat records. Comparing all patterns takes
     O(n²N) time, and each step of `retrieve` as much; memory is O(nN), never n². A memory at
-    temperature T > 0 is judged at T = 0, since nothing settles otherwise.
+    temperature T > 0 is judged at T = 0, since nothing settles otherwise. Threads that store wait
+    until it has ended.
 
     Args:
         memory: any memory with at least one pattern; it is left alone.
@@ -25,8 +26,7 @@ def diagnose(memory: Memory) -> Report:
         InputTypeError: if `memory` is not a memory.
         EmptyMemoryError: if it holds no pattern.
     """
-    check_memory(memory)
-    with torch.no_grad():
+    with unchanged(memory), torch.no_grad():
         temperature = memory.config().get("temperature", 0.0)
         noiseless_memory = with_settings(memory, temperature=0.0) if temperature else memory
         patterns = Patterns(noiseless_memory)
@@ -37,5 +37,5 @@ def diagnose(memory: Memory) -> Report:
         findings = [temperature_finding(trials, temperature)] if temperature else []
         findings += find_problems(trials, columns)
         theory = theory_of(noiseless_memory, patterns, columns)
-    columns["copy_of"] = patterns.copy_of
-    return Report(repr(memory), patterns.dim, theory, tuple(findings), **columns)
+        columns["copy_of"] = patterns.copy_of
+        return Report(repr(memory), patterns.dim, theory, tuple(findings), **columns)

@@ -1,6 +1,7 @@
 """Read the stored patterns of a memory in blocks, in float64, never n × n numbers at once."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -23,17 +24,20 @@ CANDIDATES = 4
 """Nearest patterns by their products whose distances are then computed from differences."""
 
 
-def check_memory(memory: object) -> None:
-    """Raise unless `memory` is a memory that holds a pattern."""
+@contextmanager
+def unchanged(memory: Memory) -> Iterator[None]:
+    """Raise unless `memory` is a memory that holds a pattern; let no thread change it meanwhile."""
     if not isinstance(memory, Memory):
         raise InputTypeError(
             f"memory must be a memory such as ModernHopfield, but is {short_repr(memory)}. "
             "Store the patterns in one."
         )
-    if not len(memory):
-        raise EmptyMemoryError(
-            "memory must hold at least one pattern, but is empty. Call store(patterns) first."
-        )
+    with memory.storage.lock.reading:
+        if not len(memory):
+            raise EmptyMemoryError(
+                "memory must hold at least one pattern, but is empty. Call store(patterns) first."
+            )
+        yield
 
 
 def scoring_of(memory: Memory) -> tuple[Similarity, Separation] | None:

@@ -52,9 +52,11 @@ class Remedy:
         other, source = self.memory_class(**self.settings), memory.storage
         if store is not None:
             other.storage = store
-        indices = all_of(source) if self.indices is None else self.indices
-        values = None if source.empty_values() is None else source.take_values(indices)
-        other.store(source.take(indices).to(self.dtype or source.dtype), values)
+        with source.lock.reading:
+            indices = all_of(source) if self.indices is None else self.indices
+            values = None if source.empty_values() is None else source.take_values(indices)
+            rows = source.take(indices).to(self.dtype or source.dtype)
+        other.store(rows, values)
         return other
 
     def __str__(self) -> str:

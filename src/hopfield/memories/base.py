@@ -276,8 +276,9 @@ class Memory(ABC):
     @property
     def patterns(self) -> Float[Tensor, "n dim"]:
         """The stored patterns of a resident store: a view, never write to it."""
-        self._require_patterns()
-        return self._resident_store().rows
+        with self.storage.lock.reading:
+            self._require_patterns()
+            return self._resident_store().rows
 
     @property
     def values(self) -> Tensor | None:

@@ -91,8 +91,7 @@ def load(path: "str | PathLike[str]") -> Memory:
         given = described["arguments"]
         arguments = {name: _restored(value, tensors) for name, value in given.items()}
         memory = MEMORIES[described["class"]](**arguments)
-        if unknown := tensors.keys() - {"patterns", "values", *given}:
-            raise KeyError(f"unknown tensors {unknown}")
+        _check_names(given, tensors)
         if "patterns" in tensors:
             _fill(memory, tensors["patterns"], tensors.get("values"), described)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -143,10 +142,14 @@ def _fill(memory: Memory, patterns: Tensor, values: Tensor | None, content: dict
         memory.check_storable(patterns, values)
         memory.storage.append(patterns, values)
         return
-    dim = int(content["packed"]["dim"])
+    dim = content["packed"]["dim"]
+    if type(dim) is not int:
+        raise TypeError("packed.dim must be a whole number")
     dtype = check_dtype("patterns", getattr(torch, content["packed"]["dtype"]))
     if patterns.dtype != torch.int64 or patterns.shape[1:] != (words_of(dim),):
         raise KeyError("the patterns are no words of bits")
+    if values is not None and (not values.ndim or len(values) != len(patterns)):
+        raise KeyError("there is not one value per pattern")
     memory.storage = PackedStore()
     for start in range(0, len(patterns), BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
@@ -221,6 +224,16 @@ def _restored(value: object, tensors: dict[str, Tensor]) -> object:
         by_class = {kind.__name__: kind for kind in SEPARATIONS.values()}
         return by_class[value["separation"]](**value["arguments"])
     return value
+
+
+def _check_names(arguments: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    # A tensor that nothing reads would make an empty memory of a full file.
+    named = [value for value in arguments.values() if isinstance(value, dict)]
+    read = {value["tensor"] for value in named if "tensor" in value}
+    if "patterns" in tensors:
+        read |= {"patterns", "values"}
+    if unknown := tensors.keys() - read:
+        raise KeyError(f"unknown tensors {unknown}")
 
 
 def _sums(described: str, tensors: dict[str, Tensor]) -> dict[str, int]:

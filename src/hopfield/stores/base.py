@@ -19,6 +19,9 @@ T = TypeVar("T")
 SUMMARY_ROWS = 1024
 """Rows per part of a summary: few enough to stay in the processor's cache."""
 
+NOT_COPIED = ("lock", "_cache", "_buffers")
+"""Attributes of a store that neither pickling nor copying takes along."""
+
 
 @dataclass(frozen=True, eq=False)
 class Summary:
@@ -101,13 +104,15 @@ class Store(ABC):
     rows: Tensor
     values: Tensor | None
     _cache: dict[str, tuple[tuple[object, ...], Any]]
+    _buffers: tuple[Tensor | None, Tensor | None]
 
     def __new__(cls, *args: object, **kwargs: object) -> "Store":
-        """Create a store with lock, counters and cache, so that constructors need not."""
+        """Create a store with lock, counters, cache and buffers, so that constructors need not."""
         store = object.__new__(cls)
         store.version = store.epoch = 0
         store.lock = ReadWriteLock()
         store._cache = {}
+        store._buffers = (None, None)  # rows and values, with room for more
         return store
 
     def __init_subclass__(cls) -> None:
@@ -187,18 +192,29 @@ class Store(ABC):
 
     def cached(self, name: str, make: Callable[[], T], *key: object) -> T:
         """Return `make()`, computed once and kept until the rows or `key` change."""
-        state = self.version, *key  # before make(): if rows change meanwhile, it is out of date
         kept = self._cache.get(name)
-        if kept is None or kept[0] != state:
-            with torch.inference_mode(False):  # the result is also used outside inference mode
-                kept = self._cache[name] = (state, make())
+        if kept is None or kept[0] != (self.version, *key):
+            # The result is also used outside inference mode.
+            with self.lock.reading, torch.inference_mode(False):
+                kept = self._cache[name] = ((self.version, *key), make())
         value: T = kept[1]
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle everything but the lock and cached results."""
+        """Pickle or copy everything but the lock, cached results and room for more rows."""
         with self.lock.reading:
-            return {k: v for k, v in vars(self).items() if k not in ("lock", "_cache")}
+            state = {k: v for k, v in vars(self).items() if k not in NOT_COPIED}
+        return {k: without_room(v) if isinstance(v, Tensor) else v for k, v in state.items()}
+
+
+def without_room(tensor: Tensor) -> Tensor:
+    """Return a tensor that fills its memory: a view of less is copied.
+
+    Pickling writes all memory behind a view, and another process would share it and write to it.
+    """
+    if tensor.untyped_storage().nbytes() <= tensor.nbytes:
+        return tensor
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 def _atomic(method: Callable[..., Any], appends: bool) -> Callable[..., Any]:

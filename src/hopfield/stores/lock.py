@@ -4,11 +4,14 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from ..errors import OptionError
+
 
 class ReadWriteLock:
     """Use `with lock.reading:` and `with lock.writing:`; a thread may enter either again.
 
-    A waiting writer goes before new readers.
+    A waiting writer goes before new readers. When a writer ends, the readers that wait go before
+    the next writer, so that neither can keep the others out.
     """
 
     def __init__(self) -> None:
@@ -18,18 +21,32 @@ class ReadWriteLock:
         self._readers: dict[int, int] = {}  # how often each thread has entered
         self._writer: int | None = None
         self._depth = 0
-        self._waiting = 0
+        self._waiting_writers = self._waiting_readers = 0
+        self._ended = 0  # writers so far
+        self._admitted = 0  # waiting readers that go before the next writer
         self.reading = _Section(self.start_reading, self.stop_reading)
         self.writing = _Section(self.start_writing, self.stop_writing)
 
     def start_reading(self) -> None:
-        """Wait until no writer holds the lock or waits for it."""
+        """Wait until no writer holds the lock, and at most for one that waits for it."""
         me, readers = threading.get_ident(), self._readers
         with self._mutex:
             if me not in readers and self._writer != me:
-                while self._writer is not None or self._waiting:
-                    self._released.wait()
+                if self._writer is not None or self._waiting_writers:
+                    self._wait_for_a_writer()
             readers[me] = readers.get(me, 0) + 1
+
+    def _wait_for_a_writer(self) -> None:
+        ended = self._ended
+        self._waiting_readers += 1
+        try:
+            while self._writer is not None or (self._waiting_writers and self._ended == ended):
+                self._released.wait()
+        finally:
+            self._waiting_readers -= 1
+            if self._ended != ended:
+                self._admitted -= 1
+            self._released.notify_all()  # others may wait for one that an interrupt ended
 
     def stop_reading(self) -> None:
         """Leave, and wake writers if this was the last reader."""
@@ -38,7 +55,7 @@ class ReadWriteLock:
             self._readers[me] -= 1
             if not self._readers[me]:
                 del self._readers[me]
-                if self._waiting:
+                if self._waiting_writers:
                     self._released.notify_all()
 
     def start_writing(self) -> None:
@@ -47,13 +64,17 @@ class ReadWriteLock:
         with self._mutex:
             if self._writer != me:
                 if me in self._readers:
-                    raise RuntimeError("a memory cannot be changed by code that reads it")
-                self._waiting += 1
+                    raise OptionError(
+                        "a memory must stay as it is while it is read, but code that it calls, or "
+                        "that holds lock.reading, changes it. Change it afterwards."
+                    )
+                self._waiting_writers += 1
                 try:
-                    while self._writer is not None or self._readers:
+                    while self._writer is not None or self._readers or self._admitted:
                         self._released.wait()
                 finally:
-                    self._waiting -= 1
+                    self._waiting_writers -= 1
+                    self._released.notify_all()
                 self._writer = me
             self._depth += 1
 
@@ -63,6 +84,8 @@ class ReadWriteLock:
             self._depth -= 1
             if not self._depth:
                 self._writer = None
+                self._ended += 1
+                self._admitted = self._waiting_readers
                 self._released.notify_all()
 
 

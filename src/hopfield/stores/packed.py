@@ -107,11 +107,7 @@ class PackedBlock:
 
 
 class PackedStore(Store):
-    """±1 rows with one bit per entry, in columns of words that grow by doubling.
-
-    Attributes:
-        words: the bits of all rows, `(n, words)` (see `packing`): a view, never write to it.
-    """
+    """±1 rows with one bit per entry, in columns of words that grow by doubling."""
 
     resident: ClassVar[bool] = True
     signs_only: ClassVar[bool] = True
@@ -119,16 +115,16 @@ class PackedStore(Store):
     def __init__(self) -> None:
         """Make an empty store; the first rows decide dim, dtype and device."""
         self._count = 0
-        self._buffers: tuple[Tensor | None, Tensor | None] = (None, None)  # (words, capacity)
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of `rows` and `values`, all or none."""
         # An emptied store is like a new one: the next rows decide again.
-        old, old_values = self._buffers if self._count else (None, None)
+        before, values_before = (self._columns, self.values) if self._count else (None, None)
+        room, values_room = self._buffers
         words = pack(rows).T
         with torch.inference_mode(False):
-            grown = appended(old, self._count, words, axis=1)
-            grown_values = None if values is None else appended(old_values, self._count, values)
+            grown = appended(before, words, room, axis=1)
+            grown_values = None if values is None else appended(values_before, values, values_room)
             like = rows.new_empty(0, rows.shape[-1])
         self._set(grown, grown_values, self._count + len(rows), like)
 
@@ -146,9 +142,10 @@ class PackedStore(Store):
 
     def blocks(self, size: int) -> list[PackedBlock]:
         """Return all rows in order, at most `size` per block."""
-        words = self._buffers[0]
-        if words is None:
+        if not self._count:
             return []
+        room = self._buffers[0]  # contiguous, as kernels take it
+        words = self._columns if room is None else room
         return [
             PackedBlock(
                 start,
@@ -165,6 +162,11 @@ class PackedStore(Store):
         return self._count
 
     @property
+    def words(self) -> Tensor:
+        """The bits of all rows, `(n, words)` (see `packing`): a view, never write to it."""
+        return self._columns.T
+
+    @property
     def rows(self) -> Tensor:  # type: ignore[override]
         """All rows, `(n, dim)`, as numbers, unpacked at each access."""
         return unpack(self.words, self.dim, self.dtype)
@@ -176,7 +178,7 @@ class PackedStore(Store):
         if self._count:
             with torch.inference_mode(False):
                 like = self._like.to(device=device, dtype=dtype)
-                words = self.words.T.to(device=device).contiguous()
+                words = self._columns.to(device=device).contiguous()
                 values = moved_values(self.values, device, dtype)
             self._set(words, values, self._count, like)
         return self
@@ -185,5 +187,5 @@ class PackedStore(Store):
         self._buffers, self._count, self._like = (words, values), count, like
         self.dim, self.dtype, self.device = like.shape[1], like.dtype, like.device
         with torch.inference_mode(False):
-            self.words = words[:, :count].T
+            self._columns = words[:, :count]
             self.values = None if values is None else values[:count]

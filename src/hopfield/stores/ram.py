@@ -20,16 +20,16 @@ class RamStore(Store):
 
     def __init__(self) -> None:
         """Make an empty store; the first rows decide dim, dtype and device."""
-        self._buffers: tuple[Tensor | None, Tensor | None] = (None, None)
         self._count = 0
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of `rows` and `values`, all or none."""
         # An emptied store is like a new one: the next rows decide again.
-        old, old_values = self._buffers if self._count else (None, None)
+        before, values_before = (self.rows, self.values) if self._count else (None, None)
+        room, values_room = self._buffers
         with torch.inference_mode(False):
-            grown = appended(old, self._count, rows)
-            grown_values = None if values is None else appended(old_values, self._count, values)
+            grown = appended(before, rows, room)
+            grown_values = None if values is None else appended(values_before, values, values_room)
         self._set(grown, grown_values, self._count + len(rows))
 
     def remove(self, indices: Tensor) -> None:
@@ -85,21 +85,25 @@ class RamStore(Store):
             self.values = None if values is None else values[:count]
 
 
-def appended(old: Tensor | None, count: int, new: Tensor, axis: int = 0) -> Tensor:
-    """Return a tensor that begins with `count` old rows and the new ones, in place if they fit.
+def appended(old: Tensor | None, new: Tensor, room: Tensor | None, axis: int = 0) -> Tensor:
+    """Return a tensor that begins with the rows `old` and `new`: `room` if they fit, else twice it.
 
-    Rows lie along `axis`.
+    Args:
+        old: the rows before, or None.
+        new: the rows to add; rows lie along `axis`.
+        room: a tensor that begins with `old`, and that no other object writes to; or None.
+        axis: the axis of rows.
     """
-    added = new.shape[axis]
-    if old is None or count + added > old.shape[axis]:
+    count, added = 0 if old is None else old.shape[axis], new.shape[axis]
+    if old is None or room is None or count + added > room.shape[axis]:
         shape = list(new.shape)
-        shape[axis] = count + added if old is None else max(count + added, 2 * old.shape[axis])
-        grown = new.new_empty(shape)
+        shape[axis] = max(count + added, 2 * count)
+        room = new.new_empty(shape)
         if old is not None:
-            grown.narrow(axis, 0, count).copy_(old.narrow(axis, 0, count))
-        old = grown
-    old.narrow(axis, count, added).copy_(new.detach())
-    return old
+            room.narrow(axis, 0, count).copy_(old)
+    # Graphs of energies may hold the rows before. They do not change, but their version would.
+    room.data.narrow(axis, count, added).copy_(new.detach())
+    return room
 
 
 def rows_left(count: int, indices: Tensor) -> Tensor:
