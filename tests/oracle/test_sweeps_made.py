@@ -82,7 +82,7 @@ def test_what_stays_unknown_is_settled_without_a_sweep(counted, make, schedule):
 
 
 @pytest.mark.parametrize("make", [ClassicalHopfield, DenseHopfield])
-def test_only_what_is_undecided_is_described_anew(make, monkeypatch):
+def test_units_that_stay_unknown_are_described_again(make, monkeypatch):
     name = "describe" if make is DenseHopfield else "energy_of"
     described, real = [], getattr(make, name)
     monkeypatch.setattr(make, name, lambda memory, x: described.append(len(x)) or real(memory, x))
@@ -92,13 +92,17 @@ def test_only_what_is_undecided_is_described_anew(make, monkeypatch):
     cues = torch.ones(3, 24)
     cues[0, 22:], cues[1:, 0] = 0, -1
     found = memory.retrieve(cues, trace=True)
-    assert described[-1] == (1 if make is DenseHopfield else 3)
+    assert described[-1] == 3
+    reads = len(described)
     assert found.converged.tolist() == [False, True, True]
     again = memory.retrieve(found.state, steps=0)
     for name in ("energy", "index", "weight", "entropy"):
         mine, theirs = getattr(found, name), getattr(again, name)
         assert mine is theirs is None or torch.equal(mine, theirs), name
     assert torch.equal(found.trace[-1], found.energy)
+    described.clear()
+    memory.retrieve(cues[1:], trace=True)
+    assert len(described) == reads - (make is DenseHopfield), "described without need"
 
 
 class _Elsewhere:
