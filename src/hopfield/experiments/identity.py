@@ -1,8 +1,9 @@
-"""Identity of a task: a checksum of everything that decides its records.
+"""Checksums by which a stored record of an experiment is reused only if nothing has changed.
 
-The header of a file names the versions of Python, the library, PyTorch and NumPy. The checksum
-covers the rest: values, and of a user's functions and classes the compiled code, defaults,
-closures, and the globals that they read. So a record is never reused after any of these changed.
+A checksum covers all values that an experiment uses. Of a user's functions and classes it covers
+the compiled code, defaults, closures, and the globals that they read. Python, this library and
+installed packages count by name and version; the header of a file of records names the versions
+of Python, the library, PyTorch and NumPy.
 """
 
 import copyreg
@@ -20,21 +21,21 @@ import torch
 
 PLAIN = (type(None), bool, int, float, complex, str, type(...), torch.dtype, torch.device)
 HIDDEN_STATE = (Iterator, torch.Generator)
-"""Objects that behave differently after each use."""
+"""Objects that each use moves on, without a state to read: they cannot be compared."""
 
 
 class UncomparableError(Exception):
-    """A value cannot be compared with one of an earlier run."""
+    """Error: a checksum cannot tell whether this value equals that of an earlier run."""
 
 
 def fingerprint(value: Any) -> str:
-    """Return a checksum of a value and of all that decides its behaviour.
+    """Return a checksum of a value and of everything that its behaviour depends on.
 
     Raises:
         UncomparableError: for a value such as an open file.
     """
     digest = hashlib.blake2b(digest_size=8)
-    seen: dict[int, tuple[int, Any]] = {}  # keeps each object, so that ids stay unique
+    seen: dict[int, tuple[int, Any]] = {}  # holds references: the id of a freed object is reused
 
     def add(value: Any) -> None:
         digest.update(f"{type(value).__name__}\0".encode())
@@ -56,12 +57,12 @@ def fingerprint(value: Any) -> str:
 
 
 def _parts(value: Any) -> Iterable[Any]:
-    """Return the values that decide the behaviour of this one."""
+    """Return the values that the behaviour of this value depends on."""
     if isinstance(value, HIDDEN_STATE):
         raise UncomparableError(f"a {type(value).__name__} cannot be compared with another")
     if hasattr(value, "__wrapped__"):  # a function behind a cache
         return (value.__wrapped__,)
-    return next((parts for kind, parts in PARTS if isinstance(value, kind)), _object)(value)
+    return next((parts for kind, parts in PARTS if isinstance(value, kind)), _pickled_parts)(value)
 
 
 def _tensor(value: torch.Tensor) -> Iterable[Any]:
@@ -117,8 +118,8 @@ def _module(value: types.ModuleType) -> Iterable[Any]:
     return version or (value.__name__, Path(file).read_bytes() if file else b"")
 
 
-def _object(value: Any) -> Iterable[Any]:
-    """Return class and state, as copying would; the name of an object that is copied by name."""
+def _pickled_parts(value: Any) -> Iterable[Any]:
+    """Return the parts that pickle would store: class and state, or a global name."""
     reduce = copyreg.dispatch_table.get(type(value))
     try:
         reduced = reduce(value) if reduce else value.__reduce_ex__(4)
@@ -143,11 +144,11 @@ PARTS: tuple[tuple[Any, Callable[[Any], Iterable[Any]]], ...] = (
     (property, lambda value: (value.fget, value.fset, value.fdel)),
     (functools.cached_property, lambda value: (value.func,)),
 )
-"""Kinds of values, and the parts that decide their behaviour."""
+"""Types, each with a function that returns the parts of a value; the first match counts."""
 
 
 def _version(module: str) -> tuple[str, ...]:
-    """Return module and version of Python, this library or an installed package, else nothing."""
+    """Return the name and version of a module that is not the user's own code, else ()."""
     top = module.split(".")[0]
     loaded = sys.modules.get(top)
     file = getattr(loaded, "__file__", None)

@@ -1,10 +1,12 @@
 """Weights of α-entmax with one α per row, and their gradients, in float32.
 
-Arrays are `(rows, n)`; r = 1/(α − 1). A power is 2^(e log₂ x) with log₂ and 2^y by polynomials,
-which compilers turn into vector instructions, as they do not with the powers of their libraries.
+The weights are p = [t − τ]₊^r with t = (α − 1)β(s − max s), r = 1/(α − 1), and the threshold τ at
+which Σp = 1. Arrays are `(rows, n)`.
 
-Error: log₂ m has a relative error below 2 eps and 2^f one below 1.5 eps, so that a power p has one
-below 2 eps·(1 + |log₂ p|). Powers up to 2^−126 count as 0.
+A power x^e is computed as 2^(e log₂ x), with polynomials for log₂ and 2^y: compilers turn these
+into vector instructions, but not calls of a library's power. The relative error is below 2 eps for
+log₂ m, 1.5 eps for 2^f (m near 1, |f| ≤ ½), and 2 eps·(1 + |log₂ p|) for a power p. Powers up to
+2^−126 count as 0.
 """
 
 import math
@@ -18,12 +20,12 @@ MOST_STEPS = 60
 """Limit of Newton's steps, never reached: the search ends by itself."""
 
 HALVINGS = 32
-"""Halvings of an interval of length 1, as in plain torch."""
+"""Steps of the bisection of [−1, 0], which leave an interval of length 2^−32."""
 
 ZERO, ONE, TWO, EPS = np.float32(0), np.float32(1), np.float32(2), np.finfo(np.float32).eps
 LN_2 = np.float32(math.log(2))
 SCORE_FLOOR = np.float32(-2)
-"""Lower bound of scaled scores: below −1 ≤ τ none has weight, and −∞ would give 0·∞ = NaN."""
+"""Lower bound of t. Scores with t < −1 ≤ τ have no weight anyway; −∞ would give 0·∞ = NaN."""
 
 # log₂ m = 2/ln 2 (s + s³/3 + …) for s = (m − 1)/(m + 1), |s| < 0.172: the next term is 6e-10.
 L9, L7, L5, L3, L1 = (np.float32(2 / math.log(2) / k) for k in (9, 7, 5, 3, 1))
@@ -32,17 +34,18 @@ E7, E6, E5, E4, E3, E2, E1, E0 = (
     np.float32(math.log(2) ** k / math.factorial(k)) for k in range(7, -1, -1)
 )
 MANTISSA_BITS, MANTISSA_MASK = np.int32(23), np.int32(2**23 - 1)
-ROOT_HALF_BITS = np.int32(0x3F3504F3)  # √½ by its bits
+ROOT_HALF_BITS = np.int32(0x3F3504F3)  # the bits of √½
 SMALLEST = np.float32(2.0**-126)
 LOWEST_LOG2, HIGHEST_LOG2 = np.float32(-126), np.float32(127)
-"""Logarithms between which powers are computed."""
+"""Range of log₂ p in which powers p are computed; p is 0 below and 2^127 above."""
 ROUND = np.float32(1.5 * 2**23)
 """Added and subtracted, this rounds a float32 to a whole number."""
 
 
 @fusing
 def _log2(x: Any) -> Any:
-    # By the bits of x = 2^k·m with √½ ≤ m < √2. NaN, negative x and x ≤ 2^−126 give −126.
+    # Reads k and m of x = 2^k·m, √½ ≤ m < √2, from the bits of x. Gives −126 for NaN and for
+    # x ≤ 2^−126, also below 0.
     bits = np.float32(x if x > SMALLEST else SMALLEST).view(np.int32) - ROOT_HALF_BITS
     m = np.int32((bits & MANTISSA_MASK) + ROOT_HALF_BITS).view(np.float32)
     s = (m - ONE) / (m + ONE)
@@ -89,8 +92,9 @@ def _scale_scores(scores: Any, top: Any, scale: Any, t: Any) -> Any:
 
 @kernel
 def _newton(t: Any, power: Any, tau: Any, terms: Any) -> Any:
-    # τ with Σ [t − τ]₊^r = 1 for r ≥ 1, and that sum, from a lower τ on. Newton's steps on the
-    # power-norm, as in plain torch. From the second on, all steps go up, except for rounding.
+    # Returns τ with Σ [t − τ]₊^r = 1, for r ≥ 1, and that sum; `tau` starts at a lower bound. These
+    # are Newton steps on (Σ [t − τ]₊^r)^(1/r), which is convex in τ and close to a line. From the
+    # second step on, τ only grows, except for rounding.
     total = ONE
     for step_number in range(MOST_STEPS):
         total, slope = _sums(t, tau, power, terms)
@@ -103,7 +107,7 @@ def _newton(t: Any, power: Any, tau: Any, terms: Any) -> Any:
 
 @kernel
 def _bisection(t: Any, power: Any, terms: Any) -> Any:
-    # As `_newton`, by halving [−1, 0], for any r: Newton's steps need r ≥ 1.
+    # Finds the τ of `_newton` by bisection of [−1, 0], for any r: Newton steps need r ≥ 1.
     tau, width = -ONE, ONE
     for _ in range(HALVINGS):
         width /= TWO
@@ -132,7 +136,7 @@ def weigh(
         power = ONE / (alpha[b] - ONE)
         mean = _scale_scores(scores[b], tops[b], scale[b], t) / size
         if power >= ONE:
-            # A mean of powers is at least the power of the mean, so that τ is no lower.
+            # Jensen: the mean of powers is at least the power of the mean. So τ ≥ start.
             start = max(-ONE, mean - size ** (-ONE / power))
             tau, total = _newton(t, power, start, terms)
         else:
@@ -180,17 +184,17 @@ def vjp(
     first: int,
     stop: int,
 ) -> None:
-    """Compute the gradients by the scores, α and β.
+    """Compute the gradients of the scores, α and β from g, the gradient of the weights.
 
-    By the scores it is βSḡ, where S = p^(2 − α) and ḡ = g − (S·g)/ΣS.
+    The gradient of the scores is βSḡ, where S = p^(2 − α) and ḡ = g − (S·g)/ΣS.
 
     Args:
         weights: p, `(rows, n)`.
-        grad_output: g, the gradient by the weights.
+        grad_output: g.
         alpha_beta: α and β, one per row.
-        parameters: the scores, the largest score of each row, and outputs for the gradients by α
-            and by β of each row. Without scores these two are not computed.
-        grad_scores: output, the gradient by the scores.
+        parameters: the scores, the largest score of each row, and two outputs, the gradients of α
+            and β per row. Empty scores skip these two.
+        grad_scores: output, the gradient of the scores.
         first, stop: the rows to compute, range(first, stop).
     """
     alpha, beta = alpha_beta

@@ -19,9 +19,10 @@ BLOCK = 2**22
 
 
 class Block(NamedTuple):
-    """Groups, heads and states that are computed together.
+    """Slices of the group, head and state axes whose attention is computed at once.
 
-    A block of several groups has all heads; a block of several heads has all states.
+    Groups are all other batch axes, flattened to one. A block of several groups has all heads; a
+    block of several heads has all states.
     """
 
     groups: slice
@@ -36,7 +37,7 @@ class Block(NamedTuple):
         return tensor
 
     def parts(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return the states of this block, all patterns that they read, and their parameters."""
+        """Return the states of this block, all their patterns, and their separation parameters."""
         state, stored, projected, *parameters = tensors
         rows = self.groups, self.heads
         return [self.of(state), stored[rows], projected[rows], *map(self.of, parameters)]
@@ -47,7 +48,7 @@ class Block(NamedTuple):
 
 
 def split_blocks(groups: int, heads: int, m: int, n: int, limit: int) -> Iterator[Block]:
-    """Split into blocks of at most `limit` scores, or of one state."""
+    """Split into blocks of at most `limit` scores; one state has n scores, and may have more."""
     axes = []
     for length, scores in ((groups, heads * m * n), (heads, m * n), (m, n)):
         size = max(1, limit // scores)
@@ -58,7 +59,17 @@ def split_blocks(groups: int, heads: int, m: int, n: int, limit: int) -> Iterato
 def blockwise_attention(
     separation: Separation, state: Tensor, stored: Tensor, projected: Tensor, mask: Mask | None
 ) -> Tensor:
-    """∇F(x Kᵀ) V, with 0 for states that may read no pattern; β is a factor of the states."""
+    """Compute the attention ∇F(x Kᵀ) V, where ∇F are the weights of the separation, e.g. softmax.
+
+    The output is 0 where a mask hides all patterns from a state.
+
+    Args:
+        separation: F at β = 1.
+        state: x, already multiplied by β, `(*batch, m, dim)`.
+        stored: K, `(*batch, n, dim)`.
+        projected: V, `(*batch, n, dim_v)`.
+        mask: the patterns that each state may read; None for all.
+    """
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
     if mask is not None:
         batch = torch.broadcast_shapes(batch, mask.visible.shape[:-2])
@@ -73,7 +84,7 @@ def blockwise_attention(
 
 
 class _BlockwiseAttention(torch.autograd.Function):
-    """∇F(x Kᵀ) V for `(groups, heads, m, …)`."""
+    """∇F(x Kᵀ) V block by block, for inputs `(groups, heads, m, …)`."""
 
     @staticmethod
     def forward(ctx: Any, separation: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
@@ -106,7 +117,7 @@ class _BlockwiseAttention(torch.autograd.Function):
 def full_attention(separation: Separation, mask: Mask | None, *inputs: Tensor) -> Tensor:
     """∇F(x Kᵀ) V in plain torch code, which holds all weights in memory.
 
-    The inputs are x, K, V and the tensors of F, with an axis of length 1 for `dim`.
+    The inputs are x, K, V and the tensor parameters of F, these with a last axis of length 1.
     """
     state, stored, projected, *parameters = inputs
     weights = _weights(separation, state @ stored.mT, mask, parameters)
@@ -116,7 +127,10 @@ def full_attention(separation: Separation, mask: Mask | None, *inputs: Tensor) -
 def gradients_of(
     output: Tensor, inputs: Sequence[Tensor], wanted: Sequence[bool], grad_output: Tensor
 ) -> list[Tensor | None]:
-    """Return the gradients by the wanted inputs, with a graph in a differentiated backward pass."""
+    """Return the gradient of each wanted input, and None for the others.
+
+    In a backward pass that will itself be differentiated, the gradients have a graph.
+    """
     leaves = [tensor for tensor, want in zip(inputs, wanted, strict=True) if want]
     create_graph = torch.is_grad_enabled()
     gradients = iter(torch.autograd.grad(output, leaves, grad_output, create_graph=create_graph))

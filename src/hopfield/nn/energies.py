@@ -1,4 +1,4 @@
-"""Potentials and energies of states among the patterns that they may read."""
+"""Potentials and energies of the states of a layer; a mask hides patterns from states."""
 
 import torch
 from jaxtyping import Float
@@ -15,11 +15,11 @@ def potential(
     stored: Float[Tensor, "*#batch n dim"],
     mask: Mask | None,
 ) -> Float[Tensor, "*all m"]:
-    """F(Kx) over the visible patterns, with F(0) = 0; 0 for states that may read none."""
+    """F(Kx) over the visible patterns, with F(0) = 0; 0 for states with no visible pattern."""
     beta, formula = separation.scale(state), separation.unit.potential
     value = formula(masked_scores(beta * state @ stored.mT, mask))
     if mask is not None:
-        # F(0) = 0 holds over all n patterns. Subtract F(0) over the visible ones.
+        # F(0) is 0 over all n patterns, but not over fewer: subtract F(0) over the visible ones.
         value = value - formula(masked_scores(0 * state @ stored.mT, mask))
         value = value.masked_fill(mask.empty.squeeze(-1), 0.0)
     return value / (beta[..., 0] if isinstance(beta, Tensor) else beta)
@@ -31,7 +31,7 @@ def energies(
     stored: Float[Tensor, "*#batch n dim"],
     mask: Mask | None,
 ) -> Float[Tensor, "*all m"]:
-    """E(x) of `energy.modern` over the visible patterns; 0 for states that may read none."""
+    """E(x) of `energy.modern` over the visible patterns; 0 for states with no visible pattern."""
     value = potential(separation, state, stored, mask)
     norms = torch.linalg.vector_norm(stored, dim=-1).to(value.dtype)[..., None, :]
     if mask is not None:

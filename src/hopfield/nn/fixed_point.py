@@ -1,4 +1,4 @@
-"""The implicit gradient: differentiation through a fixed point instead of its iteration."""
+"""The implicit gradient: differentiate the equation of a fixed point, not the iteration to it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,13 +7,16 @@ import torch
 from torch import Tensor
 
 Update = Callable[..., Tensor]
-"""(x, *θ) → x', each state by itself; θ are all tensors that the update depends on."""
+"""One update (x, *θ) → x', which treats each state separately; θ are all tensors it depends on."""
 
 
 def with_implicit_gradient(
     update: Update, parameters: Sequence[Tensor], settled: Tensor, limit: int
 ) -> Tensor:
-    """Return the settled states, as a function of θ that is differentiated at the fixed point."""
+    """Return the settled states, differentiable in θ by the equation x = update(x, *θ).
+
+    The backward pass iterates at most `limit` times.
+    """
     state: Tensor = _FixedPoint.apply(update, limit, settled, *parameters)
     return state
 
@@ -35,7 +38,8 @@ class _FixedPoint(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         saved, (v,), differentiable = ctx.saved_tensors, grad_outputs, torch.is_grad_enabled()
-        # Views, or gradients by θ would go on through x*, which is a function of θ.
+        # Differentiates in views of θ: x* is a function of θ, but not of these views, so that no
+        # gradient goes on through x*.
         state, *parameters = (t.view_as(t) if differentiable else t.detach() for t in saved)
         if not differentiable:
             for tensor, original in zip((state, *parameters), saved, strict=True):
@@ -67,7 +71,7 @@ def _vjp(
 
 
 def _solve(linear: Callable[[Tensor], Tensor], start: Tensor, limit: int) -> Tensor:
-    """Iterate a linear map to its fixed point: up to rounding, at most `limit` times."""
+    """Iterate a linear map until g changes only by rounding, at most `limit` times."""
     g, eps = start, torch.finfo(start.dtype).eps
     for _ in range(limit if start.numel() else 0):
         following = linear(g)

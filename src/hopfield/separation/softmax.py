@@ -1,4 +1,4 @@
-"""The softmax separation of the modern network, and its partial, an online softmax."""
+"""The softmax separation of the modern network, computed block by block as an online softmax."""
 
 import math
 from collections.abc import Iterable
@@ -25,23 +25,23 @@ from .base import (
 from .decimals import exact_sign_of_exponentials
 
 GROUP_SIZE = 64
-"""Scores per group in the search for the largest: first the best group, then the place in it."""
+"""Scores per group when the largest score is searched: first the best group, then within it."""
 
 GROUP_FROM_SCORES = 2**16
-"""Scores per call from which on groups save time; below, and for few groups, torch.max is used."""
+"""Scores per call from which on groups are used; with fewer scores torch.max is faster."""
 
 LN_2 = math.log(2.0)
 
 SKIP_FROM_ROWS = 256
-"""Rows per block from which on rows without weight are skipped; below, all rows are read."""
+"""Rows per block from which on rows of weight 0 may be skipped; in smaller blocks all are read."""
 
 SKIP_BELOW_SUM = 64.0
-"""Σ exp(β(s − s_max)) below which rows without weight are skipped; above, all rows are read."""
+"""Σ exp(β(s − s_max)) below which rows of weight 0 may be skipped; above, all rows are read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Softmax(Separation):
-    """The separation of Ramsauer et al. (2021), eq. 3; for ±1 states of Demircigil et al. (2017).
+    """The separation of Ramsauer et al. (2021), eq. 3; also of Demircigil et al. (2017) on ±1.
 
     F(s) = β⁻¹ log mean_μ exp(β s_μ),    ∇F(s) = softmax(β s).
 
@@ -49,7 +49,7 @@ class Softmax(Separation):
     all patterns that attain it share the weight.
 
     Args:
-        beta: β ≥ 0, in units of one over the scores.
+        beta: β ≥ 0, the inverse temperature: a number, or a tensor that broadcasts to the batch.
     """
 
     beta: float | Tensor = 1.0
@@ -71,7 +71,7 @@ class Softmax(Separation):
         return torch.softmax(beta * gap, dim=-1).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "SoftmaxPartial":
-        """Return the sums of exp(βs) and exp(βs)·row over these rows; `scores` are overwritten."""
+        """Return the sums of exp(βs) and exp(βs)·row over these rows; overwrites `scores`."""
         exact, beta = with_clamped_beta(scores, self.beta)
         largest, index = _largest(exact.detach() if exact.requires_grad else exact)
         sums, power, highest = SoftmaxSums.of(exact, beta, largest, inplace=True)
@@ -80,20 +80,20 @@ class Softmax(Separation):
         return SoftmaxPartial(sums, weighted_sum, index, scores.dtype)
 
     def inverse_width(self) -> float:
-        """Return the largest β."""
+        """Return the largest β: score differences far below 1/β hardly change the weights."""
         return largest_value(self.beta)
 
     def score_window(self, count: int) -> float | None:
-        """Return log(n/ε)/β: weights of scores further below the best sum to less than ε."""
+        """Return log(n/ε)/β: scores further below the best have less weight than ε together."""
         beta = smallest_value(self.beta)
         return math.log(count / torch.finfo(torch.float64).eps) / beta if beta else None
 
     def softmax_beta(self) -> float | Tensor:
-        """Return β."""
+        """Return β: all weights are softmax(βs)."""
         return self.beta
 
     def split_beta(self) -> tuple[Separation, float | Tensor]:
-        """Return the softmax at β = 1, and β."""
+        """Return G = `Softmax(1.0)` and β, with F(s) = G(βs)/β."""
         return replace(self, beta=1.0), self.beta
 
     def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
@@ -128,14 +128,14 @@ class SoftmaxSums:
     ) -> tuple["SoftmaxSums", Tensor, float]:
         """Return the sums over the last axis of `scores`, exp(x), and the largest sum_exp.
 
-        exp(x) is 0 for everything below eps^2.5. `inplace` overwrites the scores unless gradients
-        need them. It reads values, to skip sums that are not needed, and so does not work under
-        compile or vmap.
+        Every exp(x) below eps^2.5 becomes 0. `inplace` overwrites the scores unless gradients need
+        them. It then skips sums that the values make unnecessary, which fails under torch.compile
+        and vmap.
 
         Args:
             scores: `(*batch, n)`.
-            beta: β in the range of `with_clamped_beta`; a tensor has a score axis.
-            largest: the largest scores, `(*batch)`.
+            beta: β as `with_clamped_beta` returns it; a tensor has a last axis of length 1.
+            largest: the largest score per state, `(*batch)`.
             inplace: whether the scores may be overwritten.
         """
         learnt = isinstance(beta, Tensor) and beta.requires_grad
@@ -200,7 +200,7 @@ class SoftmaxPartial(Partial):
     """The partial of `Softmax`: s_max, Σ exp(x) and Σ exp(x)·row, merged by online softmax.
 
     Attributes:
-        sums: the scalar sums, in float64 where β is too small for float32.
+        sums: the sums of numbers, in float64 if β is too small for float32.
         weighted_sum: Σ exp(x)·row, overwritten by `result`.
         index: the first pattern with the largest score.
         dtype: the dtype of the result.
@@ -237,7 +237,7 @@ class SoftmaxPartial(Partial):
 
 
 def log_mean(sum_exp: Tensor, sum_expm1: Tensor, count: int) -> Tensor:
-    """log(Σ exp(x)/n) for x ≤ 0: from Σ (exp(x) − 1) near 0, from Σ exp(x) elsewhere."""
+    """log(Σ exp(x)/n) for x ≤ 0, from Σ (exp(x) − 1) where the mean is near 1, else Σ exp(x)."""
     mean = sum_expm1 / count
     near = torch.log1p(mean.clamp_min(-0.5))
     return torch.where(mean > -0.5, near, torch.log(sum_exp / count))
@@ -249,7 +249,7 @@ def _least_exponent(dtype: torch.dtype) -> float:
 
 
 def _sum_rows(rows: Rows, power: Tensor, highest: float) -> Tensor:
-    # power @ rows. If most rows have weight 0 in all states, only the others are read.
+    # Returns power @ rows. If most rows have weight 0 for all states, reads only the others.
     count = power.shape[-1]
     if count >= SKIP_FROM_ROWS and highest < SKIP_BELOW_SUM:
         flat, most = power.reshape(-1, count), max_gathered_rows(count)

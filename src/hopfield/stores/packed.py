@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import kernels
 from ..packing import pack, unpack
 from .base import Store
-from .ram import appended, moved_values, rows_left
+from .ram import appended, moved_values, remaining_rows
 
 UNPACKED_ROWS = 512
 """Rows unpacked at a time."""
@@ -130,10 +130,10 @@ class PackedStore(Store):
 
     def remove(self, indices: Tensor) -> None:
         """Remove rows; those behind them move up."""
-        left, values = rows_left(self._count, indices), self.values
+        remaining, values = remaining_rows(self._count, indices), self.values
         with torch.inference_mode(False):
-            words = self.words[left.to(self.device)].T.contiguous()
-            values = None if values is None else values[left.to(values.device)]
+            words = self.words[remaining.to(self.device)].T.contiguous()
+            values = None if values is None else values[remaining.to(values.device)]
         self._set(words, values, words.shape[1], self._like)
 
     def take(self, indices: Tensor) -> Tensor:

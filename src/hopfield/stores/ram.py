@@ -1,4 +1,4 @@
-"""Patterns in memory, on one device."""
+"""The default store: all patterns in one tensor, on one device."""
 
 from functools import partial
 from typing import ClassVar
@@ -10,11 +10,11 @@ from .base import Store
 from .block import Block
 
 CONVERTED_ENTRIES = 2**20
-"""Entries up to which a store keeps its rows in every precision that computes with them."""
+"""Matrix entries up to which rows are converted once per dtype; above, at each computation."""
 
 
 class RamStore(Store):
-    """Rows in one tensor that grows by doubling, so that storing one by one stays linear."""
+    """A store with all rows in one tensor, which doubles when full: appending is amortised O(1)."""
 
     resident: ClassVar[bool] = True
 
@@ -23,8 +23,8 @@ class RamStore(Store):
         self._count = 0
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
-        """Add copies of `rows` and `values`, all or none."""
-        # An emptied store is like a new one: the next rows decide again.
+        """Add copies of all `rows` and `values`; if this fails, nothing changes."""
+        # As in a new store, the first rows after it was emptied decide dim, dtype and device.
         before, values_before = (self.rows, self.values) if self._count else (None, None)
         room, values_room = self._buffers
         with torch.inference_mode(False):
@@ -33,11 +33,11 @@ class RamStore(Store):
         self._set(grown, grown_values, self._count + len(rows))
 
     def remove(self, indices: Tensor) -> None:
-        """Remove rows; those behind them move up."""
-        left, values = rows_left(self._count, indices), self.values
+        """Remove the rows at `indices`; the later rows move up."""
+        remaining, values = remaining_rows(self._count, indices), self.values
         with torch.inference_mode(False):
-            rows = self.rows[left.to(self.device)]
-            values = None if values is None else values[left.to(values.device)]
+            rows = self.rows[remaining.to(self.device)]
+            values = None if values is None else values[remaining.to(values.device)]
         self._set(rows, values, len(rows))
 
     def take(self, indices: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class RamStore(Store):
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "RamStore":
-        """Move the rows (and floating point values) and return self."""
+        """Move rows and values; convert rows and floating point values; return self."""
         if self._count:
             with torch.inference_mode(False):
                 rows = self.rows.to(device=device, dtype=dtype)
@@ -86,12 +86,13 @@ class RamStore(Store):
 
 
 def appended(old: Tensor | None, new: Tensor, room: Tensor | None, axis: int = 0) -> Tensor:
-    """Return a tensor that begins with the rows `old` and `new`: `room` if they fit, else twice it.
+    """Return a tensor that begins with the rows `old` and `new`; unused rows may follow.
 
     Args:
         old: the rows before, or None.
         new: the rows to add; rows lie along `axis`.
-        room: a tensor that begins with `old`, and that no other object writes to; or None.
+        room: a tensor that begins with `old`, and that no other object writes to; or None. It is
+            returned if `new` fits behind `old`; else a new tensor is.
         axis: the axis of rows.
     """
     count, added = 0 if old is None else old.shape[axis], new.shape[axis]
@@ -106,17 +107,17 @@ def appended(old: Tensor | None, new: Tensor, room: Tensor | None, axis: int = 0
     return room
 
 
-def rows_left(count: int, indices: Tensor) -> Tensor:
-    """Return a mask of the rows that stay if those at `indices` go."""
-    left = torch.ones(count, dtype=torch.bool, device=indices.device)
-    left[indices] = False
-    return left
+def remaining_rows(count: int, indices: Tensor) -> Tensor:
+    """Return a mask of `count` rows, False at `indices`."""
+    remaining = torch.ones(count, dtype=torch.bool, device=indices.device)
+    remaining[indices] = False
+    return remaining
 
 
 def moved_values(
     values: Tensor | None, device: torch.device | str | None, dtype: torch.dtype | None
 ) -> Tensor | None:
-    """Return values on another device; floating point values also in another dtype."""
+    """Return the values on `device`, and in `dtype` if they are floating point."""
     if values is None:
         return None
     return values.to(device=device, dtype=dtype if values.is_floating_point() else None)
