@@ -97,7 +97,7 @@ class Softmax(Separation):
         return replace(self, beta=1.0), self.beta
 
     def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
-        """Return the sign of Σ count·exp(β·level)."""
+        """Return the exact sign of Σ count·exp(β·level), which decides whether a ±1 unit flips."""
         return exact_sign_of_exponentials(levels, float(self.beta))
 
 
