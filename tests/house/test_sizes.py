@@ -18,7 +18,7 @@ RESULTS = {"Imputation", "Point", "Report", "Retrieval", "Tuning"}
 # These take the place of another library's class, and its arguments.
 DROP_INS = {"HopfieldImputer"}
 ARGUMENTS, FUNCTION, FILE, SCREEN = 6, 40, 400, 80
-GUIDE, WALL = 12_000, 18_000  # lines of the library
+GUIDE, WALL, ESTIMATORS = 12_000, 17_500, 2_000  # lines of the library without and of `sklearn`
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -39,8 +39,10 @@ def test_the_library_stays_small():
     """A guide to GUIDE lines, and a wall where it is now: what grows makes room elsewhere."""
     lines = {path: _lines(path) for path in within("src/hopfield")}
     total, median = sum(lines.values()), statistics.median(lines.values())
+    estimators = sum(count for path, count in lines.items() if "sklearn" in path.parts)
     print(f"hopfield: {total} lines (guide {GUIDE}), median file {median:.0f}")
-    assert total <= max(GUIDE, WALL), total
+    assert total - estimators <= max(GUIDE, WALL), total - estimators
+    assert estimators <= ESTIMATORS, estimators
 
 
 def test_the_public_api_is_one_screen():
