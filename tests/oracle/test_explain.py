@@ -39,7 +39,7 @@ def test_shares_are_the_weights(similarity):
         assert each.score == pytest.approx(scores[each.pattern].item(), rel=1e-5, abs=1e-5)
         assert each.share == pytest.approx(weights[each.pattern].item(), abs=1e-5)
         assert each.final == pytest.approx(final[each.pattern].item(), abs=1e-5)
-        assert each.hidden is None
+        assert each.unknown_score is None
     order = [(each.final, each.share, each.score) for each in found.competitors]
     assert order == sorted(order, reverse=True)
     assert (found.retrieval.state == end.state).all()
@@ -76,7 +76,7 @@ def test_what_hidden_entries_would_have_added(similarity):
         row, seen = PATTERNS[each.pattern], ~known
         by_hand = (row * cue)[seen].sum() if similarity == "dot" else (
             -(row - cue)[seen].square().sum() / 2)  # fmt: skip
-        assert each.hidden == pytest.approx(by_hand.item(), rel=1e-4, abs=1e-4)
+        assert each.unknown_score == pytest.approx(by_hand.item(), rel=1e-4, abs=1e-4)
     assert "10 of 16 entries are unknown and added nothing" in reasons(found)
     counted = SIMILARITIES[similarity](PATTERNS, cue, known)
     whole = SIMILARITIES[similarity](PATTERNS, cue)
@@ -144,7 +144,7 @@ def test_unknown_entries_of_binary_cues(memory):
     found = explain(memory, SIGNS[2], known)
     assert found.kind == "stored" and int(found.retrieval.index) == 2
     (own,) = [each for each in found.competitors if each.pattern == 2]
-    assert (own.score, own.hidden) == (50, 50)
+    assert (own.score, own.unknown_score) == (50, 50)
 
 
 def test_records_and_table():

@@ -85,7 +85,7 @@ class Case:
         known = None if memory.binary else cue.known
         seen = self.cue if cue.known is None else torch.where(cue.known, self.cue, 0.0)
         self.score = self._scores(seen, known)
-        self.hidden = None if cue.known is None else self._scores(self.cue) - self.score
+        self.unknown_score = None if cue.known is None else self._scores(self.cue) - self.score
         self.final_score = self._scores(retrieval.state, known)
         self.share, self.final = self._shares(self.score), self._shares(self.final_score)
         self.index = int(retrieval.index)
@@ -105,7 +105,7 @@ class Case:
         # Scores break ties of shares that are 0 by rounding.
         top = _order(torch.maximum(share, final), self.score)[:count]
         top = top[_order(final[top], share[top], self.score[top])]
-        columns = [self.score, self.hidden, self.share, self.final]
+        columns = [self.score, self.unknown_score, self.share, self.final]
         values = [[None] * count if c is None else c[top].tolist() for c in columns]
         competitors = tuple(map(Competitor, top.tolist(), *values))
         kind, effective = self._find_kind(), int(n_effective(final))
@@ -165,9 +165,9 @@ class Case:
     def _describe_mask(self) -> Iterator[str]:
         """Say which pattern would lead without the mask, or if zeros in the cue were masked."""
         first = int(self.score.argmax())
-        if self.hidden is not None and self.known is not None:
-            other = int((self.score + self.hidden).argmax())
-            gain = float(self.hidden[other] - self.hidden[first])
+        if self.unknown_score is not None and self.known is not None:
+            other = int((self.score + self.unknown_score).argmax())
+            gain = float(self.unknown_score[other] - self.unknown_score[first])
             effect = f"with them pattern {other} would lead: they would add {gain:.4g} more to its "
             effect += f"score than to that of pattern {first}."
             if other == first:

@@ -1,4 +1,4 @@
-"""The explanation of one answer: competitors and reasons, printed as text or given as records."""
+"""The result of `explain`: the strongest patterns, and sentences that say why one of them won."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,35 +9,36 @@ from .table import table
 
 @dataclass(frozen=True)
 class Competitor:
-    """One pattern and its part in the retrieval.
+    """One stored pattern, with its score and its share of the weights in one retrieval.
 
     Attributes:
-        pattern: its index.
-        score: its score at the cue, from the known entries.
-        hidden: the score that the unknown entries would add as they stand in the cue; None without
-            a mask.
-        share: its share of the weights at the cue, |p_μ|/Σ|p|; in a network without weights its
-            cosine with the state, the overlap for ±1.
-        final: the same at the end.
+        pattern: the index of the pattern.
+        score: the score at the cue, from the known entries alone.
+        unknown_score: the score that the unknown entries of the cue would add if they counted;
+            None without a mask.
+        share: the share of the weights at the cue, |p_μ|/Σ|p|. A network without weights has the
+            cosine of pattern and cue instead; for ±1 this is the overlap.
+        final: the share, or cosine, at the final state of the retrieval.
     """
 
     pattern: int
     score: float
-    hidden: float | None
+    unknown_score: float | None
     share: float
     final: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """Why a cue ended where it did; printing it gives sentences and a table.
+    """An account of one retrieval; printing it gives sentences and a table.
 
     Attributes:
-        kind: "stored", "inverse" (the negative of a pattern), "mixture" or "spurious".
-        competitors: the patterns with the largest shares, at the cue or the end; sorted by their
-            final share, the largest first.
-        n_effective: the number of patterns that make up 0.9 of the weights at the end.
-        reasons: sentences.
+        kind: the kind of the final state: "stored", "inverse" (the negative of a pattern),
+            "mixture" or "spurious".
+        competitors: the patterns with the largest shares, at the cue or at the final state; sorted
+            by their final share, the largest first.
+        n_effective: the number of patterns that make up 0.9 of the weights at the final state.
+        reasons: sentences that explain the final state.
         retrieval: the result of `retrieve`.
     """
 
@@ -48,7 +49,7 @@ class Explanation:
     retrieval: Retrieval
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Flat records: one for the whole, one per competitor."""
+        """Return flat records: one of the whole retrieval, then one per competitor."""
         result = self.retrieval
         whole = {
             "experiment": "explanation", "kind": self.kind, "pattern": int(result.index),
@@ -60,10 +61,10 @@ class Explanation:
         return [whole, *({"experiment": "competitor", **vars(one)} for one in self.competitors)]
 
     def __repr__(self) -> str:
-        masked = self.competitors[0].hidden is not None
-        lines = [["pattern", "score", *["hidden"] * masked, "at the cue", "at the end"]]
+        has_mask = self.competitors[0].unknown_score is not None
+        lines = [["pattern", "score", *["unknown"] * has_mask, "at the cue", "at the end"]]
         for one in self.competitors:
-            hidden = [] if one.hidden is None else [f"{one.hidden:.4g}"]
+            unknown = [] if one.unknown_score is None else [f"{one.unknown_score:.4g}"]
             shares = f"{one.share:.3f}", f"{one.final:.3f}"
-            lines.append([str(one.pattern), f"{one.score:.4g}", *hidden, *shares])
+            lines.append([str(one.pattern), f"{one.score:.4g}", *unknown, *shares])
         return "\n".join([*self.reasons, "", table(lines)])

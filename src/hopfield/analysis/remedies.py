@@ -1,4 +1,4 @@
-"""A change of a memory that may help."""
+"""A change of a memory after which it may recall more of its patterns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,16 +16,17 @@ from ..stores import Store
 
 @dataclass(frozen=True, eq=False)
 class Remedy:
-    """A change of the memory, and its effect as measured.
+    """A change of a memory, and the number of patterns that are attractors after it.
 
     Attributes:
         advice: the change in words.
         memory_class: the class of the changed memory.
-        settings: its constructor's arguments.
-        effect: counts from a run of the changed memory: the `patterns` it holds, from how many it
-            was `tried`, and how many of these are `attractors`.
-        indices: the patterns to keep; None keeps all.
-        dtype: the dtype to store them in; None leaves it.
+        settings: the arguments of that class.
+        effect: three counts, measured on the changed memory: `patterns` are stored, retrieval was
+            `tried` from that many of them, and `attractors` of those were the end of their
+            retrieval.
+        indices: the patterns that the change keeps; None keeps all.
+        dtype: the dtype of the patterns after the change; None leaves it.
     """
 
     advice: str
@@ -37,13 +38,13 @@ class Remedy:
 
     @property
     def share(self) -> float:
-        """The share of attractors among the patterns tried."""
+        """The share of attractors among the patterns from which retrieval was tried."""
         return self.effect["attractors"] / self.effect["tried"]
 
     def apply(self, memory: Memory, store: Store | None = None) -> Memory:
         """Return a new memory with this change, and copies of the patterns and values of `memory`.
 
-        `store` takes them; None is a new `RamStore`.
+        The new memory keeps its patterns in `store`; None is a new `RamStore`.
         """
         if not isinstance(memory, Memory):
             raise InputTypeError(
@@ -62,9 +63,10 @@ class Remedy:
     def __str__(self) -> str:
         tried, count = self.effect["tried"], self.effect["patterns"]
         sample = "all" if tried == count else f"a sample of {tried} of"
-        return f"{self.advice} Tried from {sample} {count}: {self.effect['attractors']} hold."
+        result = f"{self.effect['attractors']} are attractors"
+        return f"{self.advice} Measured with {sample} {count} patterns: {result}."
 
 
 def all_of(store: Store) -> Tensor:
-    """Return the indices of all patterns."""
+    """Return the indices of all patterns in a store."""
     return torch.arange(len(store), device=store.device)
