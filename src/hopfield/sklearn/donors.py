@@ -1,17 +1,17 @@
 """Completed rows as a memory: weights of stored rows for rows with gaps."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..separation import Softmax
 from ..similarity import TensorRows, euclidean
-from .gaussian import Gaussian
+from .gaussian import Mixture
 
-BLOCK_SCORES = 2**22
-"""Most scores of a block of rows asked: memory stays at a few times this number."""
+BLOCK_SCORES = 2**19
+"""Most scores of a block of rows: memory stays at a few times this number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Questions:
     Attributes:
         rows: their features, 0 where unknown.
         known: the mask of known features.
-        group: number of the content of each row; a stored row of the same content is not read. −1
+        group: number of the content of each row; stored rows of the same content are not read. −1
             reads all.
     """
 
@@ -47,42 +47,61 @@ class Questions:
 
 @dataclass(frozen=True, eq=False)
 class Donors:
-    """Stored rows, completed, and the Gaussian that completed them.
+    """Stored rows, completed, and the Gaussians that completed them.
 
     Attributes:
         rows: the completed features, `(n, dim)`.
         group: number of the content of each row.
-        gaussian: the Gaussian of the rows.
+        mixture: the Gaussians of the rows.
     """
 
     rows: Tensor
     group: Tensor
-    gaussian: Gaussian
+    mixture: Mixture
 
     def scores(self, questions: Questions) -> Tensor:
-        """−½ Σ_known (x_μ − x)² · features/known, −∞ for the row asked itself; `(asked, n)`."""
+        """−½ Σ_known (x_μ − x)² · dim/known, −∞ for the row itself; `(questions, n)`."""
         scores = euclidean(TensorRows(self.rows), questions.rows, questions.known)
         count = questions.known.sum(-1, keepdim=True).clamp_min(1)
         scores = scores.mul_(self.rows.shape[1] / count)
-        same = questions.group[:, None] == self.group
-        has_other = ~same.all(-1, keepdim=True)
-        return scores.masked_fill_(same & has_other, -torch.inf)
+        scores[self._copies(questions)] = -torch.inf
+        return scores
 
-    def weights(self, scores: Tensor, beta: float) -> Tensor:
-        """softmax(β s)."""
-        return Softmax(beta)(scores)
+    def _copies(self, questions: Questions) -> tuple[Tensor, Tensor]:
+        """Pairs of a question and a stored row of the same content."""
+        order = self.group.argsort()
+        ordered = self.group[order].contiguous()
+        first = torch.searchsorted(ordered, questions.group)
+        count = torch.searchsorted(ordered, questions.group, right=True) - first
+        count[count == len(ordered)] = 0  # without other rows, a row reads its own completion
+        which = torch.repeat_interleave(count)
+        offset = torch.arange(len(which)) - (count.cumsum(0) - count)[which]
+        return which, order[first[which] + offset]
+
+    def weights(self, questions: Questions, beta: float) -> Tensor:
+        """p = softmax(β s)."""
+        return Softmax(beta)(self.scores(questions))
 
     def fill(self, questions: Questions, beta: float, linear: float) -> Tensor:
-        """x̂ = x̄ + λ G(x − x̄), with x̄ the readout Σ p_μ x_μ; known features as they are."""
+        """x̂ = x̄ + λ G(x − x̄), with x̄ = Σ p_μ x_μ; known features as they are."""
         filled = questions.rows.clone()
-        for part, asked in questions.blocks(len(self.rows)):
-            readout = self.weights(self.scores(asked), beta) @ self.rows
+        for part, block in questions.blocks(len(self.rows)):
+            readout = self.weights(block, beta) @ self.rows
             if linear:
-                readout = readout + linear * self.gain(asked, readout)
-            filled[part] = torch.where(asked.known, asked.rows, readout)
+                readout = self.add_gain(block, readout, linear)
+            filled[part] = torch.where(block.known, block.rows, readout)
         return filled
 
-    def gain(self, asked: Questions, state: Tensor) -> Tensor:
-        """G(x − state): linear expectation of what the state leaves over."""
-        cholesky = self.gaussian.posterior(asked.known)
-        return self.gaussian.gain(asked.rows - state, asked.known, cholesky)
+    def add_gain(self, questions: Questions, state: Tensor, linear: float) -> Tensor:
+        """Return x̄ + λ G(x − x̄) for states x̄."""
+        conditional = self.mixture.given(questions.rows, questions.known)
+        return state + linear * conditional.gain(questions.rows - state)
+
+    def completed_by(self, questions: Questions, beta: float, linear: float) -> "Donors":
+        """Return the stored rows, completed by their own readouts.
+
+        Args:
+            questions: the stored rows with their gaps.
+            beta, linear: β and λ.
+        """
+        return replace(self, rows=self.fill(questions, beta, linear))

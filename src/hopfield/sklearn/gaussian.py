@@ -1,5 +1,6 @@
-"""One Gaussian of rows with gaps: expectations of what is missing, given what is known."""
+"""Mixtures of Gaussians of rows with gaps: expectations of unknown features, given known ones."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -8,23 +9,26 @@ from torch import Tensor
 RIDGE = 1e-2
 """Variance added to each standardised feature: keeps regressions of few rows bounded."""
 
+SHRINKAGE = 20.0
+"""Weight, in rows, of the covariance of all rows in that of each component."""
+
 ROUNDS = 6
 """Rounds of expectation and maximisation; more change completed rows little."""
 
 MOST_FACTORS = 64
-"""Most principal axes of the covariance that are kept; the rest counts as noise."""
+"""Most principal axes of a covariance that are kept; the rest counts as noise."""
 
 BLOCK = 2**22
-"""Most numbers of a block of rows × factors²."""
+"""Most numbers of a block of rows × factors² × components."""
 
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """N(mean, L Lᵀ + noise·1), with L of few columns.
+    """N(mean, L Lᵀ + noise·1).
 
     Attributes:
         mean: `(dim,)`.
-        factors: L, `(dim, q)`.
+        factors: L, `(dim, q)`; exact for q = dim.
         noise: variance that each feature has alone.
     """
 
@@ -32,64 +36,203 @@ class Gaussian:
     factors: Tensor
     noise: float
 
-    def precision(self, known: Tensor) -> Tensor:
-        """Return noise·1 + L_kᵀ L_k for the known features of each row, `(rows, q, q)`."""
+    @classmethod
+    def of(cls, mean: Tensor, covariance: Tensor) -> "Gaussian":
+        """Return the Gaussian of the largest principal axes, and noise for the others."""
+        values, vectors = torch.linalg.eigh(covariance)
+        rest = values[:-MOST_FACTORS].clamp_min(0)
+        excess = float(rest.mean()) if len(rest) else 0.0
+        scale = (values[-MOST_FACTORS:] - excess).clamp_min(0).sqrt()
+        return cls(mean, vectors[:, -MOST_FACTORS:] * scale, RIDGE + excess)
+
+    def posterior(self, patterns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return A⁻¹ and log det A, A = noise·1 + L_kᵀ L_k, for masks of known features."""
         dim, q = self.factors.shape
         outer = (self.factors[:, :, None] * self.factors[:, None, :]).reshape(dim, q * q)
-        gram = (known.to(outer.dtype) @ outer).reshape(-1, q, q)
-        return gram + self.noise * torch.eye(q, dtype=outer.dtype)
+        gram = (patterns.to(outer.dtype) @ outer).reshape(-1, q, q)
+        gram.diagonal(dim1=-2, dim2=-1).add_(self.noise)
+        cholesky = torch.linalg.cholesky(gram)
+        logdet = 2 * cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return torch.cholesky_inverse(cholesky), logdet
 
-    def posterior(self, known: Tensor) -> Tensor:
-        """Return the Cholesky factors of `precision`."""
-        return torch.linalg.cholesky(self.precision(known))
+    def gain(self, residual: Tensor, inverse: Tensor) -> Tensor:
+        """G r = L A⁻¹ Lᵀ r: expectation of each feature's residual; r is 0 where unknown."""
+        projected = (residual @ self.factors)[..., None]
+        return (inverse @ projected)[..., 0] @ self.factors.T
 
-    def gain(self, residual: Tensor, known: Tensor, cholesky: Tensor) -> Tensor:
-        """G r: expectation of the residual of every feature, given that of the known ones."""
-        projected = torch.where(known, residual, 0.0) @ self.factors
-        return torch.cholesky_solve(projected[..., None], cholesky)[..., 0] @ self.factors.T
+    def log_density(
+        self, residual: Tensor, known: Tensor, inverse: Tensor, logdet: Tensor
+    ) -> Tensor:
+        """Log density of the known features, up to a constant of the mask."""
+        projected = (residual @ self.factors)[..., None]
+        explained = (projected * (inverse @ projected)).sum((-1, -2))
+        square = (residual.square().sum(-1) - explained) / self.noise
+        alone = (known.sum(-1) - inverse.shape[-1]) * math.log(self.noise)
+        return -(square + logdet + alone) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Conditional:
+    """Linear expectations of the features of some rows, given the known ones.
+
+    Attributes:
+        known: the mask of the rows.
+        gaussians: components of the mixture.
+        inverses: A⁻¹ of each row, by each component.
+        share: probability of each component for each row, `(rows, k)`.
+    """
+
+    known: Tensor
+    gaussians: tuple[Gaussian, ...]
+    inverses: tuple[Tensor, ...]
+    share: Tensor
+
+    def gain(self, residual: Tensor) -> Tensor:
+        """G r, averaged over the components."""
+        residual = torch.where(self.known, residual, 0.0)
+        parts = zip(self.share.unbind(-1), self.gaussians, self.inverses, strict=True)
+        gains = [share[:, None] * one.gain(residual, inverse) for share, one, inverse in parts]
+        return torch.stack(gains).sum(0)
+
+    def complete(self, rows: Tensor) -> list[Tensor]:
+        """Return the rows with expectations where unknown, by each component alone."""
+        return [
+            torch.where(self.known, rows, one.mean + one.gain(_residual(rows, one, self.known), a))
+            for one, a in zip(self.gaussians, self.inverses, strict=True)
+        ]
+
+
+def _residual(rows: Tensor, gaussian: Gaussian, known: Tensor) -> Tensor:
+    return torch.where(known, rows - gaussian.mean, 0.0)
+
+
+def _distinct(known: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows with each mask once, and which of them every row has: they share an inverse."""
+    count, dim = known.shape
+    if dim > 62:  # masks do not fit into 64 bits, and are rarely equal
+        return torch.arange(count), torch.arange(count)
+    bits = (known.long() << torch.arange(dim)).sum(-1)
+    distinct, which = torch.unique(bits, return_inverse=True)
+    first = torch.empty_like(distinct).scatter_(0, which, torch.arange(count))
+    return first, which
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A mixture of Gaussians, of one component or more.
+
+    Attributes:
+        gaussians: the components.
+        share: probability of each component.
+    """
+
+    gaussians: tuple[Gaussian, ...]
+    share: Tensor
+
+    def given(self, rows: Tensor, known: Tensor) -> Conditional:
+        """Return the expectations for some rows; memory rows × q² × components."""
+        first, which = _distinct(known)
+        scores, inverses = [], []
+        for one in self.gaussians:
+            inverse, logdet = (each[which] for each in one.posterior(known[first]))
+            inverses.append(inverse)
+            scores.append(one.log_density(_residual(rows, one, known), known, inverse, logdet))
+        share = torch.softmax(torch.stack(scores, -1) + self.share.log(), -1)
+        return Conditional(known, self.gaussians, tuple(inverses), share)
 
     def block_rows(self) -> int:
-        """Return how many rows to work on at a time."""
-        return max(1, BLOCK // max(1, self.factors.shape[1] ** 2))
+        """Return how many rows to condition on at a time."""
+        q = max(1, self.gaussians[0].factors.shape[1])
+        return max(1, BLOCK // (q * q * len(self.gaussians)))
 
-    def complete(self, rows: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the rows with expectations where unknown, and the mean posterior covariance.
-
-        The covariance is that of the factors, averaged over rows.
-        """
+    def complete(self, rows: Tensor, known: Tensor) -> Tensor:
+        """Return the rows with expectations where unknown."""
         filled = torch.empty_like(rows)
-        q = self.factors.shape[1]
-        spread = rows.new_zeros(q, q)
         for start in range(0, len(rows), self.block_rows()):
             part = slice(start, start + self.block_rows())
-            cholesky = self.posterior(known[part])
-            gain = self.gain(rows[part] - self.mean, known[part], cholesky)
-            filled[part] = torch.where(known[part], rows[part], self.mean + gain)
-            spread += torch.cholesky_inverse(cholesky).sum(0)
-        return filled, spread * (self.noise / max(1, len(rows)))
+            conditional = self.given(rows[part], known[part])
+            each = torch.stack(conditional.complete(rows[part]), -1)
+            filled[part] = (each * conditional.share[:, None]).sum(-1)
+        return filled
 
 
-def fit_gaussian(rows: Tensor, known: Tensor, rounds: int = ROUNDS) -> tuple[Gaussian, Tensor]:
-    """Return the Gaussian of rows with gaps, and the rows completed by it."""
-    both_missing = (~known).to(rows.dtype)
-    both_missing = both_missing.T @ both_missing
-    filled = rows
-    extra: Tensor | float = 0.0
-    for _ in range(rounds):
-        mean = filled.mean(0)
-        centred = filled - mean
-        gaussian = _factorise(mean, (centred.T @ centred + extra) / len(rows))
-        filled, spread = gaussian.complete(rows, known)
-        conditional = gaussian.factors @ spread @ gaussian.factors.T
-        conditional.diagonal().add_(gaussian.noise)
-        extra = both_missing * conditional
-    return gaussian, filled
+def fit_gaussian(rows: Tensor, known: Tensor) -> Mixture:
+    """Return one Gaussian of rows with gaps."""
+    first = Gaussian.of(rows.mean(0), rows.T @ rows / len(rows))
+    return _maximise(Mixture((first,), rows.new_ones(1)), rows, known)
 
 
-def _factorise(mean: Tensor, covariance: Tensor) -> Gaussian:
-    values, vectors = torch.linalg.eigh(covariance)
-    rest = values[:-MOST_FACTORS].clamp_min(0)
-    noise = RIDGE + float(rest.mean()) if len(rest) else RIDGE
-    kept = values[-MOST_FACTORS:].clamp_min(0)
-    kept = (kept - (noise - RIDGE)).clamp_min(0)
-    return Gaussian(mean, vectors[:, -MOST_FACTORS:] * kept.sqrt(), noise)
+def fit_mixture(rows: Tensor, known: Tensor, labels: Tensor) -> Mixture:
+    """Return a mixture of Gaussians, begun at the components that completed rows belong to.
+
+    Args:
+        rows: completed rows.
+        known: the mask of the entries that were known.
+        labels: the component of each row.
+    """
+    share = torch.nn.functional.one_hot(labels).to(rows.dtype)
+    count = share.sum(0)
+    means = [(one @ rows) / n for one, n in zip(share.T, count, strict=True)]
+    squares = [
+        ((rows - mean).T * one) @ (rows - mean) for one, mean in zip(share.T, means, strict=True)
+    ]
+    return _maximise(_mixture(means, squares, count), rows, known)
+
+
+def _maximise(mixture: Mixture, rows: Tensor, known: Tensor) -> Mixture:
+    """Make some rounds of expectation and maximisation."""
+    missing = (~known).to(rows.dtype)
+    for _ in range(ROUNDS):
+        sums = _Sums(len(mixture.gaussians), rows)
+        for start in range(0, len(rows), mixture.block_rows()):
+            part = slice(start, start + mixture.block_rows())
+            sums.add(mixture.given(rows[part], known[part]), rows[part])
+        mixture = sums.mixture(mixture, missing)
+    return mixture
+
+
+class _Sums:
+    """Sums over rows that the next mixture needs."""
+
+    def __init__(self, count: int, rows: Tensor) -> None:
+        self.share: list[Tensor] = []
+        self.filled: list[list[Tensor]] = [[] for _ in range(count)]
+        self.spread: list[Tensor] = [rows.new_zeros(())] * count
+
+    def add(self, conditional: Conditional, rows: Tensor) -> None:
+        """Add a block of rows."""
+        self.share.append(conditional.share)
+        for k, filled in enumerate(conditional.complete(rows)):
+            self.filled[k].append(filled)
+            inverse, q = conditional.inverses[k], conditional.inverses[k].shape[-1]
+            weighted = conditional.share[:, k] @ inverse.reshape(-1, q * q)
+            self.spread[k] = self.spread[k] + weighted.reshape(q, q)
+
+    def mixture(self, last: Mixture, missing: Tensor) -> Mixture:
+        """Return the mixture of these sums."""
+        share = torch.cat(self.share)
+        count = share.sum(0).clamp_min(1e-9)
+        means, squares = [], []
+        for k, one in enumerate(last.gaussians):
+            filled, weight = torch.cat(self.filled[k]), share[:, k]
+            mean = weight @ filled / count[k]
+            centred = filled - mean
+            # Covariance of the unknown features, averaged over the rows instead of row by row.
+            spread = one.factors @ (self.spread[k] * (one.noise / count[k])) @ one.factors.T
+            spread.diagonal().add_(one.noise)
+            both_missing = (missing.T * weight) @ missing
+            means.append(mean)
+            squares.append((centred.T * weight) @ centred + both_missing * spread)
+        return _mixture(means, squares, count)
+
+
+def _mixture(means: list[Tensor], squares: list[Tensor], count: Tensor) -> Mixture:
+    """Return components whose covariances are shrunk towards that of all of them."""
+    pooled = torch.stack(squares).sum(0) / count.sum()
+    if len(means) == 1:
+        return Mixture((Gaussian.of(means[0], pooled),), count / count)
+    gaussians = [
+        Gaussian.of(mean, (square + SHRINKAGE * pooled) / (n + SHRINKAGE))
+        for mean, square, n in zip(means, squares, count, strict=True)
+    ]
+    return Mixture(tuple(gaussians), count / count.sum())

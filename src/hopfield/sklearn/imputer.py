@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ..checks import check_number
 from ..errors import InputTypeError, OptionError
-from .donors import Donors, Questions
+from .donors import Questions
 from .features import Features
-from .gaussian import fit_gaussian
 from .imputation import INDICES, Imputation
-from .selection import choose
+from .intervals import HiddenErrors
+from .selection import choose, completed_donors
 from .table import Column, RawTable, is_frame, is_missing, read_table, rebuild
 
 
@@ -108,7 +108,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         gaps, table = is_missing(raw), self._encode(raw)
         estimate = self._fill(table)
         filled = self._round(estimate)
-        half = self._half_widths(interval)
+        half = self.hidden_errors_.half_widths(interval)
         low, high = (
             self._bounds(raw, np.where(gaps, estimate + sign * half, table)) for sign in (-1, 1)
         )
@@ -199,15 +199,18 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         group = self._groups(table, extend=True)
         beta, linear = (self._given(name, high) for name, high in (("beta", 1e30), ("linear", 1.0)))
         draws = np.random.default_rng(self.random_state)
-        choice = choose(table, self.columns_, group, beta, linear, draws)
-        self.beta_, self.linear_ = choice.beta, choice.linear
+        choice = choose(table, self.columns_, group, (beta, linear), draws)
+        self.beta_, self.linear_ = choice.readings[-1]
+        self.components_ = choice.components
         self.features_ = Features.of(table, self.columns_)
-        gaussian, completed = fit_gaussian(*self.features_.encode(table))
-        self.donors_ = Donors(completed, group, gaussian)
-        self.residuals_ = [choice.error[choice.column == j] for j in range(table.shape[1])]
-        errors = [np.sqrt((e**2).mean()) if len(e) else np.nan for e in self.residuals_]
-        is_category = [column.levels is not None for column in self.columns_]
-        self.error_ = np.where(is_category, np.square(errors), errors)
+        questions = Questions(*self.features_.encode(table), group)
+        self.donors_ = completed_donors(questions.rows, questions.known, group, choice.components)
+        for setting in choice.readings[:-1]:
+            self.donors_ = self.donors_.completed_by(questions, *setting)
+        is_category = np.array([column.levels is not None for column in self.columns_])
+        scale = self.features_.scale[self.features_.starts]
+        self.hidden_errors_ = HiddenErrors(choice.column, choice.error, is_category, scale)
+        self.error_ = self.hidden_errors_.by_column()
         return self
 
     def _given(self, name: str, high: float) -> float | None:
@@ -269,24 +272,12 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         names = [raw.source.columns[j] for j in self.kept_]
         return pandas.DataFrame(kept, index=raw.source.index, columns=names)
 
-    def _half_widths(self, interval: float) -> np.ndarray:
-        """Conformal quantile of the absolute error of each column; NaN for categories."""
-        widths = []
-        for column, errors in zip(self.columns_, self.residuals_, strict=True):
-            rank = int(np.ceil(interval * (len(errors) + 1)))
-            if column.levels is not None or not len(errors):
-                widths.append(np.nan if column.levels is not None else np.inf)
-            else:
-                ordered = np.sort(np.abs(errors))
-                widths.append(ordered[min(rank, len(ordered)) - 1])
-        return np.array(widths)
-
     def _describe(self, table: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         n_effective, index = np.zeros(len(table)), np.full((len(table), INDICES), -1)
         asked = np.flatnonzero(gaps.any(1))
         questions, count = self._questions(table[asked]), min(INDICES, len(self.rows_))
         for part, block in questions.blocks(len(self.rows_)):
-            weights = self.donors_.weights(self.donors_.scores(block), self.beta_)
+            weights = self.donors_.weights(block, self.beta_)
             n_effective[asked[part]] = 1 / weights.square().sum(-1).numpy()
             top = weights.topk(count)
             index[asked[part], :count] = torch.where(top.values > 0, top.indices, -1).numpy()
@@ -297,12 +288,12 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         questions = self._questions(table[incomplete])
         features = torch.empty_like(questions.rows)
         for part, block in questions.blocks(len(self.rows_)):
-            weights = self.donors_.weights(self.donors_.scores(block), self.beta_)
+            weights = self.donors_.weights(block, self.beta_)
             uniform = torch.from_numpy(draws.random((len(weights), 1)))
             cumulative = weights.cumsum(-1)
             row = torch.searchsorted(cumulative, uniform * cumulative[:, -1:])
             drawn = self.donors_.rows[row[:, 0].clamp_max(weights.shape[1] - 1)]
-            features[part] = drawn + self.linear_ * self.donors_.gain(block, drawn)
+            features[part] = self.donors_.add_gain(block, drawn, self.linear_)
         filled = table.copy()
         decoded = self.features_.decode(features, self.columns_)
         filled[incomplete] = np.where(np.isnan(table[incomplete]), decoded, table[incomplete])
