@@ -12,7 +12,7 @@ from torch import Tensor
 from ..separation import Softmax
 from .donors import Donors, Questions
 from .features import Features
-from .gaussian import Mixture, fit_gaussian, fit_mixture
+from .gaussian import fit_gaussian, fit_mixture
 from .table import Column
 
 BETAS = tuple(2.0**k for k in range(-7, 7))
