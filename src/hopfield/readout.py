@@ -148,6 +148,8 @@ def read(
     for block in blocks:
         part = separation.partial(score(block, state, known), block)
         partial = part if partial is None else partial.merge(part)
+        if partial.kept_scores > BLOCK_SCORES and _can_split(state, separation):
+            return _read_halves(blocks, state, similarity, separation, known)
     if partial is None:
         raise ValueError("a readout needs at least one block of rows")
     result = partial.result(blocks)
@@ -157,6 +159,36 @@ def read(
     # F of −½ distance² is at most 0. An excess, which is rounding, is subtracted as a constant:
     # clamping would make gradients 0.
     return replace(result, potential=potential - potential.detach().clamp_min(0))
+
+
+def _can_split(state: Tensor, separation: Separation) -> bool:
+    has_batch = any(isinstance(x, Tensor) and x.ndim for x in vars(separation).values())
+    return state.ndim == 2 and len(state) > 1 and not has_batch and not is_traced()
+
+
+def _read_halves(
+    blocks: Iterable[Block],
+    state: Tensor,
+    similarity: Similarity | ScoreFunction,
+    separation: Separation,
+    known: Tensor | None,
+) -> Readout:
+    # Each half of the batch by itself, so that not all scores are kept at once.
+    half = len(state) // 2
+    if known is not None and known.ndim == 2:
+        known = known.expand(state.shape)
+    results = [
+        read(
+            blocks,
+            state[part],
+            similarity,
+            separation,
+            known[part] if known is not None and known.ndim == 2 else known,
+        )
+        for part in (slice(half), slice(half, None))
+    ]
+    fields = ("state", "potential", "index", "weight", "entropy")
+    return Readout(*(torch.cat([getattr(result, name) for result in results]) for name in fields))
 
 
 def strongest(

@@ -181,3 +181,70 @@ def test_the_entropy_with_gradients_is_the_formula(separation):
     assert found.detach().max() > 1e-3, "premise"
     alone = read(blocks_of(patterns[:1]), states.detach(), dot, separation).entropy
     assert not torch.signbit(alone).any() and not alone.any()
+
+
+class Mean(Separation):
+    """A separation of one's own, whose scores are all kept: softmax at β = 1."""
+
+    def potential(self, scores: Tensor) -> Tensor:
+        return scores.logsumexp(-1) - math.log(scores.shape[-1])
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        return scores.softmax(-1)
+
+
+DENSE_WEIGHTS = {
+    "sparsemax": Sparsemax(1e-6),
+    "entmax": Entmax(1.5, 1e-3),
+    "top": TopK(300, 1.0),
+    "own": Mean(),
+}
+
+
+@pytest.mark.parametrize("masked", ["no mask", "one mask", "a mask each"])
+@pytest.mark.parametrize("name", DENSE_WEIGHTS)
+def test_scores_of_all_queries_are_not_kept_at_once(name, masked, monkeypatch):
+    """Where most patterns have weight, the batch is read in parts."""
+    separation, (patterns, _) = DENSE_WEIGHTS[name], given()
+    states = torch.randn(16, DIM, generator=seeded(4), dtype=torch.float64)
+    known = {"no mask": None, "one mask": torch.arange(DIM) < 7}.get(
+        masked, torch.rand(16, DIM, generator=seeded(5)) < 0.7
+    )
+    blocks = blocks_of(patterns, 50)
+    whole = read(blocks, states, dot, separation, known)
+    sizes, real = [], type(separation).potential
+
+    def potential(self: Separation, scores: Tensor, *rest: int) -> Tensor:
+        sizes.append(scores.numel())
+        return real(self, scores, *rest)
+
+    monkeypatch.setattr(readout, "BLOCK_SCORES", 2**10)
+    monkeypatch.setattr(type(separation), "potential", potential)
+    parts = read(blocks, states, dot, separation, known)
+    assert len(sizes) > 2 and max(sizes) <= 2**10
+    for field in ("state", "potential", "weight", "entropy"):
+        torch.testing.assert_close(getattr(parts, field), getattr(whole, field))
+    assert torch.equal(parts.index, whole.index)
+
+
+@pytest.mark.parametrize("name", ["sparsemax", "entmax", "top"])
+def test_candidates_are_searched_when_their_number_has_doubled(name, monkeypatch):
+    """In 40 blocks each score is looked at a few times, not in every block that follows."""
+    separation, (patterns, states) = DENSE_WEIGHTS[name], given()
+    sizes, real = [], type(separation)._floor
+    floor = lambda self, scores: sizes.append(scores.shape[-1]) or real(self, scores)  # noqa: E731
+    monkeypatch.setattr(type(separation), "_floor", floor)
+    read(blocks_of(patterns, 10), states, dot, separation)
+    assert sum(sizes) <= 6 * N
+
+
+@pytest.mark.parametrize("name", ["sparsemax", "entmax", "top"])
+@pytest.mark.parametrize("size", [1, 7, 64, N])
+def test_weights_in_many_blocks_are_those_of_all_scores(name, size):
+    separation, (patterns, states) = DENSE_WEIGHTS[name], given()
+    found = read(blocks_of(patterns, size), states, dot, separation)
+    scores = states @ patterns.T
+    weights = separation(scores)
+    torch.testing.assert_close(found.state, weights @ patterns)
+    torch.testing.assert_close(found.potential, separation.potential(scores))
+    assert torch.equal(found.index, scores.argmax(-1))

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from cases import seeded, signs
-from hopfield import ClassicalHopfield, DenseHopfield, Memory
+from hopfield import ClassicalHopfield, DenseHopfield, Memory, Polynomial, Softmax, backend
 from hopfield.memories import answer, classical, dense
 from hopfield.memories.options import sweep_order
+from hopfield.units import dense as units_dense
 
 SCHEDULES = ("synchronous", "asynchronous")
 
@@ -130,3 +131,24 @@ def test_an_order_lies_where_sweeps_walk_it(monkeypatch):
     held = torch.tensor([[True, False, True], [True, False, False]])
     assert sweep_order("asynchronous", held, 3, _Elsewhere()).tolist() == [1, 2]
     assert drawn == [torch.device("meta")]
+
+
+@pytest.mark.parametrize("name", ["torch", "fused"])
+@pytest.mark.parametrize("separation", [Softmax(0.3), Polynomial(3)], ids=str)
+@pytest.mark.parametrize("masked", [False, True])
+def test_queries_swept_in_parts_end_where_all_at_once_end(separation, masked, name, monkeypatch):
+    memory = DenseHopfield(separation=separation, schedule="asynchronous")
+    memory.store(signs(40, 24, generator=seeded(11)))
+    cues = signs(9, 24, generator=seeded(12))
+    known = torch.rand(9, 24, generator=seeded(13)) < 0.6 if masked else None
+    with backend(name):
+        whole = memory.retrieve(cues, known)
+        sizes = []
+        real = units_dense.all_scores
+        scores = lambda blocks, x, *rest: sizes.append(len(x) * 40) or real(blocks, x, *rest)  # noqa: E731
+        monkeypatch.setattr(units_dense, "all_scores", scores)
+        for limit in ("SWEEP_SCORES", "KERNEL_SCORES"):
+            monkeypatch.setattr(units_dense, limit, 100)
+        parts = memory.retrieve(cues, known)
+    assert max(sizes) <= 100
+    assert torch.equal(parts.state, whole.state) and torch.equal(parts.steps, whole.steps)

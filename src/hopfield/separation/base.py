@@ -61,6 +61,11 @@ class Readout:
 class Partial(ABC):
     """An unfinished readout of some rows; `merge` adds other rows, `result` finishes it."""
 
+    @property
+    def kept_scores(self) -> int:
+        """Return how many scores are kept until the end; none by default."""
+        return 0
+
     @abstractmethod
     def merge(self, other: "Partial") -> "Partial":
         """Return the partial of both sets of rows."""
@@ -181,6 +186,11 @@ class GatheredPartial(Partial):
     separation: Separation
     parts: tuple[tuple[int, Tensor], ...]
 
+    @property
+    def kept_scores(self) -> int:
+        """Return the number of all scores."""
+        return sum(scores.numel() for _, scores in self.parts)
+
     def merge(self, other: Partial) -> "GatheredPartial":
         """Return a partial with the scores of both, in order."""
         parts = self.parts + check_mergeable(self, other).parts
@@ -199,7 +209,7 @@ class GatheredPartial(Partial):
         shares = size / total.clamp_min(torch.finfo(total.dtype).tiny)
         weight, index = shares.max(-1)
         return Readout(
-            state=reduce(torch.add, (_part(rows, weights) for rows in blocks)),
+            state=reduce(torch.add, (weighted_part(rows, weights) for rows in blocks)),
             potential=potential,
             index=index,
             weight=weight,
@@ -239,7 +249,8 @@ def _check_sums(separation: Separation, scores: Tensor, weights: Tensor, total: 
         )
 
 
-def _part(rows: Rows, weights: Tensor) -> Tensor:
+def weighted_part(rows: Rows, weights: Tensor) -> Tensor:
+    """Return the weighted sum of these rows, given the weights of all rows."""
     return rows.weighted_sum(weights[..., rows.start : rows.start + len(rows)])
 
 

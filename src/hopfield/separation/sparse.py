@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, cast
 
 import torch
@@ -22,6 +23,7 @@ from .base import (
     largest_value,
     max_gathered_rows,
     smallest_value,
+    weighted_part,
     with_clamped_beta,
     with_score_axis,
 )
@@ -44,7 +46,8 @@ class _Sparse(Separation):
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "CandidatePartial":
         """Return the rows here that may have weight."""
         index = torch.arange(len(rows), device=scores.device) + rows.start
-        return CandidatePartial(self, len(rows), scores, index.expand(scores.shape)).pruned()
+        part = scores, index.expand(scores.shape)
+        return CandidatePartial(self, len(rows), (part,), 0).pruned()
 
     def split_beta(self) -> tuple[Separation, float | Tensor]:
         """Return the same separation at β = 1, and β."""
@@ -179,11 +182,16 @@ class TopK(_Sparse):
         self, scores: Float[Tensor, "*batch n"], count: int | None = None
     ) -> Float[Tensor, "*batch"]:
         """F(s), which the k largest scores determine."""
-        largest = at_least_float32(scores).topk(min(self.k, scores.shape[-1])).values
+        largest = self._largest(at_least_float32(scores))
         return Softmax(self.beta).potential(largest).to(scores.dtype)
 
     def _floor(self, scores: Tensor) -> Tensor:
-        return scores.topk(min(self.k, scores.shape[-1])).values[..., -1:].detach()
+        return self._largest(scores.detach()).amin(-1, keepdim=True)
+
+    def _largest(self, scores: Tensor) -> Tensor:
+        # Unsorted: sorting would take most of the time for large k.
+        count = scores.shape[-1]
+        return scores if self.k >= count else scores.topk(self.k, sorted=False).values
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,49 +203,66 @@ class CandidatePartial(Partial):
     Attributes:
         separation: F and ∇F.
         count: the number of rows that were scored.
-        scores: of the candidates, `(*batch, k)`.
-        index: the candidates, `(*batch, k)`.
+        parts: scores and indices of the candidates, each `(*batch, k)`.
+        least: the number of candidates per state after the last search for some to drop.
     """
 
     separation: _Sparse
     count: int
-    scores: Tensor
-    index: Tensor
+    parts: tuple[tuple[Tensor, Tensor], ...]
+    least: int
+
+    @property
+    def kept_scores(self) -> int:
+        """Return the number of candidates of all states together."""
+        return sum(scores.numel() for scores, _ in self.parts)
 
     def pruned(self) -> "CandidatePartial":
         """Drop the patterns that cannot have weight: O(batch · largest support) remains."""
-        count = self.scores.shape[-1]
-        floor = self.separation._floor(self.scores.detach())
-        keep = int((self.scores >= floor).sum(-1).max()) if self.scores.numel() else count
-        if keep == count:
-            return self
-        scores, at = self.scores.topk(keep, dim=-1)
-        return replace(self, scores=scores, index=self.index.gather(-1, at))
+        scores, index = self._joined()
+        count = scores.shape[-1]
+        floor = self.separation._floor(scores.detach())
+        keep = int((scores >= floor).sum(-1).max()) if scores.numel() else count
+        if keep <= count // 2:  # else there is too little to gain
+            scores, at = scores.topk(keep, dim=-1, sorted=False)
+            index = index.gather(-1, at)
+        return replace(self, parts=((scores, index),), least=scores.shape[-1])
 
     def merge(self, other: Partial) -> "CandidatePartial":
-        """Join the candidates, and drop those that cannot have weight."""
+        """Join the candidates; whenever their number has doubled, drop those without weight."""
         other = check_mergeable(self, other)
-        scores = torch.cat([self.scores, other.scores], dim=-1)
-        index = torch.cat([self.index, other.index], dim=-1)
-        return CandidatePartial(self.separation, self.count + other.count, scores, index).pruned()
+        parts, count = self.parts + other.parts, self.count + other.count
+        merged = CandidatePartial(self.separation, count, parts, self.least)
+        size = sum(scores.shape[-1] for scores, _ in parts)
+        return merged.pruned() if size >= 2 * max(self.least, 1) else merged
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Weigh the candidates, and sum the blocks that hold a pattern with weight."""
-        weights = self.separation(self.scores)
-        top = self.scores == self.scores.amax(-1, keepdim=True)
-        first = torch.where(top, self.index, torch.iinfo(self.index.dtype).max).min(-1).values
+        scores, index = self._joined()
+        weights = self.separation(scores)
+        top = scores == scores.amax(-1, keepdim=True)
+        first = torch.where(top, index, torch.iinfo(index.dtype).max).min(-1).values
         return Readout(
-            state=self._weighted_sum(weights, blocks),
-            potential=self.separation.potential(self.scores, self.count),
+            state=self._weighted_sum(weights, index, blocks),
+            potential=self.separation.potential(scores, self.count),
             index=first,
             weight=weights.amax(-1),
             entropy=entropy(weights),
         )
 
-    def _weighted_sum(self, weights: Tensor, blocks: Iterable[Rows]) -> Tensor:
+    def _joined(self) -> tuple[Tensor, Tensor]:
+        if len(self.parts) == 1:
+            return self.parts[0]
+        scores, index = zip(*self.parts, strict=True)
+        return torch.cat(scores, dim=-1), torch.cat(index, dim=-1)
+
+    def _weighted_sum(self, weights: Tensor, index: Tensor, blocks: Iterable[Rows]) -> Tensor:
+        if 8 * weights.shape[-1] > self.count:  # most blocks hold many of the candidates
+            full = weights.new_zeros(*weights.shape[:-1], self.count).scatter(-1, index, weights)
+            return reduce(torch.add, (weighted_part(rows, full) for rows in blocks))
         total = None
         for rows in blocks:
-            at = self.index - rows.start
+            at = index - rows.start
             inside = (at >= 0) & (at < len(rows)) & (weights > 0)
             if total is not None and not bool(inside.any()):
                 continue

@@ -1,5 +1,6 @@
 """Sweeps of the dense network."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -18,6 +19,12 @@ from .signs import sign_or_keep
 
 EXACT_SCORES = 2**20
 """Largest number of scores per batch of exact decisions."""
+
+SWEEP_SCORES = 2**18
+"""Scores of the queries that an asynchronous sweep by torch takes at a time, which copies them."""
+
+KERNEL_SCORES = 2**21
+"""Scores of the queries that an asynchronous sweep by a kernel takes at a time."""
 
 
 def dense_sweep(
@@ -47,9 +54,15 @@ def dense_sweep(
     count = sum(len(block) for block in blocks)
     table, entries = rule.table(count, state.shape[-1]), len(state) * len(order) * count
     if table is None or not kernels.fused("dense", len(order), entries, exact):
-        return _asynchronous(blocks, rule, separation, exact, order, held).to(state.dtype)
-    signs = sign_columns(blocks) if columns is None else columns()
-    return _sweep_by_kernel(blocks, separation, table, exact, order, held, signs).to(state.dtype)
+        sweep, scores = partial(_asynchronous, blocks, rule, separation, order), SWEEP_SCORES
+    else:
+        signs = sign_columns(blocks) if columns is None else columns()
+        sweep = partial(_sweep_by_kernel, blocks, separation, table, order, signs)
+        scores = KERNEL_SCORES
+    size = max(1, scores // count)
+    masks = itertools.repeat(None) if held is None else held.split(size)
+    parts = zip(exact.split(size), masks, strict=False)
+    return torch.cat([sweep(*part) for part in parts]).to(state.dtype)
 
 
 def sign_columns(blocks: Iterable[Block]) -> Int[Tensor, "dim words"]:
@@ -103,8 +116,8 @@ def _asynchronous(
     blocks: Iterable[Block],
     rule: FlipRule,
     separation: Separation,
-    state: Tensor,
     order: Tensor,
+    state: Tensor,
     held: Tensor | None,
 ) -> Tensor:
     # One unit after another; the scores follow each flip.
@@ -133,10 +146,10 @@ def _sweep_by_kernel(
     blocks: Iterable[Block],
     separation: Separation,
     table: FlipTable,
-    state: Tensor,
     order: Tensor,
-    held: Tensor | None,
     columns: Tensor,
+    state: Tensor,
+    held: Tensor | None,
 ) -> Tensor:
     # The kernel stops at a unit that rounding could decide, and is called again with the exact
     # decision for it.

@@ -193,8 +193,16 @@ class _PotentialFlips(FlipRule):
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
     ) -> tuple[Tensor, Tensor]:
         """Return fields and rounding, from levels `(batch, units, n)` of some units at a time."""
-        scores = all_scores(blocks, state, whole_dot)[:, None]
         columns = torch.cat([block.rows for block in blocks]).T.double()
+        queries = state.split(max(1, POTENTIAL_SCORES // columns.shape[-1]))
+        parts = [self._some_queries(blocks, part, columns) for part in queries]
+        field, error = (torch.cat(part) for part in zip(*parts, strict=True))
+        return field, error
+
+    def _some_queries(
+        self, blocks: Iterable[Block], state: Tensor, columns: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        scores = all_scores(blocks, state, whole_dot)[:, None]
         units = torch.arange(len(columns)).split(max(1, POTENTIAL_SCORES // max(1, scores.numel())))
         parts = [
             self.one_unit(scores - columns[at] * state[:, at, None], columns[at]) for at in units
