@@ -34,3 +34,12 @@ def test_checks_of_scikit_learn(estimator, check):
         pytest.skip(str(error))
     finally:
         np.random.set_state(state)
+
+
+def test_entries_hidden_by_a_user_are_not_those_that_choose():
+    """With the same random numbers, all entries to be hidden would be missing already."""
+    rows = np.random.default_rng(1).standard_normal((60, 2)) @ np.ones((2, 5))
+    for seed in range(3):
+        hidden = np.random.default_rng(seed).random(rows.shape) < 0.25
+        imputer = HopfieldImputer(random_state=seed).fit(np.where(hidden, np.nan, rows))
+        assert np.isfinite(imputer.error_).all() and imputer.error_.max() < 0.5

@@ -20,6 +20,10 @@ from .intervals import HiddenErrors
 from .selection import choose, completed_donors
 from .table import Column, RawTable, is_frame, is_missing, read_table, rebuild
 
+HIDING = 0x48
+"""Second seed of the choice of hidden entries. A user who hides entries by `default_rng(0)` to test
+the imputer must not draw the same numbers: no known entry would be hidden."""
+
 
 class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Fill missing entries from similar rows, and by what is linear in the rest.
@@ -198,7 +202,8 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.groups_: dict[bytes, int] = {}
         group = self._groups(table, extend=True)
         beta, linear = (self._given(name, high) for name, high in (("beta", 1e30), ("linear", 1.0)))
-        draws = np.random.default_rng(self.random_state)
+        seed = None if self.random_state is None else [self.random_state, HIDING]
+        draws = np.random.default_rng(seed)
         choice = choose(table, self.columns_, group, (beta, linear), draws)
         self.beta_, self.linear_ = choice.readings[-1]
         self.components_ = choice.components
