@@ -1,4 +1,7 @@
-"""Problems of a memory: the patterns concerned, the cause, and a remedy that was tried."""
+"""Problems of a memory, each with its cause and the remedy that helped most when tried.
+
+A pattern is lost if retrieval from it ends elsewhere.
+"""
 
 import math
 from collections.abc import Iterator
@@ -18,11 +21,17 @@ from .sharper import round_up, with_float_parameters
 from .trials import Trials
 
 NEAR_DUPLICATE = 0.25
-"""Near-duplicates are nearer than this times the median distance to the nearest pattern."""
+"""Largest distance of near-duplicates, over the median distance to the nearest other pattern.
+
+Patterns farther apart are not reported.
+"""
 LARGE_OVERLAP = 2.0
-"""Mean squared overlap, over that of random patterns, above which the finding names it a cause."""
+"""Mean squared overlap of the patterns, over that of random ones.
+
+Above this ratio, a finding of unstable patterns names the overlaps as a cause.
+"""
 OVERLAP_ROWS = 256
-"""Number of patterns whose overlaps with all others are averaged."""
+"""Largest number of patterns whose overlaps with all others are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +55,10 @@ class Finding:
 
 
 def find_problems(trials: Trials, columns: dict[str, Tensor]) -> Iterator[Finding]:
-    """Yield findings, the gravest first; `columns` describe the patterns, as in `Report`."""
+    """Yield the findings, the gravest first.
+
+    `columns` has one entry per field of `Report` that was measured for each pattern.
+    """
     memory, lost = trials.memory, ~columns["attractor"]
     scoring = scoring_of(memory)
     if bool(lost.any()):
@@ -62,7 +74,7 @@ def find_problems(trials: Trials, columns: dict[str, Tensor]) -> Iterator[Findin
 
 
 def temperature_finding(trials: Trials, temperature: float) -> Finding:
-    """Report a temperature above 0, which the other findings leave out."""
+    """Return the finding that units flip by chance, since the temperature is above 0."""
     cause = (
         f"At temperature {temperature:g} units flip by chance. This report is for temperature 0."
     )
@@ -90,7 +102,7 @@ def _find_outscored_or_mixed(
         cause = (
             f"another one scores at least as high, by {similarity!r}. It wins, however large β is."
         )
-        leads = columns["nearest"].square() / 2  # margins of the Euclidean distance
+        leads = columns["nearest"].square() / 2  # margins that similarity="euclidean" would have
         remedy = trials.best(trials.try_sharper(leads, similarity="euclidean"))
         yield _make_finding("outscored", outscored, cause, remedy)
     if bool(rounded.any()):
@@ -129,7 +141,7 @@ def _try_binary_remedies(trials: Trials) -> Iterator[Remedy]:
     settings = {} if config.get("thresholds") is None else {"thresholds": None}
     if settings:
         yield trials.run("Use thresholds=None.", **settings)
-    # Above half load, basins of the pseudo-inverse hold hardly more than the patterns.
+    # Above n/N = ½, hardly any damaged pattern is in the basin that the pseudo-inverse gives it.
     if config.get("rule", "pseudo_inverse") != "pseudo_inverse" and 2 * count <= dim:
         advice = f"Use rule='pseudo_inverse'{', thresholds=None' if settings else ''}."
         yield trials.run(advice, rule="pseudo_inverse", **settings)
@@ -138,7 +150,7 @@ def _try_binary_remedies(trials: Trials) -> Iterator[Remedy]:
 
 
 def _squared_overlap(patterns: Patterns) -> float:
-    """Mean squared overlap of some patterns with all others, times N: 1 if they are random."""
+    """Return the mean squared overlap of patterns, over its expected value for random ones, 1/N."""
     sample = torch.arange(min(patterns.count, OVERLAP_ROWS), device=patterns.device)
     overlaps = patterns.scores(patterns.take(sample), dot) / patterns.dim
     others = overlaps.square().sum(-1) - 1
@@ -146,7 +158,7 @@ def _squared_overlap(patterns: Patterns) -> float:
 
 
 def is_near_duplicate(nearest: Tensor) -> Tensor:
-    """True for patterns whose nearest other one is unusually near."""
+    """Return True for each pattern whose nearest other pattern is a near-duplicate."""
     finite = nearest[nearest.isfinite()]
     return nearest <= NEAR_DUPLICATE * finite.median() if len(finite) else nearest < 0
 

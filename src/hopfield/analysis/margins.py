@@ -1,13 +1,16 @@
-"""Margins between patterns, and neighbourhoods that patterns are proved to attract.
+"""Margins of stored patterns, and radii within which all states are proved to end at a pattern.
 
-Continuous: let scores be affine in the state, Δ_ν = s_μ(x_μ) − s_ν(x_μ) and d_ν = ‖x_ν − x_μ‖. A
-state within r of x_μ has s_μ − s_ν ≥ Δ_ν − d_ν r. Where that exceeds the separation's score window
-for all ν, the other patterns have no weight that matters, and one update leads to x_μ.
+Continuous networks: at pattern x_μ its score leads that of x_ν by Δ_ν = s_μ(x_μ) − s_ν(x_μ). The
+margin is the least lead. If scores are affine in the state, a state within distance r of x_μ has
+s_μ − s_ν ≥ Δ_ν − r‖x_ν − x_μ‖. Where this exceeds the score window of the separation for all ν, the
+weights of the other patterns are negligible, and one update leads to x_μ.
 
-Binary: unit i of pattern μ keeps its sign if x_i·field_i > 0. In a classical network the field is
-h_i = Σ_j W_ij x_j − b_i, and a flip changes it by 2|W_ij|. In a dense one, F = Σ f(s_ν), it is
-Σ_ν x_νi g(s_ν)/g(N − 1) with g(u) = f(u + 1) − f(u − 1) and s_ν without unit i, and k flips change
-each s_ν by at most 2k.
+Binary networks: unit i of pattern x keeps its sign if x_i·field_i > 0. The margin is the least of
+these products over the units. A radius is the number of flipped units that one sweep restores:
+
+- classical: field_i = Σ_j W_ij x_j − b_i, and a flip of unit j changes it by 2|W_ij|.
+- dense, with F = Σ_ν f(s_ν): field_i = Σ_ν x_νi g(s_ν)/g(N − 1), where g(u) = f(u + 1) − f(u − 1)
+  and s_ν is the score without unit i. Flips of k units change each s_ν by at most 2k.
 """
 
 from collections.abc import Callable
@@ -23,21 +26,30 @@ from ..similarity import Similarity
 from .patterns import Comparison, Patterns, scoring_of
 
 LARGEST_BETA = 1e30
-"""Upper bound of β: a larger one gives the same decisions, but overflows in products."""
+"""Largest β of a computation: a larger one decides equally, but its products overflow."""
 FLIPS = 32
-"""Number of radii, evenly spaced up to N/2 flips, that are tried for a proof."""
+"""Number of radii that a proof tries for a dense network, evenly spaced up to N/2 flips.
+
+More would prove larger radii, and take longer.
+"""
 MOST_UNITS = 4096
-"""Largest N at which W, with its N² entries, is built to bound the flips a network undoes."""
+"""Largest number of units for which the N² entries of W are computed.
+
+A larger classical network gets margins, but no proved radius.
+"""
 Columns = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Margins, rivals, proved radii, and which margins are numerically undecided."""
+"""Margins, rivals, proved radii, and True where a margin is within its rounding error."""
 Proof = Callable[[Comparison], tuple[Tensor, Tensor]]
-"""Margins of some patterns, and how many flips are undone."""
+"""A function from some patterns of a binary network to their margins and proved radii."""
 Gain = Callable[[Tensor, Tensor], Tensor]
-"""g(scores)/g(reference)."""
+"""A function g(scores)/g(reference)."""
 
 
 def measure_margins(memory: Memory, patterns: Patterns) -> dict[str, Tensor]:
-    """Compare each pattern with all others, in O(n²N); the fields of `Report` by name."""
+    """Return margin, rival, proved radius and nearest pattern of each pattern.
+
+    The names are those of the fields of `Report`. All pairs are compared: O(n²N).
+    """
     scoring = scoring_of(memory)
     if scoring is None or memory.binary:
         margins = partial(_unit_margins, _choose_proof(memory, patterns), patterns)
@@ -75,7 +87,7 @@ def _score_margins(
     window = separation.score_window(patterns.count)
     if window is None or not similarity.is_affine:
         return margin, rival, torch.full_like(margin, torch.nan), undecided
-    # States near the pattern are longer than it: twice the rounding.
+    # States near the pattern can have larger norms: twice the rounding.
     leads = leads - 2 * gamma * size - window
     radius = (leads / compared.squares.sqrt()).nan_to_num(nan=torch.inf).amin(-1)
     error = 2 * roundoff * patterns.count * patterns.norms.max()  # of a weighted sum
@@ -90,7 +102,7 @@ def _unit_margins(proof: Proof | None, patterns: Patterns, compared: Comparison)
 
 
 def _choose_proof(memory: Memory, patterns: Patterns) -> Proof | None:
-    """Choose the computation of margins and of flips undone by what a network declares."""
+    """Return the proof for a binary network, or None if none is known for it."""
     if memory.binary and hasattr(memory, "field"):
         return _field_proof(memory, patterns.dim)
     scoring = scoring_of(memory)
@@ -99,7 +111,7 @@ def _choose_proof(memory: Memory, patterns: Patterns) -> Proof | None:
 
 
 def _field_proof(memory: Any, dim: int) -> Proof:
-    """Margins from fields; flips undone from the entries of W."""
+    """Return the proof for a classical network, from its fields and the entries of W."""
     if dim > MOST_UNITS:
         size = torch.full((1,), torch.nan, device=memory.storage.device, dtype=torch.float64)
         error = size
@@ -121,7 +133,7 @@ def _field_proof(memory: Any, dim: int) -> Proof:
 
 
 def _gain_proof(gain: Gain, patterns: Patterns, compared: Comparison) -> tuple[Tensor, Tensor]:
-    """Margins, and flips undone, of a dense network."""
+    """Return margins and proved radii of some patterns of a dense network."""
     rows, scores = compared.rows, compared.products
     copies, top = compared.is_copy.sum(-1, keepdim=True), scores.new_full((1,), patterns.dim - 1.0)
 
@@ -143,7 +155,10 @@ def _gain_proof(gain: Gain, patterns: Patterns, compared: Comparison) -> tuple[T
 
 
 def _gain(separation: Separation) -> Gain | None:
-    """Return g(scores)/g(reference), or None unless F is a sum over scores or decides like one."""
+    """Return the function g(scores)/g(reference) of a separation.
+
+    None if F is not a sum over patterns, and has no such sum that makes the same decisions.
+    """
     beta = separation.softmax_beta()
     if beta is not None:  # softmax decides like Σ exp(βs), and g(u) ∝ exp(βu)
         finite = min(float(beta), LARGEST_BETA)

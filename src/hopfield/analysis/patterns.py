@@ -1,4 +1,4 @@
-"""Read the stored patterns of a memory in blocks, in float64, never n × n numbers at once."""
+"""The stored patterns of a memory in float64, read by blocks: n × n scores would fill memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +17,19 @@ from ..separation import Separation
 from ..similarity import Similarity, TensorRows, dot
 
 SCORES = 2**20
-"""Scores per batch, 8 MiB. A dozen arrays of this size exist at a time."""
+"""Target number of scores per batch: 8 MiB in float64, of which a dozen arrays exist at a time."""
 ROWS = 1024
-"""Rows per block."""
+"""Number of patterns that are read at a time."""
 CANDIDATES = 4
-"""Nearest patterns by their products whose distances are then computed from differences."""
+"""Number of patterns, nearest by inner products, whose distances are computed from differences.
+
+Inner products alone round too much to tell which of several near patterns is the nearest.
+"""
 
 
 @contextmanager
 def unchanged(memory: Memory) -> Iterator[None]:
-    """Raise unless `memory` is a memory that holds a pattern; let no thread change it meanwhile."""
+    """Check that `memory` is a memory with patterns, and let no thread change it in the block."""
     if not isinstance(memory, Memory):
         raise InputTypeError(
             f"memory must be a memory such as ModernHopfield, but is {short_repr(memory)}. "
@@ -52,8 +55,8 @@ class Patterns:
     """The patterns of a memory, with their norms and copies.
 
     Attributes:
-        count: n.
-        dim: N.
+        count: the number of patterns, n.
+        dim: the length of a pattern, N.
         dtype: the precision in which the memory computes.
     """
 
@@ -64,12 +67,12 @@ class Patterns:
 
     @cached_property
     def norms(self) -> Float[Tensor, " n"]:
-        """‖x_μ‖."""
+        """Euclidean norm of each pattern."""
         return torch.cat([rows.norm(dim=-1) for rows in self.blocks()])
 
     @cached_property
     def copy_of(self) -> Int[Tensor, " n"]:
-        """The first pattern equal to each: its own index for most."""
+        """Index of the first pattern equal to each pattern: for most, the pattern itself."""
         first_of: dict[bytes, int] = {}
         indices: list[int] = []
         for rows in self.blocks():
@@ -80,48 +83,48 @@ class Patterns:
 
     @cached_property
     def copies(self) -> Int[Tensor, " n"]:
-        """The number of times each is stored."""
+        """Number of times that each pattern is stored."""
         return torch.bincount(self.copy_of, minlength=self.count)[self.copy_of]
 
     def blocks(self) -> Iterator[Tensor]:
-        """All rows in order."""
+        """Yield all patterns in order, `ROWS` at a time."""
         for block in self.storage.blocks(ROWS):
             yield block.rows.double()
 
     def batches(self) -> Iterator[Int[Tensor, " k"]]:
-        """All indices in batches, each with no more than `SCORES` scores of all rows."""
+        """Yield all indices in batches whose scores of all patterns are about `SCORES` numbers."""
         size = max(16, min(256, SCORES // self.count))
         yield from torch.arange(self.count, device=self.device).split(size)
 
     def take(self, indices: Int[Tensor, " k"]) -> Float[Tensor, "k dim"]:
-        """The rows at these indices."""
+        """Return the patterns at these indices."""
         return self.storage.take(indices).double()
 
     def scores(
         self, state: Float[Tensor, "k dim"], similarity: Similarity, known: Tensor | None = None
     ) -> Float[Tensor, "k n"]:
-        """Scores of all rows at these states."""
+        """Return the scores of all patterns at these states."""
         parts = [similarity(TensorRows(rows), state.double(), known) for rows in self.blocks()]
         return torch.cat(parts, dim=-1).double()
 
     def weighted_sum(self, weights: Float[Tensor, "k n"]) -> Float[Tensor, "k dim"]:
-        """weights @ rows."""
+        """Return the weighted sums of all patterns."""
         parts = weights.split(ROWS, dim=-1)
         return sum(part @ rows for part, rows in zip(parts, self.blocks(), strict=True))
 
     def compare(self, indices: Int[Tensor, " k"]) -> "Comparison":
-        """Compare some patterns with all."""
+        """Return products and distances between some patterns and all patterns."""
         rows, norm = self.take(indices), self.norms[indices, None]
         is_copy = self.copy_of == self.copy_of[indices, None]
         products = self.scores(rows, dot)
         squares = (norm.square() + self.norms.square() - 2 * products).clamp_min_(0)
-        # Cancellation can lose this much.
+        # Add the largest error of this difference.
         squares += 4 * torch.finfo(norm.dtype).eps * (self.dim + 8) * (norm + self.norms).square()
         squares.masked_fill_(is_copy, torch.inf)
         return Comparison(indices, rows, is_copy, products, squares)
 
     def nearest(self, compared: "Comparison") -> tuple[Tensor, Tensor]:
-        """Distance to the nearest other pattern and its index; ∞ and −1 without another."""
+        """Return the distance and index of the nearest other pattern; ∞ and −1 without another."""
         count = min(CANDIDATES, self.count)
         squares, candidates = compared.squares.topk(count, dim=-1, largest=False)
         rows = self.take(candidates.flatten()).unflatten(0, candidates.shape)
@@ -140,7 +143,7 @@ class Comparison:
         rows: these patterns, `(k, dim)`.
         is_copy: True for the pattern itself and its copies, `(k, n)`.
         products: x_μ·x_ν, `(k, n)`.
-        squares: ‖x_μ − x_ν‖², rounded up, `(k, n)`; ∞ for copies.
+        squares: an upper bound of ‖x_μ − x_ν‖², `(k, n)`; ∞ for copies.
     """
 
     indices: Int[Tensor, " k"]

@@ -13,7 +13,7 @@ from .table import table
 from .theorems import Theory
 
 WEAKEST = 5
-"""Patterns that the printed report lists."""
+"""Number of patterns, those of least margin, that the printed report lists."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -22,25 +22,28 @@ class Report:
 
     Attributes:
         memory: the memory in words.
-        dim: N.
+        dim: the length of a pattern, N.
         theory: load, capacity and theorems.
         findings: problems, the gravest first, each with its cause and a remedy.
         fixed: True where `retrieve` leaves the pattern as it is, within its tolerance.
         attractor: True where `retrieve` ends at the pattern: every unit of a ±1 pattern is right;
             else the pattern and its copies have more than half of the weight.
         captured_by: the other pattern at which `retrieve` ends; −1 if it ends at none.
-        converged: True where `retrieve` settled within its steps.
-        distance: Euclidean distance between the pattern and the end.
-        margin: Δ, the lead of the pattern's score at the pattern itself over the best other one.
-            Binary networks: the least x_i·field_i of its units (dense: in units of the field that
-            the pattern alone would give). NaN where the memory declares neither.
-        rival: that other pattern, or the one with the largest overlap; −1 without another.
-        radius: all states within this distance (binary: with this many flips) are proved to end at
-            the pattern; the basin may be larger. 0 where nothing is proved, NaN without a proof.
+        converged: True where `retrieve` reached a fixed point within its steps.
+        distance: Euclidean distance between the pattern and the state where `retrieve` ends.
+        margin: Δ, the score of the pattern at the pattern itself, minus the largest score of
+            another one there. In a binary network the least x_i·field_i over the units of the
+            pattern; in a dense one relative to the field of this pattern alone. NaN if the memory
+            declares neither similarity and separation nor fields.
+        rival: the other pattern with that largest score, in a binary network the one with the
+            largest overlap; −1 without another.
+        radius: all states within this distance, or with this number of flips in a binary network,
+            are proved to end at the pattern. The basin may be larger. 0 if nothing is proved; NaN if no
+            proof is known for such a memory.
         numerically_undecided: True where the margin is within its own rounding error.
         nearest: Euclidean distance to the nearest other pattern; ∞ without another.
         neighbour: the index of that pattern; −1 without another.
-        copy_of: the first pattern equal to this one; its own index for most.
+        copy_of: the index of the first pattern equal to this one: for most, its own index.
     """
 
     memory: str
@@ -70,12 +73,12 @@ class Report:
 
     @property
     def near_duplicate(self) -> Bool[Tensor, " n"]:
-        """True for patterns with another one unusually near; copies do not count."""
+        """True for patterns that have a near-duplicate; exact copies do not count."""
         return is_near_duplicate(self.nearest)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Numbers of patterns by kind."""
+        """Number of patterns of each kind."""
         masks = {
             "fixed": self.fixed, "attractors": self.attractor, "captured": self.captured_by >= 0,
             "unsettled": ~self.converged, "duplicates": self.duplicate,
@@ -84,7 +87,7 @@ class Report:
         return {"patterns": len(self), **{name: int(mask.sum()) for name, mask in masks.items()}}
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Flat records of plain values: one for the whole, one per finding, one per pattern."""
+        """Return flat records: one of the memory, then one per finding and one per pattern."""
         lines: list[dict[str, Any]] = [{
             "experiment": "diagnosis", "memory": self.memory, "dim": self.dim, **self.counts,
             "load": self.theory.load, "capacity": self.theory.capacity,

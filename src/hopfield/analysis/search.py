@@ -1,4 +1,4 @@
-"""Search for the best settings on the same damaged patterns."""
+"""Search for the settings of a memory that do best on the same damaged patterns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -29,16 +29,19 @@ from .tuning_result import (
 )
 
 FIRST_BETA, LAST_BETA = 0.5, 2000.0
-"""The range of β, over the median lead of the right pattern's score."""
+"""Smallest and largest β·lead of a search.
+
+The lead is the score of the right pattern minus the best other one, in the median over cues.
+"""
 LEAST_LEAD = 1e-30
-"""Lower bound of the median lead: β, its inverse, stays finite."""
+"""Smallest median lead that sets the range of β: for a smaller one β would overflow."""
 FIRST_CUES = 48
-"""Cues that decide between similarities and separations; β is then chosen by all cues."""
+"""Number of cues that choose similarity and separation; all cues then choose β."""
 
 
 @dataclass(frozen=True, eq=False)
 class Damaged:
-    """Cues, and the indices of the patterns they were made of."""
+    """Damaged patterns as cues, with the indices of the undamaged ones."""
 
     indices: Int[Tensor, " cues"]
     cue: Cue
@@ -49,7 +52,7 @@ class Damaged:
 
 
 class Search(ABC, Generic[AnyPoint]):
-    """Settings to try on the same damaged patterns; a subclass defines which of them are best."""
+    """A search over settings; a subclass defines how the points of two settings compare."""
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class Search(ABC, Generic[AnyPoint]):
 
     @torch.no_grad()
     def curve(self, damaged: Damaged) -> list[AnyPoint]:
-        """Return points of all settings from some cues, and of the best setting from all cues."""
+        """Return points: of the best setting from all cues, of the others from the first cues."""
         settings = list(product(self.similarities, self.separations))
         first = damaged[:FIRST_CUES] if len(settings) > 1 else damaged
         betas = {similarity: self._betas_of(similarity, first) for similarity in self.similarities}
@@ -81,11 +84,11 @@ class Search(ABC, Generic[AnyPoint]):
     def points(
         self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: Damaged
     ) -> list[AnyPoint]:
-        """Return the points of these settings, at every β of their similarity."""
+        """Return the points of these settings: one per setting and β of its similarity."""
 
     @abstractmethod
     def beta_range(self, similarity: str, damaged: Damaged) -> tuple[float, float]:
-        """Return the least and the largest β that matter for the scores of a similarity."""
+        """Return the smallest and the largest β worth trying with a similarity."""
 
     @abstractmethod
     def choose(self, curve: list[AnyPoint], damaged: Damaged, held_back: Damaged) -> Tuning:
@@ -114,18 +117,18 @@ class Search(ABC, Generic[AnyPoint]):
 
 
 class RecallSearch(Search[Point]):
-    """Search for the settings that recall most of the damaged patterns, which are stored."""
+    """A search for the settings that recall most stored patterns from damaged cues."""
 
     @cached_property
     def _stored(self) -> Patterns:
-        """The patterns, with the copies of each."""
+        """The stored patterns, which know their copies."""
         setting = next(product(self.similarities, self.separations))
         return Patterns(memory_of(self.rows, *self.parts(setting, 1.0)))
 
     def points(
         self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: Damaged
     ) -> list[Point]:
-        """Return accuracy and weight of the right pattern."""
+        """Return one point per setting and β: accuracy and mean weight of the right pattern."""
         tried = [(setting, beta) for setting in settings for beta in betas[setting[0]]]
         weight = torch.cat([self._weights(each, betas[each[0]], damaged) for each in settings])
         right = (weight > 0.5).double()
@@ -139,7 +142,10 @@ class RecallSearch(Search[Point]):
     def _weights(
         self, setting: Setting, betas: Sequence[float], damaged: Damaged
     ) -> Float[Tensor, "betas cues"]:
-        """Weight of the right pattern at its cue and, without a mask, at the pattern itself."""
+        """Return the weight of the right pattern at the cue.
+
+        Without a mask it is the smaller of this and its weight at the pattern itself.
+        """
         separations = [self.parts(setting, beta)[1] for beta in betas]
 
         def weight_at(states: Damaged) -> Tensor:
@@ -157,7 +163,7 @@ class RecallSearch(Search[Point]):
         return weights
 
     def beta_range(self, similarity: str, damaged: Damaged) -> tuple[float, float]:
-        """Return a range that the median lead of the right pattern sets."""
+        """Return the range of β for the median lead of the right pattern's score."""
         leads = []
         for indices, scores in self.scores(similarity, damaged):
             is_copy = self._stored.copy_of == self._stored.copy_of[indices, None]
@@ -169,7 +175,7 @@ class RecallSearch(Search[Point]):
         return FIRST_BETA / typical, LAST_BETA / typical
 
     def choose(self, curve: list[Point], damaged: Damaged, held_back: Damaged) -> Tuning:
-        """Choose β from the curve, and retrieve from the cues held back."""
+        """Choose β from the curve, and measure the recall of the cues held back."""
         setting = curve[0].setting
 
         def recalled_from(beta: float, part: Damaged) -> Tensor:
@@ -195,9 +201,10 @@ class RecallSearch(Search[Point]):
 
 
 def _candidate_betas(curve: Sequence[Point]) -> list[float]:
-    """Return the β of most weight among those no worse than the best, and some smaller ones.
+    """Return the β that gives right patterns the most weight, then others to try by `retrieve`.
 
-    These are the least of them and its neighbours, where steps after the first may still decide.
+    The others are the smallest β that is no worse than the best, and the two next to it. Weights
+    tell of one step only; at these β further steps may still change the result.
     """
     points = [point for point in curve if point.setting == curve[0].setting]
     good = [point for point in points if point.deficit <= point.deficit_se]

@@ -27,17 +27,17 @@ from .search import Damaged, RecallSearch, Search
 from .tuning_result import Tuning
 
 N_BETAS, MOST_BETAS = 20, 10_000
-"""Numbers of β per similarity: by default, and at most."""
+"""Number of β tried per similarity: the default, and the largest that is accepted."""
 LARGEST_BETA = 1e30
-"""Largest β: products with scores stay finite."""
+"""Largest β that is accepted: its products with scores stay finite."""
 TUNED = ("softmax", "sparsemax", "entmax")
-"""Names of separations that have a β: entmax with α = 1.5."""
+"""Names of the separations that have a β to choose; "entmax" has α = 1.5."""
 
 SEARCHES: dict[str, type[Search]] = {"recall": RecallSearch, "completion": CompletionSearch}
-"""How settings are compared, by objective."""
+"""The search that compares settings, by the name of the objective."""
 
 
-def tune(  # noqa: PLR0913 one argument more than elsewhere: the question
+def tune(  # noqa: PLR0913 the objective is one argument more than elsewhere
     patterns: Tensor,
     corrupt: Callable[..., Cue],
     amount: float,
@@ -51,17 +51,18 @@ def tune(  # noqa: PLR0913 one argument more than elsewhere: the question
 ) -> Tuning:
     """Choose similarity, separation and β of a `ModernHopfield`, for ±1 patterns too.
 
-    Half of the cues choose; the others say how good the choice is. The objective is the question:
+    Damaged patterns are the cues. Half of them choose the settings, and the other half measure how
+    good the choice is. The objective is one of two tasks.
 
-    "recall": which stored pattern is the cue a damaged copy of? A setting is right about a cue if
-    the right pattern gets more than half of the weight at the cue and, without a mask, at the
-    pattern itself. Of the settings no worse than the best by more than the standard error of
-    their difference, the one that gives right patterns the most weight wins. Without a mask, the
-    smallest β among them and its neighbours are tried by `retrieve` as well, and the best wins.
+    "recall": find the stored pattern of which the cue is a damaged copy. A setting is right about a
+    cue if this pattern gets more than half of the weight at the cue and, without a mask, at the
+    pattern itself. Settings whose accuracy is within one standard error of the best count as
+    equal, and the one that gives right patterns the most weight wins. Without a mask, the smallest
+    β among the equal ones and its neighbours are tried by `retrieve` as well, and the best wins.
 
-    "completion": what are the hidden entries of a new row? Each damaged pattern is read once from
-    the other patterns, and the least squared error at its hidden entries wins; without a mask, at
-    all entries. Scale columns of different units before.
+    "completion": fill the masked entries of a row that is not stored. Each damaged pattern is read
+    once from the other patterns, and the least squared error at its masked entries wins; without a
+    mask, at all entries. Scale columns first if their units differ.
 
     Args:
         patterns: `(n, dim)`, the patterns to store.
@@ -72,7 +73,7 @@ def tune(  # noqa: PLR0913 one argument more than elsewhere: the question
         separations: "softmax", "sparsemax", "entmax" (α = 1.5), or objects with a `beta`.
         betas: the β to try, or their number.
         cues: number of damaged patterns.
-        generator: source of all draws; None is a fresh one, seed 0.
+        generator: source of the random numbers; None is a new generator with seed 0.
 
     Raises:
         ShapeError, InputTypeError, DomainError, OptionError: for an unusable argument.
@@ -94,7 +95,7 @@ def tune(  # noqa: PLR0913 one argument more than elsewhere: the question
 def _draw(
     rows: Tensor, corrupt: Callable[..., Cue], amount: float, number: int, source: torch.Generator
 ) -> Damaged:
-    """Damage some of the patterns, each as often as the others."""
+    """Damage patterns in random order, each as often as any other, or once more."""
     order = [
         torch.randperm(len(rows), generator=source, device=source.device)
         for _ in range(math.ceil(number / len(rows)))
