@@ -1,8 +1,8 @@
 """Couplings of a classical network: the linear map x ↦ Wx, without building W if possible.
 
-Both kinds keep a scale outside, W = scale·A, so that Hebbian fields are sums of integers and a tie
-is exactly zero. For other rules a field counts as zero up to `slack`, a bound of its rounding:
-otherwise the order of a sum would decide.
+Both classes write W = scale·A. For Hebb's rule A has whole entries, so that fields are exact and a
+tie is exactly 0. For other rules, a field counts as 0 if it is at most `slack`, a bound of its
+rounding error: otherwise the order of summation would decide ties.
 """
 
 from abc import ABC, abstractmethod
@@ -51,10 +51,10 @@ class _Coupling(ABC):
 
     @abstractmethod
     def _kernel(self) -> tuple[str, Any, float]:
-        """Return its kernel's name, A as arrays, and the seconds per visit and query."""
+        """Return the name of the kernel, A as arrays, and the seconds per visit and query."""
 
     def sweep(self, products: Tensor, state: Float[Tensor, "batch dim"], plan: SweepPlan) -> None:
-        """Visit the units, and update state and products in place, by a kernel on the CPU."""
+        """Visit the units of a plan by a kernel, which updates state and products in place."""
         from .kernels import classical
 
         name, factors, seconds = self._kernel()
@@ -79,12 +79,12 @@ class _Coupling(ABC):
 
 @dataclass(frozen=True, eq=False)
 class LowRankCoupling(_Coupling):
-    """W = scale·(LᵀR − diag(d)): O(n·dim) instead of O(dim²), the cheaper form for n ≪ dim.
+    """W as two factors, scale·(LᵀR − diag(d)): Wx in O(n·dim), cheaper than O(dim²) for n ≪ dim.
 
     Args:
         left: L, `(n, dim)`.
         right: R, `(n, dim)`.
-        scale: the factor outside, such as 1/dim for Hebb's rule.
+        scale: the factor of the matrix, such as 1/dim for Hebb's rule.
         diagonal: d, `(dim,)`, the diagonal of LᵀR, to be subtracted; None keeps it in W.
         slack: the largest field that counts as zero.
     """
@@ -101,16 +101,16 @@ class LowRankCoupling(_Coupling):
         return self.right.dtype
 
     def products(self, state: States) -> Products:
-        """Rx, the overlaps, in the dtype of the state."""
+        """Return the overlaps Rx, in the dtype of the state."""
         return state @ self.right.to(state.dtype).T
 
     def field_from(self, products: Products, state: States) -> States:
-        """Wx = scale·(LᵀRx − d·x)."""
+        """Return Wx = scale·(LᵀRx − d·x) from the overlaps Rx."""
         field = products @ self.left.to(state.dtype)
         return self.scale * (field if self.diagonal is None else field - self.diagonal * state)
 
     def quadratic(self, state: States) -> Numbers:
-        """xᵀWx = scale·(Lx·Rx − Σ d x²)."""
+        """Return xᵀWx = scale·(Lx·Rx − Σ d x²)."""
         right = self.products(state)
         left = right if self.left is self.right else state @ self.left.to(state.dtype).T
         form = (left * right).sum(-1)
@@ -119,11 +119,11 @@ class LowRankCoupling(_Coupling):
         return self.scale * form
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
-        """W itself."""
+        """Return the matrix W."""
         return self.unscaled().mul_(self.scale)
 
     def unscaled(self) -> Float[Tensor, "dim dim"]:
-        """W/scale: whole numbers for Hebb's rule."""
+        """Return A = W/scale, which has whole entries for Hebb's rule."""
         matrix = self.left.T @ self.right
         if self.diagonal is not None:
             matrix.diagonal().sub_(self.diagonal)
@@ -131,13 +131,13 @@ class LowRankCoupling(_Coupling):
 
     @cached_property
     def without_diagonal(self) -> "LowRankCoupling":
-        """W without its diagonal: the field of a unit then comes from the others alone."""
+        """The coupling W without its diagonal: no unit then contributes to its field."""
         if self.diagonal is not None:
             return self
         return replace(self, diagonal=(self.left * self.right).sum(0))
 
     def unit_field(self, products: Tensor, state: Tensor, i: int) -> Numbers:
-        """(Wx)_i."""
+        """Return the field (Wx)_i of unit i."""
         field = products @ self.left[:, i]
         return self.scale * (
             field if self.diagonal is None else field - self.diagonal[i] * state[:, i]
@@ -162,7 +162,7 @@ class LowRankCoupling(_Coupling):
 
 @dataclass(frozen=True, eq=False)
 class FullCoupling(_Coupling):
-    """W = scale·A for a symmetric matrix A, `(dim, dim)`."""
+    """W in full, as scale·A with a symmetric matrix A, `(dim, dim)`."""
 
     entries: Tensor
     scale: float = 1.0
@@ -174,34 +174,34 @@ class FullCoupling(_Coupling):
         return self.entries.dtype
 
     def products(self, state: States) -> Products:
-        """Ax, in the dtype of the state."""
+        """Return Ax, in the dtype of the state."""
         return state @ self.entries.to(state.dtype)
 
     def field_from(self, products: Products, state: States) -> States:
-        """Wx = scale·Ax."""
+        """Return Wx = scale·Ax from Ax."""
         return self.scale * products
 
     def quadratic(self, state: States) -> Numbers:
-        """xᵀWx = scale·x·Ax."""
+        """Return xᵀWx = scale·x·Ax."""
         return self.scale * (self.products(state) * state).sum(-1)
 
     def matrix(self) -> Float[Tensor, "dim dim"]:
-        """W itself."""
+        """Return the matrix W."""
         return self.scale * self.entries
 
     @cached_property
     def without_diagonal(self) -> "FullCoupling":
-        """W without its diagonal."""
+        """The coupling W without its diagonal: no unit then contributes to its field."""
         if not bool(self.entries.diagonal().any()):
             return self
         return replace(self, entries=self.entries.clone().fill_diagonal_(0))
 
     def unit_field(self, products: Tensor, state: Tensor, i: int) -> Numbers:
-        """(Wx)_i."""
+        """Return the field (Wx)_i of unit i."""
         return self.scale * products[:, i]
 
     def update_products(self, products: Tensor, i: int, delta: Numbers) -> None:
-        """Add delta·A_i to Ax: exactly, for delta is a whole number from −2 to 2."""
+        """Add delta·A_i to Ax, after x_i has changed by delta."""
         products.addr_(delta, self.entries[i])
 
     def _kernel(self) -> tuple[str, Any, float]:

@@ -38,8 +38,8 @@ class Report:
         rival: the other pattern with that largest score, in a binary network the one with the
             largest overlap; −1 without another.
         radius: all states within this distance, or with this number of flips in a binary network,
-            are proved to end at the pattern. The basin may be larger. 0 if nothing is proved; NaN if no
-            proof is known for such a memory.
+            are proved to end at the pattern. The basin may be larger. 0 if nothing is proved;
+            NaN if no proof is known for such a memory.
         numerically_undecided: True where the margin is within its own rounding error.
         nearest: Euclidean distance to the nearest other pattern; ∞ without another.
         neighbour: the index of that pattern; −1 without another.

@@ -14,7 +14,7 @@ from ..readout import potential_only, read
 from ..separation import Readout, Separation
 from ..similarity import Similarity, dot
 from ..stores import Store
-from ..units import dense_sweep, sign_columns, whole_dot
+from ..units import dense_sweep, exact_dot, sign_columns
 from .base import Memory
 from .options import SCHEDULES, check_store, plain_softmax, scalar_separation, sweep_order
 
@@ -77,7 +77,7 @@ class DenseHopfield(Memory):
         """Make one sweep."""
         order = sweep_order(self.schedule, held, state.shape[-1], generator)
         blocks = self._blocks(len(state))
-        readout = read(blocks, state.double(), whole_dot, self.separation)
+        readout = read(blocks, state.double(), exact_dot, self.separation)
         following = dense_sweep(
             blocks, self.separation, state, order, held, readout, self._sign_columns
         )
@@ -86,12 +86,12 @@ class DenseHopfield(Memory):
     def describe(self, state: Tensor) -> Reading:
         """Describe states without a sweep."""
         blocks = self._blocks(len(state))
-        return _reading(read(blocks, state.double(), whole_dot, self.separation), state)
+        return _reading(read(blocks, state.double(), exact_dot, self.separation), state)
 
     def energy_of(self, state: Tensor) -> Tensor:
         """E(x) = −F(Xx)."""
         blocks = [potential_only(block) for block in self._blocks(len(state))]
-        readout = read(blocks, state.double(), whole_dot, self.separation)
+        readout = read(blocks, state.double(), exact_dot, self.separation)
         return energy.dense(readout.potential)
 
     def _sign_columns(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""The interface of a separation: a potential F on the scores and its gradient, the weights."""
+"""The interface of a separation: a potential F on the scores, and its gradient, the weights."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -14,14 +14,17 @@ from ..checks import check_float, check_number, is_traced, short_repr
 from ..errors import DomainError, ShapeError
 
 MAX_GATHERED_ROWS = 4096
-"""Largest number of rows with weight that are copied first; with more, the whole block is read."""
+"""Largest number of rows with weight that a readout copies out of a block.
+
+With more, a weighted sum of the whole block is faster.
+"""
 
 SUM_TOLERANCE = 1e-3
-"""Largest difference from 1 of the sum of weights that sum to one: more than rounding causes."""
+"""Largest difference from 1 of the sum of weights that should sum to one: more is an error."""
 
 
 def max_gathered_rows(count: int) -> int:
-    """Return how many rows of a block of `count` are worth copying to skip those without weight."""
+    """Return the number of rows with weight up to which copying them beats reading all `count`."""
     return min(MAX_GATHERED_ROWS, count // 4)
 
 
@@ -36,7 +39,7 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        """Return weights @ rows[at]; `at` = None takes all rows."""
+        """Return weights @ rows[at], for all rows if `at` is None."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +47,11 @@ class Readout:
     """The result of reading a memory at a batch of states, one entry per state.
 
     Attributes:
-        state: Xᵀ∇F(s), `(*batch, dim)`.
+        state: the sum of patterns by their weights, Xᵀ∇F(s), `(*batch, dim)`.
         potential: F(s), `(*batch)`.
-        index: the strongest pattern, `(*batch)`; the first of those that tie.
-        weight: its weight, `(*batch)`.
-        entropy: −Σ p log p of the weights in nats, `(*batch)`.
+        index: the pattern with the largest weight, `(*batch)`; the first of those that tie.
+        weight: the weight of that pattern, `(*batch)`.
+        entropy: entropy of the weights, −Σ p log p in nats, `(*batch)`.
     """
 
     state: Tensor
@@ -59,7 +62,7 @@ class Readout:
 
 
 class Partial(ABC):
-    """An unfinished readout of some rows; `merge` adds other rows, `result` finishes it."""
+    """A readout of some of the rows; `merge` adds other rows, and `result` finishes it."""
 
     @property
     def kept_scores(self) -> int:
@@ -68,11 +71,11 @@ class Partial(ABC):
 
     @abstractmethod
     def merge(self, other: "Partial") -> "Partial":
-        """Return the partial of both sets of rows."""
+        """Return the partial readout of both sets of rows."""
 
     @abstractmethod
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """Return the readout; partials that sum rows only at the end read them from `blocks`."""
+        """Return the readout; a partial readout without sums of rows reads them from `blocks`."""
 
 
 class Separation(ABC):
@@ -82,8 +85,8 @@ class Separation(ABC):
     so that energies need no further constant, and be convex, or the energy can rise. Parameters
     are numbers, or tensors broadcastable to the batch of the scores.
 
-    The other members are optional: they allow faster or more exact computations. Their defaults
-    hold for every F.
+    The other members are optional: they allow faster or more exact computations. Their defaults are
+    right for every F.
     """
 
     simplex: ClassVar[bool] = True
@@ -94,11 +97,11 @@ class Separation(ABC):
 
     @abstractmethod
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-        """F(s)."""
+        """Return the potential F(s)."""
 
     @abstractmethod
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """∇F(s), the weights."""
+        """Return the weights ∇F(s)."""
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> Partial:
         """Return the contribution of these rows to a readout; `scores` may be overwritten.
@@ -108,7 +111,7 @@ class Separation(ABC):
         return GatheredPartial(self, ((rows.start, scores),))
 
     def inverse_width(self) -> float | None:
-        """Return β, where score differences much below 1/β hardly change the weights.
+        """Return β such that score differences far below 1/β hardly change the weights.
 
         None, the default, means unknown.
         """
@@ -117,7 +120,8 @@ class Separation(ABC):
     def score_window(self, count: int) -> float | None:
         """Return the distance below the best of `count` scores beyond which weights are negligible.
 
-        Together they are at most the rounding error of float64. None by default: no such distance.
+        All weights beyond it sum to at most the rounding error of float64. None, the default, means
+        that there is no such distance.
         """
         return None
 
@@ -126,32 +130,33 @@ class Separation(ABC):
         return None
 
     def split_beta(self) -> "tuple[Separation, float | Tensor]":
-        """Return G and β with F(s) = G(βs)/β; (self, 1) by default."""
+        """Return a separation G and β such that F(s) = G(βs)/β; by default self and 1."""
         return self, 1.0
 
     def parameter_range(self, name: str) -> tuple[float, float]:
-        """Return the open interval of a parameter that a layer learns; (−∞, ∞) by default."""
+        """Return the open interval in which a layer may learn a parameter; (−∞, ∞) by default."""
         return -torch.inf, torch.inf
 
     def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"] | None:
         """Return g(s) = f(s + 1) − f(s − 1) if F(s) = Σ_μ f(s_μ); None, the default, if not.
 
-        With ±1 units and s the score without unit i, this is how much unit i can change f.
+        For ±1 patterns, with s the score without unit i, f changes by g(s) when unit i changes from
+        the opposite of the pattern's entry to that entry.
         """
         return None
 
     def flip_gain_rounding(self, largest: float) -> float:
         """Return the relative error of `flip_gain`, in units of eps, for scores up to `largest`.
 
-        The default holds for smooth f.
+        The default is right for smooth f.
         """
         return 8 + 4 * largest
 
     def exact_flip_sign(self, levels: "list[tuple[int, int]]") -> int | None:
-        """Return the sign of Σ count·g(level) in exact arithmetic; None by default.
+        """Return the sign of Σ count·g(level) in exact arithmetic, with g of `flip_gain`.
 
-        None makes a tie of every sum below its rounding error. An F that has `flip_gain` may
-        override this only if g is a whole number at whole levels.
+        None, the default, means that sums below their rounding error count as ties. A separation
+        with `flip_gain` may override this only if g is a whole number at whole levels.
 
         Args:
             levels: pairs of a whole score and a count, which may be negative; the highest first.
@@ -181,7 +186,7 @@ def _equal(a: object, b: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class GatheredPartial(Partial):
-    """The default partial: keeps the scores, `(start, scores)` per block, and sums at the end."""
+    """A partial readout that keeps the scores, `(start, scores)` per block, and sums at the end."""
 
     separation: Separation
     parts: tuple[tuple[int, Tensor], ...]
@@ -192,7 +197,7 @@ class GatheredPartial(Partial):
         return sum(scores.numel() for _, scores in self.parts)
 
     def merge(self, other: Partial) -> "GatheredPartial":
-        """Return a partial with the scores of both, in order."""
+        """Return a partial readout with the scores of both, in the order of the rows."""
         parts = self.parts + check_mergeable(self, other).parts
         return GatheredPartial(self.separation, tuple(sorted(parts, key=lambda part: part[0])))
 
@@ -310,9 +315,9 @@ def with_score_axis(value: "float | Tensor", scores: Tensor) -> Tensor:
 def with_clamped_beta(scores: Tensor, beta: "float | Tensor") -> "tuple[Tensor, float | Tensor]":
     """Return scores and β such that β·score neither underflows nor is NaN.
 
-    Below the smallest β of float32 the scores are in float64: they may be as large as 1/β. At the
-    upper end the results equal those of β = ∞ up to rounding. A tensor β gets a score axis; traced
-    code cannot read its values, and keeps the dtype of the scores.
+    For a β so small that β·score would underflow in float32, the scores are returned in float64. A
+    very large β is clamped to one whose results equal those of β = ∞ up to rounding. A tensor β
+    gets an axis for the scores. Traced code cannot read its values, and keeps the dtype.
     """
     low, high = _beta_limits(scores.dtype)
     is_below = beta < low
@@ -347,5 +352,5 @@ def smallest_value(parameter: "float | Tensor") -> float:
 
 
 def entropy(weights: Tensor) -> Tensor:
-    """−Σ p log p over the last axis, in nats."""
+    """Return the entropy of weights over the last axis, −Σ p log p in nats."""
     return torch.special.entr(weights).sum(-1) + 0.0  # no −0

@@ -9,16 +9,16 @@ the same state). On a tie the present value stays; an unknown unit, 0, adds noth
 
 from .classical import classical_sweep
 from .dense import dense_sweep, sign_columns
-from .flips import saturated_beta, whole_dot
+from .flips import exact_dot, saturated_beta
 from .signs import glauber, sign_or_keep, thermal_cut
 
 __all__ = [
     "classical_sweep",
     "dense_sweep",
+    "exact_dot",
     "glauber",
     "saturated_beta",
     "sign_columns",
     "sign_or_keep",
     "thermal_cut",
-    "whole_dot",
 ]

@@ -1,4 +1,4 @@
-"""Sweeps of the classical network."""
+"""Sweeps of a classical network: each unit visited takes the sign of its field."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,16 +29,16 @@ def classical_sweep(
     held: Bool[Tensor, "batch dim"] | None = None,
     thermal: tuple[float, Float[Tensor, "batch dim"]] | None = None,
 ) -> Float[Tensor, "batch dim"]:
-    """Make one sweep of the classical network.
+    """Make one sweep of a classical network.
 
     Args:
-        coupling: W, symmetric, or a `Coupling`. For W itself, the asynchronous sweep leaves out the
-            diagonal, and the synchronous one keeps it.
-        state: x, entries −1, 0 or +1: exact in the coupling's precision.
+        coupling: the symmetric matrix W, or a `Coupling`. Given a matrix, the asynchronous sweep
+            leaves out its diagonal, and the synchronous one keeps it.
+        state: x, with entries −1, 0 (unknown) or +1.
         order: the units in the order of their visits; None is synchronous.
-        thresholds: b; None is 0.
+        thresholds: b, one per unit; None is 0.
         held: units that keep their value.
-        thermal: temperature T and uniform noise, for Glauber dynamics.
+        thermal: the temperature T, and uniform random numbers, for Glauber dynamics.
 
     Returns:
         The next state; `state` is not changed.

@@ -1,4 +1,4 @@
-"""Sweeps of the dense network."""
+"""Sweeps of a dense network: each unit visited takes the sign of its field."""
 
 import itertools
 import math
@@ -14,11 +14,11 @@ from ..exact import exact_signs
 from ..packing import pack
 from ..readout import Block, all_scores
 from ..separation import Readout, Separation
-from .flips import FlipRule, FlipTable, flip_rule, whole_dot
+from .flips import FlipRule, FlipTable, exact_dot, flip_rule
 from .signs import sign_or_keep
 
 EXACT_SCORES = 2**20
-"""Largest number of scores per batch of exact decisions."""
+"""Largest number of scores whose units are decided exactly at a time: 8 MiB in float64."""
 
 SWEEP_SCORES = 2**18
 """Scores of the queries that an asynchronous sweep by torch takes at a time, which copies them."""
@@ -36,12 +36,12 @@ def dense_sweep(
     readout: Readout | None = None,
     columns: Callable[[], Tensor] | None = None,
 ) -> Float[Tensor, "batch dim"]:
-    """Make one sweep of a dense network in float64, and exactly where rounding could decide.
+    """Make one sweep of a dense network in float64, with exact decisions where rounding matters.
 
     Args:
         blocks: the patterns, ±1.
-        separation: F.
-        state: x, entries −1, 0 or +1.
+        separation: the potential F on the scores.
+        state: x, with entries −1, 0 (unknown) or +1.
         order: the units in the order of their visits; None is synchronous.
         held: units that keep their value.
         readout: the readout of the state in float64, if known, for a synchronous sweep; its
@@ -104,7 +104,7 @@ def _decide_exactly(
         q, i = queries[at], units[at]
         rows, which = q.unique(return_inverse=True)
         signs = _unit_columns(blocks, i)
-        levels = all_scores(blocks, state[rows], whole_dot)[which] - signs * state[q, i, None]
+        levels = all_scores(blocks, state[rows], exact_dot)[which] - signs * state[q, i, None]
         new[q, i] = sign_or_keep(exact_signs(levels, signs, separation), state[q, i])
 
 
@@ -122,7 +122,7 @@ def _asynchronous(
 ) -> Tensor:
     # One unit after another; the scores follow each flip.
     state = state.clone()
-    scores = all_scores(blocks, state, whole_dot)
+    scores = all_scores(blocks, state, exact_dot)
     for i in order.tolist():
         column = torch.cat([block.rows[:, i] for block in blocks]).double()
         present = state[:, i].clone()
@@ -151,11 +151,11 @@ def _sweep_by_kernel(
     state: Tensor,
     held: Tensor | None,
 ) -> Tensor:
-    # The kernel stops at a unit that rounding could decide, and is called again with the exact
-    # decision for it.
+    # The kernel stops at a unit whose field is below its rounding error, and is called again with
+    # the exact decision for it.
     from ..kernels.dense import sweep
 
-    state, scores = state.clone(), all_scores(blocks, state, whole_dot).int()
+    state, scores = state.clone(), all_scores(blocks, state, exact_dot).int()
     count, dim = scores.shape[-1], state.shape[-1]
     place, decision = order.new_zeros(len(state)), state.new_full((len(state),), math.nan)
     no_units = torch.empty(0, dim, dtype=torch.bool)

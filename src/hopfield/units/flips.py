@@ -1,7 +1,7 @@
-"""Three ways to compute the field of a dense unit, F(s | x_i = +1) − F(s | x_i = −1).
+"""Three rules for the field of a unit in a dense network, F(s | x_i = +1) − F(s | x_i = −1).
 
-Each gives a number with the sign of that difference, and a bound of its rounding error, in float64.
-The levels s^{∖i} are the scores without unit i: s_μ^{∖i} = s_μ − x_μi x_i.
+The unit takes the sign of its field. Each rule returns a number of the same sign, and a bound of
+its rounding error, in float64. Levels are the scores without unit i: s_μ^{∖i} = s_μ − x_μi x_i.
 """
 
 import math
@@ -22,37 +22,38 @@ from ..similarity import RowProducts, dot
 EPS = torch.finfo(torch.float64).eps
 
 EXACT_SIZE = 2.0**52
-"""Σ |g| below which sums of whole numbers are exact; from it on they may be rounded."""
+"""Sum of absolute values from which on a float64 sum of whole numbers may be rounded."""
 
 POTENTIAL_SCORES = 2**20
-"""Largest number of scores per batch of potentials."""
+"""Largest number of scores whose potentials are computed at a time: 8 MiB in float64."""
 
 
-def whole_dot(
+def exact_dot(
     block: RowProducts, state: Float[Tensor, "*batch dim"], known: Tensor | None = None
 ) -> Float[Tensor, "*batch n"]:
-    """Return the scores of ±1 rows, computed in float32 where that is exact: twice as fast."""
+    """Return exact scores of ±1 rows: in float32, which is twice as fast, if that is exact."""
     exact = state.float() if state.shape[-1] < EXACT_INTEGERS[torch.float32] else state
     return dot(block, exact, known).double()
 
 
 def saturated_beta(beta: "float | Tensor", count: int) -> float:
-    """Return β, or the value above which every β makes the same decision for `count` patterns.
+    """Return β, or a smaller one with the same decisions for `count` patterns.
 
-    Levels lie 2 apart, so that for β > ½ log n one pattern outweighs all at lower levels together.
+    Different levels are at least 2 apart. For β > ½ log n one pattern thus outweighs all patterns
+    at lower levels together, and a larger β changes no decision.
     """
     return min(float(beta), 0.5 * math.log(count) + 0.5)
 
 
 @dataclass(frozen=True, eq=False)
 class FlipTable:
-    """A table for kernels: how much a pattern adds to the field of a unit, by its level.
+    """A table for kernels: the summand of a pattern in the field of a unit, by its level.
 
     Attributes:
         values: the summand at each level, `values[shift − level]`.
-        shift: a number; −1 means one more than the best score of the query.
-        rounding: the error of a sum, relative to the sum of absolute summands.
-        exact_size: the sum of absolute summands below which sums are exact.
+        shift: the index of level 0. −1 if it depends on the query: its largest score plus 1.
+        rounding: the rounding error of a field, relative to the sum of absolute summands.
+        exact_size: the sum of absolute summands below which fields are exact.
     """
 
     values: Tensor
@@ -62,16 +63,16 @@ class FlipTable:
 
 
 class FlipRule(ABC):
-    """A way to compute the field of a dense unit."""
+    """A rule that computes the fields of units in a dense network."""
 
     has_exact_signs: bool
-    """True where `exact_signs` decides fields below rounding. Else they are ties."""
+    """True if `exact_signs` can decide fields below their rounding error; else they are ties."""
 
     @abstractmethod
     def all_units(
         self, blocks: Iterable[Block], state: Float[Tensor, "batch dim"], readout: Readout | None
     ) -> tuple[Float[Tensor, "batch dim"], "Tensor | float"]:
-        """Return the fields of all units and bounds of their rounding."""
+        """Return the fields of all units, and bounds of their rounding errors."""
 
     @abstractmethod
     def one_unit(
@@ -80,7 +81,7 @@ class FlipRule(ABC):
         """Return the field of a unit from its levels and x_μi, and a bound of its rounding."""
 
     def table(self, count: int, dim: int) -> FlipTable | None:
-        """Return the summands by level; None, the default, if the field is no sum over patterns."""
+        """Return the summands by level; None, the default, if fields are no sums over patterns."""
         return None
 
 
@@ -97,7 +98,7 @@ def flip_rule(separation: Separation) -> FlipRule:
 
 @dataclass(frozen=True, eq=False)
 class _SoftmaxFlips(FlipRule):
-    """Σ_μ x_μi exp(βs_μ^{∖i}), which has the sign of the difference of the two logarithms."""
+    """Fields of a softmax separation, which have the sign of Σ_μ x_μi exp(βs_μ^{∖i})."""
 
     beta: float
     has_exact_signs = True
@@ -105,28 +106,29 @@ class _SoftmaxFlips(FlipRule):
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
     ) -> tuple[Tensor, float]:
-        """(Xᵀp)_i − tanh(βx_i), p = softmax(βs): O(nN) for all units.
+        """Return (Xᵀp)_i − tanh(βx_i) with p = softmax(βs), in O(nN) for all units.
 
-        log A± = ½ log(1 ± Xᵀp) + const. are the two potentials, as logsumexps; in float64 and with
-        saturated β, neither underflows.
+        Let A± = Σ exp(βs_μ) over the patterns with x_μi = ±1. The field A₊e^(−βx_i) − A₋e^(βx_i) is
+        positive if ½ log(A₊/A₋) = artanh (Xᵀp)_i exceeds βx_i. With saturated β in float64, neither
+        sum underflows.
         """
         count = sum(len(block) for block in blocks)
         beta = saturated_beta(self.beta, count)
         if readout is None or beta != self.beta:
-            readout = read(blocks, state, whole_dot, Softmax(beta))
+            readout = read(blocks, state, exact_dot, Softmax(beta))
         error = EPS * (8 + 2 * beta * state.shape[-1] + count)
         field = readout.state.detach()
         return field.sub_(state, alpha=math.tanh(beta)), error  # tanh(βx) = x tanh β
 
     def one_unit(self, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ_μ x_μi exp(β(s_μ^{∖i} − max))."""
+        """Return Σ_μ x_μi exp(β(s_μ^{∖i} − max s^{∖i})), and a bound of its rounding error."""
         count = levels.shape[-1]
         gap = saturated_beta(self.beta, count) * (levels - levels.amax(-1, keepdim=True))
         terms, rounding = gap.exp(), EPS * (8 + count + gap.abs().amax(-1))
         return terms @ column, rounding * terms.sum(-1)
 
     def table(self, count: int, dim: int) -> FlipTable:
-        """exp(−β(s_max + 1 − level))."""
+        """Return the summands exp(−β(s_max + 1 − level))."""
         steps = torch.arange(2 * dim + 3, dtype=torch.float64)
         beta = saturated_beta(self.beta, count)
         return FlipTable((-beta * steps).exp(), -1, EPS * (8 + count + beta * len(steps)), 0.0)
@@ -134,7 +136,10 @@ class _SoftmaxFlips(FlipRule):
 
 @dataclass(frozen=True, eq=False)
 class _AdditiveFlips(FlipRule):
-    """Σ_μ x_μi g(s_μ^{∖i}) with g(u) = f(u + 1) − f(u − 1), for F(s) = Σ_μ f(s_μ)."""
+    """Fields of a potential F(s) = Σ_μ f(s_μ), which is a sum over patterns.
+
+    They are Σ_μ x_μi g(s_μ^{∖i}) with g(u) = f(u + 1) − f(u − 1).
+    """
 
     separation: Separation
     has_exact_signs: bool
@@ -142,12 +147,15 @@ class _AdditiveFlips(FlipRule):
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
     ) -> tuple[Tensor, Tensor]:
-        """½(Xᵀ(G⁻ + G⁺) + x_i Σ(G⁻ − G⁺))_i with G± = g(s ± 1); (Xᵀg(s))_i for x_i = 0."""
+        """Return the fields by weighted sums of all patterns, in O(nN) for all units.
+
+        They are ½(Xᵀ(G⁻ + G⁺) + x_i Σ(G⁻ − G⁺))_i with G± = g(s ± 1); (Xᵀg(s))_i for x_i = 0.
+        """
         field = torch.zeros_like(state)
         size = state.new_zeros(*state.shape[:-1], 1)
         unknown = bool((state == 0).any())
         for block in blocks:
-            scores = whole_dot(block, state)
+            scores = exact_dot(block, state)
             below, above = self._gain(scores - 1), self._gain(scores + 1)
             part = block.weighted_sum(below + above) + state * (below - above).sum(-1, keepdim=True)
             if unknown:
@@ -158,14 +166,14 @@ class _AdditiveFlips(FlipRule):
         return field, self._error(size, count, state.shape[-1] + 1.0).expand(state.shape)
 
     def one_unit(self, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ_μ x_μi g(s_μ^{∖i})."""
+        """Return Σ_μ x_μi g(s_μ^{∖i}), and a bound of its rounding error."""
         terms = self._gain(levels)
         size = terms.abs().sum(-1)
         largest = float(levels.abs().max()) if levels.numel() else 0.0
         return terms @ column, self._error(size, levels.shape[-1], largest + 1)
 
     def table(self, count: int, dim: int) -> FlipTable:
-        """g(level)."""
+        """Return the summands g(level)."""
         steps = torch.arange(2 * dim + 3, dtype=torch.float64)
         rounding = self._rounding(count, dim + 1.0)
         exact_size = EXACT_SIZE if self.has_exact_signs else 0.0
@@ -184,7 +192,7 @@ class _AdditiveFlips(FlipRule):
 
 @dataclass(frozen=True, eq=False)
 class _PotentialFlips(FlipRule):
-    """F(s^{∖i} + x_μi) − F(s^{∖i} − x_μi), two potentials per unit: for every F."""
+    """Fields of any separation, from two potentials per unit."""
 
     separation: Separation
     has_exact_signs = False
@@ -192,7 +200,7 @@ class _PotentialFlips(FlipRule):
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
     ) -> tuple[Tensor, Tensor]:
-        """Return fields and rounding, from levels `(batch, units, n)` of some units at a time."""
+        """Return the fields, from levels `(batch, units, n)` of a few queries and units each."""
         columns = torch.cat([block.rows for block in blocks]).T.double()
         queries = state.split(max(1, POTENTIAL_SCORES // columns.shape[-1]))
         parts = [self._some_queries(blocks, part, columns) for part in queries]
@@ -202,7 +210,7 @@ class _PotentialFlips(FlipRule):
     def _some_queries(
         self, blocks: Iterable[Block], state: Tensor, columns: Tensor
     ) -> tuple[Tensor, Tensor]:
-        scores = all_scores(blocks, state, whole_dot)[:, None]
+        scores = all_scores(blocks, state, exact_dot)[:, None]
         units = torch.arange(len(columns)).split(max(1, POTENTIAL_SCORES // max(1, scores.numel())))
         parts = [
             self.one_unit(scores - columns[at] * state[:, at, None], columns[at]) for at in units
@@ -211,7 +219,7 @@ class _PotentialFlips(FlipRule):
         return field, error
 
     def one_unit(self, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-        """F(s^{∖i} + x_μi) − F(s^{∖i} − x_μi)."""
+        """Return F(s^{∖i} + x_μi) − F(s^{∖i} − x_μi), and a bound of its rounding error."""
         up = self.separation.potential(levels + column)
         down = self.separation.potential(levels - column)
         return up - down, EPS * (8 + levels.shape[-1]) * (up.abs() + down.abs())
