@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 help:
 	@echo "make demo    what two tutorials claim, measured: writes $(OUT)/index.html"
 	@echo "make test    lint, types, tests, and the numerical core as an older processor computes it"
-	@echo "make heavy   the slowest published results and their planted faults"
+	@echo "make heavy   slow results and their planted faults; threads, processes, damaged files"
 	@echo "make mutants change the library in 400 places, one at a time: tests must notice"
 	@echo "make lint    style only        make types   types only"
 	@echo "make bench   measure speed and memory: NAMES=\"batch hebb\" for some of them"

@@ -14,6 +14,7 @@ from ..errors import OptionError, ShapeError
 from ..readout import ValuedBlock
 from .block import Block
 from .lock import ReadWriteLock
+from .sending import moved_when_unread
 
 T = TypeVar("T")
 SUMMARY_ROWS = 1024
@@ -120,6 +121,7 @@ class Store(ABC):
         for name in ("append", "remove", "to"):
             if name in vars(cls):
                 setattr(cls, name, _atomic(vars(cls)[name], name == "append"))
+        moved_when_unread(cls, lambda store: (store.lock, [store]))
 
     @abstractmethod
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
@@ -203,18 +205,19 @@ class Store(ABC):
     def __getstate__(self) -> dict[str, Any]:
         """Pickle or copy everything but the lock, cached results and room for more rows."""
         with self.lock.reading:
-            state = {k: v for k, v in vars(self).items() if k not in NOT_COPIED}
-        return {k: without_room(v) if isinstance(v, Tensor) else v for k, v in state.items()}
+            self._drop_room()
+            return {k: v for k, v in vars(self).items() if k not in NOT_COPIED}
 
-
-def without_room(tensor: Tensor) -> Tensor:
-    """Return a tensor that fills its memory: a view of less is copied.
-
-    Pickling writes all memory behind a view, and another process would share it and write to it.
-    """
-    if tensor.untyped_storage().nbytes() <= tensor.nbytes:
-        return tensor
-    return tensor.clone(memory_format=torch.contiguous_format)
+    def _drop_room(self) -> None:
+        # Pickling writes all memory behind a view, and another process shares it. The tensors
+        # stay this store's own: torch passes the memory of a tensor to a new process by its
+        # number, after pickling, when a copy for pickling alone would be gone.
+        for name, value in list(vars(self).items()):
+            if isinstance(value, Tensor) and value.untyped_storage().nbytes() > value.nbytes:
+                with torch.inference_mode(False):
+                    setattr(self, name, value.clone(memory_format=torch.contiguous_format))
+        self._buffers = (None, None)
+        self._cache.pop("blocks", None)
 
 
 def _atomic(method: Callable[..., Any], appends: bool) -> Callable[..., Any]:
