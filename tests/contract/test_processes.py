@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import threading
+from contextlib import nullcontext
 from multiprocessing.reduction import ForkingPickler
 
 import pytest
@@ -22,6 +23,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 
 DIM, COUNT = 33, 11
 SHORT = ("hebbian", "dense-packed", "euclidean")
+
+
+@pytest.fixture(autouse=True)
+def certified_memories_scan_as_in_another_process(monkeypatch):
+    monkeypatch.setattr("hopfield.memories.certified.SCAN_WORK", 2**27)
 
 
 def _grown(kind: str) -> tuple[Memory, torch.Tensor]:
@@ -104,7 +110,8 @@ def test_tensors_are_moved_to_another_process_while_nobody_reads(make):
 @pytest.mark.parametrize("start", ["spawn", "forkserver"])
 @pytest.mark.parametrize("kind", MEMORIES)
 def test_memories_of_every_kind_in_a_pool(start, kind):
-    with backend("fused"):
+    # Sweeps by kernels here and by torch there agree in every bit; sparse weights need not.
+    with backend("fused") if MEMORIES[kind]().binary else nullcontext():
         _check_pool(torch.multiprocessing.get_context(start), [kind])
 
 
