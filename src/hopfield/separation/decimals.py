@@ -4,10 +4,11 @@ import decimal
 
 
 def exact_sign_of_exponentials(levels: list[tuple[int, int]], beta: float) -> int:
-    """Return the sign of Σ count·exp(β·level) over pairs (level, count), with all digits it takes.
+    """Return the exact sign of Σ count·exp(β·level) over pairs (level, count).
 
-    The pairs come with the highest level first, and no two levels are equal. For β ≠ 0 the sum is
-    not zero, because e^β is transcendental for a rational β (Lindemann): more digits end the loop.
+    The pairs come with the highest level first, and no two levels are equal. The number of digits
+    doubles until the sum exceeds its rounding error. This ends, since for β ≠ 0 the sum is not 0:
+    e^β is transcendental for every rational β ≠ 0 (Lindemann).
     """
     if beta == 0:
         counts = sum(count for _, count in levels)

@@ -13,7 +13,7 @@ from .base import Partial, Readout, Rows, Separation, at_least_float32, check_me
 
 
 class _PowerSum(Separation):
-    """F(s) = Σ_μ u_μ^d for u = s, or u = max(0, s) where rectified."""
+    """A sum of powers, F(s) = Σ_μ u_μ^d with u = s, or u = max(0, s) if it is rectified."""
 
     simplex = False
     is_rectified: ClassVar[bool]
@@ -26,11 +26,11 @@ class _PowerSum(Separation):
         return scores.clamp_min(0) if self.is_rectified else scores
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-        """Σ u^d."""
+        """Return F(s) = Σ u^d."""
         return (self._base(at_least_float32(scores)) ** self.degree).sum(-1).to(scores.dtype)
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """d u^{d−1}; the derivative at 0 of a rectified degree 1 is taken as 0."""
+        """Return ∇F(s) = d u^{d−1}; for max(0, s) itself, the derivative at 0 is taken as 0."""
         weights = self.degree * self._base(at_least_float32(scores)) ** (self.degree - 1)
         if self.is_rectified:
             weights = torch.where(scores > 0, weights, 0.0)
@@ -50,11 +50,14 @@ class _PowerSum(Separation):
         )
 
     def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-        """u(s + 1)^d − u(s − 1)^d."""
+        """Return u(s + 1)^d − u(s − 1)^d."""
         return self._base(scores + 1) ** self.degree - self._base(scores - 1) ** self.degree
 
     def flip_gain_rounding(self, largest: float) -> float:
-        """Powers round by their degree; f(u + 1) − f(u − 1) ≈ 2d f(u)/u cancels."""
+        """Return the relative error of `flip_gain`, in units of eps.
+
+        The error of a power grows with its degree, and f(u + 1) − f(u − 1) ≈ 2d f(u)/u cancels.
+        """
         return 8 * self.degree + 4 * largest / self.degree
 
     def exact_flip_sign(self, levels: list[tuple[int, int]]) -> int:
@@ -97,13 +100,13 @@ class RectifiedPolynomial(_PowerSum):
 
 @dataclass(frozen=True, eq=False)
 class AdditivePartial(Partial):
-    """Partial readout of a potential that is a sum over patterns: everything adds.
+    """A partial readout for a potential that is a sum over patterns: the sums of parts add up.
 
-    The weight of the strongest pattern is its share of Σ|∇F|, the entropy that of the shares.
+    A readout has shares |w|/Σ|w| of w = ∇F in the place of weights that sum to one.
 
     Attributes:
-        sums: F, Σ|w| and Σ|w| log |w| with w = ∇F, stacked along the first axis.
-        weighted_sum: Σ w·row.
+        sums: F, Σ|w| and Σ|w| log |w|, stacked along the first axis.
+        weighted_sum: the sum of rows by w.
         largest: the largest score.
         index: the first pattern with that score.
         strongest: |w| of that pattern.
@@ -128,7 +131,7 @@ class AdditivePartial(Partial):
         )
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """Divide by Σ|w| where it is not 0."""
+        """Return the readout; shares are 0 where Σ|w| is 0."""
         potential, total, size_log_size = self.sums
         weighted, total = total > 0, total.clamp_min(torch.finfo(total.dtype).tiny)
         return Readout(

@@ -1,4 +1,4 @@
-"""Separations with exact zeros: sparsemax, α-entmax and top-k, and their common partial."""
+"""Separations with weights of exactly 0: sparsemax, α-entmax and top-k."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ from .tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
 
 
 class _Sparse(Separation):
-    """A separation whose weights vanish exactly below a threshold on the scores."""
+    """A separation whose weights are exactly 0 below a threshold on the scores."""
 
     shift_invariant = True
     beta: float | Tensor
@@ -41,10 +41,13 @@ class _Sparse(Separation):
     def potential(
         self, scores: Float[Tensor, "*batch n"], count: int | None = None
     ) -> Float[Tensor, "*batch"]:
-        """F(s) of `count` patterns, by default n; those without weight may be left out."""
+        """Return F(s) for `count` patterns, by default n.
+
+        `scores` may leave out patterns without weight; `count` includes them.
+        """
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "CandidatePartial":
-        """Return the rows here that may have weight."""
+        """Return a partial readout with those of the rows that may have weight."""
         index = torch.arange(len(rows), device=scores.device) + rows.start
         part = scores, index.expand(scores.shape)
         return CandidatePartial(self, len(rows), (part,), 0).pruned()
@@ -55,20 +58,20 @@ class _Sparse(Separation):
 
     @abstractmethod
     def _floor(self, scores: Tensor) -> Tensor:
-        """A score `(*batch, 1)` below which a pattern has no weight, whatever else is stored."""
+        """Return the score `(*batch, 1)` below which no pattern has weight, now or after others."""
 
 
 class _Tsallis(_Sparse):
-    """The formulas that sparsemax and α-entmax share, at α and β."""
+    """A sparse separation with the weights of α-entmax: also sparsemax, which is α = 2."""
 
     alpha: float | Tensor
 
     def inverse_width(self) -> float:
-        """(α − 1)β: patterns further below the best have no weight."""
+        """Return (α − 1)β: scores 1/((α − 1)β) or more below the best have no weight."""
         return (largest_value(self.alpha) - 1) * largest_value(self.beta)
 
     def score_window(self, count: int) -> float | None:
-        """1/((α − 1)β): weights below are zero."""
+        """Return 1/((α − 1)β): scores further below the best have no weight."""
         inverse = (smallest_value(self.alpha) - 1) * smallest_value(self.beta)
         return 1 / inverse if inverse else None
 
@@ -159,15 +162,15 @@ class TopK(_Sparse):
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
     def inverse_width(self) -> float:
-        """β."""
+        """Return β."""
         return largest_value(self.beta)
 
     def score_window(self, count: int) -> float | None:
-        """Return the window of Softmax over k scores."""
+        """Return the score window of a softmax over k scores."""
         return Softmax(self.beta).score_window(min(self.k, count))
 
     def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        """softmax(βs) over the k largest."""
+        """Return softmax(βs) over the k largest scores, 0 elsewhere."""
         exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
         last = self._floor(exact)
         larger, tied = exact > last, exact == last
@@ -181,7 +184,7 @@ class TopK(_Sparse):
     def potential(
         self, scores: Float[Tensor, "*batch n"], count: int | None = None
     ) -> Float[Tensor, "*batch"]:
-        """F(s), which the k largest scores determine."""
+        """Return F(s), which the k largest scores determine."""
         largest = self._largest(at_least_float32(scores))
         return Softmax(self.beta).potential(largest).to(scores.dtype)
 
@@ -196,15 +199,16 @@ class TopK(_Sparse):
 
 @dataclass(frozen=True, eq=False)
 class CandidatePartial(Partial):
-    """Partial readout of a sparse separation: the patterns that can still have weight.
+    """A partial readout of a sparse separation: it keeps the patterns that can still have weight.
 
-    Their weights follow once all rows have been scored, so rows are summed at the end.
+    The weights are known once all rows have scores, so that rows are summed at the end.
 
     Attributes:
-        separation: F and ∇F.
-        count: the number of rows that were scored.
-        parts: scores and indices of the candidates, each `(*batch, k)`.
-        least: the number of candidates per state after the last search for some to drop.
+        separation: the separation that gives the weights.
+        count: the number of rows that have scores so far.
+        parts: scores and indices of the candidates, the patterns that can have weight, each
+            `(*batch, k)`.
+        least: the number of candidates per state after those without weight were last dropped.
     """
 
     separation: _Sparse
@@ -214,11 +218,14 @@ class CandidatePartial(Partial):
 
     @property
     def kept_scores(self) -> int:
-        """Return the number of candidates of all states together."""
+        """Number of candidates of all states together."""
         return sum(scores.numel() for scores, _ in self.parts)
 
     def pruned(self) -> "CandidatePartial":
-        """Drop the patterns that cannot have weight: O(batch · largest support) remains."""
+        """Return a partial readout without candidates that cannot have weight, if they are many.
+
+        Each state keeps the same number of candidates: the largest number that one of them needs.
+        """
         scores, index = self._joined()
         count = scores.shape[-1]
         floor = self.separation._floor(scores.detach())
@@ -237,7 +244,7 @@ class CandidatePartial(Partial):
         return merged.pruned() if size >= 2 * max(self.least, 1) else merged
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
-        """Weigh the candidates, and sum the blocks that hold a pattern with weight."""
+        """Compute the weights, and sum the rows of blocks with a pattern that has weight."""
         scores, index = self._joined()
         weights = self.separation(scores)
         top = scores == scores.amax(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""α-entmax: its weights, with exact derivatives of any order, and its potential."""
+"""The weights of α-entmax, with exact derivatives of any order, and its potential."""
 
 from functools import partial
 from typing import Any
@@ -10,23 +10,29 @@ from .. import kernels
 from ..checks import is_traced
 
 ALPHA_RANGE = (1.01, 10.0)
-"""Range of α. Below it exp(log t/(α−1)) loses its digits: use Softmax."""
+"""Smallest and largest α. Below, exp(log t/(α−1)) has no exact digits: softmax is the limit."""
 
 BLOCK = 2**17
-"""Scores whose thresholds are searched at a time, so that they stay in a processor's cache."""
+"""Number of scores whose threshold τ is searched at a time.
+
+More do not stay in the cache of a processor.
+"""
 
 MOST_STEPS = 60
-"""Limit of Newton's steps, never reached: the search ends by itself."""
+"""Largest number of Newton's steps. The search converges long before."""
 
 SERIES = 1e-8
-"""Largest d at which potentials take the second-order expansion: its error is d² of a score."""
+"""Largest deviation d of a weight n·p from 1 for which potentials are expanded in d.
+
+The relative error of the expansion is d². Above, the exact formula is used.
+"""
 
 KERNEL_SECONDS = 2e-9
-"""Rough time of a kernel per score."""
+"""Rough time per score in a kernel, in seconds: it decides the number of threads."""
 
 
 def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """α-entmax(βs) over the last axis; α and β have a trailing axis of length 1."""
+    """Return α-entmax(βs) over the last axis; α and β have a trailing axis of length 1."""
     rows = torch.broadcast_shapes(scores.shape[:-1], alpha.shape[:-1], beta.shape[:-1])
     scores = scores.expand(*rows, scores.shape[-1])
     weights: Tensor = _Weights.apply(scores, alpha.expand(*rows, 1), beta.expand(*rows, 1))
@@ -34,14 +40,15 @@ def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
 
 
 class _Weights(torch.autograd.Function):
-    """p = [(α − 1)βs − τ]₊^r with r = 1/(α − 1) and τ such that Σp = 1.
+    """The weights p of α-entmax, with derivatives with respect to scores, α and β.
 
-    With S = p^(2−α) where p > 0, and ḡ = g − (S·g)/ΣS for an incoming gradient g,
+    p = [(α − 1)βs − τ]₊^r, with r = 1/(α − 1) and τ such that Σp = 1. Let g be the gradient with
+    respect to p, S = p^(2−α) where p > 0, and ḡ = g − (S·g)/ΣS. The gradients are
 
         ∂/∂s = βSḡ,    ∂/∂β = Σ Sḡs,    ∂/∂α = r(β Σ Sḡs − Σ ḡ p log p)
 
-    (Correia et al. 2019, appendix B, for the last). They are functions of p, so that derivatives
-    of any order follow.
+    (for the last, Correia et al. 2019, appendix B). As functions of p they are differentiable
+    again, to any order.
     """
 
     generate_vmap_rule = True
@@ -80,7 +87,7 @@ class _Weights(torch.autograd.Function):
 
 
 def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    # [(α − 1)β(s − max s) − τ]₊^r, summing to one. A finite scale, or the gap 0 times it is NaN.
+    # [(α − 1)β(s − max s) − τ]₊^r, summing to one. The scale must be finite: 0·∞ is NaN.
     scale = ((alpha - 1) * beta).clamp_max(torch.finfo(scores.dtype).max)
     top = scores.amax(-1, keepdim=True)
     kernel = _kernel(scores, alpha)
@@ -103,8 +110,8 @@ def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
 
 
 def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> Any:
-    # The module whose kernel should be used, or None. `sparse` has α = 1.5 and 2, and no gradients
-    # by α and β; `entmax` has float32 only.
+    # The module whose kernel should be used, or None. `sparse` has α = 1.5 and 2 only, and no
+    # gradients with respect to α and β; `entmax` has float32 only.
     if is_traced() or scores.dtype not in (torch.float32, torch.float64):
         return None
     if not scores.numel() or not kernels.large(scores.numel(), scores):
@@ -190,14 +197,15 @@ def _bisect(z: Tensor, power: Tensor) -> Tensor:
 
 
 def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -> Tensor:
-    """max_p p·s + β⁻¹(H_α(p) − H_α(1/n)) for n = `count`; scores without weight may be left out.
+    """Return the potential of α-entmax, max_p p·s + β⁻¹(H_α(p) − H_α(1/n)), for n = `count`.
 
-    The entropies would cancel as β → 0. With p_μ = (1 + d_μ)/n and Σd = 0, their difference is
+    Scores without weight may be left out. The entropies would cancel as β → 0. With
+    p_μ = (1 + d_μ)/n and Σd = 0, their difference is
 
-        −n^(−α)/(α(α − 1)) Σ φ(d_μ),    φ(d) = (1 + d)^α − 1 − αd,
+        −n^(−α)/(α(α − 1)) Σ φ(d_μ),    φ(d) = (1 + d)^α − 1 − αd.
 
-    a sum of terms ≥ 0. φ(−1) = α − 1 for each pattern without weight. Where all d are below the
-    root of eps, it is the expansion to second order at β = 0.
+    All terms of this sum are ≥ 0. Each pattern without weight adds φ(−1) = α − 1. If all d are
+    below `SERIES`, the result is the expansion at β = 0 to second order.
     """
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top
