@@ -1,9 +1,9 @@
-"""The choice between torch and compiled loops (kernels, by numba: the extra `fast`).
+"""The choice between torch and kernels, loops that numba compiles (the extra `fast`).
 
-Importing this loads no numba. Every kernel has a torch path with the same answer, which runs where
-numba is not installed. Kernels of one family are used once they would have saved, so far, more time
-than loading them costs, so that a short script never waits for them. The choice depends on the work
-done so far, never on a clock.
+Importing this module does not load numba. For every kernel there is torch code with the same
+result, which runs if numba is not installed. A family of kernels is one module here. It is loaded
+once it would have saved more time, over the calls so far, than loading takes: a short script never
+waits for it. This depends on the amount of work so far, never on a clock.
 """
 
 import importlib.util
@@ -29,23 +29,23 @@ SAVES = {
     "dense": (8e-5, 5e-9),  # a step is a visit to one unit, an entry a pattern
     "bits": (0.0, 3e-11),  # an entry is one of a packed row
 }
-"""Seconds that a kernel saves per step, which replaces a round of torch calls, and per entry."""
+"""Seconds that a kernel of each family saves per step, a round of torch calls, and per entry."""
 
 IMPORTING, LOADING, COMPILING = 0.7, 0.3, 4.0
-"""Seconds to import numba, to load a family from its cache, and to compile it once per machine."""
+"""Seconds to import numba, to load a compiled family from disk, and to compile it once."""
 
 LARGE = 2**20
-"""Entries of one call from which on kernels that round differently from torch are used."""
+"""Smallest number of entries in a call for which kernels that round unlike torch are used."""
 
 THREAD_WORK = 1e-3
-"""Seconds of work per thread: below, starting another thread costs more than it saves."""
+"""Least seconds of work per thread: for less, starting a thread takes longer than it saves."""
 
 _forced: ContextVar[str | None] = ContextVar("hopfield_backend", default=None)
 _saved: Counter[str] = Counter()
 
 
 def backend(name: str) -> AbstractContextManager[None]:
-    """Force torch or kernels inside a `with` block; answers do not depend on it.
+    """Force torch or kernels inside a `with` block; results do not depend on it.
 
     Args:
         name: "torch" (plain tensor operations, the reference) or "fused" (kernels on the CPU).
@@ -81,7 +81,7 @@ def fused(family: str, steps: int, entries: float, *tensors: Tensor) -> bool:
         family: a key of `SAVES`, and the module that holds the kernels.
         steps: the number of rounds of torch calls that the kernel replaces.
         entries: the number of entries that all steps go through.
-        tensors: the arguments; kernels run on the CPU and know no gradients.
+        tensors: the arguments; kernels run on the CPU and compute no gradients.
     """
     if torch.compiler.is_compiling() or not available():
         return False
@@ -97,7 +97,7 @@ def fused(family: str, steps: int, entries: float, *tensors: Tensor) -> bool:
 def large(entries: int, *tensors: Tensor) -> bool:
     """Return True if this call should use a kernel that rounds differently from torch.
 
-    The call alone decides: equal calls must give equal bits, whatever was computed before.
+    Earlier calls must not matter: equal calls give equal bits.
 
     Args:
         entries: the number of entries of the call.
@@ -118,7 +118,7 @@ def _cost(family: str) -> float:
 
 
 def in_parts(count: int, seconds: float, work: Callable[[int, int], object]) -> None:
-    """Call work(start, stop) on parts of range(count), in as many threads as torch uses.
+    """Call work(start, stop) on parts of range(count), in at most as many threads as torch uses.
 
     Args:
         count: the number of items, each independent of the others.

@@ -1,7 +1,8 @@
-"""Scores of ±1 rows held as bits: equal entries minus unequal ones, by exclusive or and bit counts.
+"""Kernels for the scores of ±1 rows stored as bits, one bit per entry.
 
-The words of one place of all rows lie one after another, `(words, rows)`, so that a vector unit
-counts several rows at a time.
+A score is the number of equal entries minus that of unequal ones, which exclusive or and bit counts
+find. Bits are in words of 64. The array is `(words, rows)`, so that the same word of many rows lies
+in sequence, and vector instructions count several rows at a time.
 """
 
 from typing import Any
@@ -13,10 +14,10 @@ from .compiling import kernel
 BITS = 64
 
 STATES = 4
-"""States counted while the words of a row are loaded."""
+"""Number of states that are compared with a row each time its words are loaded."""
 
 TILE = 512
-"""Rows counted at a time: their words stay in the first two levels of the cache."""
+"""Number of rows per tile: their words stay in the first two levels of the cache."""
 
 
 @kernel
@@ -62,15 +63,16 @@ def _count_some(tile: Any, signs: Any, known: Any, counts: Any) -> None:
 
 @kernel
 def scores(words: Any, states: Any, out: Any, first: int, last: int, origin: int) -> None:
-    """Compute the scores of rows first to last.
+    """Compute the scores of the rows in range(first, last).
 
     Args:
         words: all rows, `(words, rows)`.
-        states: sign bits and known bits, `(batch, words or one more)` with an even length, and the
-            number of known bits, `(batch,)`, as `pack` fills them.
-        out: the scores, `(batch, rows)`, from row `origin` on.
+        states: bits of the signs and of the known entries, each `(batch, words)`, with one word
+            more if their number is odd; and the number of known entries, `(batch,)`. `pack` fills
+            all three.
+        out: the scores, `(batch, rows)`; column 0 belongs to row `origin`.
         first, last: the first row, and the one after the last.
-        origin: the row of the first score.
+        origin: the row to which column 0 of `out` belongs.
     """
     signs, known, total = states
     places = len(words)
@@ -97,13 +99,13 @@ def scores(words: Any, states: Any, out: Any, first: int, last: int, origin: int
 
 @kernel
 def pack(states: Any, signs: Any, known: Any, total: Any) -> bool:
-    """Write states as bits, and return False if an entry is not −1, 0 or +1.
+    """Write states as bits; return False if an entry is not −1, 0 or +1.
 
     Args:
         states: `(batch, dim)`.
-        signs: takes the bits of entries +1, `(batch, words)`; more words than needed become 0.
-        known: takes the bits of entries other than 0, of that shape.
-        total: takes the number of entries other than 0, `(batch,)`.
+        signs: output, a bit per entry that is +1, `(batch, words)`; surplus words become 0.
+        known: output, a bit per entry that is not 0, of the same shape.
+        total: output, the number of entries that are not 0, `(batch,)`.
     """
     valid = True
     for b in range(len(states)):

@@ -1,15 +1,16 @@
-"""Asynchronous sweeps of the classical network: after each flip the fields are updated.
+"""Kernels for asynchronous sweeps of a classical network, which update all fields after each flip.
 
-W = scale·A. Sums are those of A alone, so that Hebbian fields are whole numbers and ties exact.
-Sweeps take, and change in place:
+The coupling is W = scale·A. Sums are computed with A, whose entries are whole numbers for Hebb's
+rule, so that ties are exact. Both sweeps have these arguments, and write to `arrays`:
 
     order: the units to visit.
-    arrays: the state; its field Ax, or the overlaps Rx of A = LᵀR − diag(d), kept up to date;
-        held units; cuts that a thermal field must exceed. All are `(batch, dim)`, the overlaps
-        `(batch, n)`; held units and cuts have no rows for None.
+    arrays: the state, `(batch, dim)`; Ax of the same shape, or the overlaps Rx, `(batch, n)`, if
+        A = LᵀR − diag(d); a mask of units that keep their value; the values that fields must
+        exceed for +1 at a temperature. The last two are `(batch, dim)`, or have no rows if unused.
     factors: A, `(dim, dim)`; or Lᵀ and Rᵀ, `(dim, n)`, and d, `(dim,)`.
-    bias: b, `(dim,)`.
-    numbers: 1, the scale and the slack, in the precision of the state.
+    bias: the thresholds b, `(dim,)`.
+    numbers: 1, the scale and the slack, in the precision of the state. A field of at most the
+        slack counts as 0.
     first, stop: the queries to update, range(first, stop).
 """
 
@@ -20,10 +21,10 @@ import numpy as np
 from .compiling import kernel, summing
 
 FEW = 7
-"""Queries up to which a low-rank sweep takes them one by one; more go side by side."""
+"""Largest number of queries that a low-rank sweep updates one by one; more go side by side."""
 
 LANES = 128
-"""Queries side by side: their overlaps with some hundred patterns stay in the cache."""
+"""Number of queries updated side by side: their overlaps with 100 patterns fit into the cache."""
 
 
 @kernel
@@ -55,7 +56,7 @@ def _add(to: Any, factor: Any, row: Any) -> None:
 def full_sweep(
     order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any, first: int, stop: int
 ) -> None:
-    """Sweep by A itself, which is symmetric."""
+    """Sweep queries with the full matrix A."""
     state, field, held, cut = arrays
     scale = numbers[1]
     for b in range(first, stop):
@@ -159,7 +160,7 @@ def _one_by_one(order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any) 
 def low_rank_sweep(
     order: Any, arrays: Any, factors: Any, bias: Any, numbers: Any, first: int, stop: int
 ) -> None:
-    """Sweep by A = LᵀR − diag(d)."""
+    """Sweep queries with the factors of A = LᵀR − diag(d)."""
     state, overlaps, held, cut = arrays
     for start in range(first, stop, LANES):
         end = min(start + LANES, stop)

@@ -1,7 +1,8 @@
-"""Asynchronous sweeps of the dense network: each decision is a sum over n patterns.
+"""Kernel for asynchronous sweeps of a dense network: each field is a sum over n patterns.
 
-Scores are whole numbers, so the summand of a pattern is looked up: `table[shift − level]` for the
-level s_μ^{∖i} = s_μ − x_μi x_i. Decisions below rounding are left to the caller.
+Scores are whole numbers. The summand of a pattern is thus looked up as `table[shift − level]`, at
+its score without unit i, the level s_μ^{∖i} = s_μ − x_μi x_i. The caller decides units whose field
+is below its rounding error.
 """
 
 from typing import Any
@@ -70,18 +71,19 @@ def _update_scores(scores: Any, signs: Any, delta: Any) -> None:
 def sweep(
     order: Any, arrays: Any, columns: Any, table: Any, numbers: Any, first: int, stop: int
 ) -> None:
-    """Sweep queries first to stop − 1 in place, until one unit of each needs an exact decision.
+    """Sweep queries in place; a query stops at the first unit that needs an exact decision.
 
     Args:
         order: the units to visit.
-        arrays: the state, ±1 or 0 `(batch, dim)`; the scores, whole numbers `(batch, n)`; held
-            units, without rows for None; the place of each query in the order, `(batch,)`; the
-            exact decision of the unit at that place, or NaN, `(batch,)`.
+        arrays: the state, ±1 or 0, `(batch, dim)`; the scores, whole numbers, `(batch, n)`; a mask
+            of units that keep their value, without rows if there are none; the position of each
+            query in the order, `(batch,)`; the exact sign for the unit at that position, or NaN,
+            `(batch,)`.
         columns: the signs of the patterns, a row per unit, 64 per word.
-        table: the summands, by shift − level.
-        numbers: the shift, or −1 for one more than the largest score of the query; the rounding of
-            a sum, relative to the sum of absolute summands; and the sum of absolute summands below
-            which sums are exact.
+        table: the summands, at index shift − level.
+        numbers: the shift, or −1 for the largest score of the query plus 1; the rounding error of a
+            field, relative to the sum of absolute summands; and the sum of absolute summands below
+            which fields are exact.
         first, stop: the queries to update, range(first, stop).
     """
     state, scores, held, place, verdict = arrays

@@ -1,6 +1,8 @@
-"""Weights of sparsemax (r = 1) and 1.5-entmax (r = 2), and their gradients, row by row.
+"""Kernels for the weights of sparsemax and 1.5-entmax, and for their gradients.
 
-Arrays are `(rows, n)`, float32 or float64; a row stays in the cache. Arguments as in `entmax`.
+The weights are [t − τ]₊^r, with r = 1 for sparsemax and r = 2 for 1.5-entmax. Arrays are
+`(rows, n)`, float32 or float64, and are read row by row, so that a row stays in the cache. The
+arguments are those of `kernels.entmax`.
 """
 
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 from .compiling import kernel, summing
 
 MOST_STEPS = 60
-"""Limit of Newton's steps, never reached: the search ends by itself."""
+"""Largest number of Newton's steps. The search converges long before."""
 
 
 @summing
@@ -102,7 +104,7 @@ def vjp(
     first: int,
     stop: int,
 ) -> None:
-    """Compute the gradient by the scores; those by α and β are not offered."""
+    """Compute the gradient with respect to the scores, not those with respect to α and β."""
     alpha, beta = alpha_beta
     linear = alpha[0] == 2
     for b in range(first, stop):

@@ -1,4 +1,4 @@
-"""The layer whose states read patterns that are inputs too."""
+"""The layer whose states and stored patterns are both inputs, such as self-attention."""
 
 from dataclasses import dataclass, replace
 from typing import Unpack
@@ -20,10 +20,10 @@ from .scaled_separation import ScaledSeparation, SeparationModule
 class Projections:
     """Modules that map states and patterns to heads, and the heads to the output.
 
-    Each maps rows to rows: a Linear, a Sequential of LayerNorm and Linear, your own; Identity
-    leaves them unchanged, None is Linear(dim, dim). Rows of query and key are split into heads of
-    equal width d, rows of value into heads of any width. `out` receives the heads concatenated.
-    A module given to two layers is shared by them.
+    Each module maps rows to rows, for instance a Linear, or a Sequential of LayerNorm and Linear.
+    Identity leaves rows unchanged; None is Linear(dim, dim). Rows of query and key are split into
+    heads of equal width d, and rows of value into heads of any width. The input of `out` are the
+    concatenated heads. A module given to two layers is shared by them.
 
     Args:
         query: for the states.
@@ -180,7 +180,7 @@ class HopfieldAssociation(nn.Module):
         return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _merge_heads(self, heads: Tensor, mask: Mask | None) -> Tensor:
-        """Map `(batch, heads, m, width)` to `(batch, m, out)`, 0 where no head reads anything."""
+        """Map `(batch, heads, m, width)` to `(batch, m, out)`; 0 if no head may read a pattern."""
         rows = heads.transpose(1, 2).flatten(2)
         output: Tensor = self.out(check_width("the concatenated heads", rows, self.out, "out"))
         if mask is None or self.null:  # the null pattern is always visible
@@ -188,7 +188,7 @@ class HopfieldAssociation(nn.Module):
         return output.masked_fill(mask.empty.all(1), 0.0)
 
     def extra_repr(self) -> str:
-        """Return the formula."""
+        """Return the formula of the layer, and its options."""
         steps = self.iteration.steps
         updates = f"q ← kᵀ∇F(βkq) × {steps - 1}, then " if steps > 1 else ""
         tol = f", tol={self.iteration.tol:g}" if self.iteration.tol else ""

@@ -1,4 +1,4 @@
-"""One association step, ∇F(β x Kᵀ) V, by the fastest computation that applies."""
+"""One step of an association, ∇F(β x Kᵀ) V, by the fastest method for its arguments."""
 
 from torch import Tensor
 from torch.nn.functional import dropout as drop
@@ -18,10 +18,10 @@ def attend(
     mask: Mask | None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """∇F(β x Kᵀ) V, `(*batch, m, out)`, with 0 for states that may read no pattern.
+    """Return ∇F(β x Kᵀ) V, `(*batch, m, out)`; states that may read no pattern get 0.
 
-    Softmax uses torch's attention, other separations go block by block. All weights are in memory
-    only with dropout, and for other separations in traced code.
+    Softmax is computed by torch's attention, and other separations block by block. These keep all
+    weights in memory only in traced code and with dropout.
     """
     unit, beta = separation.unit, separation.scale(state)
     softmax_beta = None if is_transformed() else unit.softmax_beta()

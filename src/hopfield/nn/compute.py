@@ -1,4 +1,4 @@
-"""Computing an association from checked operands, for functions and layers."""
+"""The computation of an association, which functions and layers share."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,15 +16,15 @@ from .scaled_separation import ScaledSeparation
 
 @dataclass(frozen=True, eq=False)
 class Association:
-    """The result of an association, with its weights and energies.
+    """The output of an association, with its weights, energies and steps.
 
     Attributes:
         output: weighted sums of the projected patterns, `(*batch, m, out)`.
-        weights: weights of the last softmax, `(*batch, m, n)`.
+        weights: weights of these sums, `(*batch, m, n)`.
         energies: E(x) = ½‖x‖² − F(Kx) + ½M² of each state from the first to the last,
             `(states, *batch, m)`; M is the largest norm of a visible pattern. A query that has
             stopped keeps its last energy.
-        steps: number of softmaxes, `(*batch, m)`.
+        steps: number of softmaxes of each query, `(*batch, m)`.
     """
 
     output: Tensor
@@ -34,7 +34,7 @@ class Association:
 
 
 class Operands(NamedTuple):
-    """Checked arguments of an association."""
+    """Arguments of an association that are checked and projected: K is stored, V is projected."""
 
     separation: ScaledSeparation
     state: Tensor
@@ -45,14 +45,14 @@ class Operands(NamedTuple):
 
 
 def associate(operands: Operands, dropout: float) -> Tensor:
-    """Return the output, `(*batch, m, out)`."""
+    """Return the output of an association, `(*batch, m, out)`."""
     separation, _, stored, projected, mask, _ = operands
     state, _ = _settle(operands)
     return attend(separation, state, stored, projected, mask, dropout)
 
 
 def associate_in_detail(operands: Operands) -> Association:
-    """Return output, weights, energies and steps."""
+    """Return output, weights, energies and steps of an association."""
     separation, _, stored, projected, mask, _ = operands
     visited: list[Tensor] = []
     state, steps = _settle(operands, visited)

@@ -1,4 +1,4 @@
-"""Iterating the states of a layer."""
+"""The iteration of states before a layer reads its output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ GRADIENTS = ("unrolled", "implicit", "last")
 
 @dataclass(frozen=True)
 class Iteration:
-    """The number of updates of a state before the projected patterns are read.
+    """Number of updates of a state in a layer, their stopping, and their gradient.
 
     Args:
         steps: number of softmaxes (or sparse equivalents): `steps − 1` updates x ← Kᵀ∇F(βKx), then
             one read of the projected patterns. 1 is attention.
         tol: each query stops by itself after an update with |x'_j − x_j| ≤ tol·min(σ_j, β^−½) in
             every entry j, where σ_j is the standard deviation over the patterns that it may read.
-            Scaling or shifting all patterns does not change the steps. 0 makes all steps.
+            Scaling or shifting all patterns does not change the steps. With 0 all steps are made.
         gradient: "unrolled" differentiates through all steps. "implicit" differentiates through
             the fixed point, in memory that does not grow with the steps; it is exact where the
             states have settled. "last" takes the state that the last softmax reads as a constant.
-            With the last two, the gradient by the initial state is 0.
+            With the last two, the gradient with respect to the initial state is 0.
     """
 
     steps: int = 1
@@ -51,8 +51,8 @@ def settle(
 ) -> tuple[Tensor, Tensor]:
     """Return the states that the last softmax reads, and the number of softmaxes, `(*batch, m)`.
 
-    `tolerance` is the largest change per entry of a settled state; None makes all steps. `visited`
-    receives every state, the first and the last included.
+    A state has settled if no entry changes by more than `tolerance`; with None all steps are made.
+    Every state from the first to the last is appended to `visited`.
     """
     gradient = iteration.gradient if torch.is_grad_enabled() and iteration.steps > 1 else "unrolled"
     if gradient == "unrolled" or (gradient == "implicit" and is_traced()):

@@ -17,12 +17,12 @@ class HopfieldLookup(nn.Module):
     """States read learned memories and return weighted sums of the learned values.
 
     Args:
-        association: the layer that reads.
+        association: the layer by which states read memories.
         memories: number of memories, or their initial rows, `(n, stored)`, for instance some of
             the training data.
-        values: True learns one value per memory, of the input width of the value projection, or
-            of the length of memories if it has none. A tensor `(n, projected)` gives the initial
-            values. False reads the memories themselves.
+        values: True learns one value per memory. Its length is the input width of the value
+            projection, or that of a memory if the projection does not fix it. A tensor
+            `(n, projected)` gives the initial values. False reads the memories as values.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class HopfieldLookup(nn.Module):
         return output.reshape(*state.shape[:-1], output.shape[-1])
 
     def describe(self, state: Tensor, **masks: Unpack[Masks]) -> Association:
-        """Return the output with weights, energies and steps.
+        """Return the output with weights, energies and steps of each head, without dropout.
 
         For states `(*batch, m, dim)`, weights are `(*batch, heads, m, n)` and energies
         `(states, *batch, heads, m)`. A single state `(dim,)` has no axis m.

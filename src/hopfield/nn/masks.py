@@ -1,4 +1,4 @@
-"""Masks of states and patterns, and the scores they hide."""
+"""Masks of the patterns that a state may read, and the scores of masked patterns."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
@@ -11,10 +11,10 @@ from ..errors import InputTypeError, ShapeError
 
 
 class Masks(TypedDict, total=False):
-    """Masks that the layers take by keyword.
+    """The masks that every layer takes as keyword arguments.
 
     Attributes:
-        padding_mask: `(batch, n)`, True for patterns that are ignored.
+        padding_mask: `(batch, n)`, True for patterns that all states ignore.
         association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a state
             ignores a pattern. The output is 0, without the bias of the output projection, for a
             state that ignores all.
@@ -28,7 +28,8 @@ class Mask(NamedTuple):
     """The patterns that each state may read, broadcastable to the scores `(*batch, m, n)`.
 
     Attributes:
-        visible: True where a pattern may be read. Empty rows are all True: no softmax is NaN.
+        visible: True where a state may read a pattern. For a state that may read none, all are True
+            so that its softmax is not NaN.
         empty: True for states that may read no pattern, `(…, m | 1, 1)`. Their output is 0.
     """
 
@@ -37,13 +38,13 @@ class Mask(NamedTuple):
 
     @classmethod
     def ignoring(cls, ignored: Tensor) -> "Mask":
-        """Return the mask of a tensor that is True where a pattern is ignored."""
+        """Return the mask for a tensor that is True where a state ignores a pattern."""
         empty = ignored.all(-1, keepdim=True)
         return cls(~ignored | empty, empty)
 
 
 def masked_scores(products: Tensor, mask: Mask | None) -> Tensor:
-    """Return x Kᵀ in at least float32, with scores too low for any weight where masked."""
+    """Return x Kᵀ in at least float32; masked patterns get a score too low for any weight."""
     scores = products.to(torch.promote_types(products.dtype, torch.float32))
     if mask is None:
         return scores
@@ -58,7 +59,7 @@ def lowest_score(dtype: torch.dtype) -> float:
 
 
 def fold_batch(tensor: Tensor, batch: Sequence[int]) -> Tensor:
-    """Reshape `(*batch, a, b)` to exactly two batch axes."""
+    """Expand `(…, a, b)` to `(*batch, a, b)`, and reshape it to exactly two batch axes."""
     tensor = tensor.expand(*batch, *tensor.shape[-2:])
     if len(batch) < 2:
         return tensor.reshape(*[1] * (2 - len(batch)), *tensor.shape)

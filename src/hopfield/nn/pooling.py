@@ -13,10 +13,10 @@ from .parameters import row_parameter
 
 
 class HopfieldPooling(nn.Module):
-    """Learned queries read a set of patterns: a set of any size becomes a fixed number of rows.
+    """Learned queries read a set of patterns, so that sets of any size give equally many rows.
 
     Args:
-        association: the layer that reads.
+        association: the layer by which queries read patterns.
         queries: number of queries, or their initial values, `(queries, dim)`.
     """
 
@@ -36,7 +36,7 @@ class HopfieldPooling(nn.Module):
     def describe(
         self, stored: Tensor, projected: Tensor | None = None, **masks: Unpack[Masks]
     ) -> Association:
-        """Return the output with weights, energies and steps."""
+        """Return the output with weights, energies and steps of each head, without dropout."""
         return self.association.describe(self._queries(stored), stored, projected, **masks)
 
     def _queries(self, stored: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Separations in layers: β stands apart, and parameters may be learned."""
+"""The separation of a layer: its β is a factor of the states, and its parameters can be learned."""
 
 import copy
 import math
@@ -16,15 +16,15 @@ from .masks import Mask, lowest_score
 from .parameters import BoundedParameter
 
 NAMES = ("softmax", "sparsemax", "entmax")
-"""Separations that a layer takes by name, with β = 1/√d."""
+"""Names of separations that a layer accepts; by name they have β = 1/√d."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScaledSeparation:
-    """F_β(s) = F(βs)/β with weights ∇F_β(s) = ∇F(βs).
+    """A separation F at β = 1, and β: together F_β(s) = F(βs)/β, with weights ∇F(βs).
 
     Attributes:
-        unit: F.
+        unit: F, the separation at β = 1.
         beta: β, broadcastable to the states `(*batch, m)`; None is 1/√d.
         has_beta: False for a separation that cannot be split; then β is 1.
     """
@@ -54,7 +54,7 @@ class ScaledSeparation:
         return cls(unit, beta, has_beta=unit is not separation)
 
     def mask(self, ignored: Tensor | None) -> Mask | None:
-        """Return the mask, and refuse a separation that gives masked patterns a weight."""
+        """Return the mask; raise an error if the separation gives masked patterns a weight."""
         if ignored is None:
             return None
         if not is_traced() and self.unit.score_window(2) is None:
@@ -70,18 +70,18 @@ class ScaledSeparation:
         return Mask.ignoring(ignored)
 
     def tensors(self) -> list[Tensor]:
-        """Return the parameters that are tensors, β last."""
+        """Return all parameters that are tensors, β last."""
         beta = [self.beta] if isinstance(self.beta, Tensor) else []
         return [*tensors_of(self.unit).values(), *beta]
 
     def with_tensors(self, tensors: Sequence[Tensor]) -> "ScaledSeparation":
-        """Return a copy with other values of `tensors()`."""
+        """Return a copy whose parameters `tensors()` are replaced."""
         unit = replace_tensors(self.unit, dict(zip(tensors_of(self.unit), tensors, strict=False)))
         beta = tensors[-1] if isinstance(self.beta, Tensor) else self.beta
         return replace(self, unit=unit, beta=beta)
 
     def scale(self, state: Tensor) -> float | Tensor:
-        """Return β for states `(*batch, m, dim)`, as a factor of them."""
+        """Return β in a shape that multiplies states `(*batch, m, dim)`."""
         if isinstance(self.beta, Tensor):
             return self.beta.to(state.dtype)[..., None]
         return state.shape[-1] ** -0.5 if self.beta is None else self.beta
@@ -93,7 +93,7 @@ def tensors_of(separation: Separation) -> dict[str, Tensor]:
 
 
 def replace_tensors(separation: Separation, tensors: Mapping[str, Tensor]) -> Separation:
-    """Return a copy with other tensors, not checked: under vmap their values are not known."""
+    """Return a copy with other tensors, unchecked: under vmap their values are not known."""
     if not tensors:
         return separation
     replaced = copy.copy(separation)
@@ -103,7 +103,7 @@ def replace_tensors(separation: Separation, tensors: Mapping[str, Tensor]) -> Se
 
 
 class SeparationModule(nn.Module):
-    """The separation of a `HopfieldAssociation`: its tensors become `BoundedParameter`s."""
+    """The separation of a layer as a module, whose tensors become `BoundedParameter`s."""
 
     def __init__(self, separation: Separation | str, heads: int) -> None:
         super().__init__()
@@ -123,14 +123,14 @@ class SeparationModule(nn.Module):
         self.scaled = self.scaled.with_tensors(fixed)
 
     def forward(self) -> ScaledSeparation:
-        """Return the separation at the present parameters, for scores `(batch, heads, m, n)`."""
+        """Return the separation with its learned parameters, for scores `(batch, heads, m, n)`."""
         tensors = {name: getattr(self, name)() for name in self.names}
         beta = None if self.beta is None else self.beta()
         unit = replace_tensors(self.scaled.unit, tensors)
         return replace(self.scaled, unit=unit, beta=beta)
 
     def extra_repr(self) -> str:
-        """Return the separation without the parameters that are modules."""
+        """Return the separation as text, without the parameters that are submodules."""
         unit, modules = self.scaled.unit, ("beta", *self.names)
         shown = (f"{k}={v}" for k, v in vars(unit).items() if k not in modules)
         beta = ", beta=1/√d" if self.beta is None else ""
