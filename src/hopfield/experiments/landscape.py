@@ -1,4 +1,4 @@
-"""Building blocks that measure energies: on a plane through patterns, and between two of them."""
+"""Experiments on energies: on a plane through stored patterns, and on a path between two."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from .setup import Setup, check_counts, draw, generator, load_of, update
 
 @dataclass(frozen=True)
 class EnergyPlane:
-    """Energies on a plane through stored patterns, and trajectories projected on it.
+    """Config of `energy_plane`.
 
     Args:
-        n: patterns stored, at least 3; of ±1, at least 2.
-        grid: energies along each side.
-        starts: trajectories, from random points of the plane.
-        steps: length of each trajectory.
+        n: number of stored patterns, at least 3; for ±1 patterns at least 2.
+        grid: number of grid points along each side of the plane.
+        starts: number of trajectories, which start at random points of the plane.
+        steps: number of updates of each trajectory.
     """
 
     units: int = 16
@@ -35,11 +35,11 @@ class EnergyPlane:
 
 @dataclass(frozen=True)
 class EnergyPath:
-    """Energies along the path from one stored pattern to another.
+    """Config of `energy_path`.
 
     Args:
-        n: patterns stored, at least 2.
-        points: energies along the path; of ±1 patterns, at most one per flip.
+        n: number of stored patterns, at least 2.
+        points: number of energies along the path; for ±1 patterns at most one per flip.
     """
 
     units: int = 100
@@ -49,7 +49,7 @@ class EnergyPath:
 
 
 class View(NamedTuple):
-    """A two-dimensional part of the state space."""
+    """A grid of states in a two-dimensional part of the state space."""
 
     axis: Tensor  # coordinates of the grid along each side
     states: Tensor  # of the grid, row by row
@@ -62,13 +62,14 @@ class View(NamedTuple):
 def energy_plane(config: EnergyPlane, setup: Setup) -> Record:
     """Measure energies on a plane through stored patterns, and project trajectories on it.
 
-    For continuous patterns the plane goes through the first three. ±1 patterns have a square
-    instead: along x the units in which patterns 1 and 2 differ are flipped, from 1 to 2, along y
-    all others, each in random order. Its corners are both patterns and their inverses.
+    For continuous patterns the plane goes through the first three. For ±1 patterns a square of
+    flips takes its place. Along x, the units in which patterns 1 and 2 differ are flipped one after
+    another, in random order; along y, all other units are. The corners are both patterns and their
+    inverses.
 
-    Results: `x`, `y` (coordinates of the grid), `energy` (rows of the grid, one per y),
-    `positions` (of the patterns in the plane), `trajectories` (positions from each start on), and
-    `labels` of both axes.
+    Results are `x` and `y`, the coordinates of the grid; `energy`, one row per y; `positions` of
+    the patterns in the plane; `trajectories`, the positions after each update; and `labels` of both
+    axes.
     """
     check_counts(config, units=1, n=1, grid=2, starts=1, steps=0)
     source = generator(config.seed, config.n)
@@ -131,10 +132,12 @@ def _flips(units: int, side: Tensor, shares: Tensor, source: torch.Generator) ->
 
 
 def energy_path(config: EnergyPath, setup: Setup) -> Record:
-    """Measure energies from one stored pattern to another: of ±1, flip by flip in random order.
+    """Measure energies along a path from one stored pattern to another.
 
-    Results: `position` (0 at the first pattern, 1 at the second) and `energy`; `barrier`, the
-    largest energy minus the higher energy of the two patterns; `cosine` of both.
+    The path is a straight line; between ±1 patterns it goes flip by flip, in random order. Results
+    are `position`, from 0 at the first pattern to 1 at the second, and the `energy` there;
+    `barrier`, the largest energy minus the higher energy of the two patterns; and `cosine`, that of
+    the two patterns.
     """
     check_counts(config, units=1, n=2, points=2)
     rows, memory, source = draw(config, setup)

@@ -1,7 +1,9 @@
-"""Building blocks that measure recall: over load, damage and temperature; and its time.
+"""Experiments on recall: by load, damage and temperature; the capacity; and the time of retrieval.
 
-Each takes a frozen config and a `Setup`, and returns one flat record. Sweep a field of the config
-for a curve: `run(plan(recall, sweep(Recall(), n=[10, 20, 40]), Setup("Hebb", …)))`.
+Each experiment is a function of a frozen config and a `Setup`, and returns one flat record. Sweep a
+field of the config for a curve: `run(plan(recall, sweep(Recall(), n=[10, 20, 40]), Setup("Hebb",
+…)))`. In all configs, `units` is N, `n` the number of patterns, `damage` the amount passed to the
+setup's `corrupt`, and `draws` the number of times that new patterns are drawn.
 """
 
 import time
@@ -18,19 +20,19 @@ from .records import Record, mean_and_sd, means_and_sds, record
 from .setup import Setup, check_counts, draw, draws, load_of, update
 
 CAPACITY_CUES = 200
-"""Cues per draw of `capacity`. More would sharpen the measured share, and take longer."""
+"""Largest number of cues per draw of `capacity`. More give a more precise mean, and take longer."""
 RESOLUTION = 0.01
-"""Relative precision of `capacity`, which is never finer than one pattern."""
+"""Relative precision of the n that `capacity` finds; the search ends at single patterns."""
 TIMED_SECONDS = 0.05
-"""Shortest time that `speed` measures. Shorter calls are repeated until they take so long."""
+"""Least number of seconds that `speed` measures; shorter calls are repeated until it is reached."""
 
 
 @dataclass(frozen=True)
 class Recall:
-    """Recall from damaged cues. Sweep `n` for a retrieval curve, `damage` for a basin.
+    """Config of `recall`. Sweep `n` for a retrieval curve, `damage` for the size of basins.
 
     Args:
-        cues: patterns retrieved in each draw, at most.
+        cues: largest number of patterns that are retrieved in each draw.
     """
 
     units: int = 100
@@ -43,11 +45,11 @@ class Recall:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The largest number of patterns that are recalled well enough. Sweep `seed` for an error bar.
+    """Config of `capacity`. Sweep `seed` for an error bar.
 
     Args:
-        share: mean of the setup's `measure` that counts as well enough.
-        damage: 0 measures stability alone.
+        share: least mean of the setup's `measure` at which n patterns count as recalled.
+        damage: as in all configs; 0 asks only if stored patterns are stable.
         max_n: upper limit of the search.
     """
 
@@ -61,11 +63,11 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Thermal:
-    """Thermal dynamics from a stored pattern. Sweep `temperature` for a temperature scan.
+    """Config of `thermal`. Sweep `temperature` for a curve.
 
     Args:
         temperature: T, passed to the setup's `make`.
-        sweeps: sweeps of all units. The overlap is averaged over the second half.
+        sweeps: number of sweeps over all units. The second half is averaged.
     """
 
     units: int = 500
@@ -78,11 +80,11 @@ class Thermal:
 
 @dataclass(frozen=True)
 class Speed:
-    """Time of retrieval.
+    """Config of `speed`.
 
     Args:
-        queries: cues in one call.
-        repeats: timed calls, after one that is not timed.
+        queries: number of cues in one call.
+        repeats: number of measurements, after one that does not count.
     """
 
     units: int = 256
@@ -96,9 +98,9 @@ class Speed:
 def recall(config: Recall, setup: Setup) -> Record:
     """Measure recall from damaged cues.
 
-    Results, each with `_sd`, its standard deviation over draws: `recalled` (mean of the setup's
-    measure), `overlap` (cosine, where patterns are not ±1), and for ±1 patterns `accuracy`, the
-    share of equal entries. `load` is n/N, `samples` the number of draws.
+    Results are `recalled`, the mean of the setup's measure; `overlap`, for patterns that are not ±1
+    the cosine; and for ±1 patterns `accuracy`, the share of equal entries. Each has a field ending
+    in `_sd`, the standard deviation over draws. `load` is n/N, and `samples` the number of draws.
     """
     check_counts(config, units=1, n=1, draws=1, cues=1)
     scores = list(_scores(config, setup))
@@ -124,9 +126,9 @@ def _scores(config: Recall, setup: Setup) -> Iterator[dict[str, float]]:
 def capacity(config: Capacity, setup: Setup) -> Record:
     """Find the largest n at which recall reaches the share, by doubling and bisection.
 
-    Assumes that recall falls with n. Results: `n` (0 where not even one pattern is recalled), its
-    `load`, and `n_tried`, the number of sizes measured. The result differs from the true crossing
-    by the sampling error of `draws`, and by `RESOLUTION`.
+    Recall is assumed to fall with n. Results are `n`, 0 if not even one pattern is recalled; the
+    `load` n/N; and `n_tried`, the number of n that were measured. The error of n comes from the
+    finite number of draws, and from `RESOLUTION`.
     """
     share = check_number("share", config.share, low=0.0, high=1.0)
     check_counts(config, units=1, draws=1, max_n=1)
@@ -150,9 +152,10 @@ def capacity(config: Capacity, setup: Setup) -> Record:
 
 
 def thermal(config: Thermal, setup: Setup) -> Record:
-    """Measure the overlap of thermal dynamics with the pattern it started from.
+    """Measure the overlap of a state at a temperature with the pattern at which it started.
 
-    Results: `overlap` and `overlap_sd` over draws; `load`, `samples`.
+    Results are `overlap` and `overlap_sd`, mean and standard deviation over draws; `load`, n/N; and
+    `samples`, the number of draws.
     """
     check_counts(config, units=1, n=1, sweeps=1, draws=1)
     means = []

@@ -39,7 +39,7 @@ Record = dict[str, Any]
 
 
 class MissingRecordError(LookupError):
-    """No record has the requested `fields`: the experiment was not run, or not at that size."""
+    """No record has the requested `fields`: the experiment was not run with these values."""
 
     def __init__(self, message: str, fields: Mapping[str, Any] | None = None) -> None:
         """Store the requested fields."""
@@ -51,7 +51,7 @@ def record(experiment: str, setup: Any, config: Any, **results: Any) -> Record:
     """Build one flat record from the setup, the fields of the config and the results.
 
     Args:
-        experiment: its name.
+        experiment: the name of the experiment.
         setup: a `Setup`, or text that names the case.
         config: a dataclass of plain values.
         **results: measured quantities. Tensors and tuples become lists.
@@ -76,13 +76,13 @@ def mean_and_sd(name: str, values: Sequence[float] | Tensor) -> dict[str, float]
 
 
 def means_and_sds(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return mean and standard deviation over draws of every quantity, as `mean_and_sd` does."""
+    """Return mean and standard deviation over draws of every quantity, two fields for each."""
     fields = [mean_and_sd(name, [values[name] for values in draws]) for name in draws[0]]
     return {key: value for field in fields for key, value in field.items()}
 
 
 def find(records: Iterable[Record], experiment: str, **fields: Any) -> Record:
-    """Return the first record that `select` returns."""
+    """Return the first record of an experiment that has these fields."""
     return select(records, experiment, **fields)[0]
 
 

@@ -1,8 +1,8 @@
-"""Running experiments: resumable, in several processes, each record written once it is measured.
+"""Run experiments, in several processes if asked, and write each record as soon as it is measured.
 
-A task is one experiment with one frozen config. Its records carry its identity, so that a second
-run on the same file measures only new or changed tasks. At the end the file is put in the order
-of the tasks: the same tasks give the same file, by any number of processes.
+A task is one experiment with one config and one setup. Its records contain its identity, so that a
+second run on the same file measures only new or changed tasks. At the end the records are sorted in
+the order of the tasks: the same tasks give the same file for any number of processes.
 """
 
 import itertools
@@ -30,20 +30,20 @@ from .setup import check_callable, name_of
 MUST_MATCH = ("hopfield", "code", "torch", "numpy", "python")
 """Fields of the header that must be equal for a run to continue a file."""
 SINGLE_USE = "once"
-"""In place of the checksum of a task that is run again every time."""
+"""Text in the place of a checksum, for a task that cannot be compared and is always run again."""
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One experiment to run.
+    """One experiment to run, with its config and its setup.
 
     Args:
-        experiment: `experiment(config, setup)` → a record, or several.
-        config: a frozen dataclass of plain values, its seed among them.
+        experiment: a function `experiment(config, setup)` that returns one record or several.
+        config: a frozen dataclass of plain values, one of which is the seed.
         setup: a `Setup`, or any object with `facts()`.
-        tags: fields put in front of each of its records.
+        tags: further fields, which are put first in every record.
     """
 
     experiment: Callable[[Any, Any], Any]
@@ -53,9 +53,9 @@ class Task:
 
     @cached_property
     def identity(self) -> str:
-        """Two checksums: of the description, and of all code and values that decide the records.
+        """Two checksums: of the description, and of the code and values that determine the records.
 
-        The second is "once" where some part cannot be compared with that of an earlier run.
+        The second is "once" if a part of the task cannot be compared with that of an earlier run.
         """
         parts = (self.experiment, self.config, self.setup, dict(self.tags))
         try:
@@ -65,19 +65,19 @@ class Task:
 
     @property
     def description(self) -> str:
-        """The fields by which its records differ from those of other tasks, as JSON."""
+        """The fields that distinguish the records of this task from those of others, as JSON."""
         config = {name: to_json_value(value) for name, value in asdict(self.config).items()}
         facts = {"does": name_of(self.experiment), **self.setup.facts(), **config, **self.tags}
         return json.dumps(facts, sort_keys=True, ensure_ascii=False, default=repr)
 
     def title(self) -> str:
-        """Return the line that is shown when it is done."""
+        """Return the line of text that is shown when the task is done."""
         values = (f"{name}={value}" for name, value in asdict(self.config).items())
         case = self.setup.facts().get("case", "")
         return f"{name_of(self.experiment)}: {case}, {', '.join(values)}"
 
     def run(self) -> list[Record]:
-        """Return its records, each with the identity of the task and the number of its records."""
+        """Run the task, and return its records, marked with its identity and their number."""
         with single_thread():
             result = self.experiment(self.config, self.setup)
             lines = [result] if isinstance(result, dict) else list(result)
@@ -106,10 +106,10 @@ def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
 def plan(
     experiment: Callable[[Any, Any], Any], configs: Any, setups: Any, **tags: str
 ) -> list[Task]:
-    """Return a task for every setup and config. Each of both may be one, or a list.
+    """Return one task for every pair of a setup and a config; either may be a list.
 
     Raises:
-        InputTypeError: where one of them is something else.
+        InputTypeError: where an argument is something else.
     """
     check_callable("experiment", experiment, "recall")
     all_configs = _as_list("configs", configs, "config such as Recall()", is_dataclass)

@@ -1,4 +1,4 @@
-"""A memory under test: its patterns, the damage of its cues, the score of its recall."""
+"""The memory that an experiment tests, with its patterns, the damage of cues, and the measure."""
 
 import inspect
 import warnings
@@ -22,22 +22,22 @@ from ..synthetic import random_binary
 from .records import Record
 
 METHODS = ("store", "retrieve", "energy", "update")
-"""Methods that a memory under test must have, though a block may call only some of them."""
+"""Methods that a tested memory must have, though an experiment may call only some of them."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A memory under test. To run in several processes, its functions must be picklable.
+    """A memory to test, and how. To run in several processes, the functions must be picklable.
 
     Args:
-        name: its name in records, tables and legends.
+        name: name of the memory in records, tables and legends.
         make: `make(**options)` returns an empty memory: a class of the library, `partial(class,
             …)`, or your own with `store(patterns)`, `retrieve(cue)` whose result has a `state`,
-            `energy(state)` and `update(state)`. Scans pass what they vary: `temperature=`,
-            `beta=`.
-        patterns: `patterns(n, dim, generator=…)` → rows, such as those of `synthetic`.
-        corrupt: `corrupt(rows, amount, generator=…)` → `Cue`, such as those of `corruption`.
-        measure: `measure(originals, states)` → score per state, from 0 to 1.
+            `energy(state)` and `update(state)`. Experiments pass the option they vary, such as
+            `temperature=` or `beta=`.
+        patterns: `patterns(n, dim, generator=…)` returns rows. Functions of `synthetic` do.
+        corrupt: `corrupt(rows, amount, generator=…)` returns a `Cue`. Functions of `corruption` do.
+        measure: `measure(originals, states)` returns one number per state, from 0 to 1.
         options: further arguments of `retrieve`, such as `{"steps": 1}`.
     """
 
@@ -49,7 +49,7 @@ class Setup:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check the arguments here, since they would fail late in a run."""
+        """Check the arguments here: errors would else come late in a run."""
         if not isinstance(self.name, str):
             raise InputTypeError(
                 f"name must be text, but is {short_repr(self.name)}. Use name={str(self.name)!r}."
@@ -60,7 +60,7 @@ class Setup:
         check_callable("measure", self.measure, "hopfield.metrics.recalled")
 
     def build(self, rows: Tensor, **options: Any) -> Any:
-        """Return a new memory that holds these rows, made with `options`."""
+        """Return a new memory, made with `options`, that has stored these rows."""
         try:
             inspect.signature(self.make).bind(**options)
         except TypeError:
@@ -102,18 +102,18 @@ class Setup:
 
 
 Draw = tuple[Tensor, Any, torch.Generator]
-"""Patterns, the memory that stores them, and the generator that made them."""
+"""Patterns, the memory that stores them, and the generator that drew them."""
 
 
 def draw(config: Any, setup: Setup, *stream: int, **options: Any) -> Draw:
-    """Return one draw of the config's patterns."""
+    """Draw the config's number of patterns, and store them in a new memory."""
     source = generator(config.seed, config.n, *stream)
     rows = setup.patterns(config.n, config.units, generator=source)
     return rows, setup.build(rows, **options), source
 
 
 def draws(config: Any, setup: Setup, **options: Any) -> Iterator[Draw]:
-    """Yield the draws of the config one after the other."""
+    """Yield the config's number of draws, one after the other."""
     return (draw(config, setup, index, **options) for index in range(config.draws))
 
 
@@ -127,7 +127,7 @@ def check_callable(name: str, value: object, example: str) -> None:
 
 
 def check_counts(config: Any, **minima: int) -> None:
-    """Raise unless these fields of the config, and its seed, are whole numbers not below minima."""
+    """Raise unless these fields of a config are whole numbers ≥ their minima, and the seed ≥ 0."""
     for name, low in {**minima, "seed": 0}.items():
         check_integer(name, getattr(config, name), low=low)
 
@@ -201,7 +201,7 @@ def _argument(value: Any) -> str:
 def generator(seed: int, *stream: int) -> torch.Generator:
     """Return a generator of random numbers for one stream of a seed.
 
-    Streams are independent: what one experiment draws does not depend on the others.
+    Streams are independent: the draws of one experiment do not depend on other experiments.
     """
     mixed = seed
     for part in stream:
@@ -210,7 +210,7 @@ def generator(seed: int, *stream: int) -> torch.Generator:
 
 
 def load_of(n: int, units: int) -> float:
-    """Return the load n/N without rounding noise."""
+    """Return the load n/N, rounded to 12 decimals so that equal loads are equal numbers."""
     return round(n / units, 12)
 
 

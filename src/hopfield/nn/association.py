@@ -22,7 +22,7 @@ class Projections:
 
     Each module maps rows to rows, for instance a Linear, or a Sequential of LayerNorm and Linear.
     Identity leaves rows unchanged; None is Linear(dim, dim). Rows of query and key are split into
-    heads of equal width d, and rows of value into heads of any width. The input of `out` are the
+    heads of equal width d, and rows of value into heads of any width. `out` maps the
     concatenated heads. A module given to two layers is shared by them.
 
     Args:

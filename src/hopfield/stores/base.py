@@ -1,4 +1,4 @@
-"""The interface of a store, which holds patterns and hands them out in blocks."""
+"""The interface of a store, which keeps patterns and returns them in blocks."""
 
 import math
 from abc import ABC, abstractmethod
@@ -18,10 +18,10 @@ from .sending import moved_when_unread
 
 T = TypeVar("T")
 SUMMARY_ROWS = 1024
-"""Rows per part of a summary: few enough to stay in the processor's cache."""
+"""Number of rows whose statistics are computed at a time: more do not stay in the cache."""
 
 NOT_COPIED = ("lock", "_cache", "_buffers")
-"""Attributes of a store that neither pickling nor copying takes along."""
+"""Attributes of a store that are not pickled or copied."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +85,9 @@ class Store(ABC):
         device: the device of the rows; the CPU by default.
         version: a counter of all changes.
         epoch: a counter of changes other than appending.
-        lock: changes hold `lock.writing`; hold `lock.reading` to keep the rows unchanged.
-        rows: all rows, `(n, dim)`, of resident stores: never write to it.
-        values: all values, `(n, *)`, or None, of resident stores: never write to it.
+        lock: changes hold `lock.writing`; hold `lock.reading` to keep rows unchanged.
+        rows: all rows, `(n, dim)`, only in resident stores. Never write to it.
+        values: all values, `(n, *)`, or None, only in resident stores. Never write to it.
     """
 
     resident: ClassVar[bool] = False
@@ -108,7 +108,7 @@ class Store(ABC):
     _buffers: tuple[Tensor | None, Tensor | None]
 
     def __new__(cls, *args: object, **kwargs: object) -> "Store":
-        """Create a store with lock, counters, cache and buffers, so that constructors need not."""
+        """Create a store with lock, counters, cache and buffers: subclasses need not do so."""
         store = object.__new__(cls)
         store.version = store.epoch = 0
         store.lock = ReadWriteLock()
@@ -125,11 +125,11 @@ class Store(ABC):
 
     @abstractmethod
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
-        """Add copies of `rows` and `values`; on an error add none."""
+        """Add copies of `rows` and `values`, or none of them if an error occurs."""
 
     @abstractmethod
     def remove(self, indices: Tensor) -> None:
-        """Remove the rows at `indices`; later rows move up."""
+        """Remove the rows at `indices`; the indices of later rows decrease."""
 
     @abstractmethod
     def take(self, indices: Tensor) -> Tensor:
@@ -146,7 +146,7 @@ class Store(ABC):
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "Store":
-        """Move the rows (and floating point values) and return self; the default refuses."""
+        """Move the rows (and floating point values), return self; by default an error is raised."""
         raise OptionError(
             f"a {type(self).__name__} stays where it is, with {self.dtype} on {self.device}. "
             "Make another store, and append the rows there."
@@ -193,7 +193,7 @@ class Store(ABC):
         return torch.cat(parts)[torch.cat(order).argsort()]
 
     def cached(self, name: str, make: Callable[[], T], *key: object) -> T:
-        """Return `make()`, computed once and kept until the rows or `key` change."""
+        """Return `make()`; the result is kept until the rows or `key` change."""
         kept = self._cache.get(name)
         if kept is None or kept[0] != (self.version, *key):
             # The result is also used outside inference mode.
@@ -203,7 +203,7 @@ class Store(ABC):
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle or copy everything but the lock, cached results and room for more rows."""
+        """Return what to pickle or copy: no lock, no cached results, no room for more rows."""
         with self.lock.reading:
             self._drop_room()
             return {k: v for k, v in vars(self).items() if k not in NOT_COPIED}

@@ -1,4 +1,4 @@
-"""Blocks: consecutive rows of a store, and how to compute with them."""
+"""Blocks of consecutive rows of a store, with their scores and weighted sums."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Consecutive rows of a store, computed with in float32 at least.
+    """Consecutive rows of a store; results are in float32 at least.
 
     Attributes:
         start: index of the first row in the store.
@@ -26,17 +26,17 @@ class Block:
     converted: dict[torch.dtype, Tensor] | None = None
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         return self.rows.shape[0]
 
     def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
-        """X·x."""
+        """Return the scores Xx."""
         rows = self.rows if self.rows.dtype == state.dtype else self._upcast(state.dtype)
         state = state if state.dtype == rows.dtype else state.to(rows.dtype)
         return torch.nn.functional.linear(state, rows)
 
     def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
-        """Σ_i m_i x_μi²; m = 1 for None."""
+        """Return Σ_i m_i x_μi² of each row, with the mask m; None means m = 1."""
         if mask is not None:
             return mask @ self._upcast(mask.dtype).square().T
         if self.squared_norms is not None:
@@ -46,7 +46,7 @@ class Block:
     def weighted_sum(
         self, weights: Float[Tensor, "*batch k"], at: Int[Tensor, " k"] | None = None
     ) -> Float[Tensor, "*batch dim"]:
-        """weights @ rows[at]; None takes all rows."""
+        """Return weights @ rows[at], for all rows if `at` is None."""
         if at is not None:
             rows = self.rows[at]
             return weights @ rows.to(torch.promote_types(rows.dtype, weights.dtype))

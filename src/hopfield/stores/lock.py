@@ -1,4 +1,4 @@
-"""A lock that many readers or one writer hold."""
+"""A lock that either many readers or one writer can hold at a time."""
 
 import threading
 from collections.abc import Callable
@@ -8,10 +8,11 @@ from ..errors import OptionError
 
 
 class ReadWriteLock:
-    """Use `with lock.reading:` and `with lock.writing:`; a thread may enter either again.
+    """A lock for many readers or one writer, by `with lock.reading:` and `with lock.writing:`.
 
-    A waiting writer goes before new readers. When a writer ends, the readers that wait go before
-    the next writer, so that neither can keep the others out.
+    A thread that holds the lock may enter the same section again. A waiting writer goes before new
+    readers. When a writer leaves, all waiting readers go before the next writer, so that neither
+    side can shut out the other.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class ReadWriteLock:
         self.writing = _Section(self.start_writing, self.stop_writing)
 
     def start_reading(self) -> None:
-        """Wait until no writer holds the lock, and at most for one that waits for it."""
+        """Wait until no writer holds the lock; of the writers that wait, one may go first."""
         me, readers = threading.get_ident(), self._readers
         with self._mutex:
             if me not in readers and self._writer != me:
@@ -49,7 +50,7 @@ class ReadWriteLock:
             self._released.notify_all()  # others may wait for one that an interrupt ended
 
     def stop_reading(self) -> None:
-        """Leave, and wake writers if this was the last reader."""
+        """Leave the section; after the outermost one of this thread, wake waiting writers."""
         me = threading.get_ident()
         with self._mutex:
             self._readers[me] -= 1
@@ -79,7 +80,7 @@ class ReadWriteLock:
             self._depth += 1
 
     def stop_writing(self) -> None:
-        """Leave, and wake all who wait."""
+        """Leave the section; after the outermost one, wake all waiting threads."""
         with self._mutex:
             self._depth -= 1
             if not self._depth:

@@ -1,4 +1,4 @@
-"""±1 patterns as bits: 1/32 of the size in float32."""
+"""A store of ±1 patterns as bits, which take 1/32 of the memory of float32."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .base import Store
 from .ram import appended, moved_values, remaining_rows
 
 UNPACKED_ROWS = 512
-"""Rows unpacked at a time."""
+"""Number of rows that are unpacked at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class PackedBlock:
     values: Tensor | None = None
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         return self.stop - self.start
 
     @property
@@ -46,7 +46,7 @@ class PackedBlock:
         return self._unpack(self.start, self.stop, self.like.dtype)
 
     def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
-        """X·x: bit counts for states of ±1 and 0."""
+        """Return the scores Xx, by bit counts if states have entries ±1 and 0 only."""
         flat = state if state.ndim == 2 else state.reshape(-1, state.shape[-1])
         # Torch unpacks each row once; the kernel counts its bits once per state.
         entries = len(self) * flat.shape[1] * (flat.shape[0] + 32)
@@ -59,7 +59,7 @@ class PackedBlock:
         return scores if flat is state else scores.reshape(*state.shape[:-1], len(self))
 
     def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
-        """Σ_i m_i x_μi² = Σ_i m_i."""
+        """Return Σ_i m_i x_μi² = Σ_i m_i of each row, with the mask m; None means m = 1."""
         if mask is None:
             dtype = torch.promote_types(self.like.dtype, torch.float32)
             return self.like.new_full((len(self),), self.like.shape[-1], dtype=dtype)
@@ -68,7 +68,7 @@ class PackedBlock:
     def weighted_sum(
         self, weights: Float[Tensor, "*batch k"], at: Int[Tensor, " k"] | None = None
     ) -> Float[Tensor, "*batch dim"]:
-        """weights @ rows[at]; None takes all rows."""
+        """Return weights @ rows[at], for all rows if `at` is None."""
         wide = weights.to(torch.promote_types(self.like.dtype, weights.dtype))
         if at is not None:
             words = self.words[:, self.start + at].T
@@ -107,7 +107,7 @@ class PackedBlock:
 
 
 class PackedStore(Store):
-    """±1 rows with one bit per entry, in columns of words that grow by doubling."""
+    """A store of ±1 rows with one bit per entry; its memory grows by doubling."""
 
     resident: ClassVar[bool] = True
     signs_only: ClassVar[bool] = True
@@ -129,7 +129,7 @@ class PackedStore(Store):
         self._set(grown, grown_values, self._count + len(rows), like)
 
     def remove(self, indices: Tensor) -> None:
-        """Remove rows; those behind them move up."""
+        """Remove the rows at `indices`; the indices of later rows decrease."""
         remaining, values = remaining_rows(self._count, indices), self.values
         with torch.inference_mode(False):
             words = self.words[remaining.to(self.device)].T.contiguous()
@@ -158,7 +158,7 @@ class PackedStore(Store):
         ]
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         return self._count
 
     @property
@@ -174,7 +174,7 @@ class PackedStore(Store):
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "PackedStore":
-        """Move the rows (and floating point values), name `dtype` theirs, and return self."""
+        """Move the rows (and floating point values) and return self; rows unpack to `dtype`."""
         if self._count:
             with torch.inference_mode(False):
                 like = self._like.to(device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""A copy of the rows in 8 bits, for scans whose error is known."""
+"""A copy of the rows with 8 bits per entry, for approximate scores with a known error."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,19 +11,22 @@ from torch import Tensor
 from ..readout import ValuedBlock
 
 GROUP = 8
-"""Rows a scan tells apart only together; the copy is padded to whole groups."""
+"""Number of rows that a scan keeps or rejects together; copies are padded to whole groups."""
 
 SMALLEST_STEP = 1e-12
-"""So that the reciprocal of two steps is a float32; vectors that vary less are read in full."""
+"""Smallest distance between levels.
+
+The reciprocal of a product of two is then a float32. Vectors that vary less are read in full.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """256 equally spaced values from `low` to `high`: value = offset + step·code.
+    """A scale of 256 equally spaced values from `low` to `high`: value = offset + step·code.
 
     Args:
-        low: `()` or `(n, 1)`, one range for all vectors or one for each, float64.
-        high: `()` or `(n, 1)`, float64.
+        low: least value, float64: `()`, the same for all vectors, or `(n, 1)`, one for each.
+        high: largest value, of the same shape.
     """
 
     low: Tensor
@@ -31,7 +34,7 @@ class Levels:
 
     @property
     def step(self) -> Tensor:
-        """Distance of neighbouring levels."""
+        """Distance between neighbouring levels."""
         return ((self.high - self.low) / 255).clamp_min(SMALLEST_STEP)
 
     @property
@@ -40,7 +43,7 @@ class Levels:
         return self.low + 128 * self.step
 
     def encode(self, vectors: Float[Tensor, "n dim"]) -> tuple[Tensor, Tensor]:
-        """The nearest codes, int8, and what they leave out, ‖x − offset − step·code‖, `(n,)`.
+        """Return the nearest codes, int8, and their errors ‖x − offset − step·code‖, `(n,)`.
 
         8-bit images lose nothing on levels from 0 to 1.
         """
@@ -52,14 +55,14 @@ class Levels:
 
 @dataclass(frozen=True, eq=False)
 class ScanCopy:
-    """All rows of a store in one byte an entry.
+    """A copy of all rows of a store, with one byte per entry.
 
     Attributes:
-        codes: `(dim, n)`, the transpose of rows one after another; n a multiple of GROUP.
+        codes: the codes, `(dim, n)`, a transpose of contiguous rows; n is a multiple of `GROUP`.
         sums: Σ_i code_i of each row, `(n,)`, float32.
-        levels: x ≈ offset + step·code.
-        norm: at least max ‖offset + step·code‖.
-        error: max ‖x − offset − step·code‖.
+        levels: the scale of the codes, x ≈ offset + step·code.
+        norm: an upper bound of the norms ‖offset + step·code‖.
+        error: the largest error ‖x − offset − step·code‖ of a row.
     """
 
     codes: Int[Tensor, "dim n"]
@@ -85,11 +88,11 @@ class ScanCopy:
 
 
 MOST_TERMS = 2**16
-"""Entries per row up to which products of codes fit into 32 bits: half of what would."""
+"""Largest number of entries per row: products of codes are then at most 2³⁰, and fit into int32."""
 
 
 def products(left: Int[Tensor, "k dim"], right: Int[Tensor, "dim n"]) -> Float[Tensor, "k n"]:
-    """left @ right of codes, whole numbers rounded to float32."""
+    """Return the matrix product of codes, exact whole numbers rounded to float32."""
     whole = _product_of_codes()
     if whole is not None:
         return whole(left, right).float()
