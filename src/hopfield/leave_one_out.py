@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .separation import Separation
 
-UNIFORM, NEAREST = 0.25, 8.0
+UNIFORM, NEAREST = 0.02, 8.0
 """Bounds of β times a difference of scores: below the first, weights hardly differ; above the
 second, the row that leads by this difference has all of the weight."""
 MOST_RANGE = 1e9

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ..cue import Cue
 from ..metrics import recalled
-from ..separation import Separation
+from ..separation import Separation, with_parameters
 from ..similarity import Similarity, TensorRows
 from .patterns import SCORES, Patterns
-from .sharper import with_parameters
 from .tuning_result import (
     AnyPoint,
     Point,

@@ -1,14 +1,11 @@
 """Copies of a separation with other parameters, such as a larger β (a sharper separation)."""
 
-import dataclasses
 import math
 from collections.abc import Iterator
-from copy import copy
-from typing import Any
 
 from torch import Tensor
 
-from ..separation import Separation, Softmax
+from ..separation import Separation, Softmax, with_parameters
 from .patterns import Patterns
 
 QUANTILES = (0.5, 0.1, 0.0)
@@ -59,15 +56,6 @@ def with_float_parameters(separation: Separation) -> Separation:
     """Copy a separation, with each tensor parameter as a number of 6 significant digits."""
     learned = {k: float(v) for k, v in vars(separation).items() if isinstance(v, Tensor)}
     return with_parameters(separation, **{k: float(f"{v:.6g}") for k, v in learned.items()})
-
-
-def with_parameters(separation: Separation, **values: Any) -> Separation:
-    """Copy a separation with other parameters."""
-    if dataclasses.is_dataclass(separation):
-        return dataclasses.replace(separation, **values)
-    other = copy(separation)
-    vars(other).update(values)
-    return other
 
 
 def round_up(number: float) -> float:

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from .. import theory
 from ..memories import ModernHopfield
-from ..separation import Separation
+from ..separation import Separation, with_parameters
 from ..similarity import Similarity
 from .patterns import Patterns
-from .sharper import with_parameters
 from .table import table
 from .trials import observe, with_settings
 

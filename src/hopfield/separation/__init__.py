@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .base import Partial, Readout, Rows, Separation
+from .base import Partial, Readout, Rows, Separation, with_parameters
 from .polynomial import Polynomial, RectifiedPolynomial
 from .softmax import Softmax
 from .sparse import Entmax, Sparsemax, TopK
@@ -29,4 +29,5 @@ __all__ = [
     "Softmax",
     "Sparsemax",
     "TopK",
+    "with_parameters",
 ]

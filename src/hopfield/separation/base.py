@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cache, reduce
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -337,6 +338,15 @@ def _beta_limits(dtype: torch.dtype) -> tuple[float, float]:
     # upper one β/ln 2 is finite.
     limits = torch.finfo(dtype)
     return limits.tiny * 2.0**26, limits.max / 2
+
+
+def with_parameters(separation: Separation, **parameters: Any) -> Separation:
+    """Return a copy of a separation with other parameters."""
+    if is_dataclass(separation):
+        return replace(separation, **parameters)
+    other = copy(separation)
+    vars(other).update(parameters)
+    return other
 
 
 def largest_value(parameter: "float | Tensor") -> float:

@@ -1,6 +1,8 @@
 """Estimators in the manner of scikit-learn; they need the extra `sklearn`.
 
 HopfieldImputer fills the gaps of a table; its method `impute` returns an Imputation.
+HopfieldClassifier and HopfieldRegressor predict labels and numbers from similar rows.
+HopfieldDenoiser restores noisy rows.
 """
 
 from ..errors import missing_extra
@@ -10,7 +12,15 @@ try:
 except ImportError:
     raise missing_extra("scikit-learn", "sklearn") from None
 
+from .denoiser import HopfieldDenoiser
 from .imputation import Imputation
 from .imputer import HopfieldImputer
+from .supervised import HopfieldClassifier, HopfieldRegressor
 
-__all__ = ["HopfieldImputer", "Imputation"]
+__all__ = [
+    "HopfieldClassifier",
+    "HopfieldDenoiser",
+    "HopfieldImputer",
+    "HopfieldRegressor",
+    "Imputation",
+]
