@@ -95,7 +95,7 @@ class Donors:
     def add_gain(self, questions: Questions, state: Tensor, linear: float) -> Tensor:
         """Return x̄ + λ G(x − x̄) for states x̄."""
         conditional = self.mixture.given(questions.rows, questions.known)
-        return state + linear * conditional.gain(questions.rows - state)
+        return state + linear * conditional.gain(questions.rows, state)
 
     def completed_by(self, questions: Questions, beta: float, linear: float) -> "Donors":
         """Return the stored rows, completed by their own readouts.

@@ -10,6 +10,10 @@ from torch import Tensor
 from .table import Column
 
 
+WIDE = 64
+"""Number of features above which they are float32, and of one Gaussian: products take the time."""
+
+
 @dataclass(frozen=True, eq=False)
 class Features:
     """A map from the columns of a table to features of zero mean.
@@ -66,11 +70,13 @@ class Features:
                 parts.append(values[:, None])
         features = (np.concatenate(parts, axis=1) - self.centre) / self.scale
         wide = np.repeat(known, self.sizes, axis=1)
-        return torch.from_numpy(np.where(wide, features, 0.0)), torch.from_numpy(wide)
+        dtype = np.float32 if len(self.centre) > WIDE else np.float64
+        encoded = np.where(wide, features, 0.0).astype(dtype)
+        return torch.from_numpy(encoded), torch.from_numpy(wide)
 
     def decode(self, features: Tensor, columns: Sequence[Column]) -> np.ndarray:
         """Return numbers, and the most likely category of columns with levels."""
-        values = features.numpy() * self.scale + self.centre
+        values = features.double().numpy() * self.scale + self.centre
         table = np.empty((len(values), len(self.sizes)))
         for j, (start, size) in enumerate(zip(self.starts, self.sizes, strict=True)):
             if columns[j].levels is None:

@@ -47,9 +47,11 @@ class Gaussian:
 
     def posterior(self, patterns: Tensor) -> tuple[Tensor, Tensor]:
         """Return A⁻¹ and log det A, A = noise·1 + L_kᵀ L_k, for masks of known features."""
-        dim, q = self.factors.shape
-        outer = (self.factors[:, :, None] * self.factors[:, None, :]).reshape(dim, q * q)
-        gram = (patterns.to(outer.dtype) @ outer).reshape(-1, q, q)
+        q = self.factors.shape[1]
+        i, j = torch.tril_indices(q, q)
+        lower = patterns.to(self.factors.dtype) @ (self.factors[:, i] * self.factors[:, j])
+        gram = lower.new_zeros(len(patterns), q, q)
+        gram[:, i, j] = lower  # Cholesky reads the lower triangle only
         gram.diagonal(dim1=-2, dim2=-1).add_(self.noise)
         cholesky = torch.linalg.cholesky(gram)
         logdet = 2 * cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -77,29 +79,30 @@ class Conditional:
 
     Attributes:
         known: the mask of the rows.
-        gaussians: components of the mixture.
+        mixture: the components, and the range of each feature.
         inverses: A⁻¹ of each row, by each component.
         share: probability of each component for each row, `(rows, k)`.
     """
 
     known: Tensor
-    gaussians: tuple[Gaussian, ...]
+    mixture: "Mixture"
     inverses: tuple[Tensor, ...]
     share: Tensor
 
-    def gain(self, residual: Tensor) -> Tensor:
-        """G r, averaged over the components."""
-        residual = torch.where(self.known, residual, 0.0)
-        parts = zip(self.share.unbind(-1), self.gaussians, self.inverses, strict=True)
+    def gain(self, rows: Tensor, state: Tensor) -> Tensor:
+        """G(x − state), averaged over the components; state + gain stays in range."""
+        residual = torch.where(self.known, rows - state, 0.0)
+        parts = zip(self.share.unbind(-1), self.mixture.gaussians, self.inverses, strict=True)
         gains = [share[:, None] * one.gain(residual, inverse) for share, one, inverse in parts]
-        return torch.stack(gains).sum(0)
+        return self.mixture.in_range(state + torch.stack(gains).sum(0)) - state
 
     def complete(self, rows: Tensor) -> list[Tensor]:
         """Return the rows with expectations where unknown, by each component alone."""
-        return [
-            torch.where(self.known, rows, one.mean + one.gain(_residual(rows, one, self.known), a))
-            for one, a in zip(self.gaussians, self.inverses, strict=True)
-        ]
+        completed = []
+        for one, inverse in zip(self.mixture.gaussians, self.inverses, strict=True):
+            gain = one.gain(_residual(rows, one, self.known), inverse)
+            completed.append(torch.where(self.known, rows, self.mixture.in_range(one.mean + gain)))
+        return completed
 
 
 def _residual(rows: Tensor, gaussian: Gaussian, known: Tensor) -> Tensor:
@@ -124,21 +127,34 @@ class Mixture:
     Attributes:
         gaussians: the components.
         share: probability of each component.
+        low, high: range of the known entries of each feature. Without it, few known entries can
+            make regressions that grow from round to round.
     """
 
     gaussians: tuple[Gaussian, ...]
     share: Tensor
+    low: Tensor
+    high: Tensor
+
+    def in_range(self, rows: Tensor) -> Tensor:
+        """Return the rows, clipped to the range of known entries."""
+        return torch.minimum(torch.maximum(rows, self.low), self.high)
 
     def given(self, rows: Tensor, known: Tensor) -> Conditional:
         """Return the expectations for some rows; memory rows × q² × components."""
         first, which = _distinct(known)
-        scores, inverses = [], []
-        for one in self.gaussians:
-            inverse, logdet = (each[which] for each in one.posterior(known[first]))
-            inverses.append(inverse)
-            scores.append(one.log_density(_residual(rows, one, known), known, inverse, logdet))
-        share = torch.softmax(torch.stack(scores, -1) + self.share.log(), -1)
-        return Conditional(known, self.gaussians, tuple(inverses), share)
+        posteriors = [one.posterior(known[first]) for one in self.gaussians]
+        if len(first) < len(known):
+            posteriors = [(inverse[which], logdet[which]) for inverse, logdet in posteriors]
+        share = rows.new_ones(len(rows), 1)
+        if len(self.gaussians) > 1:
+            scores = [
+                one.log_density(_residual(rows, one, known), known, *posterior)
+                for one, posterior in zip(self.gaussians, posteriors, strict=True)
+            ]
+            share = torch.softmax(torch.stack(scores, -1) + self.share.log(), -1)
+        inverses = tuple(inverse for inverse, _ in posteriors)
+        return Conditional(known, self, inverses, share)
 
     def block_rows(self) -> int:
         """Return how many rows to condition on at a time."""
@@ -158,14 +174,17 @@ class Mixture:
 
 def fit_gaussian(rows: Tensor, known: Tensor) -> Mixture:
     """Return one Gaussian of rows with gaps."""
-    first = Gaussian.of(rows.mean(0), rows.T @ rows / len(rows))
-    return _maximise(Mixture((first,), rows.new_ones(1)), rows, known)
+    # Unknown features are 0, the mean of the known ones: the range is that of the known ones.
+    first = _mixture([rows.mean(0)], [rows.T @ rows], rows.new_full((1,), len(rows)))
+    low, high = rows.amin(0), rows.amax(0)
+    return _maximise(Mixture(*first, low, high), rows, known)
 
 
-def fit_mixture(rows: Tensor, known: Tensor, labels: Tensor) -> Mixture:
+def fit_mixture(one: Mixture, rows: Tensor, known: Tensor, labels: Tensor) -> Mixture:
     """Return a mixture of Gaussians, begun at the components that completed rows belong to.
 
     Args:
+        one: the Gaussian that completed the rows.
         rows: completed rows.
         known: the mask of the entries that were known.
         labels: the component of each row.
@@ -176,7 +195,8 @@ def fit_mixture(rows: Tensor, known: Tensor, labels: Tensor) -> Mixture:
     squares = [
         ((rows - mean).T * one) @ (rows - mean) for one, mean in zip(share.T, means, strict=True)
     ]
-    return _maximise(_mixture(means, squares, count), rows, known)
+    first = Mixture(*_mixture(means, squares, count), one.low, one.high)
+    return _maximise(first, rows, known)
 
 
 def _maximise(mixture: Mixture, rows: Tensor, known: Tensor) -> Mixture:
@@ -223,16 +243,18 @@ class _Sums:
             both_missing = (missing.T * weight) @ missing
             means.append(mean)
             squares.append((centred.T * weight) @ centred + both_missing * spread)
-        return _mixture(means, squares, count)
+        return Mixture(*_mixture(means, squares, count), last.low, last.high)
 
 
-def _mixture(means: list[Tensor], squares: list[Tensor], count: Tensor) -> Mixture:
+def _mixture(
+    means: list[Tensor], squares: list[Tensor], count: Tensor
+) -> tuple[tuple[Gaussian, ...], Tensor]:
     """Return components whose covariances are shrunk towards that of all of them."""
     pooled = torch.stack(squares).sum(0) / count.sum()
     if len(means) == 1:
-        return Mixture((Gaussian.of(means[0], pooled),), count / count)
-    gaussians = [
+        return (Gaussian.of(means[0], pooled),), count / count
+    gaussians = tuple(
         Gaussian.of(mean, (square + SHRINKAGE * pooled) / (n + SHRINKAGE))
         for mean, square, n in zip(means, squares, count, strict=True)
-    ]
-    return Mixture(tuple(gaussians), count / count.sum())
+    )
+    return gaussians, count / count.sum()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..separation import Softmax
 from .donors import Donors, Questions
-from .features import Features
+from .features import WIDE, Features
 from .gaussian import fit_gaussian, fit_mixture
 from .table import Column
 
@@ -23,9 +23,6 @@ COMPONENTS = 4
 
 LEAST_ROWS = 20
 """Least rows per Gaussian for several to be tried."""
-
-WIDEST_MIXTURE = 64
-"""Most features for which more than one Gaussian is tried."""
 
 LEAST_GAIN = 0.02
 """Share by which the squared error must fall for a setting with more parts to be taken."""
@@ -82,7 +79,7 @@ def completed_donors(rows: Tensor, known: Tensor, group: Tensor, components: int
     mixture = fit_gaussian(rows[few], known[few])
     if components > 1:
         completed = mixture.complete(rows[few], known[few])
-        mixture = fit_mixture(completed, known[few], _clusters(completed, components))
+        mixture = fit_mixture(mixture, completed, known[few], _clusters(completed, components))
     return Donors(mixture.complete(rows, known), group, mixture)
 
 
@@ -148,8 +145,9 @@ class Trial:
                     weights /= weights.sum(-1, keepdim=True)
                 readout = weights @ donors.rows
                 error = (truth[part] - readout)[hidden[part]]
-                gain = conditional.gain(block.rows - readout)[hidden[part]]
-                sums[k] += torch.stack([error @ error, error @ gain, gain @ gain])
+                gain = conditional.gain(block.rows, readout)[hidden[part]]
+                products = torch.stack([error @ error, error @ gain, gain @ gain])
+                sums[k] += products.double()
         return sums
 
     def errors(self, donors: Donors, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +171,7 @@ def choose(
     trials = _trials(table, columns, group, draws)
     best = _Search(trials, 1, given)
     dim = sum(trials[0].features.sizes)
-    if dim <= WIDEST_MIXTURE and len(table) >= LEAST_ROWS * COMPONENTS:
+    if dim <= WIDE and len(table) >= LEAST_ROWS * COMPONENTS:
         small, one = trials, best
         if len(table) > SCREENED:
             few = _evenly(len(table), SCREENED)
