@@ -9,7 +9,6 @@ from torch import Tensor
 
 from .table import Column
 
-
 WIDE = 64
 """Number of features above which they are float32, and of one Gaussian: products take the time."""
 
