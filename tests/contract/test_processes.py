@@ -14,8 +14,7 @@ from torch.utils.data import DataLoader
 
 import hopfield
 from draws import normal, signs
-from hopfield import ClassicalHopfield, Cue, Memory, backend
-from hopfield.stores import PackedStore, RamStore
+from hopfield import Cue, Memory, backend
 from other_process import Cues, ask, ask_and_store
 from versions import MEMORIES
 
@@ -89,21 +88,26 @@ def test_memories_in_a_pool_and_a_data_loader(forkserver):
     _check_loader(forkserver, SHORT[:1])
 
 
-@pytest.mark.parametrize("make", [RamStore, PackedStore])
-def test_tensors_are_moved_to_another_process_while_nobody_reads(make):
-    memory = ClassicalHopfield(thresholds=torch.linspace(-0.1, 0.1, DIM), store=make())
-    memory.store(signs(COUNT, DIM, seed=1), normal(COUNT, 2, seed=2))
-    store = memory.storage
-    held = store.words if make is PackedStore else store.rows
-    tensors = [memory.thresholds, store.values, held]
-    before = [tensor.data_ptr() for tensor in tensors]
+@pytest.mark.parametrize("kind", ["storkey", "dense-packed", "dot"])
+def test_tensors_are_moved_to_another_process_while_nobody_reads(kind, monkeypatch):
+    memory, _ = _grown(kind)
+    memory.thresholds = torch.ones(DIM)  # of any memory: an attribute
+    lock, share, moved = memory.storage.lock, torch.UntypedStorage._share_fd_cpu_, []
+
+    def noted(storage):
+        if not storage.is_shared():
+            moved.append(lock._writer)
+        return share(storage)
+
+    monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", noted)
     sender = threading.Thread(target=ForkingPickler.dumps, args=(memory,))
-    with store.lock.reading:
+    with lock.reading:
         sender.start()
         sender.join(0.05)  # as long as it takes if nothing holds it up
-        assert [tensor.data_ptr() for tensor in tensors] == before
+        assert not moved
     sender.join()
-    assert all(tensor.is_shared() for tensor in tensors)
+    assert len(moved) >= 3, "premise: rows, values and thresholds"
+    assert set(moved) == {sender.ident} and lock._writer is None
 
 
 @pytest.mark.heavy

@@ -34,8 +34,7 @@ from ..readout import ValuedBlock
 from ..separation import Separation
 from ..similarity import Similarity
 from ..stores import RamStore, Store
-from ..stores.lock import ReadWriteLock
-from ..stores.sending import moved_when_unread
+from ..stores.sending import move_tensors, move_when_unread
 from .answer import answer
 from .hooks import argument_text, energies, read_step
 from .options import blocks_of, check_convertible, check_place, resolve_unknown_units
@@ -85,7 +84,7 @@ class Memory(ABC):
     def __init_subclass__(cls) -> None:
         """Register the class, so that `hopfield.load` finds it."""
         MEMORIES.setdefault(cls.__name__, cls)
-        moved_when_unread(cls, _parts)
+        move_when_unread(cls, lambda memory: memory.storage.lock, _move_to_shared_memory)
 
     @abstractmethod
     def step(
@@ -341,7 +340,9 @@ class Memory(ABC):
         return EntrywiseTolerance((tol * change).to(working_dtype), rounding)
 
 
-def _parts(memory: Memory) -> tuple[ReadWriteLock, list[object]]:
-    # The objects that hold its tensors; β of a separation may be one.
-    parameters = [part for part in vars(memory).values() if isinstance(part, Separation)]
-    return memory.storage.lock, [memory, memory.storage, *parameters]
+def _move_to_shared_memory(memory: Memory) -> None:
+    memory.storage.move_to_shared_memory()
+    move_tensors(memory)
+    for part in vars(memory).values():
+        if isinstance(part, Separation):  # β may be a tensor
+            move_tensors(part)

@@ -14,7 +14,7 @@ from ..errors import OptionError, ShapeError
 from ..readout import ValuedBlock
 from .block import Block
 from .lock import ReadWriteLock
-from .sending import moved_when_unread
+from .sending import move_tensors, move_when_unread
 
 T = TypeVar("T")
 SUMMARY_ROWS = 1024
@@ -121,7 +121,7 @@ class Store(ABC):
         for name in ("append", "remove", "to"):
             if name in vars(cls):
                 setattr(cls, name, _atomic(vars(cls)[name], name == "append"))
-        moved_when_unread(cls, lambda store: (store.lock, [store]))
+        move_when_unread(cls, lambda store: store.lock, Store.move_to_shared_memory)
 
     @abstractmethod
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
@@ -207,6 +207,11 @@ class Store(ABC):
         with self.lock.reading:
             self._drop_room()
             return {k: v for k, v in vars(self).items() if k not in NOT_COPIED}
+
+    def move_to_shared_memory(self) -> None:
+        """Move the tensors to memory that processes can share; hold `lock.writing` meanwhile."""
+        self._drop_room()
+        move_tensors(self)
 
     def _drop_room(self) -> None:
         # Pickling writes all memory behind a view, and another process shares it. The tensors

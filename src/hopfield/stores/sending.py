@@ -8,10 +8,10 @@ from torch import Tensor
 
 from .lock import ReadWriteLock
 
-Parts = Callable[[Any], tuple[ReadWriteLock, list[object]]]
 
-
-def moved_when_unread(kind: type, parts: Parts) -> None:
+def move_when_unread(
+    kind: type, lock_of: Callable[[Any], ReadWriteLock], move: Callable[[Any], None]
+) -> None:
     """Let `multiprocessing` move the tensors of objects of this class while no thread reads them.
 
     To share a tensor with another process, torch copies its numbers and frees the memory where they
@@ -19,16 +19,20 @@ def moved_when_unread(kind: type, parts: Parts) -> None:
 
     Args:
         kind: the class.
-        parts: a function that returns the lock of an object, and the objects that hold its tensors.
+        lock_of: a function that returns the lock of an object.
+        move: a function that moves the tensors of an object to shared memory.
     """
 
     def reduce(whole: object) -> "str | tuple[Any, ...]":
-        lock, owners = parts(whole)
-        with lock.writing:
-            for owner in owners:
-                for value in vars(owner).values():
-                    if isinstance(value, Tensor):
-                        value.share_memory_()
+        with lock_of(whole).writing:
+            move(whole)
         return whole.__reduce_ex__(2)
 
     ForkingPickler.register(kind, reduce)
+
+
+def move_tensors(owner: object) -> None:
+    """Move the tensors among the attributes of an object to shared memory."""
+    for value in vars(owner).values():
+        if isinstance(value, Tensor):
+            value.share_memory_()
