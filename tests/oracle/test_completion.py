@@ -89,6 +89,20 @@ def test_errors_are_those_of_a_memory_without_the_row(similarity, separation):
             torch.testing.assert_close(square, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("first", ["euclidean", "cosine"])
+def test_the_similarity_named_first_wins_unless_another_is_better_by_more_than_chance(first):
+    patterns, _ = wine()
+    names = sorted(["euclidean", "cosine"], key=lambda name: name != first)
+    tuned = tune(patterns, corruption.occlude_random, 0.25, objective="completion",
+                 similarities=[*names, "dot"])  # fmt: skip
+    second = min(point.deficit for point in tuned.curve if point.setting[0] == names[1])
+    assert second < 0.05, "premise: two are about as good"
+    assert tuned.similarity == first
+    worse = tune(patterns, corruption.occlude_random, 0.25, objective="completion",
+                 similarities=["dot", "euclidean"])  # fmt: skip
+    assert worse.similarity == "euclidean"
+
+
 def test_without_a_mask_all_entries_count():
     patterns = gaussian(200, 8)
     tuned = tune(patterns, corruption.gaussian_noise, 0.3, objective="completion",

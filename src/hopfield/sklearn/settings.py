@@ -40,7 +40,7 @@ class Settings:
                 f"{type(prototype).__name__} has no attribute beta, but is {short_repr(beta)}."
             )
         if isinstance(beta, str):
-            check_choice("beta, if it is no number,", beta, ("auto",))
+            check_choice("beta, if it is a word,", beta, ("auto",))
         elif beta is not None:
             prototype = with_parameters(prototype, beta=check_number("beta", beta, low=0.0))
         scales = (True, False) if isinstance(scale, str) else (_flag("scale", scale),)
@@ -58,4 +58,4 @@ def _flag(name: str, value: object) -> bool:
 def _separation(value: object) -> Separation:
     if isinstance(value, Separation):
         return value
-    return SEPARATIONS[check_choice("separation, if it is no Separation,", value, NAMED)]()
+    return SEPARATIONS[check_choice("separation, if it is a name,", value, NAMED)]()

@@ -141,7 +141,7 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
         share = is_class.mean(0).numpy()
         prior = np.ones(len(share)) if isinstance(self.class_prior, str) else self.class_prior
         if isinstance(self.class_prior, str):
-            check_choice("class_prior, if it is no list,", self.class_prior, ("uniform",))
+            check_choice("class_prior, if it is a word,", self.class_prior, ("uniform",))
         prior = _check_prior(prior, len(share))
         return np.divide(prior, share, out=np.zeros(len(share)), where=share > 0)
 
