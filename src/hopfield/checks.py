@@ -49,15 +49,15 @@ def is_broadcastable(shape: Sequence[int], to: Sequence[int]) -> bool:
     )
 
 
-def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
-    """Return `value` if it is one of `choices`; the error names the nearest one."""
+def check_choice(name: str, value: object, choices: Iterable[str], *, hint: str = "") -> str:
+    """Return `value` if it is one of `choices`; the error names the nearest one, or `hint`."""
     valid = list(choices)
     if isinstance(value, str) and value in valid:
         return value
     text = value.lower()[:80] if isinstance(value, str) else ""
     begun = [choice for choice in valid if text[1:] and choice.startswith(text)]
     near = begun if len(begun) == 1 else difflib.get_close_matches(text, valid, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = f" Did you mean {near[0]!r}?" if near else hint
     raise OptionError(
         f"{name} must be one of {', '.join(map(repr, valid))}, but is {short_repr(value)}.{hint}"
     )
@@ -258,16 +258,17 @@ def call_given(
     name: str, form: str, function: object, *arguments: object, **options: object
 ) -> object:
     """Call a function that the caller gave; one that cannot take these arguments is named."""
+    given = getattr(function, "__name__", None) or short_repr(function)
+    wrong = InputTypeError(f"{name} must be a function of ({form}), but is {given}.")
+    if not callable(function):
+        raise wrong
     try:
-        return function(*arguments, **options)  # type: ignore[operator]
+        return function(*arguments, **options)
     except TypeError as error:
         try:
-            inspect.signature(function).bind(*arguments, **options)  # type: ignore[arg-type]
-        except (TypeError, ValueError):  # not callable, another signature, or one of C
-            given = getattr(function, "__name__", None) or short_repr(function)
-            raise InputTypeError(
-                f"{name} must be a function of ({form}), but is {given}."
-            ) from error
+            inspect.signature(function).bind(*arguments, **options)
+        except (TypeError, ValueError):  # another signature, or one of C
+            raise wrong from error
         raise
 
 

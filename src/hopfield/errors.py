@@ -42,7 +42,7 @@ class MissingExtraError(HopfieldError, ImportError):
 
 
 class CapacityWarning(UserWarning):
-    """A Hebbian memory holds more patterns than it can recall (n > 0.138 N)."""
+    """A classical memory loses some of its patterns: they are too many, or too similar."""
 
 
 def missing_extra(package: str, extra: str) -> MissingExtraError:

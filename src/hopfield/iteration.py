@@ -114,13 +114,24 @@ class Retrieval:
     bound: Bound | None = None
 
     def __repr__(self) -> str:
-        """Return the counts of queries and steps, and the objective."""
+        """Return the counts of queries, steps and mixtures, and the objective.
+
+        A mixture is an answer in which no pattern weighs more than `PATTERN_WEIGHT`; it consists of
+        about exp(entropy) patterns.
+        """
         count = self.converged.numel()
         steps = int(self.steps.max()) if count else 0
+        mixtures = ""
+        if self.entropy is not None:
+            entropies = self.entropy[self.weight <= PATTERN_WEIGHT].detach().double()
+            if len(entropies):
+                median = entropies.exp().median()
+                word = "mixture" if len(entropies) == 1 else "mixtures"
+                mixtures = f", {len(entropies)} {word} of about {median:.0f} patterns"
         return (
             f"Retrieval({count} {'query' if count == 1 else 'queries'}, "
             f"{int(self.converged.sum())} converged, at most {steps} "
-            f"{'step' if steps == 1 else 'steps'}, objective={self.objective!r})"
+            f"{'step' if steps == 1 else 'steps'}, objective={self.objective!r}{mixtures})"
         )
 
 

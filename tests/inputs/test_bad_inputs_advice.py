@@ -1,5 +1,6 @@
 """Follow every piece of advice as printed: it works, and leads to no second error."""
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import hopfield
 from bad_inputs import CUE, PATTERNS, VALUES, Bad, by_kind, cases, filled, judge
 from hopfield import (
     ClassicalHopfield,
@@ -20,12 +20,14 @@ from hopfield import (
     Memory,
     ModernHopfield,
     Polynomial,
+    Separation,
     corruption,
     data,
     metrics,
     nn,
 )
 from hopfield.errors import DomainError, HopfieldError, InputTypeError, OptionError
+from hopfield.nn.hflayers.arguments import KINDS
 
 GREY = (PATTERNS + 1.5) / 2.5
 NAMES = ["a", "b", "a"]
@@ -226,6 +228,126 @@ def test_masks_of_attention_are_named_and_converted(form):
     assert torch.equal(layer(rows, padding_mask=followed), layer(rows, padding_mask=ignored))
 
 
+def class_of(kind):
+    return type(filled(kind))
+
+
+FOREIGN = {
+    "units": ("classical", lambda m: type(m)(100), "The first store(patterns) decides"),
+    "units by name": ("modern", lambda m: type(m)(input_size=8), "The first store(patterns)"),
+    "β of a retrieval": ("modern", lambda m: m.retrieve(CUE, beta=2.0), "ModernHopfield(beta=…)"),
+    "β of a classical one": ("classical", lambda m: m.retrieve(CUE, beta=2.0),
+                             "DenseHopfield(beta=…)"),
+    "most steps": ("dense", lambda m: m.retrieve(CUE, max_steps=3), "Use steps=."),
+    "steps of the memory": ("dense", lambda m: type(m)(steps=3), "retrieve(…, steps=…)"),
+    "labels": ("modern", lambda m: m.store(PATTERNS, labels=VALUES), "Use values=."),
+    "heat": ("modern", lambda m: m.retrieve(CUE, temperature=1.0), "ClassicalHopfield(temperature"),
+    "a mask": ("modern", lambda m: m.retrieve(CUE, mask=CUE > 0), "Use known=."),
+    "a mask of an update": ("modern", lambda m: m.update(CUE, known=CUE > 0), "retrieve(…, known"),
+    "a slip": ("modern", lambda m: m.retrieve(CUE, generater=None), "Did you mean generator=?"),
+    "a slip of the memory": ("modern", lambda m: type(m)(similarty="dot"), "mean similarity=?"),
+    "a cue by name": ("dense", lambda m: m.retrieve(x=CUE), "first, without a name, or as cue=."),
+    "a state by name": ("dense", lambda m: m.update(x=CUE), "or as state=."),
+    "nothing alike": ("modern", lambda m: m.remove(zzz=1), "It takes indices."),
+}  # fmt: skip
+"""Calls with arguments of other libraries, and the words that say where each belongs here."""
+
+
+@pytest.mark.parametrize(("kind", "call", "says"), FOREIGN.values(), ids=FOREIGN)
+def test_an_argument_that_a_method_does_not_take_is_placed(kind, call, says):
+    judge(Bad("", lambda: call(filled(kind)), OptionError, (says,)))
+
+
+def test_the_places_of_arguments_work():
+    """Follow the advice of the table above."""
+    for kind in ("dense", "modern"):
+        memory = class_of(kind)(beta=2.0)
+        memory.store(PATTERNS, values=VALUES)
+        memory.retrieve(cue=CUE, known=CUE > 0, steps=3, generator=None)
+        memory.update(state=CUE)
+    ClassicalHopfield(temperature=1.0).store(PATTERNS[:1])
+    ModernHopfield(similarity="dot")
+
+
+def test_signatures_are_those_of_the_methods():
+    for name in ("store", "remove", "retrieve", "energy", "update", "to", "save"):
+        method = getattr(Memory, name)
+        assert inspect.signature(method) == inspect.signature(method.__wrapped__)
+        assert method.__doc__ and method.__qualname__ == f"Memory.{name}"
+
+
+def test_errors_of_a_call_that_fits_are_left_alone():
+    """A TypeError from below, and Python's own for a wrong number of arguments."""
+
+    class Failing(ModernHopfield):
+        def step(self, state, known, held, generator):
+            raise TypeError("from below")
+
+    memory = Failing()
+    memory.store(PATTERNS)
+    with pytest.raises(TypeError, match="from below"):
+        memory.retrieve(CUE)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'patterns'"):
+        memory.store()
+
+    class Open(ModernHopfield):
+        def __init__(self, **options):
+            super().__init__(beta=options["b"])
+
+    assert Open(b=2.0).separation.beta == 2.0
+
+
+@pytest.mark.parametrize(("name", "use"), [("key_padding_mask", "padding_mask"),
+                                           ("attn_mask", "association_mask")])  # fmt: skip
+def test_masks_by_the_names_of_torch_are_placed(name, use):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = [nn.HopfieldAssociation(4), nn.HopfieldPooling(nn.HopfieldAssociation(4)),
+                  nn.HopfieldLookup(nn.HopfieldAssociation(4), 5)]  # fmt: skip
+    rows = torch.ones(1, 5, 4)
+    for layer in layers:
+        for call in (layer, layer.describe):
+            with pytest.raises(OptionError, match=f"Use {use}=, True where a pattern is ignored"):
+                call(rows, **{name: torch.zeros(1, 5, dtype=torch.bool)})
+            call(rows, padding_mask=torch.zeros(1, 5, dtype=torch.bool))
+
+
+class Cubic(Separation):
+    """A separation of one's own whose weights do not sum to one."""
+
+    simplex = False
+
+    def potential(self, scores):
+        return scores.pow(3).sum(-1)
+
+    def __call__(self, scores):
+        return 3 * scores.square()
+
+
+def test_memories_do_not_send_a_separation_to_each_other():
+    with pytest.raises(OptionError, match=r"not Cubic\. Use DenseHopfield, which takes every"):
+        ModernHopfield(separation=Cubic())
+    memory = DenseHopfield(separation=Cubic())
+    memory.store(PATTERNS)
+    assert torch.equal(memory.update(PATTERNS), PATTERNS)
+
+
+NO_TYPE = {"text": "yes", "a number": 1.5, "a list": [1], "a tensor": torch.ones(2),
+           "meta": torch.ones((), device="meta"), "huge": 10**400, "NaN": torch.nan,
+           "a class": int, "complex": 1j}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", NO_TYPE)
+def test_arguments_of_hflayers_of_a_wrong_type_are_named(wrong):
+    for kind, defaults in KINDS.items():
+        for name in defaults:
+            right = {name: NO_TYPE[wrong]}
+            with pytest.raises(HopfieldError) as caught:
+                nn.from_hflayers({}, {"input_size": 4} | right, kind)
+            if not str(caught.value).startswith("state_dict must hold"):  # a type that fits
+                assert name in str(caught.value)
+
+
 OTHERS = [
     Bad("the start of a rule", lambda: ClassicalHopfield("pseudo"), OptionError,
         ("Did you mean 'pseudo_inverse'?",)),
@@ -261,16 +383,3 @@ def test_no_advice_is_better_than_wrong_advice(name):
 @cases(OTHERS)
 def test_other_mistakes_are_answered(case):
     judge(case)
-
-
-@pytest.mark.parametrize("dim", [2, 7, 8, 20, 1000])
-def test_the_capacity_warning_is_true_of_its_numbers(dim):
-    """The warning names a whole number of patterns, and comes with the first one beyond it."""
-    memory = ClassicalHopfield()
-    with pytest.raises(hopfield.CapacityWarning) as warned:
-        for _ in range(dim):
-            memory.store(torch.ones(1, dim))
-    held, told = len(memory), str(warned.value)
-    assert told.startswith(f"{held + 1} patterns of {dim} entries exceed")
-    assert f"about {held} random ones (0.138·{dim}). Use rule='pseudo_inverse'" in told
-    assert held == max(1, int(0.137906 * dim))

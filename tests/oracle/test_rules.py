@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chi2
 
 from cases import FULL, over_dtypes, seeded, signs
-from hopfield import CapacityWarning, ClassicalHopfield, HopfieldError, backend, rules
+from hopfield import ClassicalHopfield, backend, rules
 from hopfield.coupling import FullCoupling, LowRankCoupling
 from hopfield.kernels import BACKENDS
 from hopfield.memories.learning import learn
@@ -324,23 +324,6 @@ def test_the_overlap_at_a_load_of_a_tenth():
         assert found.converged.all()
         means.append(((found.state * rows[:20]).sum(-1) / 1000).mean().item())
     assert abs(sum(means) / 2 - 0.998) < 0.004
-
-
-def test_hebb_warns_beyond_its_capacity_and_only_then():
-    import warnings
-
-    rows = signs(20, 100, generator=seeded(0))
-    for rule in RULES:
-        memory = ClassicalHopfield(rule)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            memory.store(rows[:13])
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            memory.store(rows[13:])
-        assert [each.category for each in caught] == [CapacityWarning] * (rule == "hebbian")
-    with pytest.raises(HopfieldError, match="hebbian"):
-        ClassicalHopfield("hebian")
 
 
 def test_pseudo_inverse_of_strongly_dependent_rows():

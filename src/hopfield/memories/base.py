@@ -36,6 +36,7 @@ from ..similarity import Similarity
 from ..stores import RamStore, Store
 from ..stores.sending import move_tensors, move_when_unread
 from .answer import answer
+from .arguments import check_keywords, named_arguments
 from .hooks import argument_text, energies, read_step
 from .options import blocks_of, check_convertible, check_place, resolve_unknown_units
 from .query import (
@@ -77,6 +78,7 @@ class Memory(ABC):
 
     def __new__(cls, *args: object, **kwargs: object) -> "Memory":
         """Create a memory with an empty store, for constructors that set none."""
+        check_keywords(cls, "__init__", kwargs)
         memory = object.__new__(cls)
         memory.storage, memory._derived = RamStore(), {}
         return memory
@@ -127,8 +129,12 @@ class Memory(ABC):
         """Return what weighs float values; None, the default: the strongest pattern decides."""
         return None
 
-    def check_new(self, patterns: Tensor, before: int) -> str | None:
-        """Raise if the network cannot store the patterns; return a warning or None, the default."""
+    def check_new(self, patterns: Tensor, before: int) -> None:
+        """Raise if the network cannot store the patterns; the default accepts all."""
+        return
+
+    def capacity_warning(self, patterns: Tensor) -> str | None:
+        """Return a warning if storing these patterns too would lose some; None by default."""
         return None
 
     def describe(self, state: Tensor) -> Reading:
@@ -139,6 +145,7 @@ class Memory(ABC):
         """Return the next states, with all entries known; the default makes a step."""
         return read_step(self, state, None, None, generator).next
 
+    @named_arguments
     def store(self, patterns: Tensor, values: Tensor | None = None) -> None:
         """Add patterns, and values to be recalled with them: all of them or, on an error, none.
 
@@ -151,24 +158,27 @@ class Memory(ABC):
             ShapeError, InputTypeError, DeviceError, DomainError: saying what was expected.
         """
         with self.storage.lock.writing:
-            warning = self.check_storable(patterns, values)
+            warning = self.capacity_warning(self.check_storable(patterns, values))
             if warning is not None:  # before storing: if warnings are errors, nothing is stored
-                warnings.warn(warning, CapacityWarning, stacklevel=2)
+                warnings.warn(warning, CapacityWarning, stacklevel=3)
             append(self.storage, patterns, values)
 
-    def check_storable(self, patterns: object, values: object) -> str | None:
-        """Raise unless `store` can add these; return a warning or None."""
+    def check_storable(self, patterns: object, values: object) -> Tensor:
+        """Return the patterns if `store` can add them with these values."""
         rows = check_storable(self.storage, patterns, values)
         if self.binary or self.storage.signs_only:
             check_binary("patterns", rows)
-        return self.check_new(rows, len(self.storage))
+        self.check_new(rows, len(self.storage))
+        return rows
 
+    @named_arguments
     def remove(self, indices: "int | Iterable[int] | Tensor") -> None:
         """Remove stored patterns by index; later patterns move up."""
         with self.storage.lock.writing:
             self._require_patterns()
             self.storage.remove(check_indices(indices, len(self)))
 
+    @named_arguments
     def retrieve(
         self,
         cue: Tensor | Cue,
@@ -214,6 +224,7 @@ class Memory(ABC):
                 outcome = resolve_unknown_units(outcome, self.describe)
             return answer(self, outcome, query)
 
+    @named_arguments
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
         """Return the energy of each state, over all entries.
 
@@ -230,6 +241,7 @@ class Memory(ABC):
             "state", energy.reshape(states.shape[:-1]), computing_dtype(state.dtype)
         )
 
+    @named_arguments
     def update(
         self, state: Float[Tensor, "*batch dim"], *, generator: torch.Generator | None = None
     ) -> Float[Tensor, "*batch dim"]:
@@ -244,6 +256,7 @@ class Memory(ABC):
             return following
         return cast_checked("state", following, state.dtype)
 
+    @named_arguments
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "Memory":
@@ -264,6 +277,7 @@ class Memory(ABC):
             self.storage.to(place, dtype)
         return self
 
+    @named_arguments
     def save(self, path: "str | PathLike[str]") -> None:
         """Write the memory to a file that `hopfield.load` reads; atomically, and without pickle."""
         from .io import save

@@ -14,13 +14,22 @@ from ..iteration import Reading
 from ..rules import RULES, grown
 from ..stores import Store
 from ..units import classical_sweep
+from .arguments import SIZE_HINT
 from .base import Memory
-from .learning import learn
+from .learning import learn, unstable_shares
 from .options import SCHEDULES, check_store, sweep_order
 from .query import check_state
 
 HEBBIAN_CAPACITY = 0.137906
 """Critical load n/N of the Hebbian network at T = 0 (Amit, Gutfreund & Sompolinsky 1985)."""
+
+
+TOLERATED_ERRORS = 0.01
+"""Share of units that one update may change in a pattern before `store` warns.
+
+Above the critical load every change counts, because further updates increase it. Below, a pattern
+with fewer errors ends at an overlap of about 0.98 or more.
+"""
 
 
 class ClassicalHopfield(Memory):
@@ -55,7 +64,8 @@ class ClassicalHopfield(Memory):
         store: Store | None = None,
     ) -> None:
         """Make an empty memory."""
-        self.rule = check_choice("rule", rule, RULES)
+        hint = f" {SIZE_HINT}" if isinstance(rule, int) else ""
+        self.rule = check_choice("rule", rule, RULES, hint=hint)
         self.diagonal = check_flag("diagonal", diagonal)
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
         self.temperature = check_number(
@@ -150,21 +160,40 @@ class ClassicalHopfield(Memory):
     def _bias(self, state: Tensor) -> Tensor | None:
         return None if self.thresholds is None else self.thresholds.to(state)
 
-    def check_new(self, patterns: Tensor, before: int) -> str | None:
-        """Raise unless the thresholds fit; warn of more patterns than Hebb's rule can hold."""
-        dim = patterns.shape[-1]
-        if self.thresholds is not None and len(self.thresholds) != dim:
+    def check_new(self, patterns: Tensor, before: int) -> None:
+        """Raise unless there is one threshold per unit."""
+        if self.thresholds is not None and len(self.thresholds) != patterns.shape[-1]:
             raise ShapeError(
                 f"patterns must have {len(self.thresholds)} entries, one per threshold, "
                 f"but have shape {tuple(patterns.shape)}."
             )
-        after, limit = before + len(patterns), max(1.0, HEBBIAN_CAPACITY * dim)
-        if self.rule != "hebbian" or not before <= limit < after:
+
+    def capacity_warning(self, patterns: Tensor) -> str | None:
+        """Return a warning if patterns would be lost that were not lost before."""
+        lost = self._lost(patterns)
+        if lost is None or (len(self) and self._lost(None) is not None):
             return None
+        count, dim = len(self) + len(patterns), patterns.shape[-1]
+        use = "DenseHopfield, which holds many more"
+        if count < dim and self.thresholds is None:
+            use = f"rule='pseudo_inverse', which holds up to {dim} independent ones, or {use}"
+        return f"{lost}. Use {use}; hopfield.diagnose(memory) finds the cause."
+
+    def _lost(self, new: Tensor | None) -> str | None:
+        # A sentence on the patterns that are lost, with the new ones stored too; None if none are.
+        shares = unstable_shares(self.rule, self.storage, new, self.diagonal, self.thresholds)
+        if shares is None:
+            return None
+        count = len(self) + (0 if new is None else len(new))
+        limit = int(HEBBIAN_CAPACITY * (self.storage.dim if new is None else new.shape[-1]))
+        is_overloaded, largest = self.rule == "hebbian" and count > limit, shares.max().item()
+        if largest <= (0.0 if is_overloaded else TOLERATED_ERRORS):
+            return None
+        sample = "" if len(shares) == count else f" of {count} that were measured"
+        load = f", and {count} exceed 0.138·N, its capacity for random ones" * is_overloaded
         return (
-            f"{after} patterns of {dim} entries exceed the capacity of Hebb's rule, about "
-            f"{int(limit)} random ones (0.138·{dim}). Use rule='pseudo_inverse', which holds up to "
-            f"{dim} independent ones, or DenseHopfield, which holds many more."
+            f"{int((shares > 0).sum())} of {len(shares)} patterns{sample} are no fixed points of "
+            f"rule={self.rule!r}: one update changes up to {largest:.1%} of their units{load}"
         )
 
     def config(self) -> dict[str, Any]:

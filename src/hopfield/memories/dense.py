@@ -99,11 +99,11 @@ class DenseHopfield(Memory):
         storage = self.storage
         return storage.cached("signs", lambda: sign_columns(storage.blocks(SIGN_ROWS)))
 
-    def check_new(self, patterns: Tensor, before: int) -> str | None:
+    def check_new(self, patterns: Tensor, before: int) -> None:
         """Raise if the energy of a polynomial could exceed the largest number."""
         power = getattr(self.separation, "degree", None)
         if power is None:
-            return None
+            return
         count, dim = before + len(patterns), patterns.shape[-1]
         # Energies are reported in float32 or wider, unit rules computed in float64.
         size = math.log10(dim + 2)
@@ -117,7 +117,6 @@ class DenseHopfield(Memory):
                 + ("or" if limit == 308 else "float64 patterns, or")
                 + " Softmax, which has no such limit."
             )
-        return None
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`."""

@@ -1,5 +1,6 @@
 """Couplings of what a store holds, without asking it for all rows."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -11,6 +12,10 @@ from ..stores import Store
 
 LEARNING_ROWS = 1024
 """Rows added to a coupling together."""
+
+FIELD_WORK = 2**23
+"""Products for the fields of stored patterns per call of `store`, about a millisecond; of more
+patterns a sample is measured."""
 
 
 def learn(rule: str, store: Store, diagonal: bool) -> Coupling:
@@ -60,3 +65,40 @@ def _gram(parts: Iterable[Tensor], diagonal: bool) -> Tensor:
     if total is None:
         raise ValueError("a coupling needs at least one pattern")
     return total if diagonal else total.fill_diagonal_(0)
+
+
+def unstable_shares(
+    rule: str, store: Store, new: Tensor | None, diagonal: bool, thresholds: Tensor | None
+) -> Tensor | None:
+    """Return the share of units that one update changes in each pattern, stored or new.
+
+    None for rules that are not a sum over patterns. The fields Σ_ν x_ν (x_ν·x)/N need no coupling.
+    """
+    if rule not in ("hebbian", "covariance"):
+        return None
+    parts = [block.rows for block in store.blocks(LEARNING_ROWS)] if len(store) else []
+    parts += [] if new is None else new.split(LEARNING_ROWS)
+    count, dim = sum(map(len, parts)), parts[0].shape[-1]
+    step = -(-count * count * dim // max(FIELD_WORK, 4 * dim * (0 if new is None else len(new))))
+    if step > count:
+        return None
+    is_whole = rule == "hebbian" and thresholds is None
+    dtype = torch.float32 if is_whole else torch.float64
+    sample = torch.cat([part[-start % step :: step] for start, part in _places(parts)]).to(dtype)
+    mean = 0.0 if rule == "hebbian" else sum(float(p.double().sum()) for p in parts) / (count * dim)
+    field, squares = torch.zeros_like(sample), sample.new_zeros(dim)
+    for part in parts:
+        rows = part.to(dtype) - mean
+        field.addmm_(sample @ rows.T, rows)
+        squares += rows.square().sum(0)
+    field -= 0.0 if diagonal else squares * sample
+    field -= 0.0 if thresholds is None else dim * thresholds.to(field)
+    # Ties keep their unit, so rounding must not turn a field of 0 against it.
+    is_exact = is_whole and count * dim < EXACT_INTEGERS[dtype]
+    slack = 0.0 if is_exact else count * torch.finfo(dtype).eps * float(field.abs().max())
+    return (field * sample < -slack).double().mean(-1)
+
+
+def _places(parts: list[Tensor]) -> Iterator[tuple[int, Tensor]]:
+    starts = itertools.accumulate((len(part) for part in parts), initial=0)
+    return zip(starts, parts, strict=False)

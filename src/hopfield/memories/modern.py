@@ -54,7 +54,8 @@ class ModernHopfield(Memory):
         if not self.separation.simplex:
             raise OptionError(
                 "ModernHopfield needs weights that sum to one: Softmax, Sparsemax, Entmax or "
-                f"TopK, not {type(separation).__name__}. Use DenseHopfield for polynomials."
+                f"TopK, not {type(separation).__name__}. Use DenseHopfield, which takes every "
+                "separation, for patterns of ±1."
             )
         self.similarity = as_similarity(similarity)
         self.precision = check_choice("precision", precision, READOUTS)

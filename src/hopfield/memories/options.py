@@ -35,7 +35,7 @@ def scalar_separation(beta: object, separation: object) -> Separation:
     if separation is None:
         separation = Softmax(1.0 if beta is None else beta)  # type: ignore[arg-type]
     if not isinstance(separation, Separation):
-        text = getattr(separation, "__name__", separation)
+        text = getattr(separation, "__name__", separation if isinstance(separation, str) else "")
         names = [kind.__name__ for kind in SEPARATIONS.values()]
         lower = {name.lower(): name for name in names}
         near = difflib.get_close_matches(str(text)[:80].lower(), lower, n=1)

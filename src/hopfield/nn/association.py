@@ -12,7 +12,7 @@ from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance, check_width
 from .iteration import ONE_STEP, Iteration
-from .masks import Mask, Masks, combine_masks
+from .masks import Mask, Masks, check_mask_names, combine_masks
 from .scaled_separation import ScaledSeparation, SeparationModule
 
 
@@ -121,7 +121,7 @@ class HopfieldAssociation(nn.Module):
             projected: `(batch, n, projected)`; None: the stored patterns.
             masks: padding_mask and association_mask, see `Masks`.
         """
-        operands = self._project(state, stored, projected, **masks)
+        operands = self._project(state, stored, projected, masks)
         output = associate(operands, self.dropout if self.training else 0.0)
         return self._merge_heads(output, operands.mask)
 
@@ -133,7 +133,7 @@ class HopfieldAssociation(nn.Module):
         **masks: Unpack[Masks],
     ) -> Association:
         """Return the output with weights, energies and steps of each head, without dropout."""
-        operands = self._project(state, stored, projected, **masks)
+        operands = self._project(state, stored, projected, masks)
         result = associate_in_detail(operands)
         return replace(result, output=self._merge_heads(result.output, operands.mask))
 
@@ -142,9 +142,9 @@ class HopfieldAssociation(nn.Module):
         state: Tensor,
         stored: Tensor | None,
         projected: Tensor | None,
-        padding_mask: Tensor | None = None,
-        association_mask: Tensor | None = None,
+        masks: Masks,
     ) -> Operands:
+        check_mask_names(masks)
         stored = state if stored is None else stored
         projected = stored if projected is None else projected
         query = self._split_heads("query", "state", state)
@@ -154,7 +154,8 @@ class HopfieldAssociation(nn.Module):
             self.norm(check_width("a head's query or key", rows, self.norm, "norm"))
             for rows in (query, key)
         )
-        ignored = combine_masks(padding_mask, association_mask, query.shape[2], key.shape[2])
+        padding, pairs = masks.get("padding_mask"), masks.get("association_mask")
+        ignored = combine_masks(padding, pairs, query.shape[2], key.shape[2])
         if self.null:
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
             ignored = None if ignored is None else pad(ignored, (0, 1))

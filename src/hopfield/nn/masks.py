@@ -1,13 +1,13 @@
 """Masks of the patterns that a state may read, and the scores of masked patterns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
 
 from ..checks import check_dense, dtype_name, is_traced, mask_form, short_repr
-from ..errors import InputTypeError, ShapeError
+from ..errors import InputTypeError, OptionError, ShapeError
 
 
 class Masks(TypedDict, total=False):
@@ -22,6 +22,18 @@ class Masks(TypedDict, total=False):
 
     padding_mask: Tensor | None
     association_mask: Tensor | None
+
+
+def check_mask_names(masks: Mapping[str, object]) -> None:
+    """Raise for the first keyword that names no mask of the layers."""
+    for name in masks:
+        if name not in Masks.__optional_keys__:
+            # Of torch, hflayers and tokenizers: key_padding_mask, attention_mask, attn_mask.
+            use = "association_mask" if name == "attn_mask" else "padding_mask"
+            hint = f" Use {use}=, True where a pattern is ignored." if "mask" in name else ""
+            raise OptionError(
+                f"a layer takes padding_mask and association_mask, but no mask {name!r}.{hint}"
+            )
 
 
 class Mask(NamedTuple):

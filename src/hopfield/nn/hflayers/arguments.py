@@ -1,12 +1,13 @@
 """Constructor arguments of hflayers, and the ones that cannot be converted."""
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 import torch
 
-from ...checks import check_choice, check_integer, short_repr
+from ...checks import check_choice, check_flag, check_integer, check_number, short_repr
 from ...errors import InputTypeError, OptionError
 
 STATE, STORED, PROJECTED = "state_pattern", "stored_pattern", "pattern_projection"
@@ -67,15 +68,28 @@ class Arguments:
             check_choice(f"an argument of {kind}", name, KINDS[kind])
         self.all: dict[str, Any] = {**EPSILONS, **KINDS[kind], **given}
         self.heads: int = check_integer("num_heads", self["num_heads"], low=1)
-        for name in SIZES:
-            if self[name] is not None:
-                check_integer(name, self[name], low=1)
+        self._check_types(KINDS[kind])
         self._derive()
         for name, reason in chain(self._unsupported(), self._impossible()):
             raise OptionError(f"{name}={short_repr(self[name])} cannot be converted: {reason}.")
         scaling, default = self["scaling"], 1.0 if self.core_is_empty else self.width**-0.5
         self.beta = default if scaling is None else self._numbers("scaling")[0]
         self.steps = int(self._numbers("update_steps_max")[0]) + 1
+
+    def _check_types(self, defaults: Mapping[str, Any]) -> None:
+        for name, default in defaults.items():
+            if isinstance(default, bool):
+                check_flag(name, self[name])
+            elif (name in SIZES and self[name] is not None) or name == "quantity":
+                check_integer(name, self[name], low=1)
+            elif name in (*EPSILONS, "dropout"):
+                check_number(name, self[name], low=0.0)
+        activation = self["association_activation"]
+        if activation is not None and not isinstance(activation, str):
+            raise InputTypeError(
+                "association_activation must be the name of a function of torch, or None, but is "
+                f"{short_repr(activation)}. Use for instance 'tanh'."
+            )
 
     def _derive(self) -> None:
         length = self["input_size"]
@@ -165,8 +179,11 @@ class Arguments:
 
     def _numbers(self, name: str) -> list[float]:
         try:
-            return list(torch.as_tensor(self[name], dtype=torch.float64).flatten().tolist())
-        except (TypeError, ValueError, RuntimeError):
+            numbers = torch.as_tensor(self[name], dtype=torch.float64).flatten().tolist()
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            numbers = []
+        if not numbers or not all(map(math.isfinite, numbers)):
             raise InputTypeError(
                 f"{name} must be a number, or one number per head, but is {short_repr(self[name])}."
-            ) from None
+            )
+        return numbers

@@ -1,0 +1,79 @@
+"""Arguments that a memory does not take: the error says where each belongs."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from ..errors import OptionError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SYNONYMS = {
+    "values": "labels targets y",
+    "known": "mask attention_mask",
+    "steps": "max_steps n_steps num_steps max_iter n_iter num_iter iterations update_steps_max",
+    "tol": "eps epsilon tolerance update_steps_eps",
+    "beta": "inverse_temperature scaling",
+    "thresholds": "bias biases",
+    "generator": "rng",
+    "units": "dim n size n_units num_units n_neurons num_neurons input_size in_features",
+    "rows": "x data pattern patterns cue cues state states query queries input state_pattern",
+}
+"""Arguments of this library, and the names that other libraries and papers give to them."""
+
+WORDS = {other: word for word, others in SYNONYMS.items() for other in others.split()}
+SIZE_HINT = "The first store(patterns) decides the number of units."
+
+
+def named_arguments(method: Callable[P, T]) -> Callable[P, T]:
+    """Wrap a method: an argument that it does not take raises an `OptionError`."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except TypeError:
+            if args:
+                check_keywords(type(args[0]), method.__name__, kwargs)
+            raise
+
+    return call
+
+
+def check_keywords(kind: type, method: str, given: Iterable[str]) -> None:
+    """Raise for the first name that the method of a memory class does not take."""
+    own = _arguments(kind, method)
+    for name in given:
+        if name not in own and "**" not in own:
+            caller = kind.__name__ if method == "__init__" else f"{kind.__name__}.{method}"
+            place = _place(kind, method, name, own)
+            raise OptionError(f"{caller} takes no argument {name!r:.80}. {place}")
+
+
+def _place(kind: type, method: str, name: str, own: list[str]) -> str:
+    word = WORDS.get(name.lower(), name)
+    if word in own:
+        return f"Use {word}=."
+    if word == "units" and method == "__init__":
+        return SIZE_HINT
+    if word == "rows" and method != "__init__":
+        return f"Give it first, without a name, or as {own[0]}=."
+    owners: list[type] = [kind]
+    for base in kind.__bases__:
+        owners += type.__subclasses__(base)
+    for owner in owners:
+        if word in _arguments(owner, "__init__"):
+            return f"It belongs to {owner.__name__}({word}=…)."
+    for door in ("store", "retrieve"):
+        if word in _arguments(kind, door):
+            return f"It belongs to {door}(…, {word}=…)."
+    near = difflib.get_close_matches(name, own, n=1)
+    return f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(own) or 'none'}."
+
+
+def _arguments(kind: type, method: str) -> list[str]:
+    parameters = list(inspect.signature(getattr(kind, method)).parameters.values())[1:]
+    return ["**" if each.kind is each.VAR_KEYWORD else each.name for each in parameters]
