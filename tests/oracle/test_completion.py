@@ -10,7 +10,7 @@ from sklearn.datasets import load_wine
 
 from diagnosed import gaussian, source
 from hopfield import Cue, ModernHopfield, corruption, tune
-from hopfield.analysis.search import Damaged
+from hopfield.analysis.search import DamagedPatterns
 from hopfield.analysis.tuning import SEARCHES, TUNED
 from hopfield.leave_one_out import average_of_others, beta_limits, left_out_losses, without_own
 from hopfield.separation import SEPARATIONS
@@ -74,7 +74,7 @@ def test_records_hold_what_was_measured(objective):
 def test_errors_are_those_of_a_memory_without_the_row(similarity, separation):
     patterns = gaussian(12, 6).double()
     cue = corruption.occlude_random(patterns, 0.4)
-    damaged, betas = Damaged(torch.arange(12), cue), [0.0, 0.3, 2.0, 50.0]
+    damaged, betas = DamagedPatterns(torch.arange(12), cue), [0.0, 0.3, 2.0, 50.0]
     by_name = {similarity: as_similarity(similarity)}
     search = SEARCHES["completion"](patterns, by_name, {separation: SEPARATIONS[separation]()}, 3)
     squares = search._squares((similarity, separation), betas, damaged)
@@ -117,7 +117,7 @@ def test_the_error_by_the_mean_is_that_of_the_other_rows():
     patterns = gaussian(30, 5)
     known = torch.ones(30, 5, dtype=torch.bool)
     known[:, 2] = False
-    damaged = Damaged(torch.arange(30), Cue(patterns, known))
+    damaged = DamagedPatterns(torch.arange(30), Cue(patterns, known))
     search = SEARCHES["completion"](
         patterns, {"dot": as_similarity("dot")}, {"softmax": SEPARATIONS["softmax"]()}, 5
     )

@@ -265,8 +265,8 @@ def test_batches_change_nothing_and_hold_no_scores_of_all_by_all(monkeypatch):
         sizes.append(scores(*arguments).numel())
         return scores(*arguments)
 
-    monkeypatch.setattr(patterns, "SCORES", 1000)
-    monkeypatch.setattr(patterns, "ROWS", 7)
+    monkeypatch.setattr(patterns, "BATCH_SCORES", 1000)
+    monkeypatch.setattr(patterns, "BLOCK_ROWS", 7)
     monkeypatch.setattr(trials, "QUERIES", 10)
     monkeypatch.setattr(patterns.Patterns, "scores", watched)
     parts = diagnose(memory)

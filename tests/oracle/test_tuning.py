@@ -22,7 +22,7 @@ from hopfield import (
     synthetic,
     tune,
 )
-from hopfield.analysis.search import Damaged, RecallSearch
+from hopfield.analysis.search import DamagedPatterns, RecallSearch
 from hopfield.analysis.tuning import TUNED
 from hopfield.analysis.tuning_result import best_of
 from hopfield.errors import InputTypeError
@@ -127,7 +127,7 @@ def search(patterns, similarities=("euclidean",), separations=("softmax",), grid
 
 def damaged(patterns, amount, known=None):
     cue = corruption.gaussian_noise(patterns, amount)
-    return Damaged(torch.arange(len(patterns)), Cue(cue.state, known))
+    return DamagedPatterns(torch.arange(len(patterns)), Cue(cue.state, known))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -162,7 +162,7 @@ def test_some_cues_at_a_time_give_the_same(monkeypatch):
             sizes.append(scores.numel())
             yield part, scores
 
-    monkeypatch.setattr("hopfield.analysis.search.SCORES", 1000)
+    monkeypatch.setattr("hopfield.analysis.search.BATCH_SCORES", 1000)
     monkeypatch.setattr(RecallSearch, "scores", watched)
     for one, other in zip(whole, made.curve(damaged(patterns, 0.3)), strict=True):
         assert (one.setting, one.beta, one.accuracy) == (other.setting, other.beta, other.accuracy)

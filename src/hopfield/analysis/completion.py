@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import DomainError
 from ..leave_one_out import beta_limits, left_out_losses
-from .search import Damaged, Search
+from .search import DamagedPatterns, Search
 from .tuning_result import CompletionPoint, Setting, Tuning, best_of
 
 RANGE_CUES = 64
@@ -20,7 +20,7 @@ class CompletionSearch(Search[CompletionPoint]):
     """Search for the settings with the least error at hidden entries, the own row left out."""
 
     def points(
-        self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: Damaged
+        self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: DamagedPatterns
     ) -> list[CompletionPoint]:
         """Return the errors of one read."""
         tried = [(setting, beta) for setting in settings for beta in betas[setting[0]]]
@@ -36,11 +36,13 @@ class CompletionSearch(Search[CompletionPoint]):
             points.append(CompletionPoint(*place, error, error_se, error - least, deficit_se))
         return points
 
-    def beta_range(self, similarity: str, damaged: Damaged) -> tuple[float, float]:
+    def beta_range(self, similarity: str, damaged: DamagedPatterns) -> tuple[float, float]:
         """Return the range between nearly equal weights and the nearest row alone."""
         return beta_limits(self.scores(similarity, damaged[:RANGE_CUES]))
 
-    def choose(self, curve: list[CompletionPoint], damaged: Damaged, held_back: Damaged) -> Tuning:
+    def choose(
+        self, curve: list[CompletionPoint], damaged: DamagedPatterns, held_back: DamagedPatterns
+    ) -> Tuning:
         """Choose the β of least error, and measure it on the cues held back."""
         setting = curve[0].setting
         beta = best_of(curve, setting).beta
@@ -52,12 +54,12 @@ class CompletionSearch(Search[CompletionPoint]):
         mean = (rows.sum(0) - rows[held_back.indices]) / (len(rows) - 1)
         away = (hidden * (mean - rows[held_back.indices]).square()).sum(-1)
         return Tuning(
-            "completion", self.rows, *self.parts(setting, beta), tuple(curve), len(hidden),
+            "completion", self.rows, *self.scoring(setting, beta), tuple(curve), len(hidden),
             error=error, error_se=error_se, mean_error=root_mean_square(away, hidden.sum(-1))[0],
         )  # fmt: skip
 
     def _squares(
-        self, setting: Setting, betas: Sequence[float], damaged: Damaged
+        self, setting: Setting, betas: Sequence[float], damaged: DamagedPatterns
     ) -> Float[Tensor, "betas cues"]:
         """Sum of squared errors at the hidden entries of each cue."""
         hidden, rows = self._hidden(damaged), self.block.rows
@@ -66,10 +68,10 @@ class CompletionSearch(Search[CompletionPoint]):
             error = predicted - rows[damaged.indices[place]]
             return (hidden[place] * error.double().square()).sum(-1)
 
-        separations = [self.parts(setting, beta)[1] for beta in betas]
+        separations = [self.scoring(setting, beta)[1] for beta in betas]
         return left_out_losses(self.scores(setting[0], damaged), separations, rows, loss)
 
-    def _hidden(self, damaged: Damaged) -> Float[Tensor, "cues dim"]:
+    def _hidden(self, damaged: DamagedPatterns) -> Float[Tensor, "cues dim"]:
         """1 for each entry that is not known; without a mask, for all."""
         known = damaged.cue.known
         if known is None:

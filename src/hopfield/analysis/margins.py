@@ -27,7 +27,7 @@ from .patterns import Comparison, Patterns, scoring_of
 
 LARGEST_BETA = 1e30
 """Largest β of a computation: a larger one decides equally, but its products overflow."""
-FLIPS = 32
+PROOF_RADII = 32
 """Number of radii that a proof tries for a dense network, evenly spaced up to N/2 flips.
 
 More would prove larger radii, and take longer.
@@ -106,7 +106,7 @@ def _choose_proof(memory: Memory, patterns: Patterns) -> Proof | None:
     if memory.binary and hasattr(memory, "field"):
         return _field_proof(memory, patterns.dim)
     scoring = scoring_of(memory)
-    gain = None if scoring is None or not memory.binary else _gain(scoring[1])
+    gain = None if scoring is None or not memory.binary else _relative_gain(scoring[1])
     return None if gain is None else partial(_gain_proof, gain, patterns)
 
 
@@ -145,7 +145,7 @@ def _gain_proof(gain: Gain, patterns: Patterns, compared: Comparison) -> tuple[T
     support = agree.sum(-1, keepdim=True) + rows * patterns.weighted_sum(agree)
     against = differ.sum(-1, keepdim=True) - rows * patterns.weighted_sum(differ)
     flips, max_flips = torch.zeros_like(rows[:, 0]), (patterns.dim - 1) // 2
-    for k in range(1, max_flips + 1, max(1, max_flips // FLIPS)):
+    for k in range(1, max_flips + 1, max(1, max_flips // PROOF_RADII)):
         reach, left = 2 * k + 1, top - 2 * k
         high = ratio((scores + reach).clamp_max(top), left).abs()
         low = ratio((scores - reach).clamp_min(-top), left).abs()
@@ -154,7 +154,7 @@ def _gain_proof(gain: Gain, patterns: Patterns, compared: Comparison) -> tuple[T
     return (copies + (support - against) / 2).amin(-1), flips
 
 
-def _gain(separation: Separation) -> Gain | None:
+def _relative_gain(separation: Separation) -> Gain | None:
     """Return the function g(scores)/g(reference) of a separation.
 
     None if F is not a sum over patterns, and has no such sum that makes the same decisions.

@@ -16,11 +16,11 @@ from ..memories import Memory
 from ..separation import Separation
 from ..similarity import Similarity, TensorRows, dot
 
-SCORES = 2**20
+BATCH_SCORES = 2**20
 """Target number of scores per batch: 8 MiB in float64, of which a dozen arrays exist at a time."""
-ROWS = 1024
+BLOCK_ROWS = 1024
 """Number of patterns that are read at a time."""
-CANDIDATES = 4
+NEAREST_CANDIDATES = 4
 """Number of patterns, nearest by inner products, whose distances are computed from differences.
 
 Inner products alone round too much to tell which of several near patterns is the nearest.
@@ -87,13 +87,13 @@ class Patterns:
         return torch.bincount(self.copy_of, minlength=self.count)[self.copy_of]
 
     def blocks(self) -> Iterator[Tensor]:
-        """Yield all patterns in order, `ROWS` at a time."""
-        for block in self.storage.blocks(ROWS):
+        """Yield all patterns in order, `BLOCK_ROWS` at a time."""
+        for block in self.storage.blocks(BLOCK_ROWS):
             yield block.rows.double()
 
     def batches(self) -> Iterator[Int[Tensor, " k"]]:
-        """Yield all indices in batches whose scores of all patterns are about `SCORES` numbers."""
-        size = max(16, min(256, SCORES // self.count))
+        """Yield all indices in batches; the scores of a batch are about `BATCH_SCORES` numbers."""
+        size = max(16, min(256, BATCH_SCORES // self.count))
         yield from torch.arange(self.count, device=self.device).split(size)
 
     def take(self, indices: Int[Tensor, " k"]) -> Float[Tensor, "k dim"]:
@@ -109,7 +109,7 @@ class Patterns:
 
     def weighted_sum(self, weights: Float[Tensor, "k n"]) -> Float[Tensor, "k dim"]:
         """Return the weighted sums of all patterns."""
-        parts = weights.split(ROWS, dim=-1)
+        parts = weights.split(BLOCK_ROWS, dim=-1)
         return sum(part @ rows for part, rows in zip(parts, self.blocks(), strict=True))
 
     def compare(self, indices: Int[Tensor, " k"]) -> "Comparison":
@@ -125,7 +125,7 @@ class Patterns:
 
     def nearest(self, compared: "Comparison") -> tuple[Tensor, Tensor]:
         """Return the distance and index of the nearest other pattern; ∞ and −1 without another."""
-        count = min(CANDIDATES, self.count)
+        count = min(NEAREST_CANDIDATES, self.count)
         squares, candidates = compared.squares.topk(count, dim=-1, largest=False)
         rows = self.take(candidates.flatten()).unflatten(0, candidates.shape)
         distances = (rows - compared.rows[:, None]).norm(dim=-1)

@@ -16,7 +16,7 @@ from ..cue import Cue
 from ..metrics import recalled
 from ..separation import Separation, with_parameters
 from ..similarity import Similarity, TensorRows
-from .patterns import SCORES, Patterns
+from .patterns import BATCH_SCORES, Patterns
 from .tuning_result import (
     AnyPoint,
     Point,
@@ -39,15 +39,15 @@ FIRST_CUES = 48
 
 
 @dataclass(frozen=True, eq=False)
-class Damaged:
+class DamagedPatterns:
     """Damaged patterns as cues, with the indices of the undamaged ones."""
 
     indices: Int[Tensor, " cues"]
     cue: Cue
 
-    def __getitem__(self, part: slice) -> "Damaged":
+    def __getitem__(self, part: slice) -> "DamagedPatterns":
         """Return some of the cues."""
-        return Damaged(self.indices[part], self.cue[part])
+        return DamagedPatterns(self.indices[part], self.cue[part])
 
 
 class Search(ABC, Generic[AnyPoint]):
@@ -65,7 +65,7 @@ class Search(ABC, Generic[AnyPoint]):
         self.similarities, self.separations = similarities, separations
 
     @torch.no_grad()
-    def curve(self, damaged: Damaged) -> list[AnyPoint]:
+    def curve(self, damaged: DamagedPatterns) -> list[AnyPoint]:
         """Return points: of the best setting from all cues, of the others from the first cues."""
         settings = list(product(self.similarities, self.separations))
         first = damaged[:FIRST_CUES] if len(settings) > 1 else damaged
@@ -81,21 +81,23 @@ class Search(ABC, Generic[AnyPoint]):
 
     @abstractmethod
     def points(
-        self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: Damaged
+        self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: DamagedPatterns
     ) -> list[AnyPoint]:
         """Return the points of these settings: one per setting and β of its similarity."""
 
     @abstractmethod
-    def beta_range(self, similarity: str, damaged: Damaged) -> tuple[float, float]:
+    def beta_range(self, similarity: str, damaged: DamagedPatterns) -> tuple[float, float]:
         """Return the smallest and the largest β worth trying with a similarity."""
 
     @abstractmethod
-    def choose(self, curve: list[AnyPoint], damaged: Damaged, held_back: Damaged) -> Tuning:
+    def choose(
+        self, curve: list[AnyPoint], damaged: DamagedPatterns, held_back: DamagedPatterns
+    ) -> Tuning:
         """Choose β from the curve, and measure it on the cues held back."""
 
-    def scores(self, similarity: str, damaged: Damaged) -> Iterator[tuple[Tensor, Tensor]]:
+    def scores(self, similarity: str, damaged: DamagedPatterns) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield indices and the scores of all patterns, some cues at a time."""
-        size = max(1, SCORES // len(self.rows))
+        size = max(1, BATCH_SCORES // len(self.rows))
         for start in range(0, len(damaged.indices), size):
             part = damaged[start : start + size]
             state, known = part.cue.state.to(self.block.rows.dtype), part.cue.known
@@ -103,12 +105,12 @@ class Search(ABC, Generic[AnyPoint]):
                 known = known[0]  # one product instead of one per cue
             yield part.indices, self.similarities[similarity](self.block, state, known)
 
-    def parts(self, setting: Setting, beta: float) -> tuple[Similarity, Separation]:
+    def scoring(self, setting: Setting, beta: float) -> tuple[Similarity, Separation]:
         """Return the similarity and separation of a setting, at this β."""
         separation = with_parameters(self.separations[setting[1]], beta=beta)
         return self.similarities[setting[0]], separation
 
-    def _betas_of(self, similarity: str, damaged: Damaged) -> list[float]:
+    def _betas_of(self, similarity: str, damaged: DamagedPatterns) -> list[float]:
         if isinstance(self.betas, tuple):
             return list(self.betas)
         low, high = self.beta_range(similarity, damaged)
@@ -122,10 +124,10 @@ class RecallSearch(Search[Point]):
     def _stored(self) -> Patterns:
         """The stored patterns, which know their copies."""
         setting = next(product(self.similarities, self.separations))
-        return Patterns(memory_of(self.rows, *self.parts(setting, 1.0)))
+        return Patterns(memory_of(self.rows, *self.scoring(setting, 1.0)))
 
     def points(
-        self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: Damaged
+        self, settings: Sequence[Setting], betas: dict[str, list[float]], damaged: DamagedPatterns
     ) -> list[Point]:
         """Return one point per setting and β: accuracy and mean weight of the right pattern."""
         tried = [(setting, beta) for setting in settings for beta in betas[setting[0]]]
@@ -139,15 +141,15 @@ class RecallSearch(Search[Point]):
         return [Point(*place, *value) for place, value in zip(tried, values, strict=True)]
 
     def _weights(
-        self, setting: Setting, betas: Sequence[float], damaged: Damaged
+        self, setting: Setting, betas: Sequence[float], damaged: DamagedPatterns
     ) -> Float[Tensor, "betas cues"]:
         """Return the weight of the right pattern at the cue.
 
         Without a mask it is the smaller of this and its weight at the pattern itself.
         """
-        separations = [self.parts(setting, beta)[1] for beta in betas]
+        separations = [self.scoring(setting, beta)[1] for beta in betas]
 
-        def weight_at(states: Damaged) -> Tensor:
+        def weight_at(states: DamagedPatterns) -> Tensor:
             parts = []
             for indices, scores in self.scores(setting[0], states):
                 weights = torch.stack([each(scores) for each in separations])
@@ -157,11 +159,11 @@ class RecallSearch(Search[Point]):
 
         weights = weight_at(damaged)
         if damaged.cue.known is None:  # the dynamics goes on, and must stay at the pattern
-            originals = Damaged(damaged.indices, Cue(self.rows[damaged.indices]))
+            originals = DamagedPatterns(damaged.indices, Cue(self.rows[damaged.indices]))
             weights = torch.minimum(weights, weight_at(originals))
         return weights
 
-    def beta_range(self, similarity: str, damaged: Damaged) -> tuple[float, float]:
+    def beta_range(self, similarity: str, damaged: DamagedPatterns) -> tuple[float, float]:
         """Return the range of β for the median lead of the right pattern's score."""
         leads = []
         for indices, scores in self.scores(similarity, damaged):
@@ -173,12 +175,14 @@ class RecallSearch(Search[Point]):
         typical = max(float(lead.median()), LEAST_LEAD) if len(lead) else 1.0
         return FIRST_BETA / typical, LAST_BETA / typical
 
-    def choose(self, curve: list[Point], damaged: Damaged, held_back: Damaged) -> Tuning:
+    def choose(
+        self, curve: list[Point], damaged: DamagedPatterns, held_back: DamagedPatterns
+    ) -> Tuning:
         """Choose β from the curve, and measure the recall of the cues held back."""
         setting = curve[0].setting
 
-        def recalled_from(beta: float, part: Damaged) -> Tensor:
-            memory = memory_of(self.rows, *self.parts(setting, beta))
+        def recalled_from(beta: float, part: DamagedPatterns) -> Tensor:
+            memory = memory_of(self.rows, *self.scoring(setting, beta))
             state = memory.retrieve(part.cue).state
             return recalled(self.rows[part.indices], state).double()
 
@@ -194,7 +198,7 @@ class RecallSearch(Search[Point]):
         beta = max(gains, key=gains.__getitem__)
         right = recalled_from(beta, held_back)
         return Tuning(
-            "recall", self.rows, *self.parts(setting, beta), tuple(curve), len(right),
+            "recall", self.rows, *self.scoring(setting, beta), tuple(curve), len(right),
             recalled=float(right.mean()), recalled_se=float(standard_error(right)),
         )  # fmt: skip
 

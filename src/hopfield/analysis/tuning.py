@@ -23,7 +23,7 @@ from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, ScoreFunction, Similarity, as_similarity
 from .completion import CompletionSearch
-from .search import Damaged, RecallSearch, Search
+from .search import DamagedPatterns, RecallSearch, Search
 from .tuning_result import Tuning
 
 N_BETAS, MOST_BETAS = 20, 10_000
@@ -60,8 +60,8 @@ def tune(  # noqa: PLR0913 the objective is one argument more than elsewhere
     equal, and the one that gives right patterns the most weight wins. Without a mask, the smallest
     β among the equal ones and its neighbours are tried by `retrieve` as well, and the best wins.
 
-    "completion": fill the masked entries of a row that is not stored. Each damaged pattern is read
-    once from the other patterns, and the least squared error at its masked entries wins; without a
+    "completion": fill the unknown entries of a row that is not stored. Each damaged pattern is read
+    once from the other patterns, and the least squared error at its unknown entries wins; without a
     mask, at all entries. Scale columns first if their units differ.
 
     Args:
@@ -94,7 +94,7 @@ def tune(  # noqa: PLR0913 the objective is one argument more than elsewhere
 
 def _draw(
     rows: Tensor, corrupt: Callable[..., Cue], amount: float, number: int, source: torch.Generator
-) -> Damaged:
+) -> DamagedPatterns:
     """Damage patterns in random order, each as often as any other, or once more."""
     order = [
         torch.randperm(len(rows), generator=source, device=source.device)
@@ -103,7 +103,7 @@ def _draw(
     indices = torch.cat(order)[:number].to(rows.device)
     seed = int(torch.randint(2**31, (), generator=source, device=source.device))
     draws = torch.Generator(source.device).manual_seed(seed)
-    return Damaged(indices, call_corrupt(corrupt, rows[indices], amount, draws))
+    return DamagedPatterns(indices, call_corrupt(corrupt, rows[indices], amount, draws))
 
 
 def _check_list(

@@ -161,7 +161,7 @@ def run(
         )
     _check_distinct(tasks)
     progress = progress or show_progress
-    file = None if path is None else _check_place(path)
+    file = None if path is None else _check_path(path)
     head = header(**(facts or {}))
     earlier = {} if file is None else _read_or_create(file, head)
     done = {task.identity: earlier.pop(task.identity) for task in tasks
@@ -197,7 +197,7 @@ def _check_distinct(tasks: Sequence[Task]) -> None:
         titles[task.description] = task.title()
 
 
-def _check_place(path: "str | Path") -> Path:
+def _check_path(path: "str | Path") -> Path:
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
         raise FileFormatError(

@@ -21,7 +21,7 @@ More do not stay in the cache of a processor.
 MOST_STEPS = 60
 """Largest number of Newton's steps. The search converges long before."""
 
-SERIES = 1e-8
+LARGEST_SERIES_D = 1e-8
 """Largest deviation d of a weight n·p from 1 for which potentials are expanded in d.
 
 The relative error of the expansion is d². Above, the exact formula is used.
@@ -205,7 +205,7 @@ def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -
         −n^(−α)/(α(α − 1)) Σ φ(d_μ),    φ(d) = (1 + d)^α − 1 − αd.
 
     All terms of this sum are ≥ 0. Each pattern without weight adds φ(−1) = α − 1. If all d are
-    below `SERIES`, the result is the expansion at β = 0 to second order.
+    below `LARGEST_SERIES_D`, the result is the expansion at β = 0 to second order.
     """
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top
@@ -219,7 +219,7 @@ def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -
     exact = (weights * gap).sum(-1, keepdim=True)
     exact = exact - float(count) ** -alpha * total / (alpha * (alpha - 1) * beta)
     curvature = (beta * float(count) ** (alpha - 2)).clamp_max(torch.finfo(scores.dtype).max)
-    small = curvature * count * gap.abs().amax(-1, keepdim=True) < SERIES
+    small = curvature * count * gap.abs().amax(-1, keepdim=True) < LARGEST_SERIES_D
     small = small & (scores.shape[-1] == count)  # else some have no weight
     near = torch.where(small, gap, 0.0)  # no ∞·0 in the gradient where the series is not used
     mean = near.mean(-1, keepdim=True)
