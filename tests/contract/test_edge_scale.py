@@ -9,6 +9,7 @@ import torch
 import draws
 from hopfield import Entmax, Memory, ModernHopfield, Softmax, Sparsemax, TopK, attention, metrics
 from hopfield.iteration import Reading
+from hopfield.readout import read
 from hopfield.similarity import SIMILARITIES
 
 normal = partial(draws.normal, dtype=torch.float64)
@@ -159,3 +160,40 @@ def test_cosines_of_states_and_of_networks_without_weights(dtype, size):
     memory.store(rows)
     found = memory.retrieve(rows, steps=0)
     torch.testing.assert_close(found.weight, torch.ones_like(found.weight))
+
+
+@pytest.mark.parametrize("beta", [0.0, 1e-30, 1e-20])
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("size", [2.0**-60, 2.0**-40, 1.0])
+def test_energies_of_small_numbers_at_small_beta(size, similarity, beta):
+    """F is the mean score as β → 0, though β·score is no float32; also over several blocks."""
+    rows, cues, exact_rows, exact_cues = rows_and_cues(torch.float32, size)
+    memory = ModernHopfield(beta, similarity=similarity)
+    memory.store(rows)
+    energy = -brute_force(similarity, exact_rows, exact_cues, None).mean(-1)
+    if similarity == "dot":
+        largest = exact_rows.square().sum(-1).max()
+        energy = energy + exact_cues.square().sum(-1) / 2 + largest / 2
+    found = memory.energy(cues).double() / size**2
+    torch.testing.assert_close(found, energy, rtol=1e-5, atol=1e-5)
+    merged = read([*memory.storage.blocks(7)], cues, memory.similarity, memory.separation)
+    whole = read([*memory.storage.blocks(40)], cues, memory.similarity, memory.separation)
+    torch.testing.assert_close(
+        merged.potential.double() / size**2,
+        whole.potential.double() / size**2,
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("beta", [5e-4, 1.0, 1e3])
+def test_slopes_of_weights_that_vanish_by_rounding_are_finite(beta):
+    """At α near 1 most weights are far below 1/n, and 1 + d = n·p rounds to 0."""
+    rows = 400 * normal(60, 3, seed=7).float()
+    states = (400 * normal(5, 3, seed=8)).float().requires_grad_()
+    memory = ModernHopfield(separation=Entmax(1.01, beta))
+    memory.store(rows)
+    (slope,) = torch.autograd.grad(memory.energy(states).sum(), states)
+    assert bool(torch.isfinite(slope).all())
+    slack = 16 * torch.finfo(torch.float32).eps * (1 + beta * 1e7) * 1e4
+    assert (slope - (states - memory.update(states))).abs().max() < slack

@@ -20,6 +20,12 @@ MAX_GATHERED_ROWS = 4096
 With more, a weighted sum of the whole block is faster.
 """
 
+SMALL_BETA = 1e-3
+"""β below which a small β·score matters: energies divide it by β again."""
+
+LEAST_EXPONENT = 2.0**-90
+"""Largest β·score below which float32 would lose digits of the others."""
+
 SUM_TOLERANCE = 1e-3
 """Largest difference from 1 of the sum of weights that should sum to one: more is an error."""
 
@@ -321,15 +327,23 @@ def with_clamped_beta(scores: Tensor, beta: "float | Tensor") -> "tuple[Tensor, 
     gets an axis for the scores. Traced code cannot read its values, and keeps the dtype.
     """
     low, high = _beta_limits(scores.dtype)
-    is_below = beta < low
-    if isinstance(is_below, Tensor):
-        is_below = not is_traced() and bool(is_below.any())
-    if is_below and scores.dtype != torch.float64:
+    is_below = False
+    if scores.dtype != torch.float64 and not (isinstance(beta, Tensor) and is_traced()):
+        least = smallest_value(beta)
+        is_below = least < low or (least < SMALL_BETA and _underflows(scores, least))
+    if is_below:
         scores = scores.double()
         low, high = _beta_limits(scores.dtype)
     if isinstance(beta, Tensor):
         return scores, with_score_axis(beta, scores).clamp(low, high)
     return scores, min(max(beta, low), high)
+
+
+def _underflows(scores: Tensor, beta: float) -> bool:
+    if is_traced() or not scores.numel():
+        return False
+    largest = torch.linalg.vector_norm(scores.detach(), torch.inf).item()
+    return beta * largest < LEAST_EXPONENT
 
 
 @cache

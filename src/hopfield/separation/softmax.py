@@ -60,7 +60,7 @@ class Softmax(Separation):
 
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """F(s)."""
-        exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
+        exact, beta = self._exact(at_least_float32(scores))
         sums, _, _ = SoftmaxSums.of(exact, beta, exact.detach().amax(-1))
         return sums.potential().to(scores.dtype)
 
@@ -72,12 +72,16 @@ class Softmax(Separation):
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "SoftmaxPartial":
         """Return the sums of exp(βs) and exp(βs)·row over these rows; overwrites `scores`."""
-        exact, beta = with_clamped_beta(scores, self.beta)
+        exact, beta = self._exact(scores)
         largest, index = _largest(exact.detach() if exact.requires_grad else exact)
         sums, power, highest = SoftmaxSums.of(exact, beta, largest, inplace=True)
         index = index + rows.start if rows.start else index
         weighted_sum = _sum_rows(rows, power.to(scores.dtype), highest)
         return SoftmaxPartial(sums, weighted_sum, index, scores.dtype)
+
+    def _exact(self, scores: Tensor) -> "tuple[Tensor, float | Tensor]":
+        is_zero = not isinstance(self.beta, Tensor) and self.beta == 0
+        return (scores, 0.0) if is_zero else with_clamped_beta(scores, self.beta)
 
     def inverse_width(self) -> float:
         """Return the largest β: score differences far below 1/β hardly change the weights."""
@@ -111,7 +115,8 @@ class SoftmaxSums:
         largest: s_max.
         sum_exp: Σ exp(x).
         sum_expm1: Σ (exp(x) − 1). Equal to sum_exp − n, but accurate as β → 0; None if
-            sum_exp ≤ n/2 for all states: log(sum_exp/n) is then accurate.
+            sum_exp ≤ n/2 for all states: log(sum_exp/n) is then accurate. At β = 0 its limit
+            relative to β, Σ (s − s_max).
         sum_x_exp: Σ x exp(x), from which the entropy follows.
     """
 
@@ -138,6 +143,8 @@ class SoftmaxSums:
             largest: the largest score per state, `(*batch)`.
             inplace: whether the scores may be overwritten.
         """
+        if not isinstance(beta, Tensor) and beta == 0:
+            return cls._equal_weights(scores, largest)
         learnt = isinstance(beta, Tensor) and beta.requires_grad
         inplace = inplace and not (scores.requires_grad or learnt)
         # The largest exp(x) is 1: below eps^2.5 all others together are below rounding, and their
@@ -156,12 +163,21 @@ class SoftmaxSums:
         beta = beta.squeeze(-1) if isinstance(beta, Tensor) else beta
         return cls(count, beta, largest, sum_exp, sum_expm1, sum_x_exp), power, highest
 
+    @classmethod
+    def _equal_weights(cls, scores: Tensor, largest: Tensor) -> tuple["SoftmaxSums", Tensor, float]:
+        count, zeros = scores.shape[-1], torch.zeros_like(largest)
+        gap = scores - largest.unsqueeze(-1)
+        power = torch.zeros_like(gap).mul_(gap).add_(1)  # slopes are 0, but exist
+        return cls(count, 0.0, largest, zeros + count, gap.sum(-1), zeros), power, float(count)
+
     def relative_to(self, largest: Tensor) -> tuple["SoftmaxSums", Tensor]:
         """Return the sums relative to a larger score, and the factor exp(β(s_max − largest))."""
         x = self.beta * (self.largest - largest)
         factor = x.exp()
         sum_expm1 = None
-        if self.sum_expm1 is not None:
+        if not isinstance(self.beta, Tensor) and self.beta == 0 and self.sum_expm1 is not None:
+            sum_expm1 = self.sum_expm1 + self.count * (self.largest - largest)
+        elif self.sum_expm1 is not None:
             sum_expm1 = self.sum_expm1 * factor + self.count * torch.expm1(x)
         # At x = −∞ the factor is 0, and the product of both must be 0, not NaN.
         finite = x.clamp_min(torch.finfo(x.dtype).min)
@@ -192,6 +208,8 @@ class SoftmaxSums:
         """F(s) = s_max + β⁻¹ log(Σ exp(x)/n)."""
         if self.sum_expm1 is None:
             return (self.sum_exp / self.count).log_().div_(self.beta).add_(self.largest)
+        if not isinstance(self.beta, Tensor) and self.beta == 0:
+            return self.largest + self.sum_expm1 / self.count
         return self.largest + log_mean(self.sum_exp, self.sum_expm1, self.count) / self.beta
 
 

@@ -210,9 +210,10 @@ def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top
     weights = tsallis_weights(scores, alpha, beta)
-    positive = weights > 0
-    # φ has no second derivative at −1, so that weights of zero must not reach it.
-    d = torch.where(positive, count * weights - 1, 0.0)
+    d = count * weights - 1
+    # φ has no slope at −1, so that weights of zero, also by rounding, must not reach it.
+    positive = d > -1
+    d = torch.where(positive, d, 0.0)
     phi = (1 + d) * torch.expm1((alpha - 1) * torch.log1p(d)) - (alpha - 1) * d
     zeros = count - positive.sum(-1, keepdim=True)
     total = phi.sum(-1, keepdim=True) + (alpha - 1) * zeros
