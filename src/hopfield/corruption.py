@@ -102,7 +102,7 @@ def salt_and_pepper(
     rows = _rows(patterns)
     if low is None:
         low = -1.0 if bool((rows < 0).any()) else 0.0
-    dark, bright = _finite("low", low), _finite("high", high)
+    dark, bright = _finite("low", low, rows.dtype), _finite("high", high, rows.dtype)
     if dark >= bright:
         raise DomainError(f"low must be below high, but low={dark:g} and high={bright:g}.")
     source = check_generator(generator, SEED)
@@ -214,7 +214,7 @@ def _image(dim: int, shape: Shape) -> _Image:
 
 
 def _hide(rows: Tensor, known: Tensor, fill: float | None) -> Cue:
-    value = 0.0 if fill is None else _finite("fill", fill)
+    value = 0.0 if fill is None else _finite("fill", fill, rows.dtype)
     state = torch.where(known, rows, torch.tensor(value, dtype=rows.dtype, device=rows.device))
     return Cue(state, known if fill is None else None)
 
@@ -257,5 +257,7 @@ def _count(amount: float, size: int) -> int:
     return math.floor(_share(amount) * size + 0.5)
 
 
-def _finite(name: str, value: float) -> float:
-    return check_number(name, value, low=-sys.float_info.max, high=sys.float_info.max)
+def _finite(name: str, value: float, dtype: torch.dtype) -> float:
+    check_number(name, value, low=-sys.float_info.max, high=sys.float_info.max)
+    largest = torch.finfo(dtype).max
+    return check_number(name, value, low=-largest, high=largest)

@@ -90,7 +90,7 @@ def modern(
                 f"but has shape {tuple(shape)}. Use largest_norm.max()."
             )
     else:
-        check_number("largest_norm", largest_norm, low=0.0)
+        check_number("largest_norm", largest_norm, low=0.0, high=1e150)
     if known is not None:
         state = torch.where(check_known(known, state), state, 0.0)
     return modern_of_checked(state, potential, largest_norm, as_similarity(similarity))

@@ -175,6 +175,8 @@ RULES = (*LOW_RANK, "storkey")
 
 def coupling(rule: str, patterns: Float[Tensor, "n dim"], diagonal: bool) -> Coupling:
     """Return the coupling of `patterns` by `rule`: low rank below dim/2, else W."""
+    check_patterns("patterns", patterns)
+    check_flag("diagonal", diagonal)
     if check_choice("rule", rule, RULES) == "storkey":
         return with_rounding_slack(storkey(patterns, diagonal))
     return _cheapest(LOW_RANK[rule](_upcast(patterns), diagonal))
@@ -208,5 +210,5 @@ def with_rounding_slack(weights: Tensor) -> FullCoupling:
 
 def _rounding(norms: Tensor, of: Tensor) -> float:
     # A bound of the rounding of a zero field, given ‖W_i‖ of each unit: a few ulp of ‖W_i‖‖x‖.
-    size = float(norms.max()) * len(norms) ** 0.5
+    size = norms.max().item() * len(norms) ** 0.5
     return 8 * torch.finfo(of.dtype).eps * size

@@ -18,7 +18,6 @@ NODES = 6000
 """Steps of an integral over a characteristic function."""
 
 
-@cache
 def critical_load(count: int = 1) -> float:
     """α_c ≈ 0.137906: the largest load at which Hebb's rule retrieves, N → ∞, T = 0.
 
@@ -28,7 +27,7 @@ def critical_load(count: int = 1) -> float:
     Args:
         count: k, the number of patterns in a mixture: 0.0309 for three.
     """
-    return 0.5 * _noise(_steepest(count), count) ** 2
+    return 0.5 * _noise(_steepest(check_integer("count", count, low=1)), count) ** 2
 
 
 def retrieval_overlap(load: float, count: int = 1) -> float:
@@ -80,7 +79,7 @@ def thermal_overlap(load: float, temperature: float) -> float:
         load: α = n/N ≥ 0.
         temperature: T > 0.
     """
-    alpha = check_number("load", load, low=0.0)
+    alpha = check_number("load", load, low=0.0, high=1e12)
     check_number("temperature", temperature, low=1e-3)
     z = np.linspace(-8, 8, 4001)  # the integrand is a step at T = 0: too sharp for Gauss's nodes
     weight = np.exp(-(z**2) / 2)
@@ -189,6 +188,7 @@ def exponential_failure(units: int, flips: int, patterns: int, beta: float = 1.0
     """
     check_integer("patterns", patterns, low=1)
     check_integer("flips", flips, low=0, high=check_integer("units", units, low=2))
+    beta = check_number("beta", beta, low=0.0, high=1e50)
     sums, chance = _sum_of_signs(units - 1)
     others, total = patterns - 1, 0.0
     for wrong, bits in ((flips, units - flips), (flips - 1, flips)):
@@ -217,6 +217,12 @@ def theorem_3_constant(beta: float, scale: float, dim: int, chance: float) -> fl
         dim: d.
         chance: p, the probability of failure.
     """
+    beta = check_number("beta", beta, low=1e-50, high=1e50)
+    scale = check_number("scale", scale, low=1e-50, high=1e50)
+    dim, chance = (
+        check_integer("dim", dim, low=2),
+        check_number("chance", chance, low=1e-300, high=1.0),
+    )
     a = 2 / (dim - 1) * (1 + math.log(2 * beta * scale**2 * chance * (dim - 1)))
     b = 2 * scale**2 * beta / 5
     return b / float(scipy.special.wrightomega(a + math.log(b)))
@@ -224,7 +230,8 @@ def theorem_3_constant(beta: float, scale: float, dim: int, chance: float) -> fl
 
 def theorem_3_patterns(beta: float, scale: float, dim: int, chance: float) -> float:
     """√p c^{(d−1)/4}: number of random patterns that Theorem 3 guarantees."""
-    return math.sqrt(chance) * theorem_3_constant(beta, scale, dim, chance) ** ((dim - 1) / 4)
+    constant = theorem_3_constant(beta, scale, dim, chance)
+    return math.sqrt(chance) * _exp((dim - 1) / 4 * math.log(constant))
 
 
 def update_error(count: int, beta: float, margin: float, distance: float, largest: float) -> float:
@@ -239,12 +246,15 @@ def update_error(count: int, beta: float, margin: float, distance: float, larges
         distance: d = max(‖ξ − x_i‖, ‖x_i* − x_i‖).
         largest: M = max ‖x_μ‖.
     """
-    return 2 * (count - 1) * _exp(-beta * (margin - 2 * distance * largest)) * largest
+    shift = 2 * check_number("distance", distance) * check_number("largest", largest)
+    return fixed_point_error(count, beta, check_number("margin", margin) - shift, largest) / math.e
 
 
 def fixed_point_error(count: int, beta: float, margin: float, largest: float) -> float:
     """Bound on ‖x_i − x_i*‖: 2e(n − 1) M exp(−βΔ_i); Theorem 5, arguments as `update_error`."""
-    return 2 * math.e * (count - 1) * largest * _exp(-beta * margin)
+    others = check_integer("count", count, low=1) - 1
+    beta, largest = check_number("beta", beta, low=0.0), check_number("largest", largest, low=0.0)
+    return 2 * math.e * others * largest * _exp(-beta * check_number("margin", margin))
 
 
 def two_patterns_apart(distance: float) -> float:
@@ -253,7 +263,7 @@ def two_patterns_apart(distance: float) -> float:
     On the line between them x' = ½ d tanh(½ β d x) with x from the middle, for Euclidean scores or
     equal norms. Below that β they share one attractor, the middle.
     """
-    return 4 / check_number("distance", distance, low=1e-150) ** 2
+    return 4 / check_number("distance", distance, low=1e-150, high=1e150) ** 2
 
 
 def sparse_margin(alpha: float, beta: float) -> float:
@@ -261,26 +271,27 @@ def sparse_margin(alpha: float, beta: float) -> float:
 
     Santos et al. (2024), "Sparse and structured Hopfield networks"; sparsemax is α = 2.
     """
-    return 1 / ((check_number("alpha", alpha, low=1.0 + 1e-9) - 1) * beta)
+    steepness = check_number("alpha", alpha, low=1.0 + 1e-9) - 1
+    return 1 / (steepness * check_number("beta", beta, low=1e-150))
 
 
 def sparse_fixed_share(count: int, dim: int, margin: float) -> float:
     """P(Δ_i ≥ margin) of one of n random unit vectors: P(x·y ≤ 1 − margin)^{n−1}."""
-    cut = 1 - margin
-    if cut <= -1:
-        return 0.0
-    return (1 - sphere_tail(dim, min(1.0, cut))) ** (count - 1)
+    cut = 1 - check_number("margin", margin)
+    return (1 - sphere_tail(dim, min(1.0, cut))) ** (check_integer("count", count, low=1) - 1)
 
 
 def sphere_tail(dim: int, cosine: float) -> float:
     """P(x·y > c) of two random unit vectors: ½ I_{1−c²}((d − 1)/2, ½) for c ≥ 0 (Li 2011)."""
-    upper = 0.5 * float(scipy.special.betainc((dim - 1) / 2, 0.5, 1 - cosine**2))
+    half = (check_integer("dim", dim, low=2) - 1) / 2
+    cosine = min(max(check_number("cosine", cosine), -1.0), 1.0)
+    upper = 0.5 * float(scipy.special.betainc(half, 0.5, 1 - cosine**2))
     return upper if cosine >= 0 else 1 - upper
 
 
 def storkey_patterns(units: int) -> float:
     """N/√(2 ln N): absolute capacity of Storkey's rule as N → ∞ (Storkey 1997)."""
-    return units / math.sqrt(2 * math.log(units))
+    return units / math.sqrt(2 * math.log(check_integer("units", units, low=2)))
 
 
 def _mean_overlap(y: float, count: int) -> float:
@@ -296,6 +307,7 @@ def _noise(y: float, count: int) -> float:
     return _mean_overlap(y, count) / y - 2 / math.sqrt(math.pi) * density
 
 
+@cache
 def _steepest(count: int) -> float:
     # The place of the largest g; a coarse scan first, since mixtures have lower maxima too.
     places = [0.3 + 0.02 * i for i in range(250)]

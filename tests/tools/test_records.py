@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from hopfield.errors import FileFormatError
+from hopfield.errors import FileFormatError, OptionError
 from hopfield.experiments import records
 from hopfield.files import write_whole
 from hopfield_studies.images import to_pixels
@@ -38,7 +38,7 @@ def test_a_record_is_flat_and_names_its_config_and_seed():
 
 
 def test_results_cannot_hide_the_config():
-    with pytest.raises(KeyError, match="beta"):
+    with pytest.raises(OptionError, match="beta"):
         records.record("modern", "dot", Config(), beta=1.0)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..checks import (
     check_choice,
+    check_dense,
     check_generator,
     check_integer,
     check_norms,
@@ -112,7 +113,7 @@ def _check_list(
     wrong: tuple[type, ...] = (str, Set),
     form: str = "a list, the preferred first",
 ) -> list[Any]:
-    if isinstance(given, wrong) or not isinstance(given, Iterable):
+    if isinstance(given, (*wrong, Tensor)) or not isinstance(given, Iterable):
         raise InputTypeError(f"{argument} must be {form}, but is {short_repr(given)}.")
     listed = list(given)
     if not listed:
@@ -149,6 +150,7 @@ def _check_betas(given: object) -> int | tuple[float, ...]:
     if isinstance(given, Integral) and not isinstance(given, bool):
         return check_integer("betas", given, low=2, high=MOST_BETAS)
     if isinstance(given, (Tensor, numpy.ndarray)):
+        given = check_dense("betas", given) if isinstance(given, Tensor) else given
         if given.ndim != 1:
             raise ShapeError(
                 f"betas must be one row of numbers, but have shape {tuple(given.shape)}. "

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..checks import check_choice
 from ..errors import DataError, MissingExtraError, missing_extra
 from .dataset import Dataset
 from .files import UNPACKED
@@ -88,6 +89,8 @@ def load_named(name: str, split: str | None, folder: str | Path | None) -> Datas
 
 def is_on_disk(name: str, split: str) -> bool:
     """Return whether a named set lies where `load` looks before it downloads."""
+    check_choice("name", name, SETS)
+    check_choice("split", split, PREFIXES)
     return any(
         split in splits_in(place) and not _is_foreign(place, name) for place in _places(name, None)
     )

@@ -6,6 +6,7 @@ import torch
 
 from ..analysis.states import MASS as MASS
 from ..analysis.states import kinds_of_states, n_effective
+from ..typed import typed
 from .records import Record, mean_and_sd, means_and_sds, record
 from .setup import Setup, check_counts, draws, load_of, pattern_weights
 
@@ -46,6 +47,7 @@ class AttractorCensus:
     seed: int = 0
 
 
+@typed
 def metastable(config: Metastable, setup: Setup) -> Record:
     """Count the patterns that share the weight at the fixed points.
 
@@ -69,6 +71,7 @@ def metastable(config: Metastable, setup: Setup) -> Record:
     )  # fmt: skip
 
 
+@typed
 def attractor_census(config: AttractorCensus, setup: Setup) -> Record:
     """Sort the states that random starts settle in, as shares with `_sd` over draws.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..analysis.states import is_binary
 from ..errors import DomainError
 from ..metrics import cosine
+from ..typed import typed
 from .records import Record, record
 from .setup import Setup, check_counts, draw, generator, load_of, update
 
@@ -59,6 +60,7 @@ class View(NamedTuple):
     labels: tuple[str, str]  # of both axes
 
 
+@typed
 def energy_plane(config: EnergyPlane, setup: Setup) -> Record:
     """Measure energies on a plane through stored patterns, and project trajectories on it.
 
@@ -131,6 +133,7 @@ def _flips(units: int, side: Tensor, shares: Tensor, source: torch.Generator) ->
     return torch.where(place < (shares * len(side)).round()[:, None], -1.0, 1.0)
 
 
+@typed
 def energy_path(config: EnergyPath, setup: Setup) -> Record:
     """Measure energies along a path from one stored pattern to another.
 

@@ -16,6 +16,7 @@ import torch
 from ..analysis.states import is_binary, overlap_or_cosine
 from ..checks import check_number
 from ..metrics import hamming_accuracy
+from ..typed import typed
 from .records import Record, mean_and_sd, means_and_sds, record
 from .setup import Setup, check_counts, draw, draws, load_of, update
 
@@ -95,6 +96,7 @@ class Speed:
     seed: int = 0
 
 
+@typed
 def recall(config: Recall, setup: Setup) -> Record:
     """Measure recall from damaged cues.
 
@@ -123,6 +125,7 @@ def _scores(config: Recall, setup: Setup) -> Iterator[dict[str, float]]:
         yield {name: values.double().mean().item() for name, values in scores.items()}
 
 
+@typed
 def capacity(config: Capacity, setup: Setup) -> Record:
     """Find the largest n at which recall reaches the share, by doubling and bisection.
 
@@ -151,6 +154,7 @@ def capacity(config: Capacity, setup: Setup) -> Record:
     return record("capacity", setup, config, n=low, load=load, n_tried=len(enough))
 
 
+@typed
 def thermal(config: Thermal, setup: Setup) -> Record:
     """Measure the overlap of a state at a temperature with the pattern at which it started.
 
@@ -171,6 +175,7 @@ def thermal(config: Thermal, setup: Setup) -> Record:
     return record("thermal", setup, config, load=load, samples=len(means), **results)
 
 
+@typed
 def speed(config: Speed, setup: Setup) -> Record:
     """Time one call of `retrieve`, in milliseconds: `best_ms` and `median_ms` of several calls.
 

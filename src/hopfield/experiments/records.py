@@ -8,11 +8,12 @@ so that pictures, tables and verdicts can be drawn again from the file alone.
 """
 
 import json
+import math
 import platform
 import statistics
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from functools import cache
 from importlib import metadata
 from os import PathLike
@@ -23,8 +24,10 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..errors import FileFormatError
+from ..checks import short_repr
+from ..errors import DomainError, FileFormatError, InputTypeError, OptionError
 from ..files import write_whole
+from ..typed import typed
 
 __all__ = [
     "FORMAT", "MissingRecordError", "Record", "find", "header", "mean_and_sd", "read", "record",
@@ -47,6 +50,14 @@ class MissingRecordError(LookupError):
         self.fields = dict(fields or {})
 
 
+def check_config(config: Any) -> Any:
+    """Return a config, an instance of a dataclass."""
+    if not is_dataclass(config) or isinstance(config, type):
+        raise InputTypeError(f"config must be one such as Recall(), but is {short_repr(config)}.")
+    return config
+
+
+@typed
 def record(experiment: str, setup: Any, config: Any, **results: Any) -> Record:
     """Build one flat record from the setup, the fields of the config and the results.
 
@@ -57,20 +68,28 @@ def record(experiment: str, setup: Any, config: Any, **results: Any) -> Record:
         **results: measured quantities. Tensors and tuples become lists.
 
     Raises:
-        KeyError: where a result has the name of another field.
-        TypeError: for a result that is a mapping.
+        OptionError: where a result has the name of another field.
+        InputTypeError: for another config or setup, and a result that is a mapping.
     """
+    if not isinstance(setup, str) and not callable(getattr(setup, "facts", None)):
+        raise InputTypeError(f"setup must be a Setup or text, but is {short_repr(setup)}.")
     facts = {"case": setup} if isinstance(setup, str) else setup.facts()
-    fields = {"experiment": experiment, **facts, **asdict(config)}
+    fields = {"experiment": experiment, **facts, **asdict(check_config(config))}
     clash = sorted(set(fields) & set(results))
     if clash:
-        raise KeyError(f"results of {experiment!r} hide other fields: {', '.join(clash)}")
+        raise OptionError(f"results must not have names of other fields: {', '.join(clash)}.")
     return {key: to_json_value(value) for key, value in (fields | results).items()}
 
 
+@typed
 def mean_and_sd(name: str, values: Sequence[float] | Tensor) -> dict[str, float]:
     """Return mean and standard deviation over draws as two fields, `name` and `name_sd`."""
-    numbers = [float(value) for value in values]
+    try:
+        numbers = [float(value) for value in values]
+    except (RuntimeError, TypeError, ValueError):
+        raise InputTypeError(f"values must be numbers, but are {short_repr(values)}.") from None
+    if not numbers or math.inf in map(abs, numbers):
+        raise DomainError(f"values of {name} must be finite and at least one, but are {numbers}.")
     deviation = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
     return {name: statistics.fmean(numbers), f"{name}_sd": deviation}
 
@@ -174,12 +193,14 @@ def to_json_value(value: Any) -> Any:
     """Turn tensors and tuples into lists.
 
     Raises:
-        TypeError: for a mapping, since records are flat.
+        InputTypeError: for a mapping, since records are flat.
     """
     if isinstance(value, Tensor):
         return value.tolist()
     if isinstance(value, Mapping):
-        raise TypeError("records are flat: give each entry of the mapping a field of its own")
+        raise InputTypeError(
+            "a field of a record must be flat, but is a mapping. Give each entry its own field."
+        )
     if isinstance(value, (list, tuple)):
         return [to_json_value(item) for item in value]
     return value

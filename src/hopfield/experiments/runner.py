@@ -23,8 +23,9 @@ import torch
 
 from ..checks import check_integer, short_repr
 from ..errors import FileFormatError, InputTypeError, OptionError
+from ..typed import typed
 from .identity import UncomparableError, fingerprint
-from .records import Record, header, read, to_json_lines, to_json_value, write
+from .records import Record, check_config, header, read, to_json_lines, to_json_value, write
 from .setup import check_callable, name_of
 
 MUST_MATCH = ("hopfield", "code", "torch", "numpy", "python")
@@ -91,9 +92,7 @@ def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
     Raises:
         OptionError: for a name that the config lacks.
     """
-    if not is_dataclass(config) or isinstance(config, type):
-        raise OptionError(f"config must be a config such as Recall(), but is {config!r}.")
-    names = [each.name for each in fields(config)]
+    names = [each.name for each in fields(check_config(config))]
     unknown = sorted(set(axes) - set(names))
     if unknown:
         raise OptionError(
@@ -118,7 +117,8 @@ def plan(
 
 
 def _as_list(name: str, value: Any, what: str, is_one: Callable[[Any], bool]) -> list[Any]:
-    values = [value] if is_one(value) or not isinstance(value, Iterable) else list(value)
+    is_list = isinstance(value, Iterable) and not isinstance(value, torch.Tensor)
+    values = list(value) if is_list and not is_one(value) else [value]
     wrong = [each for each in values if isinstance(each, type) or not is_one(each)]
     if wrong:
         raise InputTypeError(
@@ -130,10 +130,10 @@ def _as_list(name: str, value: Any, what: str, is_one: Callable[[Any], bool]) ->
 
 def run(
     tasks: Sequence[Task],
-    path: "str | Path | None" = None,
+    path: str | Path | None = None,
     *,
     processes: int = 1,
-    progress: "Progress | None" = None,
+    progress: Progress | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> list[Record]:
     """Run all tasks and return their records, in the order of the tasks.
@@ -155,12 +155,11 @@ def run(
             another process.
     """
     check_integer("processes", processes, low=1)
-    if not all(isinstance(task, Task) for task in tasks):
-        raise InputTypeError(
-            "tasks must be what plan() makes. Use plan(experiment, config, setup)."
-        )
-    _check_distinct(tasks)
-    progress = progress or show_progress
+    _check_tasks(tasks)
+    progress = show_progress if progress is None else progress
+    check_callable("progress", progress, "print")
+    if facts is not None and not isinstance(facts, Mapping):
+        raise InputTypeError(f"facts must be a mapping of fields, but is {short_repr(facts)}.")
     file = None if path is None else _check_path(path)
     head = header(**(facts or {}))
     earlier = {} if file is None else _read_or_create(file, head)
@@ -186,7 +185,11 @@ def run(
     return records
 
 
-def _check_distinct(tasks: Sequence[Task]) -> None:
+def _check_tasks(tasks: Sequence[Task]) -> None:
+    if not isinstance(tasks, Sequence) or not all(isinstance(task, Task) for task in tasks):
+        raise InputTypeError(
+            "tasks must be what plan() makes. Use plan(experiment, config, setup)."
+        )
     titles: dict[str, str] = {}
     for task in tasks:
         if task.description in titles:
@@ -198,6 +201,8 @@ def _check_distinct(tasks: Sequence[Task]) -> None:
 
 
 def _check_path(path: "str | Path") -> Path:
+    if not isinstance(path, (str, Path)):
+        raise InputTypeError(f"path must be the name of a file, but is {short_repr(path)}.")
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
         raise FileFormatError(
@@ -207,6 +212,7 @@ def _check_path(path: "str | Path") -> Path:
     return file
 
 
+@typed
 def show_progress(text: str) -> None:
     """Write one line to standard error. On a terminal the next line replaces it."""
     if sys.stderr.isatty():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import data
-from ..checks import check_integer, short_repr
+from ..checks import LARGEST_INTEGER, check_integer, short_repr
 from ..corruption import flip
 from ..cue import Cue
 from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
@@ -19,6 +19,7 @@ from ..memories import Memory
 from ..metrics import recalled
 from ..similarity import as_similarity
 from ..synthetic import random_binary
+from ..typed import typed
 from .records import Record
 
 METHODS = ("store", "retrieve", "energy", "update")
@@ -52,7 +53,7 @@ class Setup:
         """Check the arguments here: errors would else come late in a run."""
         if not isinstance(self.name, str):
             raise InputTypeError(
-                f"name must be text, but is {short_repr(self.name)}. Use name={str(self.name)!r}."
+                f"name must be text, but is {short_repr(self.name)}. Use for instance name='mine'."
             )
         check_callable("make", self.make, "hopfield.ClassicalHopfield")
         check_callable("patterns", self.patterns, 'from_data("digits")')
@@ -158,6 +159,7 @@ def pattern_weights(memory: Any, state: Tensor) -> Tensor:
     return separation(similarity(memory.patterns, state, None))
 
 
+@typed
 def from_data(name: str, *, binary: bool = False) -> Callable[..., Tensor]:
     """Return a function for `Setup.patterns` that draws rows of a data set.
 
@@ -198,12 +200,13 @@ def _argument(value: Any) -> str:
     return name_of(value) if callable(value) and hasattr(value, "__name__") else repr(value)
 
 
+@typed
 def generator(seed: int, *stream: int) -> torch.Generator:
     """Return a generator of random numbers for one stream of a seed.
 
     Streams are independent: the draws of one experiment do not depend on other experiments.
     """
-    mixed = seed
+    mixed = check_integer("seed", seed, low=-LARGEST_INTEGER)
     for part in stream:
         mixed = (mixed * 1_000_003 + part + 1) % 2**63
     return torch.Generator().manual_seed(mixed)

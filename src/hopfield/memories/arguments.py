@@ -61,10 +61,7 @@ def _place(kind: type, method: str, name: str, own: list[str]) -> str:
         return SIZE_HINT
     if word == "rows" and method != "__init__":
         return f"Give it first, without a name, or as {own[0]}=."
-    owners: list[type] = [kind]
-    for base in kind.__bases__:
-        owners += type.__subclasses__(base)
-    for owner in owners:
+    for owner in [kind, *type.__subclasses__(kind.mro()[1])]:
         if word in _arguments(owner, "__init__"):
             return f"It belongs to {owner.__name__}({word}=…)."
     for door in ("store", "retrieve"):

@@ -25,11 +25,8 @@ HEBBIAN_CAPACITY = 0.137906
 
 
 TOLERATED_ERRORS = 0.01
-"""Share of units that one update may change in a pattern before `store` warns.
-
-Above the critical load every change counts, because further updates increase it. Below, a pattern
-with fewer errors ends at an overlap of about 0.98 or more.
-"""
+"""Share of units that one update may change in a pattern before `store` warns; above the critical
+load none, because further updates increase it."""
 
 
 class ClassicalHopfield(Memory):

@@ -14,8 +14,7 @@ LEARNING_ROWS = 1024
 """Rows added to a coupling together."""
 
 FIELD_WORK = 2**23
-"""Products for the fields of stored patterns per call of `store`, about a millisecond; of more
-patterns a sample is measured."""
+"""Products for the fields of patterns per call of `store`; of more patterns a sample counts."""
 
 
 def learn(rule: str, store: Store, diagonal: bool) -> Coupling:
@@ -84,7 +83,10 @@ def unstable_shares(
         return None
     is_whole = rule == "hebbian" and thresholds is None
     dtype = torch.float32 if is_whole else torch.float64
-    sample = torch.cat([part[-start % step :: step] for start, part in _places(parts)]).to(dtype)
+    starts = itertools.accumulate(map(len, parts), initial=0)
+    sample = torch.cat(
+        [part[-start % step :: step] for start, part in zip(starts, parts, strict=False)]
+    ).to(dtype)
     mean = 0.0 if rule == "hebbian" else sum(float(p.double().sum()) for p in parts) / (count * dim)
     field, squares = torch.zeros_like(sample), sample.new_zeros(dim)
     for part in parts:
@@ -97,8 +99,3 @@ def unstable_shares(
     is_exact = is_whole and count * dim < EXACT_INTEGERS[dtype]
     slack = 0.0 if is_exact else count * torch.finfo(dtype).eps * float(field.abs().max())
     return (field * sample < -slack).double().mean(-1)
-
-
-def _places(parts: list[Tensor]) -> Iterator[tuple[int, Tensor]]:
-    starts = itertools.accumulate((len(part) for part in parts), initial=0)
-    return zip(starts, parts, strict=False)

@@ -90,12 +90,12 @@ def make_query(
     state, mask = _if_fitting(cue, store) if known is None else None, None
     if state is None:
         state, mask = _checked_cue(cue, known, store)
-    if binary and evidence == "all":
+    if binary and type(evidence) is str and evidence == "all":
         raise OptionError(
             "evidence must be 'known' in a binary network, where a unit counts as soon as it has "
             "been updated, but is 'all'. Leave out evidence=."
         )
-    if evidence != "known":
+    if type(evidence) is not str or evidence != "known":
         check_choice("evidence", evidence, EVIDENCE[:1] if binary else EVIDENCE)
     if clamp is not None:
         check_flag("clamp", clamp)

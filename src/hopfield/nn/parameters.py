@@ -80,7 +80,7 @@ def row_parameter(
     `dim` where it accepts any.
     """
     if isinstance(rows, Tensor):
-        rows = check_patterns(name, rows.detach())
+        rows = check_patterns(name, rows).detach()
         return nn.Parameter(check_width(name, rows, projection, "their projection").clone())
     width = input_width(projection) or dim
     if width is None:

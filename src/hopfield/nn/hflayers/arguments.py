@@ -84,12 +84,6 @@ class Arguments:
                 check_integer(name, self[name], low=1)
             elif name in (*EPSILONS, "dropout"):
                 check_number(name, self[name], low=0.0)
-        activation = self["association_activation"]
-        if activation is not None and not isinstance(activation, str):
-            raise InputTypeError(
-                "association_activation must be the name of a function of torch, or None, but is "
-                f"{short_repr(activation)}. Use for instance 'tanh'."
-            )
 
     def _derive(self) -> None:
         length = self["input_size"]

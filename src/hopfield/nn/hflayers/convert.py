@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ...errors import OptionError, ShapeError
 from ...separation import Softmax
+from ...typed import typed
 from ..association import HopfieldAssociation, Projections
 from ..iteration import Iteration
 from ..lookup import HopfieldLookup
@@ -22,6 +23,7 @@ LETTERS = {STATE: "q", STORED: "k", PROJECTED: "v"}
 Layer = HopfieldAssociation | HopfieldPooling | HopfieldLookup
 
 
+@typed
 def from_hflayers(
     state_dict: Mapping[str, Tensor], arguments: Mapping[str, Any], kind: str = "Hopfield"
 ) -> Layer:
