@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ..separation import Softmax
-from ..similarity import TensorRows, euclidean
+from ..similarity import euclidean
 from .gaussian import Mixture
 
-BLOCK_SCORES = 2**19
+BLOCK_SCORES = 2**20
 """Most scores of a block of rows: memory stays at a few times this number."""
 
 
@@ -46,6 +47,22 @@ class Questions:
 
 
 @dataclass(frozen=True, eq=False)
+class SquaredRows:
+    """Rows with their squares, which every block of questions needs."""
+
+    rows: Tensor
+    squared: Tensor
+
+    def scores(self, state: Tensor) -> Tensor:
+        """X·x."""
+        return state @ self.rows.T
+
+    def squares(self, mask: Tensor | None) -> Tensor:
+        """Σ_i m_i x_μi²."""
+        return self.squared.sum(-1) if mask is None else mask @ self.squared.T
+
+
+@dataclass(frozen=True, eq=False)
 class Donors:
     """Stored rows, completed, and the Gaussians that completed them.
 
@@ -61,16 +78,24 @@ class Donors:
 
     def scores(self, questions: Questions) -> Tensor:
         """−½ Σ_known (x_μ − x)² · dim/known, −∞ for the row itself; `(questions, n)`."""
-        scores = euclidean(TensorRows(self.rows), questions.rows, questions.known)
+        scores = euclidean(self._squared, questions.rows, questions.known)
         count = questions.known.sum(-1, keepdim=True).clamp_min(1)
         scores = scores.mul_(self.rows.shape[1] / count)
         scores[self._copies(questions)] = -torch.inf
         return scores
 
+    @cached_property
+    def _squared(self) -> SquaredRows:
+        return SquaredRows(self.rows, self.rows.square())
+
+    @cached_property
+    def _by_group(self) -> tuple[Tensor, Tensor]:
+        order = self.group.argsort()
+        return order, self.group[order].contiguous()
+
     def _copies(self, questions: Questions) -> tuple[Tensor, Tensor]:
         """Pairs of a question and a stored row of the same content."""
-        order = self.group.argsort()
-        ordered = self.group[order].contiguous()
+        order, ordered = self._by_group
         first = torch.searchsorted(ordered, questions.group)
         count = torch.searchsorted(ordered, questions.group, right=True) - first
         count[count == len(ordered)] = 0  # without other rows, a row reads its own completion

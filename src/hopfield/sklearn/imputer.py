@@ -26,14 +26,20 @@ the imputer must not draw the same numbers: no known entry would be hidden."""
 
 
 class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Fill missing entries from similar rows, and by what is linear in the rest.
+    """Fill missing entries from similar rows, and from linear relations of the columns.
 
     x̂ = x̄ + λ G(x − x̄),   x̄ = Σ_μ p_μ x_μ,   p = softmax(−½β‖x_μ − x‖²)
 
-    The stored rows x_μ are standardised and completed first, distances count the known entries, and
-    G is the regression of missing on known entries. λ = 1, β → 0 is a ridge regression; λ = 0,
-    β → ∞ the nearest row. β and λ are those of least error on known entries, hidden for that. A
-    stored row never reads itself, nor rows of the same content.
+    The stored rows x_μ are standardised and completed first, by a Gaussian; distances count the
+    known entries, and G is the regression of missing on known entries. λ = 1, β → 0 is a ridge
+    regression; λ = 0, β → ∞ the nearest row. β and λ are those of least error on known entries,
+    hidden for that. If hidden entries prefer it, a mixture of four Gaussians takes the place of
+    one, and stored rows are completed again by their own readouts. A stored row never reads
+    itself, nor rows of the same content.
+
+        imputer = HopfieldImputer().set_output(transform="pandas")
+        filled = imputer.fit_transform(table)
+        result = imputer.impute(table, interval=0.9)   # result.low, result.high, result.sample(5)
 
     Args:
         beta: β for standardised entries, or "auto".
@@ -50,6 +56,8 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         beta_, linear_: β and λ in use.
+        components_: number of Gaussians.
+        n_features_in_, feature_names_in_: number and names of the columns of `fit`.
         error_: error of each column at hidden entries: root mean square, or share of wrong
             categories. NaN where none was hidden.
     """
@@ -102,6 +110,12 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def impute(self, X: Any, interval: float = 0.9) -> Imputation:
         """Return the table with its gaps filled, and how sure each value is.
+
+        Bounds are estimate ± the conformal quantile of errors at entries that were known and
+        hidden. Where entries are missing at random, a share `interval` of all missing entries lies
+        within them: .90 for 0.9, measured on tables. Where gaps depend on other values of the row
+        it fell to .77, and where they depend on the missing value itself to .57: hidden entries are then
+        no sample of the missing ones.
 
         Args:
             X: a table with the columns of `fit`.

@@ -42,7 +42,7 @@ SCREENED = 500
 MOST_REREAD = 1000
 """Most stored rows that are completed again by their own readouts."""
 
-FITTED, FITTED_PER_FEATURE = 1000, 4
+FITTED, FITTED_PER_FEATURE = 1000, 2
 """Most rows that Gaussians are fitted to: a number, or one per feature, the larger."""
 
 REREADS = 2
@@ -124,7 +124,7 @@ class Trial:
         return rows[_evenly(len(rows), math.ceil(most))]
 
     def donors(self, components: int) -> Donors:
-        """Return the stored rows, completed without what is hidden."""
+        """Return the stored rows, completed without the hidden entries."""
         questions = self.questions
         return completed_donors(questions.rows, questions.known, questions.group, components)
 
