@@ -111,11 +111,10 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def impute(self, X: Any, interval: float = 0.9) -> Imputation:
         """Return the table with its gaps filled, and how sure each value is.
 
-        Bounds are estimate ± the conformal quantile of errors at entries that were known and
-        hidden. Where entries are missing at random, a share `interval` of all missing entries lies
-        within them: .90 for 0.9, measured on tables. Where gaps depend on other values of the row
-        it fell to .77, and where they depend on the missing value itself to .57: hidden entries are then
-        no sample of the missing ones.
+        Bounds are estimate ± the conformal quantile of errors at known entries that were hidden.
+        Where entries are missing at random, a share `interval` of them lies within: .90 of 0.9,
+        measured on tables. Where gaps depend on other values of the row it fell to .77, and where
+        they depend on the missing value itself to .57: hidden entries are then no sample of them.
 
         Args:
             X: a table with the columns of `fit`.
