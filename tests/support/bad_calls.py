@@ -165,8 +165,6 @@ def public_functions() -> list[Function]:
         if not isinstance(value, types.ModuleType):
             found[name] = value
             continue
-        if name == "plots":  # they hand values to matplotlib, whose errors name them
-            continue
         own = [k for k, v in vars(value).items()
                if getattr(v, "__module__", "") == value.__name__ and k[0] != "_"]  # fmt: skip
         for member in getattr(value, "__all__", own):

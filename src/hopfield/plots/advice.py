@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from .charts import BLUE, COLOURS, DASHES, INK, MARKERS, RED, axes, finish
+from .charts import BLUE, COLOURS, DASHES, INK, MARKERS, RED, axes, drawn, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ AXIS_OF = {
 """What the two objectives of `tune` measure, and the label of its axis."""
 
 
+@drawn
 def margins(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     """Draw the margins of all patterns in order, attractors apart from others.
 
@@ -47,6 +48,7 @@ def margins(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     return finish(ax, ("patterns, by margin", "margin Δ"), legend=True)
 
 
+@drawn
 def tuning(records: Sequence[Record], ax: "Axes | None" = None) -> "Axes":
     """Draw accuracy or error over β with standard errors, a curve per similarity and separation.
 

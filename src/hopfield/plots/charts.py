@@ -1,13 +1,17 @@
 """Figures and their axes; bars, energies and durations."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
-from ..errors import missing_extra
+from ..errors import DataError, HopfieldError, missing_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#d98c00", "#009e73", "#d55e00"
 INK = "#1d2126"
@@ -25,6 +29,23 @@ MIN_DISTANCE = 0.13
 """Least distance of two labels, as a part of the axis. Labels closer than this overprint."""
 
 
+def drawn(function: Callable[P, T]) -> Callable[P, T]:
+    """Wrap a function that draws: values that cannot be drawn raise `DataError`."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except HopfieldError:
+            raise
+        except Exception as error:  # matplotlib and NumPy raise many kinds
+            text = f"plots.{function.__name__} needs values that can be drawn, but: {error}"
+            raise DataError(text) from error
+
+    return call
+
+
+@drawn
 def figure(height: float = 2.8) -> "Figure":
     """Return an empty figure, without a window and without global state."""
     try:
@@ -85,6 +106,7 @@ def label_places(ax: "Axes", places: Sequence[float], log: bool) -> None:
         ax.xaxis.set_major_formatter("{x:g}")
 
 
+@drawn
 def rates(bars: Sequence[tuple[str, float, float]], label: str, ax: "Axes | None" = None) -> "Axes":
     """Draw horizontal bars in percent, each with its standard deviation and its value.
 
@@ -109,6 +131,7 @@ def rates(bars: Sequence[tuple[str, float, float]], label: str, ax: "Axes | None
     return finish(ax, (f"{label} (%)", ""), "x")
 
 
+@drawn
 def energies(
     traces: Sequence[Sequence[float]],
     ax: "Axes | None" = None,
@@ -124,6 +147,7 @@ def energies(
     return finish(ax, (f"{step} t", "energy E"))
 
 
+@drawn
 def durations(points: Sequence[tuple[str, float]], label: str, ax: "Axes | None" = None) -> "Axes":
     """Draw values as points on a logarithmic scale, which has no 0 where bars could start."""
     ax = axes(ax, height=0.8 + 0.36 * len(points))

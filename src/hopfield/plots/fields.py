@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .charts import BLUE, INK, ORANGE, RED, axes, finish
+from .charts import BLUE, INK, ORANGE, RED, axes, drawn, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ LEVELS = 18
 Grid = Sequence[Sequence[float]]
 
 
+@drawn
 def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
     """Draw energies on a plane through patterns, with trajectories.
 
@@ -43,6 +44,7 @@ def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
+@drawn
 def phases(
     x: Sequence[float],
     y: Sequence[float],
@@ -72,12 +74,13 @@ def phases(
     return ax
 
 
+@drawn
 def couplings(matrix: Grid, ax: "Axes | None" = None) -> "Axes":
     """Draw a coupling W: blue where negative, orange where positive, white at 0."""
     from matplotlib.colors import LinearSegmentedColormap
 
     ax = axes(ax, height=3.4)
-    entries = np.asarray(matrix, dtype=float)
+    entries = np.asarray(matrix).astype(float, casting="same_kind")
     most = float(np.abs(entries).max()) or 1.0
     colours = LinearSegmentedColormap.from_list("couplings", [BLUE, "white", ORANGE])
     image = ax.imshow(entries, cmap=colours, vmin=-most, vmax=most, interpolation="nearest")
@@ -86,6 +89,7 @@ def couplings(matrix: Grid, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
+@drawn
 def weights(
     values: Sequence[float],
     ax: "Axes | None" = None,

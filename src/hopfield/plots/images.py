@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .charts import UNKNOWN, WIDTH, figure, literal
+from .charts import UNKNOWN, WIDTH, drawn, figure, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ MIN_COLUMNS = 6
 """Smallest number of columns of pictures. Fewer pictures are not enlarged."""
 
 
+@drawn
 def pictures(
     rows: Sequence[tuple[str, Images]],
     shape: Sequence[int],
@@ -57,6 +58,7 @@ def pictures(
     return ax
 
 
+@drawn
 def recovered(
     original: Images,
     cue: Images,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from .advice import margins, tuning
-from .charts import WIDTH, durations, energies, figure, literal, rates
+from .charts import WIDTH, drawn, durations, energies, figure, literal, rates
 from .fields import landscape, phases
 from .images import recovered
 from .sweeps import VALUES, curves, main_result, mean_and_error, swept_fields, table
@@ -41,6 +41,7 @@ GRID = 4
 """Settings of each of two fields from which a phase diagram replaces curves."""
 
 
+@drawn
 def sheet(lines: Sequence[Record]) -> "Figure":
     """Draw every figure that records can show, on one sheet.
 

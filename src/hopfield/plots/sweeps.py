@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..checks import check_choice
 from ..errors import DataError
+from .charts import drawn
 from .theory import comparison, series
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ LOG_RATIO = 50
 """Ratio of largest to smallest x from which an axis is logarithmic."""
 
 
+@drawn
 def curves(
     records: Sequence[Record],
     ax: "Axes | None" = None,
@@ -71,6 +73,7 @@ def curves(
     return comparison(lines, labels, ax, log=log)
 
 
+@drawn
 def table(
     records: Sequence[Record], *, x: str = "", y: str = "", value: str = ""
 ) -> tuple[list[float], list[float], list[list[float]], tuple[str, str, str]]:

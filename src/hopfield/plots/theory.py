@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .charts import COLOURS, DASHES, MARKERS, axes, finish, label_places, literal
+from .charts import COLOURS, DASHES, MARKERS, axes, drawn, finish, label_places, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +14,7 @@ CROWD = 40
 """Number of points from which they are drawn small."""
 
 
+@drawn
 def series(
     name: str,
     x: Sequence[float],
@@ -25,6 +26,7 @@ def series(
     return {"name": name, "kind": kind, "x": list(x), "y": list(y), "error": error}
 
 
+@drawn
 def comparison(
     curves: Sequence[Mapping[str, Any]],
     labels: tuple[str, str],
