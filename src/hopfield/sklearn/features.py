@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .table import Column
 
-WIDE = 64
+FLOAT32_COLUMNS = 64
 """Number of features above which they are float32, and of one Gaussian: products take the time."""
 
 
@@ -69,7 +69,7 @@ class Features:
                 parts.append(values[:, None])
         features = (np.concatenate(parts, axis=1) - self.centre) / self.scale
         wide = np.repeat(known, self.sizes, axis=1)
-        dtype = np.float32 if len(self.centre) > WIDE else np.float64
+        dtype = np.float32 if len(self.centre) > FLOAT32_COLUMNS else np.float64
         encoded = np.where(wide, features, 0.0).astype(dtype)
         return torch.from_numpy(encoded), torch.from_numpy(wide)
 

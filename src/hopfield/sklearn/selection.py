@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..separation import Softmax
 from .donors import Donors, Questions
-from .features import WIDE, Features
+from .features import FLOAT32_COLUMNS, Features
 from .gaussian import fit_gaussian, fit_mixture
 from .table import Column
 
@@ -171,7 +171,7 @@ def choose(
     trials = _trials(table, columns, group, draws)
     best = _Search(trials, 1, given)
     dim = sum(trials[0].features.sizes)
-    if dim <= WIDE and len(table) >= LEAST_ROWS * COMPONENTS:
+    if dim <= FLOAT32_COLUMNS and len(table) >= LEAST_ROWS * COMPONENTS:
         small, one = trials, best
         if len(table) > SCREENED:
             few = _evenly(len(table), SCREENED)
