@@ -162,7 +162,10 @@ def check_finite(name: str, value: Tensor) -> Tensor:
     if is_traced() or math.isfinite(value.sum().item()) or bool(torch.isfinite(value).all()):
         return value
     kind = "NaN" if bool(torch.isnan(value).any()) else "infinity"
-    hint = " If those entries are missing, use known=torch.isfinite(cue)." if name == "cue" else ""
+    hint = ""
+    if name in ("cue", "patterns"):
+        hint = f" If those entries are missing, use known=torch.isfinite({name})."
+        hint += " Only ModernHopfield.store takes it." if name == "patterns" else ""
     raise DomainError(f"{name} must be finite, but contains {kind}.{hint}")
 
 

@@ -92,7 +92,7 @@ def check_cue(state: object, known: object) -> tuple[Tensor, Tensor | None]:
     return state, None if known is None else check_known(known, state)
 
 
-def check_known(known: object, state: Tensor) -> Tensor:
+def check_known(known: object, state: Tensor, name: str = "state") -> Tensor:
     """Return the mask `known` expanded to the shape of `state`, or raise a named error."""
     known = check_dense("known", known)
     if known.dtype != torch.bool:
@@ -101,7 +101,7 @@ def check_known(known: object, state: Tensor) -> Tensor:
         )
     if known.device != state.device:
         raise DeviceError(
-            f"known must be on the state's device, {state.device}, but is on {known.device}. "
+            f"known must be on the {name}'s device, {state.device}, but is on {known.device}. "
             f"Use known.to({str(state.device)!r})."
         )
     try:
@@ -109,7 +109,7 @@ def check_known(known: object, state: Tensor) -> Tensor:
     except RuntimeError:
         turned = known.ndim == 2 and known.T.shape == state.shape
         raise ShapeError(
-            f"known must broadcast to the state's shape {tuple(state.shape)}, but has shape "
+            f"known must broadcast to the {name}'s shape {tuple(state.shape)}, but has shape "
             f"{tuple(known.shape)}. "
-            + ("Did you mean known.T?" if turned else "Give one mask for all, or one mask a cue.")
+            + ("Did you mean known.T?" if turned else "Give one mask for all, or one mask a row.")
         ) from None

@@ -174,18 +174,13 @@ def _read_halves(
     known: Tensor | None,
 ) -> Readout:
     # Each half of the batch by itself, so that not all scores are kept at once.
-    half = len(state) // 2
+    parts = slice(len(state) // 2), slice(len(state) // 2, None)
+    masks = [known, known]
     if known is not None and known.ndim == 2:
-        known = known.expand(state.shape)
+        masks = [known.expand(state.shape)[part] for part in parts]
     results = [
-        read(
-            blocks,
-            state[part],
-            similarity,
-            separation,
-            known[part] if known is not None and known.ndim == 2 else known,
-        )
-        for part in (slice(half), slice(half, None))
+        read(blocks, state[part], similarity, separation, mask)
+        for part, mask in zip(parts, masks, strict=True)
     ]
     fields = ("state", "potential", "index", "weight", "entropy")
     return Readout(*(torch.cat([getattr(result, name) for result in results]) for name in fields))

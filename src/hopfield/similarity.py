@@ -106,7 +106,7 @@ class Similarity:
     def without_shared(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
         """Return x_μ·x + bias_μ, the affine scores without the term that all patterns share."""
         # Far from the patterns, rounding of −½‖x‖² exceeds the differences between scores.
-        scores = block.scores(_masked(state, known))
+        scores = block.scores(masked_state(state, known))
         if self.affine is None or self.affine.bias is None:
             return scores
         return scores.add_(self.affine.bias(block, state, known))
@@ -150,29 +150,29 @@ def _euclidean(block: RowProducts, state: Tensor, known: Tensor | None) -> Tenso
 
 def _minus_half_squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     """−½ Σ_i m_i x_μi²."""
-    return _squares(block, state, known) / -2
+    return squares_of(block, state, known) / -2
 
 
 def _minus_half_norm(state: Tensor, known: Tensor | None) -> Tensor:
     """−½ Σ_i m_i x_i²."""
-    return (_masked(state, known) * state).sum(-1) / -2
+    return (masked_state(state, known) * state).sum(-1) / -2
 
 
 def _cosine(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-    masked = scale_rows(_masked(state, known))
-    squares = _squares(block, state, known)
+    masked = scale_rows(masked_state(state, known))
+    squares = squares_of(block, state, known)
     if _may_underflow(squares, block, known):
         block = _scaled_block(block, known)
         mask = None if known is None else known.to(block.rows.dtype)
         squares = block.squares(mask).to(state.dtype)
     length = masked.norm(dim=-1, keepdim=True)
-    return _ratio_or_zero(block.scores(masked), squares.sqrt(), length)
+    return ratio_or_zero(block.scores(masked), squares.sqrt(), length)
 
 
 def _correlation(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     # In float64: of rows far from 0 the variance is a small difference of large sums.
     mask = (state.new_ones(state.shape[-1]) if known is None else known).double()
-    exact = scale_rows(_masked(state, known).double())
+    exact = scale_rows(masked_state(state, known).double())
     count = mask.sum(-1, keepdim=True).clamp_min(1)
     centred = mask * (exact - (mask * exact).sum(-1, keepdim=True) / count)
     squares = block.squares(mask)
@@ -187,7 +187,7 @@ def _correlation(block: RowProducts, state: Tensor, known: Tensor | None) -> Ten
     length = centred.norm(dim=-1, keepdim=True)
     size = (mask * exact).norm(dim=-1, keepdim=True)
     length = torch.where(length > 4 * torch.finfo(torch.float64).eps * size, length, 0.0)
-    return _ratio_or_zero(block.scores(centred.to(state.dtype)), deviation, length.to(state.dtype))
+    return ratio_or_zero(block.scores(centred.to(state.dtype)), deviation, length.to(state.dtype))
 
 
 def _manhattan(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
@@ -308,18 +308,19 @@ def _check_arguments(
     check_device("state", state, rows.device)
     if known is not None:
         known = check_known(known, state)
-    masked = check_finite("state", _masked(state, known))
+    masked = check_finite("state", masked_state(state, known))
     dtype = torch.promote_types(torch.promote_types(rows.dtype, state.dtype), torch.float32)
     return TensorRows(rows.to(dtype)), check_norms("state", masked.to(dtype))
 
 
-def _masked(state: Tensor, known: Tensor | None) -> Tensor:
+def masked_state(state: Tensor, known: Tensor | None) -> Tensor:
+    """m⊙x."""
     return state if known is None else torch.where(known, state, 0.0)
 
 
 def _scaled_block(block: RowProducts, known: Tensor | None) -> TensorRows:
     # In float64, for masks of single queries that hide the largest entry.
-    rows = _masked(block.rows, _shared(known))
+    rows = masked_state(block.rows, _shared(known))
     return TensorRows(scale_rows(rows if is_traced() else rows.double()))
 
 
@@ -331,7 +332,7 @@ def _may_underflow(squares: Tensor, block: RowProducts, known: Tensor | None) ->
     small = squares < limits.tiny / limits.eps
     if not bool(small.any()):
         return False
-    rows = _masked(block.rows, _shared(known))
+    rows = masked_state(block.rows, _shared(known))
     return bool((small & (torch.linalg.vector_norm(rows, torch.inf, dim=-1) > 0)).any())
 
 
@@ -340,7 +341,7 @@ def _shared(known: Tensor | None) -> Tensor | None:
     return known if known is not None and known.ndim == 1 else None
 
 
-def _squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
+def squares_of(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     """Σ_i m_i x_μi², at least in the precision of the state."""
     if known is not None:
         return block.squares(known.to(state.dtype))
@@ -350,7 +351,7 @@ def _squares(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
     return block.squares(state.new_ones(state.shape[-1]))
 
 
-def _ratio_or_zero(products: Tensor, norms: Tensor, length: Tensor) -> Tensor:
+def ratio_or_zero(products: Tensor, norms: Tensor, length: Tensor) -> Tensor:
     """products / (norms · length), 0 where a norm is 0."""
     scale = norms * length
     safe = torch.where(scale > 0, scale, 1.0)

@@ -138,7 +138,7 @@ def write(path: Path, described: object, tensors=None, **metadata: str) -> None:
     """A file with this description, and right checksums."""
     tensors = {"patterns": PATTERNS} if tensors is None else tensors
     text = described if isinstance(described, str) else json.dumps(described)
-    given = {"format": "1", "memory": text, "crc32": _sums(text, tensors)} | metadata
+    given = {"format": "2", "memory": text, "crc32": _sums(text, tensors)} | metadata
     save_file(tensors, path, {key: value for key, value in given.items() if value is not None})
 
 
@@ -161,7 +161,7 @@ FOREIGN = {
     "format huge": (modern(), {"format": "9" * 5000}),
     "format zero": (modern(), {"format": "0"}),
     "format negative": (modern(), {"format": "-1"}),
-    "newer format": (modern(), {"format": "2"}),
+    "newer format": (modern(), {"format": "3"}),
     "much newer format": (modern(), {"format": "99"}),
     "description garbage": ("{", {}),
     "description empty": ("", {}),
@@ -249,7 +249,7 @@ def test_the_way_these_files_are_written_is_right(tmp_path):
 
 def test_versions_are_named(tmp_path):
     write(tmp_path / "m", modern(), format="7")
-    shows = ("up to 1", "has 7", "Update hopfield")
+    shows = ("up to 2", "has 7", "Update hopfield")
     judge(Bad("", lambda: hopfield.load(tmp_path / "m"), FileFormatError, shows))
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..checks import short_repr
-from ..errors import EmptyMemoryError, InputTypeError
+from ..errors import EmptyMemoryError, InputTypeError, OptionError
 from ..memories import Memory
 from ..separation import Separation
 from ..similarity import Similarity, TensorRows, dot
@@ -39,6 +39,11 @@ def unchanged(memory: Memory) -> Iterator[None]:
         if not len(memory):
             raise EmptyMemoryError(
                 "memory must hold at least one pattern, but is empty. Call store(patterns) first."
+            )
+        if memory.storage.has_gaps:
+            raise OptionError(
+                "memory must hold complete patterns, but some have unknown entries. Use a memory "
+                "of the others: memory.patterns[memory.known.all(1)]."
             )
         yield
 

@@ -11,6 +11,7 @@ from ..iteration import Outcome, Reading, Retrieval
 from ..readout import read, strongest, with_values
 from ..separation import Softmax
 from ..similarity import dot, euclidean, scale_rows
+from .gaps import scores_of
 from .hooks import energies
 from .options import blocks_of
 from .query import Query, cast_checked, computing_dtype, with_enough_range
@@ -91,5 +92,6 @@ def _value(memory: "Memory", reading: Reading, query: Query | None) -> Tensor | 
     similarity, separation = memory.value_weights
     blocks = [with_values(block) for block in blocks_of(memory.storage, len(reading.next))]
     known = None if query is None else query.known
-    flat = read(blocks, reading.next, similarity, separation, known).state
+    scores = scores_of(memory.storage, similarity, separation)
+    flat = read(blocks, reading.next, scores, separation, known).state
     return flat.reshape(len(flat), *like.shape[1:]).to(like.dtype)

@@ -48,7 +48,7 @@ from .query import (
     make_query,
 )
 from .run import run
-from .storing import append, check_storable
+from .storing import append, check_storable, split_gaps
 
 MEMORIES: dict[str, type["Memory"]] = {}
 """Every memory class by name, as files name them."""
@@ -125,6 +125,11 @@ class Memory(ABC):
         return False
 
     @property
+    def stores_gaps(self) -> bool:
+        """Return True if patterns may have unknown entries; False by default."""
+        return False
+
+    @property
     def value_weights(self) -> tuple[Similarity, Separation] | None:
         """Return what weighs float values; None, the default: the strongest pattern decides."""
         return None
@@ -146,22 +151,33 @@ class Memory(ABC):
         return read_step(self, state, None, None, generator).next
 
     @named_arguments
-    def store(self, patterns: Tensor, values: Tensor | None = None) -> None:
+    def store(
+        self, patterns: Tensor | Cue, values: Tensor | None = None, *, known: Tensor | None = None
+    ) -> None:
         """Add patterns, and values to be recalled with them: all of them or, on an error, none.
 
         Args:
             patterns: `(n, dim)`, floating point; ±1 for binary networks. The first call decides
-                dim, dtype and device.
+                dim, dtype and device. A `Cue` has a mask.
             values: `(n, *)`, returned as `Retrieval.value`; given with every call or with none.
+            known: bool mask broadcastable to the patterns, False where an entry is missing (NaN
+                for instance); it is never read. Modern networks only.
 
         Raises:
             ShapeError, InputTypeError, DeviceError, DomainError: saying what was expected.
         """
+        if known is not None or isinstance(patterns, Cue):
+            if not self.stores_gaps:
+                raise OptionError(
+                    f"known must be left out: {self!r} stores complete patterns only. Use "
+                    "ModernHopfield(precision='full'), or fill the gaps before."
+                )
+            patterns, known = split_gaps(patterns, known)
         with self.storage.lock.writing:
             warning = self.capacity_warning(self.check_storable(patterns, values))
             if warning is not None:  # before storing: if warnings are errors, nothing is stored
                 warnings.warn(warning, CapacityWarning, stacklevel=3)
-            append(self.storage, patterns, values)
+            append(self.storage, patterns, values, known)
 
     def check_storable(self, patterns: object, values: object) -> Tensor:
         """Return the patterns if `store` can add them with these values."""
@@ -291,10 +307,19 @@ class Memory(ABC):
 
     @property
     def patterns(self) -> Float[Tensor, "n dim"]:
-        """The stored patterns of a resident store: a view, never write to it."""
+        """The stored patterns of a resident store: a view, never write to it; NaN where unknown."""
         with self.storage.lock.reading:
             self._require_patterns()
-            return self._resident_store().rows
+            store = self._resident_store()
+            if store.known is None:
+                return store.rows
+            return torch.where(store.known, store.rows, torch.nan)
+
+    @property
+    def known(self) -> Tensor | None:
+        """The mask of known entries of the patterns, `(n, dim)`, or None if all are known."""
+        with self.storage.lock.reading:
+            return self._resident_store().known if len(self) else None
 
     @property
     def values(self) -> Tensor | None:
@@ -310,7 +335,8 @@ class Memory(ABC):
         content = "empty"
         if len(self):
             dtype = str(self.storage.dtype).removeprefix("torch.")
-            content = f"{len(self)} patterns of {self.storage.dim} entries, {dtype}"
+            gaps = "with gaps, " if self.storage.has_gaps else ""
+            content = f"{len(self)} patterns of {self.storage.dim} entries, {gaps}{dtype}"
         return f"{type(self).__name__}({parameters}) <{content}>"
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import os
 import zlib
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,11 +25,12 @@ from ..packing import pack, unpack, words_of
 from ..readout import BLOCK_ROWS
 from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, Similarity
-from ..stores import PackedStore, Store
+from ..stores import Block, PackedStore, Store
 from .base import MEMORIES, Memory
 from .hooks import checked_config
 
-FORMAT = 1
+FORMAT = 2
+"""Version of the format: 2 has the masks of patterns with gaps, and 1 is read as well."""
 
 
 def save(memory: Memory, path: "str | PathLike[str]") -> None:
@@ -93,7 +94,7 @@ def load(path: "str | PathLike[str]") -> Memory:
         memory = MEMORIES[described["class"]](**arguments)
         _check_names(given, tensors)
         if "patterns" in tensors:
-            _fill(memory, tensors["patterns"], tensors.get("values"), described)
+            _fill(memory, tensors, described)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         why = f": {error}" if isinstance(error, HopfieldError) else "."
         raise FileFormatError(
@@ -133,14 +134,21 @@ def _rows(store: Store, content: dict[str, Any]) -> dict[str, Tensor]:
     else:
         patterns = torch.cat([block.rows for block in blocks])
     values = [block.values for block in blocks if block.values is not None]
-    return {"patterns": patterns} | ({"values": torch.cat(values)} if values else {})
+    tensors = {"patterns": patterns}
+    if store.has_gaps:
+        tensors["known"] = torch.cat([cast(Block, block).mask for block in blocks])
+    return tensors | ({"values": torch.cat(values)} if values else {})
 
 
-def _fill(memory: Memory, patterns: Tensor, values: Tensor | None, content: dict[str, Any]) -> None:
+def _fill(memory: Memory, tensors: dict[str, Tensor], content: dict[str, Any]) -> None:
     """Store the contents of a file, after the checks that `store` makes."""
+    patterns, values = tensors["patterns"], tensors.get("values")
     if "packed" not in content:
         memory.check_storable(patterns, values)
-        memory.storage.append(patterns, values)
+        if "known" in tensors:
+            memory.store(patterns, values, known=tensors["known"])
+        else:
+            memory.storage.append(patterns, values)
         return
     dim = content["packed"]["dim"]
     if type(dim) is not int:
@@ -176,7 +184,7 @@ def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -
             f"has {version}. Update hopfield."
         )
     right = _sums(metadata["memory"], tensors)
-    if version != FORMAT or sums != right:
+    if version < 1 or sums != right:
         names = sorted(
             name for name in right if not isinstance(sums, dict) or sums.get(name) != right[name]
         )
@@ -231,7 +239,7 @@ def _check_names(arguments: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     named = [value for value in arguments.values() if isinstance(value, dict)]
     read = {value["tensor"] for value in named if "tensor" in value}
     if "patterns" in tensors:
-        read |= {"patterns", "values"}
+        read |= {"patterns", "values", "known"}
     if unknown := tensors.keys() - read:
         raise KeyError(f"unknown tensors {unknown}")
 

@@ -15,6 +15,7 @@ from ..similarity import ScoreFunction, Similarity, as_similarity
 from ..stores import Store
 from .base import Memory
 from .certified import READOUTS, check_certifiable
+from .gaps import read_with_gaps, scores_of
 from .options import blocks_of, check_store, plain_softmax, reads_in_place, scalar_separation
 
 
@@ -65,6 +66,11 @@ class ModernHopfield(Memory):
             check_certifiable(self.similarity, self.separation)
 
     @property
+    def stores_gaps(self) -> bool:
+        """Return True if all patterns are read, with or without gaps."""
+        return self.precision == "full"
+
+    @property
     def value_weights(self) -> tuple[Similarity, Separation]:
         """Those of the patterns."""
         return self.similarity, self.separation
@@ -77,9 +83,13 @@ class ModernHopfield(Memory):
         generator: torch.Generator,
     ) -> Reading:
         """Make one update x' = Xᵀ∇F(s)."""
-        largest = self.storage.summary().largest_norm  # first: blocks then carry the norms
-        read_store = READOUTS[self.precision]
-        readout, bound = read_store(self.storage, state, known, self.similarity, self.separation)
+        store, bound = self.storage, None
+        largest = store.summary().largest_norm  # first: blocks then carry the norms
+        scoring = self.similarity, self.separation
+        if store.has_gaps:
+            readout = read_with_gaps(store, state, known, held, *scoring)
+        else:
+            readout, bound = READOUTS[self.precision](store, state, known, *scoring)
         masked = state if known is None else torch.where(known, state, 0.0)
         value = energy.modern_of_checked(masked, readout.potential, largest, self.similarity)
         return Reading(readout.state, value, readout.index, readout.weight, readout.entropy, bound)
@@ -100,10 +110,10 @@ class ModernHopfield(Memory):
         """E(x) = ½‖x‖² − F(s) + ½M² for the dot product, −F(s) for every other similarity."""
         largest = self.storage.summary().largest_norm
         blocks = blocks_of(self.storage, len(state), copied=not self._in_place(state))
-        readout = read(
-            [potential_only(block) for block in blocks], state, self.similarity, self.separation
-        )
-        return energy.modern_of_checked(state, readout.potential, largest, self.similarity)
+        views = [potential_only(block) for block in blocks]
+        scores = scores_of(self.storage, self.similarity, self.separation)
+        potential = read(views, state, scores, self.separation).potential.to(state.dtype)
+        return energy.modern_of_checked(state, potential, largest, self.similarity)
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`."""

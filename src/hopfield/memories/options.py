@@ -94,7 +94,7 @@ class _Blocks:
 def reads_in_place(store: Store, similarity: Similarity, state: Tensor) -> bool:
     """Return whether scores are products with the rows as they lie in memory, and a bias."""
     plain = store.resident and not store.signs_only and state.dtype == store.dtype
-    return plain and similarity.affine is not None
+    return plain and not store.has_gaps and similarity.affine is not None
 
 
 def check_place(name: str, value: object) -> torch.device | None:

@@ -3,9 +3,43 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_dense, check_device, check_norms, check_patterns, check_tensor
-from ..errors import InputTypeError, OptionError, ShapeError
+from ..checks import (
+    check_dense,
+    check_device,
+    check_finite,
+    check_norms,
+    check_patterns,
+    check_rows,
+    check_tensor,
+    short_repr,
+)
+from ..cue import Cue, check_known
+from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..stores import Store
+
+
+def split_gaps(patterns: Tensor | Cue, known: object) -> tuple[Tensor, Tensor | None]:
+    """Return the patterns, 0 where unknown, and the mask of known entries, None if all are."""
+    if isinstance(patterns, Cue):
+        if known is not None:
+            raise OptionError(
+                "known must not be given where the patterns are a Cue, which brings its own mask, "
+                f"but is {short_repr(known)}. Leave out known=, or give a tensor as patterns."
+            )
+        patterns, known = patterns.state, patterns.known
+    rows = check_rows("patterns", patterns)
+    if known is None:
+        return rows, None
+    mask = check_known(known, rows, "pattern")
+    empty = ~mask.any(-1)
+    if bool(empty.any()):
+        raise DomainError(
+            "patterns must have at least one known entry each, but pattern "
+            f"{int(empty.nonzero()[0])} has none. Leave it out."
+        )
+    rows = check_finite("patterns", torch.where(mask, rows, 0.0))
+    check_norms("patterns", rows * rows.shape[-1] ** 0.5)  # scores grow by up to dim
+    return rows, None if bool(mask.all()) else mask
 
 
 def check_storable(store: Store, patterns: object, values: object) -> Tensor:
@@ -20,10 +54,15 @@ def check_storable(store: Store, patterns: object, values: object) -> Tensor:
     return rows
 
 
-def append(store: Store, patterns: Tensor, values: Tensor | None) -> None:
+def append(
+    store: Store, patterns: Tensor, values: Tensor | None, known: Tensor | None = None
+) -> None:
     """Append checked patterns and values; none if the store drops the values."""
     before = len(store)
-    store.append(patterns, values)
+    if known is None:
+        store.append(patterns, values)
+    else:
+        store.append_with_gaps(patterns, known, values)
     if values is not None and store.empty_values() is None:
         store.remove(torch.arange(before, len(store)))
         raise OptionError(

@@ -33,12 +33,15 @@ class Summary:
         largest_norm: M = max ‖x_μ‖.
         mean: the mean row, `(dim,)`, float64.
         std: the standard deviation of each entry over the rows, `(dim,)`, float64.
+        counts: rows that know each entry, `(dim,)`, float64; None if all do. Only known entries
+            take part in the other fields; an entry that no row knows has mean and deviation 0.
     """
 
     squared_norms: Tensor
     largest_norm: float
     mean: Tensor
     std: Tensor
+    counts: Tensor | None = None
 
 
 def merge_summaries(parts: "list[Summary]") -> Summary:
@@ -46,12 +49,19 @@ def merge_summaries(parts: "list[Summary]") -> Summary:
     if len(parts) == 1:
         return parts[0]
     means, deviations = (torch.stack([getattr(p, name) for p in parts]) for name in ("mean", "std"))
-    sizes = means.new_tensor([len(part.squared_norms) for part in parts])[:, None]
-    shares = sizes / sizes.sum()
+    sizes, counts = means.new_tensor([len(part.squared_norms) for part in parts])[:, None], None
+    if any(part.counts is not None for part in parts):
+        rows = zip(parts, sizes, strict=True)
+        sizes = torch.stack(
+            [n.expand_as(p.mean) if p.counts is None else p.counts for p, n in rows]
+        )
+        counts = sizes.sum(0)
+    shares = sizes / sizes.sum(0).clamp_min(1)
     mean = (shares * means).sum(0)
     variance = (shares * (deviations.square() + (means - mean).square())).sum(0)
     norms = torch.cat([part.squared_norms for part in parts])
-    return Summary(norms, max(part.largest_norm for part in parts), mean, variance.sqrt())
+    largest = max(part.largest_norm for part in parts)
+    return Summary(norms, largest, mean, variance.sqrt(), counts)
 
 
 def summarise(blocks: Iterable[ValuedBlock]) -> Summary:
@@ -59,7 +69,20 @@ def summarise(blocks: Iterable[ValuedBlock]) -> Summary:
     return merge_summaries([_summary_of(block) for block in blocks])
 
 
+def _summary_of_known(block: ValuedBlock, known: Tensor) -> Summary:
+    norms, rows = block.squares(None), block.rows.double()
+    counts = known.sum(0).double()
+    mean = rows.sum(0) / counts.clamp_min(1)
+    deviations = torch.where(known, rows - mean, 0.0)
+    scale = float(deviations.abs().amax()) or 1.0  # squares neither overflow nor vanish
+    variance = (deviations / scale).square_().sum(0) / counts.clamp_min(1)
+    return Summary(norms, math.sqrt(norms.max().item()), mean, scale * variance.sqrt(), counts)
+
+
 def _summary_of(block: ValuedBlock) -> Summary:
+    known: Tensor | None = getattr(block, "known", None)
+    if known is not None:
+        return _summary_of_known(block, known)
     norms = block.squares(None)
     rows = block.rows.to(norms.dtype)
     mean = rows.mean(0)
@@ -88,6 +111,8 @@ class Store(ABC):
         lock: changes hold `lock.writing`; hold `lock.reading` to keep rows unchanged.
         rows: all rows, `(n, dim)`, only in resident stores. Never write to it.
         values: all values, `(n, *)`, or None, only in resident stores. Never write to it.
+        has_gaps: True if entries of some rows are unknown; blocks then have a mask `known`.
+        known: that mask of all rows, `(n, dim)`, or None, only in resident stores.
     """
 
     resident: ClassVar[bool] = False
@@ -104,6 +129,8 @@ class Store(ABC):
     lock: ReadWriteLock
     rows: Tensor
     values: Tensor | None
+    has_gaps: bool = False
+    known: Tensor | None = None
     _cache: dict[str, tuple[tuple[object, ...], Any]]
     _buffers: tuple[Tensor | None, Tensor | None]
 
@@ -118,9 +145,9 @@ class Store(ABC):
 
     def __init_subclass__(cls) -> None:
         """Make the changing methods of a subclass atomic, and count their calls."""
-        for name in ("append", "remove", "to"):
+        for name in ("append", "append_with_gaps", "remove", "to"):
             if name in vars(cls):
-                setattr(cls, name, _atomic(vars(cls)[name], name == "append"))
+                setattr(cls, name, _atomic(vars(cls)[name], name.startswith("append")))
         move_when_unread(cls, lambda store: store.lock, Store.move_to_shared_memory)
 
     @abstractmethod
@@ -142,6 +169,15 @@ class Store(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of rows."""
+
+    def append_with_gaps(
+        self, rows: Tensor, known: Tensor | None, values: Tensor | None = None
+    ) -> None:
+        """Add rows that are 0 where `known`, `(n, dim)`, is False; the default refuses."""
+        raise OptionError(
+            f"known must be left out: a {type(self).__name__} holds complete rows only. "
+            "Use another store, such as RamStore()."
+        )
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -166,9 +202,12 @@ class Store(ABC):
                     f"{count}."
                 )
             return summary
-        rows, before = self.rows, len(old[1].squared_norms)
-        starts = range(before, len(self), SUMMARY_ROWS)
-        new = [_summary_of(Block(at, rows[at : at + SUMMARY_ROWS])) for at in starts]
+        rows, known, before = self.rows, self.known, len(old[1].squared_norms)
+        parts = (slice(at, at + SUMMARY_ROWS) for at in range(before, len(self), SUMMARY_ROWS))
+        new = [
+            _summary_of(Block(part.start, rows[part], known=None if known is None else known[part]))
+            for part in parts
+        ]
         return merge_summaries([old[1], *new])
 
     def empty_values(self) -> Tensor | None:

@@ -17,6 +17,7 @@ class Block:
         values: the values of the rows, `(n, *)`, or None.
         squared_norms: Σ_i x_μi², `(n,)`, or None to compute them when needed.
         converted: keeps the rows in other precisions, or None to convert them each time.
+        known: k, the entries that the rows know, `(n, dim)`; rows are 0 elsewhere. None: all.
     """
 
     start: int
@@ -24,6 +25,7 @@ class Block:
     values: Tensor | None = None
     squared_norms: Tensor | None = None
     converted: dict[torch.dtype, Tensor] | None = None
+    known: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -42,6 +44,21 @@ class Block:
         if self.squared_norms is not None:
             return self.squared_norms
         return self._upcast(torch.float32).square().sum(-1)
+
+    @property
+    def mask(self) -> Tensor:
+        """The known entries, `(n, dim)`, bool."""
+        full = self.rows.new_ones(1, dtype=torch.bool)
+        return full.expand(self.rows.shape) if self.known is None else self.known
+
+    def at(self, indices: Int[Tensor, " k"]) -> "Block":
+        """Return some of the rows with their masks."""
+        known = None if self.known is None else self.known[indices]
+        return Block(self.start, self.rows[indices], known=known)
+
+    def known_sums(self, terms: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
+        """Σ_i k_μi t_i."""
+        return torch.nn.functional.linear(terms, self.mask.to(terms.dtype))
 
     def weighted_sum(
         self, weights: Float[Tensor, "*batch k"], at: Int[Tensor, " k"] | None = None

@@ -24,13 +24,23 @@ class RamStore(Store):
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of all `rows` and `values`; if this fails, nothing changes."""
+        self.append_with_gaps(rows, None, values)
+
+    def append_with_gaps(
+        self, rows: Tensor, known: Tensor | None, values: Tensor | None = None
+    ) -> None:
+        """Add copies of all `rows`, masks and `values`; if this fails, nothing changes."""
         # As in a new store, the first rows after it was emptied decide dim, dtype and device.
         before, values_before = (self.rows, self.values) if self._count else (None, None)
         room, values_room = self._buffers
         with torch.inference_mode(False):
             grown = appended(before, rows, room)
             grown_values = None if values is None else appended(values_before, values, values_room)
-        self._set(grown, grown_values, self._count + len(rows))
+            if known is not None or self.has_gaps:
+                known = rows.new_ones(rows.shape, dtype=torch.bool) if known is None else known
+                masks = [block.mask for block in self.blocks(max(1, self._count))]
+                known = torch.cat([*masks, known])
+        self._set(grown, grown_values, known, self._count + len(rows))
 
     def remove(self, indices: Tensor) -> None:
         """Remove the rows at `indices`; the later rows move up."""
@@ -38,7 +48,10 @@ class RamStore(Store):
         with torch.inference_mode(False):
             rows = self.rows[remaining.to(self.device)]
             values = None if values is None else values[remaining.to(values.device)]
-        self._set(rows, values, len(rows))
+            known = None if self.known is None else self.known[remaining.to(self.device)]
+            if known is not None and bool(known.all()):  # no row with gaps is left
+                known = None
+        self._set(rows, values, known, len(rows))
 
     def take(self, indices: Tensor) -> Tensor:
         """Return copies of the rows at `indices`."""
@@ -58,6 +71,7 @@ class RamStore(Store):
                 None if self.values is None else self.values[part],
                 None if norms is None else norms[part],
                 {} if self.rows.numel() <= CONVERTED_ENTRIES else None,
+                None if self.known is None else self.known[part],
             )
             for part in (slice(at, at + size) for at in range(0, self._count, size))
         ]
@@ -74,15 +88,18 @@ class RamStore(Store):
             with torch.inference_mode(False):
                 rows = self.rows.to(device=device, dtype=dtype)
                 values = moved_values(self.values, device, dtype)
-            self._set(rows, values, self._count)
+                known = None if self.known is None else self.known.to(device=device)
+            self._set(rows, values, known, self._count)
         return self
 
-    def _set(self, rows: Tensor, values: Tensor | None, count: int) -> None:
+    def _set(self, rows: Tensor, values: Tensor | None, known: Tensor | None, count: int) -> None:
         self._buffers, self._count = (rows, values), count
+        self.has_gaps = known is not None
         self.dim, self.dtype, self.device = rows.shape[1], rows.dtype, rows.device
         with torch.inference_mode(False):
             self.rows = rows[:count]
             self.values = None if values is None else values[:count]
+            self.known = known
 
 
 def appended(old: Tensor | None, new: Tensor, room: Tensor | None, axis: int = 0) -> Tensor:
