@@ -26,7 +26,7 @@ def split_gaps(patterns: Tensor | Cue, known: object) -> tuple[Tensor, Tensor | 
                 "known must not be given where the patterns are a Cue, which brings its own mask, "
                 f"but is {short_repr(known)}. Leave out known=, or give a tensor as patterns."
             )
-        patterns, known = patterns.state, patterns.known
+        known, patterns = patterns.known, patterns.state
     rows = check_rows("patterns", patterns)
     if known is None:
         return rows, None
