@@ -5,6 +5,8 @@ import pickle
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from hopfield import ClassicalHopfield, Cue, DenseHopfield, ModernHopfield, diagnose, explain, load
 from hopfield.errors import DomainError, InputTypeError, OptionError, ShapeError
@@ -119,3 +121,13 @@ def test_masks_are_kept(way, tmp_path):
     cue = torch.tensor([1.0, 2.0, NAN])
     one, two = (each.retrieve(cue, ~cue.isnan()) for each in (memory, again))
     assert torch.equal(one.state, two.state) and one.index == two.index
+
+
+def test_files_of_the_first_format_are_read(tmp_path):
+    memory = ModernHopfield(0.5)
+    memory.store(ROWS.nan_to_num())
+    memory.save(tmp_path / "new")
+    with safe_open(tmp_path / "new", "pt") as file:
+        metadata = file.metadata() | {"format": "1"}
+    save_file(load_file(tmp_path / "new"), tmp_path / "old", metadata)
+    assert torch.equal(load(tmp_path / "old").patterns, memory.patterns)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import hopfield
 from damage import altered
@@ -139,16 +139,6 @@ def test_dtypes_come_back(dtype, make, tmp_path):
     memory = make()
     memory.store(PATTERNS.to(dtype))
     assert_same(memory, there_and_back(memory, tmp_path / "m"))
-
-
-def test_files_of_the_first_format_are_read(tmp_path):
-    memory = ModernHopfield(0.5)
-    memory.store(PATTERNS)
-    memory.save(tmp_path / "m")
-    with safe_open(tmp_path / "m", "pt") as file:
-        metadata = file.metadata() | {"format": "1"}
-    save_file(load_file(tmp_path / "m"), tmp_path / "old", metadata)
-    assert_same(memory, hopfield.load(tmp_path / "old"))
 
 
 def test_grown_and_shrunk_memories_come_back(tmp_path):
