@@ -3,10 +3,11 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-RIDGE = 1e-2
+RIDGE = 0.05
 """Variance added to each standardised feature: keeps regressions of few rows bounded."""
 
 SHRINKAGE = 20.0
@@ -90,11 +91,28 @@ class Conditional:
     share: Tensor
 
     def gain(self, rows: Tensor, state: Tensor) -> Tensor:
-        """G(x − state), averaged over the components; state + gain stays in range."""
+        """G(x − state), averaged over the components; half of the way to a bound it would pass."""
         residual = torch.where(self.known, rows - state, 0.0)
         parts = zip(self.share.unbind(-1), self.mixture.gaussians, self.inverses, strict=True)
         gains = [share[:, None] * one.gain(residual, inverse) for share, one, inverse in parts]
-        return self.mixture.in_range(state + torch.stack(gains).sum(0)) - state
+        end = state + torch.stack(gains).sum(0)
+        limit = self.mixture.in_range(end)
+        return torch.where(end == limit, end - state, (limit - state) / 2)
+
+    def draw_noise(self, draws: np.random.Generator) -> Tensor:
+        """Return Gaussian noise of the unknown features, given the known ones; 0 where known.
+
+        Each row draws a component, and from its posterior L·N(0, noise·A⁻¹).
+        """
+        share = self.share.numpy()
+        chosen = (draws.random((len(share), 1)) > share.cumsum(1)[:, :-1]).sum(1)
+        noise = torch.zeros(self.known.shape, dtype=self.share.dtype)
+        for k, one in enumerate(self.mixture.gaussians):
+            rows = torch.from_numpy(np.flatnonzero(chosen == k))
+            root = torch.linalg.cholesky(one.noise * self.inverses[k][rows])
+            normal = torch.from_numpy(draws.standard_normal((*root.shape[:2], 1))).to(root)
+            noise[rows] = (root @ normal)[..., 0] @ one.factors.T
+        return torch.where(self.known, 0.0, noise)
 
     def complete(self, rows: Tensor) -> list[Tensor]:
         """Return the rows with expectations where unknown, by each component alone."""
@@ -109,11 +127,11 @@ def _residual(rows: Tensor, gaussian: Gaussian, known: Tensor) -> Tensor:
     return torch.where(known, rows - gaussian.mean, 0.0)
 
 
-def _distinct(known: Tensor) -> tuple[Tensor, Tensor]:
-    """Return rows with each mask once, and which of them every row has: they share an inverse."""
+def _distinct(known: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return a row of each mask, and which of these each row has; None if every row is taken."""
     count, dim = known.shape
     if dim > 62:  # masks do not fit into 64 bits, and are rarely equal
-        return torch.arange(count), torch.arange(count)
+        return torch.arange(count), None
     bits = (known.long() << torch.arange(dim)).sum(-1)
     distinct, which = torch.unique(bits, return_inverse=True)
     first = torch.empty_like(distinct).scatter_(0, which, torch.arange(count))
@@ -144,7 +162,7 @@ class Mixture:
         """Return the expectations for some rows; memory rows × q² × components."""
         first, which = _distinct(known)
         posteriors = [one.posterior(known[first]) for one in self.gaussians]
-        if len(first) < len(known):
+        if which is not None:
             posteriors = [(inverse[which], logdet[which]) for inverse, logdet in posteriors]
         share = rows.new_ones(len(rows), 1)
         if len(self.gaussians) > 1:
@@ -160,6 +178,14 @@ class Mixture:
         """Return how many rows to condition on at a time."""
         q = max(1, self.gaussians[0].factors.shape[1])
         return max(1, BLOCK // (q * q * len(self.gaussians)))
+
+    def add_noise(self, rows: Tensor, known: Tensor, draws: np.random.Generator) -> Tensor:
+        """Return completed rows with Gaussian noise where they were unknown, in range."""
+        noisy = rows.clone()
+        for start in range(0, len(rows), self.block_rows()):
+            part = slice(start, start + self.block_rows())
+            noisy[part] += self.given(rows[part], known[part]).draw_noise(draws)
+        return torch.where(known, rows, self.in_range(noisy))
 
     def complete(self, rows: Tensor, known: Tensor) -> Tensor:
         """Return the rows with expectations where unknown."""

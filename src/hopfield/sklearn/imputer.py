@@ -305,12 +305,14 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         incomplete = np.isnan(table).any(1)
         questions = self._questions(table[incomplete])
         features = torch.empty_like(questions.rows)
+        stored = torch.from_numpy(np.repeat(~np.isnan(self.rows_), self.features_.sizes, 1))
+        donors = self.donors_.mixture.add_noise(self.donors_.rows, stored, draws)
         for part, block in questions.blocks(len(self.rows_)):
             weights = self.donors_.weights(block, self.beta_)
             uniform = torch.from_numpy(draws.random((len(weights), 1)))
             cumulative = weights.cumsum(-1)
             row = torch.searchsorted(cumulative, uniform * cumulative[:, -1:])
-            drawn = self.donors_.rows[row[:, 0].clamp_max(weights.shape[1] - 1)]
+            drawn = donors[row[:, 0].clamp_max(weights.shape[1] - 1)]
             features[part] = self.donors_.add_gain(block, drawn, self.linear_)
         filled = table.copy()
         decoded = self.features_.decode(features, self.columns_)
