@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 import hopfield
 from draws import normal, signs
 from hopfield import Cue, Memory, backend
+from hopfield.nn import HopfieldAssociation, HopfieldLookup
 from other_process import Cues, ask, ask_and_store
 from versions import MEMORIES
 
@@ -143,7 +144,16 @@ def _objects():
         "report": (report, lambda it: (it.attractor, it.margin, it.copy_of)),
         "explanation": (hopfield.explain(memory, cues[0]), lambda it: (it.retrieval.state,)),
         "separation": (hopfield.Entmax(1.3, 0.5), lambda it: (it(cues),)),
+        "layer": (_layer(), lambda it: (it(cues[None]), *it.state_dict().values())),
     }
+
+
+def _layer() -> HopfieldLookup:
+    with torch.random.fork_rng(devices=[]):
+        layer = HopfieldLookup(HopfieldAssociation(DIM), 4)
+    with torch.no_grad():
+        layer(torch.ones(1, 2, DIM))  # anything kept would be kept now
+    return layer
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +161,17 @@ def objects():
     return _objects()
 
 
-NAMES = ("ram", "packed", "retrieval", "cue", "tuning", "report", "explanation", "separation")
+NAMES = (
+    "ram",
+    "packed",
+    "retrieval",
+    "cue",
+    "tuning",
+    "report",
+    "explanation",
+    "separation",
+    "layer",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
