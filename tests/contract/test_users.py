@@ -1,4 +1,8 @@
-"""Situations of users, re-created: small inputs with answers by hand, by theory or by loops."""
+"""Situations of users, re-created: small inputs with answers by hand, by theory or by loops.
+
+Outputs of hflayers are in `tests/nn/test_nn_hflayers.py`, and pages whose code runs twice in one
+folder in `tests/house/test_docs.py`.
+"""
 
 import re
 from itertools import product
@@ -11,8 +15,12 @@ from draws import signs
 from hopfield import (
     ClassicalHopfield,
     DenseHopfield,
+    Entmax,
     ModernHopfield,
     Retrieval,
+    Softmax,
+    Sparsemax,
+    TopK,
     corruption,
     data,
     diagnose,
@@ -21,6 +29,7 @@ from hopfield import (
     similarity,
 )
 from hopfield.errors import CapacityWarning, DomainError, InputTypeError
+from hopfield.memories import certified
 from hopfield.rules import RULES
 
 TWO = torch.tensor([[1.0, -1, 1, -1, 1, -1], [-1, 1, -1, 1, -1, 1]])
@@ -161,3 +170,156 @@ def test_a_printed_answer_counts_its_mixtures():
     for binary in (ClassicalHopfield(), DenseHopfield()):
         binary.store(FOUR)
         assert "mixture" not in repr(binary.retrieve(FOUR))
+
+
+NAN = float("nan")
+SHARES = [
+    [2019, 3.2, 0.04],
+    [2020, 9.6, 0.09],
+    [2021, 5.4, 0.05],
+    [2022, 3.1, 0.03],
+    [2023, 3, 0.02],
+]
+HOMES = [[125000, 5, 0.07], [48000, 3, 0.03], [81000, 4, 0.05]]
+SHARP = {
+    "softmax": {"beta": 50.0},
+    "sparsemax": {"separation": Sparsemax(50.0)},
+    "entmax": {"separation": Entmax(1.5, 50.0)},
+    "topk": {"separation": TopK(2, 50.0)},
+    "certified": {"beta": 50.0, "precision": "certified"},
+}
+every_separation = pytest.mark.parametrize("options", SHARP.values(), ids=SHARP)
+
+
+@every_separation
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("table", "cue", "row"),
+    [(SHARES, [2020, 9.5, NAN], 1), (HOMES, [125000, NAN, NAN], 0)],
+    ids=["share", "rooms and rate"],
+)
+def test_an_unknown_entry_of_small_size_is_filled(table, cue, row, dtype, options):
+    """A gap of 0.09 beside 2020 is far below the tolerance, and is no state that has settled."""
+    rows, q = torch.tensor(table, dtype=dtype), torch.tensor(cue, dtype=dtype)
+    memory = ModernHopfield(similarity="euclidean", **options)
+    memory.store(rows)
+    for clamp, expected in ((True, torch.where(q.isnan(), rows[row], q)), (False, rows[row])):
+        result = memory.retrieve(q, known=~q.isnan(), clamp=clamp)
+        torch.testing.assert_close(result.state, expected, rtol=1e-6, atol=0)
+        assert result.index == row and result.converged and result.steps >= 1
+        torch.testing.assert_close(result.weight, torch.ones_like(result.weight))
+    lenient = memory.retrieve(q, known=~q.isnan(), tol=1e9)
+    torch.testing.assert_close(lenient.state, torch.where(q.isnan(), rows[row], q))
+
+
+@every_separation
+def test_a_cue_of_which_nothing_is_known_gives_the_mean_of_all(options):
+    rows = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
+    memory = ModernHopfield(similarity="euclidean", **options)
+    memory.store(rows)
+    result = memory.retrieve(torch.full((4,), NAN), known=torch.zeros(4, dtype=torch.bool))
+    torch.testing.assert_close(result.state, rows.mean(0))
+    torch.testing.assert_close(result.weight, torch.tensor(1 / 7))
+    torch.testing.assert_close(result.entropy, torch.tensor(7.0).log())
+
+
+def test_points_between_two_corners_end_in_the_middle():
+    corners, line = torch.tensor([[1.0, -1], [-1, 1]]), torch.arange(-5.0, 6) / 5
+    memory = ModernHopfield(beta=50.0)
+    memory.store(corners)
+    points = torch.cartesian_prod(line, line)
+    result, undecided = memory.retrieve(points), points[:, 0] == points[:, 1]
+    assert undecided.sum() == 11
+    torch.testing.assert_close(result.state[undecided], torch.zeros(11, 2))
+    torch.testing.assert_close(result.entropy[undecided], torch.full((11,), 0.6931472))
+    torch.testing.assert_close(result.weight[undecided], torch.full((11,), 0.5))
+    nearer = corners[(points[:, 0] < points[:, 1])[~undecided].long()]
+    torch.testing.assert_close(result.state[~undecided], nearer)
+    assert "scored alike" in " ".join(explain(memory, torch.tensor([0.4, 0.4])).reasons)
+
+
+def table_with_gaps(n, missing):
+    """Rows on a curved surface, in 8 standardised columns, and a mask of the known entries."""
+    random = torch.Generator().manual_seed(4)
+    rows = (torch.randn(n, 2, generator=random) @ torch.randn(2, 8, generator=random)).tanh()
+    rows += 0.2 * torch.randn(n, 8, generator=random)
+    known = torch.rand(n, 8, generator=random) >= missing
+    return (rows - rows.mean(0)) / rows.std(0), known
+
+
+def test_gaps_of_a_table_are_filled_by_a_regression_on_the_complete_rows():
+    rows, known = table_with_gaps(2000, missing=0.25)
+    known[:1500] = True
+    donors, asking, mask = rows[:1500], rows[1500:], known[1500:]
+    memory = ModernHopfield(beta=8.0, similarity="euclidean")
+    memory.store(donors)
+    filled = memory.retrieve(asking.where(mask, NAN), known=mask).state
+    x, q, m = donors.double().numpy(), asking.double().numpy(), mask.double().numpy()
+    distances = m @ (x**2).T - 2 * (m * q) @ x.T + (m * q**2).sum(1, keepdims=True)
+    weights = numpy.exp(-8 / 2 * distances + 4 * distances.min(1, keepdims=True))
+    regression = torch.from_numpy(weights @ x / weights.sum(1, keepdims=True)).float()
+    torch.testing.assert_close(filled, torch.where(mask, asking, regression), rtol=0, atol=1e-4)
+    error = (filled - asking)[~mask].square().mean().sqrt()
+    constant = (donors.mean(0) - asking)[~mask].square().mean().sqrt()
+    assert 0.2 < error < 0.7 * constant, "above the noise, and below the error of the means"
+    low, high = donors.amin(0), donors.amax(0)
+    assert ((filled >= low - 1e-5) & (filled <= high + 1e-5))[~mask].all()
+
+
+def test_a_row_does_not_depend_on_the_rows_asked_with_it():
+    rows, known = table_with_gaps(500, missing=0.25)
+    memory = ModernHopfield(beta=8.0, similarity="euclidean")
+    memory.store(rows)
+    together = memory.retrieve(rows, known=known)
+    order = torch.randperm(500, generator=torch.Generator().manual_seed(5))
+    for part in order.split(130):
+        apart = memory.retrieve(rows[part], known=known[part])
+        torch.testing.assert_close(apart.state, together.state[part], rtol=0, atol=1e-4)
+        assert torch.equal(apart.steps, together.steps[part])
+
+
+def test_a_vector_is_replaced_under_its_label():
+    vectors = torch.nn.functional.normalize(
+        torch.randn(31, 24, generator=torch.Generator().manual_seed(6)), dim=-1
+    )
+    memory, labels, new = ModernHopfield(beta=100.0), torch.arange(100, 130), vectors[30]
+    memory.store(vectors[:30], values=labels)
+    assert memory.retrieve(new).value != 105, "premise"
+    memory.remove((labels == 105).nonzero().flatten())
+    memory.store(new[None], values=torch.tensor([105]))
+    result = memory.retrieve(new)
+    assert result.value == 105 and result.weight > 0.99 and len(memory) == 30
+    others = labels[labels != 105]
+    assert torch.equal(memory.retrieve(vectors[:30][labels != 105]).value, others)
+    assert memory.retrieve(vectors[5]).value != 105, "the old vector is gone"
+
+
+def test_a_hub_under_the_dot_product_is_named_with_its_remedy():
+    vectors = torch.rand(20, 16, generator=torch.Generator().manual_seed(7))
+    vectors[11] *= 10
+    memory = ModernHopfield(beta=60.0)
+    memory.store(vectors)
+    report = diagnose(memory)
+    assert (memory.retrieve(vectors).index == 11).all(), "premise"
+    assert report.captured_by.tolist() == [-1 if row == 11 else 11 for row in range(20)]
+    assert "similarity='euclidean'. Measured with all 20 patterns: 20 are attractors" in str(report)
+    for name in ("cosine", "euclidean"):
+        better = ModernHopfield(beta=2000.0, similarity=name)
+        better.store(vectors)
+        assert torch.equal(better.retrieve(vectors).index, torch.arange(20)), name
+
+
+def test_a_certified_memory_makes_no_scan_where_a_full_readout_is_faster(monkeypatch):
+    rows = torch.randn(400, 12, generator=torch.Generator().manual_seed(8))
+    answers, scans, find = [], [], certified.candidates
+    monkeypatch.setattr(certified, "candidates", lambda *of: scans.append(1) or find(*of))
+    for pays, precision in ((True, "certified"), (False, "certified"), (False, "full")):
+        monkeypatch.setattr(certified, "scan_pays", lambda pays=pays: pays)
+        memory = ModernHopfield(separation=Softmax(8.0), precision=precision)
+        memory.store(rows)
+        answers.append((memory.retrieve(rows[:9] + 0.1), len(scans)))
+    (scanned, count), (unscanned, count_after), (full, _) = answers
+    assert 0 < count == count_after, "only the first memory scans"
+    assert torch.equal(unscanned.state, full.state) and torch.equal(unscanned.index, full.index)
+    torch.testing.assert_close(scanned.state, full.state)
+    assert (unscanned.bound.state > 0).all() and unscanned.bound.state.isfinite().all()

@@ -112,6 +112,32 @@ def test_the_store_takes_a_bit_an_entry():
     assert torch.equal(store.summary().squared_norms, torch.full((1000,), 640.0))
 
 
+def test_a_store_knows_the_form_of_its_rows_and_values():
+    def form(store):
+        like = store.empty_values()
+        return store.dim, store.dtype, store.device, like.shape, like.dtype, like.device
+
+    cpu, float64, store = torch.device("cpu"), torch.float64, PackedStore()
+    store.append(signs(3, 70), torch.zeros(3, 2))
+    expected = (70, torch.float32, cpu, (0, 2), torch.float32, cpu)
+    assert form(store) == expected
+    store.append(signs(4, 70), torch.zeros(4, 2))
+    store.remove(torch.tensor([0, 5]))
+    assert form(store) == expected and len(store) == 5
+    assert store.to(dtype=float64) is store
+    assert form(store) == (70, float64, cpu, (0, 2), float64, cpu)
+    block = store.blocks(4)[1]
+    assert store.rows.dtype == block.rows.dtype == float64 and block.rows.shape == (1, 70)
+    meta = PackedStore()
+    meta.append(signs(3, 70), torch.zeros(3, dtype=torch.long))
+    meta.to("meta", torch.float16)
+    meta_device = torch.device("meta")
+    assert form(meta) == (70, torch.float16, meta_device, (0,), torch.long, meta_device)
+    store.remove(torch.arange(5))
+    store.append(signs(2, 3).half())  # an emptied store is like a new one
+    assert (store.dim, store.dtype, store.empty_values()) == (3, torch.float16, None)
+
+
 @every_backend
 @pytest.mark.parametrize("dim", [1, 63, 64, 65, 300, 520])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

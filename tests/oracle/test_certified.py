@@ -103,6 +103,32 @@ def test_the_scan_misses_no_pattern_with_weight():
         assert float(weights.sum(-1).max()) <= certified.DROPPED_WEIGHT
 
 
+@pytest.mark.parametrize("kind", ["none", "shared"])
+def test_scans_in_several_parts_miss_nothing(kind, monkeypatch):
+    """Parts of 64 groups, the last one shorter, and candidates gathered a few at a time."""
+    monkeypatch.setattr(certified, "SCAN_SCORES", 1)
+    monkeypatch.setattr(certified, "GATHERED_ENTRIES", 7 * scan.GROUP * 16)
+    generator = torch.Generator().manual_seed(12)
+    n = scan.GROUP * (2 * 64 + 11) - 3
+    patterns = torch.randn(n, 16, generator=generator)
+    order = torch.randperm(n, generator=generator)  # all parts of the scan are asked for
+    known, products, parts = _mask(kind, n, 16, generator), scan.products, []
+    monkeypatch.setattr(certified, "products", lambda *of: parts.append(1) or products(*of))
+    memory = hopfield.ModernHopfield(40.0, similarity="euclidean", precision="certified")
+    full = hopfield.ModernHopfield(40.0, similarity="euclidean")
+    memory.store(patterns)
+    full.store(patterns.double())
+    for part in order.split(n // 3):
+        cues, parts[:] = patterns[part] + 0.05, []
+        got = memory.step(cues, known, None, torch.Generator())
+        want = full.step(cues.double(), known, None, torch.Generator())
+        assert len(parts) == 3 * scan.GROUP, "premise: three parts"
+        assert torch.equal(got.index, want.index)
+        assert ((got.next.double() - want.next).norm(dim=-1) <= got.bound.state).all()
+        torch.testing.assert_close(got.weight.double(), want.weight, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(got.entropy.double(), want.entropy, rtol=1e-5, atol=1e-5)
+
+
 def test_eight_bit_images_are_encoded_exactly():
     generator = torch.Generator().manual_seed(3)
     images = torch.randint(256, (50, 20), generator=generator) / 255

@@ -140,6 +140,21 @@ def test_a_row_does_not_depend_on_its_batch():
             assert torch.equal(one, other[own])
 
 
+def test_slopes_of_scores_of_three_axes():
+    """An α and a β for each row of `(2, 3, n)`, against torch in float64."""
+    rows, above = draw(2, 3, 17), draw(2, 3, 17, seed=1)
+    alpha, beta = torch.linspace(1.1, 2.6, 6).view(2, 3), torch.linspace(0.1, 0.4, 6).view(2, 3)
+    found = slopes(rows, alpha, beta, above)
+    given = [each.double().requires_grad_() for each in (rows, alpha, beta)]
+    with backend("torch"):
+        weights = Entmax(*given[1:])(given[0])
+    exact = (weights.detach(), *torch.autograd.grad(weights, given, above.double()))
+    assert all(one.abs().min() > 1e-4 for one in exact[2:]), "premise"
+    for one, other in zip(found, exact, strict=True):
+        assert one.shape == other.shape and one.dtype == torch.float32
+        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-5)
+
+
 def test_slopes_without_learning_are_the_same():
     rows, above = draw(9, 37).requires_grad_(), draw(9, 37, seed=1)
     alpha, beta = torch.linspace(1.1, 2.6, 9), torch.linspace(0.5, 3, 9)
