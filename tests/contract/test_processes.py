@@ -41,7 +41,10 @@ def _grown(kind: str) -> tuple[Memory, torch.Tensor]:
 
 
 def _assert_equal(one, other):
-    assert all(map(torch.equal, one, other)) and len(one) == len(other)
+    # Within rounding: workers may compute with another number of threads.
+    for mine, theirs in zip(one, other, strict=True):
+        size = float(theirs.detach().abs().max()) if theirs.is_floating_point() else 0.0
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5 * size)
 
 
 def _check_pool(context, kinds) -> None:

@@ -144,7 +144,7 @@ def test_many_patterns_are_tried_from_a_sample(monkeypatch):
     memory = stored(ModernHopfield(0.01, similarity="euclidean"), gaussian(80))
     (finding,) = diagnose(memory).findings
     assert finding.remedy.effect == {"patterns": 80, "tried": 30, "attractors": 30}
-    assert "a sample of 30 of 80: 30 hold" in str(finding)
+    assert "a sample of 30 of 80 patterns: 30 are attractors" in str(finding)
 
 
 def test_a_remedy_fills_the_store_it_is_given():

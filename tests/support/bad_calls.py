@@ -31,7 +31,8 @@ VALID = {("module", "progress"), ("class", "progress"), ("module", "corrupt"),
 """A callable that the function must call, and that fails by itself."""
 PARTS_OF_OTHERS = {
     "energy.modern_of_checked", "errors.missing_extra", "rules.grown", "rules.orthonormal",
-    "rules.with_rounding_slack", "similarity.scale_rows",
+    "rules.with_rounding_slack", "similarity.masked_state", "similarity.ratio_or_zero",
+    "similarity.scale_rows", "similarity.squares_of",
     "separation.with_parameters", "units.dense_sweep", "units.exact_dot", "units.glauber",
     "units.saturated_beta", "units.sign_columns",
     "units.sign_or_keep", "units.thermal_cut", "units.whole_dot",

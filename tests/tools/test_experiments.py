@@ -322,7 +322,7 @@ def test_a_sweep_is_every_combination_and_knows_its_config():
     assert [(c.n, c.seed) for c in configs] == [(n, s) for n in (1, 2) for s in range(3)]
     with pytest.raises(OptionError, match=r"Recall has no load. It has units, n"):
         sweep(Recall(), load=[1])
-    with pytest.raises(OptionError, match="must be a config"):
+    with pytest.raises(InputTypeError, match="config must be one such as"):
         sweep(Recall, n=[1])
 
 

@@ -35,11 +35,11 @@ def draw(file: str, out: str) -> None:
     picture = io.BytesIO()
     try:
         sheet = plots.sheet(lines)
-    except DataError:
-        raise  # it says itself what is wrong
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DataError as error:
+        if (cause := error.__cause__) is None:
+            raise
         raise HopfieldError(
-            f"RECORDS must be complete, but {file} is not ({type(error).__name__}: {error}). "
+            f"RECORDS must be complete, but {file} is not ({type(cause).__name__}: {cause}). "
             "Run what made it once more."
         ) from None
     sheet.savefig(picture, format=target.suffix[1:], dpi=DPI)

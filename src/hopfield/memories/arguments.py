@@ -64,7 +64,7 @@ def _place(kind: type, method: str, name: str, own: list[str]) -> str:
     for owner in [kind, *type.__subclasses__(kind.mro()[1])]:
         if word in _arguments(owner, "__init__"):
             return f"It belongs to {owner.__name__}({word}=…)."
-    for door in ("store", "retrieve"):
+    for door in ("retrieve", "store"):
         if word in _arguments(kind, door):
             return f"It belongs to {door}(…, {word}=…)."
     near = difflib.get_close_matches(name, own, n=1)

@@ -39,8 +39,10 @@ def drawn(function: Callable[P, T]) -> Callable[P, T]:
         except HopfieldError:
             raise
         except Exception as error:  # matplotlib and NumPy raise many kinds
-            text = f"plots.{function.__name__} needs values that can be drawn, but: {error}"
-            raise DataError(text) from error
+            raise DataError(
+                f"plots.{function.__name__} needs values that can be drawn, but they ended in "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     return call
 

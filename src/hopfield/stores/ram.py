@@ -24,12 +24,15 @@ class RamStore(Store):
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of all `rows` and `values`; if this fails, nothing changes."""
-        self.append_with_gaps(rows, None, values)
+        self._append(rows, None, values)
 
     def append_with_gaps(
         self, rows: Tensor, known: Tensor | None, values: Tensor | None = None
     ) -> None:
         """Add copies of all `rows`, masks and `values`; if this fails, nothing changes."""
+        self._append(rows, known, values)
+
+    def _append(self, rows: Tensor, known: Tensor | None, values: Tensor | None) -> None:
         # As in a new store, the first rows after it was emptied decide dim, dtype and device.
         before, values_before = (self.rows, self.values) if self._count else (None, None)
         room, values_room = self._buffers
