@@ -153,6 +153,39 @@ def info(
     describe(name_or_path, as_json=as_json)
 
 
+@app.command(short_help="Fill the gaps of a table.")
+def impute(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="A CSV or Parquet file; - for standard input.")
+    ],
+    out: Annotated[
+        str, typer.Option("-o", "--out", metavar="FILE", help="Standard output by default.")
+    ] = "",
+    interval: Annotated[
+        str,
+        typer.Option("--interval", metavar="SHARE", help="Also write bounds: .9 for 90 % of gaps."),
+    ] = "",
+    categories: Annotated[
+        str,
+        typer.Option("--categories", metavar="NAMES", help="Columns of codes, such as a,b."),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Fill the missing cells of a table from its similar rows, and say how sure each column is.
+
+    A cell is missing if it is empty, or NA, NaN, null or ?. Fields are separated by commas,
+    semicolons or tabs; a comma may then be the decimal point. Columns of text are categories
+    where their values repeat. Dates, names and row numbers are kept. All other cells are written
+    byte for byte as they came. The summary goes to standard error.
+
+    With --interval, each filled column of numbers has two more columns at the end, NAME_low and
+    NAME_high.
+    """
+    from .impute import impute as fill_file
+
+    fill_file(table, out, interval, categories, as_json=as_json)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit status. A mistake gives one line, no traceback."""
     if sys.stderr is None:  # closed, which is allowed: its messages are lost

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from ..errors import DataError
 from .dataset import Dataset
+from .delimited import find_separator
 
 UNPACKED = 2**30
 """Largest content of a compressed file, in bytes. A file can unpack to 1 000 times its size."""
 
 PATTERNS = ("patterns", "x", "images", "data")
 LABELS = ("labels", "label", "y")
-SEPARATORS = (";", "\t", "|")
 DAMAGE = (
     *(OSError, ValueError, EOFError, TypeError, MemoryError, SyntaxError, LookupError),
     *(RuntimeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
@@ -89,8 +89,7 @@ def load_csv(path: Path) -> Dataset:
         lines = [line for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError):
         raise DataError(f"{str(path)!r} must be text in UTF-8, but is not.") from None
-    start = lines[:2]
-    delimiter = next((s for s in SEPARATORS if start and all(s in line for line in start)), ",")
+    delimiter = find_separator("\n".join(lines[:2]))
     header = _header(path, lines[:1], delimiter)
     rows = lines[1:] if header else lines
     if not rows:

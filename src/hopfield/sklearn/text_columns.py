@@ -1,0 +1,270 @@
+"""Columns of text as numbers or categories with gaps; columns that are neither are kept."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..data.delimited import unquote
+from ..errors import DataError
+from .imputer import HopfieldImputer
+
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "null", "nat", "?"})
+"""Texts that mark a missing entry, in lower case."""
+
+MISSING_NUMBER = MISSING | {"-", "--", ".", "none"}
+"""Texts that mark a missing entry in a column of numbers."""
+
+MAX_CATEGORIES = 50
+"""Most values of a column of categories; a column of more, such as names, is kept."""
+
+MIN_KNOWN = 0.2
+"""Smallest share of known entries of a column of categories; one of fewer, such as remarks, is
+kept."""
+
+STRAY_SHARE = 0.9
+"""Share of numbers in a column of text from which the first text is reported as a slip."""
+
+NUMBER = re.compile(r"[+-]?(\d+(\.(?P<decimals>\d*))?|\.(?P<only>\d+))(?P<exponent>[eE][+-]?\d+)?")
+COMMA_NUMBER = re.compile(r"[+-]?\d*,(?P<decimals>\d+)([eE][+-]?\d+)?")
+INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+CODE = re.compile(r"[+-]?0\d")
+DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
+    r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AP]M)?",
+    re.IGNORECASE,
+)
+
+YEARS = range(1500, 2200)
+"""Whole numbers that may name a column."""
+
+
+def is_header(texts: Sequence[str]) -> bool:
+    """Return whether a line has names: no numbers or dates, though names may stand with years."""
+    values = [x for x in texts if any(p.fullmatch(x) for p in (NUMBER, COMMA_NUMBER, DATE))]
+    names = [x for x in texts if x not in values and x.lower() not in MISSING]
+    return bool(names) and all(x.isdigit() and int(x) in YEARS for x in values)
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of a table with gaps.
+
+    Attributes:
+        name: its name.
+        missing: the mask of its gaps.
+        values: numbers, or numbers of categories, with NaN in gaps; None for a column that is kept.
+        categories: text of each category; None for a column of numbers.
+        reason: why the column is kept.
+        decimals: digits after the point of a number; None for numbers with an exponent.
+        has_comma: True if a comma is the decimal point.
+    """
+
+    name: str
+    missing: np.ndarray
+    values: np.ndarray | None = None
+    categories: list[str] | None = None
+    reason: str = ""
+    decimals: int | None = 0
+    has_comma: bool = field(default=False, kw_only=True)
+
+    def text(self, value: float) -> str:
+        """Return a value as text, with as many decimals as the column has."""
+        if self.categories is not None:
+            return self.categories[int(value)]
+        written = f"{value:.6g}" if self.decimals is None else f"{value:.{self.decimals}f}"
+        if float(written) == 0:
+            written = written.removeprefix("-")
+        return written.replace(".", ",") if self.has_comma else written
+
+    def bound(self, value: float, up: bool) -> str:
+        """Return a bound of a number as text, rounded outwards to the decimals of the column."""
+        if self.decimals is None:
+            return self.text(value)
+        unit = 10.0**self.decimals
+        return self.text((math.ceil(value * unit) if up else math.floor(value * unit)) / unit)
+
+
+@dataclass(frozen=True, eq=False)
+class FilledColumn:
+    """The filled gaps of a column.
+
+    Attributes:
+        column: the column.
+        values, low, high: values of its gaps in their order, and bounds of numbers.
+        error: root mean square of the error at hidden entries, or the share of wrong categories.
+        scale: standard deviation of the known numbers; NaN for categories.
+    """
+
+    column: Column
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    error: float
+    scale: float
+
+    def bounds(self) -> dict[str, np.ndarray]:
+        """Return the bounds by their names; none for categories."""
+        return {} if self.column.categories else {"low": self.low, "high": self.high}
+
+    def facts(self) -> dict[str, str | int | float | None]:
+        """Return the facts of a summary; None for an unknown number."""
+        numbers = {"error": self.error, "standard_deviation": self.scale,
+                   "half_width": float((self.high - self.low).mean() / 2)}  # fmt: skip
+        return {
+            "name": self.column.name,
+            "cells": len(self.values),
+            "kind": "number" if self.column.categories is None else "category",
+            **{name: x if math.isfinite(x) else None for name, x in numbers.items()},
+        }
+
+    def sureness(self, interval: float | None) -> str:
+        """Say in words how sure the values are, with the width of an interval if there is one."""
+        if math.isnan(self.error):
+            return "error unknown: too few cells are known"
+        if self.column.categories is not None:
+            return f"about {1 - self.error:.0%} right"
+        text = f"error about {self.error:.3g}"
+        if self.scale > 0:
+            text += f" ({self.error / self.scale:.0%} of the standard deviation)"
+        if interval is not None:
+            text += f", {interval:.0%} within ± {(self.high - self.low).mean() / 2:.3g}"
+        return text
+
+
+def fill(columns: Sequence[Column], interval: float) -> tuple[dict[int, FilledColumn], float]:
+    """Fill the gaps of numbers and categories.
+
+    Returns:
+        filled: the filled columns by their indices.
+        rows_read: median over rows with gaps of the number of rows read.
+    """
+    used = {j: column.values for j, column in enumerate(columns) if column.values is not None}
+    if not any(columns[j].missing.any() for j in used):
+        return {}, np.nan
+    table = np.stack(list(used.values()), axis=1)
+    categories = [place for place, j in enumerate(used) if columns[j].categories is not None]
+    imputer = HopfieldImputer(categories=categories).fit(table)
+    imputation = imputer.impute(table, interval=interval)
+    filled, gaps = {}, np.isnan(table)
+    for place, j in enumerate(used):
+        if gaps[:, place].any():
+            values, low, high = (
+                np.asarray(each)[gaps[:, place], place].astype(np.float64)
+                for each in (imputation.values, imputation.low, imputation.high)
+            )
+            scale = np.nan if place in categories else float(np.nanstd(table[:, place]))
+            error = float(imputer.error_[place])
+            filled[j] = FilledColumn(columns[j], values, low, high, error, scale)
+    return filled, float(np.median(imputation.n_effective[gaps.any(1)]))
+
+
+def read_column(
+    name: str, fields: Sequence[str], lines: Sequence[int], separator: str, is_category: bool
+) -> Column:
+    """Return the column of these raw fields.
+
+    Args:
+        name: its name.
+        fields: raw texts, one per row.
+        lines: number of the line of each field, for messages.
+        separator: the sign between columns: if it is no comma, a comma can be a decimal point.
+        is_category: True for a column to be read as categories whatever it holds.
+
+    Raises:
+        DataError: if the column holds an infinite number.
+    """
+    texts = [unquote(each) for each in fields]
+    lower = [each.lower() for each in texts]
+    if not is_category:
+        missing = np.array([each in MISSING_NUMBER for each in lower], dtype=bool)
+        known = [text for text, gap in zip(texts, missing, strict=True) if not gap]
+        has_comma = _has_decimal_comma(known, separator)
+        pattern = COMMA_NUMBER if has_comma else NUMBER
+        numeric = [
+            bool((NUMBER.fullmatch(text) or pattern.fullmatch(text)) and not CODE.match(text))
+            for text in known
+        ]
+        if known and all(numeric):
+            return _numbers(name, texts, missing, has_comma)
+        _refuse_infinity(name, texts, lines, known, numeric)
+    missing = np.array([each in MISSING for each in lower], dtype=bool)
+    column = text_column(name, texts, missing, is_category)
+    if not is_category and column.reason and sum(numeric) >= STRAY_SHARE * len(numeric) > 0:
+        slip = next(text for text, is_number in zip(known, numeric, strict=True) if not is_number)
+        reason = f"numbers, but {slip!r} in line {lines[texts.index(slip)]}"
+        return Column(name, missing, reason=reason)
+    return column
+
+
+def text_column(name: str, texts: list[str], missing: np.ndarray, is_category: bool) -> Column:
+    """Return a column of text: categories, or kept where its values hardly repeat."""
+    known = [text for text, gap in zip(texts, missing, strict=True) if not gap]
+    reason = _reason_to_keep(known, len(texts), is_category)
+    if reason:
+        return Column(name, missing, reason=reason)
+    names = list(Counter(known))
+    number = {text: k for k, text in enumerate(names)}
+    values = [np.nan if gap else number[text] for text, gap in zip(texts, missing, strict=True)]
+    return Column(name, missing, np.array(values, dtype=np.float64), names)
+
+
+def _has_decimal_comma(known: list[str], separator: str) -> bool:
+    with_comma = [text for text in known if "," in text]
+    if not with_comma or any("." in text for text in known):
+        return False
+    matches = [COMMA_NUMBER.fullmatch(text) for text in with_comma]
+    # Beside separating commas, "1,234" may be a thousand.
+    return all(matches) and (
+        separator != "," or any(m is not None and len(m["decimals"]) != 3 for m in matches)
+    )
+
+
+def _numbers(name: str, texts: list[str], missing: np.ndarray, has_comma: bool) -> Column:
+    if has_comma:
+        texts = [text.replace(",", ".") for text in texts]
+    known = [text for text, gap in zip(texts, missing, strict=True) if not gap]
+    values = np.array(
+        [np.nan if gap else float(text) for text, gap in zip(texts, missing, strict=True)]
+    )
+    counts_up = len(values) > 2 and values[0] in (0, 1) and (np.diff(values) == 1).all()
+    if counts_up and not missing.any():
+        return Column(name, missing, reason="row numbers")
+    matches = [NUMBER.fullmatch(text) for text in known]
+    decimals: int | None = max(
+        (len(m["decimals"] or m["only"] or "") for m in matches if m is not None), default=0
+    )
+    if any(m is not None and m["exponent"] for m in matches):
+        decimals = None
+    return Column(name, missing, values, None, "", decimals, has_comma=has_comma)
+
+
+def _refuse_infinity(
+    name: str, texts: list[str], lines: Sequence[int], known: list[str], numeric: list[bool]
+) -> None:
+    others = [text for text, is_number in zip(known, numeric, strict=True) if not is_number]
+    if others and all(INFINITE.fullmatch(text) for text in others):
+        line = lines[texts.index(others[0])]
+        raise DataError(
+            f"column {name!r} must hold finite numbers, but line {line} has {others[0]!r}. Leave "
+            "the field empty to have it filled."
+        )
+
+
+def _reason_to_keep(known: list[str], rows: int, is_category: bool) -> str:
+    """Return why a column of text is not filled; "" if it holds categories."""
+    if not known:
+        return "empty"
+    if is_category:
+        return ""
+    if all(DATE.fullmatch(text) for text in known):
+        return "dates"
+    count = len(set(known))
+    if count > min(MAX_CATEGORIES, max(1, len(known) // 2)):
+        return f"text of {count} different values"
+    if len(known) < MIN_KNOWN * rows:
+        return f"text, known in {len(known)} of {rows} rows"
+    return ""
