@@ -118,8 +118,8 @@ def _records(text: str, separator: str) -> Iterator[Record]:
         else:
             fields, end = [], separator
             while end == separator:
-                part = field.match(text, position)
-                assert part is not None  # the second alternative matches any text
+                if (part := field.match(text, position)) is None:  # it matches any text
+                    break
                 fields.append(part[1])
                 end, position = part[2], part.end()
         yield Record(fields, end, line)
