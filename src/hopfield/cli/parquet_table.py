@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, missing_extra
-from ..sklearn.text_columns import Column, FilledColumn, text_column
+from ..sklearn.text_columns import Column, FilledColumn, NumberForm, text_column
 
 MAGIC = b"PAR1"
 """First bytes of a Parquet file."""
@@ -72,4 +72,4 @@ class ParquetTable:
             return text_column(name, [str(x) for x in entries], missing, True)
         numbers = [np.nan if gap else float(x) for x, gap in zip(entries, missing, strict=True)]
         decimals = kind.scale if is_decimal else 0 if types.is_integer(kind) else None
-        return Column(name, missing, np.array(numbers), decimals=decimals)
+        return Column(name, missing, np.array(numbers), form=NumberForm(decimals))

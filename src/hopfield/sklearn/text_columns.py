@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -49,6 +49,19 @@ def is_header(texts: Sequence[str]) -> bool:
     return bool(names) and all(x.isdigit() and int(x) in YEARS for x in values)
 
 
+@dataclass(frozen=True)
+class NumberForm:
+    """The form of the numbers of a column.
+
+    Attributes:
+        decimals: digits after the point; None for numbers with an exponent.
+        has_comma: True if a comma is the decimal point.
+    """
+
+    decimals: int | None = 0
+    has_comma: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Column:
     """A column of a table with gaps.
@@ -59,8 +72,7 @@ class Column:
         values: numbers, or numbers of categories, with NaN in gaps; None for a column that is kept.
         categories: text of each category; None for a column of numbers.
         reason: why the column is kept.
-        decimals: digits after the point of a number; None for numbers with an exponent.
-        has_comma: True if a comma is the decimal point.
+        form: the form of numbers.
     """
 
     name: str
@@ -68,23 +80,22 @@ class Column:
     values: np.ndarray | None = None
     categories: list[str] | None = None
     reason: str = ""
-    decimals: int | None = 0
-    has_comma: bool = field(default=False, kw_only=True)
+    form: NumberForm = NumberForm()
 
     def text(self, value: float) -> str:
         """Return a value as text, with as many decimals as the column has."""
         if self.categories is not None:
             return self.categories[int(value)]
-        written = f"{value:.6g}" if self.decimals is None else f"{value:.{self.decimals}f}"
+        written = f"{value:.6g}" if self.form.decimals is None else f"{value:.{self.form.decimals}f}"
         if float(written) == 0:
             written = written.removeprefix("-")
-        return written.replace(".", ",") if self.has_comma else written
+        return written.replace(".", ",") if self.form.has_comma else written
 
     def bound(self, value: float, up: bool) -> str:
         """Return a bound of a number as text, rounded outwards to the decimals of the column."""
-        if self.decimals is None:
+        if self.form.decimals is None:
             return self.text(value)
-        unit = 10.0**self.decimals
+        unit = 10.0**self.form.decimals
         return self.text((math.ceil(value * unit) if up else math.floor(value * unit)) / unit)
 
 
@@ -239,7 +250,7 @@ def _numbers(name: str, texts: list[str], missing: np.ndarray, has_comma: bool) 
     )
     if any(m is not None and m["exponent"] for m in matches):
         decimals = None
-    return Column(name, missing, values, None, "", decimals, has_comma=has_comma)
+    return Column(name, missing, values, form=NumberForm(decimals, has_comma))
 
 
 def _refuse_infinity(
