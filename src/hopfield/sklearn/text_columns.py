@@ -86,7 +86,8 @@ class Column:
         """Return a value as text, with as many decimals as the column has."""
         if self.categories is not None:
             return self.categories[int(value)]
-        written = f"{value:.6g}" if self.form.decimals is None else f"{value:.{self.form.decimals}f}"
+        decimals = self.form.decimals
+        written = f"{value:.6g}" if decimals is None else f"{value:.{decimals}f}"
         if float(written) == 0:
             written = written.removeprefix("-")
         return written.replace(".", ",") if self.form.has_comma else written
