@@ -319,3 +319,12 @@ def test_without_pyarrow_it_says_so(capsysbinary, monkeypatch, tmp_path):
     (tmp_path / "t").write_bytes(b"PAR1")
     status, _, err = _run(capsysbinary, "impute", tmp_path / "t")
     assert status == 1 and "pip install pyarrow" in err and err.count("\n") == 1
+
+
+def test_few_rows_have_no_bounds(tmp_path, capsysbinary):
+    path = tmp_path / "few.csv"
+    path.write_text("a,b\n1,2\n2,4\n3,\n4,8\n5,11\n6,13\n")
+    status, _, err = _run(capsysbinary, "impute", path, "--interval", ".9", "-o", "-")
+    assert status == 0
+    assert "too few known cells for 90% bounds" in err
+    assert "inf" not in err

@@ -142,9 +142,12 @@ class FilledColumn:
         text = f"error about {self.error:.3g}"
         if self.scale > 0:
             text += f" ({self.error / self.scale:.0%} of the standard deviation)"
-        if interval is not None:
-            text += f", {interval:.0%} within ± {(self.high - self.low).mean() / 2:.3g}"
-        return text
+        if interval is None:
+            return text
+        half_width = float((self.high - self.low).mean() / 2)
+        if not math.isfinite(half_width):
+            return f"{text}; too few known cells for {interval:.0%} bounds"
+        return f"{text}, {interval:.0%} within ± {half_width:.3g}"
 
 
 def fill(columns: Sequence[Column], interval: float) -> tuple[dict[int, FilledColumn], float]:
