@@ -323,7 +323,7 @@ def test_without_pyarrow_it_says_so(capsysbinary, monkeypatch, tmp_path):
 
 def test_few_rows_have_no_bounds(tmp_path, capsysbinary):
     path = tmp_path / "few.csv"
-    path.write_text("a,b\n1,2\n2,4\n3,\n4,8\n5,11\n6,13\n")
+    path.write_text("a,b\n" + "".join(f"{k},{2 * k if k - 3 else ''}\n" for k in range(1, 9)))
     status, _, err = _run(capsysbinary, "impute", path, "--interval", ".9", "-o", "-")
     assert status == 0
     assert "too few known cells for 90% bounds" in err
