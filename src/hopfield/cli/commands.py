@@ -174,9 +174,10 @@ def impute(
     """Fill the missing cells of a table from its similar rows, and say how sure each column is.
 
     A cell is missing if it is empty, or NA, NaN, null or ?. Fields are separated by commas,
-    semicolons or tabs; a comma may then be the decimal point. Columns of text are categories
-    where their values repeat. Dates, names and row numbers are kept. All other cells are written
-    byte for byte as they came. The summary goes to standard error.
+    semicolons, tabs or vertical bars; where not by commas, a comma may be the decimal point.
+    Columns of text are categories where their values repeat. Dates, names and row numbers are
+    kept. All other cells are written byte for byte as they came. The summary goes to standard
+    error.
 
     With --interval, each filled column of numbers has two more columns at the end, NAME_low and
     NAME_high.
