@@ -89,6 +89,23 @@ def test_readers_that_never_rest_do_not_keep_a_writer_out():
     assert len(store) == 22
 
 
+@pytest.mark.parametrize("name", ["patterns", "known", "values"])
+def test_a_property_waits_for_a_change(name):
+    memory, read = ModernHopfield(1.0), threading.Event()
+    memory.store(normal(4, 3, seed=1), values=torch.arange(4))
+
+    def get():
+        getattr(memory, name)
+        read.set()
+
+    thread = threading.Thread(target=get)
+    with memory.storage.lock.writing:
+        thread.start()
+        assert not read.wait(0.05)
+    thread.join()
+    assert read.is_set()
+
+
 def test_statistics_read_beside_a_change_are_not_kept():
     """A user's own loop reads them without the lock of a query."""
     store = RamStore()

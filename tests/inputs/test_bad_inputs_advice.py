@@ -248,6 +248,8 @@ FOREIGN = {
     "a slip of the memory": ("modern", lambda m: type(m)(similarty="dot"), "mean similarity=?"),
     "a cue by name": ("dense", lambda m: m.retrieve(x=CUE), "first, without a name, or as cue=."),
     "a state by name": ("dense", lambda m: m.update(x=CUE), "or as state=."),
+    "a derived class": ("modern", lambda m: type("ModernAlike", (type(m),), {})(rule="storkey"),
+                        "ClassicalHopfield(rule=…)"),
     "nothing alike": ("modern", lambda m: m.remove(zzz=1), "It takes indices."),
 }  # fmt: skip
 """Calls with arguments of other libraries, and the words that say where each belongs here."""

@@ -54,6 +54,8 @@ def check_keywords(kind: type, method: str, given: Iterable[str]) -> None:
 
 
 def _place(kind: type, method: str, name: str, own: list[str]) -> str:
+    from .base import MEMORIES
+
     word = WORDS.get(name.lower(), name)
     if word in own:
         return f"Use {word}=."
@@ -61,7 +63,7 @@ def _place(kind: type, method: str, name: str, own: list[str]) -> str:
         return SIZE_HINT
     if word == "rows" and method != "__init__":
         return f"Give it first, without a name, or as {own[0]}=."
-    for owner in [kind, *type.__subclasses__(kind.mro()[1])]:
+    for owner in [kind, *MEMORIES.values()]:
         if word in _arguments(owner, "__init__"):
             return f"It belongs to {owner.__name__}({word}=…)."
     for door in ("retrieve", "store"):

@@ -324,7 +324,8 @@ class Memory(ABC):
     @property
     def values(self) -> Tensor | None:
         """The values of the patterns, or None: a view, never write to it."""
-        return self._resident_store().values if len(self) else None
+        with self.storage.lock.reading:
+            return self._resident_store().values if len(self) else None
 
     def __repr__(self) -> str:
         """Return the class, its parameters and the size of its store."""
