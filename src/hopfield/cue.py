@@ -15,7 +15,7 @@ from .checks import (
     mask_hint,
     short_repr,
 )
-from .errors import DeviceError, InputTypeError, ShapeError
+from .errors import DeviceError, InputTypeError, OptionError, ShapeError
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +90,19 @@ def check_cue(state: object, known: object) -> tuple[Tensor, Tensor | None]:
             "Give a row of numbers."
         )
     return state, None if known is None else check_known(known, state)
+
+
+def unpack_cue(name: str, value: object, known: object) -> tuple[object, object]:
+    """Return state and mask of a `Cue`; return other values of the argument `name` unchanged."""
+    if not isinstance(value, Cue):
+        return value, known
+    if known is not None:
+        verb = "are" if name.endswith("s") else "is"
+        raise OptionError(
+            f"known must not be given where the {name} {verb} a Cue, which brings its own mask, "
+            f"but is {short_repr(known)}. Leave out known=, or give a tensor as {name}."
+        )
+    return value.state, value.known
 
 
 def check_known(known: object, state: Tensor, name: str = "state") -> Tensor:

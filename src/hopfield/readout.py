@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -16,6 +16,7 @@ from .checks import (
     check_norms,
     check_rows,
     check_tensor,
+    dtype_name,
     is_broadcastable,
     is_traced,
 )
@@ -182,8 +183,8 @@ def _read_halves(
         read(blocks, state[part], similarity, separation, mask)
         for part, mask in zip(parts, masks, strict=True)
     ]
-    fields = ("state", "potential", "index", "weight", "entropy")
-    return Readout(*(torch.cat([getattr(result, name) for result in results]) for name in fields))
+    names = [field.name for field in fields(Readout)]
+    return Readout(*(torch.cat([getattr(result, name) for result in results]) for name in names))
 
 
 def strongest(
@@ -353,7 +354,7 @@ def _check_attention(
 def _check_same_dtype(name: str, value: Tensor, patterns: Tensor) -> None:
     check_device(name, value, patterns.device)
     if value.dtype != patterns.dtype:
-        dtypes = [str(t.dtype).removeprefix("torch.") for t in (patterns, value)]
+        dtypes = [dtype_name(tensor) for tensor in (patterns, value)]
         raise InputTypeError(
             f"{name} must be {dtypes[0]} like the patterns, but is {dtypes[1]}. "
             f"Use {name}.to(patterns.dtype)."

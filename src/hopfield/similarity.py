@@ -137,7 +137,7 @@ class Similarity:
 
 
 def _dot(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-    return block.scores(state if known is None else torch.where(known, state, 0.0))
+    return block.scores(masked_state(state, known))
 
 
 def _euclidean(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:

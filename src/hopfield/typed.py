@@ -1,4 +1,4 @@
-"""Functions of plain objects: arguments that do not fit their annotations are named."""
+"""A decorator for functions of plain objects: it checks the arguments by their annotations."""
 
 import inspect
 from collections.abc import Callable

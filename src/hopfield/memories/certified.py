@@ -26,7 +26,7 @@ from ..iteration import Bound
 from ..readout import BLOCK_ROWS, read
 from ..separation import Readout, Separation
 from ..separation.softmax import log_mean
-from ..similarity import Similarity
+from ..similarity import Similarity, masked_state
 from ..stores import Store
 from ..stores.base import SUMMARY_ROWS
 from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
@@ -96,7 +96,7 @@ def certified_readout(
     those with too many candidates, and all queries if `can_scan` is False.
     """
     euclidean = not similarity.half_squared_norm
-    masked = state if known is None else torch.where(known, state, 0.0)
+    masked = masked_state(state, known)
     known = known if euclidean else None
     batch = QueryBatch(masked, known, min(separation.inverse_width() or 0.0, 1e30), euclidean)
     result, crowded = None, torch.ones(len(state), dtype=torch.bool, device=state.device)

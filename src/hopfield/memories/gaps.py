@@ -147,19 +147,19 @@ class _Reader:
         self.store, self.separation = store, separation
         self.scores = cast(ScoreFunction, scores_of(store, similarity, separation))
         self.is_scaled = is_scaled(similarity)
-        self.asked: tuple[Any, ...] = ()  # the batch scored last: the whole, or a half of it
+        self.batch: tuple[Any, ...] = ()  # the one scored last: the whole, or a half of it
 
     def read(self, state: Tensor, known: Tensor | None) -> Readout:
         """Return a readout whose state is `(batch, 2·dim)`."""
 
         def score(view: BlockView, x: Tensor, mask: Tensor | None) -> Tensor:
-            self.asked = x, mask
+            self.batch = x, mask
             return self.scores(view, x, mask)
 
         def weighted_sum(block: Block, weights: Tensor, at: Tensor | None = None) -> Tensor:
             block = block if at is None else block.at(at)
             rows = torch.cat([block.rows, block.mask], dim=-1)
-            return (weights * self._factor(block, *self.asked)) @ rows.to(weights.dtype)
+            return (weights * self._factor(block, *self.batch)) @ rows.to(weights.dtype)
 
         return read(self._views(weighted_sum, len(state)), state, score, self.separation, known)
 
@@ -170,15 +170,15 @@ class _Reader:
             queries, entries = part.long().unbind(-1)
             unique, which = queries.unique(return_inverse=True)
             mask = known if known is None or known.ndim == 1 else known[unique]
-            self.asked = state[unique], mask, which, entries
-            scores = self.scores(view, state[unique], mask)[which]
+            self.batch = state[unique], mask, which, entries
+            scores = self.scores(view, *self.batch[:2])[which]
             is_known = cast(Block, view.block).mask.T[entries]
             return torch.where(is_known, scores, torch.finfo(scores.dtype).min / 8)
 
         def weighted_sum(block: Block, weights: Tensor, at: Tensor | None = None) -> Tensor:
             block = block if at is None else block.at(at)
-            *asked, which, entries = self.asked
-            factor = self._factor(block, *asked)
+            *batch, which, entries = self.batch
+            factor = self._factor(block, *batch)
             weights = weights * (factor if factor.ndim == 1 else factor[which])
             columns = torch.stack([block.rows.T[entries], block.mask.T[entries]])
             return torch.linalg.vecdot(columns.to(weights.dtype), weights).T

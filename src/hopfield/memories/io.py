@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..checks import check_dtype, short_repr
+from ..checks import check_dtype, dtype_name, short_repr
 from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
 from ..files import write_whole
 from ..packing import pack, unpack, words_of
@@ -54,7 +54,7 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
     try:
         written = to_bytes(tensors, metadata)
     except (KeyError, ValueError):
-        kinds = ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in tensors.values()}))
+        kinds = ", ".join(sorted({dtype_name(tensor) for tensor in tensors.values()}))
         raise InputTypeError(
             f"values must have a dtype that safetensors files can hold, but they and the patterns "
             f"are {kinds}. Use torch.view_as_real for complex values."

@@ -11,7 +11,7 @@ from ..errors import OptionError
 from ..iteration import Reading
 from ..readout import fused_attention, potential_only, read
 from ..separation import Separation
-from ..similarity import ScoreFunction, Similarity, as_similarity
+from ..similarity import ScoreFunction, Similarity, as_similarity, masked_state
 from ..stores import Store
 from .base import Memory
 from .certified import READOUTS, check_certifiable
@@ -90,7 +90,7 @@ class ModernHopfield(Memory):
             readout = read_with_gaps(store, state, known, held, *scoring)
         else:
             readout, bound = READOUTS[self.precision](store, state, known, *scoring)
-        masked = state if known is None else torch.where(known, state, 0.0)
+        masked = masked_state(state, known)
         value = energy.modern_of_checked(masked, readout.potential, largest, self.similarity)
         return Reading(readout.state, value, readout.index, readout.weight, readout.entropy, bound)
 

@@ -20,10 +20,11 @@ from ..checks import (
     check_flag,
     check_float,
     check_integer,
+    dtype_name,
     has_only_signs,
     short_repr,
 )
-from ..cue import Cue, check_cue
+from ..cue import check_cue, unpack_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..readout import SHARP
 from ..separation import Separation
@@ -137,15 +138,7 @@ def with_enough_range(
 
 
 def _checked_cue(cue: object, known: object, store: Store) -> tuple[Tensor, Tensor | None]:
-    if isinstance(cue, Cue):
-        if known is not None:
-            raise OptionError(
-                "known must not be given where the cue is a Cue, which brings its own mask, but is "
-                f"{short_repr(known)}. Leave out known=, or give a tensor as cue."
-            )
-        state, mask = cue.state, cue.known
-    else:
-        state, mask = check_cue(cue, known)
+    state, mask = check_cue(*unpack_cue("cue", cue, known))
     check_dim("cue", state, store.dim)
     check_device("cue", state, store.device)
     return state, mask
@@ -248,7 +241,7 @@ def _listed(indices: Tensor) -> list[int]:
             advice = f"Give for instance [0, 2]; the places of a row are {places}."
         raise InputTypeError(
             "indices must be whole numbers, the places of stored patterns, but are "
-            f"{str(indices.dtype).removeprefix('torch.')}. {advice}"
+            f"{dtype_name(indices)}. {advice}"
         )
     if indices.ndim > 1:
         raise ShapeError(

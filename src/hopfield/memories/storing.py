@@ -11,23 +11,16 @@ from ..checks import (
     check_patterns,
     check_rows,
     check_tensor,
-    short_repr,
 )
-from ..cue import Cue, check_known
+from ..cue import Cue, check_known, unpack_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..stores import Store
 
 
 def split_gaps(patterns: Tensor | Cue, known: object) -> tuple[Tensor, Tensor | None]:
     """Return the patterns, 0 where unknown, and the mask of known entries, None if all are."""
-    if isinstance(patterns, Cue):
-        if known is not None:
-            raise OptionError(
-                "known must not be given where the patterns are a Cue, which brings its own mask, "
-                f"but is {short_repr(known)}. Leave out known=, or give a tensor as patterns."
-            )
-        known, patterns = patterns.known, patterns.state
-    rows = check_rows("patterns", patterns)
+    given, known = unpack_cue("patterns", patterns, known)
+    rows = check_rows("patterns", given)
     if known is None:
         return rows, None
     mask = check_known(known, rows, "pattern")

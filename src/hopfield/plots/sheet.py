@@ -102,8 +102,8 @@ def _reports(lines: Sequence[Record]) -> list[list[Record]]:
 
 def _described(figure: Record, lines: Sequence[Record]) -> Callable[["Axes"], Any]:
     key = ("series", figure["result"], figure["name"])
-    drawn = [x for x in lines if (x["experiment"], x.get("result"), x.get("figure")) == key]
-    return lambda ax: comparison(drawn, (figure["x"], figure["y"]), ax, log=figure["log"])
+    parts = [x for x in lines if (x["experiment"], x.get("result"), x.get("figure")) == key]
+    return lambda ax: comparison(parts, (figure["x"], figure["y"]), ax, log=figure["log"])
 
 
 def _special(name: str, records: Sequence[Record]) -> list[Panel]:
