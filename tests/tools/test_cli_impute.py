@@ -59,6 +59,12 @@ FILES = {
     "quoted names": PLAIN.replace("a,b,c", '"a","the ""b"", or so","c\nd"'),
     "quoted separator": PLAIN.replace("x", '"x, of course"'),
     "quoted line end": PLAIN.replace("x", '"x\nx"'),
+    "line end in one text": PLAIN.replace("y", '"y\ny"').replace(
+        "1,10,[[?|x]]", '2,20,[[?|"y\ny"]]'
+    ),
+    "quote before one text": PLAIN.replace("y", '"""y"" z"').replace(
+        "1,10,[[?|x]]", '2,20,[[?|"""y"" z"]]'
+    ),
     "quoted numbers": re.sub(r"(?<=,)(\d+)(?=,)", r'"\1"', PLAIN).replace("|10]]", '|"10"]]'),
     "marks": _table("a b c", *KINDS, "[[nan|1]] 10 x", "2 [[-|20]] y", "[[NULL|1]] 10 x",
                     "[[None|2]] 20 y", "1 [[#N/A|10]] x", "2 20 [[<NA>|y]]", "[[.|1]] 10 x"),
@@ -182,6 +188,13 @@ def test_the_summary_in_words(capsysbinary, tmp_path):
     assert re.fullmatch(r"  b     1 filled, error about [\d.e-]+ \(\d+% of .*\)", lines[1])
     assert re.fullmatch(r"  c     1 filled, about \d+% right", lines[2])
     assert lines[3] == "  name  2 kept: text of 60 different values"
+
+
+def test_columns_of_one_name_have_a_line_each(capsysbinary, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(_table("a a", *["1 10", "2 20"] * 5, "1 NA", "NA 20"))
+    _, _, err = _run(capsysbinary, "impute", path)
+    assert [line.split(",")[0] for line in err.splitlines()[1:]] == ["  a  1 filled"] * 2
 
 
 MISTAKES = [

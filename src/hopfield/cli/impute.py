@@ -119,10 +119,12 @@ def _summary(facts: dict[str, Any], filled: dict[int, FilledColumn], share: floa
     first = f"Filled {facts['filled']} of {facts['missing']} missing cells in {size}."
     if filled:
         first += f" The median row was filled from {facts['rows_read']:.1f} similar rows."
-    lines = {each.column.name: f"{len(each.values)} filled, {each.sureness(share)}"
-            for each in filled.values()}  # fmt: skip
-    lines |= {
-        each["name"]: f"{each['cells']} kept: {each['reason']}" for each in facts["kept_columns"]
-    }
-    width = max(map(len, lines))
-    return "\n".join([first, *(f"  {name:{width}}  {text}" for name, text in lines.items())])
+    lines = [
+        (each.column.name, f"{len(each.values)} filled, {each.sureness(share)}")
+        for each in filled.values()
+    ]
+    lines += [
+        (each["name"], f"{each['cells']} kept: {each['reason']}") for each in facts["kept_columns"]
+    ]
+    width = max(len(name) for name, _ in lines)
+    return "\n".join([first, *(f"  {name:{width}}  {text}" for name, text in lines)])

@@ -99,7 +99,10 @@ def unquote(field: str) -> str:
 
 def quote_like(field: str, text: str, separator: str) -> str:
     """Return `text` as a raw field with quotes if `field` has them, or if it needs them."""
-    if field.strip().startswith('"') or separator in text:
+    is_plain = not text.startswith('"') and not any(
+        sign in text for sign in (separator, "\r", "\n")
+    )
+    if field.strip().startswith('"') or not is_plain:
         return '"' + text.replace('"', '""') + '"'
     return text
 

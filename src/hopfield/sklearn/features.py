@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .table import Column
+from .table import StoredColumn
 
 FLOAT32_COLUMNS = 64
 """Number of features above which they are float32, and of one Gaussian: products take the time."""
@@ -21,7 +21,7 @@ class Features:
     the root of the sum of their variances: every column of a table has variance 1 in all.
 
     Attributes:
-        columns: number of features of each column.
+        sizes: number of features of each column.
         centre, scale: mean and divisor of each feature.
     """
 
@@ -30,7 +30,7 @@ class Features:
     scale: np.ndarray
 
     @classmethod
-    def of(cls, table: np.ndarray, columns: Sequence[Column]) -> "Features":
+    def of(cls, table: np.ndarray, columns: Sequence[StoredColumn]) -> "Features":
         """Return the features of the columns, by the entries that are known (not NaN)."""
         sizes = [1 if c.levels is None else max(1, len(c.levels)) for c in columns]
         centre: list[np.ndarray] = []
@@ -73,7 +73,7 @@ class Features:
         encoded = np.where(wide, features, 0.0).astype(dtype)
         return torch.from_numpy(encoded), torch.from_numpy(wide)
 
-    def decode(self, features: Tensor, columns: Sequence[Column]) -> np.ndarray:
+    def decode(self, features: Tensor, columns: Sequence[StoredColumn]) -> np.ndarray:
         """Return numbers, and the most likely category of columns with levels."""
         values = features.double().numpy() * self.scale + self.centre
         table = np.empty((len(values), len(self.sizes)))

@@ -1,6 +1,7 @@
 """Mixtures of Gaussians of rows with gaps: expectations of unknown features, given known ones."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,24 +175,24 @@ class Mixture:
         inverses = tuple(inverse for inverse, _ in posteriors)
         return Conditional(known, self, inverses, share)
 
-    def block_rows(self) -> int:
-        """Return how many rows to condition on at a time."""
+    def blocks(self, count: int) -> Iterator[slice]:
+        """Yield slices of `count` rows, small enough to condition on at a time."""
         q = max(1, self.gaussians[0].factors.shape[1])
-        return max(1, BLOCK // (q * q * len(self.gaussians)))
+        size = max(1, BLOCK // (q * q * len(self.gaussians)))
+        for start in range(0, count, size):
+            yield slice(start, start + size)
 
     def add_noise(self, rows: Tensor, known: Tensor, draws: np.random.Generator) -> Tensor:
         """Return completed rows with Gaussian noise where they were unknown, in range."""
         noisy = rows.clone()
-        for start in range(0, len(rows), self.block_rows()):
-            part = slice(start, start + self.block_rows())
+        for part in self.blocks(len(rows)):
             noisy[part] += self.given(rows[part], known[part]).draw_noise(draws)
         return torch.where(known, rows, self.in_range(noisy))
 
     def complete(self, rows: Tensor, known: Tensor) -> Tensor:
         """Return the rows with expectations where unknown."""
         filled = torch.empty_like(rows)
-        for start in range(0, len(rows), self.block_rows()):
-            part = slice(start, start + self.block_rows())
+        for part in self.blocks(len(rows)):
             conditional = self.given(rows[part], known[part])
             each = torch.stack(conditional.complete(rows[part]), -1)
             filled[part] = (each * conditional.share[:, None]).sum(-1)
@@ -230,8 +231,7 @@ def _maximise(mixture: Mixture, rows: Tensor, known: Tensor) -> Mixture:
     missing = (~known).to(rows.dtype)
     for _ in range(ROUNDS):
         sums = _Sums(len(mixture.gaussians), rows)
-        for start in range(0, len(rows), mixture.block_rows()):
-            part = slice(start, start + mixture.block_rows())
+        for part in mixture.blocks(len(rows)):
             sums.add(mixture.given(rows[part], known[part]), rows[part])
         mixture = sums.mixture(mixture, missing)
     return mixture

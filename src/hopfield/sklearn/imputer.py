@@ -18,7 +18,7 @@ from .features import Features
 from .imputation import INDICES, Imputation
 from .intervals import HiddenErrors
 from .selection import choose, completed_donors
-from .table import Column, RawTable, is_frame, is_missing, read_table, rebuild
+from .table import RawTable, StoredColumn, is_frame, is_missing, read_table, rebuild
 
 HIDING = 0x48
 """Second seed of the choice of hidden entries. A user who hides entries by `default_rng(0)` to test
@@ -178,11 +178,11 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return given
         return list(names) if names is not None else [f"x{j}" for j in range(self.n_features_in_)]
 
-    def _columns(self, raw: RawTable) -> list[Column]:
+    def _columns(self, raw: RawTable) -> list[StoredColumn]:
         names = self._names()
         named = self._indices("categories", self.categories, names)
         return [
-            Column(name, {} if values.dtype == object or j in named else None)
+            StoredColumn(name, {} if values.dtype == object or j in named else None)
             for j, (name, values) in enumerate(zip(names, raw.columns, strict=True))
         ]
 
@@ -256,12 +256,19 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fill(self, table: np.ndarray) -> np.ndarray:
         incomplete = np.isnan(table).any(1)
-        filled = table.copy()
-        if incomplete.any():
-            questions = self._questions(table[incomplete])
-            features = self.donors_.fill(questions, self.beta_, self.linear_)
-            decoded = self.features_.decode(features, self.columns_)
-            filled[incomplete] = np.where(np.isnan(table[incomplete]), decoded, table[incomplete])
+        if not incomplete.any():
+            return table.copy()
+        questions = self._questions(table[incomplete])
+        features = self.donors_.fill(questions, self.beta_, self.linear_)
+        return self._with_gaps_from(features, table, incomplete)
+
+    def _with_gaps_from(
+        self, features: Tensor, table: np.ndarray, incomplete: np.ndarray
+    ) -> np.ndarray:
+        """Return the table; the features of its incomplete rows give the entries of their gaps."""
+        filled, rows = table.copy(), table[incomplete]
+        decoded = self.features_.decode(features, self.columns_)
+        filled[incomplete] = np.where(np.isnan(rows), decoded, rows)
         return filled
 
     def _round(self, table: np.ndarray) -> np.ndarray:
@@ -314,12 +321,9 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             row = torch.searchsorted(cumulative, uniform * cumulative[:, -1:])
             drawn = donors[row[:, 0].clamp_max(weights.shape[1] - 1)]
             features[part] = self.donors_.add_gain(block, drawn, self.linear_)
-        filled = table.copy()
-        decoded = self.features_.decode(features, self.columns_)
-        filled[incomplete] = np.where(np.isnan(table[incomplete]), decoded, table[incomplete])
-        return filled
+        return self._with_gaps_from(features, table, incomplete)
 
-    def _kept(self) -> list[Column]:
+    def _kept(self) -> list[StoredColumn]:
         return [self.columns_[j] for j in self.kept_]
 
     def _returns_frames(self) -> bool:

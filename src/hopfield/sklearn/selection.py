@@ -13,7 +13,7 @@ from ..separation import Softmax
 from .donors import Donors, Questions
 from .features import FLOAT32_COLUMNS, Features
 from .gaussian import fit_gaussian, fit_mixture
-from .table import Column
+from .table import StoredColumn
 
 BETAS = tuple(2.0**k for k in range(-7, 7))
 """The β to try, for standardised features; each is twice the one before."""
@@ -104,7 +104,7 @@ class Trial:
     def __init__(
         self,
         table: np.ndarray,
-        columns: Sequence[Column],
+        columns: Sequence[StoredColumn],
         group: Tensor,
         choosing: np.ndarray,
         measuring: np.ndarray,
@@ -162,7 +162,7 @@ class Trial:
 
 def choose(
     table: np.ndarray,
-    columns: Sequence[Column],
+    columns: Sequence[StoredColumn],
     group: Tensor,
     given: tuple[float | None, float | None],
     draws: np.random.Generator,
@@ -189,7 +189,7 @@ def choose(
 
 
 def _trials(
-    table: np.ndarray, columns: Sequence[Column], group: Tensor, draws: np.random.Generator
+    table: np.ndarray, columns: Sequence[StoredColumn], group: Tensor, draws: np.random.Generator
 ) -> list[Trial]:
     """Hide entries; none chooses in one trial and measures in another."""
     known = ~np.isnan(table)

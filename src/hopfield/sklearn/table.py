@@ -114,7 +114,7 @@ def _is_missing(value: object, missing_values: object) -> bool:
 
 
 @dataclass
-class Column:
+class StoredColumn:
     """A column of the rows stored so far.
 
     Attributes:

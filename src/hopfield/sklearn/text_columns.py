@@ -1,4 +1,4 @@
-"""Columns of text as numbers or categories with gaps; columns that are neither are kept."""
+"""Columns of a file as numbers or categories with gaps; columns that are neither are kept."""
 
 import math
 import re
