@@ -319,3 +319,16 @@ def test_rows_that_all_have_gaps_complete_each_other():
     # The nearest row that knows the entry: rows 4, 4, 3, 2 and 0. Row 1, for instance, differs
     # from rows 0, 2, 3 and 4 by 101, 104, 20 and 5 in two common entries each.
     assert filled == [5.0, 4.0, 4.0, 30.0, 10.0]
+
+
+def test_masks_grow_by_doubling_like_the_rows():
+    rows, memory = torch.arange(66.0).reshape(33, 2), ModernHopfield()
+    masks = torch.arange(66).reshape(33, 2) % 4 != 1
+    memory.store(rows[:1])  # complete rows come first
+    for row, mask in zip(rows[1:].split(1), masks[1:].split(1), strict=True):
+        memory.store(row, known=mask)
+    assert torch.equal(memory.known, masks | (torch.arange(33) == 0)[:, None])
+    assert memory.known.untyped_storage().nbytes() == 2 * 64, "room for 64 rows"
+    memory.remove([0])
+    memory.store(rows[:1])
+    assert torch.equal(memory.known, torch.cat([masks[1:], masks[:1] | True]))

@@ -310,3 +310,10 @@ def test_labels_of_a_logarithmic_axis_do_not_overprint():
     ax.figure.canvas.draw()
     boxes = [text.get_window_extent() for text in ax.get_xticklabels() if text.get_text()]
     assert len(boxes) > 4 and all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+
+
+def test_wrong_arguments_are_not_taken_for_values():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        plots.weights([1.0], colour="red")
+    with pytest.raises(DataError, match="plots.weights needs values that can be drawn"):
+        plots.weights([object()])

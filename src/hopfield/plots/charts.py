@@ -1,5 +1,6 @@
 """Figures and their axes; bars, energies and durations."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
@@ -31,9 +32,11 @@ MIN_DISTANCE = 0.13
 
 def drawn(function: Callable[P, T]) -> Callable[P, T]:
     """Wrap a function that draws: values that cannot be drawn raise `DataError`."""
+    signature = inspect.signature(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        signature.bind(*args, **kwargs)  # a wrong number or name of arguments stays a TypeError
         try:
             return function(*args, **kwargs)
         except HopfieldError:

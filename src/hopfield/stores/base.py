@@ -132,7 +132,7 @@ class Store(ABC):
     has_gaps: bool = False
     known: Tensor | None = None
     _cache: dict[str, tuple[tuple[object, ...], Any]]
-    _buffers: tuple[Tensor | None, Tensor | None]
+    _buffers: tuple[Tensor | None, Tensor | None, Tensor | None]
 
     def __new__(cls, *args: object, **kwargs: object) -> "Store":
         """Create a store with lock, counters, cache and buffers: subclasses need not do so."""
@@ -140,7 +140,7 @@ class Store(ABC):
         store.version = store.epoch = 0
         store.lock = ReadWriteLock()
         store._cache = {}
-        store._buffers = (None, None)  # rows and values, with room for more
+        store._buffers = (None, None, None)  # rows, values and masks, with room for more
         return store
 
     def __init_subclass__(cls) -> None:
@@ -260,7 +260,7 @@ class Store(ABC):
             if isinstance(value, Tensor) and value.untyped_storage().nbytes() > value.nbytes:
                 with torch.inference_mode(False):
                     setattr(self, name, value.clone(memory_format=torch.contiguous_format))
-        self._buffers = (None, None)
+        self._buffers = (None, None, None)
         self._cache.pop("blocks", None)
 
 

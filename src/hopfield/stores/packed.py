@@ -120,7 +120,7 @@ class PackedStore(Store):
         """Add copies of `rows` and `values`, all or none."""
         # An emptied store is like a new one: the next rows decide again.
         before, values_before = (self._columns, self.values) if self._count else (None, None)
-        room, values_room = self._buffers
+        room, values_room, _ = self._buffers
         words = pack(rows).T
         with torch.inference_mode(False):
             grown = appended(before, words, room, axis=1)
@@ -184,7 +184,7 @@ class PackedStore(Store):
         return self
 
     def _set(self, words: Tensor, values: Tensor | None, count: int, like: Tensor) -> None:
-        self._buffers, self._count, self._like = (words, values), count, like
+        self._buffers, self._count, self._like = (words, values, None), count, like
         self.dim, self.dtype, self.device = like.shape[1], like.dtype, like.device
         with torch.inference_mode(False):
             self._columns = words[:, :count]

@@ -35,14 +35,16 @@ class RamStore(Store):
     def _append(self, rows: Tensor, known: Tensor | None, values: Tensor | None) -> None:
         # As in a new store, the first rows after it was emptied decide dim, dtype and device.
         before, values_before = (self.rows, self.values) if self._count else (None, None)
-        room, values_room = self._buffers
+        room, values_room, known_room = self._buffers
         with torch.inference_mode(False):
             grown = appended(before, rows, room)
             grown_values = None if values is None else appended(values_before, values, values_room)
             if known is not None or self.has_gaps:
-                known = rows.new_ones(rows.shape, dtype=torch.bool) if known is None else known
-                masks = [block.mask for block in self.blocks(max(1, self._count))]
-                known = torch.cat([*masks, known])
+                new = torch.ones_like(rows, dtype=torch.bool) if known is None else known
+                old = self.known
+                if old is None and before is not None:
+                    old = torch.ones_like(before, dtype=torch.bool)
+                known = appended(old, new, known_room)
         self._set(grown, grown_values, known, self._count + len(rows))
 
     def remove(self, indices: Tensor) -> None:
@@ -96,13 +98,13 @@ class RamStore(Store):
         return self
 
     def _set(self, rows: Tensor, values: Tensor | None, known: Tensor | None, count: int) -> None:
-        self._buffers, self._count = (rows, values), count
+        self._buffers, self._count = (rows, values, known), count
         self.has_gaps = known is not None
         self.dim, self.dtype, self.device = rows.shape[1], rows.dtype, rows.device
         with torch.inference_mode(False):
             self.rows = rows[:count]
             self.values = None if values is None else values[:count]
-            self.known = known
+            self.known = None if known is None else known[:count]
 
 
 def appended(old: Tensor | None, new: Tensor, room: Tensor | None, axis: int = 0) -> Tensor:
