@@ -1,7 +1,9 @@
 """HopfieldImputer: gaps in every row, and entries hidden by a user."""
 
 import numpy as np
+import pytest
 
+from hopfield.errors import HopfieldError
 from hopfield.sklearn import HopfieldImputer
 
 NAN = float("nan")
@@ -28,3 +30,13 @@ def test_entries_hidden_by_a_user_are_not_those_that_choose():
         hidden = np.random.default_rng(seed).random(rows.shape) < 0.25
         imputer = HopfieldImputer(random_state=seed).fit(np.where(hidden, np.nan, rows))
         assert np.isfinite(imputer.error_).all() and imputer.error_.max() < 0.5
+
+
+@pytest.mark.parametrize("wrong", [{"beta": -1.0}, {"linear": "ridge"}])
+def test_a_failed_fit_stores_nothing(wrong):
+    table = np.array([[1.0, 2.0], [2.0, np.nan], [3.0, 6.0]])
+    imputer = HopfieldImputer(**wrong)
+    with pytest.raises(HopfieldError):
+        imputer.fit(table + 100)
+    imputer.set_params(beta="auto", linear="auto").partial_fit(table)
+    np.testing.assert_array_equal(imputer.transform(table), HopfieldImputer().fit_transform(table))

@@ -315,5 +315,5 @@ def test_labels_of_a_logarithmic_axis_do_not_overprint():
 def test_wrong_arguments_are_not_taken_for_values():
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
         plots.weights([1.0], colour="red")
-    with pytest.raises(DataError, match="plots.weights needs values that can be drawn"):
+    with pytest.raises(DataError, match=r"plots\.weights needs values that can be drawn"):
         plots.weights([object()])

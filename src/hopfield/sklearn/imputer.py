@@ -85,17 +85,20 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Store the rows of a table."""
+        settings = self._settings()  # before anything is stored
         raw = self._read(X, reset=True)
         self.columns_ = self._columns(raw)
-        return self._store(self._encode(raw, extend=True), is_missing(raw))
+        return self._store(self._encode(raw, extend=True), is_missing(raw), settings)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Add rows; afterwards all is as after `fit` of all rows together."""
         if not hasattr(self, "columns_"):
             return self.fit(X)
+        settings = self._settings()
         raw = self._read(X, reset=False)
         new, gaps = self._encode(raw, extend=True), is_missing(raw)
-        return self._store(np.concatenate([self.rows_, new]), np.concatenate([self.gaps_, gaps]))
+        rows, gaps = np.concatenate([self.rows_, new]), np.concatenate([self.gaps_, gaps])
+        return self._store(rows, gaps, settings)
 
     def transform(self, X: Any) -> Any:
         """Return the table with its gaps filled."""
@@ -205,7 +208,9 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         columns = zip(self.columns_, raw.columns, strict=True)
         return np.stack([column.encode(values, extend) for column, values in columns], axis=1)
 
-    def _store(self, table: np.ndarray, gaps: np.ndarray) -> Self:
+    def _store(
+        self, table: np.ndarray, gaps: np.ndarray, settings: tuple[float | None, float | None]
+    ) -> Self:
         self.rows_, self.gaps_ = table, gaps
         for j, column in enumerate(self.columns_):
             column.note_range(table[:, j])
@@ -214,10 +219,9 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.indicated_ = list(np.flatnonzero(gaps.any(0))) if self.add_indicator else []
         self.groups_: dict[bytes, int] = {}
         group = self._groups(table, extend=True)
-        beta, linear = (self._given(name, high) for name, high in (("beta", 1e30), ("linear", 1.0)))
         seed = None if self.random_state is None else [self.random_state, HIDING]
         draws = np.random.default_rng(seed)
-        choice = choose(table, self.columns_, group, (beta, linear), draws)
+        choice = choose(table, self.columns_, group, settings, draws)
         self.beta_, self.linear_ = choice.readings[-1]
         self.components_ = choice.components
         self.features_ = Features.of(table, self.columns_)
@@ -230,6 +234,10 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.hidden_errors_ = HiddenErrors(choice.column, choice.error, is_category, scale)
         self.error_ = self.hidden_errors_.by_column()
         return self
+
+    def _settings(self) -> tuple[float | None, float | None]:
+        """Return β and λ, None for "auto"."""
+        return self._given("beta", 1e30), self._given("linear", 1.0)
 
     def _given(self, name: str, high: float) -> float | None:
         value = getattr(self, name)
