@@ -323,3 +323,12 @@ def test_a_certified_memory_makes_no_scan_where_a_full_readout_is_faster(monkeyp
     assert torch.equal(unscanned.state, full.state) and torch.equal(unscanned.index, full.index)
     torch.testing.assert_close(scanned.state, full.state)
     assert (unscanned.bound.state > 0).all() and unscanned.bound.state.isfinite().all()
+
+
+def test_pictures_of_200_by_200_pixels_are_recalled():
+    pictures = signs(5, 200 * 200, seed=31)
+    memory = ClassicalHopfield()
+    memory.store(pictures)
+    result = memory.retrieve(corruption.flip(pictures, 0.2))
+    assert torch.equal(result.state, pictures)
+    assert result.index.tolist() == list(range(5))
