@@ -74,13 +74,16 @@ class Memory(ABC):
     storage: Store
     """The patterns; a `RamStore` unless the constructor sets another."""
 
+    metadata: dict[str, Any]
+    """Facts of your own, such as the size of pictures; `save` writes them, as JSON."""
+
     _derived: dict[str, Any]
 
     def __new__(cls, *args: object, **kwargs: object) -> "Memory":
         """Create a memory with an empty store, for constructors that set none."""
         check_keywords(cls, "__init__", kwargs)
         memory = object.__new__(cls)
-        memory.storage, memory._derived = RamStore(), {}
+        memory.storage, memory.metadata, memory._derived = RamStore(), {}, {}
         return memory
 
     def __init_subclass__(cls) -> None:

@@ -1,9 +1,9 @@
 """Saving and loading memories: safetensors with a format version and checksums.
 
-Metadata: `format` (a number), `memory` (JSON: class, arguments, and the dim and dtype of patterns
-that are held as bits), `crc32` (JSON: of the text of `memory` and of every tensor). Bits are saved
-as words, see `hopfield.packing`. A file is written aside, synced and renamed, so that a reader sees
-the old one or the new one whole.
+Metadata: `format` (a number), `memory` (JSON: class, arguments, `Memory.metadata`, and the dim and
+dtype of patterns that are held as bits), `crc32` (JSON: of the text of `memory` and of every
+tensor). Bits are saved as words, see `hopfield.packing`. A file is written aside, synced and
+renamed, so that a reader sees the old one or the new one whole.
 """
 
 import json
@@ -45,10 +45,12 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
     given = checked_config(memory)
     arguments = {name: _described(name, value, tensors) for name, value in given.items()}
     content: dict[str, Any] = {"class": type(memory).__name__, "arguments": arguments}
+    if memory.metadata:
+        content["metadata"] = memory.metadata
     if len(memory):
         tensors |= _rows(memory.storage, content)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    described = json.dumps(content)
+    described = _as_json(content)
     sums = json.dumps(_sums(described, tensors))
     metadata = {"format": str(FORMAT), "memory": described, "crc32": sums}
     try:
@@ -92,6 +94,7 @@ def load(path: "str | PathLike[str]") -> Memory:
         given = described["arguments"]
         arguments = {name: _restored(value, tensors) for name, value in given.items()}
         memory = MEMORIES[described["class"]](**arguments)
+        memory.metadata.update(described.get("metadata", {}))
         _check_names(given, tensors)
         if "patterns" in tensors:
             _fill(memory, tensors, described)
@@ -102,6 +105,15 @@ def load(path: "str | PathLike[str]") -> Memory:
             "Save it again, or use the version that wrote it."
         ) from None
     return memory
+
+
+def _as_json(content: dict[str, Any]) -> str:
+    try:
+        return json.dumps(content)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputTypeError(
+            f"metadata must hold what JSON can (text, numbers, lists, dicts), but: {error}."
+        ) from None
 
 
 def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
