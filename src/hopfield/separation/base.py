@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..checks import check_float, check_number, is_traced, short_repr
 from ..errors import DomainError, ShapeError
+from .prior import arguments, prior_of
 
 MAX_GATHERED_ROWS = 4096
 """Largest number of rows with weight that a readout copies out of a block.
@@ -56,7 +57,8 @@ class Readout:
     Attributes:
         state: the sum of patterns by their weights, Xᵀ∇F(s), `(*batch, dim)`.
         potential: F(s), `(*batch)`.
-        index: the pattern with the largest weight, `(*batch)`; the first of those that tie.
+        index: the pattern with the largest weight, `(*batch)`; the first of those that tie. Weights
+            include the prior.
         weight: the weight of that pattern, `(*batch)`.
         entropy: entropy of the weights, −Σ p log p in nats, `(*batch)`.
     """
@@ -102,6 +104,12 @@ class Separation(ABC):
     shift_invariant: ClassVar[bool] = False
     """True if F(s + c) = F(s) + c with the same weights: a readout may then shift the scores."""
 
+    takes_prior: ClassVar[bool] = False
+    """True if `potential` and `__call__` take the prior w of each pattern as a second argument.
+
+    A prior of 2 must equal a pattern stored twice, with the weights of both added.
+    """
+
     @abstractmethod
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
         """Return the potential F(s)."""
@@ -115,7 +123,7 @@ class Separation(ABC):
 
         The default gathers the scores of all patterns, O(batch·n), and reads the rows at the end.
         """
-        return GatheredPartial(self, ((rows.start, scores),))
+        return GatheredPartial(self, ((rows.start, scores, prior_of(rows)),))
 
     def inverse_width(self) -> float | None:
         """Return β such that score differences far below 1/β hardly change the weights.
@@ -193,15 +201,15 @@ def _equal(a: object, b: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class GatheredPartial(Partial):
-    """A partial readout that keeps the scores, `(start, scores)` per block, and sums at the end."""
+    """A partial readout that keeps scores and priors of each block, and sums at the end."""
 
     separation: Separation
-    parts: tuple[tuple[int, Tensor], ...]
+    parts: tuple[tuple[int, Tensor, Tensor | None], ...]
 
     @property
     def kept_scores(self) -> int:
         """Return the number of all scores."""
-        return sum(scores.numel() for _, scores in self.parts)
+        return sum(scores.numel() for _, scores, _ in self.parts)
 
     def merge(self, other: Partial) -> "GatheredPartial":
         """Return a partial readout with the scores of both, in the order of the rows."""
@@ -210,8 +218,10 @@ class GatheredPartial(Partial):
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Weigh all patterns at once, then sum block by block."""
-        scores = torch.cat([scores for _, scores in self.parts], dim=-1)
-        weights, potential = self.separation(scores), self.separation.potential(scores)
+        scores = torch.cat([scores for _, scores, _ in self.parts], dim=-1)
+        priors = [prior for _, _, prior in self.parts if prior is not None]
+        given = arguments(scores, torch.cat(priors) if priors else None)
+        weights, potential = self.separation(*given), self.separation.potential(*given)
         _check_shapes(self.separation, scores, weights, potential)
         weights = weights.to(torch.promote_types(weights.dtype, scores.dtype))
         size = weights.abs()

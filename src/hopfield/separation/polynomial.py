@@ -10,12 +10,17 @@ from torch import Tensor
 
 from ..checks import check_integer
 from .base import Partial, Readout, Rows, Separation, at_least_float32, check_mergeable
+from .prior import prior_of
 
 
 class _PowerSum(Separation):
-    """A sum of powers, F(s) = Σ_μ u_μ^d with u = s, or u = max(0, s) if it is rectified."""
+    """A sum of powers, F(s) = Σ_μ u_μ^d with u = s, or u = max(0, s) if it is rectified.
+
+    With priors w, F(s) = Σ_μ w_μ u_μ^d.
+    """
 
     simplex = False
+    takes_prior = True
     is_rectified: ClassVar[bool]
     degree: int
 
@@ -25,29 +30,40 @@ class _PowerSum(Separation):
     def _base(self, scores: Tensor) -> Tensor:
         return scores.clamp_min(0) if self.is_rectified else scores
 
-    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+    def potential(
+        self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
+    ) -> Float[Tensor, "*batch"]:
         """Return F(s) = Σ u^d."""
-        return (self._base(at_least_float32(scores)) ** self.degree).sum(-1).to(scores.dtype)
+        terms = self._base(at_least_float32(scores)) ** self.degree
+        return _times(terms, prior).sum(-1).to(scores.dtype)
 
-    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+    def __call__(
+        self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
+    ) -> Float[Tensor, "*batch n"]:
         """Return ∇F(s) = d u^{d−1}; for max(0, s) itself, the derivative at 0 is taken as 0."""
         weights = self.degree * self._base(at_least_float32(scores)) ** (self.degree - 1)
         if self.is_rectified:
             weights = torch.where(scores > 0, weights, 0.0)
-        return weights.to(scores.dtype)
+        return _times(weights, prior).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "AdditivePartial":
-        weights = self(scores)
+        prior = prior_of(rows)
+        weights, potential = self(scores, prior), self.potential(scores, prior)
         size = weights.abs()
         size_log_size = size * torch.where(size > 0, size, 1.0).log()  # xlogy's slope at 0 is NaN
-        largest, at = scores.max(-1)
+        # |w| would rank s and −s alike. The largest score is the largest power with a sign.
+        signed = scores if prior is None else _times(scores.sign() * self._power(scores), prior)
+        largest, at = signed.max(-1)
         return AdditivePartial(
-            sums=torch.stack([self.potential(scores), size.sum(-1), size_log_size.sum(-1)]),
+            sums=torch.stack([potential, size.sum(-1), size_log_size.sum(-1)]),
             weighted_sum=rows.weighted_sum(weights),
             largest=largest,
             index=at + rows.start,
             strongest=size.gather(-1, at[..., None]).squeeze(-1),
         )
+
+    def _power(self, scores: Tensor) -> Tensor:
+        return scores.abs() ** max(1, self.degree - 1)
 
     def flip_gain(self, scores: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """Return u(s + 1)^d − u(s − 1)^d."""
@@ -66,6 +82,10 @@ class _PowerSum(Separation):
 
         total = sum(count * (power(u + 1) - power(u - 1)) for u, count in levels)
         return (total > 0) - (total < 0)
+
+
+def _times(terms: Tensor, prior: Tensor | None) -> Tensor:
+    return terms if prior is None else terms * prior.to(terms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +127,7 @@ class AdditivePartial(Partial):
     Attributes:
         sums: F, Σ|w| and Σ|w| log |w|, stacked along the first axis.
         weighted_sum: the sum of rows by w.
-        largest: the largest score.
+        largest: the largest score; with priors w, the largest w sign(s) |s|^{d−1}.
         index: the first pattern with that score.
         strongest: |w| of that pattern.
     """

@@ -23,6 +23,7 @@ from .base import (
     with_clamped_beta,
 )
 from .decimals import exact_sign_of_exponentials
+from .prior import prior_of
 
 GROUP_SIZE = 64
 """Scores per group when the largest score is searched: first the best group, then within it."""
@@ -46,7 +47,8 @@ class Softmax(Separation):
     F(s) = β⁻¹ log mean_μ exp(β s_μ),    ∇F(s) = softmax(β s).
 
     At β = 0, F is the mean score and all weights are equal. At β = ∞, F is the largest score, and
-    all patterns that attain it share the weight.
+    all patterns that attain it share the weight. With priors w, the mean is weighted,
+    F = β⁻¹ log(Σ w exp(βs)/Σ w), and the weights are ∝ w exp(βs).
 
     Args:
         beta: β ≥ 0, the inverse temperature: a number, or a tensor that broadcasts to the batch.
@@ -54,30 +56,39 @@ class Softmax(Separation):
 
     beta: float | Tensor = 1.0
     shift_invariant = True
+    takes_prior = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
-    def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+    def potential(
+        self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
+    ) -> Float[Tensor, "*batch"]:
         """F(s)."""
         exact, beta = self._exact(at_least_float32(scores))
-        sums, _, _ = SoftmaxSums.of(exact, beta, exact.detach().amax(-1))
+        sums, _, _ = SoftmaxSums.of(exact, beta, exact.detach().amax(-1), prior=prior)
         return sums.potential().to(scores.dtype)
 
-    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+    def __call__(
+        self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
+    ) -> Float[Tensor, "*batch n"]:
         """softmax(β s)."""
         exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
-        gap = exact - exact.detach().amax(-1, keepdim=True)
-        return torch.softmax(beta * gap, dim=-1).to(scores.dtype)
+        exponent = beta * (exact - exact.detach().amax(-1, keepdim=True))
+        exponent = exponent if prior is None else exponent + prior.log().to(exponent)
+        return torch.softmax(exponent, dim=-1).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "SoftmaxPartial":
         """Return the sums of exp(βs) and exp(βs)·row over these rows; overwrites `scores`."""
         exact, beta = self._exact(scores)
         largest, index = _largest(exact.detach() if exact.requires_grad else exact)
-        sums, power, highest = SoftmaxSums.of(exact, beta, largest, inplace=True)
+        prior, strongest = prior_of(rows), None
+        sums, power, highest = SoftmaxSums.of(exact, beta, largest, inplace=True, prior=prior)
+        if prior is not None:
+            strongest, index = power.max(-1)
         index = index + rows.start if rows.start else index
         weighted_sum = _sum_rows(rows, power.to(scores.dtype), highest)
-        return SoftmaxPartial(sums, weighted_sum, index, scores.dtype)
+        return SoftmaxPartial(sums, weighted_sum, index, scores.dtype, strongest)
 
     def _exact(self, scores: Tensor) -> "tuple[Tensor, float | Tensor]":
         is_zero = not isinstance(self.beta, Tensor) and self.beta == 0
@@ -109,8 +120,10 @@ class Softmax(Separation):
 class SoftmaxSums:
     """Sums over n patterns relative to their largest score, with x_μ = β(s_μ − s_max) ≤ 0.
 
+    With priors w, a pattern counts w times in each sum; x exp(x) becomes (x + log w) w exp(x).
+
     Attributes:
-        count: n.
+        count: n; with priors Σ w.
         beta: β; a tensor has the shape of the batch.
         largest: s_max.
         sum_exp: Σ exp(x).
@@ -120,7 +133,7 @@ class SoftmaxSums:
         sum_x_exp: Σ x exp(x), from which the entropy follows.
     """
 
-    count: int
+    count: int | Tensor
     beta: "float | Tensor"
     largest: Tensor
     sum_exp: Tensor
@@ -129,7 +142,12 @@ class SoftmaxSums:
 
     @classmethod
     def of(
-        cls, scores: Tensor, beta: "float | Tensor", largest: Tensor, inplace: bool = False
+        cls,
+        scores: Tensor,
+        beta: "float | Tensor",
+        largest: Tensor,
+        inplace: bool = False,
+        prior: Tensor | None = None,
     ) -> tuple["SoftmaxSums", Tensor, float]:
         """Return the sums over the last axis of `scores`, exp(x), and the largest sum_exp.
 
@@ -142,7 +160,10 @@ class SoftmaxSums:
             beta: β as `with_clamped_beta` returns it; a tensor has a last axis of length 1.
             largest: the largest score per state, `(*batch)`.
             inplace: whether the scores may be overwritten.
+            prior: w > 0, `(*batch | (), n)`, or None: then w exp(x) is returned.
         """
+        if prior is not None:
+            return cls._with_prior(scores, beta, largest, prior.to(scores.device))
         if not isinstance(beta, Tensor) and beta == 0:
             return cls._equal_weights(scores, largest)
         learnt = isinstance(beta, Tensor) and beta.requires_grad
@@ -162,6 +183,24 @@ class SoftmaxSums:
         sum_x_exp = (x.mul_(power) if inplace else x * power).sum(-1) * LN_2
         beta = beta.squeeze(-1) if isinstance(beta, Tensor) else beta
         return cls(count, beta, largest, sum_exp, sum_expm1, sum_x_exp), power, highest
+
+    @classmethod
+    def _with_prior(
+        cls, scores: Tensor, beta: "float | Tensor", largest: Tensor, prior: Tensor
+    ) -> tuple["SoftmaxSums", Tensor, float]:
+        # Log w is added to x, never divided by β: at β = 0 the weights are w, at β = ∞ they are w
+        # where x = 0. As in `of`, powers of 2, and nothing below eps^2.5 of the largest.
+        log_prior, prior = prior.double().log2().to(scores.dtype), prior.to(scores.dtype)
+        gap, is_zero = scores - largest.unsqueeze(-1), not isinstance(beta, Tensor) and beta == 0
+        x, least = gap * (beta / LN_2), _least_exponent(scores.dtype)
+        x = torch.where(x > least + log_prior.amin() - log_prior.amax(), x, -1e4)
+        exponent = x + log_prior
+        power = torch.exp2(exponent)
+        expm1 = gap if is_zero else torch.expm1(x * LN_2)
+        sum_exp, sum_x_exp = power.sum(-1), (exponent * power).sum(-1) * LN_2
+        beta = beta.squeeze(-1) if isinstance(beta, Tensor) else beta
+        sum_expm1 = (prior * expm1).sum(-1)
+        return cls(prior.sum(-1), beta, largest, sum_exp, sum_expm1, sum_x_exp), power, 0.0
 
     @classmethod
     def _equal_weights(cls, scores: Tensor, largest: Tensor) -> tuple["SoftmaxSums", Tensor, float]:
@@ -220,14 +259,16 @@ class SoftmaxPartial(Partial):
     Attributes:
         sums: the sums of numbers, in float64 if β is too small for float32.
         weighted_sum: Σ exp(x)·row, overwritten by `result`.
-        index: the first pattern with the largest score.
+        index: the first pattern with the largest score; with priors, with the largest w exp(x).
         dtype: the dtype of the result.
+        strongest: the largest w exp(x), or None without priors, where it is 1.
     """
 
     sums: SoftmaxSums
     weighted_sum: Tensor
     index: Tensor
     dtype: torch.dtype
+    strongest: Tensor | None = None
 
     def merge(self, other: Partial) -> "SoftmaxPartial":
         """Rescale both partials to the larger score, and add them."""
@@ -236,25 +277,33 @@ class SoftmaxPartial(Partial):
         sums, factor = self.sums.relative_to(largest)
         other_sums, other_factor = other.sums.relative_to(largest)
         total = self.weighted_sum * factor[..., None] + other.weighted_sum * other_factor[..., None]
-        index = torch.where(other.sums.largest > self.sums.largest, other.index, self.index)
+        is_better, strongest = other.sums.largest > self.sums.largest, None
+        if self.strongest is not None and other.strongest is not None:
+            own, others = self.strongest * factor, other.strongest * other_factor
+            is_better, strongest = others > own, torch.maximum(own, others)
+        index = torch.where(is_better, other.index, self.index)
         total = total.to(self.weighted_sum.dtype)
-        return SoftmaxPartial(sums + other_sums, total, index, self.dtype)
+        return SoftmaxPartial(sums + other_sums, total, index, self.dtype, strongest)
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Divide the weighted sum by Σ exp(x)."""
         sum_exp, state = self.sums.sum_exp, self.weighted_sum
         divisor = sum_exp.unsqueeze(-1).to(self.dtype)
         entropy = torch.addcdiv(sum_exp.log(), self.sums.sum_x_exp, sum_exp, value=-1)
+        if self.strongest is None:
+            weight = sum_exp.reciprocal()
+        else:  # rounding of log w can leave an entropy just below 0
+            weight, entropy = self.strongest / sum_exp, entropy.clamp_min(0.0)
         return Readout(
             state=state / divisor if state.requires_grad else state.div_(divisor),
             potential=self.sums.potential().to(self.dtype),
             index=self.index,
-            weight=sum_exp.reciprocal().to(self.dtype),
+            weight=weight.to(self.dtype),
             entropy=entropy.to(self.dtype),
         )
 
 
-def log_mean(sum_exp: Tensor, sum_expm1: Tensor, count: int) -> Tensor:
+def log_mean(sum_exp: Tensor, sum_expm1: Tensor, count: int | Tensor) -> Tensor:
     """log(Σ exp(x)/n) for x ≤ 0, from Σ (exp(x) − 1) where the mean is near 1, else Σ exp(x)."""
     mean = sum_expm1 / count
     near = torch.log1p(mean.clamp_min(-0.5))

@@ -27,37 +27,51 @@ from .base import (
     with_clamped_beta,
     with_score_axis,
 )
-from .softmax import Softmax
+from .prior import arguments, prior_of
+from .softmax import Softmax, log_mean
 from .tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
+
+PLACE_ROUNDING = 1e-12
+"""Part of k by which a sum of priors may miss k: rounding must not give a share to the next."""
 
 
 class _Sparse(Separation):
     """A separation whose weights are exactly 0 below a threshold on the scores."""
 
     shift_invariant = True
+    takes_prior = True
     beta: float | Tensor
 
     @abstractmethod
     def potential(
-        self, scores: Float[Tensor, "*batch n"], count: int | None = None
+        self,
+        scores: Float[Tensor, "*batch n"],
+        prior: Float[Tensor, "*#batch n"] | None = None,
+        count: int | None = None,
+        total: float | Tensor | None = None,
     ) -> Float[Tensor, "*batch"]:
         """Return F(s) for `count` patterns, by default n.
 
-        `scores` may leave out patterns without weight; `count` includes them.
+        `scores` and `prior` may leave out patterns without weight; `count`, and `total`, the sum of
+        all priors, include them.
         """
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "CandidatePartial":
         """Return a partial readout with those of the rows that may have weight."""
         index = torch.arange(len(rows), device=scores.device) + rows.start
-        part = scores, index.expand(scores.shape)
-        return CandidatePartial(self, len(rows), (part,), 0).pruned()
+        part: tuple[Tensor, ...] = scores, index.expand(scores.shape)
+        prior, total = prior_of(rows), None
+        if prior is not None:
+            prior, total = prior.to(scores.device), float(prior.sum())
+            part = *part, prior.expand(scores.shape)
+        return CandidatePartial(self, len(rows), (part,), 0, total).pruned()
 
     def split_beta(self) -> tuple[Separation, float | Tensor]:
         """Return the same separation at β = 1, and β."""
         return replace(cast(Any, self), beta=1.0), self.beta
 
     @abstractmethod
-    def _floor(self, scores: Tensor) -> Tensor:
+    def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:
         """Return the score `(*batch, 1)` below which no pattern has weight, now or after others."""
 
 
@@ -75,18 +89,31 @@ class _Tsallis(_Sparse):
         inverse = (smallest_value(self.alpha) - 1) * smallest_value(self.beta)
         return 1 / inverse if inverse else None
 
-    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
-        return tsallis_weights(*self._exact(at_least_float32(scores))).to(scores.dtype)
+    def __call__(
+        self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
+    ) -> Float[Tensor, "*batch n"]:
+        return tsallis_weights(*self._exact(at_least_float32(scores)), prior).to(scores.dtype)
 
     def potential(
-        self, scores: Float[Tensor, "*batch n"], count: int | None = None
+        self,
+        scores: Float[Tensor, "*batch n"],
+        prior: Float[Tensor, "*#batch n"] | None = None,
+        count: int | None = None,
+        total: float | Tensor | None = None,
     ) -> Float[Tensor, "*batch"]:
         exact = self._exact(at_least_float32(scores).double())
-        return tsallis_potential(*exact, count or scores.shape[-1]).to(scores.dtype)
+        if total is None and prior is not None:
+            total = prior.sum(-1)
+        count = count or scores.shape[-1]
+        return tsallis_potential(*exact, count, prior, total).to(scores.dtype)
 
-    def _floor(self, scores: Tensor) -> Tensor:
+    def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:
         exact, alpha, beta = self._exact(scores)
-        return exact.amax(-1, keepdim=True) - 1 / ((alpha - 1) * beta)
+        if prior is None:
+            return exact.amax(-1, keepdim=True) - 1 / ((alpha - 1) * beta)
+        # No weight exceeds one: w[(α − 1)βs − τ]^(1/(α − 1)) ≤ 1 bounds τ from below.
+        reach = prior.double() ** (1 - alpha.double()) / ((alpha - 1) * beta).double()
+        return (exact.double() - reach).amax(-1, keepdim=True)
 
     def _exact(self, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # The scores, α and β in a dtype that can hold their products.
@@ -102,7 +129,8 @@ class Entmax(_Tsallis):
     F(s) = max_p p·s + β⁻¹ (H_α(p) − H_α(1/n)),   H_α(p) = Σ_μ (p_μ − p_μ^α) / (α(α−1)),
     ∇F(s) = α-entmax(βs) = [(α−1)βs − τ]₊^{1/(α−1)}, with τ such that the weights sum to one.
 
-    α → 1 is Softmax, α = 2 Sparsemax.
+    α → 1 is Softmax, α = 2 Sparsemax. With priors w, H_α(p) = Σ_μ w_μ (q_μ − q_μ^α)/(α(α−1)) with
+    q = p/w, n is Σw, and ∇F(s) = w[(α−1)βs − τ]₊^{1/(α−1)}.
 
     Args:
         alpha: α in [1.01, 10]; a tensor that requires grad is learnable.
@@ -147,7 +175,8 @@ class TopK(_Sparse):
     F(s) = β⁻¹ log mean exp(βs) over the k largest,   ∇F(s) = softmax(βs) over them.
 
     Where several scores tie for the last places, they share the weight of those places equally,
-    so that the answer does not depend on the order of storage.
+    so that the answer does not depend on the order of storage. With priors w, a pattern takes w
+    places: patterns take part in the order of their scores until Σw = k, the last one in part.
 
     Args:
         k: how many patterns take part, at least 1; all of them where fewer are stored.
@@ -169,27 +198,55 @@ class TopK(_Sparse):
         """Return the score window of a softmax over k scores."""
         return Softmax(self.beta).score_window(min(self.k, count))
 
-    def __call__(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+    def __call__(
+        self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
+    ) -> Float[Tensor, "*batch n"]:
         """Return softmax(βs) over the k largest scores, 0 elsewhere."""
         exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
-        last = self._floor(exact)
-        larger, tied = exact > last, exact == last
-        places = min(self.k, scores.shape[-1]) - larger.sum(-1, keepdim=True)
-        # Whole numbers divide in float32, whatever the dtype of the scores.
-        share = torch.where(larger, 1.0, places.to(exact.dtype) / tied.sum(-1, keepdim=True))
+        share = self._shares(exact, prior)
         gap = exact - exact.detach().amax(-1, keepdim=True)
-        power = torch.where(larger | tied, (beta * gap).exp() * share, 0.0)
+        power = torch.where(share > 0, (beta * gap).exp() * share, 0.0)
         return (power / power.sum(-1, keepdim=True)).to(scores.dtype)
 
     def potential(
-        self, scores: Float[Tensor, "*batch n"], count: int | None = None
+        self,
+        scores: Float[Tensor, "*batch n"],
+        prior: Float[Tensor, "*#batch n"] | None = None,
+        count: int | None = None,
+        total: float | Tensor | None = None,
     ) -> Float[Tensor, "*batch"]:
         """Return F(s), which the k largest scores determine."""
-        largest = self._largest(at_least_float32(scores))
-        return Softmax(self.beta).potential(largest).to(scores.dtype)
+        exact = at_least_float32(scores)
+        if prior is None:
+            return Softmax(self.beta).potential(self._largest(exact)).to(scores.dtype)
+        exact, beta = with_clamped_beta(exact, self.beta)
+        share, top = self._shares(exact, prior), exact.detach().amax(-1, keepdim=True)
+        x = torch.where(share > 0, beta * (exact - top), 0.0)
+        sum_exp, sum_expm1 = (share * x.exp()).sum(-1), (share * x.expm1()).sum(-1)
+        beta = beta.squeeze(-1) if isinstance(beta, Tensor) else beta
+        potential = top.squeeze(-1) + log_mean(sum_exp, sum_expm1, share.sum(-1)) / beta
+        return potential.to(scores.dtype)
 
-    def _floor(self, scores: Tensor) -> Tensor:
-        return self._largest(scores.detach()).amin(-1, keepdim=True)
+    def _shares(self, scores: Tensor, prior: Tensor | None) -> Tensor:
+        # How many of the k places each pattern takes: 1, or w; where the last ones tie, a share.
+        last = self._floor(*arguments(scores, prior))
+        larger, tied = scores > last, scores == last
+        if prior is None:
+            places = min(self.k, scores.shape[-1]) - larger.sum(-1, keepdim=True)
+            # Whole numbers divide in float32, whatever the dtype of the scores.
+            return torch.where(larger, 1.0, tied * (places.to(scores.dtype) / tied.sum(-1, True)))
+        times = prior.to(scores).expand(scores.shape)
+        places = self.k - torch.where(larger, times, 0.0).sum(-1, keepdim=True)
+        wanted = torch.where(tied, times, 0.0).sum(-1, keepdim=True)
+        return torch.where(larger, times, tied * times * (places / wanted).clamp(0.0, 1.0))
+
+    def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:
+        if prior is None:
+            return self._largest(scores.detach()).amin(-1, keepdim=True)
+        ordered, order = scores.detach().sort(dim=-1, descending=True)
+        taken = prior.double().expand(scores.shape).gather(-1, order).cumsum(-1)
+        place = (taken < self.k * (1 - PLACE_ROUNDING)).sum(-1, keepdim=True)
+        return ordered.gather(-1, place.clamp_max(scores.shape[-1] - 1))
 
     def _largest(self, scores: Tensor) -> Tensor:
         # Unsorted: sorting would take most of the time for large k.
@@ -207,61 +264,65 @@ class CandidatePartial(Partial):
         separation: the separation that gives the weights.
         count: the number of rows that have scores so far.
         parts: scores and indices of the candidates, the patterns that can have weight, each
-            `(*batch, k)`.
+            `(*batch, k)`, and their priors, if there are any.
         least: the number of candidates per state after those without weight were last dropped.
+        total: the sum of the priors so far, or None.
     """
 
     separation: _Sparse
     count: int
-    parts: tuple[tuple[Tensor, Tensor], ...]
+    parts: tuple[tuple[Tensor, ...], ...]
     least: int
+    total: float | None = None
 
     @property
     def kept_scores(self) -> int:
         """Number of candidates of all states together."""
-        return sum(scores.numel() for scores, _ in self.parts)
+        return sum(part[0].numel() for part in self.parts)
 
     def pruned(self) -> "CandidatePartial":
         """Return a partial readout without candidates that cannot have weight, if they are many.
 
         Each state keeps the same number of candidates: the largest number that one of them needs.
         """
-        scores, index = self._joined()
+        scores, *others = self._joined()
         count = scores.shape[-1]
-        floor = self.separation._floor(scores.detach())
+        floor = self.separation._floor(scores.detach(), *others[1:])
         keep = int((scores >= floor).sum(-1).max()) if scores.numel() else count
         if keep <= count // 2:  # else there is too little to gain
             scores, at = scores.topk(keep, dim=-1, sorted=False)
-            index = index.gather(-1, at)
-        return replace(self, parts=((scores, index),), least=scores.shape[-1])
+            others = [other.gather(-1, at) for other in others]
+        return replace(self, parts=((scores, *others),), least=scores.shape[-1])
 
     def merge(self, other: Partial) -> "CandidatePartial":
         """Join the candidates; whenever their number has doubled, drop those without weight."""
         other = check_mergeable(self, other)
         parts, count = self.parts + other.parts, self.count + other.count
-        merged = CandidatePartial(self.separation, count, parts, self.least)
-        size = sum(scores.shape[-1] for scores, _ in parts)
+        total = None if self.total is None or other.total is None else self.total + other.total
+        merged = CandidatePartial(self.separation, count, parts, self.least, total)
+        size = sum(part[0].shape[-1] for part in parts)
         return merged.pruned() if size >= 2 * max(self.least, 1) else merged
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Compute the weights, and sum the rows of blocks with a pattern that has weight."""
-        scores, index = self._joined()
-        weights = self.separation(scores)
-        top = scores == scores.amax(-1, keepdim=True)
+        scores, index, *priors = self._joined()
+        prior = priors[0] if priors else None
+        weights = self.separation(*arguments(scores, prior))
+        ranked = scores if prior is None else weights
+        top = ranked == ranked.amax(-1, keepdim=True)
         first = torch.where(top, index, torch.iinfo(index.dtype).max).min(-1).values
         return Readout(
             state=self._weighted_sum(weights, index, blocks),
-            potential=self.separation.potential(scores, self.count),
+            potential=self.separation.potential(scores, prior, self.count, self.total),
             index=first,
             weight=weights.amax(-1),
             entropy=entropy(weights),
         )
 
-    def _joined(self) -> tuple[Tensor, Tensor]:
+    def _joined(self) -> tuple[Tensor, ...]:
         if len(self.parts) == 1:
             return self.parts[0]
-        scores, index = zip(*self.parts, strict=True)
-        return torch.cat(scores, dim=-1), torch.cat(index, dim=-1)
+        return tuple(torch.cat(columns, dim=-1) for columns in zip(*self.parts, strict=True))
 
     def _weighted_sum(self, weights: Tensor, index: Tensor, blocks: Iterable[Rows]) -> Tensor:
         if 8 * weights.shape[-1] > self.count:  # most blocks hold many of the candidates

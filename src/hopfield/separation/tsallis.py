@@ -31,21 +31,29 @@ KERNEL_SECONDS = 2e-9
 """Rough time per score in a kernel, in seconds: it decides the number of threads."""
 
 
-def tsallis_weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Return α-entmax(βs) over the last axis; α and β have a trailing axis of length 1."""
+def tsallis_weights(
+    scores: Tensor, alpha: Tensor, beta: Tensor, prior: Tensor | None = None
+) -> Tensor:
+    """Return α-entmax(βs) over the last axis; α and β have a trailing axis of length 1.
+
+    With a prior w, `(*batch | (), n)`, the weights are those in which pattern μ counts w_μ times.
+    """
     rows = torch.broadcast_shapes(scores.shape[:-1], alpha.shape[:-1], beta.shape[:-1])
     scores = scores.expand(*rows, scores.shape[-1])
-    weights: Tensor = _Weights.apply(scores, alpha.expand(*rows, 1), beta.expand(*rows, 1))
+    prior = None if prior is None else prior.to(scores).expand(scores.shape)
+    parameters = alpha.expand(*rows, 1), beta.expand(*rows, 1), prior
+    weights: Tensor = _Weights.apply(scores, *parameters)
     return weights
 
 
 class _Weights(torch.autograd.Function):
     """The weights p of α-entmax, with derivatives with respect to scores, α and β.
 
-    p = [(α − 1)βs − τ]₊^r, with r = 1/(α − 1) and τ such that Σp = 1. Let g be the gradient with
-    respect to p, S = p^(2−α) where p > 0, and ḡ = g − (S·g)/ΣS. The gradients are
+    p = w[(α − 1)βs − τ]₊^r, with r = 1/(α − 1), τ such that Σp = 1, and w = 1 without priors. Let g
+    be the gradient with respect to p, q = p/w, S = w q^(2−α) where p > 0, and ḡ = g − (S·g)/ΣS. The
+    gradients are
 
-        ∂/∂s = βSḡ,    ∂/∂β = Σ Sḡs,    ∂/∂α = r(β Σ Sḡs − Σ ḡ p log p)
+        ∂/∂s = βSḡ,    ∂/∂β = Σ Sḡs,    ∂/∂α = r(β Σ Sḡs − Σ ḡ p log q)
 
     (for the last, Correia et al. 2019, appendix B). As functions of p they are differentiable
     again, to any order.
@@ -54,36 +62,38 @@ class _Weights(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    def forward(scores: Tensor, alpha: Tensor, beta: Tensor, prior: Tensor | None) -> Tensor:
+        if prior is not None:
+            return _weights_with_prior(scores, alpha, beta, prior)
         return _weights(scores, alpha, beta)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Save p, and the scores if α or β is learned."""
-        scores, alpha, beta = inputs
+        scores, alpha, beta, prior = inputs
         learned = any(ctx.needs_input_grad[1:])
-        ctx.save_for_backward(output, scores if learned else None, alpha, beta)
+        ctx.save_for_backward(output, scores if learned else None, alpha, beta, prior)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (grad_output,) = grad_outputs
-        weights, scores, alpha, beta = ctx.saved_tensors
-        if not torch.is_grad_enabled():
+        weights, scores, alpha, beta, prior = ctx.saved_tensors
+        if prior is None and not torch.is_grad_enabled():
             kernel = _kernel(weights, alpha, scores is not None)
             if kernel is not None:
-                return _vjp_by_kernel(kernel, grad_output, ctx.saved_tensors)
-        inside = weights > 0
-        safe = torch.where(inside, weights, 1.0)
-        factors = torch.where(inside, safe ** (2 - alpha), 0.0)
+                return *_vjp_by_kernel(kernel, grad_output, (weights, scores, alpha, beta)), None
+        inside, times = weights > 0, 1.0 if prior is None else prior
+        safe = torch.where(inside, weights / times, 1.0)  # q
+        factors = torch.where(inside, times * safe ** (2 - alpha), 0.0)
         mean = (factors * grad_output).sum(-1, keepdim=True) / factors.sum(-1, keepdim=True)
         centred = grad_output - mean
         gradient = factors * centred
         if scores is None:
-            return beta * gradient, None, None
+            return beta * gradient, None, None, None
         gap = torch.where(inside, scores - scores.detach().amax(-1, keepdim=True), 0.0)
         grad_beta = (gradient * gap).sum(-1, keepdim=True)
-        entropy_term = (centred * (safe * safe.log())).sum(-1, keepdim=True)
-        return beta * gradient, (beta * grad_beta - entropy_term) / (alpha - 1), grad_beta
+        entropy_term = (centred * (times * safe * safe.log())).sum(-1, keepdim=True)
+        return beta * gradient, (beta * grad_beta - entropy_term) / (alpha - 1), grad_beta, None
 
 
 def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
@@ -107,6 +117,24 @@ def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         one = float(exponent[0]) if bool((exponent == exponent[0]).all()) else exponent
         block.copy_(_normalised(block - _newton(block, one), one))
     return rows.reshape(z.shape)
+
+
+def _weights_with_prior(scores: Tensor, alpha: Tensor, beta: Tensor, prior: Tensor) -> Tensor:
+    # w [(α − 1)β(s − max s) − τ]₊^r, summing to one. In float64: w^(1 − α) has a wide range.
+    exact, alpha, times = scores.double(), alpha.double(), prior.double()
+    scale = ((alpha - 1) * beta.double()).clamp_max(torch.finfo(exact.dtype).max)
+    z, power = scale * (exact - exact.amax(-1, keepdim=True)), 1 / (alpha - 1)
+    lowest = lowest_threshold(z, alpha, times)
+    if is_traced() or bool((power < 1).any()):
+        tau = _bisect(z, power, times)
+    else:
+        tau = _newton(z, power, lowest, times)
+    return _normalised(z - tau, power, times).to(scores.dtype)
+
+
+def lowest_threshold(z: Tensor, alpha: Tensor, prior: Tensor) -> Tensor:
+    """Return a lower bound of τ for scores z = (α − 1)βs: at a lower τ a weight would exceed 1."""
+    return (z - prior ** (1 - alpha)).amax(-1, keepdim=True)
 
 
 def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> Any:
@@ -155,22 +183,31 @@ def _column(tensor: Tensor) -> Any:
     return tensor.detach().reshape(-1).numpy()
 
 
-def _normalised(t: Tensor, power: Tensor | float) -> Tensor:
+def _normalised(t: Tensor, power: Tensor | float, prior: Tensor | None = None) -> Tensor:
     weights = t.clamp_min(0) ** power
+    weights = weights if prior is None else weights * prior
     return weights / weights.sum(-1, keepdim=True)
 
 
-def _newton(z: Tensor, power: Tensor | float) -> Tensor:
-    # τ in [−1, 0) with Σ [z − τ]₊^power = 1, for powers ≥ 1. The power-norm of [z − τ]₊ is convex
-    # in τ and close to a line, so that steps from τ = −1 come from one side, and are few.
-    tau = torch.full_like(z[..., :1], -1.0)
+def _newton(
+    z: Tensor,
+    power: Tensor | float,
+    lowest: Tensor | None = None,
+    prior: Tensor | None = None,
+) -> Tensor:
+    # τ < 0 with Σ w[z − τ]₊^power = 1, for powers ≥ 1. The power-norm of [z − τ]₊ is convex in τ
+    # and close to a line, so that steps from a lower bound, −1 for w = 1, come from one side, and
+    # are few.
+    tau = torch.full_like(z[..., :1], -1.0) if lowest is None else lowest
     for _ in range(MOST_STEPS):
         t = (z - tau).clamp_min_(0)
         terms = _lower_power(t, power)
+        terms = terms if prior is None else terms * prior
         slope, total = terms.sum(-1, keepdim=True), torch.linalg.vecdot(terms, t)[..., None]
         step = (total - total ** (1 - 1 / power)) / slope
         tau = tau + step
-        if not bool((step > torch.finfo(z.dtype).eps).any()):
+        size = 1.0 if prior is None else tau.abs()
+        if not bool((step > torch.finfo(z.dtype).eps * size).any()):
             break
     return tau
 
@@ -182,47 +219,68 @@ def _lower_power(t: Tensor, power: Tensor | float) -> Tensor:
     return torch.where(t > 0, t ** (power - 1), 0.0)
 
 
-def _bisect(z: Tensor, power: Tensor) -> Tensor:
-    # τ for any power, without a look at values. −τ lies in [n^(−1/power), 1] and is halved on a
-    # logarithmic scale: for α > 2 weights are as sensitive to small −τ as to large ones.
-    tiny = torch.finfo(z.dtype).tiny
-    low = (float(z.shape[-1]) ** (-1 / power) * (1 - 2**-20) + z[..., :1] * 0).clamp_min(tiny)
-    high = torch.ones_like(low)
+def _bisect(z: Tensor, power: Tensor, prior: Tensor | None = None) -> Tensor:
+    # τ for any power, without a look at values. −τ lies in [n^(−1/power), 1], with priors in
+    # [(Σw)^(−1/power), (min w)^(−1/power)], and is halved on a logarithmic scale: for α > 2 weights
+    # are as sensitive to small −τ as to large ones.
+    tiny, zero = torch.finfo(z.dtype).tiny, z[..., :1] * 0
+    if prior is None:
+        least, high = float(z.shape[-1]) ** (-1 / power), torch.ones_like(zero)
+    else:
+        least = prior.sum(-1, keepdim=True) ** (-1 / power)
+        high = prior.amin(-1, keepdim=True) ** (-1 / power) * (1 + 2**-20) + zero
+    low = (least * (1 - 2**-20) + zero).clamp_min(tiny)
     for _ in range(torch.finfo(z.dtype).bits):
         middle = low.sqrt() * high.sqrt()
-        enough = ((z + middle).clamp_min(0) ** power).sum(-1, keepdim=True) >= 1
+        powers = (z + middle).clamp_min(0) ** power
+        powers = powers if prior is None else powers * prior
+        enough = powers.sum(-1, keepdim=True) >= 1
         low = torch.where(enough, low, middle)
         high = torch.where(enough, middle, high)
     return -high
 
 
-def tsallis_potential(scores: Tensor, alpha: Tensor, beta: Tensor, count: int) -> Tensor:
-    """Return the potential of α-entmax, max_p p·s + β⁻¹(H_α(p) − H_α(1/n)), for n = `count`.
+def tsallis_potential(
+    scores: Tensor,
+    alpha: Tensor,
+    beta: Tensor,
+    count: int,
+    prior: Tensor | None = None,
+    total: float | Tensor | None = None,
+) -> Tensor:
+    """Return the potential of α-entmax, max_p p·s + β⁻¹(H_α(p) − H_α(1/n)), for `count` patterns.
 
     Scores without weight may be left out. The entropies would cancel as β → 0. With
-    p_μ = (1 + d_μ)/n and Σd = 0, their difference is
+    p_μ = w_μ(1 + d_μ)/n, Σwd = 0, and w = 1 and n = `count` without priors, n = `total` = Σw with
+    priors, their difference is
 
-        −n^(−α)/(α(α − 1)) Σ φ(d_μ),    φ(d) = (1 + d)^α − 1 − αd.
+        −n^(−α)/(α(α − 1)) Σ w_μ φ(d_μ),    φ(d) = (1 + d)^α − 1 − αd.
 
     All terms of this sum are ≥ 0. Each pattern without weight adds φ(−1) = α − 1. If all d are
     below `LARGEST_SERIES_D`, the result is the expansion at β = 0 to second order.
     """
+    times = torch.ones_like(scores) if prior is None else prior.to(scores).expand(scores.shape)
+    n = torch.as_tensor(count if prior is None else total, dtype=scores.dtype)
+    n = n[..., None].to(scores.device)
+    is_complete = scores.shape[-1] == count  # else some have no weight
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top
-    weights = tsallis_weights(scores, alpha, beta)
-    d = count * weights - 1
+    weights = tsallis_weights(scores, alpha, beta, prior)
+    d = n * (weights if prior is None else weights / times) - 1
     # φ has no slope at −1, so that weights of zero, also by rounding, must not reach it.
     positive = d > -1
     d = torch.where(positive, d, 0.0)
     phi = (1 + d) * torch.expm1((alpha - 1) * torch.log1p(d)) - (alpha - 1) * d
-    zeros = count - positive.sum(-1, keepdim=True)
-    total = phi.sum(-1, keepdim=True) + (alpha - 1) * zeros
+    zeros = torch.where(positive, 0.0, times).sum(-1, keepdim=True)
+    if not is_complete:
+        zeros = zeros + n - times.sum(-1, keepdim=True)
+    divergence = (times * phi).sum(-1, keepdim=True) + (alpha - 1) * zeros
     exact = (weights * gap).sum(-1, keepdim=True)
-    exact = exact - float(count) ** -alpha * total / (alpha * (alpha - 1) * beta)
-    curvature = (beta * float(count) ** (alpha - 2)).clamp_max(torch.finfo(scores.dtype).max)
-    small = curvature * count * gap.abs().amax(-1, keepdim=True) < LARGEST_SERIES_D
-    small = small & (scores.shape[-1] == count)  # else some have no weight
+    exact = exact - n**-alpha * divergence / (alpha * (alpha - 1) * beta)
+    curvature = (beta * n ** (alpha - 2)).clamp_max(torch.finfo(scores.dtype).max)
+    small = curvature * n * gap.abs().amax(-1, keepdim=True) < LARGEST_SERIES_D
+    small = small & is_complete
     near = torch.where(small, gap, 0.0)  # no ∞·0 in the gradient where the series is not used
-    mean = near.mean(-1, keepdim=True)
-    series = mean + curvature / 2 * (near - mean).square().sum(-1, keepdim=True)
+    mean = (times * near).sum(-1, keepdim=True) / times.sum(-1, keepdim=True)
+    series = mean + curvature / 2 * (times * (near - mean).square()).sum(-1, keepdim=True)
     return (top + torch.where(small, series, exact)).squeeze(-1)
