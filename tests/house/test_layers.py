@@ -12,7 +12,7 @@ from source_tree import PACKAGE, calls, dotted, imports, parse, place, within
 ROOMS = (
     ("errors",),
     ("checks",),
-    ("kernels", "files", "cue", "typed"),
+    ("kernels", "files", "cue", "typed", "pictures"),
     ("similarity", "separation", "coupling", "packing", "theory"),
     ("rules", "energy", "readout", "leave_one_out", "exact"),
     ("stores", "iteration", "units"),

@@ -1,14 +1,15 @@
 """A data set: images or vectors with their labels."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..checks import check_dense, check_number, check_tensor
-from ..errors import ShapeError
+from ..checks import check_dense, check_number, check_tensor, short_repr
+from ..errors import InputTypeError, ShapeError
 
 BACKGROUND = 0.25
 """Share of zeros from which they count as the paper below the ink, in `Dataset.threshold`."""
@@ -25,9 +26,11 @@ class Dataset:
         source: the place it came from.
         split: "train", "test", or None if the set has no splits.
         classes: names of the labels, `classes[label]`; empty if labels are only numbers.
+        names: one name per image, such as its path within the folder, or None.
+        skipped: the files that were left out, each with the reason.
 
     Raises:
-        ShapeError: if `images` hold no image, or `labels` do not fit them.
+        ShapeError: if `images` hold no image, or `labels` or `names` do not fit them.
     """
 
     images: Float[Tensor, " n *shape"]
@@ -36,6 +39,8 @@ class Dataset:
     source: str
     split: str | None = None
     classes: tuple[str, ...] = ()
+    names: Sequence[str] | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that images and labels fit."""
@@ -49,6 +54,8 @@ class Dataset:
                 f"labels must have shape ({len(images)},), one per image, but have "
                 f"{tuple(self.labels.shape)}."
             )
+        if self.names is not None:
+            object.__setattr__(self, "names", _checked_names(self.names, len(images)))
 
     @property
     def patterns(self) -> Float[Tensor, "n dim"]:
@@ -106,3 +113,11 @@ class Dataset:
         if len(names) > 80:
             names = f"{names[:80].rsplit(', ', 1)[0]}, …"
         return f"{len(self.classes)} ({names})"
+
+
+def _checked_names(names: object, count: int) -> tuple[str, ...]:
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise InputTypeError(f"names must be a list of strings, but is {short_repr(names)}.")
+    if len(names) != count:
+        raise ShapeError(f"names must be {count}, one per image, but are {len(names)}.")
+    return tuple(names)

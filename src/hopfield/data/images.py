@@ -1,97 +1,171 @@
-"""Folders of images, read as grey by Pillow."""
+"""Pictures in files and folders, read by Pillow."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from ..errors import DataError, missing_extra
+from ..errors import DataError
+from ..pictures import TOO_LARGE, PictureForm, import_pillow, problem_of, to_numbers
 from .dataset import Dataset
 from .files import DAMAGE
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".tif", ".tiff", ".webp")
-PIXELS = 50_000_000
-"""Largest number of pixels per image. A small file can announce many times as much."""
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif"),
+    *(".pgm", ".ppm", ".pbm", ".pnm", ".heic", ".heif"),
+)
+FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP", "TIFF", "AVIF", "PPM", "HEIF")
+"""Pillow's names of the formats that are read, whatever the suffix; HEIF by pillow-heif only.
+Pillow knows others, for some of which it starts programs."""
 
-TOO_LARGE = f"has more than {PIXELS} pixels"
-EIGHT_BITS = ("1", "L", "P", "PA", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
-"""Pillow's modes that become grey without loss of anything but colour."""
-
-SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I")
-"""Pillow's modes of grey with 16 bits; "I" has 32, of which a .pgm file uses 16."""
+LISTED = 5
+"""Largest number of unreadable pictures that an error or a data set lists."""
 
 
-def load_images(folder: Path) -> Dataset:
-    """Load a folder of images of one size; subfolders are classes."""
-    files = _images_in(folder)
-    folders = sorted(path for path in folder.iterdir() if path.is_dir() and _images_in(path))
-    if files and folders:
-        raise DataError(
-            f"{str(folder)!r} must have images beside subfolders or in them, which are classes, "
-            f"but has both ({files[0].name!r} and {folders[0].name!r})."
-        )
-    labelled = [(file, label) for label, place in enumerate(folders) for file in _images_in(place)]
-    labels = torch.tensor([label for _, label in labelled]) if folders else None
-    files = files or [file for file, _ in labelled]
+def load_files(files: Sequence[Path], form: PictureForm, skip: bool) -> Dataset:
+    """Load pictures by their paths, which become their names."""
+    if len(files) == 1:
+        return _loaded(files, [files[0].name], files[0].name, form, skip, str(files[0]))
+    return _loaded(files, [file.as_posix() for file in files], "pictures", form, skip, "files")
+
+
+def load_folder_of_images(path: Path, form: PictureForm, skip: bool) -> Dataset:
+    """Load all pictures in a folder and its subfolders, which are classes."""
+    files = sorted(_pictures_in(path))
+    places = [file.relative_to(path).parts for file in files]
+    beside = [parts for parts in places if len(parts) == 1]
     if not files:
         kinds = f"images ({', '.join(SUFFIXES)}) or IDX files"
-        raise DataError(f"{str(folder)!r} must hold {kinds}, but holds neither.")
-    images = [_grey(file) for file in files]
-    sizes = [f"{image.shape[1]} × {image.shape[0]}" for image in images]
-    for file, size in zip(files, sizes, strict=True):
-        if size != sizes[0]:
+        raise DataError(f"{str(path)!r} must hold {kinds}, but holds neither.")
+    if beside and len(beside) < len(places):
+        folder = next(parts[0] for parts in places if len(parts) > 1)
+        raise DataError(
+            f"{str(path)!r} must have images beside subfolders or in them, which are classes, "
+            f"but has both ({beside[0][0]!r} and {folder!r}). Move the former into a subfolder."
+        )
+    names = ["/".join(parts) for parts in places]
+    return _loaded(files, names, path.resolve().name, form, skip, str(path))
+
+
+def _pictures_in(top: Path) -> Iterator[Path]:
+    # A folder is read once, by its own path rather than by a link to it: links may be circular.
+    folders: list[Path] = [top]
+    linked: list[Path] = []
+    seen: set[Path] = set()
+    while folders or linked:
+        folder = folders.pop() if folders else linked.pop()
+        real = folder.resolve()
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = sorted(folder.iterdir(), reverse=True)
+        except OSError as error:
             raise DataError(
-                f"images must all have one size, but {files[0].name!r} has {sizes[0]} pixels and "
-                f"{file.name!r} has {size}."
+                f"{str(folder)!r} must be a readable folder, but is not: {error.strerror}."
+            ) from None
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                (linked if entry.is_symlink() else folders).append(entry)
+            elif entry.suffix.lower() in SUFFIXES and (entry.is_file() or entry.is_symlink()):
+                yield entry
+
+
+def _loaded(
+    files: Sequence[Path],
+    names: Sequence[str],
+    title: str,
+    form: PictureForm,
+    skip: bool,
+    source: str,
+) -> Dataset:
+    images = np.zeros(0, np.float32)
+    loaded: list[str] = []
+    skipped: dict[str, str] = {}
+    names = [_as_text(name) for name in names]
+    for file, name in zip(files, names, strict=True):
+        numbers, problem = _read(file, form)
+        if problem:
+            skipped[name] = problem
+            continue
+        if not loaded:
+            images = np.empty((len(files), *numbers.shape), np.float32)
+        elif numbers.shape != images.shape[1:]:
+            raise DataError(
+                f"images must all have one size, but {loaded[0]!r} has {_size(images[0])} pixels "
+                f"and {name!r} has {_size(numbers)}. Give size=(height, width) to resize them."
             )
-    classes = tuple(place.name for place in folders)
-    name = folder.resolve().name
-    return Dataset(torch.from_numpy(np.stack(images)), labels, name, str(folder), None, classes)
+        images[len(loaded)] = numbers
+        loaded.append(name)
+    if skipped and not (skip and loaded):
+        raise _unreadable(dict(zip(names, files, strict=True)), skipped, form)
+    if skipped:
+        source += f" ({len(skipped)} skipped: {_listed(skipped)})"
+    labels, classes = _classes(loaded)
+    return Dataset(
+        torch.from_numpy(images[: len(loaded)]),
+        labels,
+        title,
+        source,
+        classes=classes,
+        names=tuple(loaded),
+        skipped=skipped,
+    )
 
 
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(
-        file for file in folder.iterdir()
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
-    )  # fmt: skip
+def _classes(names: list[str]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    # The first folder on the path of each picture.
+    if "/" not in names[0]:
+        return None, ()
+    classes, labels = np.unique([name.split("/")[0] for name in names], return_inverse=True)
+    return torch.from_numpy(labels).long(), tuple(map(str, classes))
 
 
-def _grey(file: Path) -> np.ndarray:
-    """Read an image as grey values in [0, 1], as it is meant to be seen."""
+def _size(numbers: np.ndarray) -> str:
+    return f"{numbers.shape[1]} × {numbers.shape[0]}"
+
+
+def _as_text(name: str) -> str:
+    # Names of files may hold bytes that are no text, which no other file could store.
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _read(file: Path, form: PictureForm) -> tuple[np.ndarray, str]:
+    """Return a picture as numbers, or say why it has none."""
+    module, nothing = import_pillow(), np.zeros(0, np.float32)
+    module.init()  # registers the readers of all formats
+    formats = [name for name in FORMATS if name in module.OPEN]
     try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise missing_extra("pillow", "data") from None
-    try:
-        with Image.open(file) as image:
-            problem, values = _problem(image), np.zeros(0)
-            if not problem:
-                upright = ImageOps.exif_transpose(image)
-                if image.has_transparency_data:
-                    upright = upright.convert("RGBA")
-                wide = image.mode in SIXTEEN_BITS
-                values = np.asarray(upright if wide else upright.convert("L"), dtype=np.float32)
-                values /= 65535 if wide else 255
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        problem = TOO_LARGE
-    except DAMAGE:
-        problem = "is damaged"
-    if not problem and not (0 <= values.min() and values.max() <= 1):
-        problem = "has 32 bits per pixel"
-    if problem:
-        raise DataError(f"{str(file)!r} must be an image that can become grey, but {problem}.")
-    return values
+        with module.open(file, formats=formats) as image:
+            problem = problem_of(image, form)
+            return (nothing, problem) if problem else (to_numbers(image, form), "")
+    except (module.DecompressionBombError, module.DecompressionBombWarning):
+        return nothing, TOO_LARGE
+    except module.UnidentifiedImageError:
+        return nothing, "is damaged, or of a format that Pillow does not read here"
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None)  # no such file, no permission
+        return nothing, f"cannot be opened: {reason}" if reason else "is damaged"
 
 
-def _problem(image: Any) -> str:
-    """Say what would be lost or made up if this image of Pillow became grey; empty if nothing."""
-    if image.width * image.height > PIXELS:
-        return TOO_LARGE
-    if image.mode not in EIGHT_BITS + SIXTEEN_BITS:
-        return f"has values of Pillow's mode {image.mode!r}"
-    if getattr(image, "n_frames", 1) > 1:
-        return f"has {image.n_frames} frames. Save each as a file"
-    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255:
-        return "is transparent in places, whose grey depends on what lies below. Flatten it first"
-    return ""
+def _unreadable(files: dict[str, Path], problems: dict[str, str], form: PictureForm) -> DataError:
+    grey = "grey" if form.mode == "L" else "RGB"
+    name, problem = next(iter(problems.items()))
+    if len(problems) == 1:
+        text = f"{str(files[name])!r} must be an image that can become {grey}, but {problem}."
+    else:
+        text = (
+            f"all {len(files)} files must be images that can become {grey}, but {len(problems)} "
+            f"cannot: {_listed(problems)}."
+        )
+    advice = " unreadable='skip' leaves such files out." if len(problems) < len(files) else ""
+    return DataError(text + advice)
+
+
+def _listed(problems: dict[str, str]) -> str:
+    texts = [f"{name!r} {problem}" for name, problem in list(problems.items())[:LISTED]]
+    more = len(problems) - LISTED
+    return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
