@@ -12,7 +12,8 @@ from torch import Tensor
 from .. import kernels
 from ..packing import pack, unpack
 from .base import Store
-from .ram import appended, moved_values, remaining_rows
+from .growing import appended, remaining_rows
+from .ram import moved_values
 
 UNPACKED_ROWS = 512
 """Number of rows that are unpacked at a time."""
