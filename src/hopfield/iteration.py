@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -94,11 +95,13 @@ class Retrieval:
             with the state, the overlap x_μ·x/N for ±1.
         entropy: the entropy of the weights in nats, `(*batch)`; None if the network has none.
         value: the values stored with the patterns, `(*batch, *)`: float values weighted, others
-            those of the strongest pattern; None where no values were stored.
+            those of the strongest pattern, strings like names; None where no values were stored.
         objective: "full", or "known" if only known entries counted in the energy.
         trace: with `trace=True` the energies of all steps, `(1 + most steps, *batch)`, from that
             of the cue on; a query that has settled repeats its last energy.
         bound: error bounds of a memory with `precision="certified"`; None elsewhere.
+        name: the name of the strongest pattern; for a batch an object array, `(*batch)`. None where
+            patterns have no names.
     """
 
     state: Tensor
@@ -108,10 +111,11 @@ class Retrieval:
     index: Tensor
     weight: Tensor
     entropy: Tensor | None = None
-    value: Tensor | None = None
+    value: Tensor | np.ndarray | str | None = None
     objective: str = "full"
     trace: Tensor | None = None
     bound: Bound | None = None
+    name: np.ndarray | str | int | None = None
 
     def __repr__(self) -> str:
         """Return the counts of queries, steps and mixtures, and the objective.

@@ -13,6 +13,7 @@ from ..separation import Softmax
 from ..similarity import dot, euclidean, scale_rows
 from .gaps import scores_of
 from .hooks import energies
+from .naming import entries_at
 from .options import blocks_of
 from .query import Query, cast_checked, computing_dtype, with_enough_range
 
@@ -78,6 +79,12 @@ def answer(memory: "Memory", outcome: Outcome, query: Query) -> Retrieval:
         trace = cast_checked("cue", trace.reshape(len(trace), *batch), wide)
     if bound is not None:
         bound = bound.with_rounding(fields["state"], wide)
+    annotations = memory.storage.annotations
+    if annotations is not None:
+        if annotations.names is not None:
+            fields["name"] = entries_at(annotations.names, fields["index"])
+        if annotations.labels is not None:
+            fields["value"] = entries_at(annotations.labels, fields["index"])
     return Retrieval(**fields, objective=objective, trace=trace, bound=bound)
 
 

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any, ClassVar
 
@@ -16,20 +16,11 @@ from ..checks import (
     check_flag,
     check_generator,
     check_integer,
-    check_norms,
     check_number,
 )
 from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError
-from ..iteration import (
-    TOLERANCE,
-    EntrywiseTolerance,
-    Reading,
-    Retrieval,
-    StoppingRule,
-    is_unchanged,
-    never_settled,
-)
+from ..iteration import TOLERANCE, Reading, Retrieval, StoppingRule
 from ..readout import ValuedBlock
 from ..separation import Separation
 from ..similarity import Similarity
@@ -37,8 +28,8 @@ from ..stores import RamStore, Store
 from ..stores.sending import move_tensors, move_when_unread
 from .answer import answer
 from .arguments import check_keywords, named_arguments
-from .hooks import argument_text, energies, read_step
-from .options import blocks_of, check_convertible, check_place, resolve_unknown_units
+from .hooks import energies, read_step
+from .options import blocks_of, check_place, resolve_unknown_units
 from .query import (
     cast_checked,
     check_binary_cue,
@@ -48,7 +39,16 @@ from .query import (
     make_query,
 )
 from .run import run
-from .storing import append, check_storable, split_gaps
+from .settling import stopping_rule
+from .storing import (
+    Brought,
+    append,
+    check_conversion,
+    check_storable,
+    split_gaps,
+    split_labels,
+)
+from .text import memory_text
 
 MEMORIES: dict[str, type["Memory"]] = {}
 """Every memory class by name, as files name them."""
@@ -133,6 +133,11 @@ class Memory(ABC):
         return False
 
     @property
+    def takes_prior(self) -> bool:
+        """Return True if patterns may have a prior; False by default."""
+        return False
+
+    @property
     def value_weights(self) -> tuple[Similarity, Separation] | None:
         """Return what weighs float values; None, the default: the strongest pattern decides."""
         return None
@@ -155,19 +160,35 @@ class Memory(ABC):
 
     @named_arguments
     def store(
-        self, patterns: Tensor | Cue, values: Tensor | None = None, *, known: Tensor | None = None
+        self,
+        patterns: Tensor | Cue,
+        values: Tensor | Sequence[str] | None = None,
+        *,
+        known: Tensor | None = None,
+        names: Sequence[str] | Sequence[int] | None = None,
+        prior: Tensor | Sequence[float] | float | None = None,
+        table: Any = None,
+        unique: bool = True,
     ) -> None:
-        """Add patterns, and values to be recalled with them: all of them or, on an error, none.
+        """Add patterns with all that they bring: all of them or, on an error, none.
 
         Args:
             patterns: `(n, dim)`, floating point; ±1 for binary networks. The first call decides
                 dim, dtype and device. A `Cue` has a mask.
-            values: `(n, *)`, returned as `Retrieval.value`; given with every call or with none.
+            values: `(n, *)`, or n strings, returned as `Retrieval.value`; given with every call or
+                with none.
             known: bool mask broadcastable to the patterns, False where an entry is missing (NaN
                 for instance); it is never read. Modern networks only.
+            names: n strings or n whole numbers, returned as `Retrieval.name`; given with every call
+                or with none.
+            prior: w > 0 of each pattern, or one number for all; 1 if left out.
+            table: columns with one entry per pattern, returned by `rows`: a dict, a DataFrame, an
+                Arrow table or a list of dicts. What a call leaves out is None.
+            unique: refuse a name that another pattern has.
 
         Raises:
-            ShapeError, InputTypeError, DeviceError, DomainError: saying what was expected.
+            ShapeError, InputTypeError, DeviceError, DomainError, OptionError: saying what was
+                expected.
         """
         if known is not None or isinstance(patterns, Cue):
             if not self.stores_gaps:
@@ -177,10 +198,13 @@ class Memory(ABC):
                 )
             patterns, known = split_gaps(patterns, known)
         with self.storage.lock.writing:
-            warning = self.capacity_warning(self.check_storable(patterns, values))
+            labels, numbers = split_labels(self.storage, values)
+            rows = self.check_storable(patterns, numbers)
+            annotations = Brought(names, prior, table, unique).checked(self, rows, labels)
+            warning = self.capacity_warning(rows)
             if warning is not None:  # before storing: if warnings are errors, nothing is stored
                 warnings.warn(warning, CapacityWarning, stacklevel=3)
-            append(self.storage, patterns, values, known)
+            append(self.storage, rows, numbers, known, annotations)
 
     def check_storable(self, patterns: object, values: object) -> Tensor:
         """Return the patterns if `store` can add them with these values."""
@@ -287,12 +311,7 @@ class Memory(ABC):
         place = check_place("device", device)
         with self.storage.lock.writing:
             if dtype is not None:
-                check_dtype("dtype", dtype)
-                for block in self._blocks(1):
-                    rows = check_convertible("patterns", block.rows, dtype)
-                    self.check_new(check_norms("patterns", rows), len(self) - len(rows))
-                    if block.values is not None and block.values.is_floating_point():
-                        check_convertible("values", block.values, dtype)
+                check_conversion(self, check_dtype("dtype", dtype))
             self.storage.to(place, dtype)
         return self
 
@@ -325,23 +344,26 @@ class Memory(ABC):
             return self._resident_store().known if len(self) else None
 
     @property
-    def values(self) -> Tensor | None:
-        """The values of the patterns, or None: a view, never write to it."""
+    def names(self) -> list[str | int] | None:
+        """The names of the patterns, or None."""
         with self.storage.lock.reading:
+            annotations = self.storage.annotations
+            if annotations is None or annotations.names is None:
+                return None
+            return list(annotations.names)
+
+    @property
+    def values(self) -> Tensor | list[str] | None:
+        """The values, or None: a view, never write to it; strings are a list."""
+        with self.storage.lock.reading:
+            annotations = self.storage.annotations
+            if annotations is not None and annotations.labels is not None:
+                return list(annotations.labels)
             return self._resident_store().values if len(self) else None
 
     def __repr__(self) -> str:
         """Return the class, its parameters and the size of its store."""
-        texts = [f"{name}={argument_text(value)}" for name, value in self.config().items()]
-        parameters = ", ".join(texts)
-        if type(self.storage) is not RamStore:
-            parameters += f", store={type(self.storage).__name__}()"
-        content = "empty"
-        if len(self):
-            dtype = str(self.storage.dtype).removeprefix("torch.")
-            gaps = "with gaps, " if self.storage.has_gaps else ""
-            content = f"{len(self)} patterns of {self.storage.dim} entries, {gaps}{dtype}"
-        return f"{type(self).__name__}({parameters}) <{content}>"
+        return memory_text(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle everything but results computed from the patterns."""
@@ -367,21 +389,7 @@ class Memory(ABC):
 
     def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> StoppingRule:
         """Return the rule by which `retrieve` decides that a query has settled."""
-        if not self.settles:
-            return never_settled
-        if self.binary:
-            return is_unchanged
-        change, weights = self.storage.summary().std, self.value_weights
-        if weights is not None:
-            similarity, separation = weights
-            beta = separation.inverse_width()
-            if beta is not None and similarity.degree:
-                change = change.clamp_max(max(beta, 1e-300) ** (-1 / similarity.degree))
-        working_dtype = computing_dtype(dtype, self.storage.dtype)
-        rounding = 4 * torch.finfo(working_dtype).eps
-        if dtype.itemsize < working_dtype.itemsize:
-            rounding += torch.finfo(dtype).eps
-        return EntrywiseTolerance((tol * change).to(working_dtype), rounding)
+        return stopping_rule(self, dtype, tol)
 
 
 def _move_to_shared_memory(memory: Memory) -> None:

@@ -1,4 +1,8 @@
-"""The checks of `store`: new patterns and values must fit those stored before."""
+"""The checks of `store`: new patterns, and what they bring, must fit those stored before."""
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -7,14 +11,26 @@ from ..checks import (
     check_dense,
     check_device,
     check_finite,
+    check_flag,
     check_norms,
     check_patterns,
+    check_positive,
     check_rows,
     check_tensor,
+    dtype_name,
+    short_repr,
 )
 from ..cue import Cue, check_known, unpack_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..stores import Store
+from ..stores.annotations import Annotations
+from .columns import check_table
+from .entries import has_strings, listed
+from .naming import check_names, check_new_names
+from .options import blocks_of, check_convertible
+
+if TYPE_CHECKING:
+    from .base import Memory
 
 
 def split_gaps(patterns: Tensor | Cue, known: object) -> tuple[Tensor, Tensor | None]:
@@ -47,15 +63,80 @@ def check_storable(store: Store, patterns: object, values: object) -> Tensor:
     return rows
 
 
-def append(
-    store: Store, patterns: Tensor, values: Tensor | None, known: Tensor | None = None
-) -> None:
-    """Append checked patterns and values; none if the store drops the values."""
-    before = len(store)
-    if known is None:
-        store.append(patterns, values)
+@dataclass(frozen=True, eq=False)
+class Brought:
+    """The arguments of `store` that annotate the patterns."""
+
+    names: object = None
+    prior: object = None
+    table: object = None
+    unique: object = True
+
+    def checked(self, memory: "Memory", rows: Tensor, labels: object) -> Annotations | None:
+        """Return annotations of these rows that fit those in the memory; None without any."""
+        count, stored = len(rows), memory.storage.annotations
+        unique = check_flag("unique", self.unique)
+        names = None if self.names is None else check_names(self.names, count)
+        if self.prior is not None and not memory.takes_prior:
+            raise OptionError(f"prior must be left out: {memory!r} weighs all patterns alike.")
+        new = Annotations(
+            count,
+            names,
+            None if labels is None else check_labels(labels, count),
+            None if self.prior is None else check_prior(self.prior, rows),
+            {} if self.table is None else check_table(self.table, count),
+        )
+        if stored is not None or not new.is_empty:
+            (stored or Annotations(len(memory))).check_extension(new)
+        if names is not None:
+            check_new_names(names, stored, unique)
+        return None if new.is_empty else new
+
+
+def check_labels(values: object, count: int) -> list[str]:
+    """Return values that are strings, one per pattern."""
+    labels = listed("values", values, count)
+    for row, label in enumerate(labels):
+        if not isinstance(label, str):
+            raise InputTypeError(
+                "values must be all strings, or a tensor of numbers, but entry 0 is "
+                f"{short_repr(labels[0])} and entry {row} is {short_repr(label)}."
+            )
+    return labels
+
+
+def check_prior(value: object, rows: Tensor) -> Tensor:
+    """Return w > 0 of each row as float64, from one number per pattern or one for all."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        numbers = [check_positive("prior", value)] * len(rows)
     else:
-        store.append_with_gaps(patterns, known, values)
+        numbers = [check_positive("prior", w) for w in listed("prior", value, len(rows))]
+    return torch.tensor(numbers, dtype=torch.float64, device=rows.device)
+
+
+def split_labels(store: Store, values: object) -> tuple[object, Tensor | None]:
+    """Return values that are strings, and other values; one of both is None."""
+    if not has_strings(values):
+        return None, values  # type: ignore[return-value]  # `check_values` comes later
+    before = store.empty_values() if len(store) else None
+    if before is not None:
+        raise InputTypeError(
+            f"values must be a {dtype_name(before)} tensor like those in the store, but are "
+            "strings. Begin a new memory for strings."
+        )
+    return values, None
+
+
+def append(
+    store: Store,
+    patterns: Tensor,
+    values: Tensor | None,
+    known: Tensor | None = None,
+    annotations: Annotations | None = None,
+) -> None:
+    """Append checked patterns with all they bring; none if the store drops the values."""
+    before = len(store)
+    store.add(patterns, values, known=known, annotations=annotations)
     if values is not None and store.empty_values() is None:
         store.remove(torch.arange(before, len(store)))
         raise OptionError(
@@ -104,3 +185,12 @@ def _check_dtype(name: str, new: Tensor, dtype: object) -> None:
             f"{name} must be {dtype} like those in the store, but are {new.dtype}. "
             f"Use {name}.to({dtype})."
         )
+
+
+def check_conversion(memory: "Memory", dtype: torch.dtype) -> None:
+    """Raise unless all patterns and floating point values can be converted to `dtype`."""
+    for block in blocks_of(memory.storage, 1):
+        rows = check_convertible("patterns", block.rows, dtype)
+        memory.check_new(check_norms("patterns", rows), len(memory) - len(rows))
+        if block.values is not None and block.values.is_floating_point():
+            check_convertible("values", block.values, dtype)

@@ -88,7 +88,7 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         reader = self._reader()
-        sums = reader.read(rows) * self._factors(reader.memory.values)
+        sums = reader.read(rows) * self._factors(reader.memory.storage.values)
         return sums / sums.sum(-1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:

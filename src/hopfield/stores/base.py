@@ -12,7 +12,9 @@ from torch import Tensor
 
 from ..errors import OptionError, ShapeError
 from ..readout import ValuedBlock
+from .annotations import Annotations
 from .block import Block
+from .following import following_annotations
 from .lock import ReadWriteLock
 from .sending import move_tensors, move_when_unread
 
@@ -20,7 +22,7 @@ T = TypeVar("T")
 SUMMARY_ROWS = 1024
 """Number of rows whose statistics are computed at a time: more do not stay in the cache."""
 
-NOT_COPIED = ("lock", "_cache", "_buffers")
+NOT_COPIED = ("lock", "_cache", "_buffers", "_incoming", "_followed")
 """Attributes of a store that are not pickled or copied."""
 
 
@@ -101,6 +103,7 @@ class Store(ABC):
     A subclass needs `append`, `remove`, `take`, `blocks` and `__len__`, and the attributes `dim`
     and `dtype`. Changes wait for readers: `append`, `remove` and `to` of every subclass hold
     `lock.writing` and increase `version`. Use `cached` to keep results computed from the rows.
+    Names and other annotations of rows follow `append` and `remove` by themselves.
 
     Attributes:
         dim: entries per row.
@@ -113,6 +116,7 @@ class Store(ABC):
         values: all values, `(n, *)`, or None, only in resident stores. Never write to it.
         has_gaps: True if entries of some rows are unknown; blocks then have a mask `known`.
         known: that mask of all rows, `(n, dim)`, or None, only in resident stores.
+        annotations: names, priors and table of the rows, or None. Never set it: use `annotate`.
     """
 
     resident: ClassVar[bool] = False
@@ -131,6 +135,9 @@ class Store(ABC):
     values: Tensor | None
     has_gaps: bool = False
     known: Tensor | None = None
+    annotations: Annotations | None
+    _incoming: Annotations | None
+    _followed: int
     _cache: dict[str, tuple[tuple[object, ...], Any]]
     _buffers: tuple[Tensor | None, Tensor | None, Tensor | None]
 
@@ -141,13 +148,15 @@ class Store(ABC):
         store.lock = ReadWriteLock()
         store._cache = {}
         store._buffers = (None, None, None)  # rows, values and masks, with room for more
+        store.annotations = store._incoming = None
+        store._followed = 0  # changes under way whose rows the annotations follow
         return store
 
     def __init_subclass__(cls) -> None:
         """Make the changing methods of a subclass atomic, and count their calls."""
         for name in ("append", "append_with_gaps", "remove", "to"):
             if name in vars(cls):
-                setattr(cls, name, _atomic(vars(cls)[name], name.startswith("append")))
+                setattr(cls, name, _atomic(vars(cls)[name]))
         move_when_unread(cls, lambda store: store.lock, Store.move_to_shared_memory)
 
     @abstractmethod
@@ -169,6 +178,37 @@ class Store(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of rows."""
+
+    def add(
+        self,
+        rows: Tensor,
+        values: Tensor | None = None,
+        *,
+        known: Tensor | None = None,
+        annotations: Annotations | None = None,
+    ) -> None:
+        """Append rows with all that they bring, or none of them if an error occurs."""
+        with self.lock.writing:
+            self._incoming = annotations
+            try:
+                if known is None:
+                    self.append(rows, values)
+                else:
+                    self.append_with_gaps(rows, known, values)
+            finally:
+                self._incoming = None
+
+    def annotate(self, annotations: Annotations | None) -> None:
+        """Replace the annotations of all rows."""
+        with self.lock.writing:
+            if annotations is not None and annotations.count != len(self):
+                raise ShapeError(
+                    f"annotations must be of {len(self)} rows, but are of {annotations.count}."
+                )
+            self.annotations = None if annotations is None else annotations.to(self.device)
+            self.version += 1
+            self.epoch += 1
+            self._cache.clear()
 
     def append_with_gaps(
         self, rows: Tensor, known: Tensor | None, values: Tensor | None = None
@@ -245,12 +285,17 @@ class Store(ABC):
         """Return what to pickle or copy: no lock, no cached results, no room for more rows."""
         with self.lock.reading:
             self._drop_room()
-            return {k: v for k, v in vars(self).items() if k not in NOT_COPIED}
+            state = {k: v for k, v in vars(self).items() if k not in NOT_COPIED}
+            if self.annotations is not None:  # columns of its own, to grow by itself
+                state["annotations"] = Annotations(0).extended(self.annotations)
+            return state
 
     def move_to_shared_memory(self) -> None:
         """Move the tensors to memory that processes can share; hold `lock.writing` meanwhile."""
         self._drop_room()
         move_tensors(self)
+        if self.annotations is not None:
+            move_tensors(self.annotations)
 
     def _drop_room(self) -> None:
         # Pickling writes all memory behind a view, and another process shares it. The tensors
@@ -264,15 +309,18 @@ class Store(ABC):
         self._cache.pop("blocks", None)
 
 
-def _atomic(method: Callable[..., Any], appends: bool) -> Callable[..., Any]:
+def _atomic(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def change(self: Store, *args: Any, **kwargs: Any) -> Any:
         with self.lock.writing:
             try:
-                return method(self, *args, **kwargs)
+                if self.annotations is None and self._incoming is None:
+                    return method(self, *args, **kwargs)
+                with following_annotations(self, method.__name__, *args, *kwargs.values()):
+                    return method(self, *args, **kwargs)
             finally:
                 self.version += 1
-                if not appends:
+                if not method.__name__.startswith("append"):
                     self.epoch += 1
                     self._cache.clear()
 

@@ -1,0 +1,30 @@
+"""The text of a memory: its parameters and what it holds."""
+
+from typing import TYPE_CHECKING
+
+from ..stores import RamStore
+from .hooks import argument_text
+
+if TYPE_CHECKING:
+    from .base import Memory
+
+
+def memory_text(memory: "Memory") -> str:
+    """Return the class, its parameters and the content of its store."""
+    texts = [f"{name}={argument_text(value)}" for name, value in memory.config().items()]
+    parameters = ", ".join(texts)
+    if type(memory.storage) is not RamStore:
+        parameters += f", store={type(memory.storage).__name__}()"
+    return f"{type(memory).__name__}({parameters}) <{_content(memory)}>"
+
+
+def _content(memory: "Memory") -> str:
+    store = memory.storage
+    if not len(store):
+        return "empty"
+    parts = [f"{len(store)} patterns of {store.dim} entries"]
+    if store.annotations is not None:
+        parts += store.annotations.texts()
+    if store.has_gaps:
+        parts.append("with gaps")
+    return ", ".join([*parts, str(store.dtype).removeprefix("torch.")])
