@@ -216,6 +216,7 @@ def test_one_picture_and_a_list_of_pictures(tmp_path):
     assert one.labels is None and one.name == "b.png"
     paths = [str(tmp_path / "b.png"), tmp_path / "a.png"]
     several = data.load(paths)
+    assert several.labels is None and several.classes == ()
     assert several.names == tuple(map(str, paths)) and several.images[:, 0, 0].tolist() == [1, 0]
 
 

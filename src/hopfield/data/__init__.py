@@ -86,26 +86,24 @@ def load(
     if isinstance(name_or_path, (list, tuple)):
         paths = [_existing(path) for path in _checked_paths(name_or_path)]
         return load_files(paths, form, skip)
-    _check_places(name_or_path, folder)
+    name = _check_places(name_or_path, folder)
     if split is not None:
         check_choice("split", split, ("train", "test"))
-    path = None if name_or_path in NAMES else _existing(name_or_path)
+    path = None if name in NAMES else _existing(name)
     if path and _holds_pictures(path):
-        _check_no_split(name_or_path, split)
-        return (
-            load_folder_of_images(path, form, skip)
-            if path.is_dir()
-            else load_files([path], form, skip)
-        )
+        _check_no_split(name, split)
+        if path.is_dir():
+            return load_folder_of_images(path, form, skip)
+        return load_files([path], form, skip)
     if size is not None or form.mode != "L":
         raise OptionError(
             f"size and mode must be left out: they are for pictures only, and "
-            f"{str(name_or_path)!r} holds none."
+            f"{str(name)!r} holds none."
         )
-    return _load_numbers(name_or_path, path, split, folder)
+    return _load_numbers(name, path, split, folder)
 
 
-def _check_places(name_or_path: object, folder: object) -> None:
+def _check_places(name_or_path: object, folder: object) -> str | Path:
     if not isinstance(name_or_path, (str, Path)):
         raise InputTypeError(
             f"name_or_path must be one of {', '.join(map(repr, NAMES))} or a path, but is "
@@ -118,6 +116,7 @@ def _check_places(name_or_path: object, folder: object) -> None:
             f"folder must be that of {' or '.join(SETS)}, but name_or_path is "
             f"{str(name_or_path)!r}. Leave folder out."
         )
+    return name_or_path
 
 
 def _load_numbers(

@@ -1,6 +1,7 @@
 """Pictures in files and folders, read by Pillow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,41 @@ LISTED = 5
 """Largest number of unreadable pictures that an error or a data set lists."""
 
 
-def load_files(files: Sequence[Path], form: PictureForm, skip: bool) -> Dataset:
-    """Load pictures by their paths, which become their names."""
-    if len(files) == 1:
-        return _loaded(files, [files[0].name], files[0].name, form, skip, str(files[0]))
-    return _loaded(files, [file.as_posix() for file in files], "pictures", form, skip, "files")
+def load_files(
+    files: Sequence[Path], form: PictureForm, skip: bool, names: Sequence[str] | None = None
+) -> Dataset:
+    """Load pictures; without `names`, their paths become the names."""
+    if names is None:
+        names = [file.as_posix() for file in files] if len(files) > 1 else [files[0].name]
+    images = np.zeros(0, np.float32)
+    loaded: list[str] = []
+    skipped: dict[str, str] = {}
+    names = [_as_text(name) for name in names]
+    for file, name in zip(files, names, strict=True):
+        numbers, problem = _read(file, form)
+        if problem:
+            skipped[name] = problem
+            continue
+        if not loaded:
+            images = np.empty((len(files), *numbers.shape), np.float32)
+        elif numbers.shape != images.shape[1:]:
+            raise DataError(
+                f"images must all have one size, but {loaded[0]!r} has {_size(images[0])} pixels "
+                f"and {name!r} has {_size(numbers)}. Give size=(height, width) to resize them."
+            )
+        images[len(loaded)] = numbers
+        loaded.append(name)
+    if skipped and not (skip and loaded):
+        raise _unreadable(dict(zip(names, files, strict=True)), skipped, form)
+    place = str(files[0]) if len(files) == 1 else f"{len(files)} files"
+    return Dataset(
+        torch.from_numpy(images[: len(loaded)]),
+        None,
+        files[0].name if len(files) == 1 else "pictures",
+        _source(place, skipped),
+        names=tuple(loaded),
+        skipped=skipped,
+    )
 
 
 def load_folder_of_images(path: Path, form: PictureForm, skip: bool) -> Dataset:
@@ -45,7 +76,10 @@ def load_folder_of_images(path: Path, form: PictureForm, skip: bool) -> Dataset:
             f"but has both ({beside[0][0]!r} and {folder!r}). Move the former into a subfolder."
         )
     names = ["/".join(parts) for parts in places]
-    return _loaded(files, names, path.resolve().name, form, skip, str(path))
+    loaded = load_files(files, form, skip, names)
+    labels, classes = _classes([name.split("/")[0] for name in loaded.names or () if "/" in name])
+    source = _source(str(path), loaded.skipped)
+    return replace(loaded, name=path.resolve().name, source=source, labels=labels, classes=classes)
 
 
 def _pictures_in(top: Path) -> Iterator[Path]:
@@ -74,54 +108,13 @@ def _pictures_in(top: Path) -> Iterator[Path]:
                 yield entry
 
 
-def _loaded(
-    files: Sequence[Path],
-    names: Sequence[str],
-    title: str,
-    form: PictureForm,
-    skip: bool,
-    source: str,
-) -> Dataset:
-    images = np.zeros(0, np.float32)
-    loaded: list[str] = []
-    skipped: dict[str, str] = {}
-    names = [_as_text(name) for name in names]
-    for file, name in zip(files, names, strict=True):
-        numbers, problem = _read(file, form)
-        if problem:
-            skipped[name] = problem
-            continue
-        if not loaded:
-            images = np.empty((len(files), *numbers.shape), np.float32)
-        elif numbers.shape != images.shape[1:]:
-            raise DataError(
-                f"images must all have one size, but {loaded[0]!r} has {_size(images[0])} pixels "
-                f"and {name!r} has {_size(numbers)}. Give size=(height, width) to resize them."
-            )
-        images[len(loaded)] = numbers
-        loaded.append(name)
-    if skipped and not (skip and loaded):
-        raise _unreadable(dict(zip(names, files, strict=True)), skipped, form)
-    if skipped:
-        source += f" ({len(skipped)} skipped: {_listed(skipped)})"
-    labels, classes = _classes(loaded)
-    return Dataset(
-        torch.from_numpy(images[: len(loaded)]),
-        labels,
-        title,
-        source,
-        classes=classes,
-        names=tuple(loaded),
-        skipped=skipped,
-    )
+def _classes(folders: list[str]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    classes, labels = np.unique(folders, return_inverse=True)
+    return torch.from_numpy(labels).long() if folders else None, tuple(map(str, classes))
 
 
-def _classes(names: list[str]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
-    # The first folder on the path of each picture.
-    if "/" not in names[0]:
-        return None, ()
-    classes, labels = np.unique([name.split("/")[0] for name in names], return_inverse=True)
-    return torch.from_numpy(labels).long(), tuple(map(str, classes))
+def _source(place: str, skipped: Mapping[str, str]) -> str:
+    return f"{place} ({len(skipped)} skipped: {_listed(skipped)})" if skipped else place
 
 
 def _size(numbers: np.ndarray) -> str:
@@ -165,7 +158,7 @@ def _unreadable(files: dict[str, Path], problems: dict[str, str], form: PictureF
     return DataError(text + advice)
 
 
-def _listed(problems: dict[str, str]) -> str:
+def _listed(problems: Mapping[str, str]) -> str:
     texts = [f"{name!r} {problem}" for name, problem in list(problems.items())[:LISTED]]
     more = len(problems) - LISTED
     return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
