@@ -2,7 +2,7 @@
 
 Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; load reads a file
 Stores:       RamStore, PackedStore (one bit per entry), each a Store
-Questions:    Cue in, Retrieval out
+Questions:    Cue in, Retrieval out, or the k best as a Nearest
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units, stores
 Advice:       diagnose a memory, explain an answer, tune for patterns
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .errors import CapacityWarning, HopfieldError
     from .iteration import Retrieval
     from .kernels import backend
-    from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, load
+    from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, Nearest, load
     from .readout import attention
     from .separation import Entmax, Polynomial, RectifiedPolynomial, Separation, Softmax
     from .separation import Sparsemax, TopK
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CapacityWarning", "ClassicalHopfield", "Cue", "DenseHopfield", "Entmax", "HopfieldError",
-    "Memory", "ModernHopfield", "PackedStore", "Polynomial", "RamStore", "RectifiedPolynomial",
-    "Retrieval", "Separation", "Softmax", "Sparsemax", "Store", "TopK", "attention", "backend",
-    "corruption", "data", "diagnose", "energy", "errors", "experiments", "explain", "load",
-    "metrics", "nn", "plots", "rules", "separation", "similarity", "stores", "synthetic", "theory",
-    "tune", "units",
+    "Memory", "ModernHopfield", "Nearest", "PackedStore", "Polynomial", "RamStore",
+    "RectifiedPolynomial", "Retrieval", "Separation", "Softmax", "Sparsemax", "Store", "TopK",
+    "attention", "backend", "corruption", "data", "diagnose", "energy", "errors", "experiments",
+    "explain", "load", "metrics", "nn", "plots", "rules", "separation", "similarity", "stores",
+    "synthetic", "theory", "tune", "units",
 ]  # fmt: skip
 
 _DEFINED_IN = {
@@ -48,7 +48,8 @@ _DEFINED_IN = {
     "errors": ("CapacityWarning", "HopfieldError"),
     "iteration": ("Retrieval",),
     "kernels": ("backend",),
-    "memories": ("ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "load"),
+    "memories": ("ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "Nearest",
+                 "load"),
     "readout": ("attention",),
     "separation": ("Entmax", "Polynomial", "RectifiedPolynomial", "Separation", "Softmax",
                    "Sparsemax", "TopK"),

@@ -5,5 +5,6 @@ from .classical import ClassicalHopfield
 from .dense import DenseHopfield
 from .io import load
 from .modern import ModernHopfield
+from .nearest import Nearest
 
-__all__ = ["ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "load"]
+__all__ = ["ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "Nearest", "load"]

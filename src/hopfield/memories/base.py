@@ -1,10 +1,9 @@
 """The base class of memories: a network defines three methods, and inherits the others."""
 
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,12 +22,13 @@ from ..errors import CapacityWarning, EmptyMemoryError, OptionError
 from ..iteration import TOLERANCE, Reading, Retrieval, StoppingRule
 from ..readout import ValuedBlock
 from ..separation import Separation
-from ..similarity import Similarity
 from ..stores import RamStore, Store
 from ..stores.sending import move_tensors, move_when_unread
 from .answer import answer
 from .arguments import check_keywords, named_arguments
 from .hooks import energies, read_step
+from .nearest import Nearest, nearest
+from .network import Network
 from .options import blocks_of, check_place, resolve_unknown_units
 from .query import (
     cast_checked,
@@ -54,7 +54,7 @@ MEMORIES: dict[str, type["Memory"]] = {}
 """Every memory class by name, as files name them."""
 
 
-class Memory(ABC):
+class Memory(Network):
     """An associative memory: store patterns, retrieve them from damaged cues, read the energy.
 
     A pattern is a row: patterns `(n, dim)`, cues and states `(*batch, dim)`. Each query of a batch
@@ -62,17 +62,8 @@ class Memory(ABC):
     and `remove` wait for the queries that are running.
 
     To write your own network, define `step`, `energy_of` and `config`, and override the properties
-    below that differ from their defaults. Its patterns are in `self.storage`, a `Store`.
+    of `Network` that differ from their defaults. Its patterns are in `self.storage`, a `Store`.
     """
-
-    binary: ClassVar[bool] = False
-    """True if patterns and states are ±1, with 0 for unknown units."""
-
-    one_read_completes: ClassVar[bool] = False
-    """True if one read settles every query whose known entries are held and alone determine it."""
-
-    storage: Store
-    """The patterns; a `RamStore` unless the constructor sets another."""
 
     metadata: dict[str, Any]
     """Facts of your own, such as the size of pictures; `save` writes them, as JSON."""
@@ -90,65 +81,6 @@ class Memory(ABC):
         """Register the class, so that `hopfield.load` finds it."""
         MEMORIES.setdefault(cls.__name__, cls)
         move_when_unread(cls, lambda memory: memory.storage.lock, _move_to_shared_memory)
-
-    @abstractmethod
-    def step(
-        self,
-        state: Float[Tensor, "batch dim"],
-        known: Tensor | None,
-        held: Tensor | None,
-        generator: torch.Generator,
-    ) -> Reading:
-        """Make one step from a flat batch of states; the `Reading` also describes these states.
-
-        Args:
-            state: `(batch, dim)`, in float32 at least: never write to it.
-            known: mask of the entries that count, `(dim,)` or `(batch, dim)`; None: all.
-            held: mask of the entries that keep their value, `(batch, dim)`, or None. The base class
-                restores them after the step; sequential updates must not change them meanwhile.
-            generator: the source of random numbers.
-        """
-
-    @abstractmethod
-    def energy_of(self, state: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"] | None:
-        """Return the energies of a flat batch of states; None if the network has no energy."""
-
-    @abstractmethod
-    def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments but `store`: numbers, names, tensors, separations."""
-
-    @property
-    def settles(self) -> bool:
-        """Return True, the default, or False for thermal dynamics, which makes all `steps`."""
-        return True
-
-    @property
-    def may_cycle(self) -> bool:
-        """Return True if a query may end in a 2-cycle, which then stops it; False by default."""
-        return False
-
-    @property
-    def stores_gaps(self) -> bool:
-        """Return True if patterns may have unknown entries; False by default."""
-        return False
-
-    @property
-    def takes_prior(self) -> bool:
-        """Return True if patterns may have a prior; False by default."""
-        return False
-
-    @property
-    def value_weights(self) -> tuple[Similarity, Separation] | None:
-        """Return what weighs float values; None, the default: the strongest pattern decides."""
-        return None
-
-    def check_new(self, patterns: Tensor, before: int) -> None:
-        """Raise if the network cannot store the patterns; the default accepts all."""
-        return
-
-    def capacity_warning(self, patterns: Tensor) -> str | None:
-        """Return a warning if storing these patterns too would lose some; None by default."""
-        return None
 
     def describe(self, state: Tensor) -> Reading:
         """Return a `Reading` that describes these states; the default makes a step."""
@@ -266,6 +198,23 @@ class Memory(ABC):
             if not is_complete:
                 outcome = resolve_unknown_units(outcome, self.describe)
             return answer(self, outcome, query)
+
+    @named_arguments
+    def nearest(self, cue: Tensor | Cue, k: int, known: Tensor | None = None) -> Nearest:
+        """Return the k patterns that score best at the cue, without a step of the dynamics.
+
+        Args:
+            cue: `(*batch, dim)`, or a `Cue`, which has a mask.
+            k: patterns per query, at most as many as are stored.
+            known: bool mask broadcastable to the cue; only known entries count.
+
+        Returns:
+            A `Nearest`: `index`, `name`, `score` and `weight`, each `(*batch, k)`, best first. It
+            is that of all scores in float64; patterns of equal score follow in storage order.
+        """
+        with self.storage.lock.reading, torch.set_grad_enabled(False):
+            self._require_patterns()
+            return nearest(self, cue, k, known)
 
     @named_arguments
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:

@@ -67,6 +67,11 @@ class DenseHopfield(Memory):
         """The separation, if its weights sum to one."""
         return (dot, self.separation) if self.separation.simplex else None
 
+    @property
+    def scoring(self) -> tuple[Similarity, Separation]:
+        """Scores are dot products; polynomials weigh patterns too."""
+        return dot, self.separation
+
     def step(
         self,
         state: Tensor,

@@ -1,0 +1,90 @@
+"""What a network defines: three methods, and properties whose defaults suit most networks."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..iteration import Reading
+from ..separation import Separation
+from ..similarity import Similarity, dot, euclidean
+from ..stores import Store
+
+
+class Network(ABC):
+    """The methods and properties in which one memory differs from another."""
+
+    binary: ClassVar[bool] = False
+    """True if patterns and states are ±1, with 0 for unknown units."""
+
+    one_read_completes: ClassVar[bool] = False
+    """True if one read settles every query whose known entries are held and alone determine it."""
+
+    storage: Store
+    """The patterns; a `RamStore` unless the constructor sets another."""
+
+    @abstractmethod
+    def step(
+        self,
+        state: Float[Tensor, "batch dim"],
+        known: Tensor | None,
+        held: Tensor | None,
+        generator: torch.Generator,
+    ) -> Reading:
+        """Make one step from a flat batch of states; the `Reading` also describes these states.
+
+        Args:
+            state: `(batch, dim)`, in float32 at least: never write to it.
+            known: mask of the entries that count, `(dim,)` or `(batch, dim)`; None: all.
+            held: mask of the entries that keep their value, `(batch, dim)`, or None. The base class
+                restores them after the step; sequential updates must not change them meanwhile.
+            generator: the source of random numbers.
+        """
+
+    @abstractmethod
+    def energy_of(self, state: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"] | None:
+        """Return the energies of a flat batch of states; None if the network has no energy."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments but `store`: numbers, names, tensors, separations."""
+
+    @property
+    def settles(self) -> bool:
+        """Return True, the default, or False for thermal dynamics, which makes all `steps`."""
+        return True
+
+    @property
+    def may_cycle(self) -> bool:
+        """Return True if a query may end in a 2-cycle, which then stops it; False by default."""
+        return False
+
+    @property
+    def stores_gaps(self) -> bool:
+        """Return True if patterns may have unknown entries; False by default."""
+        return False
+
+    @property
+    def takes_prior(self) -> bool:
+        """Return True if patterns may have a prior; False by default."""
+        return False
+
+    @property
+    def value_weights(self) -> tuple[Similarity, Separation] | None:
+        """Return what weighs float values; None, the default: the strongest pattern decides."""
+        return None
+
+    @property
+    def scoring(self) -> tuple[Similarity, Separation | None]:
+        """Return what ranks patterns, and what weighs them; by default as for float values."""
+        return self.value_weights or (dot if self.binary else euclidean, None)
+
+    def check_new(self, patterns: Tensor, before: int) -> None:
+        """Raise if the network cannot store the patterns; the default accepts all."""
+        return
+
+    def capacity_warning(self, patterns: Tensor) -> str | None:
+        """Return a warning if storing these patterns too would lose some; None by default."""
+        return None

@@ -1,0 +1,313 @@
+"""The k best patterns against brute force in float64, entry by entry."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from cases import (
+    CASES,
+    DIM,
+    FULL,
+    HALF,
+    filled,
+    in_turn,
+    over_dtypes,
+    patterns_and_cues,
+    random_masks,
+    seeded,
+    signs,
+)
+from hopfield import (
+    ClassicalHopfield,
+    Cue,
+    DenseHopfield,
+    Entmax,
+    ModernHopfield,
+    PackedStore,
+    Polynomial,
+    Separation,
+    Softmax,
+    Sparsemax,
+    TopK,
+    readout,
+)
+from hopfield.memories import nearest as module
+from hopfield.memories import ranking
+
+pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
+
+
+def one_score(name: str, row: Tensor, cue: Tensor, known: Tensor) -> Tensor:
+    """Score a pattern at a cue by its definition, over the entries that are known."""
+    x, y = row[known], cue[known]
+    if name == "dot":
+        return (x * y).sum()
+    if name == "euclidean":
+        return -((x - y) ** 2).sum() / 2
+    if name == "manhattan":
+        return -(x - y).abs().sum()
+    if name == "correlation" and len(x):
+        x, y = x - x.mean(), y - y.mean()
+    lengths = x.norm() * y.norm()
+    return (x * y).sum() / lengths if lengths > 1e-12 else torch.zeros((), dtype=x.dtype)
+
+
+def brute_force(name: str, patterns: Tensor, cues: Tensor, known: Tensor) -> Tensor:
+    """Score every pattern at every cue in float64, `(batch, n)`."""
+    rows, states = patterns.double(), cues.double()
+    pairs = [
+        torch.stack([one_score(name, row, cue, mask) for row in rows])
+        for cue, mask in zip(states, known.expand(cues.shape), strict=True)
+    ]
+    return torch.stack(pairs)
+
+
+def assert_best(found, scores: Tensor, k: int) -> None:
+    """The answer is that of brute force; a tie within rounding goes to either."""
+    order = scores.sort(descending=True, stable=True)
+    eps = torch.finfo(torch.float64).eps * 64 * DIM * scores.abs().amax().clamp_min(1)
+    own = scores.gather(-1, found.index)
+    assert ((own - order.values[:, :k]).abs() <= eps).all(), "other patterns score better"
+    apart = (order.values.diff(dim=-1) < -eps)[:, : k - 1].all(-1)
+    last = (
+        order.values[:, k - 1] - order.values[:, k : k + 1].amax(-1) > eps
+        if k < scores.shape[1]
+        else apart
+    )
+    clear = apart & last
+    assert torch.equal(found.index[clear], order.indices[clear, :k])
+    error = (found.score.double() - own).abs()
+    assert (error <= torch.finfo(found.score.dtype).eps * own.abs() + eps).all(), error.max()
+
+
+MASKS = ("none", "shared", "per query")
+
+
+@pytest.mark.parametrize("masks", MASKS)
+@in_turn(CASES, 1)
+def test_the_k_best_are_those_of_brute_force(case, dtype, masks):
+    patterns, cues = patterns_and_cues(case, dtype, n=40)
+    known = {"none": None, "shared": random_masks(DIM), "per query": random_masks(len(cues), DIM)}
+    memory, mask = filled(case, patterns), known[masks]
+    found = memory.nearest(cues, 7, mask)
+    everything = torch.ones(DIM, dtype=torch.bool) if mask is None else mask
+    scores = brute_force(case.similarity, patterns, cues, everything)
+    assert found.index.shape == found.score.shape == found.weight.shape == (len(cues), 7)
+    assert found.name is None
+    assert_best(found, scores, 7)
+
+
+@in_turn(CASES, 2)
+def test_the_best_has_the_weight_that_a_retrieval_reports(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype, n=9)
+    memory = filled(case, patterns)
+    found, still = memory.nearest(cues, 3), memory.retrieve(cues, steps=0)
+    same = found.index[:, 0] == still.index
+    if case.kind == "modern":
+        assert same.all()
+    assert same.any(), "premise: something is compared"
+    assert found.weight.dtype == still.weight.dtype
+    torch.testing.assert_close(found.weight[same, 0], still.weight[same], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 64])
+@in_turn(CASES, 3)
+def test_blocks_do_not_matter(case, dtype, rows, monkeypatch):
+    patterns, cues = patterns_and_cues(case, dtype, n=30)
+    memory, mask = filled(case, patterns), random_masks(len(cues), DIM)
+    whole = memory.nearest(cues, 5, mask)
+    monkeypatch.setattr(readout, "block_rows", lambda queries, copied=True: rows)
+    monkeypatch.setattr(ranking, "PENDING", 2)
+    monkeypatch.setattr(module, "QUERIES", 4)
+    parts = memory.nearest(cues, 5, mask)
+    assert torch.equal(whole.index, parts.index)
+    torch.testing.assert_close(whole.score, parts.score, rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(whole.weight, parts.weight, rtol=1e-4, atol=1e-6)
+
+
+SEPARATIONS = (
+    Softmax(0.7),
+    Softmax(0.0),
+    Softmax(torch.inf),
+    Sparsemax(0.3),
+    Entmax(1.5, 0.4),
+    TopK(3, 0.5),
+)
+
+
+class Shares(Separation):
+    """Weights in proportion to exp(s/2): a separation of a user."""
+
+    def potential(self, scores):
+        return 2 * (scores / 2).exp().mean(-1).log()
+
+    def __call__(self, scores):
+        return torch.softmax(scores / 2, -1)
+
+
+@pytest.mark.parametrize("separation", [*SEPARATIONS, Shares()], ids=str)
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_weights_are_the_gradient_of_the_potential(separation, similarity):
+    rows = torch.randn(50, DIM, generator=seeded(1), dtype=torch.float64)
+    cues = torch.randn(6, DIM, generator=seeded(2), dtype=torch.float64)
+    rows[9] = rows[4]
+    memory = ModernHopfield(separation=separation, similarity=similarity)
+    memory.store(rows)
+    known = random_masks(6, DIM)
+    found = memory.nearest(cues, 50, known)
+    weights = separation(brute_force(similarity, rows, cues, known))
+    torch.testing.assert_close(found.weight, weights.gather(-1, found.index))
+    torch.testing.assert_close(found.weight.sum(-1), torch.ones(6, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_weights_of_polynomials_are_shares(degree):
+    rows, cues = signs(20, DIM, generator=seeded(1)), signs(4, DIM, generator=seeded(2))
+    memory = DenseHopfield(separation=Polynomial(degree))
+    memory.store(rows)
+    found = memory.nearest(cues, 20)
+    weights = Polynomial(degree)(cues.double() @ rows.double().T).abs()
+    shares = weights / weights.sum(-1, keepdim=True)
+    torch.testing.assert_close(
+        found.weight.double(), shares.gather(-1, found.index), rtol=1e-6, atol=0
+    )
+
+
+def test_equal_patterns_follow_in_the_order_of_storage():
+    row = torch.randn(DIM, generator=seeded(1))
+    for similarity in ("dot", "euclidean", "cosine", "correlation", "manhattan"):
+        memory = ModernHopfield(similarity=similarity)
+        memory.store(torch.cat([torch.randn(500, DIM, generator=seeded(2)), row.expand(333, -1)]))
+        for batch in (1, 2, 33):
+            found = memory.nearest(row.expand(batch, -1), 20)
+            assert found.index.tolist() == [list(range(500, 520))] * batch, similarity
+
+
+def test_a_store_of_one_pattern_many_times_takes_little_more_time_and_memory(monkeypatch):
+    monkeypatch.setattr(ranking, "PENDING", 64)
+    memory = ModernHopfield(similarity="euclidean")
+    memory.store(torch.ones(5000, 3))
+    found = memory.nearest(torch.zeros(5, 3), 4)
+    assert found.index.tolist() == [[0, 1, 2, 3]] * 5
+
+
+def test_patterns_far_from_zero_are_told_apart():
+    rows = 4096 + torch.randn(3000, DIM, generator=seeded(3))
+    cues = rows[::100] + 0.1 * torch.randn(30, DIM, generator=seeded(4))
+    memory = ModernHopfield(similarity="euclidean")
+    memory.store(rows)
+    exact = torch.cdist(cues.double(), rows.double()).topk(5, largest=False).indices
+    assert torch.equal(memory.nearest(cues, 5).index, exact)
+
+
+@pytest.mark.parametrize("n", [511, 512, 1000, 5000])
+@over_dtypes(*HALF, *FULL)
+def test_many_patterns_in_groups(n, dtype):
+    rows = torch.randn(n, 8, generator=seeded(5)).to(dtype)
+    cues = torch.randn(70, 8, generator=seeded(6)).to(dtype)
+    memory = ModernHopfield()
+    memory.store(rows)
+    scores = cues.double() @ rows.double().T
+    for k in (1, 3, 100, 511):
+        order = scores.sort(descending=True, stable=True)
+        found = memory.nearest(cues, k)
+        ties = order.values[:, :k].diff(dim=-1) > -1e-12
+        swapped = found.index != order.indices[:, :k]
+        assert int(swapped.sum()) <= 2 * int(ties.sum())
+        torch.testing.assert_close(scores.gather(-1, found.index), order.values[:, :k])
+
+
+@pytest.mark.parametrize("masks", MASKS)
+@pytest.mark.parametrize("similarity", ["dot", "euclidean", "cosine", "correlation", "manhattan"])
+def test_patterns_with_gaps_score_over_common_entries(similarity, masks):
+    rows = torch.randn(40, DIM, generator=seeded(7))
+    gaps = random_masks(40, DIM, seed=3)
+    cues = torch.randn(5, DIM, generator=seeded(8))
+    known = {"none": None, "shared": random_masks(DIM), "per query": random_masks(5, DIM)}[masks]
+    memory = ModernHopfield(2.0, similarity=similarity)
+    memory.store(torch.where(gaps, rows, torch.nan), known=gaps)
+    found = memory.nearest(cues, 6, known)
+    mask = torch.ones(5, DIM, dtype=torch.bool) if known is None else known.expand(5, DIM)
+    common = mask[:, None] & gaps
+    scores = torch.stack(
+        [
+            torch.stack(
+                [
+                    one_score(similarity, row.double(), cue.double(), both)
+                    for row, both in zip(rows, each, strict=True)
+                ]
+            )
+            for cue, each in zip(cues, common, strict=True)
+        ]
+    )
+    if similarity in ("dot", "euclidean", "manhattan"):
+        scores = scores * mask.sum(-1, keepdim=True) / common.sum(-1).clamp_min(1)
+    assert_best(found, scores, 6)
+    torch.testing.assert_close(
+        found.weight,
+        torch.softmax(2 * scores, -1).float().gather(-1, found.index),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_a_pattern_without_a_common_entry_comes_last():
+    memory = ModernHopfield(similarity="euclidean")
+    memory.store(torch.eye(3), known=torch.eye(3).bool())
+    found = memory.nearest(torch.ones(3), 3, known=torch.tensor([False, True, True]))
+    assert found.index.tolist() == [1, 2, 0]
+    assert found.score.tolist() == [0, 0, -torch.inf]
+    assert found.weight.tolist() == [0.5, 0.5, 0]
+
+
+def test_a_similarity_of_your_own():
+    def largest_difference(rows, state, known):
+        differences = (state[..., None, :] - rows).abs()
+        if known is not None:
+            differences = torch.where(known.expand(state.shape)[..., None, :], differences, 0.0)
+        return -differences.amax(-1)
+
+    rows = torch.randn(2000, DIM, generator=seeded(9))
+    cues, known = torch.randn(7, DIM, generator=seeded(10)), random_masks(7, DIM)
+    memory = ModernHopfield(similarity=largest_difference)
+    memory.store(rows)
+    found = memory.nearest(cues, 4, known)
+    exact = largest_difference(rows.double(), cues.double(), known)
+    assert torch.equal(found.index, exact.sort(descending=True, stable=True).indices[:, :4])
+
+
+def test_packed_patterns_and_classical_overlaps():
+    rows, cues = signs(3000, 100, generator=seeded(11)), signs(9, 100, generator=seeded(12))
+    known = random_masks(9, 100)
+    exact = torch.where(known, cues, 0.0) @ rows.T
+    order = exact.sort(descending=True, stable=True)
+    for store in (None, PackedStore()):
+        memory = ClassicalHopfield(store=store)
+        memory.store(rows)
+        found = memory.nearest(cues, 12, known)
+        assert torch.equal(found.index, order.indices[:, :12])
+        assert torch.equal(found.score, order.values[:, :12])
+        torch.testing.assert_close(found.weight, found.score / known.sum(-1, keepdim=True))
+
+
+def test_shapes_and_cues():
+    memory = ModernHopfield()
+    memory.store(torch.eye(4))
+    cue = torch.tensor([0.1, 0.4, 0.3, 0.2])
+    assert memory.nearest(cue, 4).index.tolist() == [1, 2, 3, 0]
+    assert memory.nearest(cue.expand(2, 3, 4), 2).index.shape == (2, 3, 2)
+    assert memory.nearest(cue.expand(0, 4), 2).score.shape == (0, 2)
+    known = torch.tensor([True, False, True, True])
+    masked = memory.nearest(Cue(cue, known), 2)
+    assert masked.index.tolist() == [2, 3]
+    assert torch.equal(masked.score, memory.nearest(cue, 2, known).score)
+    assert repr(memory.nearest(cue, 2)) == "Nearest(1 query, k=2)"
+    assert memory.nearest(cue, 4, torch.zeros(4, dtype=torch.bool)).index.tolist() == [0, 1, 2, 3]
+
+
+def test_names_come_with_the_answer():
+    memory = ModernHopfield()
+    memory.store(torch.eye(3), names=["a", "b", "c"])
+    found = memory.nearest(torch.tensor([[0.3, 0.1, 0.2], [0.0, 0.2, 0.1]]), 2)
+    assert found.name.tolist() == [["a", "c"], ["b", "c"]]
+    assert memory.nearest(torch.tensor([0.3, 0.1, 0.2]), 1).name.tolist() == ["a"]
