@@ -33,9 +33,9 @@ def load_files(
     images = np.zeros(0, np.float32)
     loaded: list[str] = []
     skipped: dict[str, str] = {}
-    names = [_as_text(name) for name in names]
+    names = [as_text(name) for name in names]
     for file, name in zip(files, names, strict=True):
-        numbers, problem = _read(file, form)
+        numbers, problem = read_picture(file, form)
         if problem:
             skipped[name] = problem
             continue
@@ -63,7 +63,7 @@ def load_files(
 
 def load_folder_of_images(path: Path, form: PictureForm, skip: bool) -> Dataset:
     """Load all pictures in a folder and its subfolders, which are classes."""
-    files = sorted(_pictures_in(path))
+    files = sorted(pictures_in(path))
     places = [file.relative_to(path).parts for file in files]
     beside = [parts for parts in places if len(parts) == 1]
     if not files:
@@ -82,7 +82,8 @@ def load_folder_of_images(path: Path, form: PictureForm, skip: bool) -> Dataset:
     return replace(loaded, name=path.resolve().name, source=source, labels=labels, classes=classes)
 
 
-def _pictures_in(top: Path) -> Iterator[Path]:
+def pictures_in(top: Path) -> Iterator[Path]:
+    """Find the pictures in a folder and its subfolders, in no order."""
     # A folder is read once, by its own path rather than by a link to it: links may be circular.
     folders: list[Path] = [top]
     linked: list[Path] = []
@@ -121,12 +122,13 @@ def _size(numbers: np.ndarray) -> str:
     return f"{numbers.shape[1]} × {numbers.shape[0]}"
 
 
-def _as_text(name: str) -> str:
+def as_text(name: str) -> str:
+    """Return the name of a file as text."""
     # Names of files may hold bytes that are no text, which no other file could store.
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _read(file: Path, form: PictureForm) -> tuple[np.ndarray, str]:
+def read_picture(file: Path, form: PictureForm) -> tuple[np.ndarray, str]:
     """Return a picture as numbers, or say why it has none."""
     module, nothing = import_pillow(), np.zeros(0, np.float32)
     module.init()  # registers the readers of all formats
