@@ -1,5 +1,6 @@
 """Cues: a state, and which of its entries are known."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -69,13 +70,58 @@ def call_corrupt(
     """Return the cues that a function of the caller makes of `patterns`, one per pattern."""
     form = "patterns, amount, generator=…"
     cue = call_given("corrupt", form, corrupt, patterns, amount, generator=generator)
+    return _check_corrupted("corrupt", cue, patterns)
+
+
+def damage_patterns(
+    damage: Callable[..., object] | None,
+    patterns: Tensor,
+    amount: object,
+    generator: torch.Generator,
+) -> Cue:
+    """Return the cues that `damage` makes of `patterns`; the patterns themselves for None.
+
+    Args:
+        damage: a function of patterns, of `amount` unless that is None, and of `generator` if it
+            has an argument of this name. It returns a `Cue`, or the states.
+        patterns: `(n, dim)`.
+        amount: the second argument, or None to leave it out.
+        generator: the source of random numbers.
+    """
+    if damage is None:
+        return Cue(patterns)
+    arguments = (patterns,) if amount is None else (patterns, amount)
+    options = {"generator": generator} if _takes_generator(damage) else {}
+    form = "patterns, generator=…" if amount is None else "patterns, amount, generator=…"
+    cue = call_given("damage", form, damage, *arguments, **options)
+    return _check_corrupted("damage", Cue(cue) if isinstance(cue, Tensor) else cue, patterns)
+
+
+def damage_name(damage: Callable[..., object] | None, amount: object) -> str:
+    """Return a name of the damage for people to read."""
+    if damage is None:
+        return "none"
+    inner = getattr(damage, "func", damage)  # of functools.partial
+    name = getattr(inner, "__name__", type(inner).__name__)
+    return name if amount is None else f"{name} {short_repr(amount)}"
+
+
+def _takes_generator(function: object) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return True
+    return any(each.name == "generator" or each.kind is each.VAR_KEYWORD for each in parameters)
+
+
+def _check_corrupted(name: str, cue: object, patterns: Tensor) -> Cue:
     if not isinstance(cue, Cue):
         raise InputTypeError(
-            f"corrupt must return a Cue, but returned {short_repr(cue)}. Use Cue(state)."
+            f"{name} must return a Cue, but returned {short_repr(cue)}. Use Cue(state)."
         )
     if cue.shape != patterns.shape:
         raise ShapeError(
-            f"corrupt must return a Cue of shape {tuple(patterns.shape)}, as the patterns it gets, "
+            f"{name} must return a Cue of shape {tuple(patterns.shape)}, as the patterns it gets, "
             f"but returned {tuple(cue.shape)}."
         )
     return cue

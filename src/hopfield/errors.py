@@ -45,6 +45,10 @@ class CapacityWarning(UserWarning):
     """A classical memory loses some of its patterns: they are too many, or too similar."""
 
 
+class CalibrationWarning(UserWarning):
+    """Patterns changed after a calibration that cannot be renewed: its damage is not known."""
+
+
 def missing_extra(package: str, extra: str) -> MissingExtraError:
     """Return the error for an optional `package` that is not installed."""
     return MissingExtraError(

@@ -102,6 +102,11 @@ class Retrieval:
         bound: error bounds of a memory with `precision="certified"`; None elsewhere.
         name: the name of the strongest pattern; for a batch an object array, `(*batch)`. None where
             patterns have no names.
+        p_value: after `memory.calibrate`, how often a stranger scores as well as the cue at the
+            pattern `index`, (1 + count)/(1 + strangers), `(*batch)`; None without a calibration.
+        accepted: whether p ≤ α: if not, the cue comes from "none of these", `(*batch)`, or None.
+        calibrated: False if patterns have changed since the calibration, and p-values are still
+            those of before; None without a calibration.
     """
 
     state: Tensor
@@ -116,6 +121,9 @@ class Retrieval:
     trace: Tensor | None = None
     bound: Bound | None = None
     name: np.ndarray | str | int | None = None
+    p_value: Tensor | None = None
+    accepted: Tensor | None = None
+    calibrated: bool | None = None
 
     def __repr__(self) -> str:
         """Return the counts of queries, steps and mixtures, and the objective.
@@ -132,10 +140,13 @@ class Retrieval:
                 median = entropies.exp().median()
                 word = "mixture" if len(entropies) == 1 else "mixtures"
                 mixtures = f", {len(entropies)} {word} of about {median:.0f} patterns"
+        accepted = "" if self.accepted is None else f", {int(self.accepted.sum())} accepted"
+        accepted += " by a calibration of other patterns" if self.calibrated is False else ""
         return (
             f"Retrieval({count} {'query' if count == 1 else 'queries'}, "
             f"{int(self.converged.sum())} converged, at most {steps} "
-            f"{'step' if steps == 1 else 'steps'}, objective={self.objective!r}{mixtures})"
+            f"{'step' if steps == 1 else 'steps'}, objective={self.objective!r}"
+            f"{mixtures}{accepted})"
         )
 
 

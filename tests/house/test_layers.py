@@ -15,7 +15,7 @@ ROOMS = (
     ("kernels", "files", "cue", "typed", "pictures"),
     ("similarity", "separation", "coupling", "packing", "theory"),
     ("rules", "energy", "readout", "leave_one_out", "exact"),
-    ("stores", "iteration", "units"),
+    ("stores", "iteration", "units", "calibration"),
     ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
     ("sklearn",),
     ("analysis",),

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,6 +12,7 @@ from torch import Tensor
 from ..checks import short_repr
 from ..errors import EmptyMemoryError, InputTypeError, OptionError
 from ..memories import Memory
+from ..memories.copies import copy_of
 from ..separation import Separation
 from ..similarity import Similarity, TensorRows, dot
 
@@ -78,13 +78,7 @@ class Patterns:
     @cached_property
     def copy_of(self) -> Int[Tensor, " n"]:
         """Index of the first pattern equal to each pattern: for most, the pattern itself."""
-        first_of: dict[bytes, int] = {}
-        indices: list[int] = []
-        for rows in self.blocks():
-            for row in (rows + 0.0).cpu().numpy():  # + 0 makes −0 equal to 0
-                key = blake2b(row.tobytes(), digest_size=16).digest()
-                indices.append(first_of.setdefault(key, len(indices)))
-        return torch.tensor(indices, device=self.device)
+        return copy_of(self.storage)
 
     @cached_property
     def copies(self) -> Int[Tensor, " n"]:

@@ -21,11 +21,11 @@ from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError
 from ..iteration import TOLERANCE, Reading, Retrieval, StoppingRule
 from ..readout import ValuedBlock
-from ..separation import Separation
 from ..stores import RamStore, Store
-from ..stores.sending import move_tensors, move_when_unread
+from ..stores.sending import move_when_unread
 from .answer import answer
 from .arguments import check_keywords, named_arguments
+from .calibrating import CalibratedMemory, add_p_values, keep_calibration, without_recipe
 from .hooks import energies, read_step
 from .nearest import Nearest, nearest
 from .network import Network
@@ -39,6 +39,7 @@ from .query import (
     make_query,
 )
 from .run import run
+from .sending import move_to_shared_memory
 from .settling import stopping_rule
 from .storing import (
     Brought,
@@ -54,7 +55,7 @@ MEMORIES: dict[str, type["Memory"]] = {}
 """Every memory class by name, as files name them."""
 
 
-class Memory(Network):
+class Memory(CalibratedMemory, Network):
     """An associative memory: store patterns, retrieve them from damaged cues, read the energy.
 
     A pattern is a row: patterns `(n, dim)`, cues and states `(*batch, dim)`. Each query of a batch
@@ -75,12 +76,13 @@ class Memory(Network):
         check_keywords(cls, "__init__", kwargs)
         memory = object.__new__(cls)
         memory.storage, memory.metadata, memory._derived = RamStore(), {}, {}
+        memory._calibrated = None
         return memory
 
     def __init_subclass__(cls) -> None:
         """Register the class, so that `hopfield.load` finds it."""
         MEMORIES.setdefault(cls.__name__, cls)
-        move_when_unread(cls, lambda memory: memory.storage.lock, _move_to_shared_memory)
+        move_when_unread(cls, lambda memory: memory.storage.lock, move_to_shared_memory)
 
     def describe(self, state: Tensor) -> Reading:
         """Return a `Reading` that describes these states; the default makes a step."""
@@ -197,7 +199,7 @@ class Memory(Network):
             outcome = run(self, query, steps, tol, trace, check_generator(generator))
             if not is_complete:
                 outcome = resolve_unknown_units(outcome, self.describe)
-            return answer(self, outcome, query)
+            return add_p_values(self, answer(self, outcome, query), query)
 
     @named_arguments
     def nearest(self, cue: Tensor | Cue, k: int, known: Tensor | None = None) -> Nearest:
@@ -261,7 +263,9 @@ class Memory(Network):
         with self.storage.lock.writing:
             if dtype is not None:
                 check_conversion(self, check_dtype("dtype", dtype))
+            version = self.storage.version
             self.storage.to(place, dtype)
+            keep_calibration(self, version, dtype)
         return self
 
     @named_arguments
@@ -316,7 +320,7 @@ class Memory(Network):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle everything but results computed from the patterns."""
-        return vars(self) | {"_derived": {}}
+        return vars(self) | {"_derived": {}, "_calibrated": without_recipe(self._calibrated)}
 
     def _blocks(self, states: int) -> Iterable[ValuedBlock]:
         return blocks_of(self.storage, states)
@@ -339,11 +343,3 @@ class Memory(Network):
     def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> StoppingRule:
         """Return the rule by which `retrieve` decides that a query has settled."""
         return stopping_rule(self, dtype, tol)
-
-
-def _move_to_shared_memory(memory: Memory) -> None:
-    memory.storage.move_to_shared_memory()
-    move_tensors(memory)
-    for part in vars(memory).values():
-        if isinstance(part, Separation):  # β may be a tensor
-            move_tensors(part)

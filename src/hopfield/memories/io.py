@@ -27,10 +27,11 @@ from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, Similarity
 from ..stores import Block, PackedStore, Store
 from .base import MEMORIES, Memory
+from .calibrating import describe_calibration, restore_calibration
 from .hooks import checked_config
 
-FORMAT = 2
-"""Version of the format: 2 has the masks of patterns with gaps, and 1 is read as well."""
+FORMAT = 3
+"""Version of the format: 2 has the masks of patterns with gaps, 3 a calibration; all are read."""
 
 
 def save(memory: Memory, path: "str | PathLike[str]") -> None:
@@ -49,6 +50,7 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
         content["metadata"] = memory.metadata
     if len(memory):
         tensors |= _rows(memory.storage, content)
+        tensors |= describe_calibration(memory, content)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = _as_json(content)
     sums = json.dumps(_sums(described, tensors))
@@ -98,6 +100,8 @@ def load(path: "str | PathLike[str]") -> Memory:
         _check_names(given, tensors)
         if "patterns" in tensors:
             _fill(memory, tensors, described)
+            if "calibration" in tensors:
+                restore_calibration(memory, described["calibration"], tensors["calibration"])
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         why = f": {error}" if isinstance(error, HopfieldError) else "."
         raise FileFormatError(
@@ -251,7 +255,7 @@ def _check_names(arguments: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     named = [value for value in arguments.values() if isinstance(value, dict)]
     read = {value["tensor"] for value in named if "tensor" in value}
     if "patterns" in tensors:
-        read |= {"patterns", "values", "known"}
+        read |= {"patterns", "values", "known", "calibration"}
     if unknown := tensors.keys() - read:
         raise KeyError(f"unknown tensors {unknown}")
 

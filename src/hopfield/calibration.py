@@ -1,0 +1,145 @@
+"""How often a stranger scores as well as a cue: p-values for the answer "none of these".
+
+A stranger is a cue that comes from no stored pattern. With the scores T_1 … T_n of n strangers,
+
+    p = (1 + number of strangers with T_i ≥ T) / (n + 1)
+
+is the p-value of a cue with score T. If the cue comes from a stranger exchangeable with these n,
+then P(p ≤ α) ≤ α (Vovk et al. 2005, conformal prediction).
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .readout import Block
+
+SCORES = ("distance", "margin")
+"""The two scores of a cue; `TopScores.score` defines them."""
+
+
+class TopScores(NamedTuple):
+    """The similarity of one pattern to each cue, and those of its two best rivals, `(batch)`.
+
+    Copies of a pattern count as that pattern, so that rivals are different patterns.
+    """
+
+    pattern: Tensor
+    rival: Tensor
+    next_rival: Tensor
+
+    def score(self, name: str) -> Float[Tensor, " batch"]:
+        """Return the similarity ("distance"), or its lead over the best rival ("margin")."""
+        return self.pattern if name == "distance" else self._lead()
+
+    def _lead(self) -> Tensor:
+        # Without a rival that can be compared, a similarity shows no lead.
+        lead = torch.where(self.rival.isfinite(), self.pattern - self.rival, 0.0)
+        return torch.where(self.pattern.isfinite(), lead, -math.inf)
+
+    def without_pattern(self) -> "TopScores":
+        """Return the scores of the best rival, in a memory without the pattern."""
+        return TopScores(self.rival, self.next_rival, torch.full_like(self.rival, -math.inf))
+
+
+def top_scores(
+    blocks: Iterable[Block],
+    state: Float[Tensor, "batch dim"],
+    similarity: Callable[..., Tensor],
+    known: Tensor | None,
+    pattern: Int[Tensor, " batch"],
+    copy_of: Int[Tensor, " n"],
+) -> TopScores:
+    """Return the scores of one pattern per cue and of its rivals; memory O(batch·block).
+
+    Args:
+        blocks: all rows, in order.
+        state: the cues.
+        similarity: (block, state, known) → scores, `(batch, rows)`.
+        known: mask of the entries that count, or None.
+        pattern: a pattern for each cue, by the index of its first copy; −1 for none.
+        copy_of: for each pattern the index of its first copy.
+    """
+    lowest = torch.full((len(state),), -math.inf, dtype=state.dtype, device=state.device)
+    own, rival, next_rival = lowest, lowest, lowest
+    rival_of = torch.full_like(pattern, -1)
+    for block in blocks:
+        scores = similarity(block, state, known)
+        # A pattern with gaps that shares no known entry with the cue has a number near −∞.
+        scores = torch.where(scores > torch.finfo(scores.dtype).min / 16, scores, -math.inf)
+        group = copy_of[block.start : block.start + len(block)]
+        is_pattern = group == pattern[:, None]
+        own = torch.maximum(own, torch.where(is_pattern, scores, -math.inf).amax(-1))
+        others = scores.masked_fill_(is_pattern, -math.inf)
+        best, at = others.max(-1)
+        best_of = group[at]
+        others = others.masked_fill_(group == best_of[:, None], -math.inf)
+        lesser = torch.where(best_of == rival_of, -math.inf, torch.minimum(best, rival))
+        next_rival = torch.maximum(torch.maximum(next_rival, others.amax(-1)), lesser)
+        rival_of = torch.where(best > rival, best_of, rival_of)
+        rival = torch.maximum(rival, best)
+    return TopScores(own, rival, next_rival)
+
+
+def p_values(strangers: Float[Tensor, " n"], scores: Float[Tensor, " batch"]) -> Tensor:
+    """Return p for each score; `strangers` ascend. A score of −∞ has p = 1."""
+    below = torch.searchsorted(strangers, scores, right=False)
+    return (1 + len(strangers) - below) / (len(strangers) + 1)
+
+
+def threshold(strangers: Float[Tensor, " n"], alpha: float) -> float:
+    """Return the number that a score must exceed for p ≤ α; ∞ if there are too few strangers."""
+    count = len(strangers)
+    may_pass = sum((1 + k) / (count + 1) <= alpha for k in range(math.ceil(alpha * count) + 1))
+    return math.inf if not may_pass else float(strangers[count - may_pass])
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How a memory tells strangers from damaged copies of its patterns.
+
+    Attributes:
+        alpha: the largest p-value that is accepted: the share of strangers accepted by mistake.
+        score: "distance" of the answer from the cue, or "margin" to the runner-up: whichever
+            accepts more damaged stored patterns.
+        strangers: the scores of strangers, ascending, float64. A distance is a similarity per
+            known entry: −½ mean squared difference for the dot product and Euclidean distance,
+            − mean absolute difference for Manhattan, the overlap in binary networks, and the
+            similarity itself for others.
+        left_out: True if the strangers are stored patterns, each left out in turn; False for
+            `calibrate(strangers=…)`.
+        n_patterns: the number of stored patterns then.
+        damage: the name of the damage.
+        accepted: the share of damaged stored patterns that are accepted.
+        right: the share of these whose answer is the right pattern; None if none is accepted.
+    """
+
+    alpha: float
+    score: str
+    strangers: Tensor
+    left_out: bool
+    n_patterns: int
+    damage: str
+    accepted: float = 0.0
+    right: float | None = None
+
+    @property
+    def threshold(self) -> float:
+        """The score that a cue must exceed to be accepted; ∞ if no cue can be."""
+        return threshold(self.strangers, self.alpha)
+
+    def __repr__(self) -> str:
+        """Say what was measured."""
+        origin = "stored patterns, left out in turn" if self.left_out else "given ones"
+        right = "" if self.right is None else f", {self.right:.1%} of these with the right answer"
+        return (
+            f"Calibration(accepted: {self.score} scores above {self.threshold:.4g}, as of "
+            f"{self.alpha:.4g} of strangers; strangers: {len(self.strangers)} {origin}; damage: "
+            f"{self.damage}; of stored patterns, damaged alike, {self.accepted:.1%} are accepted"
+            f"{right})"
+        )
