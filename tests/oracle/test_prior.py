@@ -45,9 +45,6 @@ every_separation = pytest.mark.parametrize("name", SEPARATIONS)
 smooth = pytest.mark.parametrize(
     "name", [n for n in SEPARATIONS if "infinite" not in n and n != "entmax10"]
 )
-every_well_conditioned = pytest.mark.parametrize(
-    "name", [n for n in SEPARATIONS if n != "entmax10"]
-)
 conditioned = pytest.mark.parametrize("name", [n for n in SEPARATIONS if n != "entmax10"])
 COPIES = torch.tensor([2, 1, 3, 1, 1, 5, 1, 2])
 
