@@ -23,6 +23,7 @@ from .checks import (
 from .errors import InputTypeError, ShapeError
 from .separation import Partial, Readout, Rows, Separation, Softmax
 from .separation.base import check_parameter, largest_value
+from .separation.prior import prior_of
 from .separation.softmax import LN_2
 from .similarity import RowProducts, ScoreFunction, Similarity
 
@@ -86,6 +87,11 @@ class BlockView:
     def rows(self) -> Tensor:
         """Return the patterns."""
         return self.block.rows
+
+    @property
+    def prior(self) -> Tensor | None:
+        """Return the prior of each row, or None."""
+        return prior_of(self.block)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -222,8 +228,11 @@ def fused_attention(
     beta: float | Tensor,
     values: Float[Tensor, "n out"] | None = None,
     bias: Float[Tensor, " n"] | None = None,
+    prior: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "batch out"] | None:
     """softmax(β(x Xᵀ + bias)) V by torch's attention: X is read once, batch × n never exists.
+
+    With a prior w, softmax(β(x Xᵀ + bias) + log w) V.
 
     Faster than `read` if only the state is needed. For few queries and short rows, two matrix
     products are faster: SDPA would use one core.
@@ -234,6 +243,7 @@ def fused_attention(
         beta: β, one number or one per query, `(batch,)` or `()`.
         values: V; None averages the rows themselves.
         bias: added to the scores of each row.
+        prior: w of each row.
 
     Returns:
         The state. None if gradients are needed (the backward pass is not differentiable), in
@@ -248,17 +258,19 @@ def fused_attention(
     if isinstance(beta, Tensor):
         factors = beta.reshape(-1, 1).to(state)
         queries, bias = state * factors, None if bias is None else factors * bias.to(state)
+    log_prior = None if prior is None else prior.log().to(state)
     keys, averaged = rows, rows if values is None else values
     short = batch <= FEW_QUERIES and rows.shape[-1] <= SHORT_ROWS
     if short and batch * count <= BLOCK_SCORES and count <= LONG_BLOCK:
-        return _if_finite(two_product_attention(queries, keys, averaged, scale, bias))
+        return _if_finite(two_product_attention(queries, keys, averaged, scale, bias, log_prior))
     out, width = averaged.shape[-1], max(rows.shape[-1], averaged.shape[-1])
     if out != rows.shape[-1]:  # with unequal widths SDPA would compute all weights at once
         padded = [pad(x, (0, width - x.shape[-1])) for x in (queries, keys, averaged)]
         queries, keys, averaged = padded
-    mask = None
-    if bias is not None:
-        mask = (scale * bias.to(state.dtype)).expand(1, 1, batch, -1)
+    mask = None if bias is None else scale * bias.to(state.dtype)
+    if log_prior is not None:  # added to βs: log w is never divided by β
+        mask = log_prior if mask is None else mask + log_prior
+    mask = None if mask is None else mask.expand(1, 1, batch, -1)
     result = scaled_dot_product_attention(
         queries[None, None], keys[None, None], averaged[None, None], attn_mask=mask, scale=scale
     )[0, 0, :, :out]
@@ -266,13 +278,20 @@ def fused_attention(
 
 
 def two_product_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, scale: float, bias: Tensor | None
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    scale: float,
+    bias: Tensor | None,
+    log_prior: Tensor | None = None,
 ) -> Tensor:
-    """softmax(scale·(x Xᵀ + bias)) V by two matrix products."""
+    """softmax(scale·(x Xᵀ + bias) + log w) V by two matrix products."""
     scores = queries @ keys.T
     scores = scores if bias is None else scores + bias.to(scores)
+    scores = scores.mul_(scale / LN_2)
+    scores = scores if log_prior is None else scores.add_(log_prior / LN_2)
     # Divided at the end: weights of torch.softmax over long rows do not sum to one exactly.
-    power = scores.mul_(scale / LN_2).sub_(scores.amax(-1, keepdim=True)).exp2_()
+    power = scores.sub_(scores.amax(-1, keepdim=True)).exp2_()
     return (power @ values).div_(power.sum(-1, keepdim=True))
 
 

@@ -97,8 +97,8 @@ def certified_readout(
     """
     euclidean = not similarity.half_squared_norm
     masked = masked_state(state, known)
-    known = known if euclidean else None
-    batch = QueryBatch(masked, known, min(separation.inverse_width() or 0.0, 1e30), euclidean)
+    known, beta = known if euclidean else None, min(separation.inverse_width() or 0.0, 1e30)
+    batch = QueryBatch(masked, known, beta, euclidean, store.prior)
     result, crowded = None, torch.ones(len(state), dtype=torch.bool, device=state.device)
     if can_scan(store, batch):
         queries, members, crowded = candidates(store, batch)
@@ -128,16 +128,24 @@ class QueryBatch:
         known: m, `(dim,)` or `(batch, dim)`, or None; always None if scores are dot products.
         beta: β.
         euclidean: True if scores are −½‖m⊙(x_μ − x)‖²; False if they are (m⊙x)·x_μ.
+        prior: w of each row, `(n,)`, or None.
     """
 
     masked: Tensor
     known: Tensor | None
     beta: float
     euclidean: bool
+    prior: Tensor | None = None
 
     def window(self, count: int) -> float:
-        """log(n/ε)/β for n = `count`: rows further below the best score are left out."""
-        return math.log(count / DROPPED_WEIGHT) / self.beta
+        """log(n/ε)/β for n = `count`: rows further below the best score are left out.
+
+        With priors n is Σw/min w: the row of the best score may have the smallest prior.
+        """
+        total: float = count
+        if self.prior is not None:
+            total = float(self.prior.sum() / self.prior.min())
+        return math.log(total / DROPPED_WEIGHT) / self.beta
 
 
 def can_scan(store: Store, batch: QueryBatch) -> bool:
@@ -305,22 +313,27 @@ def read_candidates(store: Store, batch: QueryBatch, queries: Tensor, members: T
     scores = torch.cat([scored(part) for part in parts])
     top = scores.new_full((size,), -torch.inf).scatter_reduce(0, queries, scores, "amax")
     x = batch.beta * (scores - top[queries])
-    power = x.exp()
-    sum_exp, sum_x_exp = summed(power), summed(power * x.clamp_min(-1e4))
-    # Σ expm1(x) over all rows, those left out counting −1: exact where β is small.
-    sum_expm1 = summed(torch.expm1(x)) - (count - torch.bincount(queries, minlength=size))
+    prior = torch.ones_like(x) if batch.prior is None else batch.prior[members]
+    total = count if batch.prior is None else batch.prior.sum()
+    power = prior * x.exp()
+    sum_exp, sum_x_exp = summed(power), summed(power * (x.clamp_min(-1e4) + prior.log()))
+    # Σ w expm1(x) over all rows, those left out counting −w: exact where β is small.
+    sum_expm1 = summed(prior * torch.expm1(x)) - (total - summed(prior))
     state = torch.zeros_like(masked)
     for part in parts:
         rows = store.take(members[part]).double()
         state = state.index_add(0, queries[part], power[part, None] * rows)
-    best = torch.where(scores == top[queries], members, count)
+    ranked, strongest = scores, top
+    if batch.prior is not None:
+        ranked, strongest = power, top.new_zeros(size).scatter_reduce(0, queries, power, "amax")
+    best = torch.where(ranked == strongest[queries], members, count)
     index = torch.full_like(top, count, dtype=torch.long)
     return Readout(
         state=(state / sum_exp[:, None]).to(dtype),
-        potential=(top + log_mean(sum_exp, sum_expm1, count) / batch.beta).to(dtype),
+        potential=(top + log_mean(sum_exp, sum_expm1, total) / batch.beta).to(dtype),
         index=index.scatter_reduce(0, queries, best, "amin"),
-        weight=(1 / sum_exp).to(dtype),
-        entropy=(sum_exp.log() - sum_x_exp / sum_exp).to(dtype),
+        weight=((1 if batch.prior is None else strongest) / sum_exp).to(dtype),
+        entropy=(sum_exp.log() - sum_x_exp / sum_exp).clamp_min(0.0).to(dtype),
     )
 
 

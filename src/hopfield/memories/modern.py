@@ -101,7 +101,8 @@ class ModernHopfield(Memory):
             bias = None
             if not self.similarity.half_squared_norm:
                 bias = self.storage.summary().squared_norms / -2
-            following = fused_attention(state, self.storage.rows, beta, bias=bias)
+            prior = self.storage.prior
+            following = fused_attention(state, self.storage.rows, beta, bias=bias, prior=prior)
             if following is not None:
                 return following
         return self.step(state, None, None, generator).next

@@ -16,6 +16,7 @@ from ..readout import ValuedBlock
 from ..separation import SEPARATIONS, Separation, Softmax
 from ..similarity import Similarity
 from ..stores import RamStore, Store
+from ..stores.block import with_prior
 
 SCHEDULES = ("asynchronous", "synchronous")
 
@@ -77,8 +78,10 @@ def check_store(store: object) -> Store:
 def blocks_of(store: Store, states: int, copied: bool = True) -> Iterable[ValuedBlock]:
     """Return blocks of a size for a batch of states; `copied` where reading copies their rows."""
     size = readout.block_rows(states, copied)
-    blocks = store.blocks(size)
-    return blocks if isinstance(blocks, list) else _Blocks(store, size)
+    blocks, prior = store.blocks(size), store.prior
+    if not isinstance(blocks, list):
+        return _Blocks(store, size)
+    return blocks if prior is None else list(with_prior(blocks, prior))
 
 
 class _Blocks:
@@ -88,7 +91,8 @@ class _Blocks:
         self._store, self._size = store, size
 
     def __iter__(self) -> Iterator[ValuedBlock]:
-        return iter(self._store.blocks(self._size))
+        blocks, prior = self._store.blocks(self._size), self._store.prior
+        return iter(blocks) if prior is None else with_prior(blocks, prior)
 
 
 def reads_in_place(store: Store, similarity: Similarity, state: Tensor) -> bool:

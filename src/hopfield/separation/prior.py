@@ -24,3 +24,12 @@ def prior_of_all(blocks: Iterable[object]) -> Tensor | None:
 def arguments(scores: Tensor, prior: Tensor | None) -> tuple[Tensor, ...]:
     """Return the arguments of a separation, without a prior if there is none."""
     return (scores,) if prior is None else (scores, prior)
+
+
+def whole_multiples(prior: Tensor) -> Tensor:
+    """Return w/u, exact in float64, for the largest power of two u that makes all of them whole."""
+    mantissa, exponent = torch.frexp(prior.double())
+    digits = (mantissa * 2.0**53).long()
+    zeros = (digits & -digits).double().log2().long()  # factors of 2 in the digits
+    least = int((exponent - 53 + zeros).min())
+    return prior.double() * 2.0**-least

@@ -1,8 +1,8 @@
 """Stores: where patterns live. A store knows rows and blocks, but no energies."""
 
 from .base import Store, Summary
-from .block import Block
+from .block import Block, PriorBlock
 from .packed import PackedBlock, PackedStore
 from .ram import RamStore
 
-__all__ = ["Block", "PackedBlock", "PackedStore", "RamStore", "Store", "Summary"]
+__all__ = ["Block", "PackedBlock", "PackedStore", "PriorBlock", "RamStore", "Store", "Summary"]

@@ -114,6 +114,7 @@ class Store(ABC):
         lock: changes hold `lock.writing`; hold `lock.reading` to keep rows unchanged.
         rows: all rows, `(n, dim)`, only in resident stores. Never write to it.
         values: all values, `(n, *)`, or None, only in resident stores. Never write to it.
+        prior: w of each row, `(n,)`, float64, or None if every row counts once.
         has_gaps: True if entries of some rows are unknown; blocks then have a mask `known`.
         known: that mask of all rows, `(n, dim)`, or None, only in resident stores.
         annotations: names, priors and table of the rows, or None. Never set it: use `annotate`.
@@ -133,6 +134,7 @@ class Store(ABC):
     lock: ReadWriteLock
     rows: Tensor
     values: Tensor | None
+    prior: Tensor | None = None
     has_gaps: bool = False
     known: Tensor | None = None
     annotations: Annotations | None

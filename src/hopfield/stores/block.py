@@ -1,10 +1,14 @@
 """Blocks of consecutive rows of a store, with their scores and weighted sums."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from ..readout import ValuedBlock
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,3 +85,57 @@ class Block:
             with torch.inference_mode(False):  # it is used outside as well
                 self.converted[wide] = self.rows.to(wide)
         return self.converted[wide]
+
+
+@dataclass(frozen=True, eq=False)
+class PriorBlock:
+    """A block with a prior per row; all else is as in the block itself.
+
+    Attributes:
+        block: the rows.
+        prior: w of each row, `(n,)`.
+    """
+
+    block: ValuedBlock
+    prior: Tensor
+
+    @property
+    def start(self) -> int:
+        """Return the index of the first row."""
+        return self.block.start
+
+    @property
+    def rows(self) -> Tensor:
+        """Return the rows."""
+        return self.block.rows
+
+    @property
+    def values(self) -> Tensor | None:
+        """Return the values of the rows, or None."""
+        return self.block.values
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.block)
+
+    def scores(self, state: Tensor) -> Tensor:
+        """Return the scores Xx."""
+        return self.block.scores(state)
+
+    def squares(self, mask: Tensor | None) -> Tensor:
+        """Return Σ_i m_i x_μi² of each row."""
+        return self.block.squares(mask)
+
+    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        """Return weights @ rows[at], for all rows if `at` is None."""
+        return self.block.weighted_sum(weights, at)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return another attribute of the block, such as the mask of known entries."""
+        return getattr(self.block, name)
+
+
+def with_prior(blocks: Iterable[ValuedBlock], prior: Tensor) -> Iterator[PriorBlock]:
+    """Yield the blocks of a store with their part of the prior of all rows."""
+    for block in blocks:
+        yield PriorBlock(block, prior[block.start : block.start + len(block)])

@@ -14,6 +14,7 @@ from ..exact import exact_signs
 from ..packing import pack
 from ..readout import Block, all_scores
 from ..separation import Readout, Separation
+from ..separation.prior import prior_of_all
 from .flips import FlipRule, FlipTable, exact_dot, flip_rule
 from .signs import sign_or_keep
 
@@ -48,7 +49,8 @@ def dense_sweep(
             `state` is overwritten.
         columns: a function that returns `sign_columns(blocks)`, if they are cached.
     """
-    exact, rule = state.detach().double(), flip_rule(separation)
+    exact, prior = state.detach().double(), prior_of_all(blocks)
+    rule = flip_rule(separation, prior)
     if order is None:
         return _synchronous(blocks, rule, separation, exact, held, readout).to(state.dtype)
     count = sum(len(block) for block in blocks)
@@ -99,13 +101,14 @@ def _decide_exactly(
     queries, units = doubtful.nonzero(as_tuple=True)
     if not len(queries):
         return
-    count = sum(len(block) for block in blocks)
+    count, prior = sum(len(block) for block in blocks), prior_of_all(blocks)
     for at in torch.arange(len(queries)).split(max(1, EXACT_SCORES // count)):
         q, i = queries[at], units[at]
         rows, which = q.unique(return_inverse=True)
         signs = _unit_columns(blocks, i)
         levels = all_scores(blocks, state[rows], exact_dot)[which] - signs * state[q, i, None]
-        new[q, i] = sign_or_keep(exact_signs(levels, signs, separation), state[q, i])
+        decisions = exact_signs(levels, signs, separation, prior)
+        new[q, i] = sign_or_keep(decisions, state[q, i])
 
 
 def _unit_columns(blocks: Iterable[Block], units: Int[Tensor, " k"]) -> Float[Tensor, "k n"]:
@@ -121,7 +124,7 @@ def _asynchronous(
     held: Tensor | None,
 ) -> Tensor:
     # One unit after another; the scores follow each flip.
-    state = state.clone()
+    state, prior = state.clone(), prior_of_all(blocks)
     scores = all_scores(blocks, state, exact_dot)
     for i in order.tolist():
         column = torch.cat([block.rows[:, i] for block in blocks]).double()
@@ -132,7 +135,9 @@ def _asynchronous(
         if len(doubtful):
             signs = column.expand(len(doubtful), -1)
             field[doubtful] = (
-                exact_signs(levels[doubtful], signs, separation) if rule.has_exact_signs else 0
+                exact_signs(levels[doubtful], signs, separation, prior)
+                if rule.has_exact_signs
+                else 0
             )
         new = sign_or_keep(field, present)
         if held is not None:

@@ -2,6 +2,9 @@
 
 The unit takes the sign of its field. Each rule returns a number of the same sign, and a bound of
 its rounding error, in float64. Levels are the scores without unit i: s_μ^{∖i} = s_μ − x_μi x_i.
+
+A prior w counts a pattern w times. Fields that are sums over patterns take whole multiples of the
+largest possible unit, which leaves all signs, so that sums of priors are sums of whole numbers too.
 """
 
 import math
@@ -17,9 +20,13 @@ from torch import Tensor
 from ..readout import Block, all_scores, read
 from ..rules import EXACT_INTEGERS
 from ..separation import Readout, Separation, Softmax
+from ..separation.prior import arguments, whole_multiples
 from ..similarity import RowProducts, dot
 
 EPS = torch.finfo(torch.float64).eps
+
+LOG_PRIOR = 64
+"""Rounding of an exponent β·s + log w by log w, and other errors of a readout, in units of eps."""
 
 EXACT_SIZE = 2.0**52
 """Sum of absolute values from which on a float64 sum of whole numbers may be rounded."""
@@ -36,11 +43,12 @@ def exact_dot(
     return dot(block, exact, known).double()
 
 
-def saturated_beta(beta: "float | Tensor", count: int) -> float:
+def saturated_beta(beta: "float | Tensor", count: float) -> float:
     """Return β, or a smaller one with the same decisions for `count` patterns.
 
     Different levels are at least 2 apart. For β > ½ log n one pattern thus outweighs all patterns
-    at lower levels together, and a larger β changes no decision.
+    at lower levels together, and a larger β changes no decision. With priors n is the sum of their
+    whole multiples.
     """
     return min(float(beta), 0.5 * math.log(count) + 0.5)
 
@@ -85,15 +93,15 @@ class FlipRule(ABC):
         return None
 
 
-def flip_rule(separation: Separation) -> FlipRule:
-    """Return the fastest rule that the separation allows."""
-    beta = separation.softmax_beta()
+def flip_rule(separation: Separation, prior: Float[Tensor, " n"] | None = None) -> FlipRule:
+    """Return the fastest rule that the separation allows, for patterns with these priors."""
+    beta, multiples = separation.softmax_beta(), None if prior is None else whole_multiples(prior)
     if beta is not None:
-        return _SoftmaxFlips(float(beta))
+        return _SoftmaxFlips(float(beta), multiples)
     if separation.flip_gain(torch.zeros(1, dtype=torch.float64)) is not None:
         # Exact where g is a whole number at whole levels.
-        return _AdditiveFlips(separation, separation.exact_flip_sign([]) is not None)
-    return _PotentialFlips(separation)
+        return _AdditiveFlips(separation, separation.exact_flip_sign([]) is not None, multiples)
+    return _PotentialFlips(separation, prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +109,7 @@ class _SoftmaxFlips(FlipRule):
     """Fields of a softmax separation, which have the sign of Σ_μ x_μi exp(βs_μ^{∖i})."""
 
     beta: float
+    prior: Tensor | None
     has_exact_signs = True
 
     def all_units(
@@ -113,25 +122,32 @@ class _SoftmaxFlips(FlipRule):
         sum underflows.
         """
         count = sum(len(block) for block in blocks)
-        beta = saturated_beta(self.beta, count)
+        beta = self._saturated_beta(count)
         if readout is None or beta != self.beta:
             readout = read(blocks, state, exact_dot, Softmax(beta))
-        error = EPS * (8 + 2 * beta * state.shape[-1] + count)
+        first = 8 if self.prior is None else LOG_PRIOR
+        error = EPS * (first + 2 * beta * state.shape[-1] + count)
         field = readout.state.detach()
         return field.sub_(state, alpha=math.tanh(beta)), error  # tanh(βx) = x tanh β
 
     def one_unit(self, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
         """Return Σ_μ x_μi exp(β(s_μ^{∖i} − max s^{∖i})), and a bound of its rounding error."""
         count = levels.shape[-1]
-        gap = saturated_beta(self.beta, count) * (levels - levels.amax(-1, keepdim=True))
+        gap = self._saturated_beta(count) * (levels - levels.amax(-1, keepdim=True))
         terms, rounding = gap.exp(), EPS * (8 + count + gap.abs().amax(-1))
+        terms = terms if self.prior is None else terms * self.prior
         return terms @ column, rounding * terms.sum(-1)
 
-    def table(self, count: int, dim: int) -> FlipTable:
+    def table(self, count: int, dim: int) -> FlipTable | None:
         """Return the summands exp(−β(s_max + 1 − level))."""
+        if self.prior is not None:
+            return None
         steps = torch.arange(2 * dim + 3, dtype=torch.float64)
-        beta = saturated_beta(self.beta, count)
+        beta = self._saturated_beta(count)
         return FlipTable((-beta * steps).exp(), -1, EPS * (8 + count + beta * len(steps)), 0.0)
+
+    def _saturated_beta(self, count: int) -> float:
+        return saturated_beta(self.beta, count if self.prior is None else float(self.prior.sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +159,7 @@ class _AdditiveFlips(FlipRule):
 
     separation: Separation
     has_exact_signs: bool
+    prior: Tensor | None
 
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
@@ -156,10 +173,14 @@ class _AdditiveFlips(FlipRule):
         unknown = bool((state == 0).any())
         for block in blocks:
             scores = exact_dot(block, state)
-            below, above = self._gain(scores - 1), self._gain(scores + 1)
+            prior = None
+            if self.prior is not None:
+                prior = self.prior[block.start : block.start + len(block)]
+            below, above = (self._gain(scores + step, prior) for step in (-1, 1))
             part = block.weighted_sum(below + above) + state * (below - above).sum(-1, keepdim=True)
             if unknown:
-                part = torch.where(state == 0, 2 * block.weighted_sum(self._gain(scores)), part)
+                gain = self._gain(scores, prior)
+                part = torch.where(state == 0, 2 * block.weighted_sum(gain), part)
             field = field + part / 2
             size = size + (below.abs() + above.abs()).sum(-1, keepdim=True)
         count = sum(len(block) for block in blocks)
@@ -167,20 +188,23 @@ class _AdditiveFlips(FlipRule):
 
     def one_unit(self, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
         """Return Σ_μ x_μi g(s_μ^{∖i}), and a bound of its rounding error."""
-        terms = self._gain(levels)
+        terms = self._gain(levels, self.prior)
         size = terms.abs().sum(-1)
         largest = float(levels.abs().max()) if levels.numel() else 0.0
         return terms @ column, self._error(size, levels.shape[-1], largest + 1)
 
-    def table(self, count: int, dim: int) -> FlipTable:
+    def table(self, count: int, dim: int) -> FlipTable | None:
         """Return the summands g(level)."""
+        if self.prior is not None:
+            return None
         steps = torch.arange(2 * dim + 3, dtype=torch.float64)
         rounding = self._rounding(count, dim + 1.0)
         exact_size = EXACT_SIZE if self.has_exact_signs else 0.0
-        return FlipTable(self._gain(dim + 1 - steps), dim + 1, rounding, exact_size)
+        return FlipTable(self._gain(dim + 1 - steps, None), dim + 1, rounding, exact_size)
 
-    def _gain(self, levels: Tensor) -> Tensor:
-        return cast(Tensor, self.separation.flip_gain(levels))
+    def _gain(self, levels: Tensor, prior: Tensor | None) -> Tensor:
+        gain = cast(Tensor, self.separation.flip_gain(levels))
+        return gain if prior is None else gain * prior
 
     def _error(self, size: Tensor, count: int, largest: float) -> Tensor:
         error = self._rounding(count, largest) * size
@@ -195,6 +219,7 @@ class _PotentialFlips(FlipRule):
     """Fields of any separation, from two potentials per unit."""
 
     separation: Separation
+    prior: Tensor | None
     has_exact_signs = False
 
     def all_units(
@@ -220,6 +245,6 @@ class _PotentialFlips(FlipRule):
 
     def one_unit(self, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
         """Return F(s^{∖i} + x_μi) − F(s^{∖i} − x_μi), and a bound of its rounding error."""
-        up = self.separation.potential(levels + column)
-        down = self.separation.potential(levels - column)
+        up = self.separation.potential(*arguments(levels + column, self.prior))
+        down = self.separation.potential(*arguments(levels - column, self.prior))
         return up - down, EPS * (8 + levels.shape[-1]) * (up.abs() + down.abs())
