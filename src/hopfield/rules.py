@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .checks import check_choice, check_device, check_dim, check_flag, check_patterns
 from .coupling import Coupling, FullCoupling, LowRankCoupling, check_square
+from .separation.prior import check_prior, whole_multiples
 
 GATHERED = 96
 """Largest number of patterns that Storkey's rule adds to W at once."""
@@ -21,18 +22,32 @@ EXACT_INTEGERS = {torch.float32: 2**24, torch.float64: 2**53}
 """Whole numbers up to these are exact."""
 
 
-def hebbian(patterns: Float[Tensor, "n dim"], diagonal: bool = False) -> Float[Tensor, "dim dim"]:
-    """W = XᵀX/N (Hopfield 1982); the diagonal n/N is zeroed unless `diagonal`."""
-    rows = _upcast(check_patterns("patterns", patterns))
-    return _hebbian(rows, check_flag("diagonal", diagonal)).matrix()
+def hebbian(
+    patterns: Float[Tensor, "n dim"],
+    diagonal: bool = False,
+    prior: Float[Tensor, " n"] | None = None,
+) -> Float[Tensor, "dim dim"]:
+    """W = XᵀX/N (Hopfield 1982); the diagonal n/N is zeroed unless `diagonal`.
+
+    With a prior w per pattern, W = Σ w x xᵀ/N.
+    """
+    rows = check_patterns("patterns", patterns)
+    given = None if prior is None else check_prior(prior, len(rows), rows.device)
+    return _hebbian(_upcast(rows), check_flag("diagonal", diagonal), given).matrix()
 
 
 def covariance(
-    patterns: Float[Tensor, "n dim"], diagonal: bool = False
+    patterns: Float[Tensor, "n dim"],
+    diagonal: bool = False,
+    prior: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "dim dim"]:
-    """W = (X − a)ᵀ(X − a)/N with a the mean of all entries, for biased patterns (Amit 1987)."""
-    rows = _upcast(check_patterns("patterns", patterns))
-    return _covariance(rows, check_flag("diagonal", diagonal)).matrix()
+    """W = (X − a)ᵀ(X − a)/N with a the mean of all entries, for biased patterns (Amit 1987).
+
+    With a prior w per pattern, W = Σ w(x − a)(x − a)ᵀ/N, and a is the mean weighted by w.
+    """
+    rows = check_patterns("patterns", patterns)
+    given = None if prior is None else check_prior(prior, len(rows), rows.device)
+    return _covariance(_upcast(rows), check_flag("diagonal", diagonal), given).matrix()
 
 
 def pseudo_inverse(
@@ -105,18 +120,46 @@ def _upcast(patterns: Tensor) -> Tensor:
     return patterns.to(dtype)
 
 
-def _hebbian(rows: Tensor, diagonal: bool) -> LowRankCoupling:
-    return LowRankCoupling(
-        rows, rows, 1 / rows.shape[-1], None if diagonal else rows.square().sum(0)
-    )
+def _hebbian(rows: Tensor, diagonal: bool, prior: Tensor | None = None) -> LowRankCoupling:
+    left = right = rows
+    scale, slack = 1 / rows.shape[-1], 0.0
+    if prior is not None:
+        left, right, scale = weighted_factors(rows, prior)
+        if left is right:  # no whole numbers
+            slack = _rounding_of_zero(left, scale)
+    return LowRankCoupling(left, right, scale, None if diagonal else (left * right).sum(0), slack)
 
 
-def _covariance(rows: Tensor, diagonal: bool) -> LowRankCoupling:
-    centred = rows - rows.mean()
-    coupling = _hebbian(centred, diagonal)
-    # ‖W_i‖² = Xᵀ(XXᵀ)X on the diagonal, times scale².
-    norms = ((centred @ centred.T) @ centred).mul_(centred).sum(0).clamp_min(0).sqrt()
-    return replace(coupling, slack=_rounding(coupling.scale * norms, centred))
+def _covariance(rows: Tensor, diagonal: bool, prior: Tensor | None = None) -> LowRankCoupling:
+    if prior is None:
+        factors = rows - rows.mean()
+    else:
+        times = prior.to(rows)[:, None]
+        factors = (rows - (times * rows).sum() / (times.sum() * rows.shape[-1])) * times.sqrt()
+    coupling = _hebbian(factors, diagonal)
+    return replace(coupling, slack=_rounding_of_zero(factors, coupling.scale))
+
+
+def weighted_factors(
+    rows: Float[Tensor, "n dim"], prior: Float[Tensor, " n"]
+) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"], float]:
+    """Return L, R and a scale with scale·LᵀR = Σ w x xᵀ/N.
+
+    L holds whole multiples of the patterns if sums of them are exact; else L = R = √w x.
+    """
+    multiples, size = whole_multiples(prior), rows.shape[-1]
+    largest = float(multiples.sum()) * size
+    if largest >= EXACT_INTEGERS[torch.float64]:
+        factors = rows.double() * prior.double().sqrt()[:, None]
+        return factors, factors, 1 / size
+    exact = rows if largest < EXACT_INTEGERS[rows.dtype] else rows.double()
+    return exact * multiples.to(exact)[:, None], exact, float(prior[0] / multiples[0]) / size
+
+
+def _rounding_of_zero(factors: Tensor, scale: float) -> float:
+    # For W = scale·LᵀL. ‖W_i‖² = Lᵀ(LLᵀ)L on the diagonal, times scale².
+    norms = ((factors @ factors.T) @ factors).mul_(factors).sum(0).clamp_min(0).sqrt()
+    return _rounding(scale * norms, factors)
 
 
 def _pseudo_inverse(rows: Tensor, diagonal: bool, basis: Tensor | None = None) -> LowRankCoupling:
@@ -169,14 +212,30 @@ LOW_RANK: dict[str, Callable[[Tensor, bool], LowRankCoupling]] = {
     "covariance": _covariance,
     "pseudo_inverse": _pseudo_inverse,
 }
+WEIGHTED: dict[str, Callable[[Tensor, bool, Tensor], LowRankCoupling]] = {
+    "hebbian": _hebbian,
+    "covariance": _covariance,
+}
+"""The rules that are sums over patterns: these can count a pattern w times."""
+
 RULES = (*LOW_RANK, "storkey")
 """Every learning rule by name."""
 
 
-def coupling(rule: str, patterns: Float[Tensor, "n dim"], diagonal: bool) -> Coupling:
-    """Return the coupling of `patterns` by `rule`: low rank below dim/2, else W."""
+def coupling(
+    rule: str,
+    patterns: Float[Tensor, "n dim"],
+    diagonal: bool,
+    prior: Float[Tensor, " n"] | None = None,
+) -> Coupling:
+    """Return the coupling of `patterns` by `rule`: low rank below dim/2, else W.
+
+    Rules that are sums over patterns, `WEIGHTED`, take a prior w > 0 of each.
+    """
     check_patterns("patterns", patterns)
     check_flag("diagonal", diagonal)
+    if prior is not None:
+        return _cheapest(WEIGHTED[rule](_upcast(patterns), diagonal, prior))
     if check_choice("rule", rule, RULES) == "storkey":
         return with_rounding_slack(storkey(patterns, diagonal))
     return _cheapest(LOW_RANK[rule](_upcast(patterns), diagonal))

@@ -115,7 +115,7 @@ class ClassicalHopfield(Memory):
         if old is not None and old[:2] == (epoch, count):
             return old[2]
         with torch.inference_mode(False):  # it is used outside as well
-            if old is not None and old[0] == epoch and storage.resident:
+            if old is not None and old[0] == epoch and storage.resident and storage.prior is None:
                 learned = grown(self.rule, old[2], storage.rows, old[1], self.diagonal)
             else:
                 learned = learn(self.rule, storage, self.diagonal)
@@ -165,9 +165,9 @@ class ClassicalHopfield(Memory):
                 f"but have shape {tuple(patterns.shape)}."
             )
 
-    def capacity_warning(self, patterns: Tensor) -> str | None:
+    def capacity_warning(self, patterns: Tensor, prior: Tensor | None = None) -> str | None:
         """Return a warning if patterns would be lost that were not lost before."""
-        lost = self._lost(patterns)
+        lost = self._lost(patterns, prior)
         if lost is None or (len(self) and self._lost(None) is not None):
             return None
         count, dim = len(self) + len(patterns), patterns.shape[-1]
@@ -176,9 +176,19 @@ class ClassicalHopfield(Memory):
             use = f"rule='pseudo_inverse', which holds up to {dim} independent ones, or {use}"
         return f"{lost}. Use {use}; hopfield.diagnose(memory) finds the cause."
 
-    def _lost(self, new: Tensor | None) -> str | None:
+    def _lost(self, new: Tensor | None, new_prior: Tensor | None = None) -> str | None:
         # A sentence on the patterns that are lost, with the new ones stored too; None if none are.
-        shares = unstable_shares(self.rule, self.storage, new, self.diagonal, self.thresholds)
+        store, prior = self.storage, self.storage.prior
+        if new is not None and (prior is not None or new_prior is not None):
+            ones = new.new_ones(len(store) + len(new), dtype=torch.float64).split(
+                [len(store), len(new)]
+            )
+            parts = [
+                ones[0] if prior is None else prior,
+                ones[1] if new_prior is None else new_prior,
+            ]
+            prior = torch.cat(parts)
+        shares = unstable_shares(self.rule, store, new, self.diagonal, self.thresholds, prior)
         if shares is None:
             return None
         count = len(self) + (0 if new is None else len(new))

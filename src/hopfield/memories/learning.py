@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from ..coupling import Coupling, FullCoupling
-from ..rules import EXACT_INTEGERS, coupling, orthonormal, storkey, with_rounding_slack
+from ..rules import (
+    EXACT_INTEGERS,
+    WEIGHTED,
+    coupling,
+    orthonormal,
+    storkey,
+    with_rounding_slack,
+)
 from ..stores import Store
 
 LEARNING_ROWS = 1024
@@ -20,13 +27,13 @@ FIELD_WORK = 2**23
 def learn(rule: str, store: Store, diagonal: bool) -> Coupling:
     """Return the coupling of all rows.
 
-    Rows that are fewer than half the units make a low-rank coupling and are gathered for it; of
-    more rows that do not lie in memory, W accumulates block by block.
+    Rows that are fewer than half the units make a low-rank coupling and are gathered for it, as are
+    rows with priors; of more rows that do not lie in memory, W accumulates block by block.
     """
     if store.resident:
-        return coupling(rule, store.rows, diagonal)
-    if 2 * len(store) < store.dim:
-        return coupling(rule, torch.cat(list(_parts(store))), diagonal)
+        return coupling(rule, store.rows, diagonal, store.prior)
+    if 2 * len(store) < store.dim or store.prior is not None:
+        return coupling(rule, torch.cat(list(_parts(store))), diagonal, store.prior)
     if rule == "hebbian":
         return FullCoupling(_gram(_parts(store), diagonal), 1 / store.dim)
     if rule == "covariance":
@@ -67,13 +74,19 @@ def _gram(parts: Iterable[Tensor], diagonal: bool) -> Tensor:
 
 
 def unstable_shares(
-    rule: str, store: Store, new: Tensor | None, diagonal: bool, thresholds: Tensor | None
+    rule: str,
+    store: Store,
+    new: Tensor | None,
+    diagonal: bool,
+    thresholds: Tensor | None,
+    prior: Tensor | None = None,
 ) -> Tensor | None:
     """Return the share of units that one update changes in each pattern, stored or new.
 
-    None for rules that are not a sum over patterns. The fields Σ_ν x_ν (x_ν·x)/N need no coupling.
+    None for rules that are not a sum over patterns. The fields Σ_ν w_ν x_ν (x_ν·x)/N need no
+    coupling. `prior` holds w of all patterns, or is None.
     """
-    if rule not in ("hebbian", "covariance"):
+    if rule not in WEIGHTED:
         return None
     parts = [block.rows for block in store.blocks(LEARNING_ROWS)] if len(store) else []
     parts += [] if new is None else new.split(LEARNING_ROWS)
@@ -81,18 +94,24 @@ def unstable_shares(
     step = -(-count * count * dim // max(FIELD_WORK, 4 * dim * (0 if new is None else len(new))))
     if step > count:
         return None
-    is_whole = rule == "hebbian" and thresholds is None
+    is_whole = rule == "hebbian" and thresholds is None and prior is None
     dtype = torch.float32 if is_whole else torch.float64
-    starts = itertools.accumulate(map(len, parts), initial=0)
+    starts = list(itertools.accumulate(map(len, parts), initial=0))
     sample = torch.cat(
         [part[-start % step :: step] for start, part in zip(starts, parts, strict=False)]
     ).to(dtype)
-    mean = 0.0 if rule == "hebbian" else sum(float(p.double().sum()) for p in parts) / (count * dim)
+    times = sample.new_ones(count) if prior is None else prior.to(sample)
+    weights = times.split([len(part) for part in parts])
+    mean = 0.0
+    if rule == "covariance":
+        sums = (float(w @ p.double().sum(-1)) for w, p in zip(weights, parts, strict=True))
+        mean = sum(sums) / (float(times.sum()) * dim)
     field, squares = torch.zeros_like(sample), sample.new_zeros(dim)
-    for part in parts:
+    for part, weight in zip(parts, weights, strict=True):
         rows = part.to(dtype) - mean
-        field.addmm_(sample @ rows.T, rows)
-        squares += rows.square().sum(0)
+        weighted = rows if prior is None else rows * weight[:, None]
+        field.addmm_(sample @ rows.T, weighted)
+        squares += (weighted * rows).sum(0)
     field -= 0.0 if diagonal else squares * sample
     field -= 0.0 if thresholds is None else dim * thresholds.to(field)
     # Ties keep their unit, so rounding must not turn a field of 0 against it.

@@ -2,8 +2,15 @@
 
 from collections.abc import Iterable
 
+import numpy
 import torch
 from torch import Tensor
+
+from ..checks import check_dense, check_device, check_number, dtype_name, short_repr
+from ..errors import DomainError, InputTypeError, ShapeError
+
+SMALLEST_PRIOR, LARGEST_PRIOR = 1e-12, 1e12
+"""Range of priors. Within it, weights and sums keep their digits in float32."""
 
 
 def prior_of(rows: object) -> Tensor | None:
@@ -33,3 +40,56 @@ def whole_multiples(prior: Tensor) -> Tensor:
     zeros = (digits & -digits).double().log2().long()  # factors of 2 in the digits
     least = int((exponent - 53 + zeros).min())
     return prior.double() * 2.0**-least
+
+
+def check_prior(prior: object, count: int, device: torch.device | None = None) -> Tensor:
+    """Return the prior of `count` patterns, `(n,)`, in float64, from a number or one per pattern.
+
+    Raises:
+        InputTypeError, ShapeError, DomainError: saying what was expected.
+    """
+    if isinstance(prior, Tensor) and device is not None:
+        check_device("prior", check_dense("prior", prior), device)
+    numbers = _numbers(prior)
+    if numbers.ndim == 0:
+        numbers = numbers.expand(count)
+    if numbers.shape != (count,):
+        turned = numbers.numel() == count
+        raise ShapeError(
+            f"prior must be one number, or one for each of the {count} patterns, but has shape "
+            f"{tuple(numbers.shape)}." + (" Use prior.flatten()." if turned else "")
+        )
+    inside = (numbers >= SMALLEST_PRIOR) & (numbers <= LARGEST_PRIOR)
+    if not bool(inside.all()):
+        raise DomainError(
+            f"prior must be between {SMALLEST_PRIOR:g} and {LARGEST_PRIOR:g}, the number of times "
+            f"that a pattern counts, but is {numbers[~inside][0].item():.4g}. To count a pattern "
+            "0 times, remove it; limit small ones as in prior.clamp_min(1e-12)."
+        )
+    return numbers.to(device, copy=True).contiguous()
+
+
+def _numbers(prior: object) -> Tensor:
+    if not isinstance(prior, Tensor) and hasattr(prior, "__array__"):
+        prior = _as_tensor(prior)
+    if isinstance(prior, Tensor):
+        numbers = check_dense("prior", prior).detach()
+        if numbers.dtype == torch.bool or numbers.is_complex():
+            raise InputTypeError(
+                f"prior must hold real numbers, but is {dtype_name(numbers)}. "
+                "Use for instance 1.0 + prior, which counts True twice."
+            )
+        return numbers.double()
+    if isinstance(prior, Iterable) and not isinstance(prior, (str, bytes, dict, set, frozenset)):
+        entries = [check_number("an entry of prior", entry) for entry in prior]
+        return torch.tensor(entries, dtype=torch.float64)
+    return torch.tensor(check_number("prior", prior), dtype=torch.float64)
+
+
+def _as_tensor(array: object) -> Tensor:
+    try:
+        return torch.as_tensor(numpy.asarray(array))
+    except (TypeError, ValueError):
+        raise InputTypeError(
+            f"prior must be numbers, one per pattern, but is {short_repr(array)}."
+        ) from None

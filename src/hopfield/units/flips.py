@@ -43,7 +43,7 @@ def exact_dot(
     return dot(block, exact, known).double()
 
 
-def saturated_beta(beta: "float | Tensor", count: float) -> float:
+def saturated_beta(beta: "float | Tensor", count: int | float) -> float:
     """Return β, or a smaller one with the same decisions for `count` patterns.
 
     Different levels are at least 2 apart. For β > ½ log n one pattern thus outweighs all patterns
