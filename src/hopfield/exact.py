@@ -35,7 +35,7 @@ def exact_signs(
         separation: F, with `softmax_beta` or `exact_flip_sign`.
         prior: w of each pattern, or None.
     """
-    total: float = levels.shape[-1]
+    total: int | float = levels.shape[-1]
     if prior is not None:
         multiples = whole_multiples(prior)
         total = float(multiples.sum())
@@ -54,7 +54,7 @@ def _counts(depth: Tensor, signs: Tensor, width: int) -> Tensor:
     return signs.new_zeros(len(depth), width).scatter_add_(-1, depth, signs)
 
 
-def _signs(counts: Tensor, top: Tensor, total: float, separation: Separation) -> Tensor:
+def _signs(counts: Tensor, top: Tensor, total: int | float, separation: Separation) -> Tensor:
     occupied = counts != 0
     first = occupied.long().argmax(-1, keepdim=True)
     result = counts.gather(-1, first).squeeze(-1).sign()  # 0 where all cancel
