@@ -11,8 +11,9 @@ from ..checks import check_choice, check_flag, check_norms, check_number, check_
 from ..coupling import Coupling
 from ..errors import ShapeError
 from ..iteration import Reading
-from ..rules import RULES, grown
+from ..rules import RULES, WEIGHTED, grown
 from ..stores import Store
+from ..stores.annotations import Annotations
 from ..units import classical_sweep
 from .arguments import SIZE_HINT
 from .base import Memory
@@ -89,6 +90,11 @@ class ClassicalHopfield(Memory):
     def may_cycle(self) -> bool:
         """True for the synchronous schedule."""
         return self.schedule == "synchronous" and self.settles
+
+    @property
+    def takes_prior(self) -> bool:
+        """Return True for rules that are sums over patterns."""
+        return self.rule in WEIGHTED
 
     @property
     def coupling(self) -> Tensor:
@@ -180,14 +186,9 @@ class ClassicalHopfield(Memory):
         # A sentence on the patterns that are lost, with the new ones stored too; None if none are.
         store, prior = self.storage, self.storage.prior
         if new is not None and (prior is not None or new_prior is not None):
-            ones = new.new_ones(len(store) + len(new), dtype=torch.float64).split(
-                [len(store), len(new)]
-            )
-            parts = [
-                ones[0] if prior is None else prior,
-                ones[1] if new_prior is None else new_prior,
-            ]
-            prior = torch.cat(parts)
+            stored = store.annotations or Annotations(len(store))
+            added = Annotations(len(new), prior=new_prior)
+            prior = torch.cat([stored.full_prior(added.prior), added.full_prior(prior)])
         shares = unstable_shares(self.rule, store, new, self.diagonal, self.thresholds, prior)
         if shares is None:
             return None

@@ -63,6 +63,11 @@ class DenseHopfield(Memory):
         return self.schedule == "synchronous"
 
     @property
+    def takes_prior(self) -> bool:
+        """Return True if the separation takes one."""
+        return self.separation.takes_prior
+
+    @property
     def value_weights(self) -> tuple[Similarity, Separation] | None:
         """The separation, if its weights sum to one."""
         return (dot, self.separation) if self.separation.simplex else None

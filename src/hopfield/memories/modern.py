@@ -71,6 +71,11 @@ class ModernHopfield(Memory):
         return self.precision == "full"
 
     @property
+    def takes_prior(self) -> bool:
+        """Return True if the separation takes one."""
+        return self.separation.takes_prior
+
+    @property
     def value_weights(self) -> tuple[Similarity, Separation]:
         """Those of the patterns."""
         return self.similarity, self.separation

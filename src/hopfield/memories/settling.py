@@ -17,7 +17,7 @@ def stopping_rule(memory: "Memory", dtype: torch.dtype, tol: float) -> StoppingR
         return never_settled
     if memory.binary:
         return is_unchanged
-    change, weights = memory.storage.summary().std, memory.value_weights
+    change, weights = memory.storage.spread(), memory.value_weights
     if weights is not None:
         similarity, separation = weights
         beta = separation.inverse_width()

@@ -1,7 +1,6 @@
 """The checks of `store`: new patterns, and what they bring, must fit those stored before."""
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +13,6 @@ from ..checks import (
     check_flag,
     check_norms,
     check_patterns,
-    check_positive,
     check_rows,
     check_tensor,
     dtype_name,
@@ -28,6 +26,7 @@ from .columns import check_table
 from .entries import has_strings, listed
 from .naming import check_names, check_new_names
 from .options import blocks_of, check_convertible
+from .priors import new_prior
 
 if TYPE_CHECKING:
     from .base import Memory
@@ -77,13 +76,11 @@ class Brought:
         count, stored = len(rows), memory.storage.annotations
         unique = check_flag("unique", self.unique)
         names = None if self.names is None else check_names(self.names, count)
-        if self.prior is not None and not memory.takes_prior:
-            raise OptionError(f"prior must be left out: {memory!r} weighs all patterns alike.")
         new = Annotations(
             count,
             names,
             None if labels is None else check_labels(labels, count),
-            None if self.prior is None else check_prior(self.prior, rows),
+            new_prior(memory, self.prior, rows),
             {} if self.table is None else check_table(self.table, count),
         )
         if stored is not None or not new.is_empty:
@@ -103,15 +100,6 @@ def check_labels(values: object, count: int) -> list[str]:
                 f"{short_repr(labels[0])} and entry {row} is {short_repr(label)}."
             )
     return labels
-
-
-def check_prior(value: object, rows: Tensor) -> Tensor:
-    """Return w > 0 of each row as float64, from one number per pattern or one for all."""
-    if isinstance(value, Real) and not isinstance(value, bool):
-        numbers = [check_positive("prior", value)] * len(rows)
-    else:
-        numbers = [check_positive("prior", w) for w in listed("prior", value, len(rows))]
-    return torch.tensor(numbers, dtype=torch.float64, device=rows.device)
 
 
 def split_labels(store: Store, values: object) -> tuple[object, Tensor | None]:

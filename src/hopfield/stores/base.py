@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -97,6 +97,23 @@ def _summary_of(block: ValuedBlock) -> Summary:
     return Summary(norms, math.sqrt(norms.max().item()), mean, scale * variance.double().sqrt())
 
 
+def weighted_spread(store: "Store", prior: Tensor) -> Tensor:
+    """Return the standard deviation of each entry over rows that count w times, float64."""
+    summary, total = store.summary(), 0.0
+    first, second = torch.zeros(2, store.dim, dtype=torch.float64, device=store.device)
+    scale = 2 * summary.largest_norm or 1.0  # squares neither overflow nor vanish
+    for block in store.blocks(SUMMARY_ROWS):
+        known: Tensor | None = getattr(block, "known", None)
+        weights = prior[block.start : block.start + len(block), None]
+        weights = weights if known is None else weights * known
+        deviations = (block.rows.double() - summary.mean) / scale
+        total = total + weights.sum(0)
+        first += (weights * deviations).sum(0)
+        second += (weights * deviations.square()).sum(0)
+    total = torch.as_tensor(total).clamp_min(torch.finfo(torch.float64).tiny)
+    return scale * (second / total - (first / total).square()).clamp_min(0).sqrt()
+
+
 class Store(ABC):
     """A container of patterns and their values.
 
@@ -114,7 +131,6 @@ class Store(ABC):
         lock: changes hold `lock.writing`; hold `lock.reading` to keep rows unchanged.
         rows: all rows, `(n, dim)`, only in resident stores. Never write to it.
         values: all values, `(n, *)`, or None, only in resident stores. Never write to it.
-        prior: w of each row, `(n,)`, float64, or None if every row counts once.
         has_gaps: True if entries of some rows are unknown; blocks then have a mask `known`.
         known: that mask of all rows, `(n, dim)`, or None, only in resident stores.
         annotations: names, priors and table of the rows, or None. Never set it: use `annotate`.
@@ -134,7 +150,6 @@ class Store(ABC):
     lock: ReadWriteLock
     rows: Tensor
     values: Tensor | None
-    prior: Tensor | None = None
     has_gaps: bool = False
     known: Tensor | None = None
     annotations: Annotations | None
@@ -180,6 +195,11 @@ class Store(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of rows."""
+
+    @property
+    def prior(self) -> Tensor | None:
+        """Return the prior w of each row, `(n,)`, float64, or None if every row counts once."""
+        return None if self.annotations is None else self.annotations.prior
 
     def add(
         self,
@@ -233,6 +253,12 @@ class Store(ABC):
     def summary(self) -> Summary:
         """Return norms, mean and standard deviation of the rows, computed once per version."""
         return self.cached("summary", self._summarise)
+
+    def spread(self) -> Tensor:
+        """Return the standard deviation of each entry over the rows, which count by their prior."""
+        if self.prior is None:
+            return self.summary().std
+        return self.cached("spread", partial(weighted_spread, self, self.prior))
 
     def _summarise(self) -> Summary:
         old = self._cache.get("summary")  # of the first rows: all changes but `append` clear it

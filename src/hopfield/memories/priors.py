@@ -1,0 +1,90 @@
+"""The prior of each pattern: how often it counts, 1 by default."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..checks import short_repr
+from ..errors import OptionError, ShapeError
+from ..separation.prior import check_prior
+from ..stores.annotations import Annotations
+from .entries import listed
+from .naming import rows_of_names
+from .query import check_indices
+
+if TYPE_CHECKING:
+    from .base import Memory
+
+
+def new_prior(memory: "Memory", prior: object, rows: Tensor) -> Tensor | None:
+    """Return the checked prior of patterns to be stored; None if each counts once."""
+    if prior is None:
+        return None
+    _check_takes_prior(memory)
+    numbers = check_prior(prior, len(rows), rows.device)
+    before = memory.storage.prior
+    total = float(len(memory) if before is None else before.sum()) + float(numbers.sum())
+    memory.check_new(rows, int(total))
+    return None if before is None and bool((numbers == 1).all()) else numbers
+
+
+def set_prior(memory: "Memory", names: object, prior: object) -> None:
+    """Set the prior of the patterns of these names, or at these indices; None means all."""
+    _check_takes_prior(memory)
+    store = memory.storage
+    places, which = _places(memory, names)
+    count = int(which.max()) + 1
+    numbers = check_prior(prior, count, store.device)[which.to(store.device)]
+    annotations = store.annotations or Annotations(len(memory))
+    changed = annotations.full_prior(numbers).clone()
+    changed[places.to(store.device)] = numbers
+    memory.check_new(store.take(torch.zeros(1, dtype=torch.long)), int(changed.sum()))
+    everywhere_one = bool((changed == 1).all())
+    annotations = replace(annotations, prior=None if everywhere_one else changed)
+    store.annotate(None if annotations.is_empty else annotations)
+
+
+def _places(memory: "Memory", names: object) -> tuple[Tensor, Tensor]:
+    # The rows, and for each its place among the names or indices as they were given.
+    if names is None:
+        places = torch.arange(len(memory))
+        return places, places
+    if isinstance(names, (str, int)):
+        names = [names]
+    given = listed("names", names)
+    if not given:
+        raise ShapeError("names must hold at least one name or index, but are empty.")
+    if len(set(map(_key, given))) < len(given):
+        raise OptionError(
+            "names must not name a pattern twice: it would have two priors. "
+            f"They are {short_repr(given)}."
+        )
+    stored = memory.names
+    if stored is None or (isinstance(stored[0], str) and not isinstance(given[0], str)):
+        check_indices(given, len(memory))
+        places = torch.tensor(given) % len(memory)
+        if len(places.unique()) < len(places):
+            raise OptionError(f"indices must differ, but are {short_repr(given)}.")
+        return places, torch.arange(len(places))
+    rows = rows_of_names(given, memory.storage.annotations)
+    order = {name: place for place, name in enumerate(given)}
+    return rows, torch.tensor([order[stored[row]] for row in rows.tolist()])
+
+
+def _key(entry: object) -> object:
+    return entry if isinstance(entry, (str, int)) else id(entry)
+
+
+def _check_takes_prior(memory: "Memory") -> None:
+    if memory.takes_prior:
+        return
+    separation, rule = (getattr(memory, name, None) for name in ("separation", "rule"))
+    advice = "A network of your own states takes_prior = True, and counts its patterns so."
+    if rule is not None:
+        advice = f"rule={rule!r} is no sum over patterns: use 'hebbian' or 'covariance'."
+    elif separation is not None:
+        name = type(separation).__name__
+        advice = f"Set {name}.takes_prior, and let potential and __call__ take (scores, prior)."
+    raise OptionError(f"prior must be left out: {memory!r} counts every pattern once. {advice}")
