@@ -84,7 +84,7 @@ class Retrieval:
     """The answer of a memory, one entry per query of the batch.
 
     Attributes:
-        state: the retrieved state, `(*batch, dim)`; all else describes it.
+        state: the retrieved state, `(*batch, dim)`; all else but averaged values describes it.
         steps: reads (or sweeps) applied, except the last, which only confirms convergence,
             `(*batch)`; 0 if the cue is a fixed point.
         converged: whether one more read leaves the state where it is, `(*batch)`.
@@ -94,8 +94,9 @@ class Retrieval:
         weight: the weight of that pattern, `(*batch)`; in networks without weights its cosine
             with the state, the overlap x_μ·x/N for ±1.
         entropy: the entropy of the weights in nats, `(*batch)`; None if the network has none.
-        value: the values stored with the patterns, `(*batch, *)`: float values weighted, others
-            those of the strongest pattern, strings like names; None where no values were stored.
+        value: the values stored with the patterns, `(*batch, *)`: the average of float values by
+            the weights at the cue, or at the state with `values_at="state"`; other values are
+            those of the strongest pattern, strings like names. None where no values were stored.
         objective: "full", or "known" if only known entries counted in the energy.
         trace: with `trace=True` the energies of all steps, `(1 + most steps, *batch)`, from that
             of the cue on; a query that has settled repeats its last energy.

@@ -110,23 +110,43 @@ def test_float_values_are_weighted_and_others_picked(case):
     patterns, cues = patterns_and_cues(case, torch.float64)
     n = len(patterns)
     numbers = torch.randn(n, 2, 3, generator=seeded(3), dtype=torch.float64)
-    found = filled(case, patterns, numbers).retrieve(cues, steps=1)
-    picked = numbers[found.index]
-    assert found.value.shape == (6, 2, 3)
-    simplex = getattr(case.make(), "separation", None)
-    if simplex is None or not simplex.simplex:
-        assert torch.equal(found.value, picked)
-    else:
-        scores = SIMILARITIES[case.similarity](Block(0, patterns), found.state, None)
-        expected = torch.einsum("bn,nij->bij", simplex(scores), numbers)
-        torch.testing.assert_close(found.value, expected, rtol=1e-9, atol=1e-9)
+    memory = filled(case, patterns, numbers)
+    separation = getattr(case.make(), "separation", None)
+    for at in ("state", "cue"):
+        found = memory.retrieve(cues, steps=1, values_at=at)
+        assert found.value.shape == (6, 2, 3)
+        if separation is None or not separation.simplex:
+            assert torch.equal(found.value, numbers[found.index])
+        else:
+            state = {"cue": cues, "state": found.state}[at]
+            scores = SIMILARITIES[case.similarity](Block(0, patterns), state, None)
+            expected = torch.einsum("bn,nij->bij", separation(scores), numbers)
+            torch.testing.assert_close(found.value, expected, rtol=1e-9, atol=1e-9)
+    assert torch.equal(memory.retrieve(cues, steps=1).value, found.value), "at the cue by default"
     for values in (torch.arange(n), torch.arange(n) % 2 == 0, torch.arange(4 * n).reshape(n, 2, 2)):
-        again = filled(case, patterns, values).retrieve(cues, steps=1)
-        assert torch.equal(again.value, values[again.index])
-        assert again.value.dtype == values.dtype
+        for at in ("state", "cue"):
+            again = filled(case, patterns, values).retrieve(cues, steps=1, values_at=at)
+            assert torch.equal(again.value, values[again.index])
+            assert again.value.dtype == values.dtype
     assert filled(case, patterns).retrieve(cues, steps=1).value is None
     scalar = filled(case, patterns, numbers[:, 0, 0]).retrieve(cues, steps=1)
     torch.testing.assert_close(scalar.value, found.value[:, 0, 0], rtol=1e-9, atol=1e-9)
+
+
+@every_memory
+def test_values_at_a_masked_cue_are_weighed_by_its_known_entries(case):
+    """In binary networks an unknown unit is 0 in the cue."""
+    patterns, cues = patterns_and_cues(case, torch.float64)
+    numbers = torch.randn(len(patterns), generator=seeded(3), dtype=torch.float64)
+    memory, known = filled(case, patterns, numbers), random_masks(len(cues), DIM)
+    separation = getattr(case.make(), "separation", None)
+    found = memory.retrieve(torch.where(known, cues, torch.nan), known, steps=3)
+    if separation is None or not separation.simplex:
+        assert torch.equal(found.value, numbers[found.index])
+        return
+    cue, mask = torch.where(known, cues, 0.0), None if memory.binary else known
+    scores = SIMILARITIES[case.similarity](Block(0, patterns), cue, mask)
+    torch.testing.assert_close(found.value, separation(scores) @ numbers, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -137,15 +157,21 @@ def test_values_are_weighed_by_known_entries_where_only_those_are_evidence(share
     names = torch.eye(5, dtype=torch.float64)
     memory = ModernHopfield(0.05, similarity="euclidean")
     memory.store(patterns, values=names)
-    for option in ({}, {"clamp": False}):
-        found = memory.retrieve(cues, known, steps=1, tol=0.0, **option)
+    by_known = [
+        memory.retrieve(cues, known, steps=1, tol=0.0, values_at="state", **option)
+        for option in ({}, {"clamp": False})
+    ]
+    for found in by_known:
         for at, mask in enumerate(known):
             scores = -(patterns[:, mask] - found.state[at, mask]).square().sum(-1) / 2
             expected = torch.softmax(0.05 * scores, -1)
             torch.testing.assert_close(found.value[at], expected, rtol=1e-12, atol=1e-12)
-    full = memory.retrieve(cues, known, evidence="all")
+    full = memory.retrieve(cues, known, evidence="all", values_at="state")
     scores = -(patterns - full.state[:, None]).square().sum(-1) / 2
     torch.testing.assert_close(full.value, torch.softmax(0.05 * scores, -1), rtol=1e-9, atol=1e-9)
+    for option in ({}, {"clamp": False}, {"evidence": "all"}):  # the cue is the same for all
+        value = memory.retrieve(cues, known, **option).value
+        torch.testing.assert_close(value, by_known[0].value, rtol=1e-12, atol=1e-12)
 
 
 def test_binary_values_are_those_of_the_largest_overlap():

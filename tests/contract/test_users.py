@@ -172,6 +172,22 @@ def test_a_printed_answer_counts_its_mixtures():
         assert "mixture" not in repr(binary.retrieve(FOUR))
 
 
+def test_float_values_of_new_rows_are_read_at_the_cue():
+    """A small β smooths as a regression does; the fixed point then is the mean of many rows."""
+    digits = data.load("digits")
+    memory = ModernHopfield(0.83, similarity="euclidean")
+    labels = torch.nn.functional.one_hot(digits.labels).float()
+    memory.store(digits.patterns[:1400], labels[:1400])
+    new, right = digits.patterns[1400:], digits.labels[1400:]
+    at_cue = memory.retrieve(new)
+    at_state = memory.retrieve(new, values_at="state")
+    assert torch.equal(at_cue.state, at_state.state), "only the values differ"
+    assert (at_state.value.argmax(-1) == right).double().mean() < 0.2, "premise"
+    assert (at_cue.value.argmax(-1) == right).double().mean() > 0.85
+    weights = memory.separation(similarity.euclidean(digits.patterns[:1400], new))
+    torch.testing.assert_close(at_cue.value, weights @ labels[:1400], rtol=1e-4, atol=1e-5)
+
+
 NAN = float("nan")
 SHARES = [
     [2019, 3.2, 0.04],

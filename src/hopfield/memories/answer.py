@@ -48,7 +48,11 @@ def _completed(memory: "Memory", outcome: Outcome) -> Outcome:
     return replace(outcome, reading=reading, trace=trace)
 
 
-def answer(memory: "Memory", outcome: Outcome, query: Query) -> Retrieval:
+VALUES_AT = ("cue", "state")
+"""Where float values are averaged: by the weights at the cue, or where retrieval ended."""
+
+
+def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str) -> Retrieval:
     """Return the outcome in the batch shape and dtype of the cue, with values."""
     if outcome.reading.energy is None or outcome.reading.index is None:
         outcome = _completed(memory, outcome)
@@ -64,7 +68,7 @@ def answer(memory: "Memory", outcome: Outcome, query: Query) -> Retrieval:
         "index": reading.index,
         "weight": reading.weight,
         "entropy": reading.entropy,
-        "value": _value(memory, reading, query if objective == "known" else None),
+        "value": _value(memory, reading, query, values_at),
     }
     if len(batch) != 1:
         for name, flat in fields.items():
@@ -88,7 +92,7 @@ def answer(memory: "Memory", outcome: Outcome, query: Query) -> Retrieval:
     return Retrieval(**fields, objective=objective, trace=trace, bound=bound)
 
 
-def _value(memory: "Memory", reading: Reading, query: Query | None) -> Tensor | None:
+def _value(memory: "Memory", reading: Reading, query: Query, at: str) -> Tensor | None:
     if memory.storage.resident and memory.storage.values is None:
         return None
     like = memory.storage.empty_values()
@@ -97,8 +101,11 @@ def _value(memory: "Memory", reading: Reading, query: Query | None) -> Tensor | 
     if memory.value_weights is None or not like.is_floating_point():
         return memory.storage.take_values(reading.index)
     similarity, separation = memory.value_weights
-    blocks = [with_values(block) for block in blocks_of(memory.storage, len(reading.next))]
-    known = None if query is None else query.known
+    state, known = query.state, query.known
+    if at == "state":  # with evidence="all", every entry counts there
+        state, known = reading.next, known if query.evidence == "known" else None
+    known = None if memory.binary else known  # unknown units are 0, and decided ones count
+    blocks = [with_values(block) for block in blocks_of(memory.storage, len(state))]
     scores = scores_of(memory.storage, similarity, separation)
-    flat = read(blocks, reading.next, scores, separation, known).state
+    flat = read(blocks, state, scores, separation, known).state
     return flat.reshape(len(flat), *like.shape[1:]).to(like.dtype)

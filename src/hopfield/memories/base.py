@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..checks import (
     check_binary,
+    check_choice,
     check_dtype,
     check_flag,
     check_generator,
@@ -19,11 +20,11 @@ from ..checks import (
 )
 from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError
-from ..iteration import TOLERANCE, Reading, Retrieval, StoppingRule
+from ..iteration import TOLERANCE, Reading, Retrieval
 from ..readout import ValuedBlock
 from ..stores import RamStore, Store
 from ..stores.sending import move_when_unread
-from .answer import answer
+from .answer import VALUES_AT, answer
 from .arguments import check_keywords, named_arguments
 from .calibrating import CalibratedMemory, add_p_values, keep_calibration, without_recipe
 from .hooks import energies, read_step
@@ -40,7 +41,6 @@ from .query import (
 )
 from .run import run
 from .sending import move_to_shared_memory
-from .settling import stopping_rule
 from .storing import (
     Brought,
     append,
@@ -156,7 +156,7 @@ class Memory(CalibratedMemory, Network):
             self.storage.remove(check_indices(indices, len(self)))
 
     @named_arguments
-    def retrieve(
+    def retrieve(  # noqa: PLR0913 options of one read, named in every call
         self,
         cue: Tensor | Cue,
         known: Tensor | None = None,
@@ -166,6 +166,7 @@ class Memory(CalibratedMemory, Network):
         steps: int = 100,
         tol: float | None = None,
         trace: bool = False,
+        values_at: str = "cue",
         generator: torch.Generator | None = None,
     ) -> Retrieval:
         """Iterate from a damaged or partial cue until it settles.
@@ -182,6 +183,8 @@ class Memory(CalibratedMemory, Network):
                 patterns, or times the width β^(−½) of the weights, up to rounding; default 1e-4.
                 Binary networks settle when a whole sweep changes nothing.
             trace: keep the energies of all steps.
+            values_at: float values are averaged by the weights at the "cue", as attention averages
+                them, or at the final "state". Other values are those of `Retrieval.index`.
             generator: source of random orders and thermal noise; None is a fresh one, seed 0.
 
         Returns:
@@ -194,12 +197,13 @@ class Memory(CalibratedMemory, Network):
             if type(steps) is not int or steps < 0:
                 steps = check_integer("steps", steps)
             check_flag("trace", trace)
+            check_choice("values_at", values_at, VALUES_AT)
             tol = TOLERANCE if tol is None else check_number("tol", tol, low=0.0)
             is_complete = not self.binary or check_binary_cue(query)
             outcome = run(self, query, steps, tol, trace, check_generator(generator))
             if not is_complete:
                 outcome = resolve_unknown_units(outcome, self.describe)
-            return add_p_values(self, answer(self, outcome, query), query)
+            return add_p_values(self, answer(self, outcome, query, values_at), query)
 
     @named_arguments
     def nearest(self, cue: Tensor | Cue, k: int, known: Tensor | None = None) -> Nearest:
@@ -339,7 +343,3 @@ class Memory(CalibratedMemory, Network):
                 "Use memory.storage.blocks(size) or memory.storage.take(indices)."
             )
         return self.storage
-
-    def stopping_rule(self, dtype: torch.dtype, tol: float = TOLERANCE) -> StoppingRule:
-        """Return the rule by which `retrieve` decides that a query has settled."""
-        return stopping_rule(self, dtype, tol)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..iteration import Outcome, Reading, iterate, never_settled
 from .hooks import energies, read_step
 from .query import Query
+from .settling import stopping_rule
 
 if TYPE_CHECKING:
     from .base import Memory
@@ -26,7 +27,7 @@ def run(
     """Return the outcome of at most `steps` steps; `trace` keeps the energies."""
     cache_reading = query.clamp and query.evidence == "known" and memory.one_read_completes
     cached: list[Reading] = []
-    energy_added, settled = False, memory.stopping_rule(query.dtype, tol)
+    energy_added, settled = False, stopping_rule(memory, query.dtype, tol)
 
     def read(state: Tensor, active: Tensor | None, step: int) -> Reading:
         nonlocal energy_added
