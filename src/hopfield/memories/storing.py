@@ -29,7 +29,7 @@ from .options import blocks_of, check_convertible
 from .priors import new_prior
 
 if TYPE_CHECKING:
-    from .base import Memory
+    from .contents import Contents
 
 
 def split_gaps(patterns: Tensor | Cue, known: object) -> tuple[Tensor, Tensor | None]:
@@ -71,7 +71,7 @@ class Brought:
     table: object = None
     unique: object = True
 
-    def checked(self, memory: "Memory", rows: Tensor, labels: object) -> Annotations | None:
+    def checked(self, memory: "Contents", rows: Tensor, labels: object) -> Annotations | None:
         """Return annotations of these rows that fit those in the memory; None without any."""
         count, stored = len(rows), memory.storage.annotations
         unique = check_flag("unique", self.unique)
@@ -175,7 +175,7 @@ def _check_dtype(name: str, new: Tensor, dtype: object) -> None:
         )
 
 
-def check_conversion(memory: "Memory", dtype: torch.dtype) -> None:
+def check_conversion(memory: "Contents", dtype: torch.dtype) -> None:
     """Raise unless all patterns and floating point values can be converted to `dtype`."""
     for block in blocks_of(memory.storage, 1):
         rows = check_convertible("patterns", block.rows, dtype)

@@ -1,0 +1,144 @@
+"""The contents of a memory: patterns with all that they bring."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..checks import check_binary
+from ..cue import Cue
+from ..errors import CapacityWarning, EmptyMemoryError, OptionError
+from ..stores import Store
+from .arguments import named_arguments
+from .network import Network
+from .query import check_indices
+from .storing import (
+    Brought,
+    append,
+    check_storable,
+    split_gaps,
+    split_labels,
+)
+
+
+class Contents(Network):
+    """The half of a memory that keeps patterns: they are stored, removed, converted and listed."""
+
+    @named_arguments
+    def store(
+        self,
+        patterns: Tensor | Cue,
+        values: Tensor | Sequence[str] | None = None,
+        *,
+        known: Tensor | None = None,
+        names: Sequence[str] | Sequence[int] | None = None,
+        prior: Tensor | Sequence[float] | float | None = None,
+        table: Any = None,
+        unique: bool = True,
+    ) -> None:
+        """Add patterns with all that they bring: all of them or, on an error, none.
+
+        Args:
+            patterns: `(n, dim)`, floating point; ±1 for binary networks. The first call decides
+                dim, dtype and device. A `Cue` has a mask.
+            values: `(n, *)`, or n strings, returned as `Retrieval.value`; given with every call or
+                with none.
+            known: bool mask broadcastable to the patterns, False where an entry is missing (NaN
+                for instance); it is never read. Modern networks only.
+            names: n strings or n whole numbers, returned as `Retrieval.name`; given with every call
+                or with none.
+            prior: w > 0 of each pattern, or one number for all; 1 if left out.
+            table: columns with one entry per pattern, returned by `rows`: a dict, a DataFrame, an
+                Arrow table or a list of dicts. What a call leaves out is None.
+            unique: refuse a name that another pattern has.
+
+        Raises:
+            ShapeError, InputTypeError, DeviceError, DomainError, OptionError: saying what was
+                expected.
+        """
+        if known is not None or isinstance(patterns, Cue):
+            if not self.stores_gaps:
+                raise OptionError(
+                    f"known must be left out: {self!r} stores complete patterns only. Use "
+                    "ModernHopfield(precision='full'), or fill the gaps before."
+                )
+            patterns, known = split_gaps(patterns, known)
+        with self.storage.lock.writing:
+            labels, numbers = split_labels(self.storage, values)
+            rows = self.check_storable(patterns, numbers)
+            annotations = Brought(names, prior, table, unique).checked(self, rows, labels)
+            warning = self.capacity_warning(rows)
+            if warning is not None:  # before storing: if warnings are errors, nothing is stored
+                warnings.warn(warning, CapacityWarning, stacklevel=3)
+            append(self.storage, rows, numbers, known, annotations)
+
+    def check_storable(self, patterns: object, values: object) -> Tensor:
+        """Return the patterns if `store` can add them with these values."""
+        rows = check_storable(self.storage, patterns, values)
+        if self.binary or self.storage.signs_only:
+            check_binary("patterns", rows)
+        self.check_new(rows, len(self.storage))
+        return rows
+
+    @named_arguments
+    def remove(self, indices: "int | Iterable[int] | Tensor") -> None:
+        """Remove stored patterns by index; later patterns move up."""
+        with self.storage.lock.writing:
+            self._require_patterns()
+            self.storage.remove(check_indices(indices, len(self)))
+
+    def __len__(self) -> int:
+        """Return the number of patterns."""
+        return len(self.storage)
+
+    @property
+    def patterns(self) -> Float[Tensor, "n dim"]:
+        """The stored patterns of a resident store: a view, never write to it; NaN where unknown."""
+        with self.storage.lock.reading:
+            self._require_patterns()
+            store = self._resident_store()
+            if store.known is None:
+                return store.rows
+            return torch.where(store.known, store.rows, torch.nan)
+
+    @property
+    def known(self) -> Tensor | None:
+        """The mask of known entries of the patterns, `(n, dim)`, or None if all are known."""
+        with self.storage.lock.reading:
+            return self._resident_store().known if len(self) else None
+
+    @property
+    def names(self) -> list[str | int] | None:
+        """The names of the patterns, or None."""
+        with self.storage.lock.reading:
+            annotations = self.storage.annotations
+            if annotations is None or annotations.names is None:
+                return None
+            return list(annotations.names)
+
+    @property
+    def values(self) -> Tensor | list[str] | None:
+        """The values, or None: a view, never write to it; strings are a list."""
+        with self.storage.lock.reading:
+            annotations = self.storage.annotations
+            if annotations is not None and annotations.labels is not None:
+                return list(annotations.labels)
+            return self._resident_store().values if len(self) else None
+
+    def _require_patterns(self) -> None:
+        if not len(self.storage):
+            raise EmptyMemoryError(
+                "this needs at least one pattern, but the memory is empty. "
+                "Call store(patterns) first."
+            )
+
+    def _resident_store(self) -> Store:
+        if not self.storage.resident:
+            raise OptionError(
+                f"a {type(self.storage).__name__} does not hold all rows in memory. "
+                "Use memory.storage.blocks(size) or memory.storage.take(indices)."
+            )
+        return self.storage
