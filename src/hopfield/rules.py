@@ -235,6 +235,7 @@ def coupling(
     check_patterns("patterns", patterns)
     check_flag("diagonal", diagonal)
     if prior is not None:
+        check_choice("rule of patterns with priors", rule, WEIGHTED)
         return _cheapest(WEIGHTED[rule](_upcast(patterns), diagonal, prior))
     if check_choice("rule", rule, RULES) == "storkey":
         return with_rounding_slack(storkey(patterns, diagonal))

@@ -14,6 +14,7 @@ from ..errors import ShapeError
 from ..iteration import PATTERN_WEIGHT, Retrieval
 from ..memories import Memory
 from ..separation import Separation
+from ..separation.prior import arguments
 from ..similarity import cosine, dot
 from .explanation import Competitor, Explanation
 from .patterns import Patterns, scoring_of, unchanged
@@ -76,6 +77,7 @@ class Case:
     def __init__(self, memory: Memory, cue: Cue, retrieval: Retrieval) -> None:
         self.memory, self.retrieval, self.patterns = memory, retrieval, Patterns(memory)
         self.known, self.cue = cue.known, cue.state.nan_to_num()
+        self.prior = memory.storage.prior
         scoring = scoring_of(memory)
         without_weights = dot if memory.binary else cosine
         self.separation: Separation | None
@@ -96,7 +98,7 @@ class Case:
     def _shares(self, scores: Tensor) -> Float[Tensor, " n"]:
         if self.separation is None:
             return scores / self.patterns.dim if self.memory.binary else scores
-        weights = self.separation(scores)
+        weights = self.separation(*arguments(scores, self.prior))
         return weights / weights.abs().sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
     def explanation(self, count: int) -> Explanation:
@@ -119,7 +121,7 @@ class Case:
 
     def _find_kind(self) -> str:
         if self.is_judged_by_weights:
-            weight = float(self.retrieval.weight) * int(self.patterns.copies[self.index])
+            weight = float(self.retrieval.weight) * float(self.patterns.copies[self.index])
             return "stored" if weight > PATTERN_WEIGHT else "mixture"
         near = self.final_score.abs().topk(min(MIXTURE_CANDIDATES, len(self.score))).indices
         state = self.retrieval.state[None].double()
@@ -156,8 +158,12 @@ class Case:
         sentence = f"At the cue pattern {first} scored highest, {lead:.4g} more than {second}"
         beta = None if self.separation is None else self.separation.softmax_beta()
         if beta is not None:
-            times = math.exp(min(float(beta) * lead, 700.0))
-            sentence += f": at β = {float(beta):.4g} its weight is {times:.3g} times the other's"
+            times, settings = math.exp(min(float(beta) * lead, 700.0)), f"β = {float(beta):.4g}"
+            if self.prior is not None:
+                own, other = (float(self.prior[index]) for index in (first, second))
+                times *= own / other
+                settings += f" and with priors {own:.3g} and {other:.3g}"
+            sentence += f": at {settings} its weight is {times:.3g} times the other's"
         yield sentence + "."
         if first != self.index:
             yield f"The dynamics then led from it to pattern {self.index}."

@@ -97,7 +97,7 @@ def _find_outscored_or_mixed(
     margin, undecided = columns["margin"], columns["numerically_undecided"]
     outscored = lost & (margin <= 0)
     rounded = lost & ~outscored & undecided
-    mixed = lost & ~outscored & ~undecided
+    mixed, priors = lost & ~outscored & ~undecided, _priors(trials.patterns)
     if bool(outscored.any()):
         cause = (
             f"another one scores at least as high, by {similarity!r}. It wins, however large β is."
@@ -115,7 +115,7 @@ def _find_outscored_or_mixed(
         cause = (
             "the score at the pattern is best, but with "
             f"{with_float_parameters(separation)!r} others have more than half "
-            "of the weight where retrieval ends."
+            f"of the weight where retrieval ends{''.join(f': {each}' for each in priors)}."
         )
         remedy = trials.best(trials.try_sharper(margin[~undecided]))
         remedy = remedy or trials.keep_attractors(~lost)
@@ -125,6 +125,7 @@ def _find_outscored_or_mixed(
 def _find_unstable(trials: Trials, lost: Tensor) -> Finding:
     patterns, thresholds = trials.patterns, trials.memory.config().get("thresholds")
     causes = [f"n/N = {patterns.count / patterns.dim:.2g}"]
+    causes += _priors(patterns)
     similar = _squared_overlap(patterns)
     if similar > LARGE_OVERLAP:
         causes.append(f"squared overlaps are {similar:.3g} times those of random patterns")
@@ -147,6 +148,13 @@ def _try_binary_remedies(trials: Trials) -> Iterator[Remedy]:
         yield trials.run(advice, rule="pseudo_inverse", **settings)
     beta = round_up(saturated_beta(math.inf, max(2, count)))
     yield trials.run(f"Use DenseHopfield(beta={beta:g}).", DenseHopfield, beta=beta)
+
+
+def _priors(patterns: Patterns) -> list[str]:
+    prior = patterns.storage.prior
+    if prior is None:
+        return []
+    return [f"priors lie between {float(prior.min()):.3g} and {float(prior.max()):.3g}"]
 
 
 def _squared_overlap(patterns: Patterns) -> float:

@@ -10,9 +10,11 @@ these products over the units. A radius is the number of flipped units that one 
 
 - classical: field_i = Σ_j W_ij x_j − b_i, and a flip of unit j changes it by 2|W_ij|.
 - dense, with F = Σ_ν f(s_ν): field_i = Σ_ν x_νi g(s_ν)/g(N − 1), where g(u) = f(u + 1) − f(u − 1)
-  and s_ν is the score without unit i. Flips of k units change each s_ν by at most 2k.
+  and s_ν is the score without unit i. Flips of k units change each s_ν by at most 2k. With priors
+  each term has a factor w_ν.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
@@ -84,7 +86,7 @@ def _score_margins(
     if similarity.is_affine:
         size = (patterns.norms[compared.indices, None] + patterns.norms).square()
     undecided = margin.abs() <= gamma * size.gather(-1, rival[:, None])[:, 0]
-    window = separation.score_window(patterns.count)
+    window = score_window(separation, patterns)
     if window is None or not similarity.is_affine:
         return margin, rival, torch.full_like(margin, torch.nan), undecided
     # States near the pattern can have larger norms: twice the rounding.
@@ -92,6 +94,19 @@ def _score_margins(
     radius = (leads / compared.squares.sqrt()).nan_to_num(nan=torch.inf).amin(-1)
     error = 2 * roundoff * patterns.count * patterns.norms.max()  # of a weighted sum
     return margin, rival, torch.where(radius > error, radius, 0.0), undecided
+
+
+def score_window(separation: Separation, patterns: Patterns) -> float | None:
+    """Return the distance below the best score beyond which weights are negligible, or None.
+
+    With priors it is known for softmax alone, where the best pattern may have the smallest one.
+    """
+    prior = patterns.storage.prior
+    if prior is None:
+        return separation.score_window(patterns.count)
+    if separation.softmax_beta() is None:
+        return None
+    return separation.score_window(math.ceil(float(prior.sum() / prior.min())))
 
 
 def _unit_margins(proof: Proof | None, patterns: Patterns, compared: Comparison) -> Columns:
@@ -135,10 +150,12 @@ def _field_proof(memory: Any, dim: int) -> Proof:
 def _gain_proof(gain: Gain, patterns: Patterns, compared: Comparison) -> tuple[Tensor, Tensor]:
     """Return margins and proved radii of some patterns of a dense network."""
     rows, scores = compared.rows, compared.products
-    copies, top = compared.is_copy.sum(-1, keepdim=True), scores.new_full((1,), patterns.dim - 1.0)
+    prior, top = patterns.storage.prior, scores.new_full((1,), patterns.dim - 1.0)
+    times = torch.ones_like(patterns.norms) if prior is None else prior
+    copies = (compared.is_copy * times).sum(-1, keepdim=True)
 
     def ratio(values: Tensor, reference: Tensor) -> Tensor:
-        return gain(values, reference).masked_fill(compared.is_copy, 0.0)
+        return (times * gain(values, reference)).masked_fill(compared.is_copy, 0.0)
 
     # Without unit i, a pattern that agrees with x at i scores s − 1, another one s + 1.
     agree, differ = ratio(scores - 1, top), ratio(scores + 1, top)

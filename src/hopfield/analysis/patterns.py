@@ -81,9 +81,15 @@ class Patterns:
         return copy_of(self.storage)
 
     @cached_property
-    def copies(self) -> Int[Tensor, " n"]:
-        """Number of times that each pattern is stored."""
-        return torch.bincount(self.copy_of, minlength=self.count)[self.copy_of]
+    def copies(self) -> Float[Tensor, " n"]:
+        """The weight of a pattern and its copies together, relative to its own: their number.
+
+        With priors, the sum of their priors over its own.
+        """
+        prior = self.storage.prior
+        weights = self.norms.new_ones(self.count) if prior is None else prior
+        total = torch.zeros_like(weights).scatter_add(0, self.copy_of, weights)
+        return total[self.copy_of] / weights
 
     def blocks(self) -> Iterator[Tensor]:
         """Yield all patterns in order, `BLOCK_ROWS` at a time."""

@@ -1,7 +1,7 @@
 """A change of a memory after which it may recall more of its patterns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from ..checks import short_repr
 from ..errors import InputTypeError
 from ..memories import Memory
 from ..stores import Store
+from ..stores.annotations import Annotations
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +43,10 @@ class Remedy:
         return self.effect["attractors"] / self.effect["tried"]
 
     def apply(self, memory: Memory, store: Store | None = None) -> Memory:
-        """Return a new memory with this change, and copies of the patterns and values of `memory`.
+        """Return a new memory with this change, and copies of all that `memory` holds.
 
-        The new memory keeps its patterns in `store`; None is a new `RamStore`.
+        A class or rule that takes no priors counts every pattern once. The new memory keeps its
+        patterns in `store`; None is a new `RamStore`.
         """
         if not isinstance(memory, Memory):
             raise InputTypeError(
@@ -57,7 +59,10 @@ class Remedy:
             indices = all_of(source) if self.indices is None else self.indices
             values = None if source.empty_values() is None else source.take_values(indices)
             rows = source.take(indices).to(self.dtype or source.dtype)
+            annotations = annotations_for(other, source, indices)
         other.store(rows, values)
+        if annotations is not None:
+            other.storage.annotate(annotations)
         return other
 
     def __str__(self) -> str:
@@ -65,6 +70,14 @@ class Remedy:
         sample = "all" if tried == count else f"a sample of {tried} of"
         result = f"{self.effect['attractors']} are attractors"
         return f"{self.advice} Measured with {sample} {count} patterns: {result}."
+
+
+def annotations_for(memory: Memory, source: Store, indices: Tensor) -> Annotations | None:
+    """Return the annotations of these rows, without priors if the memory takes none."""
+    if source.annotations is None:
+        return None
+    annotations = source.annotations.at(indices)
+    return annotations if memory.takes_prior else replace(annotations, prior=None)
 
 
 def all_of(store: Store) -> Tensor:

@@ -41,6 +41,8 @@ class Theory:
 def theory_of(memory: Memory, patterns: Patterns, columns: dict[str, Tensor]) -> Theory:
     """Return the theorems that apply to what the memory declares; `columns` describe patterns."""
     load, dim = patterns.count / patterns.dim, patterns.dim
+    if memory.storage.prior is not None:
+        return Theory(load, source="no theorem for patterns with priors")
     rule, scoring = memory.config().get("rule"), scoring_of(memory)
     if rule == "pseudo_inverse":
         return Theory(load, float(dim), "linearly independent patterns (Personnaz et al. 1985)")

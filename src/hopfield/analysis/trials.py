@@ -12,7 +12,7 @@ from ..memories import Memory
 from ..metrics import recalled
 from ..stores import RamStore
 from .patterns import Patterns
-from .remedies import Remedy, all_of
+from .remedies import Remedy, all_of, annotations_for
 from .sharper import sharper_separations
 
 QUERIES = 1024
@@ -35,7 +35,8 @@ def observe(
         elif result.entropy is None:  # a network without weights
             at_pattern = recalled(strongest, result.state)
         else:
-            at_pattern = result.weight.double() * patterns.copies[group] > PATTERN_WEIGHT
+            share = result.weight.double() * patterns.copies[result.index]
+            at_pattern = share > PATTERN_WEIGHT
         is_own = group == patterns.copy_of[part]
         captured_by = torch.where(at_pattern & ~is_own, group, -1)
         distance = (result.state.double() - start.double()).norm(dim=-1)
@@ -78,10 +79,13 @@ class Trials:
         """
         indices = None if keep is None else keep.nonzero().squeeze(-1)
         other = with_settings(self.memory, memory_class, **settings)
-        if indices is not None or dtype is not None:
+        drops_prior = self.memory.storage.prior is not None and not other.takes_prior
+        if indices is not None or dtype is not None or drops_prior:
             source, other.storage = other.storage, RamStore()
-            rows = source.take(all_of(source) if indices is None else indices)
-            other.storage.append(rows.to(dtype or source.dtype))
+            places = all_of(source) if indices is None else indices
+            rows = source.take(places).to(dtype or source.dtype)
+            other.storage.add(rows, annotations=annotations_for(other, source, places))
+        advice += " It counts every pattern once." * drops_prior
         patterns = Patterns(other)
         order = torch.randperm(patterns.count, generator=torch.Generator().manual_seed(0))
         tried = order[:MOST_TRIED].sort().values

@@ -17,6 +17,7 @@ from ..cue import Cue
 from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
 from ..memories import Memory
 from ..metrics import recalled
+from ..separation.prior import arguments
 from ..similarity import as_similarity
 from ..synthetic import random_binary
 from ..typed import typed
@@ -155,8 +156,9 @@ def pattern_weights(memory: Any, state: Tensor) -> Tensor:
             f"got {type(memory).__name__}. Use one of these."
         )
     similarity: Callable[..., Tensor] = as_similarity(getattr(memory, "similarity", "dot"))
-    separation: Callable[[Tensor], Tensor] = memory.separation
-    return separation(similarity(memory.patterns, state, None))
+    scores = similarity(memory.patterns, state, None)
+    separation: Callable[..., Tensor] = memory.separation
+    return separation(*arguments(scores, memory.storage.prior))
 
 
 @typed

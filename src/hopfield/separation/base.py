@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..checks import check_float, check_number, is_traced, short_repr
-from ..errors import DomainError, ShapeError
+from ..errors import DomainError, OptionError, ShapeError
 from .prior import arguments, prior_of
 
 MAX_GATHERED_ROWS = 4096
@@ -220,6 +220,12 @@ class GatheredPartial(Partial):
         """Weigh all patterns at once, then sum block by block."""
         scores = torch.cat([scores for _, scores, _ in self.parts], dim=-1)
         priors = [prior for _, _, prior in self.parts if prior is not None]
+        if priors and not self.separation.takes_prior:
+            raise OptionError(
+                f"separation must take the priors of these patterns, but "
+                f"{type(self.separation).__name__} does not. Set takes_prior = True there, and let "
+                "potential and __call__ take (scores, prior)."
+            )
         given = arguments(scores, torch.cat(priors) if priors else None)
         weights, potential = self.separation(*given), self.separation.potential(*given)
         _check_shapes(self.separation, scores, weights, potential)

@@ -99,18 +99,18 @@ def _summary_of(block: ValuedBlock) -> Summary:
 
 def weighted_spread(store: "Store", prior: Tensor) -> Tensor:
     """Return the standard deviation of each entry over rows that count w times, float64."""
-    summary, total = store.summary(), 0.0
-    first, second = torch.zeros(2, store.dim, dtype=torch.float64, device=store.device)
+    summary = store.summary()
+    total, first, second = summary.mean.new_zeros(3, store.dim)
     scale = 2 * summary.largest_norm or 1.0  # squares neither overflow nor vanish
     for block in store.blocks(SUMMARY_ROWS):
         known: Tensor | None = getattr(block, "known", None)
         weights = prior[block.start : block.start + len(block), None]
         weights = weights if known is None else weights * known
         deviations = (block.rows.double() - summary.mean) / scale
-        total = total + weights.sum(0)
+        total += weights.sum(0)
         first += (weights * deviations).sum(0)
         second += (weights * deviations.square()).sum(0)
-    total = torch.as_tensor(total).clamp_min(torch.finfo(torch.float64).tiny)
+    total.clamp_min_(torch.finfo(torch.float64).tiny)
     return scale * (second / total - (first / total).square()).clamp_min(0).sqrt()
 
 
