@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -91,7 +92,12 @@ def damage_patterns(
     if damage is None:
         return Cue(patterns)
     arguments = (patterns,) if amount is None else (patterns, amount)
-    options = {"generator": generator} if _takes_generator(damage) else {}
+    options = {"generator": generator} if callable(damage) and _takes_generator(damage) else {}
+    if callable(damage) and amount is None and _needs_amount(damage, options):
+        raise OptionError(
+            f"damage needs an amount: {damage_name(damage, None)} takes (patterns, amount). "
+            "Give amount=, as in calibrate(damage, amount=0.2)."
+        )
     form = "patterns, generator=…" if amount is None else "patterns, amount, generator=…"
     cue = call_given("damage", form, damage, *arguments, **options)
     return _check_corrupted("damage", Cue(cue) if isinstance(cue, Tensor) else cue, patterns)
@@ -106,9 +112,20 @@ def damage_name(damage: Callable[..., object] | None, amount: object) -> str:
     return name if amount is None else f"{name} {short_repr(amount)}"
 
 
-def _takes_generator(function: object) -> bool:
+def _needs_amount(function: Callable[..., object], options: dict[str, Any]) -> bool:
+    def takes(*arguments: object) -> bool:
+        try:
+            inspect.signature(function).bind(*arguments, **options)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    return not takes("patterns") and takes("patterns", "amount")
+
+
+def _takes_generator(function: Callable[..., object]) -> bool:
     try:
-        parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return True
     return any(each.name == "generator" or each.kind is each.VAR_KEYWORD for each in parameters)

@@ -27,7 +27,7 @@ from bad_values import COUNT, DIM, NASTY, ROWS, SIGNS
 from hopfield import errors, nn
 
 VALID = {("module", "progress"), ("class", "progress"), ("module", "corrupt"),
-         ("module", "returned")}  # fmt: skip
+         ("module", "damage"), ("module", "returned")}  # fmt: skip
 """A callable that the function must call, and that fails by itself."""
 PARTS_OF_OTHERS = {
     "energy.modern_of_checked", "errors.missing_extra", "rules.grown", "rules.orthonormal",
@@ -91,10 +91,12 @@ GOOD: dict[str, Callable[[], Any]] = {
     "points": lambda: [("a", 1.0)], "cut": lambda: 0.5, "device": lambda: "cpu",
     "thresholds": lambda: torch.zeros(DIM), "top": lambda: 2, "trace": lambda: True,
     "evidence": lambda: "all", "side": lambda: "left", "gradient": lambda: "implicit",
+    "damage": lambda: hopfield.corruption.flip, "cues": lambda: 4, "strangers": lambda: None,
     "folder": lambda: ".", "processes": lambda: 1, "y": lambda: "recalled", "seed": lambda: 0,
 }  # fmt: skip
 GOOD_HERE: dict[str, dict[str, Callable[[], Any]]] = {
     "nn.": {"state": lambda: ROWS[None].clone(), "dim": lambda: 8},
+    **{kind: {"alpha": lambda: 0.3} for kind in ("Classical", "Dense", "Modern")},
     "theory.": {"patterns": lambda: 5, "units": lambda: 50},
     "experiments.attractor_census": {"config": lambda: hopfield.experiments.AttractorCensus(
         20, 3, starts=3, draws=1)},
@@ -111,7 +113,7 @@ GOOD_HERE: dict[str, dict[str, Callable[[], Any]]] = {
                "known": lambda: None, "original": lambda: [[0, 255]], "cue": lambda: [[0, 255]],
                "retrieved": lambda: [[0, 255]]},
 }  # fmt: skip
-DOORS = ("store", "remove", "retrieve", "energy", "update", "to", "save", "field")
+DOORS = ("calibrate", "store", "remove", "retrieve", "energy", "update", "to", "save", "field")
 """Public methods of memories; the others are defined by a network, and called by these."""
 
 

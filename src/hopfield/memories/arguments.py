@@ -61,7 +61,7 @@ def _place(kind: type, method: str, name: str, own: list[str]) -> str:
         return f"Use {word}=."
     if word == "units" and method == "__init__":
         return SIZE_HINT
-    if word == "rows" and method != "__init__":
+    if word == "rows" and own and WORDS.get(own[0]) == "rows":
         return f"Give it first, without a name, or as {own[0]}=."
     for owner in [kind, *MEMORIES.values()]:
         if word in _arguments(owner, "__init__"):

@@ -25,7 +25,7 @@ from ..checks import (
 from ..cue import Cue, damage_name, damage_patterns
 from ..errors import CalibrationWarning, DomainError, EmptyMemoryError
 from ..iteration import TOLERANCE, Retrieval
-from ..similarity import Similarity, dot, euclidean
+from ..similarity import Similarity, euclidean
 from ..stores import Store
 from .answer import answer
 from .arguments import named_arguments
@@ -109,7 +109,7 @@ class CalibratedMemory(ABC):
             DomainError: if there are too few strangers for p ≤ alpha.
         """
         memory = cast("Memory", self)
-        alpha = check_number("alpha", alpha, low=0.0, high=1.0)
+        alpha = _check_alpha(alpha)
         cues = check_integer("cues", cues, low=1)
         source = check_generator(generator, seed=1)
         with self.storage.lock.reading, torch.set_grad_enabled(False):
@@ -217,6 +217,13 @@ def _with_p_values(
     )
 
 
+def _check_alpha(alpha: object) -> float:
+    number = check_number("alpha", alpha, low=0.0, high=1.0)
+    if not 0 < number < 1:
+        raise DomainError(f"alpha must be above 0 and below 1, but is {number:g}.")
+    return number
+
+
 def _checked_strangers(memory: "Memory", strangers: Tensor | Cue) -> Tensor | Cue:
     state = strangers.state if isinstance(strangers, Cue) else check_tensor("strangers", strangers)
     check_dim("strangers", check_rows("strangers", state), memory.storage.dim)
@@ -239,7 +246,7 @@ def _check_number(calibration: Calibration) -> None:
         count = len(calibration.strangers)
         raise DomainError(
             f"alpha must be at least {1 / (count + 1):.3g}, 1/(n + 1) for n = {count} strangers, "
-            f"and below 1, but is {calibration.alpha:g}. Store more patterns, or give strangers=."
+            f"but is {calibration.alpha:g}. Store more patterns, or give more strangers=."
         )
 
 
@@ -352,7 +359,5 @@ def _top_scores(memory: "Memory", query: Query, pattern: Tensor) -> TopScores:
 
 def _similarity(memory: "Memory") -> Similarity:
     # Dot products grow with the norm of a pattern; distances do not.
-    if memory.binary:
-        return dot
-    similarity = memory.value_weights[0] if memory.value_weights else euclidean
-    return euclidean if similarity.half_squared_norm else similarity
+    similarity = memory.scoring[0]
+    return euclidean if similarity.half_squared_norm and not memory.binary else similarity
