@@ -336,7 +336,7 @@ def _answer(
     outcome = run(memory, query, STEPS, TOLERANCE, False, generator)
     if memory.binary:
         outcome = resolve_unknown_units(outcome, memory.describe)
-    return _with_p_values(memory, answer(memory, outcome, query), query, state)
+    return _with_p_values(memory, answer(memory, outcome, query, "cue"), query, state)
 
 
 def _top_scores(memory: "Memory", query: Query, pattern: Tensor) -> TopScores:

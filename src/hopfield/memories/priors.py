@@ -15,10 +15,10 @@ from .naming import rows_of_names
 from .query import check_indices
 
 if TYPE_CHECKING:
-    from .base import Memory
+    from .contents import Contents
 
 
-def new_prior(memory: "Memory", prior: object, rows: Tensor) -> Tensor | None:
+def new_prior(memory: "Contents", prior: object, rows: Tensor) -> Tensor | None:
     """Return the checked prior of patterns to be stored; None if each counts once."""
     if prior is None:
         return None
@@ -30,7 +30,7 @@ def new_prior(memory: "Memory", prior: object, rows: Tensor) -> Tensor | None:
     return None if before is None and bool((numbers == 1).all()) else numbers
 
 
-def set_prior(memory: "Memory", names: object, prior: object) -> None:
+def set_prior(memory: "Contents", names: object, prior: object) -> None:
     """Set the prior of the patterns of these names, or at these indices; None means all."""
     _check_takes_prior(memory)
     store = memory.storage
@@ -46,7 +46,7 @@ def set_prior(memory: "Memory", names: object, prior: object) -> None:
     store.annotate(None if annotations.is_empty else annotations)
 
 
-def _places(memory: "Memory", names: object) -> tuple[Tensor, Tensor]:
+def _places(memory: "Contents", names: object) -> tuple[Tensor, Tensor]:
     # The rows, and for each its place among the names or indices as they were given.
     if names is None:
         places = torch.arange(len(memory))
@@ -77,7 +77,7 @@ def _key(entry: object) -> object:
     return entry if isinstance(entry, (str, int)) else id(entry)
 
 
-def _check_takes_prior(memory: "Memory") -> None:
+def _check_takes_prior(memory: "Contents") -> None:
     if memory.takes_prior:
         return
     separation, rule = (getattr(memory, name, None) for name in ("separation", "rule"))
