@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 SYNONYMS = {
     "values": "labels targets y",
+    "names": "name ids keys paths",
+    "table": "metadata meta payload payloads columns frame",
     "known": "mask attention_mask",
     "steps": "max_steps n_steps num_steps max_iter n_iter num_iter iterations update_steps_max",
     "tol": "eps epsilon tolerance update_steps_eps",

@@ -1,12 +1,18 @@
 """Tables with one row per pattern: mappings, DataFrames, Arrow tables and lists of dicts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
+from torch import Tensor
+
 from ..checks import short_repr
-from ..errors import InputTypeError, ShapeError
+from ..errors import InputTypeError, OptionError, ShapeError
+from ..stores import Store
 from ..stores.annotations import Cell
 from .entries import listed
+from .naming import check_stored_names, places_of_names
+from .query import index_list
 
 CELLS = (str, int, float, bool, type(None))
 """Types of the cells of a table."""
@@ -53,3 +59,23 @@ def _columns(table: Any, count: int) -> list[tuple[Any, Any]]:
         "table must be a dict of columns, a DataFrame, an Arrow table or a list of dicts, with one "
         f"row per pattern, but is {short_repr(table)}."
     )
+
+
+def table_rows(store: Store, indices: object, names: object) -> list[dict[str, Cell]]:
+    """Return rows of the table, by index or by name; all of them if neither is given."""
+    stored = store.annotations
+    if stored is None or not stored.table:
+        raise OptionError(
+            "rows needs a table, but the patterns have none. Use store(patterns, table=…)."
+        )
+    if indices is not None and names is not None:
+        raise OptionError("rows takes indices or names=, but both are given.")
+    places: Iterable[int] = range(stored.count)
+    if names is not None:
+        given = check_stored_names(names, stored)
+        by_name = places_of_names(given, stored.names or ())
+        places = chain.from_iterable(by_name[name] for name in given)
+    elif indices is not None:
+        flat = indices.flatten() if isinstance(indices, Tensor) else indices
+        places = index_list(flat, stored.count)
+    return [{name: column[row] for name, column in stored.table.items()} for row in places]

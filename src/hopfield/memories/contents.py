@@ -13,8 +13,10 @@ from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError
 from ..stores import Store
 from .arguments import named_arguments
+from .columns import table_rows
+from .naming import removed_rows
 from .network import Network
-from .query import check_indices
+from .replacing import replace
 from .storing import (
     Brought,
     append,
@@ -59,13 +61,7 @@ class Contents(Network):
             ShapeError, InputTypeError, DeviceError, DomainError, OptionError: saying what was
                 expected.
         """
-        if known is not None or isinstance(patterns, Cue):
-            if not self.stores_gaps:
-                raise OptionError(
-                    f"known must be left out: {self!r} stores complete patterns only. Use "
-                    "ModernHopfield(precision='full'), or fill the gaps before."
-                )
-            patterns, known = split_gaps(patterns, known)
+        patterns, known = self._without_gaps(patterns, known)
         with self.storage.lock.writing:
             labels, numbers = split_labels(self.storage, values)
             rows = self.check_storable(patterns, numbers)
@@ -74,6 +70,31 @@ class Contents(Network):
             if warning is not None:  # before storing: if warnings are errors, nothing is stored
                 warnings.warn(warning, CapacityWarning, stacklevel=3)
             append(self.storage, rows, numbers, known, annotations)
+
+    @named_arguments
+    def replace(
+        self,
+        names: str | int | Sequence[str] | Sequence[int],
+        patterns: Tensor | Cue,
+        values: Tensor | Sequence[str] | None = None,
+        *,
+        known: Tensor | None = None,
+        prior: Tensor | Sequence[float] | float | None = None,
+        table: Any = None,
+    ) -> None:
+        """Replace the patterns of these names: all of them or, on an error, none.
+
+        The new patterns follow all others, in the order of `names`. Values, priors and columns that
+        are not given stay those of the name.
+
+        Args:
+            names: stored names, each of one pattern.
+            patterns, values, known, prior, table: as for `store`, one per name.
+        """
+        patterns, known = self._without_gaps(patterns, known)
+        with self.storage.lock.writing:
+            self._require_patterns()
+            replace(self, names, (patterns, known), values, prior, table)
 
     def check_storable(self, patterns: object, values: object) -> Tensor:
         """Return the patterns if `store` can add them with these values."""
@@ -84,11 +105,32 @@ class Contents(Network):
         return rows
 
     @named_arguments
-    def remove(self, indices: "int | Iterable[int] | Tensor") -> None:
-        """Remove stored patterns by index; later patterns move up."""
+    def remove(
+        self,
+        indices: int | Iterable[int] | Tensor | None = None,
+        *,
+        names: str | int | Sequence[str] | Sequence[int] | None = None,
+    ) -> None:
+        """Remove stored patterns by index, or all that have these names; later ones move up."""
         with self.storage.lock.writing:
             self._require_patterns()
-            self.storage.remove(check_indices(indices, len(self)))
+            self.storage.remove(removed_rows(self.storage, indices, names))
+
+    @named_arguments
+    def rows(
+        self,
+        indices: int | Iterable[int] | Tensor | None = None,
+        *,
+        names: str | int | Sequence[str] | Sequence[int] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return the table's rows of these patterns, one dict each, in this order; or all rows.
+
+        Args:
+            indices: their indices, such as `Retrieval.index`.
+            names: their names, instead of indices.
+        """
+        with self.storage.lock.reading:
+            return table_rows(self.storage, indices, names)
 
     def __len__(self) -> int:
         """Return the number of patterns."""
@@ -127,6 +169,18 @@ class Contents(Network):
             if annotations is not None and annotations.labels is not None:
                 return list(annotations.labels)
             return self._resident_store().values if len(self) else None
+
+    def _without_gaps(
+        self, patterns: Tensor | Cue, known: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        if known is None and not isinstance(patterns, Cue):
+            return patterns, None
+        if self.stores_gaps:
+            return split_gaps(patterns, known)
+        raise OptionError(
+            f"known must be left out: {self!r} stores complete patterns only. Use "
+            "ModernHopfield(precision='full'), or fill the gaps before."
+        )
 
     def _require_patterns(self) -> None:
         if not len(self.storage):

@@ -1,6 +1,6 @@
 """Entries of rows in the forms that people have them: lists, arrays, columns of tables."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -25,7 +25,7 @@ def listed(argument: str, value: object, count: int | None = None) -> list[Any]:
         value: an iterable with one axis, in a fixed order.
         count: the number of entries, one per pattern; None allows any number.
     """
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, Set)):
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, set, frozenset)):
         axes = getattr(value, "ndim", 1)
         if axes == 1:
             entries = _entries(argument, value, count)

@@ -1,7 +1,8 @@
 """Names of rows: strings or whole numbers, one kind per memory."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from ..checks import short_repr
 from ..errors import DomainError, InputTypeError, OptionError
+from ..stores import Store
 from ..stores.annotations import Annotations, Name
 from .entries import listed
+from .query import check_indices
 
 LARGEST_NAME = 2**63 - 1
 """Largest whole number that can be a name; its negative is the smallest."""
@@ -71,21 +74,44 @@ def check_new_names(names: list[Name], stored: Annotations | None, unique: bool)
             )
 
 
-def rows_of_names(value: object, stored: Annotations | None) -> Int[Tensor, " k"]:
-    """Return the indices of all rows that have these names, in order of the rows."""
+def check_stored_names(value: object, stored: Annotations | None) -> list[Name]:
+    """Return one name or several as a list, if patterns have all of them."""
     if stored is None or stored.names is None:
         raise OptionError(
             "names must be left out: the patterns have none. Use indices, or store(…, names=…)."
         )
-    single = isinstance(value, (str, int)) and not isinstance(value, bool)
-    names = check_names([value] if single else value)
+    is_single = isinstance(value, (str, int)) and not isinstance(value, bool)
+    names = check_names([value] if is_single else value)
     for name in names:
         if name not in stored.names:
             raise _unknown(name, stored.names)
-    wanted = set(names)
-    return torch.tensor(
-        [i for i, name in enumerate(stored.names) if name in wanted], dtype=torch.long
-    )
+    return names
+
+
+def places_of_names(names: Iterable[Name], stored: Sequence[Name]) -> dict[Name, list[int]]:
+    """Return the rows of each name, in the order of `names`."""
+    places: dict[Name, list[int]] = {name: [] for name in names}
+    for row, name in enumerate(stored):
+        if name in places:
+            places[name].append(row)
+    return places
+
+
+def rows_of_names(value: object, stored: Annotations | None) -> Int[Tensor, " k"]:
+    """Return the indices of all rows that have these names, in order of the rows."""
+    names = check_stored_names(value, stored)
+    places = places_of_names(names, stored.names if stored and stored.names else ())
+    return torch.tensor(sorted(chain.from_iterable(places.values())), dtype=torch.long)
+
+
+def removed_rows(store: Store, indices: object, names: object) -> Int[Tensor, " k"]:
+    """Return the rows that `remove` removes, by index or by name."""
+    if (indices is None) == (names is None):
+        found = "neither" if names is None else "both"
+        raise OptionError(f"remove takes indices or names=, but {found} are given.")
+    if names is None:
+        return check_indices(indices, len(store))
+    return rows_of_names(names, store.annotations)
 
 
 def _unknown(name: Name, stored: Sequence[Name]) -> DomainError:

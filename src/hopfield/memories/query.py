@@ -217,20 +217,26 @@ def cast_checked(name: str, result: Tensor, dtype: torch.dtype) -> Tensor:
 
 def check_indices(indices: object, count: int) -> Tensor:
     """Return row numbers as a 1-D tensor of distinct non-negative integers below `count`."""
+    return torch.tensor(sorted(set(index_list(indices, count))), dtype=torch.long)
+
+
+def index_list(indices: object, count: int) -> list[int]:
+    """Return row numbers as non-negative integers below `count`, in their order."""
     if isinstance(indices, Tensor):
         indices = _listed(check_dense("indices", indices))
     elif isinstance(indices, Iterable) and not isinstance(indices, (str, bytes, dict)):
         if getattr(indices, "ndim", 1) > 0:  # an array of no axes cannot be listed
             indices = list(indices)
-    places = set()
+    places = []
     for row in indices if isinstance(indices, list) else [indices]:
         if isinstance(row, bool) or not isinstance(row, Integral):
             raise InputTypeError(
                 "indices must be whole numbers, the places of stored patterns, but contain "
-                f"{short_repr(row)}. Give one, or several as in remove([0, 2])."
+                f"{short_repr(row)}. Give one, or several as in remove([0, 2])"
+                + (", or names=." if isinstance(row, str) else ".")
             )
-        places.add(check_integer("indices", row, low=-count, high=count - 1) % count)
-    return torch.tensor(sorted(places), dtype=torch.long)
+        places.append(check_integer("indices", row, low=-count, high=count - 1) % count)
+    return places
 
 
 def _listed(indices: Tensor) -> list[int]:
