@@ -133,13 +133,16 @@ class Memory(CalibratedMemory, Contents):
             return add_p_values(self, answer(self, outcome, query, values_at), query)
 
     @named_arguments
-    def nearest(self, cue: Tensor | Cue, k: int, known: Tensor | None = None) -> Nearest:
+    def nearest(
+        self, cue: Tensor | Cue, k: int, known: Tensor | None = None, *, weights: bool = True
+    ) -> Nearest:
         """Return the k patterns that score best at the cue, without a step of the dynamics.
 
         Args:
             cue: `(*batch, dim)`, or a `Cue`, which has a mask.
             k: patterns per query, at most as many as are stored.
             known: bool mask broadcastable to the cue; only known entries count.
+            weights: whether to compute the weights too, for which all patterns are read.
 
         Returns:
             A `Nearest`: `index`, `name`, `score` and `weight`, each `(*batch, k)`, best first. It
@@ -147,7 +150,7 @@ class Memory(CalibratedMemory, Contents):
         """
         with self.storage.lock.reading, torch.set_grad_enabled(False):
             self._require_patterns()
-            return nearest(self, cue, k, known)
+            return nearest(self, cue, k, known, weights)
 
     @named_arguments
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:

@@ -225,6 +225,45 @@ def _bound(store: Store, batch: QueryBatch, potential: Tensor, crowded: Tensor) 
     )
 
 
+@dataclass(frozen=True, eq=False)
+class EncodedStates:
+    """States in 8 bits, for their scores with a copy of the rows.
+
+    Attributes:
+        codes: `(batch, dim)`, int8.
+        factors: of the sums of codes and of the biases of rows, `(batch, 2)`.
+        unit: a score is `unit` times what `scores` returns, `(batch,)`, float64.
+        error: a bound of the error of scores, `(batch,)`, float64.
+    """
+
+    codes: Tensor
+    factors: Tensor
+    unit: Tensor
+    error: Tensor
+
+    @classmethod
+    def of(cls, copy: ScanCopy, batch: QueryBatch, bias: Float[Tensor, " n"]) -> "EncodedStates":
+        """Encode the states of a batch; `bias` is that of all rows, without the padding."""
+        masked = batch.masked.double()
+        levels = Levels(masked.amin(-1, keepdim=True), masked.amax(-1, keepdim=True))
+        codes, lost = levels.encode(masked)
+        unit = (copy.levels.step * levels.step).squeeze(-1)
+        shift = (levels.offset / levels.step).squeeze(-1)
+        # Sums of float32 terms no larger than these; the bias is itself a sum of dim terms.
+        eps, dim = torch.finfo(torch.float32).eps, masked.shape[-1]
+        terms = dim * 2.0**14 * unit + shift.abs() * unit * copy.sums.abs().max()
+        rounding = 8 * eps * terms + (8 + dim) * eps * bias.abs().max()
+        error = 1.0001 * (lost * copy.norm + masked.norm(dim=-1) * copy.error) + rounding
+        return cls(codes, torch.stack([shift, 1 / unit], dim=-1).float(), unit, error)
+
+    def scores(
+        self, copy: ScanCopy, rows: slice, bias: Float[Tensor, " k"]
+    ) -> Float[Tensor, "batch k"]:
+        """Return the scores of these rows, up to a constant per query, in units of `unit`."""
+        offsets = torch.stack([copy.sums[rows], bias])
+        return products(self.codes, copy.codes[:, rows]).addmm_(self.factors, offsets)
+
+
 def scan(
     copy: ScanCopy, batch: QueryBatch, bias: Float[Tensor, " n"], count: int
 ) -> tuple[Tensor, Tensor]:
@@ -242,29 +281,15 @@ def scan(
     Returns:
         The queries, `(k,)`, and the rows, `(k, GROUP)`, of k (query, group) pairs.
     """
-    masked, groups = batch.masked.double(), len(bias) // GROUP
-    levels = Levels(masked.amin(-1, keepdim=True), masked.amax(-1, keepdim=True))
-    codes, lost = levels.encode(masked)
-    unit = (copy.levels.step * levels.step).squeeze(-1)  # of the scanned scores
-    shift = (levels.offset / levels.step).squeeze(-1)
-    factors = torch.stack([shift, 1 / unit], dim=-1).float()
-
-    def scanned(rows: slice) -> Tensor:
-        offsets = torch.stack([copy.sums[rows], bias[rows]])
-        return products(codes, copy.codes[:, rows]).addmm_(factors, offsets)
-
-    size, maxima = max(64, SCAN_SCORES // len(masked)), []
+    states, groups = EncodedStates.of(copy, batch, bias[:count]), len(bias) // GROUP
+    size, maxima = max(64, SCAN_SCORES // len(batch.masked)), []
     for start in range(0, groups, size):
         stop = min(start + size, groups)
-        parts = (scanned(slice(at + start, at + stop)) for at in range(0, len(bias), groups))
+        slices = (slice(at + start, at + stop) for at in range(0, len(bias), groups))
+        parts = (states.scores(copy, rows, bias[rows]) for rows in slices)
         maxima.append(reduce(torch.maximum, parts))
     largest = torch.cat(maxima, dim=-1)
-    # Sums of float32 terms no larger than these; the bias is itself a sum of dim terms.
-    eps, dim = torch.finfo(torch.float32).eps, masked.shape[-1]
-    terms = dim * 2.0**14 * unit + shift.abs() * unit * copy.sums.abs().max()
-    rounding = 8 * eps * terms + (8 + dim) * eps * bias[:count].abs().max()
-    error = 1.0001 * (lost * copy.norm + masked.norm(dim=-1) * copy.error) + rounding
-    floor = largest.amax(-1).double() - (2 * error + batch.window(count)) / unit
+    floor = largest.amax(-1).double() - (2 * states.error + batch.window(count)) / states.unit
     queries, group = (largest >= floor[:, None]).nonzero(as_tuple=True)
     return queries, group[:, None] + groups * torch.arange(GROUP)
 

@@ -80,6 +80,11 @@ class ModernHopfield(Memory):
         """Those of the patterns."""
         return self.similarity, self.separation
 
+    @property
+    def scans_rows(self) -> bool:
+        """True for certified precision."""
+        return self.precision == "certified"
+
     def step(
         self,
         state: Tensor,

@@ -1,28 +1,32 @@
 """The k nearest patterns of a cue, with their scores and weights."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
-from ..checks import check_integer
+from ..checks import check_flag, check_integer
 from ..errors import DomainError
-from ..readout import BlockView, read
+from ..readout import ValuedBlock
 from ..separation import Separation
-from ..similarity import ScoreFunction, Similarity, cosine
-from ..stores import Store
+from ..similarity import cosine
 from ..units import exact_dot
-from .gaps import scores_of
+from .certified import certified_readout
 from .naming import entries_at
 from .options import blocks_of, reads_in_place
-from .pairwise import block_scores, block_scoring, pair_scores
+from .pairwise import block_scoring, pair_scores
 from .query import cast_checked, check_binary_cue, computing_dtype, make_query
 from .ranking import Scoring, k_best
+from .scanning import scan_scoring
+from .weighing import SoftmaxTotal, WeightReader
 
 if TYPE_CHECKING:
     from .base import Memory
+
+FEW_STATES = 8
+"""States up to which products with the rows on the left are faster, for rows read in place."""
 
 QUERIES = 1024
 """Queries that are ranked at a time: the matrix products of more are no faster."""
@@ -40,13 +44,14 @@ class Nearest:
         score: their scores by the similarity of the memory over known entries, `(*batch, k)`;
             −∞ for a pattern with gaps that has no known entry in common with the cue.
         weight: the weights that a readout gives them at the cue, `(*batch, k)`; in networks
-            without weights the cosine with the cue, the overlap x_μ·x/N for ±1.
+            without weights the cosine with the cue, the overlap x_μ·x/N for ±1. None if they were
+            not asked for.
     """
 
     index: Tensor
     name: Any
     score: Tensor
-    weight: Tensor
+    weight: Tensor | None
 
     def __repr__(self) -> str:
         """Return the number of queries and of patterns per query."""
@@ -55,7 +60,7 @@ class Nearest:
         return f"Nearest({count} {'query' if count == 1 else 'queries'}, k={k})"
 
 
-def nearest(memory: "Memory", cue: object, k: object, known: object) -> Nearest:
+def nearest(memory: "Memory", cue: object, k: object, known: object, weights: object) -> Nearest:
     """Return the k best patterns of each query; see `Memory.nearest`."""
     store = memory.storage
     k = check_integer("k", k, low=1)
@@ -67,49 +72,86 @@ def nearest(memory: "Memory", cue: object, k: object, known: object) -> Nearest:
     query = make_query(cue, known, None, "known", store, memory.binary, memory.value_weights)
     if memory.binary:
         check_binary_cue(query)
-    ranked = _Ranked(memory, k)
+    ranked = _Ranked(memory, k, check_flag("weights", weights))
     parts = []
     for at in range(0, max(1, len(query.state)), QUERIES):
         mask = query.known
         mask = mask if mask is None or mask.ndim == 1 else mask[at : at + QUERIES]
         parts.append(ranked(query.state[at : at + QUERIES], mask))
-    index, score, weight = (
+    index, score, *weight = (
         torch.cat(column).reshape(*query.batch, k) for column in zip(*parts, strict=True)
     )
     dtype = computing_dtype(query.dtype)
-    weight = weight.to(dtype)
-    lowest = score <= torch.finfo(score.dtype).min / 16
-    score = cast_checked("cue", torch.where(lowest, 0.0, score), dtype)
+    no_common = score <= torch.finfo(score.dtype).min / 16
+    score = cast_checked("cue", torch.where(no_common, 0.0, score), dtype)
+    score = torch.where(no_common, -torch.inf, score)
     annotations = store.annotations
     names = None if annotations is None else annotations.names
     name = None if names is None else entries_at(names, index)
-    return Nearest(index, name, torch.where(lowest, -torch.inf, score), weight)
+    return Nearest(index, name, score, weight[0].to(dtype) if weight else None)
 
 
 class _Ranked:
     """Ranks the patterns of a memory for a batch of states."""
 
-    def __init__(self, memory: "Memory", k: int) -> None:
-        self.memory, self.store, self.k = memory, memory.storage, k
+    def __init__(self, memory: "Memory", k: int, weights: bool) -> None:
+        self.memory, self.store, self.k, self.weights = memory, memory.storage, k, weights
         self.similarity, self.separation = memory.scoring
 
-    def __call__(self, state: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return index, score and weight, each `(batch, k)`."""
+    def __call__(self, state: Tensor, known: Tensor | None) -> tuple[Tensor, ...]:
+        """Return index, score and, where they are wanted, weight, each `(batch, k)`."""
+        affine = self.similarity.affine
         if self.memory.binary:
             state, known = state if self.separation is None else state.double(), None
-            scoring = Scoring(exact_dot, torch.zeros_like(state[:, 0], dtype=torch.float64))
-            ranked = state
+        elif affine is not None and affine.bias is None and not self.store.has_gaps:
+            known = None  # unknown entries of the state are 0, and add nothing to a product
+        total, scanned = self._total(), None
+        if self.memory.scans_rows:
+            scanned = scan_scoring(self.store, state, known, self.similarity)
+        if scanned is not None:
+            score, index = k_best(scanned[1], state, known, scanned[0], self.k)
         else:
-            scoring, ranked = block_scoring(self.store, state, known, self.similarity)
-        copied = known is not None or not reads_in_place(self.store, self.similarity, ranked)
-        blocks = blocks_of(self.store, len(state), copied)
-        score, index = k_best(blocks, ranked, known, scoring, self.k)
-        return index, score, self._weights(state, known, index, score)
+            score, index = self._read_all(state, known, None if total is None else total.add)
+        if not self.weights:
+            return index, score
+        if total is None:
+            return index, score, self._weights(state, known, index, score)
+        if scanned is not None:
+            return index, score, total.weights(score, self._certified_weight(state, known))
+        return index, score, total.weights(score, total.largest())
+
+    def _read_all(
+        self, state: Tensor, known: Tensor | None, also: Callable[..., None] | None
+    ) -> tuple[Tensor, Tensor]:
+        if self.memory.binary:
+            scoring = Scoring(exact_dot, torch.zeros_like(state[:, 0], dtype=torch.float64))
+        else:
+            scoring, state = block_scoring(self.store, state, known, self.similarity)
+        copied = known is not None or not reads_in_place(self.store, self.similarity, state)
+        blocks: Iterable[Any] = blocks_of(self.store, len(state), copied)
+        if len(state) <= FEW_STATES and not (copied or self.memory.binary):
+            blocks = [_TallProduct(block) for block in blocks]
+        return k_best(blocks, state, known, scoring, self.k, also)
+
+    def _total(self) -> SoftmaxTotal | None:
+        if not self.weights or self.separation is None:
+            return None
+        annotations = self.store.annotations
+        has_prior = annotations is not None and annotations.prior is not None
+        if has_prior or self.separation.softmax_beta() is None:
+            return None
+        return SoftmaxTotal(self.separation)
+
+    def _certified_weight(self, state: Tensor, known: Tensor | None) -> Tensor:
+        # Of the strongest pattern.
+        separation = cast(Separation, self.separation)
+        readout, _ = certified_readout(self.store, state, known, self.similarity, separation)
+        return readout.weight
 
     def _weights(self, state: Tensor, known: Tensor | None, index: Tensor, score: Tensor) -> Tensor:
         if self.separation is not None:
             similarity = exact_dot if self.memory.binary else self.similarity
-            reader = _WeightReader(self.store, similarity, self.separation, index)
+            reader = WeightReader(self.store, similarity, self.separation, index)
             return reader.read(state, known)
         if self.memory.binary:
             return score / state.count_nonzero(-1).clamp_min(1)[:, None]
@@ -118,53 +160,34 @@ class _Ranked:
         return of_pairs(queries, index.flatten()).reshape(index.shape)
 
 
-class _WeightReader:
-    """Reads the weights of a few patterns, other ones for each query."""
+@dataclass(frozen=True, eq=False)
+class _TallProduct:
+    """A block whose scores at few states are a product with the rows on the left."""
 
-    def __init__(
-        self,
-        store: Store,
-        similarity: Similarity | ScoreFunction,
-        separation: Separation,
-        index: Tensor,
-    ) -> None:
-        self.store, self.separation, self.index = store, separation, index
-        self.scores = similarity
-        if isinstance(similarity, Similarity):
-            self.scores = scores_of(store, similarity, separation)
-            if self.scores is similarity:
-                self.scores = block_scores(similarity, separation.shift_invariant)
-        self.queries = torch.arange(0)  # those scored last: the whole batch, or a half of it
+    block: ValuedBlock
 
-    def read(self, state: Tensor, known: Tensor | None) -> Tensor:
-        """Return |w|/Σ|w| of the patterns at `index`, with the weights w = ∇F(s)."""
+    @property
+    def start(self) -> int:
+        return self.block.start
 
-        def score(view: BlockView, part: Tensor, _: None) -> Tensor:
-            self.queries = queries = part[:, 0].long()
-            if len(queries) == len(state):
-                return self.scores(view, state, known)
-            mask = known if known is None or known.ndim == 1 else known[queries]
-            return self.scores(view, state[queries], mask)
+    @property
+    def rows(self) -> Tensor:
+        return self.block.rows
 
-        blocks = blocks_of(self.store, len(state))
-        views = [BlockView(block, partial(self._weights_of, block)) for block in blocks]
-        numbers = torch.arange(len(state), dtype=torch.float64, device=state.device)
-        sums = read(views, numbers[:, None], score, self.separation).state
-        weights, total = sums[:, :-1].abs(), sums[:, -1:]
-        return weights / total.clamp_min(torch.finfo(total.dtype).tiny)
+    def __len__(self) -> int:
+        return len(self.block)
 
-    def _weights_of(self, block: Any, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        # The weights of the patterns at `index` in this block, 0 for others, and Σ|w|.
-        place = self.index[self.queries] - block.start
-        inside = (place >= 0) & (place < len(block))
-        place = place.clamp(0, len(block) - 1)
-        if at is not None:
-            column = place.new_full((len(block),), -1)
-            column[at] = torch.arange(len(at), device=at.device)
-            place = column[place]
-            inside &= place >= 0
-            place = place.clamp_min(0)
-        if not weights.shape[-1]:
-            return weights.new_zeros(*place.shape[:-1], place.shape[-1] + 1)
-        picked = torch.where(inside, weights.gather(-1, place), 0.0)
-        return torch.cat([picked, weights.abs().sum(-1, keepdim=True)], dim=-1)
+    def scores(self, state: Tensor) -> Tensor:
+        # Of a single state two: products with one vector run in one thread.
+        columns = state if len(state) > 1 else state.repeat(2, 1)
+        return (self.block.rows @ columns.T).T[: len(state)].contiguous()
+
+    def squares(self, mask: Tensor | None) -> Tensor:
+        return self.block.squares(mask)
+
+    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
+        return self.block.weighted_sum(weights, at)
+
+    @property
+    def values(self) -> Tensor | None:
+        return self.block.values

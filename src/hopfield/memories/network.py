@@ -81,6 +81,11 @@ class Network(ABC):
         """Return what ranks patterns, and what weighs them; by default as for float values."""
         return self.value_weights or (dot if self.binary else euclidean, None)
 
+    @property
+    def scans_rows(self) -> bool:
+        """Return True if a copy of the rows in 8 bits may find the candidates; False by default."""
+        return False
+
     def check_new(self, patterns: Tensor, before: int) -> None:
         """Raise if the network cannot store the patterns; the default accepts all."""
         return

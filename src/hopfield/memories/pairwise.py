@@ -6,7 +6,7 @@ by entry, equal patterns have equal scores, and the better of two patterns is fo
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ from ..similarity import (
     ratio_or_zero,
     scale_rows,
 )
-from ..stores import Store
+from ..stores import Block, Store
 from .gaps import common_scores, is_scaled
 from .ranking import EXACT_ENTRIES, Scoring
 
@@ -65,7 +65,7 @@ def _correlation(rows: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         deviations = torch.where(mask, x - x.sum(-1, keepdim=True) / count, 0.0)
         is_constant = deviations.norm(dim=-1) <= noise * x.norm(dim=-1)
         centred.append(torch.where(is_constant[:, None], 0.0, deviations))
-    return _cosine(*centred, mask)
+    return _cosine(centred[0], centred[1], mask)
 
 
 def _manhattan(rows: Tensor, states: Tensor, mask: Tensor) -> Tensor:
@@ -123,23 +123,31 @@ def block_scoring(
     elif state.dtype == torch.float32 and _is_coarse(store, state, known, similarity, norms):
         state = state.double()
     eps = _eps_of_products() if state.dtype == torch.float32 else torch.finfo(state.dtype).eps
-    error = eps * units + count * torch.finfo(state.dtype).tiny
-    return Scoring(of_block, error, of_pairs), state
+    error, shift = eps * units + count * torch.finfo(state.dtype).tiny, None
+    affine = similarity.affine
+    if affine is not None and affine.shared is not None and not store.has_gaps:
+        shift = affine.shared(state.double(), known)
+    return Scoring(of_block, error, of_pairs, shift=shift), state
 
 
 def pair_scores(
-    store: Store, state: Tensor, known: Tensor | None, similarity: Similarity
+    store: Store,
+    state: Tensor,
+    known: Tensor | None,
+    similarity: Similarity,
+    dtype: torch.dtype = torch.float64,
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a function of queries and rows, `(p,)`, that scores these pairs in float64."""
+    """Return a function of queries and rows, `(p,)`, that scores these pairs."""
     score = PAIRWISE[similarity.function].score
+    all_known = torch.ones(1, store.dim, dtype=torch.bool, device=state.device)
 
     def score_part(queries: Tensor, places: Tensor) -> Tensor:
-        rows, states = store.take(places).double(), state[queries].double()
-        mask = torch.ones_like(rows, dtype=torch.bool)
-        if known is not None:
-            mask = known.expand(state.shape)[queries]
+        rows, states = store.take(places).to(dtype), state[queries].to(dtype)
+        mask = all_known if known is None else known.expand(state.shape)[queries]
         if store.known is None:
-            return score(masked_state(rows, mask), masked_state(states, mask), mask)
+            if known is not None:
+                rows, states = masked_state(rows, mask), masked_state(states, mask)
+            return score(rows, states, mask)
         common = mask & store.known[places]
         result = score(masked_state(rows, common), masked_state(states, common), common)
         count = common.sum(-1)
@@ -159,7 +167,7 @@ def _finite_scores(store: Store, similarity: Similarity) -> ScoreFunction:
     # Scores of a similarity of the user; −∞ too is a score.
     def scores(block: ValuedBlock, state: Tensor, known: Tensor | None) -> Tensor:
         if store.has_gaps:
-            return common_scores(similarity, block, state, known)
+            return common_scores(similarity, cast(Block, block), state, known)
         result = similarity.function(block, state, known).double()
         return result.clamp_min(torch.finfo(result.dtype).min)
 

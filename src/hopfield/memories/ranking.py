@@ -7,12 +7,12 @@ result is that of all scores in float64, and neither blocks nor threads change i
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..readout import ValuedBlock
 from ..similarity import ScoreFunction
 
 GROUP = 64
@@ -40,27 +40,38 @@ class Scoring:
         error: e, a bound of their rounding for each query, `(batch,)`, float64; 0 if they are
             exact, or if nothing more exact is known.
         of_pairs: (queries, rows) → scores of these pairs in float64; None to keep those of blocks.
+        unit, shift: a score is unit·(score of the block) + shift, `(batch,)`, float64; None: 1, 0.
+        refined: of_pairs in a faster precision, and its error, `(batch,)`, if that of blocks is so
+            large that candidates are best scored again at once.
     """
 
     of_block: ScoreFunction
     error: Float[Tensor, " batch"]
     of_pairs: Callable[[Tensor, Tensor], Tensor] | None = None
+    unit: Float[Tensor, " batch"] | None = None
+    shift: Float[Tensor, " batch"] | None = None
+    refined: tuple[Callable[[Tensor, Tensor], Tensor], Float[Tensor, " batch"]] | None = None
 
 
 def k_best(
-    blocks: Iterable[ValuedBlock],
+    blocks: Iterable[Any],
     state: Float[Tensor, "batch dim"],
     known: Tensor | None,
     scoring: Scoring,
     k: int,
+    also: Callable[[Any, Tensor], None] | None = None,
 ) -> tuple[Float[Tensor, "batch k"], Int[Tensor, "batch k"]]:
     """Return the k largest scores of each query, best first, and their rows.
 
-    Rows of equal scores follow in the order of storage. There must be at least k rows.
+    Rows of equal scores follow in the order of storage. There must be at least k rows. `also` gets
+    each block with its scores, and may overwrite these.
     """
     leaders = _Leaders(scoring, k)
     for block in blocks:
-        leaders.add(block.start, scoring.of_block(block, state, known))
+        scores = scoring.of_block(block, state, known)
+        leaders.add(block.start, scores)
+        if also is not None:
+            also(block, scores)
     return leaders.result()
 
 
@@ -69,75 +80,77 @@ class _Leaders:
 
     def __init__(self, scoring: Scoring, k: int) -> None:
         self.scoring, self.k, self.batch = scoring, k, len(scoring.error)
-        self.margin = 2 * scoring.error
-        self.floor = torch.full_like(self.margin, -torch.inf)  # candidates score more than this
-        self.parts: list[Pairs] = []
-        self.size, self.limit = 0, PENDING
-        self.rows = 0
+        zero = torch.zeros_like(scoring.error)
+        self.unit = zero + 1 if scoring.unit is None else scoring.unit
+        self.shift = zero if scoring.shift is None else scoring.shift
+        error = scoring.error if scoring.refined is None else scoring.refined[1]
+        self.margin = 2 * error  # among candidates that are kept
+        self.margin_of_new = error + scoring.error
+        self.floor = zero - torch.inf  # candidates score more than this
+        self.kept: Pairs = (zero[:0].long(), zero[:0].long(), zero[:0])
+        self.new: list[Pairs] = [self.kept]
+        self.size = self.rows = 0
 
     def add(self, start: int, scores: Tensor) -> None:
-        """Keep the candidates among the rows from `start` on, `scores` is `(batch, n)`."""
+        """Keep the candidates among the rows from `start` on; `scores` is `(batch, n)`."""
         if self.rows < self.k <= scores.shape[1] and self.batch:
             self.floor = torch.maximum(self.floor, self._first_floor(scores))
-        floor = self.floor.to(scores.dtype)
-        if scores.dtype != torch.float64:  # not rounded up
-            floor = torch.where(
-                floor > self.floor, floor.nextafter(floor.new_tensor(-torch.inf)), floor
-            )
-        queries, places = _above(scores, floor)
-        self.parts.append((queries, places + start, scores[queries, places].double()))
+        floor = (self.floor - self.shift) / self.unit
+        rounded = floor.to(scores.dtype)
+        if scores.dtype != floor.dtype:  # never rounded up
+            rounded = torch.where(rounded > floor, _below(rounded), rounded)
+        queries, places = _above(scores, rounded)
+        exact = scores[queries, places].double() * self.unit[queries] + self.shift[queries]
+        self.new.append((queries, places + start, exact))
         self.rows += scores.shape[1]
         self.size += len(queries)
-        if self.size > self.limit:
+        if self.size > PENDING:
             self._drop()
 
     def result(self) -> tuple[Tensor, Tensor]:
         """Return scores and rows, each `(batch, k)`."""
         self._drop()
         self._rescore()
-        _, rows, scores = self.parts[0]
+        _, rows, scores = self.kept
         return scores.reshape(self.batch, self.k), rows.reshape(self.batch, self.k)
 
     def _first_floor(self, scores: Tensor) -> Tensor:
-        # At least k rows of this block score as much as the k-th best of some of its scores.
-        some = scores
-        if scores.shape[1] >= max(self.k * GROUP, GROUP_FROM_ROWS):
-            some = _grouped(scores).amax(-1)
-        least = some.topk(self.k, dim=-1).values[:, -1].double() - self.margin
-        return least.nextafter(least.new_tensor(-torch.inf))
+        # k rows of this block score as much, within the error, as the k-th best of its scores.
+        least = scores.topk(self.k, dim=-1).values[:, -1].double() * self.unit + self.shift
+        return _below(least - 2 * self.scoring.error)
 
     def _drop(self) -> None:
         # Drops all that score more than the margin below the k-th best.
-        pairs, rank = self._ranked()
+        queries, rows, scores = _join(self.new)
+        if self.scoring.refined is not None:
+            scores = self.scoring.refined[0](queries, rows).double()
+        pairs, rank = self._ranked(_join([self.kept, (queries, rows, scores)]))
         queries, _, scores = pairs
         counts = torch.bincount(queries, minlength=self.batch)
-        full = counts >= self.k
-        last = (counts.cumsum(0) - counts + self.k - 1).clamp_max(max(len(scores) - 1, 0))
+        near = rank < self.k
         if len(scores):
-            floor = scores[last] - self.margin
-            lower = floor.nextafter(floor.new_tensor(-torch.inf))
-            floor = torch.where(self.margin > 0, lower, floor)
-            self.floor = torch.where(full, torch.maximum(floor, self.floor), self.floor)
-        left = (rank < self.k) | ((self.margin > 0)[queries] & (scores > self.floor[queries]))
-        self._keep(pairs, left)
-        if self.size > PENDING // 2 + 2 * self.batch * self.k:
+            last = scores[(counts.cumsum(0) - counts + self.k - 1).clamp_max(len(scores) - 1)]
+            last = torch.where(counts >= self.k, last, -torch.inf)
+            floor = last - self.margin_of_new
+            floor = torch.where(self.margin_of_new > 0, _below(floor), floor)
+            self.floor = self.floor.maximum(floor)
+            near |= (self.margin > 0)[queries] & (scores >= (last - self.margin)[queries])
+        self._keep(pairs, near)
+        if len(self.kept[0]) > PENDING // 2 + 2 * self.batch * self.k:
             self._rescore()
-        self.limit = self.size + PENDING
 
     def _rescore(self) -> None:
         # Keeps the k best by exact scores, where there are any.
-        of_pairs, (queries, rows, _) = self.scoring.of_pairs, self.parts[0]
-        if of_pairs is None:
-            return
-        order = rows.sort(stable=True).indices  # equal scores: lower rows first
-        queries, rows = queries[order], rows[order]
-        self.parts = [(queries, rows, of_pairs(queries, rows))]
-        pairs, rank = self._ranked()
-        self._keep(pairs, rank < self.k)
+        of_pairs, (queries, rows, _) = self.scoring.of_pairs, self.kept
+        if of_pairs is not None:
+            order = rows.sort(stable=True).indices  # equal scores: lower rows first
+            queries, rows = queries[order], rows[order]
+            pairs, rank = self._ranked((queries, rows, of_pairs(queries, rows)))
+            self._keep(pairs, rank < self.k)
 
-    def _ranked(self) -> tuple[Pairs, Tensor]:
+    def _ranked(self, pairs: Pairs) -> tuple[Pairs, Tensor]:
         # Sorted by query, then from the best score down; equal scores keep their order.
-        queries, rows, scores = (torch.cat(column) for column in zip(*self.parts, strict=True))
+        queries, rows, scores = pairs
         order = scores.sort(descending=True, stable=True).indices
         order = order[queries[order].sort(stable=True).indices]
         queries, rows, scores = queries[order], rows[order], scores[order]
@@ -148,8 +161,18 @@ class _Leaders:
 
     def _keep(self, pairs: Pairs, which: Tensor) -> None:
         queries, rows, scores = pairs
-        self.parts = [(queries[which], rows[which], scores[which])]
-        self.size = len(self.parts[0][0])
+        self.kept = queries[which], rows[which], scores[which]
+        self.new, self.size = [(queries[:0], rows[:0], scores[:0])], 0
+
+
+def _join(parts: list[Pairs]) -> Pairs:
+    queries, rows, scores = (torch.cat(column) for column in zip(*parts, strict=True))
+    return queries, rows, scores
+
+
+def _below(numbers: Tensor) -> Tensor:
+    # The next smaller numbers.
+    return numbers.nextafter(numbers.new_tensor(-torch.inf))
 
 
 def _grouped(scores: Tensor) -> Tensor:
