@@ -18,6 +18,8 @@ LIMITS = {
         "ATEN_CPU_CAPABILITY": "avx2",
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "FAISS_SIMD_LEVEL": "AVX2",
         "NUMBA_CPU_NAME": "haswell",
         # Without this numba takes the features of the host beside the name of another model.
         "NUMBA_CPU_FEATURES": "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+popcnt,+sse4.2",

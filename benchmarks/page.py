@@ -110,7 +110,9 @@ def verdicts(measured: Measured) -> list[Verdict]:
     """Return each target of an entry at its worst size, of those it applies to."""
     worst = []
     for target in measured.entry.targets:
-        sizes = [lines for lines in measured.sizes() if lines]
+        # A contender is missing where its library was.
+        wanted = {target.contender, target.over or target.contender}
+        sizes = [s for s in measured.sizes() if wanted <= {line["case"] for line in s}]
         judged = [lines for lines in sizes if lines[0]["seconds"] >= target.floor]
         each = [_verdict(target, lines) for lines in judged]
         worst += [max(each, key=lambda verdict: verdict.strain)] if each else []
