@@ -348,3 +348,17 @@ def test_pictures_of_200_by_200_pixels_are_recalled():
     result = memory.retrieve(corruption.flip(pictures, 0.2))
     assert torch.equal(result.state, pictures)
     assert result.index.tolist() == list(range(5))
+
+
+def test_the_five_best_with_their_scores_and_weights():
+    """What took `similarity.dot(memory.patterns, q).topk(k)`, all scores at once, is one call."""
+    patterns, cues = signs(300, 64, seed=1), signs(4, 64, seed=2) * 0.3
+    memory = ModernHopfield(0.5)
+    memory.store(patterns, names=[f"vector {row}" for row in range(300)])
+    found = memory.nearest(cues, 5)
+    by_hand = similarity.dot(memory.patterns, cues).sort(descending=True, stable=True)
+    assert torch.equal(found.index, by_hand.indices[:, :5])
+    torch.testing.assert_close(found.score, by_hand.values[:, :5])
+    weights = torch.softmax(0.5 * by_hand.values, -1)[:, :5]
+    torch.testing.assert_close(found.weight, weights)
+    assert found.name[0, 0] == f"vector {found.index[0, 0]}"

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from brute_force import brute_force, one_score
 from cases import (
     CASES,
     DIM,
@@ -20,46 +21,17 @@ from cases import (
 from hopfield import (
     ClassicalHopfield,
     Cue,
-    DenseHopfield,
-    Entmax,
+    Memory,
     ModernHopfield,
     PackedStore,
-    Polynomial,
-    Separation,
-    Softmax,
-    Sparsemax,
-    TopK,
     readout,
 )
+from hopfield.iteration import Reading
 from hopfield.memories import nearest as module
-from hopfield.memories import ranking
+from hopfield.memories import pairwise, ranking
+from hopfield.memories.scanning import scan_scoring
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
-
-
-def one_score(name: str, row: Tensor, cue: Tensor, known: Tensor) -> Tensor:
-    """Score a pattern at a cue by its definition, over the entries that are known."""
-    x, y = row[known], cue[known]
-    if name == "dot":
-        return (x * y).sum()
-    if name == "euclidean":
-        return -((x - y) ** 2).sum() / 2
-    if name == "manhattan":
-        return -(x - y).abs().sum()
-    if name == "correlation" and len(x):
-        x, y = x - x.mean(), y - y.mean()
-    lengths = x.norm() * y.norm()
-    return (x * y).sum() / lengths if lengths > 1e-12 else torch.zeros((), dtype=x.dtype)
-
-
-def brute_force(name: str, patterns: Tensor, cues: Tensor, known: Tensor) -> Tensor:
-    """Score every pattern at every cue in float64, `(batch, n)`."""
-    rows, states = patterns.double(), cues.double()
-    pairs = [
-        torch.stack([one_score(name, row, cue, mask) for row in rows])
-        for cue, mask in zip(states, known.expand(cues.shape), strict=True)
-    ]
-    return torch.stack(pairs)
 
 
 def assert_best(found, scores: Tensor, k: int) -> None:
@@ -97,19 +69,6 @@ def test_the_k_best_are_those_of_brute_force(case, dtype, masks):
     assert_best(found, scores, 7)
 
 
-@in_turn(CASES, 2)
-def test_the_best_has_the_weight_that_a_retrieval_reports(case, dtype):
-    patterns, cues = patterns_and_cues(case, dtype, n=9)
-    memory = filled(case, patterns)
-    found, still = memory.nearest(cues, 3), memory.retrieve(cues, steps=0)
-    same = found.index[:, 0] == still.index
-    if case.kind == "modern":
-        assert same.all()
-    assert same.any(), "premise: something is compared"
-    assert found.weight.dtype == still.weight.dtype
-    torch.testing.assert_close(found.weight[same, 0], still.weight[same], rtol=1e-4, atol=1e-6)
-
-
 @pytest.mark.parametrize("rows", [1, 3, 64])
 @in_turn(CASES, 3)
 def test_blocks_do_not_matter(case, dtype, rows, monkeypatch):
@@ -123,54 +82,6 @@ def test_blocks_do_not_matter(case, dtype, rows, monkeypatch):
     assert torch.equal(whole.index, parts.index)
     torch.testing.assert_close(whole.score, parts.score, rtol=1e-6, atol=1e-12)
     torch.testing.assert_close(whole.weight, parts.weight, rtol=1e-4, atol=1e-6)
-
-
-SEPARATIONS = (
-    Softmax(0.7),
-    Softmax(0.0),
-    Softmax(torch.inf),
-    Sparsemax(0.3),
-    Entmax(1.5, 0.4),
-    TopK(3, 0.5),
-)
-
-
-class Shares(Separation):
-    """Weights in proportion to exp(s/2): a separation of a user."""
-
-    def potential(self, scores):
-        return 2 * (scores / 2).exp().mean(-1).log()
-
-    def __call__(self, scores):
-        return torch.softmax(scores / 2, -1)
-
-
-@pytest.mark.parametrize("separation", [*SEPARATIONS, Shares()], ids=str)
-@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
-def test_weights_are_the_gradient_of_the_potential(separation, similarity):
-    rows = torch.randn(50, DIM, generator=seeded(1), dtype=torch.float64)
-    cues = torch.randn(6, DIM, generator=seeded(2), dtype=torch.float64)
-    rows[9] = rows[4]
-    memory = ModernHopfield(separation=separation, similarity=similarity)
-    memory.store(rows)
-    known = random_masks(6, DIM)
-    found = memory.nearest(cues, 50, known)
-    weights = separation(brute_force(similarity, rows, cues, known))
-    torch.testing.assert_close(found.weight, weights.gather(-1, found.index))
-    torch.testing.assert_close(found.weight.sum(-1), torch.ones(6, dtype=torch.float64))
-
-
-@pytest.mark.parametrize("degree", [1, 2, 3])
-def test_weights_of_polynomials_are_shares(degree):
-    rows, cues = signs(20, DIM, generator=seeded(1)), signs(4, DIM, generator=seeded(2))
-    memory = DenseHopfield(separation=Polynomial(degree))
-    memory.store(rows)
-    found = memory.nearest(cues, 20)
-    weights = Polynomial(degree)(cues.double() @ rows.double().T).abs()
-    shares = weights / weights.sum(-1, keepdim=True)
-    torch.testing.assert_close(
-        found.weight.double(), shares.gather(-1, found.index), rtol=1e-6, atol=0
-    )
 
 
 def test_equal_patterns_follow_in_the_order_of_storage():
@@ -311,3 +222,85 @@ def test_names_come_with_the_answer():
     found = memory.nearest(torch.tensor([[0.3, 0.1, 0.2], [0.0, 0.2, 0.1]]), 2)
     assert found.name.tolist() == [["a", "c"], ["b", "c"]]
     assert memory.nearest(torch.tensor([0.3, 0.1, 0.2]), 1).name.tolist() == ["a"]
+
+
+def test_ten_thousand_queries_with_masks_of_their_own():
+    rows = torch.randn(150, DIM, generator=seeded(20))
+    cues = torch.randn(10_000, DIM, generator=seeded(21))
+    known = torch.rand(10_000, DIM, generator=seeded(22)) < 0.5
+    for similarity in ("dot", "euclidean"):
+        memory = ModernHopfield(similarity=similarity)
+        memory.store(rows)
+        found = memory.nearest(cues, 10, known)
+        for part, mask, index in zip(
+            cues.double().split(1000), known.split(1000), found.index.split(1000), strict=True
+        ):
+            hidden = torch.where(mask, part, 0.0)
+            exact = hidden @ rows.double().T
+            if similarity == "euclidean":
+                exact = exact - mask.double() @ rows.double().square().T / 2
+            best = exact.sort(descending=True, stable=True).indices[:, :10]
+            assert torch.equal(index, best)
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("masks", MASKS)
+def test_a_scan_finds_the_same(similarity, masks, monkeypatch):
+    rows = torch.randn(4000, DIM, generator=seeded(23))
+    rows[77] = rows[2222]
+    cues = rows[2222] + 0.3 * torch.randn(40, DIM, generator=seeded(24))
+    known = {"none": None, "shared": random_masks(DIM), "per query": random_masks(40, DIM)}[masks]
+    full, certified = (
+        ModernHopfield(2.0, similarity=similarity, precision=precision)
+        for precision in ("full", "certified")
+    )
+    full.store(rows)
+    certified.store(rows)
+    monkeypatch.setattr(ranking, "PENDING", 100)
+    scanned = []
+    monkeypatch.setattr(
+        module, "scan_scoring", lambda *all: scanned.append(scan_scoring(*all)) or scanned[-1]
+    )
+    one, other = full.nearest(cues, 6, known), certified.nearest(cues, 6, known)
+    is_scanned = (masks, similarity) != ("per query", "euclidean")
+    assert [each is not None for each in scanned] == [is_scanned]
+    assert torch.equal(one.index, other.index)
+    torch.testing.assert_close(one.score, other.score)
+    torch.testing.assert_close(one.weight, other.weight, rtol=1e-4, atol=1e-6)
+
+
+def test_many_candidates_within_rounding_are_decided_in_float64(monkeypatch):
+    monkeypatch.setattr(ranking, "PENDING", 50)
+    rows = 10 + 1e-5 * torch.randn(600, DIM, generator=seeded(25))
+    cues = 10 + 1e-5 * torch.randn(3, DIM, generator=seeded(26))
+    memory = ModernHopfield(similarity="euclidean")
+    memory.store(rows)
+    exact = (cues.double()[:, None] - rows.double()).square().sum(-1)
+    assert torch.equal(memory.nearest(cues, 5).index, exact.sort(stable=True).indices[:, :5])
+    monkeypatch.setattr(pairwise, "_is_coarse", lambda *all: False)
+    assert torch.equal(memory.nearest(cues, 5).index, exact.sort(stable=True).indices[:, :5])
+
+
+def test_a_network_and_a_store_of_your_own():
+    class Mean(Memory):
+        """Every state becomes the mean pattern."""
+
+        def step(self, state, known, held, generator):
+            return Reading(
+                torch.stack([block.rows for block in self._blocks(1)]).mean((0, 1)).expand_as(state)
+            )
+
+        def energy_of(self, state):
+            return None
+
+        def config(self):
+            return {}
+
+    rows, cues = torch.randn(50, 6, generator=seeded(30)), torch.randn(4, 6, generator=seeded(31))
+    memory = Mean()
+    memory.store(rows)
+    found = memory.nearest(cues, 3)
+    order = torch.cdist(cues.double(), rows.double()).sort().indices[:, :3]
+    assert torch.equal(found.index, order)
+    cosines = torch.cosine_similarity(cues[:, None], rows[order], dim=-1)
+    torch.testing.assert_close(found.weight, cosines)

@@ -127,9 +127,9 @@ class _Ranked:
             scoring = Scoring(exact_dot, torch.zeros_like(state[:, 0], dtype=torch.float64))
         else:
             scoring, state = block_scoring(self.store, state, known, self.similarity)
-        copied = known is not None or not reads_in_place(self.store, self.similarity, state)
-        blocks: Iterable[Any] = blocks_of(self.store, len(state), copied)
-        if len(state) <= FEW_STATES and not (copied or self.memory.binary):
+        in_place = reads_in_place(self.store, self.similarity, state)
+        blocks: Iterable[Any] = blocks_of(self.store, len(state), known is not None or not in_place)
+        if len(state) <= FEW_STATES and in_place and not self.memory.binary:
             blocks = [_TallProduct(block) for block in blocks]
         return k_best(blocks, state, known, scoring, self.k, also)
 

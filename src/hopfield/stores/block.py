@@ -10,6 +10,9 @@ from torch import Tensor
 
 from ..readout import ValuedBlock
 
+SQUARED_ENTRIES = 2**18
+"""Matrix entries squared at a time for a mask that all states share: they stay in the L2 cache."""
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -43,6 +46,9 @@ class Block:
 
     def squares(self, mask: Float[Tensor, "*batch dim"] | None = None) -> Float[Tensor, "*batch n"]:
         """Return Σ_i m_i x_μi² of each row, with the mask m; None means m = 1."""
+        if mask is not None and mask.ndim == 1:
+            parts = self._upcast(mask.dtype).split(max(1, SQUARED_ENTRIES // mask.shape[-1]))
+            return torch.cat([mask @ part.square().T for part in parts])
         if mask is not None:
             return mask @ self._upcast(mask.dtype).square().T
         if self.squared_norms is not None:
