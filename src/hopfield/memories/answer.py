@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .base import Memory
 
 
+VALUES_AT = ("cue", "state")
+"""Where float values are averaged: by the weights at the cue, or where retrieval ended."""
+
+
 def _completed(memory: "Memory", outcome: Outcome) -> Outcome:
     # With energy, index and weight, which steps may leave out.
     reading, trace = outcome.reading, outcome.trace
@@ -48,11 +52,7 @@ def _completed(memory: "Memory", outcome: Outcome) -> Outcome:
     return replace(outcome, reading=reading, trace=trace)
 
 
-VALUES_AT = ("cue", "state")
-"""Where float values are averaged: by the weights at the cue, or where retrieval ended."""
-
-
-def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str) -> Retrieval:
+def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str = "cue") -> Retrieval:
     """Return the outcome in the batch shape and dtype of the cue, with values."""
     if outcome.reading.energy is None or outcome.reading.index is None:
         outcome = _completed(memory, outcome)
