@@ -11,11 +11,13 @@ from torch import Tensor
 from ..checks import check_binary
 from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError
+from ..separation.prior import arguments
 from ..stores import Store
 from .arguments import named_arguments
 from .columns import table_rows
 from .naming import removed_rows
 from .network import Network
+from .priors import set_prior
 from .replacing import replace
 from .storing import (
     Brought,
@@ -52,7 +54,8 @@ class Contents(Network):
                 for instance); it is never read. Modern networks only.
             names: n strings or n whole numbers, returned as `Retrieval.name`; given with every call
                 or with none.
-            prior: w > 0 of each pattern, or one number for all; 1 if left out.
+            prior: how often each pattern counts, as if it was stored that many times: numbers from
+                1e-12 to 1e12, or one number for all; 1 if left out.
             table: columns with one entry per pattern, returned by `rows`: a dict, a DataFrame, an
                 Arrow table or a list of dicts. What a call leaves out is None.
             unique: refuse a name that another pattern has.
@@ -66,7 +69,8 @@ class Contents(Network):
             labels, numbers = split_labels(self.storage, values)
             rows = self.check_storable(patterns, numbers)
             annotations = Brought(names, prior, table, unique).checked(self, rows, labels)
-            warning = self.capacity_warning(rows)
+            given = None if annotations is None else annotations.prior
+            warning = self.capacity_warning(*arguments(rows, given))
             if warning is not None:  # before storing: if warnings are errors, nothing is stored
                 warnings.warn(warning, CapacityWarning, stacklevel=3)
             append(self.storage, rows, numbers, known, annotations)
@@ -132,6 +136,27 @@ class Contents(Network):
         with self.storage.lock.reading:
             return table_rows(self.storage, indices, names)
 
+    @named_arguments
+    def set_prior(
+        self,
+        names: "str | int | Iterable[str | int] | Tensor | None",
+        prior: Tensor | Sequence[float] | float,
+    ) -> None:
+        """Set how often patterns count: less with age, to balance classes, by confidence.
+
+        Args:
+            names: names of patterns; indices if the patterns have no names, or whole numbers if
+                their names are strings; None means all patterns. A name means all patterns that
+                have it.
+            prior: numbers from 1e-12 to 1e12, one for each name or index, or one for all.
+
+        Raises:
+            ShapeError, InputTypeError, DomainError, OptionError: saying what was expected.
+        """
+        with self.storage.lock.writing:
+            self._require_patterns()
+            set_prior(self, names, prior)
+
     def __len__(self) -> int:
         """Return the number of patterns."""
         return len(self.storage)
@@ -151,6 +176,12 @@ class Contents(Network):
         """The mask of known entries of the patterns, `(n, dim)`, or None if all are known."""
         with self.storage.lock.reading:
             return self._resident_store().known if len(self) else None
+
+    @property
+    def prior(self) -> Float[Tensor, " n"] | None:
+        """How often each pattern counts, or None if each counts once: never write to it."""
+        with self.storage.lock.reading:
+            return self.storage.prior
 
     @property
     def names(self) -> list[str | int] | None:

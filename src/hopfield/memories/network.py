@@ -68,7 +68,7 @@ class Network(ABC):
 
     @property
     def takes_prior(self) -> bool:
-        """Return True if patterns may have a prior; False by default."""
+        """Return True if patterns may have a prior, `storage.prior`; False by default."""
         return False
 
     @property
@@ -90,6 +90,9 @@ class Network(ABC):
         """Raise if the network cannot store the patterns; the default accepts all."""
         return
 
-    def capacity_warning(self, patterns: Tensor) -> str | None:
-        """Return a warning if storing these patterns too would lose some; None by default."""
+    def capacity_warning(self, patterns: Tensor, prior: Tensor | None = None) -> str | None:
+        """Return a warning if storing these patterns too would lose some; None by default.
+
+        The second argument is given only if these patterns have priors.
+        """
         return None

@@ -1,7 +1,7 @@
 """The prior of each pattern: how often it counts, 1 by default."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -56,25 +56,25 @@ def _places(memory: "Contents", names: object) -> tuple[Tensor, Tensor]:
     given = listed("names", names)
     if not given:
         raise ShapeError("names must hold at least one name or index, but are empty.")
-    if len(set(map(_key, given))) < len(given):
-        raise OptionError(
-            "names must not name a pattern twice: it would have two priors. "
-            f"They are {short_repr(given)}."
-        )
     stored = memory.names
     if stored is None or (isinstance(stored[0], str) and not isinstance(given[0], str)):
         check_indices(given, len(memory))
-        places = torch.tensor(given) % len(memory)
-        if len(places.unique()) < len(places):
-            raise OptionError(f"indices must differ, but are {short_repr(given)}.")
-        return places, torch.arange(len(places))
+        given = [index % len(memory) for index in given]
+        _check_distinct("indices", given)
+        return torch.tensor(given), torch.arange(len(given))
+    _check_distinct("names", given)
     rows = rows_of_names(given, memory.storage.annotations)
     order = {name: place for place, name in enumerate(given)}
     return rows, torch.tensor([order[stored[row]] for row in rows.tolist()])
 
 
-def _key(entry: object) -> object:
-    return entry if isinstance(entry, (str, int)) else id(entry)
+def _check_distinct(argument: str, entries: list[Any]) -> None:
+    for place, entry in enumerate(entries):
+        if isinstance(entry, (str, int)) and entry in entries[:place]:
+            raise OptionError(
+                f"{argument} must differ, since each has one prior, but {short_repr(entry)} is "
+                "given twice. Leave one out."
+            )
 
 
 def _check_takes_prior(memory: "Contents") -> None:
@@ -86,5 +86,5 @@ def _check_takes_prior(memory: "Contents") -> None:
         advice = f"rule={rule!r} is no sum over patterns: use 'hebbian' or 'covariance'."
     elif separation is not None:
         name = type(separation).__name__
-        advice = f"Set {name}.takes_prior, and let potential and __call__ take (scores, prior)."
+        advice = f"Set {name}.takes_prior = True, and let both its methods take (scores, prior)."
     raise OptionError(f"prior must be left out: {memory!r} counts every pattern once. {advice}")

@@ -224,7 +224,7 @@ class GatheredPartial(Partial):
             raise OptionError(
                 f"separation must take the priors of these patterns, but "
                 f"{type(self.separation).__name__} does not. Set takes_prior = True there, and let "
-                "potential and __call__ take (scores, prior)."
+                "both its methods take (scores, prior)."
             )
         given = arguments(scores, torch.cat(priors) if priors else None)
         weights, potential = self.separation(*given), self.separation.potential(*given)

@@ -12,6 +12,11 @@ from ..errors import DomainError, InputTypeError, ShapeError
 SMALLEST_PRIOR, LARGEST_PRIOR = 1e-12, 1e12
 """Range of priors. Within it, weights and sums keep their digits in float32."""
 
+RANGE_HINT = (
+    "A prior is how often a pattern counts. To count it 0 times, remove it; limit small numbers "
+    "by prior.clamp_min(1e-12)."
+)
+
 
 def prior_of(rows: object) -> Tensor | None:
     """Return the prior w of each row of a block, `(n,)`, or None if every row counts once.
@@ -62,9 +67,8 @@ def check_prior(prior: object, count: int, device: torch.device | None = None) -
     inside = (numbers >= SMALLEST_PRIOR) & (numbers <= LARGEST_PRIOR)
     if not bool(inside.all()):
         raise DomainError(
-            f"prior must be between {SMALLEST_PRIOR:g} and {LARGEST_PRIOR:g}, the number of times "
-            f"that a pattern counts, but is {numbers[~inside][0].item():.4g}. To count a pattern "
-            "0 times, remove it; limit small ones as in prior.clamp_min(1e-12)."
+            f"prior must be between {SMALLEST_PRIOR:g} and {LARGEST_PRIOR:g}, but entry "
+            f"{int((~inside).nonzero()[0])} is {numbers[~inside][0].item():.4g}. {RANGE_HINT}"
         )
     return numbers.to(device, copy=True).contiguous()
 
@@ -81,9 +85,14 @@ def _numbers(prior: object) -> Tensor:
             )
         return numbers.double()
     if isinstance(prior, Iterable) and not isinstance(prior, (str, bytes, dict, set, frozenset)):
-        entries = [check_number("an entry of prior", entry) for entry in prior]
+        entries = [_number("an entry of prior", entry) for entry in prior]
         return torch.tensor(entries, dtype=torch.float64)
-    return torch.tensor(check_number("prior", prior), dtype=torch.float64)
+    return torch.tensor(_number("prior", prior), dtype=torch.float64)
+
+
+def _number(name: str, value: object) -> float:
+    value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+    return check_number(name, value, low=SMALLEST_PRIOR, high=LARGEST_PRIOR, hint=RANGE_HINT)
 
 
 def _as_tensor(array: object) -> Tensor:
