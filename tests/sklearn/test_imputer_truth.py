@@ -12,7 +12,6 @@ from sklearn.pipeline import make_pipeline
 
 from hopfield import ModernHopfield
 from hopfield.sklearn import HopfieldImputer
-from hopfield.sklearn.gaussian import Gaussian, Mixture, fit_gaussian
 
 NAN = float("nan")
 
@@ -50,44 +49,6 @@ def test_a_new_row_is_read_by_the_modern_network():
     cue = torch.from_numpy((row - mean) / std)
     state = memory.retrieve(cue, known=~cue.isnan(), steps=1).state.numpy() * std + mean
     assert imputer.transform(row) == pytest.approx(state, rel=1e-6)
-
-
-def test_linear_gain_is_the_conditional_mean_of_a_gaussian():
-    draws = np.random.default_rng(0)
-    factors, mean = (torch.from_numpy(draws.normal(size=s)) for s in ((5, 5), 5))
-    one = Gaussian(mean, factors, 0.1)
-    wide = torch.full((5,), 1e6, dtype=torch.float64)
-    mixture = Mixture((one,), torch.ones(1, dtype=torch.float64), -wide, wide)
-    row = torch.from_numpy(draws.normal(size=(1, 5)))
-    known = torch.tensor([[True, False, True, True, False]])
-    covariance = factors @ factors.T + 0.1 * torch.eye(5)
-    k, m = known[0], ~known[0]
-    gain = torch.linalg.solve(covariance[k][:, k], covariance[k][:, m])
-    expected = mean[m] + (row[0, k] - mean[k]) @ gain
-    assert torch.allclose(mixture.complete(row, known)[0, m], expected)
-    conditional = mixture.given(row, known)
-    assert torch.allclose((mean + conditional.gain(row, mean.expand(1, 5)))[0, m], expected)
-
-
-def test_the_gaussian_of_complete_rows_is_their_covariance():
-    rows = torch.from_numpy(linear(50))
-    rows = rows - rows.mean(0)
-    one = fit_gaussian(rows, torch.ones_like(rows, dtype=torch.bool)).gaussians[0]
-    covariance = one.factors @ one.factors.T
-    assert torch.allclose(covariance, rows.T @ rows / len(rows), atol=1e-10)
-
-
-def test_log_density_is_that_of_the_known_entries():
-    draws = np.random.default_rng(0)
-    one = Gaussian(torch.zeros(4).double(), torch.from_numpy(draws.normal(size=(4, 4))), 0.1)
-    row, known = torch.from_numpy(draws.normal(size=(1, 4))), torch.tensor([[1, 1, 0, 1]]).bool()
-    residual = torch.where(known, row, 0.0)
-    density = one.log_density(residual, known, *one.posterior(known))
-    k = known[0]
-    covariance = (one.factors @ one.factors.T + 0.1 * torch.eye(4))[k][:, k]
-    normal = torch.distributions.MultivariateNormal(torch.zeros(3).double(), covariance)
-    constant = 1.5 * np.log(2 * np.pi)
-    assert density[0] == pytest.approx(float(normal.log_prob(row[0, k])) + constant)
 
 
 @pytest.mark.parametrize("dim, share", [(6, 0.1), (6, 0.4)])
@@ -208,8 +169,9 @@ def test_many_rows_are_read_block_by_block(monkeypatch):
     damaged, _ = hidden(linear(60), 0.2)
     imputer = HopfieldImputer(round=None).fit(damaged)
     whole = imputer.transform(damaged)
-    monkeypatch.setattr("hopfield.sklearn.donors.BLOCK_SCORES", 180)
-    monkeypatch.setattr("hopfield.sklearn.gaussian.BLOCK", 900)
+    monkeypatch.setattr("hopfield.sklearn.donors.CACHED_SCORES", 180)
+    monkeypatch.setattr("hopfield.sklearn.donors.BLOCK_ROWS", 1)
+    monkeypatch.setattr("hopfield.sklearn.row_model.BLOCK", 900)
     assert imputer.transform(damaged) == pytest.approx(whole, rel=1e-9)
     again = HopfieldImputer(round=None).fit(damaged)
     assert again.transform(damaged) == pytest.approx(whole, rel=1e-6)

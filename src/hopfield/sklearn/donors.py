@@ -7,12 +7,20 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..separation import Softmax
-from ..similarity import euclidean
-from .gaussian import Mixture
+from .row_model import RowModel
 
-BLOCK_SCORES = 2**20
-"""Most scores of a block of rows: memory stays at a few times this number."""
+CACHED_SCORES, BLOCK_ROWS = 2**18, 128
+"""Scores of a block that stay in the cache of a processor, and fewest rows of a block: products of
+fewer rows are slow."""
+
+SMALLEST_BETA, LARGEST_BETA = 1e-30, 1e20
+"""β below which all weights are equal, and above which only the largest score has weight. 0·∞ and
+∞ − ∞ are no numbers."""
+
+
+def finite_beta(beta: float) -> float:
+    """Return the number nearest to β that scores can be multiplied by."""
+    return min(max(beta, SMALLEST_BETA), LARGEST_BETA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,53 +48,42 @@ class Questions:
 
     def blocks(self, stored: int) -> Iterator[tuple[slice, "Questions"]]:
         """Yield parts small enough to score against all stored rows."""
-        size = max(1, BLOCK_SCORES // max(1, stored))
+        size = max(BLOCK_ROWS, CACHED_SCORES // max(1, stored))
         for start in range(0, len(self), size):
             part = slice(start, min(start + size, len(self)))
             yield part, self[part]
 
 
 @dataclass(frozen=True, eq=False)
-class SquaredRows:
-    """Rows with their squares, which every block of questions needs."""
-
-    rows: Tensor
-    squared: Tensor
-
-    def scores(self, state: Tensor) -> Tensor:
-        """X·x."""
-        return state @ self.rows.T
-
-    def squares(self, mask: Tensor | None) -> Tensor:
-        """Σ_i m_i x_μi²."""
-        return self.squared.sum(-1) if mask is None else mask @ self.squared.T
-
-
-@dataclass(frozen=True, eq=False)
 class Donors:
-    """Stored rows, completed, and the Gaussians that completed them.
+    """Stored rows, completed, and the model that completed them.
 
     Attributes:
         rows: the completed features, `(n, dim)`.
         group: number of the content of each row.
-        mixture: the Gaussians of the rows.
+        model: Gaussians of the rows.
     """
 
     rows: Tensor
     group: Tensor
-    mixture: Mixture
+    model: RowModel
 
     def scores(self, questions: Questions) -> Tensor:
-        """−½ Σ_known (x_μ − x)² · dim/known, −∞ for the row itself; `(questions, n)`."""
-        scores = euclidean(self._squared, questions.rows, questions.known)
-        count = questions.known.sum(-1, keepdim=True).clamp_min(1)
-        scores = scores.mul_(self.rows.shape[1] / count)
+        """−½ Σ_known (x_μ − x)² · dim/known, up to a number per question; `(questions, n)`.
+
+        −∞ for the row itself.
+        """
+        known = questions.known.to(self.rows.dtype)
+        scale = self.rows.shape[1] / known.sum(-1, keepdim=True).clamp_min(1)
+        # One product, Σ_known (x_μ x − ½ x_μ²): every pass over the scores takes time.
+        query = torch.cat([questions.rows * scale, known * (-scale / 2)], dim=-1)
+        scores = query @ self._with_squares.T
         scores[self._copies(questions)] = -torch.inf
         return scores
 
     @cached_property
-    def _squared(self) -> SquaredRows:
-        return SquaredRows(self.rows, self.rows.square())
+    def _with_squares(self) -> Tensor:
+        return torch.cat([self.rows, self.rows.square()], dim=-1)
 
     @cached_property
     def _by_group(self) -> tuple[Tensor, Tensor]:
@@ -105,22 +102,29 @@ class Donors:
 
     def weights(self, questions: Questions, beta: float) -> Tensor:
         """p = softmax(β s)."""
-        return Softmax(beta)(self.scores(questions))
+        return torch.softmax(self.scores(questions).mul_(finite_beta(beta)), dim=-1)
+
+    def read(self, questions: Questions, beta: float) -> Tensor:
+        """x̄ = Σ p_μ x_μ."""
+        state = torch.empty_like(questions.rows)
+        for part, block in questions.blocks(len(self.rows)):
+            state[part] = self.weights(block, beta) @ self.rows
+        return state
 
     def fill(self, questions: Questions, beta: float, linear: float) -> Tensor:
-        """x̂ = x̄ + λ G(x − x̄), with x̄ = Σ p_μ x_μ; known features as they are."""
-        filled = questions.rows.clone()
-        for part, block in questions.blocks(len(self.rows)):
-            readout = self.weights(block, beta) @ self.rows
-            if linear:
-                readout = self.add_gain(block, readout, linear)
-            filled[part] = torch.where(block.known, block.rows, readout)
-        return filled
+        """x̂ = x̄ + λ G(x − x̄); known features as they are."""
+        state = self.read(questions, beta)
+        if linear:
+            state = self.add_gain(questions, state, linear)
+        return torch.where(questions.known, questions.rows, state)
 
     def add_gain(self, questions: Questions, state: Tensor, linear: float) -> Tensor:
         """Return x̄ + λ G(x − x̄) for states x̄."""
-        conditional = self.mixture.given(questions.rows, questions.known)
-        return state + linear * conditional.gain(questions.rows, state)
+        gain = torch.empty_like(state)
+        for part in self.model.blocks(len(state)):
+            block = questions[part]
+            gain[part] = self.model.given(block.rows, block.known).gain(state[part])
+        return state + linear * gain
 
     def completed_by(self, questions: Questions, beta: float, linear: float) -> "Donors":
         """Return the stored rows, completed by their own readouts.

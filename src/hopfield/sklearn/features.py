@@ -56,6 +56,15 @@ class Features:
         """Return the first feature of each column."""
         return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(int)
 
+    def map_from(self, other: "Features") -> tuple[Tensor, Tensor]:
+        """Return factor and shift that turn features of the same columns into these."""
+        factor, shift = other.scale / self.scale, (other.centre - self.centre) / self.scale
+        return self._tensor(factor), self._tensor(shift)
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        dtype = np.float32 if len(self.centre) > FLOAT32_COLUMNS else np.float64
+        return torch.from_numpy(values.astype(dtype))
+
     def encode(self, table: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return features, 0 where unknown, and the mask of the known ones."""
         known = ~np.isnan(table)
@@ -69,9 +78,7 @@ class Features:
                 parts.append(values[:, None])
         features = (np.concatenate(parts, axis=1) - self.centre) / self.scale
         wide = np.repeat(known, self.sizes, axis=1)
-        dtype = np.float32 if len(self.centre) > FLOAT32_COLUMNS else np.float64
-        encoded = np.where(wide, features, 0.0).astype(dtype)
-        return torch.from_numpy(encoded), torch.from_numpy(wide)
+        return self._tensor(np.where(wide, features, 0.0)), torch.from_numpy(wide)
 
     def decode(self, features: Tensor, columns: Sequence[StoredColumn]) -> np.ndarray:
         """Return numbers, and the most likely category of columns with levels."""

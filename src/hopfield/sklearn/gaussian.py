@@ -1,210 +1,250 @@
-"""Mixtures of Gaussians of rows with gaps: expectations of unknown features, given known ones."""
+"""Mixtures of Gaussians of rows with gaps.
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+With the precision Λ = Σ⁻¹ of a component and r = x − μ, the features m that a row lacks have, given
+the known ones k,
+
+    expectation μ_m − Λ_mm⁻¹ Λ_mk r_k,   covariance Λ_mm⁻¹,
+    log det Σ_kk = log det Λ_mm − log det Λ.
+
+Only matrices of the size of the gaps are inverted.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-RIDGE = 0.05
-"""Variance added to each standardised feature: keeps regressions of few rows bounded."""
+from .row_model import MOST_ROUNDS, Conditional, RowModel, maximise, pairwise_covariance, ridge
 
 SHRINKAGE = 20.0
 """Weight, in rows, of the covariance of all rows in that of each component."""
 
-ROUNDS = 6
-"""Rounds of expectation and maximisation; more change completed rows little."""
+ROUNDS = 4
+"""Most rounds of expectation and maximisation of a mixture: it begins near its end."""
 
-MOST_FACTORS = 64
-"""Most principal axes of a covariance that are kept; the rest counts as noise."""
+GROWTH = 1.5
+"""Ratio of the most to the fewest gaps of rows that are inverted together."""
 
-BLOCK = 2**22
-"""Most numbers of a block of rows × factors² × components."""
+BITS = 62
+"""Most features whose mask is one whole number, so that rows of equal masks are found."""
 
 
 @dataclass(frozen=True, eq=False)
-class Gaussian:
-    """N(mean, L Lᵀ + noise·1).
+class GapGroup:
+    """Rows with about as many gaps each, and the places of these.
 
     Attributes:
-        mean: `(dim,)`.
-        factors: L, `(dim, q)`; exact for q = dim.
-        noise: variance that each feature has alone.
+        rows: indices of the rows.
+        gaps: features that each row lacks, `(rows, most)`; beyond them the number of features.
+        masks: the same for each distinct mask, `(masks, most)`.
+        which: the mask of each row; None if `masks` is `gaps`.
     """
 
-    mean: Tensor
-    factors: Tensor
-    noise: float
+    rows: Tensor
+    gaps: Tensor
+    masks: Tensor
+    which: Tensor | None
 
     @classmethod
-    def of(cls, mean: Tensor, covariance: Tensor) -> "Gaussian":
-        """Return the Gaussian of the largest principal axes, and noise for the others."""
-        values, vectors = torch.linalg.eigh(covariance)
-        rest = values[:-MOST_FACTORS].clamp_min(0)
-        excess = float(rest.mean()) if len(rest) else 0.0
-        scale = (values[-MOST_FACTORS:] - excess).clamp_min(0).sqrt()
-        return cls(mean, vectors[:, -MOST_FACTORS:] * scale, RIDGE + excess)
+    def of(cls, rows: Tensor, known: Tensor, most: int) -> "GapGroup":
+        """Return the group of these rows, of which none has more gaps than `most`."""
+        dim = known.shape[1]
+        # Known features sort behind the unknown ones.
+        gaps = torch.where(known, dim, torch.arange(dim)).sort(-1).values[:, :most]
+        if dim > BITS:
+            return cls(rows, gaps, gaps, None)
+        bits = (known.long() << torch.arange(dim)).sum(-1)
+        distinct, which = torch.unique(bits, return_inverse=True)
+        if len(distinct) == len(rows):
+            return cls(rows, gaps, gaps, None)
+        first = torch.empty_like(distinct).scatter_(0, which, torch.arange(len(rows)))
+        return cls(rows, gaps, gaps[first], which)
 
-    def posterior(self, patterns: Tensor) -> tuple[Tensor, Tensor]:
-        """Return A⁻¹ and log det A, A = noise·1 + L_kᵀ L_k, for masks of known features."""
-        q = self.factors.shape[1]
-        i, j = torch.tril_indices(q, q)
-        lower = patterns.to(self.factors.dtype) @ (self.factors[:, i] * self.factors[:, j])
-        gram = lower.new_zeros(len(patterns), q, q)
-        gram[:, i, j] = lower  # Cholesky reads the lower triangle only
-        gram.diagonal(dim1=-2, dim2=-1).add_(self.noise)
-        cholesky = torch.linalg.cholesky(gram)
-        logdet = 2 * cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return torch.cholesky_inverse(cholesky), logdet
+    def by_row(self, by_mask: Tensor) -> Tensor:
+        """Return what each row has: of numbers per mask, `(components, masks, …)`."""
+        return by_mask if self.which is None else by_mask[:, self.which]
 
-    def gain(self, residual: Tensor, inverse: Tensor) -> Tensor:
-        """G r = L A⁻¹ Lᵀ r: expectation of each feature's residual; r is 0 where unknown."""
-        projected = (residual @ self.factors)[..., None]
-        return (inverse @ projected)[..., 0] @ self.factors.T
+    def by_mask(self, by_row: Tensor) -> Tensor:
+        """Sum numbers per row, `(components, rows)`, over the rows of each mask."""
+        if self.which is None:
+            return by_row
+        sums = by_row.new_zeros(len(by_row), len(self.masks))
+        return sums.index_add_(1, self.which, by_row)
 
-    def log_density(
-        self, residual: Tensor, known: Tensor, inverse: Tensor, logdet: Tensor
-    ) -> Tensor:
-        """Log density of the known features, up to a constant of the mask."""
-        projected = (residual @ self.factors)[..., None]
-        explained = (projected * (inverse @ projected)).sum((-1, -2))
-        square = (residual.square().sum(-1) - explained) / self.noise
-        alone = (known.sum(-1) - inverse.shape[-1]) * math.log(self.noise)
-        return -(square + logdet + alone) / 2
+    def pairs(self, size: int) -> Tensor:
+        """Return indices into matrices `(size, size)` of pairs of gaps, `(masks, most, most)`."""
+        return self.masks[:, :, None] * size + self.masks[:, None, :]
+
+
+def gap_groups(known: Tensor) -> list[GapGroup]:
+    """Group the rows that have gaps by their number."""
+    count = (~known).sum(-1)
+    order = count.argsort(stable=True)
+    order = order[count[order] > 0]
+    groups = []
+    while len(order):
+        most = int(count[order[-1]])
+        is_alike = count[order] * GROWTH >= most
+        rows, order = order[is_alike], order[~is_alike]
+        groups.append(GapGroup.of(rows, known[rows], most))
+    return groups
 
 
 @dataclass(frozen=True, eq=False)
-class Conditional:
-    """Linear expectations of the features of some rows, given the known ones.
+class GapInverses:
+    """Λ_mm⁻¹ of a group of rows, for each component.
 
     Attributes:
-        known: the mask of the rows.
-        mixture: the components, and the range of each feature.
-        inverses: A⁻¹ of each row, by each component.
-        share: probability of each component for each row, `(rows, k)`.
+        group: the rows.
+        inverse: `(components, masks, most, most)`.
+        log_det: log det Λ_mm, `(components, masks)`.
     """
 
-    known: Tensor
-    mixture: "Mixture"
-    inverses: tuple[Tensor, ...]
-    share: Tensor
+    group: GapGroup
+    inverse: Tensor
+    log_det: Tensor
 
-    def gain(self, rows: Tensor, state: Tensor) -> Tensor:
-        """G(x − state), averaged over the components; half of the way to a bound it would pass."""
-        residual = torch.where(self.known, rows - state, 0.0)
-        parts = zip(self.share.unbind(-1), self.mixture.gaussians, self.inverses, strict=True)
-        gains = [share[:, None] * one.gain(residual, inverse) for share, one, inverse in parts]
-        end = state + torch.stack(gains).sum(0)
-        limit = self.mixture.in_range(end)
-        return torch.where(end == limit, end - state, (limit - state) / 2)
+    @classmethod
+    def of(cls, group: GapGroup, precision: Tensor) -> "GapInverses":
+        """Invert parts of precisions that have a row and a column of zeros in addition."""
+        size = precision.shape[-1]
+        parts = precision.flatten(1)[:, group.pairs(size)]
+        # Places beyond the gaps of a row are features of variance 1.
+        parts.diagonal(dim1=-2, dim2=-1).add_((group.masks == size - 1).to(parts.dtype))
+        factor = torch.linalg.cholesky(parts)
+        log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return cls(group, torch.cholesky_inverse(factor), log_det)
 
-    def draw_noise(self, draws: np.random.Generator) -> Tensor:
-        """Return Gaussian noise of the unknown features, given the known ones; 0 where known.
+    def expected(self, pull: Tensor) -> Tensor:
+        """−Λ_mm⁻¹ (Λr)_m, `(components, rows, most)`, from Λr of all rows."""
+        pull = pull[:, self.group.rows].gather(2, self.group.gaps.expand(len(pull), -1, -1))
+        return -(self.group.by_row(self.inverse) @ pull[..., None])[..., 0]
 
-        Each row draws a component, and from its posterior L·N(0, noise·A⁻¹).
-        """
-        share = self.share.numpy()
-        chosen = (draws.random((len(share), 1)) > share.cumsum(1)[:, :-1]).sum(1)
-        noise = torch.zeros(self.known.shape, dtype=self.share.dtype)
-        for k, one in enumerate(self.mixture.gaussians):
-            rows = torch.from_numpy(np.flatnonzero(chosen == k))
-            root = torch.linalg.cholesky(one.noise * self.inverses[k][rows])
-            normal = torch.from_numpy(draws.standard_normal((*root.shape[:2], 1))).to(root)
-            noise[rows] = (root @ normal)[..., 0] @ one.factors.T
-        return torch.where(self.known, 0.0, noise)
-
-    def complete(self, rows: Tensor) -> list[Tensor]:
-        """Return the rows with expectations where unknown, by each component alone."""
-        completed = []
-        for one, inverse in zip(self.mixture.gaussians, self.inverses, strict=True):
-            gain = one.gain(_residual(rows, one, self.known), inverse)
-            completed.append(torch.where(self.known, rows, self.mixture.in_range(one.mean + gain)))
-        return completed
-
-
-def _residual(rows: Tensor, gaussian: Gaussian, known: Tensor) -> Tensor:
-    return torch.where(known, rows - gaussian.mean, 0.0)
-
-
-def _distinct(known: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return a row of each mask, and which of these each row has; None if every row is taken."""
-    count, dim = known.shape
-    if dim > 62:  # masks do not fit into 64 bits, and are rarely equal
-        return torch.arange(count), None
-    bits = (known.long() << torch.arange(dim)).sum(-1)
-    distinct, which = torch.unique(bits, return_inverse=True)
-    first = torch.empty_like(distinct).scatter_(0, which, torch.arange(count))
-    return first, which
+    def add_spread(self, sums: Tensor, share: Tensor) -> None:
+        """Add the covariance of the unknown features, times the share of each row."""
+        weight = self.group.by_mask(share[self.group.rows].T)
+        pairs, size = self.group.pairs(sums.shape[-1]).flatten(), sums.shape[-1]
+        for total, part in zip(sums, self.inverse * weight[..., None, None], strict=True):
+            total += torch.bincount(pairs, part.flatten(), size**2).reshape(size, size)
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class MixtureConditional(Conditional):
+    """Expectations by each component.
+
+    Attributes:
+        share: probability of each component for each row, `(rows, components)`.
+        filled: the rows, completed in range by each component, `(components, rows, dim)`.
+        parts: inverses for the rows with gaps.
+    """
+
+    model: "Mixture"
+    share: Tensor
+    filled: Tensor
+    parts: tuple[GapInverses, ...]
+
+    def expected(self, residual: Tensor) -> Tensor:
+        """G r, averaged over the components."""
+        pull, total = residual @ self.model.padded, self._zeros()
+        for part in self.parts:
+            at = part.group.rows
+            by_gap = (self.share[at].T[..., None] * part.expected(pull)).sum(0)
+            total[at] = total[at].scatter(1, part.group.gaps, by_gap)
+        return total[:, :-1]
+
+    def complete(self) -> Tensor:
+        """Return the rows with expectations where unknown, averaged over the components."""
+        return torch.einsum("knd,nk->nd", self.filled, self.share)
+
+    def draw_noise(self, draws: np.random.Generator) -> Tensor:
+        """Draw a component of each row, and from N(0, Λ_mm⁻¹) of that."""
+        cumulative = self.share.numpy().cumsum(1)[:, :-1]
+        chosen = torch.from_numpy((draws.random((len(cumulative), 1)) > cumulative).sum(1))
+        noise = self._zeros()
+        for part in self.parts:
+            at = part.group.rows
+            inverse = part.group.by_row(part.inverse)[chosen[at], torch.arange(len(at))]
+            root = torch.linalg.cholesky(inverse)
+            normal = torch.from_numpy(draws.standard_normal((*root.shape[:2], 1)))
+            noise[at] = noise[at].scatter(1, part.group.gaps, (root @ normal)[..., 0])
+        return noise[:, :-1]
+
+    def _zeros(self) -> Tensor:
+        # One column more than features: what groups write there is dropped.
+        return self.rows.new_zeros(len(self.rows), self.rows.shape[1] + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture(RowModel):
     """A mixture of Gaussians, of one component or more.
 
     Attributes:
-        gaussians: the components.
+        mean: `(components, dim)`.
+        precision: Λ, `(components, dim, dim)`.
         share: probability of each component.
-        low, high: range of the known entries of each feature. Without it, few known entries can
-            make regressions that grow from round to round.
     """
 
-    gaussians: tuple[Gaussian, ...]
+    mean: Tensor
+    precision: Tensor
     share: Tensor
-    low: Tensor
-    high: Tensor
 
-    def in_range(self, rows: Tensor) -> Tensor:
-        """Return the rows, clipped to the range of known entries."""
-        return torch.minimum(torch.maximum(rows, self.low), self.high)
+    @property
+    def padded(self) -> Tensor:
+        """Return Λ with a column of zeros in addition."""
+        return torch.nn.functional.pad(self.precision, (0, 1))
 
-    def given(self, rows: Tensor, known: Tensor) -> Conditional:
-        """Return the expectations for some rows; memory rows × q² × components."""
-        first, which = _distinct(known)
-        posteriors = [one.posterior(known[first]) for one in self.gaussians]
-        if which is not None:
-            posteriors = [(inverse[which], logdet[which]) for inverse, logdet in posteriors]
-        share = rows.new_ones(len(rows), 1)
-        if len(self.gaussians) > 1:
-            scores = [
-                one.log_density(_residual(rows, one, known), known, *posterior)
-                for one, posterior in zip(self.gaussians, posteriors, strict=True)
-            ]
-            share = torch.softmax(torch.stack(scores, -1) + self.share.log(), -1)
-        inverses = tuple(inverse for inverse, _ in posteriors)
-        return Conditional(known, self, inverses, share)
+    @property
+    def numbers_per_row(self) -> int:
+        """Return the size of the inverses of a row without known features."""
+        return self.precision.numel()
 
-    def blocks(self, count: int) -> Iterator[slice]:
-        """Yield slices of `count` rows, small enough to condition on at a time."""
-        q = max(1, self.gaussians[0].factors.shape[1])
-        size = max(1, BLOCK // (q * q * len(self.gaussians)))
-        for start in range(0, count, size):
-            yield slice(start, start + size)
+    def scaled(self, factor: Tensor, shift: Tensor) -> "Mixture":
+        """Return the model of the rows factor·x + shift."""
+        low, high, mean = (factor * each + shift for each in (self.low, self.high, self.mean))
+        square = factor[:, None] * factor
+        covariance, precision = self.covariance * square, self.precision / square
+        return Mixture(low, high, covariance, mean, precision, self.share)
 
-    def add_noise(self, rows: Tensor, known: Tensor, draws: np.random.Generator) -> Tensor:
-        """Return completed rows with Gaussian noise where they were unknown, in range."""
-        noisy = rows.clone()
-        for part in self.blocks(len(rows)):
-            noisy[part] += self.given(rows[part], known[part]).draw_noise(draws)
-        return torch.where(known, rows, self.in_range(noisy))
+    def refitted(self, rows: Tensor, known: Tensor) -> "Mixture":
+        """Return the model fitted to rows with gaps, begun at this one; unknown features are 0."""
+        return _maximise(replace(self, low=rows.amin(0), high=rows.amax(0)), rows, known)
 
-    def complete(self, rows: Tensor, known: Tensor) -> Tensor:
-        """Return the rows with expectations where unknown."""
-        filled = torch.empty_like(rows)
-        for part in self.blocks(len(rows)):
-            conditional = self.given(rows[part], known[part])
-            each = torch.stack(conditional.complete(rows[part]), -1)
-            filled[part] = (each * conditional.share[:, None]).sum(-1)
-        return filled
+    def given(self, rows: Tensor, known: Tensor) -> MixtureConditional:
+        """Return the expectations for some rows."""
+        return self.given_groups(rows, known, gap_groups(known))
+
+    def given_groups(
+        self, rows: Tensor, known: Tensor, groups: list[GapGroup]
+    ) -> MixtureConditional:
+        """Return the expectations for rows whose gaps are grouped already."""
+        precision = torch.nn.functional.pad(self.precision, (0, 1, 0, 1))
+        parts = tuple(GapInverses.of(group, precision) for group in groups)
+        residual = torch.where(known, rows - self.mean[:, None], 0.0)
+        pull = residual @ self.padded
+        filled = torch.nn.functional.pad(residual, (0, 1))
+        log_det = -torch.logdet(self.precision)[:, None].repeat(1, len(rows))
+        for part in parts:
+            at, gaps = part.group.rows, part.group.gaps.expand(len(pull), -1, -1)
+            filled[:, at] = filled[:, at].scatter(2, gaps, part.expected(pull))
+            log_det[:, at] += part.group.by_row(part.log_det)
+        # r_kᵀ Σ_kk⁻¹ r_k = r_kᵀΛr + (expectation of r_m)ᵀΛr.
+        density = -((filled * pull).sum(-1) + log_det).T / 2
+        share = torch.softmax(density + self.share.log(), -1)
+        completed = self.in_range(self.mean[:, None] + filled[..., :-1])
+        completed = torch.where(known, rows, completed)
+        return MixtureConditional(self, rows, known, share, completed, parts)
 
 
 def fit_gaussian(rows: Tensor, known: Tensor) -> Mixture:
-    """Return one Gaussian of rows with gaps."""
-    # Unknown features are 0, the mean of the known ones: the range is that of the known ones.
-    first = _mixture([rows.mean(0)], [rows.T @ rows], rows.new_full((1,), len(rows)))
-    low, high = rows.amin(0), rows.amax(0)
-    return _maximise(Mixture(*first, low, high), rows, known)
+    """Return one Gaussian of rows with gaps; unknown features are 0."""
+    # Products of pairs that are known may make a matrix with eigenvalues below 0.
+    values, vectors = torch.linalg.eigh(pairwise_covariance(rows, known))
+    covariance = (vectors * values.clamp_min(0)) @ vectors.T
+    low, high, share = rows.amin(0), rows.amax(0), rows.new_ones(1)
+    precision = _precision(covariance[None], len(rows))
+    first = Mixture(low, high, covariance, rows.mean(0)[None], precision, share)
+    return _maximise(first, rows, known)
 
 
 def fit_mixture(one: Mixture, rows: Tensor, known: Tensor, labels: Tensor) -> Mixture:
@@ -217,70 +257,53 @@ def fit_mixture(one: Mixture, rows: Tensor, known: Tensor, labels: Tensor) -> Mi
         labels: the component of each row.
     """
     share = torch.nn.functional.one_hot(labels).to(rows.dtype)
-    count = share.sum(0)
-    means = [(one @ rows) / n for one, n in zip(share.T, count, strict=True)]
-    squares = [
-        ((rows - mean).T * one) @ (rows - mean) for one, mean in zip(share.T, means, strict=True)
-    ]
-    first = Mixture(*_mixture(means, squares, count), one.low, one.high)
+    none = rows.new_zeros(share.shape[1], *one.precision.shape[1:])
+    first = _from_completed(rows.expand(share.shape[1], -1, -1), share, none, one)
     return _maximise(first, rows, known)
 
 
 def _maximise(mixture: Mixture, rows: Tensor, known: Tensor) -> Mixture:
     """Make some rounds of expectation and maximisation."""
-    missing = (~known).to(rows.dtype)
-    for _ in range(ROUNDS):
-        sums = _Sums(len(mixture.gaussians), rows)
-        for part in mixture.blocks(len(rows)):
-            sums.add(mixture.given(rows[part], known[part]), rows[part])
-        mixture = sums.mixture(mixture, missing)
-    return mixture
+    parts = [(part, gap_groups(known[part])) for part in mixture.blocks(len(rows))]
+    rounds = ROUNDS if len(mixture.share) > 1 else MOST_ROUNDS
+    return maximise(mixture, lambda last: _next(last, rows, known, parts), rounds)
 
 
-class _Sums:
-    """Sums over rows that the next mixture needs."""
-
-    def __init__(self, count: int, rows: Tensor) -> None:
-        self.share: list[Tensor] = []
-        self.filled: list[list[Tensor]] = [[] for _ in range(count)]
-        self.spread: list[Tensor] = [rows.new_zeros(())] * count
-
-    def add(self, conditional: Conditional, rows: Tensor) -> None:
-        """Add a block of rows."""
-        self.share.append(conditional.share)
-        for k, filled in enumerate(conditional.complete(rows)):
-            self.filled[k].append(filled)
-            inverse, q = conditional.inverses[k], conditional.inverses[k].shape[-1]
-            weighted = conditional.share[:, k] @ inverse.reshape(-1, q * q)
-            self.spread[k] = self.spread[k] + weighted.reshape(q, q)
-
-    def mixture(self, last: Mixture, missing: Tensor) -> Mixture:
-        """Return the mixture of these sums."""
-        share = torch.cat(self.share)
-        count = share.sum(0).clamp_min(1e-9)
-        means, squares = [], []
-        for k, one in enumerate(last.gaussians):
-            filled, weight = torch.cat(self.filled[k]), share[:, k]
-            mean = weight @ filled / count[k]
-            centred = filled - mean
-            # Covariance of the unknown features, averaged over the rows instead of row by row.
-            spread = one.factors @ (self.spread[k] * (one.noise / count[k])) @ one.factors.T
-            spread.diagonal().add_(one.noise)
-            both_missing = (missing.T * weight) @ missing
-            means.append(mean)
-            squares.append((centred.T * weight) @ centred + both_missing * spread)
-        return Mixture(*_mixture(means, squares, count), last.low, last.high)
+def _next(
+    mixture: Mixture, rows: Tensor, known: Tensor, parts: list[tuple[slice, list[GapGroup]]]
+) -> Mixture:
+    count, dim = len(mixture.share), rows.shape[1]
+    spread = rows.new_zeros(count, dim + 1, dim + 1)
+    shares, filled = [], []
+    for part, groups in parts:
+        conditional = mixture.given_groups(rows[part], known[part], groups)
+        shares.append(conditional.share)
+        filled.append(conditional.filled)
+        for each in conditional.parts:
+            each.add_spread(spread, conditional.share)
+    return _from_completed(torch.cat(filled, 1), torch.cat(shares), spread[:, :-1, :-1], mixture)
 
 
-def _mixture(
-    means: list[Tensor], squares: list[Tensor], count: Tensor
-) -> tuple[tuple[Gaussian, ...], Tensor]:
-    """Return components whose covariances are shrunk towards that of all of them."""
-    pooled = torch.stack(squares).sum(0) / count.sum()
-    if len(means) == 1:
-        return (Gaussian.of(means[0], pooled),), count / count
-    gaussians = tuple(
-        Gaussian.of(mean, (square + SHRINKAGE * pooled) / (n + SHRINKAGE))
-        for mean, square, n in zip(means, squares, count, strict=True)
-    )
-    return gaussians, count / count.sum()
+def _from_completed(filled: Tensor, share: Tensor, spread: Tensor, last: Mixture) -> Mixture:
+    """Return the mixture of these rows, completed by each component.
+
+    Args:
+        filled: `(components, rows, dim)`.
+        share: `(rows, components)`.
+        spread: covariances of unknown features, summed over rows.
+        last: the mixture whose range is kept.
+    """
+    count = share.sum(0).clamp_min(1e-9)
+    mean = torch.einsum("nk,knd->kd", share, filled) / count[:, None]
+    centred = (filled - mean[:, None]) * share.T.sqrt()[..., None]
+    squares = centred.mT @ centred + spread
+    weight = SHRINKAGE if len(count) > 1 else 0.0
+    pooled = squares.sum(0) / count.sum()
+    covariance = (squares + weight * pooled) / (count + weight)[:, None, None]
+    precision = _precision(covariance, len(share))
+    return Mixture(last.low, last.high, pooled, mean, precision, count / count.sum())
+
+
+def _precision(covariance: Tensor, count: int) -> Tensor:
+    noise = ridge(count) * torch.eye(covariance.shape[-1], dtype=covariance.dtype)
+    return torch.cholesky_inverse(torch.linalg.cholesky(covariance + noise))

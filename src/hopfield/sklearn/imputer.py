@@ -17,7 +17,7 @@ from .donors import Questions
 from .features import Features
 from .imputation import INDICES, Imputation
 from .intervals import HiddenErrors
-from .selection import choose, completed_donors
+from .selection import choose, refitted_donors
 from .table import RawTable, StoredColumn, is_frame, is_missing, read_table, rebuild
 
 HIDING = 0x48
@@ -226,7 +226,8 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.components_ = choice.components
         self.features_ = Features.of(table, self.columns_)
         questions = Questions(*self.features_.encode(table), group)
-        self.donors_ = completed_donors(questions.rows, questions.known, group, choice.components)
+        model = choice.model.scaled(*self.features_.map_from(choice.features))
+        self.donors_ = refitted_donors(questions.rows, questions.known, group, model)
         for setting in choice.readings[:-1]:
             self.donors_ = self.donors_.completed_by(questions, *setting)
         is_category = np.array([column.levels is not None for column in self.columns_])
@@ -319,16 +320,16 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _drawn(self, table: np.ndarray, draws: np.random.Generator) -> np.ndarray:
         incomplete = np.isnan(table).any(1)
         questions = self._questions(table[incomplete])
-        features = torch.empty_like(questions.rows)
         stored = torch.from_numpy(np.repeat(~np.isnan(self.rows_), self.features_.sizes, 1))
-        donors = self.donors_.mixture.add_noise(self.donors_.rows, stored, draws)
+        donors = self.donors_.model.add_noise(self.donors_.rows, stored, draws)
+        drawn = torch.empty_like(questions.rows)
         for part, block in questions.blocks(len(self.rows_)):
             weights = self.donors_.weights(block, self.beta_)
             uniform = torch.from_numpy(draws.random((len(weights), 1)))
             cumulative = weights.cumsum(-1)
             row = torch.searchsorted(cumulative, uniform * cumulative[:, -1:])
-            drawn = donors[row[:, 0].clamp_max(weights.shape[1] - 1)]
-            features[part] = self.donors_.add_gain(block, drawn, self.linear_)
+            drawn[part] = donors[row[:, 0].clamp_max(weights.shape[1] - 1)]
+        features = self.donors_.add_gain(questions, drawn, self.linear_)
         return self._with_gaps_from(features, table, incomplete)
 
     def _kept(self) -> list[StoredColumn]:

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..separation import Softmax
-from .donors import Donors, Questions
+from .donors import Donors, Questions, finite_beta
+from .factors import fit_factors
 from .features import FLOAT32_COLUMNS, Features
 from .gaussian import fit_gaussian, fit_mixture
+from .row_model import RowModel
 from .table import StoredColumn
 
 BETAS = tuple(2.0**k for k in range(-7, 7))
@@ -27,6 +28,10 @@ LEAST_ROWS = 20
 LEAST_GAIN = 0.02
 """Share by which the squared error must fall for a setting with more parts to be taken."""
 
+FAR = 3.0
+"""Standard deviations from the mean beyond which the error of a hidden feature counts less: a few
+far entries would choose the settings of all."""
+
 HIDDEN = 0.05
 """Share of known entries that are hidden to choose settings, and again to measure errors."""
 
@@ -36,8 +41,11 @@ ENOUGH, MOST_TRIALS = 700, 6
 MOST_MEASURED = 1000
 """Most rows read per trial to measure errors."""
 
-SCREENED = 500
-"""Rows on which several Gaussians are compared with one."""
+SCREENED = 2000
+"""Most rows on which several Gaussians are compared with one."""
+
+NEARBY = 4.0
+"""Largest ratio of β for several Gaussians to the best one for one Gaussian, and the reverse."""
 
 MOST_REREAD = 1000
 """Most stored rows that are completed again by their own readouts."""
@@ -61,12 +69,15 @@ class Choice:
     """Settings of least error, and errors of filled entries that did not choose them.
 
     Attributes:
+        features, model: the features of the first table with hidden entries, and the Gaussians.
         components: number of Gaussians.
         readings: settings of each reading of the stored rows; the last one fills gaps.
         column, error: column and signed error (truth − filled) of each entry measured; for a
             category 1 where it is wrong.
     """
 
+    features: Features
+    model: RowModel
     components: int
     readings: tuple[Setting, ...]
     column: np.ndarray
@@ -74,13 +85,28 @@ class Choice:
 
 
 def completed_donors(rows: Tensor, known: Tensor, group: Tensor, components: int) -> Donors:
-    """Return the rows completed by a mixture of Gaussians."""
-    few = _evenly(len(rows), max(FITTED, FITTED_PER_FEATURE * rows.shape[1]))
-    mixture = fit_gaussian(rows[few], known[few])
-    if components > 1:
-        completed = mixture.complete(rows[few], known[few])
-        mixture = fit_mixture(mixture, completed, known[few], _clusters(completed, components))
-    return Donors(mixture.complete(rows, known), group, mixture)
+    """Return the rows completed by Gaussians."""
+    few = _fitted(rows)
+    if rows.shape[1] > FLOAT32_COLUMNS:
+        model: RowModel = fit_factors(rows[few], known[few])
+    else:
+        model = fit_gaussian(rows[few], known[few])
+        if components > 1:
+            completed = model.complete(rows[few], known[few])
+            labels = _clusters(completed, components)
+            model = fit_mixture(model, completed, known[few], labels)
+    return Donors(model.complete(rows, known), group, model)
+
+
+def refitted_donors(rows: Tensor, known: Tensor, group: Tensor, model: RowModel) -> Donors:
+    """Return the rows completed by Gaussians, begun at those of a table almost the same."""
+    few = _fitted(rows)
+    model = model.refitted(rows[few], known[few])
+    return Donors(model.complete(rows, known), group, model)
+
+
+def _fitted(rows: Tensor) -> Tensor:
+    return _evenly(len(rows), max(FITTED, FITTED_PER_FEATURE * rows.shape[1]))
 
 
 def _evenly(count: int, most: int) -> Tensor:
@@ -131,21 +157,19 @@ class Trial:
     def sums(self, donors: Donors, betas: Sequence[float]) -> Tensor:
         """Σ e², Σ e·g and Σ g² over hidden features, `(betas, 3)`.
 
-        e is the error of the readout and g the linear gain: (e − λg)² is the error at λ.
+        e is the error of the readout and g the linear gain: (e − λg)² is the error at λ. Both count
+        less where the truth is far out.
         """
         sums = torch.zeros(len(betas), 3, dtype=torch.float64)
         questions = self.questions[self.choosing]
         truth, hidden = self.truth[self.choosing], self.hidden[self.choosing]
-        for part, block in questions.blocks(len(donors.rows)):
-            conditional = donors.mixture.given(block.rows, block.known)
-            weights = Softmax(betas[0])(donors.scores(block))
-            for k in range(len(betas)):
-                if k:  # softmax(2β s) is softmax(β s)², normalised
-                    weights = weights.square_()
-                    weights /= weights.sum(-1, keepdim=True)
-                readout = weights @ donors.rows
-                error = (truth[part] - readout)[hidden[part]]
-                gain = conditional.gain(block.rows, readout)[hidden[part]]
+        readouts = _readouts(donors, questions, betas)
+        for part in donors.model.blocks(len(questions)):
+            conditional = donors.model.given(questions.rows[part], questions.known[part])
+            weight = (FAR / truth[part][hidden[part]].abs()).clamp_max(1)
+            for k, readout in enumerate(readouts[:, part]):
+                error = weight * (truth[part] - readout)[hidden[part]]
+                gain = weight * conditional.gain(readout)[hidden[part]]
                 products = torch.stack([error @ error, error @ gain, gain @ gain])
                 sums[k] += products.double()
         return sums
@@ -160,6 +184,23 @@ class Trial:
         return column, np.where(is_category, (error != 0) * 1.0, error)
 
 
+def _readouts(donors: Donors, questions: Questions, betas: Sequence[float]) -> Tensor:
+    """Return x̄ for each β, each twice the one before; `(betas, questions, dim)`."""
+    readouts = donors.rows.new_empty(len(betas), *questions.rows.shape)
+    # A column of ones: the sum of the weights. Float32 is enough to choose by.
+    rows = torch.nn.functional.pad(donors.rows.float(), (0, 1), value=1.0)
+    for part, block in questions.blocks(len(rows)):
+        scores = donors.scores(block)
+        scores -= scores.amax(-1, keepdim=True)
+        weights = scores.float().mul_(finite_beta(betas[0])).exp_()
+        for k in range(len(betas)):
+            if k:  # exp(2β s) = exp(β s)²
+                weights.square_()
+            sums = weights @ rows
+            readouts[k, part] = sums[:, :-1] / sums[:, -1:]
+    return readouts
+
+
 def choose(
     table: np.ndarray,
     columns: Sequence[StoredColumn],
@@ -168,24 +209,14 @@ def choose(
     draws: np.random.Generator,
 ) -> Choice:
     """Return the settings of least error on hidden entries; β or λ that is given is taken."""
-    trials = _trials(table, columns, group, draws)
-    best = _Search(trials, 1, given)
-    dim = sum(trials[0].features.sizes)
-    if dim <= FLOAT32_COLUMNS and len(table) >= LEAST_ROWS * COMPONENTS:
-        small, one = trials, best
-        if len(table) > SCREENED:
-            few = _evenly(len(table), SCREENED)
-            small = _trials(table[few.numpy()], columns, group[few], draws)
-            one = _Search(small, 1, given)
-        several = _Search(small, COMPONENTS, given)
-        if several.error < (1 - LEAST_GAIN) * one.error:
-            best = several if small is trials else _Search(trials, COMPONENTS, given)
+    best = _search(table, columns, group, given, draws)
     if len(table) <= MOST_REREAD:
         best.reread(REREADS)
-    pairs = zip(trials, best.donors, strict=True)
+    pairs = zip(best.trials, best.donors, strict=True)
     measured = [trial.errors(donors, best.readings[-1]) for trial, donors in pairs]
     column, error = (np.concatenate(each) for each in zip(*measured, strict=True))
-    return Choice(best.components, tuple(best.readings), column, error)
+    first, model = best.trials[0].features, best.donors[0].model
+    return Choice(first, model, best.components, tuple(best.readings), column, error)
 
 
 def _trials(
@@ -194,7 +225,9 @@ def _trials(
     """Hide entries; none chooses in one trial and measures in another."""
     known = ~np.isnan(table)
     number = math.ceil(ENOUGH / max(1.0, HIDDEN * known.sum()))
-    chooses = draws.random(table.shape) < 0.5
+    # In many rows, all entries of a row choose or all measure: half of the rows are read then.
+    by_row = len(table) > MOST_REREAD
+    chooses = draws.random((len(table), 1) if by_row else table.shape) < 0.5
     trials = []
     for _ in range(min(number, MOST_TRIALS)):
         hidden = known & (draws.random(table.shape) < 2 * HIDDEN)
@@ -204,32 +237,59 @@ def _trials(
     return trials
 
 
+def _search(
+    table: np.ndarray,
+    columns: Sequence[StoredColumn],
+    group: Tensor,
+    given: tuple[float | None, float | None],
+    draws: np.random.Generator,
+) -> "_Search":
+    """Return the settings with one Gaussian or several; some of many rows decide which."""
+    trials = _trials(table, columns, group, draws)
+    dim = sum(trials[0].features.sizes)
+    if dim > FLOAT32_COLUMNS or len(table) < LEAST_ROWS * COMPONENTS:
+        return _Search(trials, 1, given)
+    few, small = _evenly(len(table), SCREENED), trials
+    if len(few) < len(table):
+        small = _trials(table[few.numpy()], columns, group[few], draws)
+    best = _Search(small, 1, given)
+    several = _Search(small, COMPONENTS, given, near=best.readings[0].beta)
+    if several.error < (1 - LEAST_GAIN) * best.error:
+        best = several
+    return best if small is trials else _Search(trials, best.components, given)
+
+
 class _Search:
     """Settings of least error with a number of Gaussians."""
 
     def __init__(
-        self, trials: list[Trial], components: int, given: tuple[float | None, float | None]
+        self,
+        trials: list[Trial],
+        components: int,
+        given: tuple[float | None, float | None],
+        near: float | None = None,
     ) -> None:
-        self.trials, self.components, self.given = trials, components, given
+        self.trials, self.components, self.linear = trials, components, given[1]
+        self.betas = BETAS if given[0] is None else (given[0],)
+        if near is not None:
+            self.betas = tuple(b for b in self.betas if near / NEARBY <= b <= near * NEARBY)
         self.donors = [trial.donors(components) for trial in trials]
         setting, self.error = self._least(self.donors)
         self.readings = [setting]
 
     def _least(self, donors: list[Donors]) -> tuple[Setting, float]:
         """For each β the error is a parabola of λ: one pass over the scores finds both."""
-        beta, linear = self.given
-        betas = BETAS if beta is None else (beta,)
         pairs = zip(self.trials, donors, strict=True)
-        sums = torch.stack([trial.sums(each, betas) for trial, each in pairs]).sum(0)
+        sums = torch.stack([trial.sums(each, self.betas) for trial, each in pairs]).sum(0)
         square, product, gains = sums.unbind(-1)
         best = (product / gains.clamp_min(1e-30)).clamp(0, 1)
-        if linear is not None:
-            best = torch.full_like(product, linear)
+        if self.linear is not None:
+            best = torch.full_like(product, self.linear)
         errors = square - 2 * best * product + best.square() * gains
         k = int(errors.argmin())
         if not bool(square.any()):  # nothing was hidden
-            k = BETAS.index(1.0) if beta is None else 0
-        return Setting(betas[k], float(best[k])), float(errors[k])
+            k = len(self.betas) // 2
+        return Setting(self.betas[k], float(best[k])), float(errors[k])
 
     def reread(self, times: int) -> None:
         """Complete the stored rows by their own readouts, as long as that lowers the error."""
