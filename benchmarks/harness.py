@@ -11,6 +11,9 @@ from torch import Tensor
 
 from . import ceilings, load, memory
 
+PAUSE = 0.05
+"""Seconds before each contender: threads of the one before stop waiting for more work."""
+
 Record = dict[str, Any]
 Size = Mapping[str, int]
 
@@ -223,6 +226,7 @@ def _time_in_turn(
         since, seconds = load.mark(), {}
         for name in list(contenders) if len(rounds) % 2 == 0 else list(reversed(contenders)):
             one = contenders[name]
+            time.sleep(PAUSE)
             seconds[name] = seconds_spent(one, numbers[name]) / (numbers[name] * one.units)
         used = load.others(since)
         rounds.append((used, seconds))

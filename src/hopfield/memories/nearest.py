@@ -44,8 +44,8 @@ class Nearest:
         score: their scores by the similarity of the memory over known entries, `(*batch, k)`;
             −∞ for a pattern with gaps that has no known entry in common with the cue.
         weight: the weights that a readout gives them at the cue, `(*batch, k)`; in networks
-            without weights the cosine with the cue, the overlap x_μ·x/N for ±1. None if they were
-            not asked for.
+            without weights the cosine with the cue, the overlap x_μ·x/N for ±1. None with
+            `weights=False`.
     """
 
     index: Tensor

@@ -1,4 +1,4 @@
-"""What a network defines: three methods, and properties whose defaults suit most networks."""
+"""The part of a memory that a network defines: three methods, and properties with defaults."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
