@@ -72,7 +72,7 @@ from benchmarks.inputs import normal
 from benchmarks.plain import naive
 rows, cues = normal({n}, {dim}, {queries})
 """
-    ours = "memory = ModernHopfield(); memory.store(rows); state = memory.retrieve(cues).state"
+    ours = "memory = ModernHopfield(1.0); memory.store(rows); state = memory.retrieve(cues).state"
     theirs = """
 state, before = naive(rows, cues, 1.0), cues
 while bool((state - before).abs().max() > 1e-4):

@@ -159,7 +159,7 @@ def test_a_printed_answer_counts_its_mixtures():
     assert "1 mixture of about 100 patterns" in repr(of_weights([0.01]))
     digits = data.load("digits")
     cues = corruption.occlude_half(digits.patterns, digits.shape)
-    memory = ModernHopfield()  # β = 1 is far too small here
+    memory = ModernHopfield(beta=1.0)  # far too small here, and dot products
     memory.store(digits.patterns, values=digits.labels)
     result = memory.retrieve(cues)
     assert not metrics.recalled(digits.patterns, result.state).any(), "premise"

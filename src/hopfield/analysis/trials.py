@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..iteration import PATTERN_WEIGHT
 from ..memories import Memory
+from ..memories.fitting import AUTO
 from ..metrics import recalled
 from ..stores import RamStore
 from .patterns import Patterns
@@ -130,6 +131,8 @@ class Trials:
         if words:
             yield self.run(f"Use {' with '.join(words)}.", dtype=dtype, **settings)
         present = config.get("separation")
+        if config.get("beta") == AUTO:
+            present = self.memory.separation  # type: ignore[attr-defined]
         if present is None:
             return
         learned = any(isinstance(value, Tensor) for value in vars(present).values())
@@ -147,6 +150,8 @@ def with_settings(
     The two memories share one store: do not store or remove patterns.
     """
     old = memory.config() if memory_class is None else {}
+    if "separation" in settings and old.get("beta") == AUTO:
+        del old["beta"]  # the separation has the β to try
     other = (memory_class or type(memory))(**{**old, **settings})
     other.storage = memory.storage
     return other

@@ -10,11 +10,12 @@ from ..checks import check_choice
 from ..errors import OptionError
 from ..iteration import Reading
 from ..readout import fused_attention, potential_only, read
-from ..separation import Separation
+from ..separation import Separation, Softmax, with_parameters
 from ..similarity import ScoreFunction, Similarity, as_similarity, masked_state
 from ..stores import Store
 from .base import Memory
 from .certified import READOUTS, check_certifiable
+from .fitting import AUTO, fitted_separation, is_auto
 from .gaps import read_with_gaps, scores_of
 from .options import blocks_of, check_store, plain_softmax, reads_in_place, scalar_separation
 
@@ -29,10 +30,14 @@ class ModernHopfield(Memory):
     and Euclidean never raise E; other similarities promise no descent.
 
     Args:
-        beta: β ≥ 0, shorthand for `separation=Softmax(beta)`; 1 where neither is given.
+        beta: β ≥ 0, shorthand for `separation=Softmax(beta)`. "auto", the default without a
+            separation: the smallest β that tells stored patterns apart if a cue knows a quarter of
+            their entries, renewed as patterns change. With a separation, "auto" sets its β.
         separation: `Softmax`, `Sparsemax`, `Entmax`, `TopK`, or your own with simplex weights.
         similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan", or your own: a
-            function (rows, state, known) → scores, or a `Similarity`.
+            function (rows, state, known) → scores, or a `Similarity`. By default the dot product
+            if β is given, as in attention, and Euclidean if β is "auto": no β helps a pattern
+            whose dot product with another one exceeds its own.
         precision: "full", or "certified": an 8-bit scan finds the patterns that can have weight,
             and only those are read, in float64; `Retrieval.bound` bounds the distance from the
             full readout. With Softmax and the dot product or Euclidean distance.
@@ -43,27 +48,42 @@ class ModernHopfield(Memory):
 
     def __init__(
         self,
-        beta: float | None = None,
+        beta: float | str | None = None,
         *,
         separation: Separation | None = None,
-        similarity: str | Similarity | ScoreFunction = "dot",
+        similarity: str | Similarity | ScoreFunction | None = None,
         precision: str = "full",
         store: Store | None = None,
     ) -> None:
         """Make an empty memory."""
-        self.separation = scalar_separation(beta, separation)
-        if not self.separation.simplex:
+        is_fitted = self._is_fitted = is_auto(beta, separation)
+        self._separation = scalar_separation(None if is_fitted else beta, separation)
+        if not self._separation.simplex:
             raise OptionError(
                 "ModernHopfield needs weights that sum to one: Softmax, Sparsemax, Entmax or "
                 f"TopK, not {type(separation).__name__}. Use DenseHopfield, which takes every "
                 "separation, for patterns of ±1."
             )
+        if is_fitted and not hasattr(self._separation, "beta"):
+            raise OptionError(
+                "beta='auto' needs a separation with an attribute beta, but "
+                f"{type(separation).__name__} has none. Leave beta= out."
+            )
+        if similarity is None:
+            similarity = "euclidean" if is_fitted else "dot"
         self.similarity = as_similarity(similarity)
         self.precision = check_choice("precision", precision, READOUTS)
         self.storage = check_store(store)
         if precision == "certified":
-            self.separation = plain_softmax(self.separation)
-            check_certifiable(self.similarity, self.separation)
+            self._separation = plain_softmax(self._separation)
+            check_certifiable(self.similarity, self._separation)
+
+    @property
+    def separation(self) -> Separation:
+        """The separation; with `beta="auto"` its β is the one that fits the stored patterns."""
+        if not self._is_fitted or not len(self.storage):
+            return self._separation
+        return fitted_separation(self.storage, self.similarity, self._separation)
 
     @property
     def stores_gaps(self) -> bool:
@@ -73,7 +93,7 @@ class ModernHopfield(Memory):
     @property
     def takes_prior(self) -> bool:
         """Return True if the separation takes one."""
-        return self.separation.takes_prior
+        return self._separation.takes_prior
 
     @property
     def value_weights(self) -> tuple[Similarity, Separation]:
@@ -128,11 +148,19 @@ class ModernHopfield(Memory):
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`."""
-        return {
-            "separation": self.separation,
-            "similarity": self.similarity,
-            "precision": self.precision,
-        }
+        config: dict[str, Any] = {"beta": AUTO} if self._is_fitted else {}
+        if not self._is_fitted or self._separation != Softmax():
+            config["separation"] = self._separation
+        return config | {"similarity": self.similarity, "precision": self.precision}
+
+    def config_text(self) -> dict[str, str]:
+        """Return `beta="auto"` with the number, and a separation with it."""
+        if not self._is_fitted or not len(self.storage):
+            return {}
+        separation: Any = self.separation
+        beta = f"{separation.beta:.3g}"
+        shown = with_parameters(separation, beta=float(beta))
+        return {"beta": f"'{AUTO}' ({beta})", "separation": repr(shown)}
 
     def _in_place(self, state: Tensor) -> bool:
         return reads_in_place(self.storage, self.similarity, state)

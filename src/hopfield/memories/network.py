@@ -51,6 +51,10 @@ class Network(ABC):
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`: numbers, names, tensors, separations."""
 
+    def config_text(self) -> dict[str, str]:
+        """Return texts in place of arguments, for those that patterns decide; none by default."""
+        return {}
+
     @property
     def settles(self) -> bool:
         """Return True, the default, or False for thermal dynamics, which makes all `steps`."""

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 def memory_text(memory: "Memory") -> str:
     """Return the class, its parameters and the content of its store."""
-    texts = [f"{name}={argument_text(value)}" for name, value in memory.config().items()]
+    values = {name: argument_text(value) for name, value in memory.config().items()}
+    values |= {name: text for name, text in memory.config_text().items() if name in values}
+    texts = [f"{name}={text}" for name, text in values.items()]
     parameters = ", ".join(texts)
     if type(memory.storage) is not RamStore:
         parameters += f", store={type(memory.storage).__name__}()"
