@@ -49,7 +49,8 @@ def k_nearest(n: int, dim: int, queries: int) -> Case:
 
 
 def _memories(patterns: Tensor) -> list[tuple[str, ModernHopfield, bool]]:
-    full, certified = ModernHopfield(0.1), ModernHopfield(0.1, precision="certified")
+    full = ModernHopfield(0.1, similarity="dot")
+    certified = ModernHopfield(0.1, similarity="dot", precision="certified")
     euclidean = ModernHopfield(0.1, similarity="euclidean")
     for memory in (full, certified, euclidean):
         memory.store(patterns)

@@ -353,7 +353,7 @@ def test_pictures_of_200_by_200_pixels_are_recalled():
 def test_the_five_best_with_their_scores_and_weights():
     """What took `similarity.dot(memory.patterns, q).topk(k)`, all scores at once, is one call."""
     patterns, cues = signs(300, 64, seed=1), signs(4, 64, seed=2) * 0.3
-    memory = ModernHopfield(0.5)
+    memory = ModernHopfield(0.5, similarity="dot")
     memory.store(patterns, names=[f"vector {row}" for row in range(300)])
     found = memory.nearest(cues, 5)
     by_hand = similarity.dot(memory.patterns, cues).sort(descending=True, stable=True)

@@ -147,6 +147,6 @@ LARGE = [
 
 @cases(LARGE)
 def test_scores_that_the_dtype_cannot_hold(case):
-    memory = ModernHopfield()
+    memory = ModernHopfield(similarity="dot")
     memory.store(torch.full((2, DIM), 1e60, dtype=torch.float64))
     judge(case, memory)

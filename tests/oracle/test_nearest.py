@@ -116,7 +116,7 @@ def test_patterns_far_from_zero_are_told_apart():
 def test_many_patterns_in_groups(n, dtype):
     rows = torch.randn(n, 8, generator=seeded(5)).to(dtype)
     cues = torch.randn(70, 8, generator=seeded(6)).to(dtype)
-    memory = ModernHopfield()
+    memory = ModernHopfield(similarity="dot")
     memory.store(rows)
     scores = cues.double() @ rows.double().T
     for k in (1, 3, 100, 511):
@@ -202,7 +202,7 @@ def test_packed_patterns_and_classical_overlaps():
 
 
 def test_shapes_and_cues():
-    memory = ModernHopfield()
+    memory = ModernHopfield(similarity="dot")
     memory.store(torch.eye(4))
     cue = torch.tensor([0.1, 0.4, 0.3, 0.2])
     assert memory.nearest(cue, 4).index.tolist() == [1, 2, 3, 0]
@@ -217,7 +217,7 @@ def test_shapes_and_cues():
 
 
 def test_names_come_with_the_answer():
-    memory = ModernHopfield()
+    memory = ModernHopfield(similarity="dot")
     memory.store(torch.eye(3), names=["a", "b", "c"])
     found = memory.nearest(torch.tensor([[0.3, 0.1, 0.2], [0.0, 0.2, 0.1]]), 2)
     assert found.name.tolist() == [["a", "c"], ["b", "c"]]

@@ -68,7 +68,7 @@ def test_weights_of_polynomials_are_shares(degree):
 
 
 def test_weights_may_be_left_out():
-    memory = ModernHopfield()
+    memory = ModernHopfield(similarity="dot")
     memory.store(torch.eye(3))
     one, other = memory.nearest(torch.eye(3), 2), memory.nearest(torch.eye(3), 2, weights=False)
     assert torch.equal(one.index, other.index) and torch.equal(one.score, other.score)
@@ -80,7 +80,7 @@ def test_weights_count_a_prior(separation):
     rows = torch.randn(30, DIM, generator=seeded(27), dtype=torch.float64)
     cues = torch.randn(4, DIM, generator=seeded(28), dtype=torch.float64)
     prior = torch.rand(30, generator=seeded(29), dtype=torch.float64) + 0.5
-    memory = ModernHopfield(separation=separation)
+    memory = ModernHopfield(separation=separation, similarity="dot")
     memory.store(rows, prior=prior)
     found = memory.nearest(cues, 30)
     weights = separation(cues @ rows.T, prior)
