@@ -13,6 +13,7 @@ from cases import (
     FULL,
     MODERN,
     Case,
+    brought,
     computing,
     energy_slack,
     every_deterministic_memory,
@@ -169,7 +170,7 @@ def test_weight_and_entropy_are_those_at_the_state(case, dtype):
         assert ((found.weight.double() - overlap).abs() <= eps).all()
         assert found.entropy is None
         return
-    weights = memory.separation(scores).abs()
+    weights = memory.separation(scores, **brought(case, patterns)).abs()
     weights = weights / weights.sum(-1, keepdim=True)
     largest = weights.gather(-1, found.index[:, None]).squeeze(-1)
     entropy = -torch.xlogy(weights, weights).sum(-1)

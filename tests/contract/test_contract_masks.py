@@ -12,6 +12,7 @@ from cases import (
     Case,
     assert_same_answer,
     assert_same_bits,
+    brought,
     energy_slack,
     every_memory,
     filled,
@@ -95,7 +96,7 @@ def test_only_known_entries_are_evidence(case, shared):
     found = filled(case, patterns).retrieve(cues, known, steps=1, tol=0.0)
     assert found.objective == "known"
     for at, mask in enumerate(known):
-        part = filled(case, patterns[:, mask])
+        part = filled(case, patterns[:, mask], whole=patterns)
         alone = part.retrieve(cues[at, mask], steps=0)
         slack = state_slack(case, patterns, cues)[at]
         assert (found.weight[at] - alone.weight).abs() <= slack
@@ -107,7 +108,7 @@ def test_only_known_entries_are_evidence(case, shared):
         separation = part.separation
         scores = -(patterns[:, mask] - cues[at, mask]).square().sum(-1) / 2
         if case.similarity == "euclidean":
-            expected = separation(scores) @ patterns
+            expected = separation(scores, **brought(case, patterns)) @ patterns
             assert (found.state[at] - expected)[~mask].abs().max() <= slack
 
 

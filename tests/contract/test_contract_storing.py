@@ -9,6 +9,7 @@ from cases import (
     DIM,
     assert_same_answer,
     assert_same_bits,
+    brought,
     every_memory,
     filled,
     in_turn,
@@ -34,7 +35,7 @@ def test_two_calls_store_what_one_does(case, dtype):
     once = filled(case, patterns, values).retrieve(cues, steps=2)
     twice = filled(case, patterns[:2], values[:2])
     assert twice.retrieve(cues, steps=1) is not None, "it is used in between"
-    twice.store(patterns[2:], values=values[2:])
+    twice.store(patterns[2:], values=values[2:], **brought(case, patterns[2:]))
     assert torch.equal(twice.patterns, patterns)
     assert torch.equal(twice.values, values)
     assert_same_answer(case, patterns, once, twice.retrieve(cues, steps=2))
@@ -120,7 +121,8 @@ def test_float_values_are_weighted_and_others_picked(case):
         else:
             state = {"cue": cues, "state": found.state}[at]
             scores = SIMILARITIES[case.similarity](Block(0, patterns), state, None)
-            expected = torch.einsum("bn,nij->bij", separation(scores), numbers)
+            weights = separation(scores, **brought(case, patterns))
+            expected = torch.einsum("bn,nij->bij", weights, numbers)
             torch.testing.assert_close(found.value, expected, rtol=1e-9, atol=1e-9)
     assert torch.equal(memory.retrieve(cues, steps=1).value, found.value), "at the cue by default"
     for values in (torch.arange(n), torch.arange(n) % 2 == 0, torch.arange(4 * n).reshape(n, 2, 2)):
@@ -146,7 +148,8 @@ def test_values_at_a_masked_cue_are_weighed_by_its_known_entries(case):
         return
     cue, mask = torch.where(known, cues, 0.0), None if memory.binary else known
     scores = SIMILARITIES[case.similarity](Block(0, patterns), cue, mask)
-    torch.testing.assert_close(found.value, separation(scores) @ numbers, rtol=1e-9, atol=1e-9)
+    expected = separation(scores, **brought(case, patterns)) @ numbers
+    torch.testing.assert_close(found.value, expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -44,6 +44,7 @@ class Case:
         thermal: whether the dynamics draws noise for each query.
         ordered: whether the rule depends on the order of storage.
         backend: the one it is computed by; None leaves the choice to the library.
+        has_prior: whether patterns count as often as `prior_of` says.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Case:
     thermal: bool = False
     ordered: bool = False
     backend: str | None = None
+    has_prior: bool = False
 
     @property
     def binary(self) -> bool:
@@ -161,7 +163,18 @@ def _packed() -> Iterator[Case]:
         )
 
 
-PLAIN = [*_classical(), *_dense(), *_packed(), *_modern()]
+WITHOUT_PRIOR = [*_classical(), *_dense(), *_packed(), *_modern()]
+WEIGHTED = (
+    *("hebbian-asynchronous", "covariance-synchronous-diagonal", "hebbian-synchronous-bits"),
+    *("dense-softmax-synchronous", "dense-polynomial3-asynchronous"),
+    *("softmax-dot", "softmax-euclidean", "entmax-euclidean", "topk-dot", "sparsemax-cosine"),
+    "softmax-euclidean-certified",
+)
+PLAIN = WITHOUT_PRIOR + [
+    replace(case, name=f"prior-{case.name}", has_prior=True)
+    for case in WITHOUT_PRIOR
+    if case.name in WEIGHTED
+]
 # By kernels too what is swept unit by unit, packed, or has weights that are sought; elsewhere there
 # are none.
 KERNELS = ("-asynchronous", "-bits", "-thresholds", "-thermal", "sparsemax-", "entmax-")
@@ -266,11 +279,18 @@ def random_masks(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=seeded(seed + 2000)) < 0.5
 
 
-def filled(case: Case, patterns: Tensor, values: Tensor | None = None) -> Memory:
-    """A memory that holds the patterns."""
+def filled(
+    case: Case, patterns: Tensor, values: Tensor | None = None, whole: Tensor | None = None
+) -> Memory:
+    """A memory that holds the patterns; `whole` are the patterns of which these are a part."""
     memory = case.make()
-    memory.store(patterns, values=values)
+    memory.store(patterns, values=values, **brought(case, patterns if whole is None else whole))
     return memory
+
+
+def brought(case: Case, patterns: Tensor) -> dict[str, Tensor]:
+    """The prior of these patterns, whatever their places: from ½ to 2½."""
+    return {"prior": 0.5 + 2 * (patterns > 0).double().mean(-1)} if case.has_prior else {}
 
 
 def computing(dtype: torch.dtype) -> torch.dtype:
