@@ -153,10 +153,25 @@ def text(native: list[Measured], limited: list[Measured]) -> str:
     )
     avx2 = {m.entry.name: m for m in limited}
     parts = [INTRODUCTION, _machine(native, "natively"), _machine(limited, "limited to AVX2")]
-    parts += ["## Targets", _targets(native, avx2), shown, _bounds(), _comparison()]
+    parts += ["## Targets", _targets(native, avx2), shown, _peaks(), _bounds(), _comparison()]
     parts += ["## All rows"]
     parts += [_section(m, avx2.get(m.entry.name)) for m in native]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _peaks(path: Path = RESULTS / "peaks.jsonl") -> str:
+    """Return the table of peak memory that `benchmarks.peaks` measured."""
+    if not path.exists():
+        return ""
+    rows = [
+        [line["case"], f"{line['n']:,}", f"{line['extra_mib']:.0f} MiB"]
+        for line in records.read(path)[1]
+    ]
+    head = (
+        "## Peak memory\n\nRise above the memory of inputs during one call on one thread: `python "
+        "-m benchmarks.peaks`. All scores of 1024 queries and 10⁵ patterns would take 391 MiB."
+    )
+    return f"{head}\n\n{_table(['call', 'patterns', 'extra memory'], rows)}"
 
 
 def _bounds(path: Path = RESULTS / "certified.jsonl") -> str:

@@ -136,3 +136,10 @@ def test_missing_entries_and_sparse_rows_are_refused():
 
     with pytest.raises(TypeError, match="Sparse"):
         denoiser.transform(csr_array(table()))
+
+
+def test_scale_may_be_a_bool_of_numpy():
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    for scale in (True, False):
+        expected = HopfieldDenoiser(1.0, scale=scale).fit_transform(rows)
+        assert (HopfieldDenoiser(1.0, scale=np.bool_(scale)).fit_transform(rows) == expected).all()

@@ -280,6 +280,24 @@ def test_text_is_a_category_where_it_repeats(levels, copies, is_filled):
     assert read_column("a", texts, range(1, len(texts) + 1), ",", True).categories is not None
 
 
+@pytest.mark.parametrize(
+    "texts, advice",
+    [
+        ([f"{k},{100 + k}.56" for k in range(1, 80)], "without separated thousands"),
+        ([f"{k}.{k} kg" for k in range(80)], "without its unit"),
+        ([f"{k}%" for k in range(80)], "without its unit"),
+        ([f"{k}.5 m²" for k in range(80)], "without its unit"),
+        ([f"name {k}" for k in range(80)], ""),
+        ([f"{k} Main Street" for k in range(80)], ""),
+    ],
+)
+def test_numbers_written_as_text_come_with_advice(texts, advice):
+    reason = read_column("a", [*texts, ""], range(81), ";", False).reason
+    assert reason.startswith(f"text of {len(texts)} different values")
+    assert ("to have numbers filled" in reason) == bool(advice) and advice in reason
+    assert not advice or texts[0] in reason
+
+
 def test_long_work_reports_its_stages(capsysbinary, monkeypatch, tmp_path):
     from hopfield.cli import impute
 

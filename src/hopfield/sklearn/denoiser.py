@@ -14,7 +14,7 @@ from ..separation import Separation
 from ..similarity import ScoreFunction, Similarity
 from .reader import Reader, fit_reader
 from .rows import RowEstimator
-from .settings import Settings
+from .settings import Settings, plain
 
 
 class HopfieldDenoiser(OneToOneFeatureMixin, TransformerMixin, RowEstimator):  # type: ignore[misc]
@@ -94,7 +94,7 @@ class HopfieldDenoiser(OneToOneFeatureMixin, TransformerMixin, RowEstimator):  #
         self._store(rows, np.empty(len(rows)), reset)
 
     def _fit_reader(self, rows: np.ndarray, targets: np.ndarray) -> Reader:
-        scale = check_flag("scale", self.scale)
+        scale = check_flag("scale", plain(self.scale))
         settings = Settings.of(self.beta, self.similarity, self.separation, scale)
         unit = 1.0 if scale else float(np.sqrt(rows.var(0).mean()))
         noise = unit * check_positive("noise", self.noise)

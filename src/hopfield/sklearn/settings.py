@@ -49,6 +49,11 @@ class Settings:
         return cls(as_similarity(similarity), prototype, isinstance(beta, str), scales)
 
 
+def plain(value: object) -> object:
+    """Return a bool of NumPy, such as grids of parameters hold, as a bool."""
+    return bool(value) if isinstance(value, np.bool_) else value
+
+
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise InputTypeError(f"{name} must be True, False or 'auto', but is {short_repr(value)}.")

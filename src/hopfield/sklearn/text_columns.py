@@ -30,6 +30,8 @@ STRAY_SHARE = 0.9
 
 NUMBER = re.compile(r"[+-]?(\d+(\.(?P<decimals>\d*))?|\.(?P<only>\d+))(?P<exponent>[eE][+-]?\d+)?")
 COMMA_NUMBER = re.compile(r"[+-]?\d*,(?P<decimals>\d+)([eE][+-]?\d+)?")
+THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?")
+WITH_UNIT = re.compile(r"[+-]?\d+([.,]\d+)? ?[^\W\d_%]{1,4}[²³%]?|[+-]?\d+([.,]\d+)? ?%")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0\d")
 DATE = re.compile(
@@ -212,7 +214,8 @@ def read_column(
         slip = next(text for text, is_number in zip(known, numeric, strict=True) if not is_number)
         reason = f"numbers, but {slip!r} in line {lines[texts.index(slip)]}"
         return Column(name, missing, reason=reason)
-    return column
+    advice = "" if is_category or not column.reason else _advice(known)
+    return Column(name, missing, reason=f"{column.reason}; {advice}") if advice else column
 
 
 def text_column(name: str, texts: list[str], missing: np.ndarray, is_category: bool) -> Column:
@@ -267,6 +270,19 @@ def _refuse_infinity(
             f"column {name!r} must hold finite numbers, but line {line} has {others[0]!r}. Leave "
             "the field empty to have it filled."
         )
+
+
+def _advice(known: list[str]) -> str:
+    """Return how to write numbers that are read as text; "" if it is text."""
+    for pattern, advice in (
+        (THOUSANDS, "to have numbers filled, write {0!r} without separated thousands"),
+        (WITH_UNIT, "to have numbers filled, write {0!r} without its unit"),
+    ):
+        matches = [text for text in known if pattern.fullmatch(text)]
+        numbers = sum(1 for text in known if NUMBER.fullmatch(text))
+        if matches and len(matches) + numbers >= STRAY_SHARE * len(known):
+            return advice.format(matches[0])
+    return ""
 
 
 def _reason_to_keep(known: list[str], rows: int, is_category: bool) -> str:
