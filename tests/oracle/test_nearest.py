@@ -28,7 +28,7 @@ from hopfield import (
 )
 from hopfield.iteration import Reading
 from hopfield.memories import nearest as module
-from hopfield.memories import pairwise, ranking
+from hopfield.memories import pairwise, ranking, scanning
 from hopfield.memories.scanning import scan_scoring
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
@@ -94,12 +94,21 @@ def test_equal_patterns_follow_in_the_order_of_storage():
             assert found.index.tolist() == [list(range(500, 520))] * batch, similarity
 
 
-def test_a_store_of_one_pattern_many_times_takes_little_more_time_and_memory(monkeypatch):
+def test_of_many_equal_patterns_few_are_held_at_a_time(monkeypatch):
     monkeypatch.setattr(ranking, "PENDING", 64)
+    monkeypatch.setattr(readout, "block_rows", lambda queries, copied=True: 64)
+    sizes, ranked = [], ranking._Leaders._ranked
+    monkeypatch.setattr(
+        ranking._Leaders,
+        "_ranked",
+        lambda self, pairs: sizes.append(len(pairs[0])) or ranked(self, pairs),
+    )
     memory = ModernHopfield(similarity="euclidean")
     memory.store(torch.ones(5000, 3))
-    found = memory.nearest(torch.zeros(5, 3), 4)
+    found = memory.nearest(torch.full((5, 3), 0.3), 4)
     assert found.index.tolist() == [[0, 1, 2, 3]] * 5
+    kept, new = 64 // 2 + 2 * 5 * 4, 64 + 5 * 64
+    assert max(sizes) <= kept + new, "of 25 000 pairs"
 
 
 def test_patterns_far_from_zero_are_told_apart():
@@ -257,6 +266,7 @@ def test_a_scan_finds_the_same(similarity, masks, monkeypatch):
     full.store(rows)
     certified.store(rows)
     monkeypatch.setattr(ranking, "PENDING", 100)
+    monkeypatch.setattr(scanning, "SCANNED_SCORES", 1)  # in blocks of 1024 rows
     scanned = []
     monkeypatch.setattr(
         module, "scan_scoring", lambda *all: scanned.append(scan_scoring(*all)) or scanned[-1]
@@ -271,6 +281,7 @@ def test_a_scan_finds_the_same(similarity, masks, monkeypatch):
 
 def test_many_candidates_within_rounding_are_decided_in_float64(monkeypatch):
     monkeypatch.setattr(ranking, "PENDING", 50)
+    monkeypatch.setattr(readout, "block_rows", lambda queries, copied=True: 64)
     rows = 10 + 1e-5 * torch.randn(600, DIM, generator=seeded(25))
     cues = 10 + 1e-5 * torch.randn(3, DIM, generator=seeded(26))
     memory = ModernHopfield(similarity="euclidean")

@@ -84,7 +84,7 @@ def nearest(memory: "Memory", cue: object, k: object, known: object, weights: ob
     dtype = computing_dtype(query.dtype)
     no_common = score <= torch.finfo(score.dtype).min / 16
     score = cast_checked("cue", torch.where(no_common, 0.0, score), dtype)
-    score = torch.where(no_common, -torch.inf, score)
+    score = torch.where(no_common, -torch.inf, score) + 0.0  # no −0
     annotations = store.annotations
     names = None if annotations is None else annotations.names
     name = None if names is None else entries_at(names, index)
