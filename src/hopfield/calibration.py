@@ -22,6 +22,9 @@ from .readout import Block
 SCORES = ("distance", "margin")
 """The two scores of a cue; `TopScores.score` defines them."""
 
+TIE = 1e-9
+"""Difference of scores that counts as a tie, as a share of the largest: rounding is far below."""
+
 
 class TopScores(NamedTuple):
     """The similarity of one pattern to each cue, and those of its two best rivals, `(batch)`.
@@ -88,7 +91,9 @@ def top_scores(
 
 def p_values(strangers: Float[Tensor, " n"], scores: Float[Tensor, " batch"]) -> Tensor:
     """Return p for each score; `strangers` ascend. A score of −∞ has p = 1."""
-    below = torch.searchsorted(strangers, scores, right=False)
+    finite = strangers[strangers.isfinite()].abs()
+    slack = TIE * float(finite.max()) if len(finite) else 0.0
+    below = torch.searchsorted(strangers, scores - slack, right=False)
     return (1 + len(strangers) - below) / (len(strangers) + 1)
 
 

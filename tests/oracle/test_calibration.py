@@ -115,7 +115,7 @@ def test_p_values_at_ties_and_ends():
 def test_the_threshold_divides_accepted_from_refused(count, alpha):
     strangers = normal(count, 1, 3, torch.float64)[:, 0].sort().values
     limit = threshold(strangers, alpha)
-    near = torch.cat([strangers, strangers - 1e-9, strangers + 1e-9])
+    near = torch.cat([strangers, strangers - 1e-6, strangers + 1e-6])
     assert ((p_values(strangers, near) <= alpha) == (near > limit)).all()
     assert int((strangers > limit).sum()) == int(alpha * (count + 1) + 1e-9) - 1
     assert threshold(strangers, 1 / (count + 1.5)) == torch.inf
@@ -160,6 +160,9 @@ def test_an_answer_does_not_depend_on_its_batch(network):
         cues.state.reshape(4, 6, -1), None if cues.known is None else cues.known.reshape(4, 6, -1)
     )
     assert memory.retrieve(grid).p_value.reshape(-1).equal(whole.p_value)
+    assert (
+        memory.retrieve(cues[:0]).p_value.shape == memory.retrieve(cues[:0]).accepted.shape == (0,)
+    )
 
 
 @pytest.mark.parametrize("scale", [1000.0, 2.0**-20])
@@ -321,3 +324,12 @@ def test_a_photo_that_was_never_stored_is_none_of_these():
     assert sure.double().mean() > 0.7, "premise: most strangers get a sure answer"
     assert known.accepted.double().mean() > 0.99
     assert strange.accepted[sure].double().mean() < 0.03
+
+
+def test_ties_are_ties_in_spite_of_rounding():
+    strangers = torch.tensor([0.1 + 0.2, 3.0, 5.0], dtype=torch.float64)
+    scores = torch.tensor([0.3, 0.3 + 1e-5], dtype=torch.float64)
+    assert 0.1 + 0.2 > 0.3, "premise"
+    assert p_values(strangers, scores).tolist() == [1, 0.75]
+    above = torch.tensor([0.1 + 0.2], dtype=torch.float64)
+    assert p_values(torch.tensor([0.3, 3.0, 5.0], dtype=torch.float64), above).tolist() == [1]

@@ -25,7 +25,7 @@ from ..checks import (
 from ..cue import Cue, damage_name, damage_patterns
 from ..errors import CalibrationWarning, DomainError, EmptyMemoryError
 from ..iteration import TOLERANCE, Retrieval
-from ..similarity import Similarity, euclidean
+from ..similarity import euclidean
 from ..stores import Store
 from .answer import answer
 from .arguments import named_arguments
@@ -342,22 +342,13 @@ def _answer(
 def _top_scores(memory: "Memory", query: Query, pattern: Tensor) -> TopScores:
     # In float64: rounding must not decide which of two scores is larger.
     store, known, state = memory.storage, query.known, query.state.double()
-    similarity = _similarity(memory)
-    scores: Callable[..., Tensor] = similarity.function
-    if store.has_gaps:
-        scores = partial(common_scores, similarity)
-    if memory.binary:
-        count = state.count_nonzero(-1)
-    else:
-        count = (torch.ones_like(state[:1]) if known is None else known).sum(-1)
-        count = count.expand(len(state))
+    similarity = memory.scoring[0]
+    if similarity.half_squared_norm and not memory.binary:
+        similarity = euclidean  # dot products grow with the norm of a pattern
+    scores = partial(common_scores, similarity) if store.has_gaps else similarity.function
+    entries = torch.ones_like(state[:1]) if known is None else known
+    count = (state != 0 if memory.binary else entries).sum(-1).expand(len(state))
     found = top_scores(blocks_of(store, len(state)), state, scores, known, pattern, copy_of(store))
     divisor = count.clamp_min(1) if similarity.degree else 1
     # A cue without known entries can come from any pattern, and from none.
     return TopScores(*(torch.where(count > 0, each / divisor, -math.inf) for each in found))
-
-
-def _similarity(memory: "Memory") -> Similarity:
-    # Dot products grow with the norm of a pattern; distances do not.
-    similarity = memory.scoring[0]
-    return euclidean if similarity.half_squared_norm and not memory.binary else similarity
