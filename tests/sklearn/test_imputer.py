@@ -40,3 +40,28 @@ def test_a_failed_fit_stores_nothing(wrong):
         imputer.fit(table + 100)
     imputer.set_params(beta="auto", linear="auto").partial_fit(table)
     np.testing.assert_array_equal(imputer.transform(table), HopfieldImputer().fit_transform(table))
+
+
+def test_progress_is_printed_or_handed_over(capsys):
+    table = np.random.default_rng(0).normal(size=(90, 3))
+    table[::4, 0] = np.nan
+    HopfieldImputer().fit_transform(table)
+    assert capsys.readouterr().out == ""
+    HopfieldImputer(verbose=1).fit_transform(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "[HopfieldImputer] fitting one Gaussian: 0 %"
+    assert lines[-1] == "[HopfieldImputer] filling rows: 100 %"
+    reports = []
+    HopfieldImputer(verbose=lambda *report: reports.append(report)).fit_transform(table)
+    assert reports[-1] == ("filling rows", 23, 23)
+    assert {stage for stage, _, _ in reports} == {
+        "fitting one Gaussian", "fitting 4 Gaussians", "filling rows"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("verbose", ["yes", None, -1, 0.5])
+def test_verbose_is_checked_before_anything_is_stored(verbose):
+    imputer = HopfieldImputer(verbose=verbose)
+    with pytest.raises(HopfieldError, match="verbose must be"):
+        imputer.fit([[1.0, np.nan], [2.0, 3.0]])
+    assert not hasattr(imputer, "rows_")

@@ -308,6 +308,40 @@ def test_long_work_reports_its_stages(capsysbinary, monkeypatch, tmp_path):
     assert err.startswith("Filling 13 rows × 3 columns …\n")
 
 
+class Terminal(io.StringIO):
+    """A standard error that is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_the_progress(monkeypatch, tmp_path):
+    from hopfield.cli.impute import impute
+
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    path = tmp_path / "t.csv"
+    path.write_text(_without_marks(PLAIN))
+    impute(str(path), str(tmp_path / "out.csv"), "", "", as_json=False)
+    assert "filling rows" in terminal.getvalue() and "Filled" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("where", ["hopfield.cli.impute.fill", "hopfield.files.os.fsync"])
+def test_ctrl_c_leaves_the_old_file(capsysbinary, monkeypatch, tmp_path, where):
+    """While the gaps are filled, and while the file is written."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    path, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    path.write_text(_without_marks(PLAIN))
+    out.write_text("what was there")
+    monkeypatch.setattr(where, interrupt)
+    status, printed, err = _run(capsysbinary, "impute", path, "-o", out)
+    assert (status, printed) == (130, b"") and err.endswith("hopfield: interrupted.\n")
+    assert out.read_text() == "what was there"
+    assert sorted(tmp_path.iterdir()) == [out, path]
+
+
 def test_a_table_without_gaps_needs_no_imputer():
     column = read_column("a", ["1", "2.5"], [1, 2], ",", False)
     assert fill([column], 0.9)[0] == {}

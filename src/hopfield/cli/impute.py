@@ -10,12 +10,13 @@ from typing import Any
 from ..checks import short_repr
 from ..errors import HopfieldError
 from ..files import write_whole
+from ..sklearn.progress import terminal_bar
 from ..sklearn.text_columns import Column, FilledColumn, fill
 from .parquet_table import MAGIC, ParquetTable
 from .text_table import TextTable
 
 LONG_WORK = 10**6
-"""Number of cells from which the work is announced."""
+"""Number of cells from which the work is announced where no terminal shows its progress."""
 
 
 def impute(file: str, out: str, interval: str, categories: str, *, as_json: bool) -> None:
@@ -41,9 +42,10 @@ def impute(file: str, out: str, interval: str, categories: str, *, as_json: bool
         raise HopfieldError("a Parquet file is no text for a terminal. Add -o FILE.")
     columns = table.columns(_categories(categories, table))
     rows = len(columns[0].missing)
-    if rows * len(columns) >= LONG_WORK:
+    if rows * len(columns) >= LONG_WORK and not sys.stderr.isatty():
         print(f"Filling {rows} rows × {len(columns)} columns …", file=sys.stderr, flush=True)
-    filled, rows_read = fill(columns, share or 0.9)
+    with terminal_bar() as report:
+        filled, rows_read = fill(columns, share or 0.9, report)
     if filled:
         content = table.write(filled, bounds=share is not None)
     if to_stdout:

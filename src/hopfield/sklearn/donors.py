@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .progress import Report, silent
 from .row_model import RowModel
 
 CACHED_SCORES, BLOCK_ROWS = 2**18, 128
@@ -104,16 +105,20 @@ class Donors:
         """p = softmax(β s)."""
         return torch.softmax(self.scores(questions).mul_(finite_beta(beta)), dim=-1)
 
-    def read(self, questions: Questions, beta: float) -> Tensor:
+    def read(self, questions: Questions, beta: float, report: Report = silent) -> Tensor:
         """x̄ = Σ p_μ x_μ."""
         state = torch.empty_like(questions.rows)
         for part, block in questions.blocks(len(self.rows)):
+            report("filling rows", part.start, len(questions))
             state[part] = self.weights(block, beta) @ self.rows
+        report("filling rows", len(questions), len(questions))
         return state
 
-    def fill(self, questions: Questions, beta: float, linear: float) -> Tensor:
+    def fill(
+        self, questions: Questions, beta: float, linear: float, report: Report = silent
+    ) -> Tensor:
         """x̂ = x̄ + λ G(x − x̄); known features as they are."""
-        state = self.read(questions, beta)
+        state = self.read(questions, beta, report)
         if linear:
             state = self.add_gain(questions, state, linear)
         return torch.where(questions.known, questions.rows, state)

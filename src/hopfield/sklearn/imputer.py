@@ -17,6 +17,7 @@ from .donors import Questions
 from .features import Features
 from .imputation import INDICES, Imputation
 from .intervals import HiddenErrors
+from .progress import Report, as_report
 from .selection import choose, refitted_donors
 from .table import RawTable, StoredColumn, is_frame, is_missing, read_table, rebuild
 
@@ -53,6 +54,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         add_indicator: whether to append a column of 0 and 1 per column with gaps in `fit`.
         keep_empty_features: whether to keep columns without known entries, filled with 0.
         random_state: seed of the choice of hidden entries.
+        verbose: 1 prints the progress; a function is called with (stage, done, total).
 
     Attributes:
         beta_, linear_: β and λ in use.
@@ -62,7 +64,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             categories. NaN where none was hidden.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 names of the imputers of scikit-learn
         self,
         *,
         beta: float | str = "auto",
@@ -73,6 +75,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         add_indicator: bool = False,
         keep_empty_features: bool = False,
         random_state: int | None = 0,
+        verbose: int | Report = 0,
     ) -> None:
         self.beta = beta
         self.linear = linear
@@ -82,6 +85,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Store the rows of a table."""
@@ -221,7 +225,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         group = self._groups(table, extend=True)
         seed = None if self.random_state is None else [self.random_state, HIDING]
         draws = np.random.default_rng(seed)
-        choice = choose(table, self.columns_, group, settings, draws)
+        choice = choose(table, self.columns_, group, settings, draws, as_report(self.verbose))
         self.beta_, self.linear_ = choice.readings[-1]
         self.components_ = choice.components
         self.features_ = Features.of(table, self.columns_)
@@ -238,6 +242,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _settings(self) -> tuple[float | None, float | None]:
         """Return β and λ, None for "auto"."""
+        as_report(self.verbose)
         return self._given("beta", 1e30), self._given("linear", 1.0)
 
     def _given(self, name: str, high: float) -> float | None:
@@ -268,7 +273,8 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not incomplete.any():
             return table.copy()
         questions = self._questions(table[incomplete])
-        features = self.donors_.fill(questions, self.beta_, self.linear_)
+        report = as_report(self.verbose)
+        features = self.donors_.fill(questions, self.beta_, self.linear_, report)
         return self._with_gaps_from(features, table, incomplete)
 
     def _with_gaps_from(

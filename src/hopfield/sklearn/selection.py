@@ -13,6 +13,7 @@ from .donors import Donors, Questions, finite_beta
 from .factors import fit_factors
 from .features import FLOAT32_COLUMNS, Features
 from .gaussian import fit_gaussian, fit_mixture
+from .progress import Report, silent
 from .row_model import RowModel
 from .table import StoredColumn
 
@@ -207,9 +208,10 @@ def choose(
     group: Tensor,
     given: tuple[float | None, float | None],
     draws: np.random.Generator,
+    report: Report = silent,
 ) -> Choice:
     """Return the settings of least error on hidden entries; β or λ that is given is taken."""
-    best = _search(table, columns, group, given, draws)
+    best = _search(table, columns, group, given, draws, report)
     if len(table) <= MOST_REREAD:
         best.reread(REREADS)
     pairs = zip(best.trials, best.donors, strict=True)
@@ -243,20 +245,25 @@ def _search(
     group: Tensor,
     given: tuple[float | None, float | None],
     draws: np.random.Generator,
+    report: Report,
 ) -> "_Search":
     """Return the settings with one Gaussian or several; some of many rows decide which."""
     trials = _trials(table, columns, group, draws)
     dim = sum(trials[0].features.sizes)
     if dim > FLOAT32_COLUMNS or len(table) < LEAST_ROWS * COMPONENTS:
-        return _Search(trials, 1, given)
+        return _Search(trials, 1, given, report)
     few, small = _evenly(len(table), SCREENED), trials
     if len(few) < len(table):
         small = _trials(table[few.numpy()], columns, group[few], draws)
-    best = _Search(small, 1, given)
-    several = _Search(small, COMPONENTS, given, near=best.readings[0].beta)
+    best = _Search(small, 1, given, report)
+    several = _Search(small, COMPONENTS, given, report, near=best.readings[0].beta)
     if several.error < (1 - LEAST_GAIN) * best.error:
         best = several
-    return best if small is trials else _Search(trials, best.components, given)
+    return best if small is trials else _Search(trials, best.components, given, report)
+
+
+def _gaussians(count: int) -> str:
+    return "one Gaussian" if count == 1 else f"{count} Gaussians"
 
 
 class _Search:
@@ -267,13 +274,17 @@ class _Search:
         trials: list[Trial],
         components: int,
         given: tuple[float | None, float | None],
+        report: Report,
         near: float | None = None,
     ) -> None:
         self.trials, self.components, self.linear = trials, components, given[1]
         self.betas = BETAS if given[0] is None else (given[0],)
         if near is not None:
             self.betas = tuple(b for b in self.betas if near / NEARBY <= b <= near * NEARBY)
-        self.donors = [trial.donors(components) for trial in trials]
+        self.donors: list[Donors] = []
+        for trial in trials:
+            report(f"fitting {_gaussians(components)}", len(self.donors), len(trials))
+            self.donors.append(trial.donors(components))
         setting, self.error = self._least(self.donors)
         self.readings = [setting]
 

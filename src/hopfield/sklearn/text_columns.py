@@ -11,6 +11,7 @@ import numpy as np
 from ..data.delimited import unquote
 from ..errors import DataError
 from .imputer import HopfieldImputer
+from .progress import Report, silent
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "null", "nat", "?"})
 """Texts that mark a missing entry, in lower case."""
@@ -152,7 +153,9 @@ class FilledColumn:
         return f"{text}, {interval:.0%} within ± {half_width:.3g}"
 
 
-def fill(columns: Sequence[Column], interval: float) -> tuple[dict[int, FilledColumn], float]:
+def fill(
+    columns: Sequence[Column], interval: float, report: Report = silent
+) -> tuple[dict[int, FilledColumn], float]:
     """Fill the gaps of numbers and categories.
 
     Returns:
@@ -164,7 +167,7 @@ def fill(columns: Sequence[Column], interval: float) -> tuple[dict[int, FilledCo
         return {}, np.nan
     table = np.stack(list(used.values()), axis=1)
     categories = [place for place, j in enumerate(used) if columns[j].categories is not None]
-    imputer = HopfieldImputer(categories=categories).fit(table)
+    imputer = HopfieldImputer(categories=categories, verbose=report).fit(table)
     imputation = imputer.impute(table, interval=interval)
     filled, gaps = {}, np.isnan(table)
     for place, j in enumerate(used):
