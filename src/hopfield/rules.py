@@ -124,7 +124,7 @@ def _hebbian(rows: Tensor, diagonal: bool, prior: Tensor | None = None) -> LowRa
     left = right = rows
     scale, slack = 1 / rows.shape[-1], 0.0
     if prior is not None:
-        left, right, scale = weighted_factors(rows, prior)
+        left, right, scale = _weighted_factors(rows, prior)
         if left is right:  # no whole numbers
             slack = _rounding_of_zero(left, scale)
     return LowRankCoupling(left, right, scale, None if diagonal else (left * right).sum(0), slack)
@@ -140,7 +140,7 @@ def _covariance(rows: Tensor, diagonal: bool, prior: Tensor | None = None) -> Lo
     return replace(coupling, slack=_rounding_of_zero(factors, coupling.scale))
 
 
-def weighted_factors(
+def _weighted_factors(
     rows: Float[Tensor, "n dim"], prior: Float[Tensor, " n"]
 ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"], float]:
     """Return L, R and a scale with scale·LᵀR = Σ w x xᵀ/N.
@@ -236,6 +236,7 @@ def coupling(
     check_flag("diagonal", diagonal)
     if prior is not None:
         check_choice("rule of patterns with priors", rule, WEIGHTED)
+        prior = check_prior(prior, len(patterns), patterns.device)
         return _cheapest(WEIGHTED[rule](_upcast(patterns), diagonal, prior))
     if check_choice("rule", rule, RULES) == "storkey":
         return with_rounding_slack(storkey(patterns, diagonal))

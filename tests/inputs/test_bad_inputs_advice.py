@@ -30,7 +30,6 @@ from hopfield.errors import DomainError, HopfieldError, InputTypeError, OptionEr
 from hopfield.nn.hflayers.arguments import KINDS
 
 GREY = (PATTERNS + 1.5) / 2.5
-NAMES = ["a", "b", "a"]
 
 
 class DataFrame:
@@ -90,7 +89,6 @@ def updating(memory, state):
 ROWS = "torch.as_tensor(numpy.array(patterns), dtype=torch.float32)"
 MASK = "torch.as_tensor(numpy.array(known), dtype=torch.bool)"
 PLACES = "torch.isin(torch.arange(dim), torch.as_tensor(known))"
-CODES = "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"
 WRONG_TYPE = InputTypeError
 EVERY = [
     Advice(name, call, wrong, WRONG_TYPE, advice)
@@ -111,8 +109,6 @@ EVERY = [
          ROWS),
         ("a whole table", storing, DataFrame(PATTERNS.long().numpy()),
          ROWS),
-        ("names as values", storing_values, NAMES, CODES),
-        ("an array of names as values", storing_values, numpy.array(NAMES), CODES),
         ("codes as values", storing_values, [3, 1, 2], "torch.as_tensor(numpy.array(values))"),
         ("a list of bools", knowing, [True] * 8, MASK),
         ("a list of 0 and 1", knowing, [0, 1] * 4, MASK),
@@ -250,7 +246,7 @@ FOREIGN = {
     "a state by name": ("dense", lambda m: m.update(x=CUE), "or as state=."),
     "a derived class": ("modern", lambda m: type("ModernAlike", (type(m),), {})(rule="storkey"),
                         "ClassicalHopfield(rule=…)"),
-    "nothing alike": ("modern", lambda m: m.remove(zzz=1), "It takes indices."),
+    "nothing alike": ("modern", lambda m: m.remove(zzz=1), "It takes indices, names."),
 }  # fmt: skip
 """Calls with arguments of other libraries, and the words that say where each belongs here."""
 
@@ -275,7 +271,7 @@ def test_signatures_are_those_of_the_methods():
     for name in ("store", "remove", "retrieve", "energy", "update", "to", "save"):
         method = getattr(Memory, name)
         assert inspect.signature(method) == inspect.signature(method.__wrapped__)
-        assert method.__doc__ and method.__qualname__ == f"Memory.{name}"
+        assert method.__doc__ and method.__name__ == name
 
 
 def test_errors_of_a_call_that_fits_are_left_alone():

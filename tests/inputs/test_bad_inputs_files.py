@@ -14,6 +14,7 @@ import hopfield
 from bad_inputs import CUE, EMPTY, PATTERNS, Bad, by_kind, cases, filled, judge, judge_unchanged
 from hopfield import ClassicalHopfield, DenseHopfield, ModernHopfield, Softmax
 from hopfield.errors import FileFormatError, InputTypeError, OptionError
+from hopfield.memories.io import FORMAT
 
 KINDS = tuple(EMPTY)
 FILLED = {kind: filled(kind) for kind in KINDS}
@@ -161,7 +162,7 @@ FOREIGN = {
     "format huge": (modern(), {"format": "9" * 5000}),
     "format zero": (modern(), {"format": "0"}),
     "format negative": (modern(), {"format": "-1"}),
-    "newer format": (modern(), {"format": "3"}),
+    "newer format": (modern(), {"format": str(FORMAT + 1)}),
     "much newer format": (modern(), {"format": "99"}),
     "description garbage": ("{", {}),
     "description empty": ("", {}),
@@ -249,7 +250,7 @@ def test_the_way_these_files_are_written_is_right(tmp_path):
 
 def test_versions_are_named(tmp_path):
     write(tmp_path / "m", modern(), format="7")
-    shows = ("up to 2", "has 7", "Update hopfield")
+    shows = (f"up to {FORMAT}", "has 7", "Update hopfield")
     judge(Bad("", lambda: hopfield.load(tmp_path / "m"), FileFormatError, shows))
 
 

@@ -304,10 +304,9 @@ STATES = [
         Bad(f"{name} of columns", call(signs(DIM, 3)), ShapeError, ("did you mean state.T?",)),
     ]
 ] + [Bad("update by a seed", update(CUE, generator=0), InputTypeError, ("generator", "0"))]
-INDICES = [
+INDICES = [Bad("remove None", removing(None), OptionError, ("indices", "names="))] + [
     Bad(f"remove {name}", removing(value), InputTypeError, ("indices", shown))
     for name, value, shown in [
-        ("None", None, "None"),
         ("a bool", True, "True"),
         ("a float", 1.0, "1.0"),
         ("a name", "first", "'first'"),

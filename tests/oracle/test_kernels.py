@@ -361,9 +361,9 @@ def test_a_kernel_asks_for_exact_decisions(monkeypatch):
     memory.store(patterns)
     asked = []
 
-    def counting(levels, found, separation):
+    def counting(levels, found, separation, prior=None):
         asked.append(len(levels))
-        return exact_signs(levels, found, separation)
+        return exact_signs(levels, found, separation, prior)
 
     monkeypatch.setattr("hopfield.units.dense.exact_signs", counting)
     with backend("fused"):

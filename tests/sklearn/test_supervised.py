@@ -198,7 +198,7 @@ def test_the_value_is_read_at_the_cue_not_at_the_fixed_point():
     cue = torch.from_numpy(queries)
     at_cue = regressor.memory_.retrieve(cue, steps=0).value[:, 0]
     np.testing.assert_allclose(regressor.predict(queries), at_cue)
-    settled = regressor.memory_.retrieve(cue).value[:, 0]
+    settled = regressor.memory_.retrieve(cue, values_at="state").value[:, 0]
     assert np.abs(regressor.predict(queries) - settled.numpy()).max() > 0.1, "premise: they differ"
     classifier = HopfieldClassifier(0.5, scale=False).fit(rows, labels)
     at_cue = classifier.memory_.retrieve(cue, steps=0).value

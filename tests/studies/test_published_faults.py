@@ -21,7 +21,7 @@ from hopfield_studies.published.base import Form
 
 def self_term_kept(patch):
     learn = learning.coupling
-    patch.setattr(learning, "coupling", lambda rule, rows, diagonal: learn(rule, rows, True))
+    patch.setattr(learning, "coupling", lambda rule, rows, *_: learn(rule, rows, True))
     for kind in (LowRankCoupling, FullCoupling):
         patch.setattr(kind, "without_diagonal", property(lambda self: self))
 
@@ -48,8 +48,8 @@ def a_smaller_beta(patch):
 def storkey_without_its_correction(patch):
     learn = learning.coupling
 
-    def forgetful(rule, rows, diagonal):
-        return learn("hebbian" if rule == "storkey" else rule, rows, diagonal)
+    def forgetful(rule, *rest):
+        return learn("hebbian" if rule == "storkey" else rule, *rest)
 
     patch.setattr(learning, "coupling", forgetful)
 

@@ -84,7 +84,7 @@ MISTAKES = [
     ("demo --seed 2147483648", 1, "whole number from 0 to 2147483647, but is '2147483648'"),
     ("demo --beta 4", 2, "No such option: --beta. See hopfield demo --help."),
     ("demo --data https://example.org/a.npy", 1, "file or folder, but there is no 'https"),
-    ("demo --data {}/file", 1, "must be a folder, or end in .npy"),
+    ("demo --data {}/file", 1, "must be a folder, a picture, or end in .npy"),
     ("demo --data nonsense", 1, "but is 'nonsense'"),
     ("demo --data {}/alike.npy", 1, "at least 20 different images"),
     ("demo extra", 2, "extra"),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..checks import check_integer
 from .base import Partial, Readout, Rows, Separation, at_least_float32, check_mergeable
-from .prior import prior_of
+from .prior import check_factors, prior_of
 
 
 class _PowerSum(Separation):
@@ -35,7 +35,7 @@ class _PowerSum(Separation):
     ) -> Float[Tensor, "*batch"]:
         """Return F(s) = Σ u^d."""
         terms = self._base(at_least_float32(scores)) ** self.degree
-        return _times(terms, prior).sum(-1).to(scores.dtype)
+        return _times(terms, check_factors(prior, scores)).sum(-1).to(scores.dtype)
 
     def __call__(
         self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
@@ -44,7 +44,7 @@ class _PowerSum(Separation):
         weights = self.degree * self._base(at_least_float32(scores)) ** (self.degree - 1)
         if self.is_rectified:
             weights = torch.where(scores > 0, weights, 0.0)
-        return _times(weights, prior).to(scores.dtype)
+        return _times(weights, check_factors(prior, scores)).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "AdditivePartial":
         prior = prior_of(rows)

@@ -6,7 +6,16 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..checks import check_dense, check_device, check_number, dtype_name, short_repr
+from ..checks import (
+    check_dense,
+    check_device,
+    check_float,
+    check_number,
+    dtype_name,
+    is_broadcastable,
+    is_traced,
+    short_repr,
+)
 from ..errors import DomainError, InputTypeError, ShapeError
 
 SMALLEST_PRIOR, LARGEST_PRIOR = 1e-12, 1e12
@@ -36,6 +45,24 @@ def prior_of_all(blocks: Iterable[object]) -> Tensor | None:
 def arguments(scores: Tensor, prior: Tensor | None) -> tuple[Tensor, ...]:
     """Return the arguments of a separation, without a prior if there is none."""
     return (scores,) if prior is None else (scores, prior)
+
+
+def check_factors(prior: Tensor | None, scores: Tensor) -> Tensor | None:
+    """Return the prior of a separation: None, or numbers above 0 that fit the checked scores."""
+    if prior is None or is_traced():
+        return prior
+    check_device("prior", check_float("prior", prior), scores.device)
+    if prior.ndim == 0 or not is_broadcastable(prior.shape, scores.shape):
+        raise ShapeError(
+            f"prior must have one number per pattern, as scores of shape {tuple(scores.shape)} "
+            f"have, but has shape {tuple(prior.shape)}."
+        )
+    if not bool(((prior > 0) & (prior < torch.inf)).all()):
+        raise DomainError(
+            f"prior must hold finite numbers above 0, but contains "
+            f"{prior[~((prior > 0) & (prior < torch.inf))][0].item():.4g}. {RANGE_HINT}"
+        )
+    return prior
 
 
 def whole_multiples(prior: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from .base import (
     with_clamped_beta,
 )
 from .decimals import exact_sign_of_exponentials
-from .prior import prior_of
+from .prior import check_factors, prior_of
 
 GROUP_SIZE = 64
 """Scores per group when the largest score is searched: first the best group, then within it."""
@@ -66,7 +66,9 @@ class Softmax(Separation):
     ) -> Float[Tensor, "*batch"]:
         """F(s)."""
         exact, beta = self._exact(at_least_float32(scores))
-        sums, _, _ = SoftmaxSums.of(exact, beta, exact.detach().amax(-1), prior=prior)
+        sums, _, _ = SoftmaxSums.of(
+            exact, beta, exact.detach().amax(-1), prior=check_factors(prior, exact)
+        )
         return sums.potential().to(scores.dtype)
 
     def __call__(
@@ -74,6 +76,7 @@ class Softmax(Separation):
     ) -> Float[Tensor, "*batch n"]:
         """softmax(β s)."""
         exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
+        prior = check_factors(prior, exact)
         exponent = beta * (exact - exact.detach().amax(-1, keepdim=True))
         exponent = exponent if prior is None else exponent + prior.log().to(exponent)
         return torch.softmax(exponent, dim=-1).to(scores.dtype)

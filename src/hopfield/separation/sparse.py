@@ -27,7 +27,7 @@ from .base import (
     with_clamped_beta,
     with_score_axis,
 )
-from .prior import arguments, prior_of
+from .prior import arguments, check_factors, prior_of
 from .softmax import Softmax, log_mean
 from .tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
 
@@ -92,7 +92,8 @@ class _Tsallis(_Sparse):
     def __call__(
         self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
     ) -> Float[Tensor, "*batch n"]:
-        return tsallis_weights(*self._exact(at_least_float32(scores)), prior).to(scores.dtype)
+        exact = self._exact(at_least_float32(scores))
+        return tsallis_weights(*exact, check_factors(prior, scores)).to(scores.dtype)
 
     def potential(
         self,
@@ -102,6 +103,7 @@ class _Tsallis(_Sparse):
         total: float | Tensor | None = None,
     ) -> Float[Tensor, "*batch"]:
         exact = self._exact(at_least_float32(scores).double())
+        prior = check_factors(prior, scores)
         if total is None and prior is not None:
             total = prior.sum(-1)
         count = count or scores.shape[-1]
@@ -203,7 +205,7 @@ class TopK(_Sparse):
     ) -> Float[Tensor, "*batch n"]:
         """Return softmax(βs) over the k largest scores, 0 elsewhere."""
         exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
-        share = self._shares(exact, prior)
+        share = self._shares(exact, check_factors(prior, scores))
         gap = exact - exact.detach().amax(-1, keepdim=True)
         power = torch.where(share > 0, (beta * gap).exp() * share, 0.0)
         return (power / power.sum(-1, keepdim=True)).to(scores.dtype)
@@ -216,7 +218,7 @@ class TopK(_Sparse):
         total: float | Tensor | None = None,
     ) -> Float[Tensor, "*batch"]:
         """Return F(s), which the k largest scores determine."""
-        exact = at_least_float32(scores)
+        exact, prior = at_least_float32(scores), check_factors(prior, scores)
         if prior is None:
             return Softmax(self.beta).potential(self._largest(exact)).to(scores.dtype)
         exact, beta = with_clamped_beta(exact, self.beta)
