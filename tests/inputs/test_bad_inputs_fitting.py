@@ -1,4 +1,4 @@
-"""Bad places of values, and bad β for patterns to decide: each is refused by name."""
+"""Bad places of values, β for patterns to decide, and thresholds: each is refused by name."""
 
 from decimal import Decimal
 
@@ -134,3 +134,40 @@ def test_a_call_that_fails_leaves_beta_as_it_was(case):
     before = repr(memory), memory.storage.version
     judge(case, memory)
     assert (repr(memory), memory.storage.version) == before
+
+
+def alike():
+    memory = ModernHopfield()
+    memory.store(torch.cat([ROWS, ROWS[:1]]))
+    return memory
+
+
+def with_a_gap():
+    memory = ModernHopfield()
+    memory.store(ROWS, known=ROWS > 1)
+    return memory
+
+
+NO_NUMBERS = {"None": None, "True": True, "text": "near", "list": [0.2], "complex": 1j,
+              "tensor": torch.tensor([0.1, 0.2]), "class": float,
+              "decimal": Decimal(1)}  # fmt: skip
+DUPLICATES = [
+    *[Bad(f"threshold: {name}", lambda value=value: alike().duplicates(value), InputTypeError,
+          ("threshold must be a number",)) for name, value in NO_NUMBERS.items()],
+    *[Bad(f"threshold: {value}", lambda value=value: alike().duplicates(value), DomainError,
+          ("threshold",)) for value in (-1.0, -1e-9, torch.nan, torch.inf, 1e10)],
+    *[Bad(f"most: {name}", lambda value=value: alike().duplicates(most=value), InputTypeError,
+          ("most must be a whole number",)) for name, value in
+      {**NO_NUMBERS, "1.5": 1.5, "nan": torch.nan, "inf": torch.inf}.items()],
+    *[Bad(f"most: {value}", lambda value=value: alike().duplicates(most=value), DomainError,
+          ("most",)) for value in (0, -1, -(10**20))],
+    Bad("duplicates: empty", lambda: ModernHopfield().duplicates(), EmptyMemoryError, ("empty",)),
+    Bad("duplicates: gaps", lambda: with_a_gap().duplicates(), OptionError, ("complete patterns",)),
+    Bad("duplicates: another name", lambda: alike().duplicates(distance=1.0), OptionError,
+        ("takes no argument 'distance'", "threshold")),
+]  # fmt: skip
+
+
+@cases(DUPLICATES)
+def test_duplicates_refuses(case):
+    judge(case)

@@ -12,6 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ..memories import DenseHopfield
+from ..memories.duplicates import NEAR_DUPLICATE, near_duplicate_limit
 from ..separation import Separation
 from ..similarity import Similarity, dot
 from ..units import saturated_beta
@@ -20,11 +21,6 @@ from .remedies import Remedy
 from .sharper import round_up, with_float_parameters
 from .trials import Trials
 
-NEAR_DUPLICATE = 0.25
-"""Largest distance of near-duplicates, over the median distance to the nearest other pattern.
-
-Patterns farther apart are not reported.
-"""
 LARGE_OVERLAP = 2.0
 """Mean squared overlap of the patterns, over that of random ones.
 
@@ -167,15 +163,18 @@ def _squared_overlap(patterns: Patterns) -> float:
 
 def is_near_duplicate(nearest: Tensor) -> Tensor:
     """Return True for each pattern whose nearest other pattern is a near-duplicate."""
-    finite = nearest[nearest.isfinite()]
-    return nearest <= NEAR_DUPLICATE * finite.median() if len(finite) else nearest < 0
+    return nearest <= near_duplicate_limit(nearest)
 
 
 def _find_copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator[Finding]:
     copy_of = trials.patterns.copy_of
     is_first = copy_of == torch.arange(len(copy_of), device=copy_of.device)
     if not bool(is_first.all()):
-        cause = "equal to an earlier one. Copies share the weight; only the first is returned."
+        copy = int((~is_first).nonzero()[0])
+        cause = (
+            f"equal to an earlier one, as {_pair(trials, int(copy_of[copy]), copy)} are. Copies "
+            "share the weight; only the first is returned."
+        )
         advice = "Store each once: remedy.apply keeps the first."
         remedy = trials.run(advice, keep=is_first)
         yield _make_finding("duplicates", ~is_first, cause, remedy)
@@ -186,11 +185,20 @@ def _find_copies(trials: Trials, nearest: Tensor, neighbour: Tensor) -> Iterator
             other = int(copy_of[neighbour[index]])
             if bool(is_kept[other]) and bool(is_kept[index]):
                 is_kept[max(index, other)] = False
+        first = int(torch.where(is_close, nearest, torch.inf).argmin())
         cause = (
-            f"another one is within {NEAR_DUPLICATE:g} of the median distance to the nearest "
-            f"(least distance {float(nearest[is_close].min()):.3g}). "
+            f"another one is within {NEAR_DUPLICATE:g} of the median distance to the nearest, as "
+            f"{_pair(trials, first, int(copy_of[neighbour[first]]))} are (least distance "
+            f"{float(nearest[first]):.3g}; memory.duplicates() lists all). "
             "Damage of half that distance confuses them."
         )
         advice = "If both mean the same, store one: remedy.apply keeps the first."
         remedy = trials.run(advice, keep=is_kept)
         yield _make_finding("near-duplicates", is_close, cause, remedy)
+
+
+def _pair(trials: Trials, one: int, other: int) -> str:
+    annotations = trials.memory.storage.annotations
+    names = None if annotations is None else annotations.names
+    one, other = sorted((one, other))
+    return f"{one} and {other}" if names is None else f"{names[one]!r} and {names[other]!r}"

@@ -26,6 +26,7 @@ from .answer import VALUES_AT, answer
 from .arguments import check_keywords, named_arguments
 from .calibrating import CalibratedMemory, add_p_values, keep_calibration, without_recipe
 from .contents import Contents
+from .duplicates import MOST_PAIRS, NEAR_DUPLICATE, Duplicates, find_duplicates
 from .hooks import energies, read_step
 from .nearest import Nearest, nearest
 from .options import blocks_of, check_place, resolve_unknown_units
@@ -151,6 +152,25 @@ class Memory(CalibratedMemory, Contents):
         with self.storage.lock.reading, torch.set_grad_enabled(False):
             self._require_patterns()
             return nearest(self, cue, k, known, weights)
+
+    @named_arguments
+    def duplicates(
+        self, threshold: float = NEAR_DUPLICATE, *, most: int = MOST_PAIRS
+    ) -> Duplicates:
+        """Return the pairs of patterns that are equal or nearly so, the nearest pair first.
+
+        A pair is as near as `threshold` times the median distance of a pattern to the nearest other
+        one, so that the unit of the patterns does not matter. A copy is paired only with the first
+        of its kind, and near-duplicates only with first ones. Takes O(n²·dim) time.
+
+        Args:
+            threshold: the largest distance of a pair, over that median; 0 for equal patterns only.
+                Where most patterns have a near-duplicate, the median is theirs: try 2.
+            most: the number of pairs that are listed; all are counted.
+        """
+        with self.storage.lock.reading, torch.set_grad_enabled(False):
+            self._require_patterns()
+            return find_duplicates(self.storage, threshold, most)
 
     @named_arguments
     def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
