@@ -10,7 +10,7 @@ import torch
 
 from draws import normal, signs
 from hopfield import CapacityWarning, ClassicalHopfield, DenseHopfield, ModernHopfield, PackedStore
-from hopfield.errors import DomainError, EmptyMemoryError, OptionError, ShapeError
+from hopfield.errors import DomainError, EmptyMemoryError, InputTypeError, OptionError, ShapeError
 from list_store import ListStore, RewritingStore
 
 DIM = 16
@@ -93,7 +93,7 @@ FAILING = {
     "prior": (lambda m: m.replace(["a"], NEW[:1], prior=[-1.0]), DomainError, "between 1e-12"),
     "values": (lambda m: m.replace(["a"], NEW[:1], torch.ones(1)), OptionError, "brought none"),
     "remove unknown": (lambda m: m.remove(names=["a", "z"]), DomainError, "not stored"),
-    "remove nothing": (lambda m: m.remove(), OptionError, "neither"),
+    "remove nothing": (lambda m: m.remove(), InputTypeError, "both are None"),
     "remove both": (lambda m: m.remove(0, names="a"), OptionError, "both"),
     "rows both": (lambda m: m.rows(0, names="a"), OptionError, "both"),
     "rows": (lambda m: m.rows([0, 6]), DomainError, "between -6 and 5"),

@@ -19,7 +19,19 @@ ODD = (
     {"separation": "Softmax", "arguments": {"beta": "x"}},
 )
 """Values that take the place of another in the description of a memory."""
-NAMES = ("values", "thresholds", "rule", "separation", "similarity", "pattern", "", "0", "memory")
+NAMES = (
+    "values",
+    "rows.names",
+    "rows.prior",
+    "thresholds",
+    "rule",
+    "separation",
+    "similarity",
+    "pattern",
+    "",
+    "0",
+    "memory",
+)
 """Names that a tensor gets instead of its own."""
 
 

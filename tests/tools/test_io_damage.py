@@ -26,13 +26,15 @@ MEMORIES = {
     "packed": lambda: ClassicalHopfield(store=PackedStore()),
     "dense": lambda: DenseHopfield(separation=hopfield.Polynomial(3)),
     "modern": lambda: ModernHopfield(separation=hopfield.Entmax(1.3, 0.5), similarity="euclidean"),
+    "named": lambda: ModernHopfield(4.0, similarity="euclidean"),
 }
+BROUGHT = {"names": list("abcdef"), "prior": [1, 2, 3, 4, 5, 6], "table": {"a": range(6)}}
 
 
 def _saved(kind: str, path: Path) -> tuple[Memory, bytes]:
     memory = MEMORIES[kind]()
     rows = signs(6, DIM, seed=1) if memory.binary else normal(6, DIM, seed=1)
-    memory.store(rows, normal(6, 3, seed=2))
+    memory.store(rows, normal(6, 3, seed=2), **(BROUGHT if kind == "named" else {}))
     memory.save(path)
     return memory, path.read_bytes()
 
@@ -42,6 +44,7 @@ def _is_equal(one: Memory, other: Memory) -> bool:
         repr(one) == repr(other)
         and torch.equal(one.patterns, other.patterns)
         and torch.equal(one.values, other.values)
+        and one.names == other.names
         and torch.equal(one.energy(one.patterns), other.energy(one.patterns))
     )
 
@@ -135,7 +138,7 @@ def test_a_file_whose_patterns_have_another_name_is_refused(name, make, tmp_path
 
 
 def _check_kills(kills: int, folder: Path) -> None:
-    for name, kind in (("old", "modern"), ("new", "packed")):
+    for name, kind in (("old", "modern"), ("new", "named")):
         _saved(kind, folder / name)
     script = Path(__file__).parents[1] / "support" / "killed_writers.py"
     done = subprocess.run(
@@ -146,6 +149,7 @@ def _check_kills(kills: int, folder: Path) -> None:
     counts = json.loads(done.stdout)
     assert counts["abandoned"] > 0, "premise: some kills leave a temporary file"
     assert counts == {**counts, "kills": kills, "torn": 0, "not_removed": 0}
+    assert hopfield.load(folder / "file").names in (None, BROUGHT["names"])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

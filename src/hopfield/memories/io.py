@@ -2,8 +2,8 @@
 
 Metadata: `format` (a number), `memory` (JSON: class, arguments, `Memory.metadata`, and the dim and
 dtype of patterns that are held as bits), `crc32` (JSON: of the text of `memory` and of every
-tensor). Bits are saved as words, see `hopfield.packing`. A file is written aside, synced and
-renamed, so that a reader sees the old one or the new one whole.
+tensor). Bits are saved as words, see `hopfield.packing`, names and tables as JSON. A file is
+written aside, synced and renamed, so that a reader sees the old one or the new one whole.
 """
 
 import json
@@ -26,12 +26,17 @@ from ..readout import BLOCK_ROWS
 from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, Similarity
 from ..stores import Block, PackedStore, Store
+from .annotation_tensors import TENSORS, annotation_tensors, restore_annotations
 from .base import MEMORIES, Memory
 from .calibrating import describe_calibration, restore_calibration
 from .hooks import checked_config
 
 FORMAT = 3
-"""Version of the format: 2 has the masks of patterns with gaps, 3 a calibration; all are read."""
+"""Version of the format: 2 has the masks of patterns with gaps, 3 a calibration, names, strings as
+values, priors and a table; all are read."""
+
+CONTENT = {"class", "arguments", "metadata", "packed", "calibration"}
+"""Keys of the description of a memory."""
 
 
 def save(memory: Memory, path: "str | PathLike[str]") -> None:
@@ -49,7 +54,7 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
     if memory.metadata:
         content["metadata"] = memory.metadata
     if len(memory):
-        tensors |= _rows(memory.storage, content)
+        tensors |= _rows(memory.storage, content) | annotation_tensors(memory.storage.annotations)
         tensors |= describe_calibration(memory, content)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     described = _as_json(content)
@@ -97,9 +102,10 @@ def load(path: "str | PathLike[str]") -> Memory:
         arguments = {name: _restored(value, tensors) for name, value in given.items()}
         memory = MEMORIES[described["class"]](**arguments)
         memory.metadata.update(described.get("metadata", {}))
-        _check_names(given, tensors)
+        _check_names(described, tensors)
         if "patterns" in tensors:
             _fill(memory, tensors, described)
+            restore_annotations(memory, tensors)
             if "calibration" in tensors:
                 restore_calibration(memory, described["calibration"], tensors["calibration"])
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -250,14 +256,14 @@ def _restored(value: object, tensors: dict[str, Tensor]) -> object:
     return value
 
 
-def _check_names(arguments: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def _check_names(described: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     # A tensor that nothing reads would make an empty memory of a full file.
-    named = [value for value in arguments.values() if isinstance(value, dict)]
+    named = [value for value in described["arguments"].values() if isinstance(value, dict)]
     read = {value["tensor"] for value in named if "tensor" in value}
     if "patterns" in tensors:
-        read |= {"patterns", "values", "known", "calibration"}
-    if unknown := tensors.keys() - read:
-        raise KeyError(f"unknown tensors {unknown}")
+        read |= {"patterns", "values", "known", "calibration"} | TENSORS
+    if unknown := sorted((tensors.keys() - read) | (described.keys() - CONTENT)):
+        raise OptionError(f"it must not hold {', '.join(map(repr, unknown))}, which are unknown.")
 
 
 def _sums(described: str, tensors: dict[str, Tensor]) -> dict[str, int]:

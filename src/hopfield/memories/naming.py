@@ -106,9 +106,10 @@ def rows_of_names(value: object, stored: Annotations | None) -> Int[Tensor, " k"
 
 def removed_rows(store: Store, indices: object, names: object) -> Int[Tensor, " k"]:
     """Return the rows that `remove` removes, by index or by name."""
-    if (indices is None) == (names is None):
-        found = "neither" if names is None else "both"
-        raise OptionError(f"remove takes indices or names=, but {found} are given.")
+    if indices is not None and names is not None:
+        raise OptionError("remove takes indices or names=, but both are given.")
+    if indices is None and names is None:
+        raise InputTypeError("remove needs indices or names=, but both are None.")
     if names is None:
         return check_indices(indices, len(store))
     return rows_of_names(names, store.annotations)

@@ -22,7 +22,7 @@ def new_prior(memory: "Contents", prior: object, rows: Tensor) -> Tensor | None:
     """Return the checked prior of patterns to be stored; None if each counts once."""
     if prior is None:
         return None
-    _check_takes_prior(memory)
+    check_takes_prior(memory)
     numbers = check_prior(prior, len(rows), rows.device)
     before = memory.storage.prior
     total = float(len(memory) if before is None else before.sum()) + float(numbers.sum())
@@ -32,7 +32,7 @@ def new_prior(memory: "Contents", prior: object, rows: Tensor) -> Tensor | None:
 
 def set_prior(memory: "Contents", names: object, prior: object) -> None:
     """Set the prior of the patterns of these names, or at these indices; None means all."""
-    _check_takes_prior(memory)
+    check_takes_prior(memory)
     store = memory.storage
     places, which = _places(memory, names)
     count = int(which.max()) + 1
@@ -77,7 +77,8 @@ def _check_distinct(argument: str, entries: list[Any]) -> None:
             )
 
 
-def _check_takes_prior(memory: "Contents") -> None:
+def check_takes_prior(memory: "Contents") -> None:
+    """Raise unless the memory counts patterns by a prior."""
     if memory.takes_prior:
         return
     separation, rule = (getattr(memory, name, None) for name in ("separation", "rule"))
