@@ -18,6 +18,7 @@ from hopfield.errors import FileFormatError
 from list_store import ListStore
 from named_memory import ROWS
 
+pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 GOLDEN = Path(__file__).parents[1] / "golden"
 MEMORIES = {
     "classical": ClassicalHopfield,
@@ -56,7 +57,6 @@ def same_contents(one, other):
 
 @pytest.mark.parametrize("brought", BROUGHT)
 @pytest.mark.parametrize("kind", MEMORIES)
-@pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 def test_all_that_rows_bring_comes_back(kind, brought, tmp_path):
     memory = MEMORIES[kind]()
     memory.store(ROWS[:6], **BROUGHT[brought])

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..separation.prior import check_prior
 from ..stores.annotations import Annotations
 from .columns import check_table
 from .naming import check_names
-from .priors import check_takes_prior
+from .priors import set_prior
 from .storing import check_labels
 
 if TYPE_CHECKING:
@@ -44,19 +43,15 @@ def restore_annotations(memory: "Contents", tensors: dict[str, Tensor]) -> None:
         raise KeyError("values are strings and numbers")
     count = len(memory)
     content = {name: _from_bytes(tensors[name]) for name in TENSORS - {PRIOR} if name in tensors}
-    prior = tensors.get(PRIOR)
-    if prior is not None:
-        check_takes_prior(memory)
-        prior = check_prior(prior, count, memory.storage.device)
-        memory.check_new(memory.storage.take(torch.zeros(1, dtype=torch.long)), int(prior.sum()))
     new = Annotations(
         count,
         check_names(content[NAMES], count) if NAMES in content else None,
         check_labels(content[LABELS], count) if LABELS in content else None,
-        prior,
-        check_table(content[TABLE], count) if TABLE in content else {},
+        table=check_table(content[TABLE], count) if TABLE in content else {},
     )
     memory.storage.annotate(Annotations(0).extended(new))
+    if PRIOR in tensors:
+        set_prior(memory, None, tensors[PRIOR])
 
 
 def _as_bytes(content: Any) -> Tensor:

@@ -1,7 +1,6 @@
 """Tables with one row per pattern: mappings, DataFrames, Arrow tables and lists of dicts."""
 
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -11,8 +10,7 @@ from ..errors import InputTypeError, OptionError, ShapeError
 from ..stores import Store
 from ..stores.annotations import Cell
 from .entries import listed
-from .naming import check_stored_names, places_of_names
-from .query import index_list
+from .naming import chosen_rows
 
 CELLS = (str, int, float, bool, type(None))
 """Types of the cells of a table."""
@@ -68,14 +66,9 @@ def table_rows(store: Store, indices: object, names: object) -> list[dict[str, C
         raise OptionError(
             "rows needs a table, but the patterns have none. Use store(patterns, table=…)."
         )
-    if indices is not None and names is not None:
-        raise OptionError("rows takes indices or names=, but both are given.")
-    places: Iterable[int] = range(stored.count)
-    if names is not None:
-        given = check_stored_names(names, stored)
-        by_name = places_of_names(given, stored.names or ())
-        places = chain.from_iterable(by_name[name] for name in given)
-    elif indices is not None:
-        flat = indices.flatten() if isinstance(indices, Tensor) else indices
-        places = index_list(flat, stored.count)
+    if indices is None and names is None:
+        indices = range(stored.count)
+    places = chosen_rows(
+        store, indices.flatten() if isinstance(indices, Tensor) else indices, names
+    )
     return [{name: column[row] for name, column in stored.table.items()} for row in places]

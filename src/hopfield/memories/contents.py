@@ -15,17 +15,11 @@ from ..separation.prior import arguments
 from ..stores import Store
 from .arguments import named_arguments
 from .columns import table_rows
-from .naming import removed_rows
+from .naming import chosen_rows, names_of
 from .network import Network
 from .priors import set_prior
 from .replacing import replace
-from .storing import (
-    Brought,
-    append,
-    check_storable,
-    split_gaps,
-    split_labels,
-)
+from .storing import append, check_annotations, check_storable, split_gaps, split_labels
 
 
 class Contents(Network):
@@ -68,7 +62,7 @@ class Contents(Network):
         with self.storage.lock.writing:
             labels, numbers = split_labels(self.storage, values)
             rows = self.check_storable(patterns, numbers)
-            annotations = Brought(names, prior, table, unique).checked(self, rows, labels)
+            annotations = check_annotations(self, rows, labels, names, prior, table, unique)
             given = None if annotations is None else annotations.prior
             warning = self.capacity_warning(*arguments(rows, given))
             if warning is not None:  # before storing: if warnings are errors, nothing is stored
@@ -118,7 +112,8 @@ class Contents(Network):
         """Remove stored patterns by index, or all that have these names; later ones move up."""
         with self.storage.lock.writing:
             self._require_patterns()
-            self.storage.remove(removed_rows(self.storage, indices, names))
+            places = chosen_rows(self.storage, indices, names)
+            self.storage.remove(torch.tensor(sorted(set(places)), dtype=torch.long))
 
     @named_arguments
     def rows(
@@ -187,10 +182,7 @@ class Contents(Network):
     def names(self) -> list[str | int] | None:
         """The names of the patterns, or None."""
         with self.storage.lock.reading:
-            annotations = self.storage.annotations
-            if annotations is None or annotations.names is None:
-                return None
-            return list(annotations.names)
+            return list(names_of(self.storage)) or None
 
     @property
     def values(self) -> Tensor | list[str] | None:

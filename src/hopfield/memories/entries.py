@@ -1,14 +1,13 @@
 """Entries of rows in the forms that people have them: lists, arrays, columns of tables."""
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from ..checks import check_dense, short_repr
-from ..errors import HopfieldError, InputTypeError, ShapeError
+from ..errors import InputTypeError, ShapeError
 
 MISSING = ("NAType", "NaTType")
 """Types of pandas whose objects stand for a missing entry."""
@@ -25,37 +24,32 @@ def listed(argument: str, value: object, count: int | None = None) -> list[Any]:
         value: an iterable with one axis, in a fixed order.
         count: the number of entries, one per pattern; None allows any number.
     """
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, set, frozenset)):
-        axes = getattr(value, "ndim", 1)
-        if axes == 1:
-            entries = _entries(argument, value, count)
-            if count is None or len(entries) == count:
-                return [_plain(entry) for entry in entries]
-            found = len(entries) if len(entries) < count or hasattr(value, "__len__") else "more"
-            raise ShapeError(
-                f"{argument} must have one entry per pattern, {count}, but the number is {found}."
-            )
+    if not isinstance(value, Iterable) or isinstance(value, (str, bytes, Mapping, set, frozenset)):
+        example = f" Use [{short_repr(value)}]." if isinstance(value, (str, int)) else ""
+        raise InputTypeError(
+            f"{argument} must be a list with one entry per pattern, but is {short_repr(value)}."
+            + example
+        )
+    if getattr(value, "ndim", 1) != 1:
         raise ShapeError(
             f"{argument} must have one axis, with one entry per pattern, but the shape is "
             f"{tuple(getattr(value, 'shape', ()))}."
         )
-    is_entry = isinstance(value, (str, int)) and not isinstance(value, bool)
-    raise InputTypeError(
-        f"{argument} must be a list with one entry per pattern, but is {short_repr(value)}."
-        + (f" Use [{short_repr(value)}]." if is_entry and count in (None, 1) else "")
-    )
+    entries = [_plain(entry) for entry in _entries(argument, value)]
+    if count is not None and len(entries) != count:
+        raise ShapeError(
+            f"{argument} must have one entry per pattern, {count}, but the number is "
+            f"{len(entries)}."
+        )
+    return entries
 
 
-def _entries(argument: str, value: Iterable[Any], count: int | None) -> list[Any]:
+def _entries(argument: str, value: Any) -> list[Any]:
+    if isinstance(value, Tensor):
+        return check_dense(argument, value).tolist()
+    method = next((name for name in TO_LIST if hasattr(value, name)), None)
     try:
-        if isinstance(value, Tensor):
-            return check_dense(argument, value).tolist()
-        for method in TO_LIST:
-            if hasattr(value, method):
-                return list(getattr(value, method)())
-        return list(islice(value, None if count is None else count + 1))
-    except HopfieldError:
-        raise
+        return list(value if method is None else getattr(value, method)())
     except Exception as error:
         raise InputTypeError(
             f"{argument} must be a list with one entry per pattern, but reading it fails: "
@@ -80,5 +74,5 @@ def has_strings(value: object) -> bool:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biufcmM":
         return False
     if isinstance(value, (list, tuple)) or any(hasattr(value, method) for method in TO_LIST):
-        return any(isinstance(entry, str) for entry in _entries("values", value, None))  # type: ignore[arg-type]
+        return any(isinstance(entry, str) for entry in _entries("values", value))
     return False

@@ -2,26 +2,19 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from ..checks import short_repr
 from ..errors import DomainError, InputTypeError, OptionError
 from ..stores import Store
-from ..stores.annotations import Annotations, Name
+from ..stores.annotations import Name
 from .entries import listed
-from .query import check_indices
-
-LARGEST_NAME = 2**63 - 1
-"""Largest whole number that can be a name; its negative is the smallest."""
-
-SEARCHED = 10_000
-"""Number of names among which one like an unknown name is searched."""
+from .query import index_list
 
 KINDS = {str: "strings", int: "whole numbers"}
 
@@ -46,17 +39,11 @@ def check_names(value: object, count: int | None = None) -> list[Name]:
                 f"{short_repr(names[0])} and entry {row} is {short_repr(name)}. "
                 "Use [str(name) for name in names]."
             )
-        if isinstance(name, int) and abs(name) > LARGEST_NAME:
-            raise DomainError(
-                f"names that are numbers must be between ±{LARGEST_NAME}, but entry {row} is "
-                f"{short_repr(name)}. Use strings."
-            )
     return names
 
 
-def check_new_names(names: list[Name], stored: Annotations | None, unique: bool) -> None:
-    """Raise unless the names are of the kind of those stored, and new if they must be unique."""
-    before = () if stored is None or stored.names is None else stored.names
+def check_new_names(names: Sequence[Name], before: Sequence[Name], unique: bool) -> None:
+    """Raise unless the names are of the kind of those `before`, and new if they must be unique."""
     if before and type(before[0]) is not type(names[0]):
         raise InputTypeError(
             f"names must be {KINDS[type(before[0])]} like those in the memory, but entry 0 is "
@@ -74,17 +61,21 @@ def check_new_names(names: list[Name], stored: Annotations | None, unique: bool)
             )
 
 
-def check_stored_names(value: object, stored: Annotations | None) -> list[Name]:
+def names_of(store: Store) -> Sequence[Name]:
+    """Return the names of the rows; an empty sequence if they have none."""
+    stored = store.annotations
+    return () if stored is None or stored.names is None else stored.names
+
+
+def check_stored_names(value: object, stored: Sequence[Name]) -> list[Name]:
     """Return one name or several as a list, if patterns have all of them."""
-    if stored is None or stored.names is None:
-        raise OptionError(
-            "names must be left out: the patterns have none. Use indices, or store(…, names=…)."
-        )
+    if not stored:
+        raise OptionError("names must be left out: the patterns have none. Use store(…, names=…).")
     is_single = isinstance(value, (str, int)) and not isinstance(value, bool)
     names = check_names([value] if is_single else value)
     for name in names:
-        if name not in stored.names:
-            raise _unknown(name, stored.names)
+        if name not in stored:
+            raise _unknown(name, stored)
     return names
 
 
@@ -97,22 +88,15 @@ def places_of_names(names: Iterable[Name], stored: Sequence[Name]) -> dict[Name,
     return places
 
 
-def rows_of_names(value: object, stored: Annotations | None) -> Int[Tensor, " k"]:
-    """Return the indices of all rows that have these names, in order of the rows."""
-    names = check_stored_names(value, stored)
-    places = places_of_names(names, stored.names if stored and stored.names else ())
-    return torch.tensor(sorted(chain.from_iterable(places.values())), dtype=torch.long)
-
-
-def removed_rows(store: Store, indices: object, names: object) -> Int[Tensor, " k"]:
-    """Return the rows that `remove` removes, by index or by name."""
-    if indices is not None and names is not None:
-        raise OptionError("remove takes indices or names=, but both are given.")
-    if indices is None and names is None:
-        raise InputTypeError("remove needs indices or names=, but both are None.")
+def chosen_rows(store: Store, indices: object, names: object) -> list[int]:
+    """Return indices of rows in their order, given themselves or by names."""
     if names is None:
-        return check_indices(indices, len(store))
-    return rows_of_names(names, store.annotations)
+        return index_list(indices, len(store))
+    if indices is not None:
+        raise OptionError("indices must be left out where names= is given.")
+    given = check_stored_names(names, names_of(store))
+    places = places_of_names(given, names_of(store))
+    return list(chain.from_iterable(places[name] for name in given))
 
 
 def _unknown(name: Name, stored: Sequence[Name]) -> DomainError:
@@ -120,7 +104,7 @@ def _unknown(name: Name, stored: Sequence[Name]) -> DomainError:
     if type(name) is not type(stored[0]):
         hint = f" The names in this memory are {KINDS[type(stored[0])]}."
     elif isinstance(name, str):
-        near = difflib.get_close_matches(name, map(str, stored[:SEARCHED]), n=1)
+        near = difflib.get_close_matches(name, map(str, islice(stored, 10_000)), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
     return DomainError(f"names must be stored ones, but {short_repr(name)} is not stored.{hint}")
 

@@ -11,7 +11,7 @@ from ..errors import OptionError, ShapeError
 from ..separation.prior import check_prior
 from ..stores.annotations import Annotations
 from .entries import listed
-from .naming import rows_of_names
+from .naming import chosen_rows
 from .query import check_indices
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def new_prior(memory: "Contents", prior: object, rows: Tensor) -> Tensor | None:
     """Return the checked prior of patterns to be stored; None if each counts once."""
     if prior is None:
         return None
-    check_takes_prior(memory)
+    _check_takes_prior(memory)
     numbers = check_prior(prior, len(rows), rows.device)
     before = memory.storage.prior
     total = float(len(memory) if before is None else before.sum()) + float(numbers.sum())
@@ -32,7 +32,7 @@ def new_prior(memory: "Contents", prior: object, rows: Tensor) -> Tensor | None:
 
 def set_prior(memory: "Contents", names: object, prior: object) -> None:
     """Set the prior of the patterns of these names, or at these indices; None means all."""
-    check_takes_prior(memory)
+    _check_takes_prior(memory)
     store = memory.storage
     places, which = _places(memory, names)
     count = int(which.max()) + 1
@@ -63,7 +63,7 @@ def _places(memory: "Contents", names: object) -> tuple[Tensor, Tensor]:
         _check_distinct("indices", given)
         return torch.tensor(given), torch.arange(len(given))
     _check_distinct("names", given)
-    rows = rows_of_names(given, memory.storage.annotations)
+    rows = torch.tensor(chosen_rows(memory.storage, None, given))
     order = {name: place for place, name in enumerate(given)}
     return rows, torch.tensor([order[stored[row]] for row in rows.tolist()])
 
@@ -77,8 +77,7 @@ def _check_distinct(argument: str, entries: list[Any]) -> None:
             )
 
 
-def check_takes_prior(memory: "Contents") -> None:
-    """Raise unless the memory counts patterns by a prior."""
+def _check_takes_prior(memory: "Contents") -> None:
     if memory.takes_prior:
         return
     separation, rule = (getattr(memory, name, None) for name in ("separation", "rule"))

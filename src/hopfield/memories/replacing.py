@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,9 +14,9 @@ from ..errors import CapacityWarning, OptionError
 from ..stores import RamStore
 from ..stores.annotations import Annotations, Name
 from ..stores.growing import remaining_rows
-from .naming import check_stored_names, places_of_names
+from .naming import check_stored_names, names_of, places_of_names
 from .network import Network
-from .storing import Brought, append, split_labels
+from .storing import append, check_annotations, split_labels
 
 if TYPE_CHECKING:
     from .contents import Contents
@@ -37,17 +38,17 @@ def replace(
         rows: the new patterns, and the mask of their known entries.
         values, prior, table: what they bring, or None to keep what the old patterns brought.
     """
-    store, stored = memory.storage, memory.storage.annotations or Annotations(0)
-    given = check_stored_names(names, stored)
-    places = _single_places(given, stored)
-    old = stored.at(places)
+    store = memory.storage
+    given = check_stored_names(names, names_of(store))
+    places = _single_places(given, names_of(store))
+    old = (store.annotations or Annotations(len(store))).at(places)
     labels, numbers = split_labels(store, values)
     if values is None:
         labels = old.labels
         if store.empty_values() is not None:
             numbers = store.take_values(places.to(store.device))
     patterns = memory.check_storable(rows[0], numbers)
-    new = Brought(given, prior, table, unique=False).checked(memory, patterns, labels) or old
+    new = check_annotations(memory, patterns, labels, given, prior, table) or old
     new = dataclasses.replace(
         new,
         prior=old.prior if prior is None else new.prior,
@@ -65,11 +66,10 @@ def replace(
         raise
 
 
-def _single_places(names: list[Name], stored: Annotations) -> Int[Tensor, " k"]:
-    places = places_of_names(names, stored.names or ())
+def _single_places(names: list[Name], stored: Sequence[Name]) -> Int[Tensor, " k"]:
+    places = places_of_names(names, stored)
     if len(places) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise OptionError(f"names must differ, but {twice!r} is given twice.")
+        raise OptionError("names must differ to be replaced, but one is given twice.")
     for name, rows in places.items():
         if len(rows) > 1:
             raise OptionError(
@@ -85,9 +85,8 @@ def _capacity_warning(memory: "Contents", places: Tensor, patterns: Tensor) -> s
         return None
     other, store = copy.copy(memory), memory.storage
     other.storage = RamStore()
-    remaining = remaining_rows(len(store), places)
-    if bool(remaining.any()):
-        annotations = None if store.annotations is None else store.annotations.remaining(remaining)
-        rows = store.take(remaining.nonzero().squeeze(-1).to(store.device))
-        other.storage.add(rows, annotations=annotations)
+    rest = remaining_rows(len(store), places).nonzero().squeeze(-1)
+    if len(rest):
+        annotations = None if store.annotations is None else store.annotations.at(rest)
+        other.storage.add(store.take(rest.to(store.device)), annotations=annotations)
     return other.capacity_warning(patterns)

@@ -1,6 +1,5 @@
 """The checks of `store`: new patterns, and what they bring, must fit those stored before."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,7 +23,7 @@ from ..stores import Store
 from ..stores.annotations import Annotations
 from .columns import check_table
 from .entries import has_strings, listed
-from .naming import check_names, check_new_names
+from .naming import check_names, check_new_names, names_of
 from .options import blocks_of, check_convertible
 from .priors import new_prior
 
@@ -62,32 +61,30 @@ def check_storable(store: Store, patterns: object, values: object) -> Tensor:
     return rows
 
 
-@dataclass(frozen=True, eq=False)
-class Brought:
-    """The arguments of `store` that annotate the patterns."""
-
-    names: object = None
-    prior: object = None
-    table: object = None
-    unique: object = True
-
-    def checked(self, memory: "Contents", rows: Tensor, labels: object) -> Annotations | None:
-        """Return annotations of these rows that fit those in the memory; None without any."""
-        count, stored = len(rows), memory.storage.annotations
-        unique = check_flag("unique", self.unique)
-        names = None if self.names is None else check_names(self.names, count)
-        new = Annotations(
-            count,
-            names,
-            None if labels is None else check_labels(labels, count),
-            new_prior(memory, self.prior, rows),
-            {} if self.table is None else check_table(self.table, count),
-        )
-        if stored is not None or not new.is_empty:
-            (stored or Annotations(len(memory))).check_extension(new)
-        if names is not None:
-            check_new_names(names, stored, unique)
-        return None if new.is_empty else new
+def check_annotations(
+    memory: "Contents",
+    rows: Tensor,
+    labels: object,
+    names: object,
+    prior: object,
+    table: object,
+    unique: object = False,
+) -> Annotations | None:
+    """Return annotations of new rows that fit those in the memory; None without any."""
+    count, stored = len(rows), memory.storage.annotations
+    new = Annotations(
+        count,
+        None if names is None else check_names(names, count),
+        None if labels is None else check_labels(labels, count),
+        new_prior(memory, prior, rows),
+        {} if table is None else check_table(table, count),
+    )
+    unique = check_flag("unique", unique)
+    if stored is not None or not new.is_empty:
+        (stored or Annotations(len(memory))).check_extension(new)
+    if new.names is not None:
+        check_new_names(new.names, names_of(memory.storage), unique)
+    return None if new.is_empty else new
 
 
 def check_labels(values: object, count: int) -> list[str]:

@@ -26,7 +26,10 @@ def _content(memory: "Memory") -> str:
         return "empty"
     parts = [f"{len(store)} patterns of {store.dim} entries"]
     if store.annotations is not None:
-        parts += store.annotations.texts()
+        parts += ["with names"] if store.annotations.names is not None else []
+        parts += ["with priors"] if store.prior is not None else []
+        columns = len(store.annotations.table)
+        parts += [f"a table of {columns} column{'s' * (columns > 1)}"] if columns else []
     if store.has_gaps:
         parts.append("with gaps")
     return ", ".join([*parts, str(store.dtype).removeprefix("torch.")])

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress
 from typing import TypeVar
 
 import torch
@@ -39,28 +38,18 @@ class Annotations:
         """Return True if rows bring nothing but numbers."""
         return self.names is None and self.labels is None and self.prior is None and not self.table
 
-    def texts(self) -> list[str]:
-        """Return what rows bring in words."""
-        texts = ["with names"] if self.names is not None else []
-        texts += ["with priors"] if self.prior is not None else []
-        if self.table:
-            texts.append(f"a table of {len(self.table)} column{'s' * (len(self.table) > 1)}")
-        return texts
-
     def check_extension(self, new: "Annotations") -> None:
         """Raise unless names and labels come with all rows or with none."""
-        for argument, before, now in (
+        kinds = [
             ("names", self.names, new.names),
-            ("values", self.labels, new.labels),
-        ):
-            if self.count and (before is None) != (now is None):
-                come, advice = f"{argument}, earlier ones brought none", "Leave them out"
-                if now is None:
-                    come, advice = f"no {argument}, earlier ones brought some", "Give them here too"
-                text = " that are text" if argument == "values" else ""
+            ("values that are strings", self.labels, new.labels),
+        ]
+        for kind, before, now in kinds if self.count else ():
+            if (before is None) != (now is None):
+                came, advice = ("some", "Give them") if now is None else ("none", "Leave them out")
                 raise OptionError(
-                    f"{argument}{text} must come with every store or with none, but this call "
-                    f"brings {come}. {advice}, or begin a new memory."
+                    f"{kind} must come with every store or with none, but earlier ones brought "
+                    f"{came}. {advice} here too, or begin a new memory."
                 )
 
     def extended(self, new: "Annotations") -> "Annotations":
@@ -68,10 +57,11 @@ class Annotations:
         prior = self.prior
         if self.prior is not None or new.prior is not None:
             prior = torch.cat([self.full_prior(new.prior), new.full_prior(self.prior)])
-        table = {}
-        for name in {**self.table, **new.table}:
-            before = _as_column(self.table.get(name, [None] * self.count))
-            table[name] = before.extended(new.table.get(name, [None] * new.count))
+        columns = {
+            name: [each.table.get(name, [None] * each.count) for each in (self, new)]
+            for name in {**self.table, **new.table}
+        }
+        table = {name: _joined(*parts) or () for name, parts in columns.items()}
         names, labels = _joined(self.names, new.names), _joined(self.labels, new.labels)
         return Annotations(self.count + new.count, names, labels, prior, table)
 
@@ -82,27 +72,13 @@ class Annotations:
         device = None if like is None else like.device
         return torch.ones(self.count, dtype=torch.float64, device=device)
 
-    def remaining(self, mask: Tensor) -> "Annotations":
-        """Return the annotations of the rows where `mask`, `(n,)`, is True."""
-        chosen = mask.tolist()
-        return Annotations(
-            sum(chosen),
-            None if self.names is None else Column(compress(self.names, chosen)),
-            None if self.labels is None else Column(compress(self.labels, chosen)),
-            None if self.prior is None else self.prior[mask.to(self.prior.device)],
-            {name: Column(compress(column, chosen)) for name, column in self.table.items()},
-        )
-
     def at(self, indices: Tensor) -> "Annotations":
         """Return the annotations of the rows at `indices`, `(k,)`, in this order."""
         places = indices.tolist()
-        return Annotations(
-            len(places),
-            None if self.names is None else [self.names[i] for i in places],
-            None if self.labels is None else [self.labels[i] for i in places],
-            None if self.prior is None else self.prior[indices.to(self.prior.device)],
-            {name: [column[i] for i in places] for name, column in self.table.items()},
-        )
+        prior = None if self.prior is None else self.prior[indices.to(self.prior.device)]
+        names, labels = _at(self.names, places), _at(self.labels, places)
+        table = {name: _at(column, places) or () for name, column in self.table.items()}
+        return Annotations(len(places), names, labels, prior, table)
 
     def to(self, device: torch.device) -> "Annotations":
         """Return the annotations with their prior on `device`."""
@@ -110,8 +86,13 @@ class Annotations:
 
 
 def _joined(old: Sequence[T] | None, new: Sequence[T] | None) -> Column[T] | None:
-    return None if new is None else _as_column(old or ()).extended(new)
+    if new is None:
+        return None
+    return (old if isinstance(old, Column) else Column(old or ())).extended(new)
 
 
-def _as_column(entries: Sequence[T]) -> Column[T]:
-    return entries if isinstance(entries, Column) else Column(entries)
+def _at(entries: Sequence[T] | None, places: list[int]) -> Column[T] | None:
+    if entries is None:
+        return None
+    listed = list(entries)
+    return Column(listed[place] for place in places)

@@ -223,10 +223,6 @@ class Store(ABC):
     def annotate(self, annotations: Annotations | None) -> None:
         """Replace the annotations of all rows."""
         with self.lock.writing:
-            if annotations is not None and annotations.count != len(self):
-                raise ShapeError(
-                    f"annotations must be of {len(self)} rows, but are of {annotations.count}."
-                )
             self.annotations = None if annotations is None else annotations.to(self.device)
             self.version += 1
             self.epoch += 1

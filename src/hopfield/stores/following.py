@@ -48,7 +48,7 @@ def _followed(store: "Store", change: str, mask: Tensor | None) -> Annotations:
     annotations = store.annotations or Annotations(len(store))
     added = len(store) - annotations.count
     if mask is not None and added < 0:
-        annotations = annotations.remaining(mask[: annotations.count])
+        annotations = annotations.at(mask[: annotations.count].nonzero().squeeze(-1))
     elif change == "to":
         annotations = annotations.to(store.device)
     elif change.startswith("append") and added > 0:

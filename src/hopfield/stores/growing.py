@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar, overload
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -70,17 +70,11 @@ class Column(Sequence[T]):
             self._places = places
         return self._places.get(entry, self._count) < self._count  # type: ignore[arg-type]
 
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[T]: ...
-    def __getitem__(self, index: int | slice) -> T | list[T]:
-        """Return the entry at a place, or a list of those at several."""
-        if isinstance(index, slice):
-            return self._entries[: self._count][index]
-        if not -self._count <= index < self._count:
+    def __getitem__(self, index: int) -> T:  # type: ignore[override]
+        """Return the entry at a place."""
+        if not 0 <= index < self._count:
             raise IndexError(index)
-        return self._entries[index % self._count]
+        return self._entries[index]
 
     def __iter__(self) -> Iterator[T]:
         """Return one entry after another."""
