@@ -111,7 +111,7 @@ def test_a_store_that_fails_keeps_names_and_rows():
 def test_rows_cannot_be_added_without_their_names():
     memory, rows = named()
     for add in (memory.store, memory.storage.append):
-        with pytest.raises(OptionError, match="earlier ones brought some. Give them"):
+        with pytest.raises(OptionError, match="earlier ones brought some"):
             add(rows + 1)
     assert len(memory) == 6 and memory.names[-1] == "n5"
     memory.remove(range(6))
