@@ -73,7 +73,7 @@ class Duplicates:
 def near_duplicate_limit(nearest: Float[Tensor, " n"], threshold: float = NEAR_DUPLICATE) -> float:
     """Return the largest distance of near-duplicates, from each distance to the nearest other one.
 
-    0 if every distance is ∞, which means that there is no other pattern.
+    0 if every distance is ∞, as for a single pattern.
     """
     finite = nearest[nearest.isfinite()]
     return threshold * float(finite.median()) if len(finite) else 0.0

@@ -38,10 +38,10 @@ QUANTILE = 0.95
 
 SAMPLE, LEAST_SAMPLE = 256, 32
 """The most patterns, and the fewest of a large memory, that are compared with all others."""
-SAMPLE_SCORES = 2**22
+SAMPLE_SCORES = 2**19
 """Scores up to which more patterns than `LEAST_SAMPLE` are compared."""
 OTHER_ROUNDING = 8.0
-"""Rounding of a score that is no product of rows, in units of eps and of the largest score."""
+"""Rounding of other than affine scores, in units of eps and of the largest score."""
 MOST_STEPS = 200
 """The most steps of Newton's method, which ends after about ten."""
 
