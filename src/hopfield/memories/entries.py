@@ -52,8 +52,7 @@ def _entries(argument: str, value: Any) -> list[Any]:
         return list(value if method is None else getattr(value, method)())
     except Exception as error:
         raise InputTypeError(
-            f"{argument} must be a list with one entry per pattern, but reading it fails: "
-            f"{short_repr(error)}."
+            f"{argument} must be a list with one entry per pattern, but reading it fails."
         ) from error
 
 

@@ -101,7 +101,12 @@ def check_labels(values: object, count: int) -> list[str]:
 
 def split_labels(store: Store, values: object) -> tuple[object, Tensor | None]:
     """Return values that are strings, and other values; one of both is None."""
+    stored = store.annotations
     if not has_strings(values):
+        if values is not None and stored is not None and stored.labels is not None:
+            raise InputTypeError(
+                f"values must be strings like those in the memory, but are {short_repr(values)}."
+            )
         return None, values  # type: ignore[return-value]  # `check_values` comes later
     before = store.empty_values() if len(store) else None
     if before is not None:
