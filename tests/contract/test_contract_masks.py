@@ -86,7 +86,7 @@ def test_hidden_entries_never_matter(case, shared):
         assert_same_bits(plain, other)
 
 
-@over(MODERN)
+@over([case for case in MODERN if not case.name.startswith("auto")])  # β of some columns differs
 @pytest.mark.parametrize("shared", [True, False])
 def test_only_known_entries_are_evidence(case, shared):
     """One read under a mask weighs patterns as a memory of the known columns alone would."""

@@ -112,7 +112,7 @@ def test_float_values_are_weighted_and_others_picked(case):
     n = len(patterns)
     numbers = torch.randn(n, 2, 3, generator=seeded(3), dtype=torch.float64)
     memory = filled(case, patterns, numbers)
-    separation = getattr(case.make(), "separation", None)
+    separation = getattr(memory, "separation", None)
     for at in ("state", "cue"):
         found = memory.retrieve(cues, steps=1, values_at=at)
         assert found.value.shape == (6, 2, 3)
@@ -141,7 +141,7 @@ def test_values_at_a_masked_cue_are_weighed_by_its_known_entries(case):
     patterns, cues = patterns_and_cues(case, torch.float64)
     numbers = torch.randn(len(patterns), generator=seeded(3), dtype=torch.float64)
     memory, known = filled(case, patterns, numbers), random_masks(len(cues), DIM)
-    separation = getattr(case.make(), "separation", None)
+    separation = getattr(memory, "separation", None)
     found = memory.retrieve(torch.where(known, cues, torch.nan), known, steps=3)
     if separation is None or not separation.simplex:
         assert torch.equal(found.value, numbers[found.index])

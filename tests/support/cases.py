@@ -134,6 +134,14 @@ def _modern() -> Iterator[Case]:
             descends=similarity in ("dot", "euclidean"),
             beta=beta,
         )
+    for similarity in ("euclidean", "cosine"):
+        yield Case(
+            f"auto-{similarity}",
+            lambda similarity=similarity: ModernHopfield("auto", similarity=similarity),
+            "modern",
+            descends=similarity == "euclidean",
+            beta=SHARPNESS[similarity],  # about the one that fits these patterns
+        )
     for similarity in ("dot", "euclidean"):  # conftest.py has them scan even such small memories
         yield Case(
             f"softmax-{similarity}-certified",
