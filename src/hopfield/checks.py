@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from .errors import DeviceError, DomainError, InputTypeError, OptionError, ShapeError
+from .mask_hints import mask_hint
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The dtypes that patterns and states may have."""
@@ -121,14 +122,23 @@ def check_float(name: str, value: object) -> Tensor:
     tensor = check_dense(name, value)
     if tensor.dtype in FLOATS:
         return tensor
-    hint = f" Use {name}.float()."
-    if tensor.is_complex() or tensor.is_floating_point():
-        hint = ""
-    elif name in ("patterns", "cue", "state") and bool(((tensor == 0) | (tensor == 1)).all()):
-        hint = f" Use {name}.float(), or in a binary network, for ±1, 2 * {name}.float() - 1."
+    hint = ""
+    if not (tensor.is_complex() or tensor.is_floating_point()):
+        is_image = name == "patterns" and tensor.ndim > 2
+        hint = float_hint(name, tensor, "patterns.flatten(1)" if is_image else None)
     raise InputTypeError(
         f"{name} must be floating point (float16 to float64), but is {dtype_name(tensor)}.{hint}"
     )
+
+
+def float_hint(name: str, tensor: Tensor, flat: str | None = None) -> str:
+    """Say how numbers of another dtype become floating point; `flat` also gives them a shape."""
+    is_row, flat = name in ("patterns", "cue", "state"), flat or name
+    if is_row and bool(((tensor == 0) | (tensor == 1)).all()):
+        return f" Use {flat}.float(), or in a binary network, for ±1, 2 * {flat}.float() - 1."
+    if is_row and tensor.dtype == torch.uint8:
+        return f" Use {flat} / 255, as arrays of uint8 are scaled."
+    return f" Use {flat}.float()."
 
 
 def check_dense(name: str, value: object) -> Tensor:
@@ -201,8 +211,9 @@ def check_dim(name: str, value: Tensor, dim: int) -> Tensor:
     hint = ""
     if value.ndim == 2 and value.shape[0] == dim:
         hint = f" Patterns are rows: did you mean {name}.T?"
-    elif value.ndim >= 2 and math.prod(value.shape[-2:]) == dim:
-        hint = f" Images are stored as rows: did you mean {name}.flatten(-2)?"
+    for axes in (2, 3):
+        if value.ndim >= axes and math.prod(value.shape[-axes:]) == dim and not hint:
+            hint = f" Images are stored as rows: did you mean {name}.flatten(-{axes})?"
     raise ShapeError(
         f"{name} must end in an axis of dim={dim} entries, but has shape "
         f"{tuple(value.shape)}.{hint}"
@@ -335,52 +346,35 @@ def dtype_name(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def mask_form(mask: Tensor) -> str:
-    """Return which form of torch's attention masks these numbers have, "" for another one."""
-    if mask.is_complex():
-        return ""
-    mask = mask.float()  # float8 has no comparisons
-    if bool(((mask == 0) | (mask == 1)).all()):
-        return "0 and 1"
-    # Some libraries write the lowest finite number for −inf.
-    return "0 and −inf" if bool(((mask == 0) | (mask < -1e4)).all()) else ""
+def is_own(value: object) -> bool:
+    """Return whether `value` is an object of this library."""
+    return type(value).__module__.startswith("hopfield.")
 
 
-def mask_hint(known: Tensor, conversion: str = "known.bool()") -> str:
-    """Say how to make the mask `known` of a tensor of numbers, by the form it has."""
-    form = mask_form(known)
-    if form == "0 and 1":
-        return f" Use {conversion}, True where the entry is known."
-    if form:
-        return " An attention mask of 0 and −inf has 0 where an entry counts: use known == 0."
-    if known.is_floating_point() or known.ndim != 1:
-        return ""
-    places = "torch.isin(torch.arange(dim), torch.as_tensor(known))"
-    return f" If these are the places of known entries, use {places}."
+def own_hint(value: object, of_memory: str = "patterns") -> str:
+    """Say which tensor to give instead of an object of this library."""
+    is_memory = hasattr(value, "retrieve")
+    use = f"memory.{of_memory}" if is_memory else OWN_TENSORS.get(type(value).__name__)
+    return f" Use {use}." if use else ""
 
 
 def _tensor_hint(name: str, value: object) -> str:
     """Say how to make a tensor of an object of this library, or of a list or array of numbers."""
-    if type(value).__module__.startswith("hopfield."):
-        of_memory = f"memory.{'coupling' if name == 'coupling' else 'patterns'}"
-        use = of_memory if hasattr(value, "retrieve") else OWN_TENSORS.get(type(value).__name__)
-        return f" Use {use}." if use else ""
+    if is_own(value):
+        return own_hint(value, "coupling" if name == "coupling" else "patterns")
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, Tensor) for v in value):
         return f" Use torch.stack({name})." if len({v.shape for v in value}) == 1 else ""
     try:
         array = numpy.array(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return ""  # rows of several lengths
-    if name == "values" and array.ndim and array.dtype.kind == "U":
-        codes = "torch.as_tensor(numpy.unique(values, return_inverse=True)[1])"
-        return f" Numbers for these names: {codes}."
     numbers = array.dtype.kind in "biuf" and array.dtype.isnative
     if not (numbers and array.ndim and array.size):
         return ""
     source = f"torch.as_tensor(numpy.array({name})"
     if name == "known":
         return mask_hint(torch.from_numpy(array), f"{source}, dtype=torch.bool)")
-    exact = name == "values" or (isinstance(value, numpy.ndarray) and array.dtype.kind == "f")
+    exact = isinstance(value, numpy.ndarray) and array.dtype.kind == "f"
     return f" Use {source}{'' if exact else ', dtype=torch.float32'})."
 
 

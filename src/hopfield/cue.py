@@ -14,10 +14,10 @@ from .checks import (
     check_finite,
     check_float,
     dtype_name,
-    mask_hint,
     short_repr,
 )
 from .errors import DeviceError, InputTypeError, OptionError, ShapeError
+from .mask_hints import mask_hint
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ import hopfield
 from source_tree import PACKAGE, calls, dotted, imports, parse, place, within
 
 ROOMS = (
-    ("errors",),
+    ("errors", "mask_hints"),
     ("checks",),
     ("kernels", "files", "cue", "typed", "pictures"),
-    ("similarity", "separation", "coupling", "packing", "theory"),
+    ("similarity", "separation", "coupling", "packing", "theory", "inputs"),
     ("rules", "energy", "readout", "leave_one_out", "exact"),
     ("stores", "iteration", "units", "calibration"),
     ("memories", "nn", "data", "corruption", "metrics", "synthetic"),

@@ -63,12 +63,6 @@ def storing(memory, patterns):
     memory.store(patterns, VALUES)
 
 
-def storing_values(memory, values):
-    if len(memory):
-        memory.remove(range(len(memory)))
-    memory.store(PATTERNS, values)
-
-
 def removing(memory, indices):
     memory.remove(indices)
     assert len(memory) == len(PATTERNS) - 1
@@ -86,34 +80,13 @@ def updating(memory, state):
     return memory.update(state)
 
 
-ROWS = "torch.as_tensor(numpy.array(patterns), dtype=torch.float32)"
 MASK = "torch.as_tensor(numpy.array(known), dtype=torch.bool)"
 PLACES = "torch.isin(torch.arange(dim), torch.as_tensor(known))"
 WRONG_TYPE = InputTypeError
 EVERY = [
     Advice(name, call, wrong, WRONG_TYPE, advice)
     for name, call, wrong, advice in [
-        ("a list of rows", storing, list(PATTERNS), "torch.stack(patterns)"),
-        ("a tuple of rows", storing, tuple(PATTERNS), "torch.stack(patterns)"),
-        ("a list of cues", asking, list(PATTERNS), "torch.stack(cue)"),
-        ("whole lists", storing, PATTERNS.int().tolist(), ROWS),
-        ("lists", storing, PATTERNS.tolist(), ROWS),
-        ("an array", storing, PATTERNS.numpy(), "torch.as_tensor(numpy.array(patterns))"),
-        ("an array read backwards", storing, PATTERNS.numpy()[:, ::-1],
-         "torch.as_tensor(numpy.array(patterns))"),
-        ("whole numbers in an array", storing, PATTERNS.int().numpy(),
-         ROWS),
-        ("a list of arrays", storing, [row.numpy() for row in PATTERNS],
-         ROWS),
-        ("a table", storing, DataFrame(PATTERNS.numpy()),
-         ROWS),
-        ("a whole table", storing, DataFrame(PATTERNS.long().numpy()),
-         ROWS),
-        ("codes as values", storing_values, [3, 1, 2], "torch.as_tensor(numpy.array(values))"),
-        ("a list of bools", knowing, [True] * 8, MASK),
         ("a list of 0 and 1", knowing, [0, 1] * 4, MASK),
-        ("an array of bools", knowing, numpy.ones(8, bool),
-         MASK),
         ("places as known", knowing, torch.tensor([1, 3, 7]), PLACES),
         ("a list of places as known", knowing, [1, 3, 7], PLACES),
         ("a range as known", knowing, range(2, 6), PLACES),
@@ -360,12 +333,7 @@ OTHERS = [
         ("patterns", "Use cue.state")),
 ]  # fmt: skip
 SILENT = {
-    "rows of two lengths": [CUE, CUE[:3]],
-    "lists of two lengths": [[1.0], [1.0, 2.0]],
-    "no rows": [],
     "a mixed table": DataFrame(np.array([[1, "a"], [2, "b"]], dtype=object)),
-    "names": ["a", "b"],
-    "bytes in the other order": PATTERNS.numpy().astype(">f4"),
     "a number": 3.0,
 }
 """Patterns for which no single line is right: the message says what came, and advises nothing."""
@@ -375,7 +343,8 @@ SILENT = {
 def test_no_advice_is_better_than_wrong_advice(name):
     with pytest.raises(InputTypeError) as caught:
         ModernHopfield().store(SILENT[name])
-    assert re.fullmatch(r"patterns must be a torch\.Tensor, but is \S+( \S+)?\.", str(caught.value))
+    message = r"patterns must be a tensor, [a-zA-Z, ]*, but is (a )?\S+( of objects)?\."
+    assert re.fullmatch(message, str(caught.value))
 
 
 @cases(OTHERS)

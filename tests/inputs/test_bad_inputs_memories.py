@@ -80,7 +80,7 @@ ARGUMENTS = [
     Bad("a vector", storing(CUE), ShapeError, ("(n, dim)", "patterns[None]")),
     Bad("no rows", storing(PATTERNS[:0]), ShapeError, ("at least one", "(0, 8)")),
     Bad("elsewhere", storing(PATTERNS.to("meta")), DeviceError, ("patterns", "meta")),
-    Bad("values: a list", storing(PATTERNS, [1, 2, 3]), InputTypeError, ("values", "list")),
+    Bad("values: objects", storing(PATTERNS, [object()] * 3), InputTypeError, ("values", "list")),
     Bad("values: sparse", storing(PATTERNS, torch.eye(COUNT).to_sparse()), InputTypeError,
         ("values", "sparse")),
     Bad("values: a number", storing(PATTERNS, torch.tensor(1.0)), ShapeError, ("3", "()")),
@@ -162,7 +162,7 @@ CUE_SHAPES = [
     Bad("Cue transposed", asking(Cue(CUES.T)), ShapeError, ("mean cue.T?",)),
 ]
 MASKS = [
-    Bad("known: a list", asking(CUE, [True] * DIM), InputTypeError, ("known", "list")),
+    Bad("known: a list", asking(CUE, [1] * DIM), InputTypeError, ("known", "list")),
     Bad("known: a name", asking(CUE, "left"), InputTypeError, ("known", "'left'")),
     Bad("known: floats", asking(CUE, KNOWN.float()), InputTypeError, ("known", "float32")),
     Bad("known: complex", asking(CUE, KNOWN + 0j), InputTypeError, ("known", "complex64")),

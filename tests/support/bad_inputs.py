@@ -132,7 +132,7 @@ def tensor_cases(
 ) -> list[Bad]:
     """One case per check that a floating tensor like `good` passes; its table is in test_checks."""
     table = [
-        Bad(f"{argument}: a list", call(good.tolist()), InputTypeError, (argument, "list")),
+        Bad(f"{argument}: a set", call({1.0}), InputTypeError, (argument, "set")),
         Bad(f"{argument}: int64", call(good.long()), InputTypeError, (argument, "int64")),
     ]
     nan = good.clone()

@@ -7,13 +7,14 @@ from pathlib import Path
 from ..checks import check_choice, check_integer, check_number, short_repr
 from ..errors import DataError, DomainError, InputTypeError, OptionError, ShapeError
 from ..pictures import COLOURS, PIXELS, PictureForm
+from .arrays import from_array
 from .dataset import Dataset
 from .digits import load_digits
 from .files import load_csv, load_npy, load_npz
 from .idx import SETS, is_on_disk, load_folder, load_named, splits_in
 from .images import SUFFIXES, load_files, load_folder_of_images
 
-__all__ = ["NAMES", "Dataset", "is_on_disk", "load"]
+__all__ = ["NAMES", "Dataset", "from_array", "is_on_disk", "load"]
 
 NAMES = ("digits", *SETS)
 READERS = {".npy": load_npy, ".csv": load_csv}

@@ -83,6 +83,8 @@ def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str = "c
         trace = cast_checked("cue", trace.reshape(len(trace), *batch), wide)
     if bound is not None:
         bound = bound.with_rounding(fields["state"], wide)
+    if len(query.shape) != len(batch) + 1:
+        fields["state"] = fields["state"].reshape(query.shape)
     annotations = memory.storage.annotations
     if annotations is not None:
         if annotations.names is not None:

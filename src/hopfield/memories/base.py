@@ -18,6 +18,7 @@ from ..checks import (
 )
 from ..cue import Cue
 from ..errors import OptionError
+from ..inputs import Given
 from ..iteration import TOLERANCE, Reading, Retrieval
 from ..readout import ValuedBlock
 from ..stores import RamStore
@@ -35,6 +36,7 @@ from .query import (
     check_binary_cue,
     check_state,
     computing_dtype,
+    given_state,
     make_query,
 )
 from .run import run
@@ -86,8 +88,8 @@ class Memory(CalibratedMemory, Contents):
     @named_arguments
     def retrieve(  # noqa: PLR0913 options of one read, named in every call
         self,
-        cue: Tensor | Cue,
-        known: Tensor | None = None,
+        cue: Given | Cue,
+        known: Given | None = None,
         *,
         clamp: bool | None = None,
         evidence: str = "known",
@@ -100,7 +102,8 @@ class Memory(CalibratedMemory, Contents):
         """Iterate from a damaged or partial cue until it settles.
 
         Args:
-            cue: `(*batch, dim)`, or a `Cue`, which has a mask.
+            cue: `(*batch, dim)`; a floating point tensor, or an array, list, DataFrame or pictures,
+                as `data.from_array` says. A `Cue` has a mask.
             known: None for a damaged cue: every entry counts, and may change. For a partial cue, a
                 bool mask broadcastable to it: only known entries count.
             clamp: hold known entries at the cue; by default True if `known` is given.
@@ -135,12 +138,12 @@ class Memory(CalibratedMemory, Contents):
 
     @named_arguments
     def nearest(
-        self, cue: Tensor | Cue, k: int, known: Tensor | None = None, *, weights: bool = True
+        self, cue: Given | Cue, k: int, known: Given | None = None, *, weights: bool = True
     ) -> Nearest:
         """Return the k patterns that score best at the cue, without a step of the dynamics.
 
         Args:
-            cue: `(*batch, dim)`, or a `Cue`, which has a mask.
+            cue: as in `retrieve`.
             k: patterns per query, at most as many as are stored.
             known: bool mask broadcastable to the cue; only known entries count.
             weights: whether to compute the weights too, for which all patterns are read.
@@ -173,7 +176,7 @@ class Memory(CalibratedMemory, Contents):
             return find_duplicates(self.storage, threshold, most)
 
     @named_arguments
-    def energy(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+    def energy(self, state: Given) -> Float[Tensor, "*batch"]:
         """Return the energy of each state, over all entries.
 
         Raises:
@@ -181,6 +184,7 @@ class Memory(CalibratedMemory, Contents):
         """
         with self.storage.lock.reading:
             self._require_patterns()
+            state, _ = given_state("state", state, self.storage, self.binary)
             states = check_state(state, self.storage, self.binary, self.value_weights)
             energy = energies(self, states.reshape(-1, states.shape[-1]))
         if energy is None:
@@ -191,15 +195,18 @@ class Memory(CalibratedMemory, Contents):
 
     @named_arguments
     def update(
-        self, state: Float[Tensor, "*batch dim"], *, generator: torch.Generator | None = None
+        self, state: Given, *, generator: torch.Generator | None = None
     ) -> Float[Tensor, "*batch dim"]:
         """Make one step of the dynamics (one sweep, in binary networks)."""
         with self.storage.lock.reading:
             self._require_patterns()
+            state, shape = given_state("state", state, self.storage, self.binary)
             states = check_state(state, self.storage, self.binary, self.value_weights)
             flat = states.reshape(-1, states.shape[-1])
             flat = flat.detach() if self.binary else flat
-            following = self.next_state(flat, check_generator(generator)).reshape(states.shape)
+            following = self.next_state(flat, check_generator(generator)).reshape(
+                shape or states.shape
+            )
         if following.dtype == state.dtype:
             return following
         return cast_checked("state", following, state.dtype)

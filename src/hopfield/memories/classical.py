@@ -19,7 +19,7 @@ from .arguments import SIZE_HINT
 from .base import Memory
 from .learning import learn, unstable_shares
 from .options import SCHEDULES, check_store, sweep_order
-from .query import check_state
+from .query import check_state, given_state
 
 HEBBIAN_CAPACITY = 0.137906
 """Critical load n/N of the Hebbian network at T = 0 (Amit, Gutfreund & Sompolinsky 1985)."""
@@ -107,12 +107,14 @@ class ClassicalHopfield(Memory):
         """h = Wx − b, the field on each unit; asynchronous updates leave out W_ii."""
         with self.storage.lock.reading:
             self._require_patterns()
+            state, shape = given_state("state", state, self.storage, self.binary)
             exact, coupling = check_state(state, self.storage, self.binary), self._coupling()
         if self.schedule == "asynchronous":
             coupling = coupling.without_diagonal
         exact = exact.to(torch.promote_types(exact.dtype, coupling.dtype))
         field, bias = coupling.field_from(coupling.products(exact), exact), self._bias(exact)
-        return field if bias is None else field - bias
+        field = field if bias is None else field - bias
+        return field.reshape(shape or field.shape)
 
     def _coupling(self) -> Coupling:
         # The coupling of what is stored now, grown from an earlier one where the rule allows.

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks import check_binary
 from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError
+from ..inputs import Given
 from ..separation.prior import arguments
 from ..stores import Store
 from .arguments import named_arguments
@@ -19,7 +20,14 @@ from .naming import chosen_rows, names_of
 from .network import Network
 from .priors import set_prior
 from .replacing import replace
-from .storing import append, check_annotations, check_storable, split_gaps, split_labels
+from .storing import (
+    append,
+    check_annotations,
+    check_storable,
+    given_patterns,
+    split_gaps,
+    split_labels,
+)
 
 
 class Contents(Network):
@@ -28,10 +36,10 @@ class Contents(Network):
     @named_arguments
     def store(
         self,
-        patterns: Tensor | Cue,
-        values: Tensor | Sequence[str] | None = None,
+        patterns: Given | Cue,
+        values: Given | Sequence[str] | None = None,
         *,
-        known: Tensor | None = None,
+        known: Given | None = None,
         names: Sequence[str] | Sequence[int] | None = None,
         prior: Tensor | Sequence[float] | float | None = None,
         table: Any = None,
@@ -40,7 +48,8 @@ class Contents(Network):
         """Add patterns with all that they bring: all of them or, on an error, none.
 
         Args:
-            patterns: `(n, dim)`, floating point; ±1 for binary networks. The first call decides
+            patterns: `(n, dim)`; a floating point tensor, or an array, list, DataFrame or pictures,
+                as `data.from_array` says; ±1 or bools for binary networks. The first call decides
                 dim, dtype and device. A `Cue` has a mask.
             values: `(n, *)`, or n strings, returned as `Retrieval.value`; given with every call or
                 with none.
@@ -60,7 +69,7 @@ class Contents(Network):
         """
         patterns, known = self._without_gaps(patterns, known)
         with self.storage.lock.writing:
-            labels, numbers = split_labels(self.storage, values)
+            labels, numbers = split_labels(self.storage, values, patterns)
             rows = self.check_storable(patterns, numbers)
             annotations = check_annotations(self, rows, labels, names, prior, table, unique)
             given = None if annotations is None else annotations.prior
@@ -73,10 +82,10 @@ class Contents(Network):
     def replace(
         self,
         names: str | int | Sequence[str] | Sequence[int],
-        patterns: Tensor | Cue,
-        values: Tensor | Sequence[str] | None = None,
+        patterns: Given | Cue,
+        values: Given | Sequence[str] | None = None,
         *,
-        known: Tensor | None = None,
+        known: Given | None = None,
         prior: Tensor | Sequence[float] | float | None = None,
         table: Any = None,
     ) -> None:
@@ -194,8 +203,9 @@ class Contents(Network):
             return self._resident_store().values if len(self) else None
 
     def _without_gaps(
-        self, patterns: Tensor | Cue, known: Tensor | None
+        self, patterns: Given | Cue, known: Given | None
     ) -> tuple[Tensor, Tensor | None]:
+        patterns, known = given_patterns(self, patterns, known)
         if known is None and not isinstance(patterns, Cue):
             return patterns, None
         if self.stores_gaps:

@@ -21,11 +21,13 @@ from ..checks import (
     check_float,
     check_integer,
     dtype_name,
+    float_hint,
     has_only_signs,
     short_repr,
 )
 from ..cue import check_cue, unpack_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
+from ..inputs import Target, mask_from, pattern_axes, states_from
 from ..readout import SHARP
 from ..separation import Separation
 from ..similarity import Similarity
@@ -49,16 +51,21 @@ class Query:
         known: the mask, `(dim,)` if all cues share it, else `(batch, dim)`; None without one.
         clamp: whether known entries are held at the cue.
         evidence: "known" or "all".
-        batch: the batch shape of the cue.
         dtype: the dtype of the cue.
+        shape: the shape of the cue; of pictures that of the array, not of its rows.
     """
 
     state: Tensor
     known: Tensor | None
     clamp: bool
     evidence: str
-    batch: torch.Size
     dtype: torch.dtype
+    shape: torch.Size
+
+    @property
+    def batch(self) -> torch.Size:
+        """Return the batch shape of the cue."""
+        return self.shape[: len(self.shape) - (pattern_axes(self.shape, self.state.shape[-1]) or 1)]
 
     def known_of(self, active: Tensor | None) -> Tensor | None:
         """Return the mask of some of the queries."""
@@ -88,9 +95,9 @@ def make_query(
     weights: Weights | None = None,
 ) -> Query:
     """Check the arguments of `retrieve`, and return them in the form of the computation."""
-    state, mask = _if_fitting(cue, store) if known is None else None, None
+    state, mask, shape = _if_fitting(cue, store) if known is None else None, None, None
     if state is None:
-        state, mask = _checked_cue(cue, known, store)
+        state, mask, shape = _checked_cue(cue, known, store, binary)
     if binary and type(evidence) is str and evidence == "all":
         raise OptionError(
             "evidence must be 'known' in a binary network, where a unit counts as soon as it has "
@@ -113,8 +120,8 @@ def make_query(
         known=mask,
         clamp=mask is not None and clamp is not False,
         evidence=str(evidence),
-        batch=state.shape[:-1],
         dtype=state.dtype,
+        shape=shape or state.shape,
     )
 
 
@@ -137,11 +144,43 @@ def with_enough_range(
     return state.double() if bool(((sizes > 0) & (sizes < SMALL)).any()) else state
 
 
-def _checked_cue(cue: object, known: object, store: Store) -> tuple[Tensor, Tensor | None]:
-    state, mask = check_cue(*unpack_cue("cue", cue, known))
+def target_of(store: Store, signs: bool) -> Target:
+    """Return what arrays have to fit beside the patterns of this store."""
+    if not len(store):
+        return Target(signs=signs)
+    return Target(store.dim, store.dtype, store.device, signs)
+
+
+def _checked_cue(
+    cue: object, known: object, store: Store, binary: bool
+) -> tuple[Tensor, Tensor | None, torch.Size | None]:
+    given, known = unpack_cue("cue", cue, known)
+    given, shape = given_state("cue", given, store, binary, known is not None)
+    if known is not None and not (isinstance(known, Tensor) and shape is None):
+        rows = check_float("cue", given)
+        known = mask_from(known, shape or rows.shape, rows.shape, rows.device)
+    state, mask = check_cue(given, known)
     check_dim("cue", state, store.dim)
     check_device("cue", state, store.device)
-    return state, mask
+    return state, mask, shape
+
+
+def given_state(
+    name: str, value: object, store: Store, binary: bool, has_mask: bool = False
+) -> tuple[Tensor, torch.Size | None]:
+    """Return a state as a tensor, and the shape of what was no tensor; None for tensors."""
+    if not isinstance(value, Tensor):
+        return states_from(name, value, target_of(store, binary), has_mask)
+    if value.dtype not in FLOATS:
+        tensor = check_dense(name, value)
+        axes = pattern_axes(tensor.shape, store.dim) or 1
+        if axes > 1 and not (tensor.is_complex() or tensor.is_floating_point()):
+            raise InputTypeError(
+                f"{name} must be floating point rows of {store.dim} entries, but is "
+                f"{dtype_name(tensor)} of shape {tuple(tensor.shape)}."
+                f"{float_hint(name, tensor, f'{name}.flatten(-{axes})')}"
+            )
+    return value, None
 
 
 def check_state(

@@ -42,7 +42,7 @@ def replace(
     given = check_stored_names(names, names_of(store))
     places = _single_places(given, names_of(store))
     old = (store.annotations or Annotations(len(store))).at(places)
-    labels, numbers = split_labels(store, values)
+    labels, numbers = split_labels(store, values, rows[0])
     if values is None:
         labels = old.labels
         if store.empty_values() is not None:

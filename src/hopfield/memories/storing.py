@@ -1,6 +1,6 @@
 """The checks of `store`: new patterns, and what they bring, must fit those stored before."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from ..checks import (
 )
 from ..cue import Cue, check_known, unpack_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
+from ..inputs import mask_from, patterns_from, values_from
 from ..stores import Store
 from ..stores.annotations import Annotations
 from .columns import check_table
@@ -26,9 +27,29 @@ from .entries import has_strings, listed
 from .naming import check_names, check_new_names, names_of
 from .options import blocks_of, check_convertible
 from .priors import new_prior
+from .query import target_of
 
 if TYPE_CHECKING:
     from .contents import Contents
+
+
+def given_patterns(memory: "Contents", patterns: Any, known: Any) -> tuple[Any, Any]:
+    """Return patterns and mask as tensors; tensors and cues unchanged."""
+    is_tensor = isinstance(patterns, Tensor)
+    if isinstance(patterns, Cue) or (is_tensor and (known is None or isinstance(known, Tensor))):
+        return patterns, known
+    if is_tensor:
+        rows = check_rows("patterns", patterns)
+        shape = rows.shape
+    else:
+        with memory.storage.lock.reading:
+            target = target_of(memory.storage, memory.binary or memory.storage.signs_only)
+        rows, shape = patterns_from(patterns, target, known is not None)
+        if target.dim is not None:
+            rows = rows.to(target.dtype)
+    if known is not None:
+        known = mask_from(known, shape, rows.shape, rows.device)
+    return rows, known
 
 
 def split_gaps(patterns: Tensor | Cue, known: object) -> tuple[Tensor, Tensor | None]:
@@ -99,16 +120,17 @@ def check_labels(values: object, count: int) -> list[str]:
     return labels
 
 
-def split_labels(store: Store, values: object) -> tuple[object, Tensor | None]:
+def split_labels(store: Store, values: object, patterns: object) -> tuple[object, Tensor | None]:
     """Return values that are strings, and other values; one of both is None."""
     stored = store.annotations
+    before = store.empty_values() if len(store) else None
     if not has_strings(values):
         if values is not None and stored is not None and stored.labels is not None:
             raise InputTypeError(
                 f"values must be strings like those in the memory, but are {short_repr(values)}."
             )
+        values = values_from(values, before, getattr(patterns, "device", None))
         return None, values  # type: ignore[return-value]  # `check_values` comes later
-    before = store.empty_values() if len(store) else None
     if before is not None:
         raise InputTypeError(
             f"values must be a {dtype_name(before)} tensor like those in the store, but are "

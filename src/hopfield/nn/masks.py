@@ -6,8 +6,9 @@ from typing import NamedTuple, TypedDict
 import torch
 from torch import Tensor
 
-from ..checks import check_dense, dtype_name, is_traced, mask_form, short_repr
+from ..checks import check_dense, dtype_name, is_traced, short_repr
 from ..errors import InputTypeError, OptionError, ShapeError
+from ..mask_hints import mask_form
 
 
 class Masks(TypedDict, total=False):
