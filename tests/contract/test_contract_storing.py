@@ -189,7 +189,7 @@ def test_binary_values_are_those_of_the_largest_overlap():
 # ---- saving, failing
 
 
-@in_turn([case for case in CASES if not case.has_prior], 2)
+@in_turn(CASES, 2)
 def test_saved_and_loaded_gives_the_same_bits(case, dtype, tmp_path):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns, torch.randn(5, 2, generator=seeded(3)))

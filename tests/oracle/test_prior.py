@@ -181,6 +181,18 @@ def test_priors_of_24_orders_of_magnitude(name, dtype):
     torch.testing.assert_close(found.potential.double(), potential, rtol=rounding, atol=rounding)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_frequent_pattern_far_below_the_best_score_keeps_its_weight(dtype):
+    # exp(βs) of the second is below eps^2.5 of the first, its weight is not.
+    exponent = 2.5 * math.log(torch.finfo(dtype).eps) - 3
+    assert exponent < -40, "premise: without priors it is left out"
+    prior = torch.tensor([1e-12, 1e12], dtype=torch.float64)
+    rows = torch.tensor([[0.0], [-exponent]], dtype=dtype)
+    found = read([weighted(0, rows, prior)], -torch.ones(1, 1, dtype=dtype), dot, Softmax(1.0))
+    share = 1e24 * math.exp(exponent)
+    assert float(found.state) == pytest.approx(-exponent * share / (1 + share), rel=1e-4)
+
+
 def test_equal_priors_change_nothing_of_a_softmax():
     scores, _ = scores_and_copies()
     for prior in (1e-12, 0.3, 1e12):
