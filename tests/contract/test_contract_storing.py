@@ -147,9 +147,11 @@ def test_values_at_a_masked_cue_are_weighed_by_its_known_entries(case):
         assert torch.equal(found.value, numbers[found.index])
         return
     cue, mask = torch.where(known, cues, 0.0), None if memory.binary else known
-    scores = SIMILARITIES[case.similarity](Block(0, patterns), cue, mask)
-    expected = separation(scores, **brought(case, patterns)) @ numbers
-    torch.testing.assert_close(found.value, expected, rtol=1e-9, atol=1e-9)
+    for state, at in ((cue, "cue"), (found.state, "state")):
+        value = memory.retrieve(cue, known, steps=3, values_at=at).value
+        scores = SIMILARITIES[case.similarity](Block(0, patterns), state, mask)
+        expected = separation(scores, **brought(case, patterns)) @ numbers
+        torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("shared", [True, False])

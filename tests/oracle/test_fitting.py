@@ -24,7 +24,7 @@ from hopfield import (
     synthetic,
 )
 from hopfield.analysis.patterns import Patterns
-from hopfield.analysis.trials import Trials
+from hopfield.analysis.trials import Trials, with_settings
 from hopfield.errors import InputTypeError, OptionError
 from hopfield.memories import fitting
 from hopfield.separation import Separation
@@ -224,11 +224,25 @@ def test_patterns_with_gaps_are_compared_over_common_entries():
     assert memory.retrieve(Cue(rows, known)).weight.mean() > 0.9
 
 
-def test_patterns_without_a_common_entry_have_no_weight():
+@pytest.mark.parametrize("scale", [1.0, 1e-10])
+def test_patterns_without_a_common_entry_have_no_weight(scale):
     memory = ModernHopfield()
-    rows = torch.eye(3).repeat(2, 1) * torch.arange(1.0, 7.0)[:, None]
-    memory.store(rows, known=rows > 0)
-    assert memory.separation.beta == pytest.approx(8 * math.log(100) / 9)  # each pair 3 apart
+    rows = torch.eye(3, dtype=torch.float64).repeat(2, 1) * torch.arange(1.0, 7.0)[:, None]
+    memory.store(scale * rows, known=rows > 0)
+    expected = 8 * math.log(100) / (3 * scale) ** 2  # each pair is 3 apart
+    assert memory.separation.beta == pytest.approx(expected, rel=1e-12)
+
+
+def test_memories_that_share_a_store_have_a_beta_each():
+    memory = stored(torch.randn(20, 4, generator=seeded(0)))
+    others = [
+        with_settings(memory, similarity="cosine"),
+        with_settings(memory, beta="auto", separation=Sparsemax()),
+    ]
+    for other in others * 2:
+        fresh = type(other)(**other.config())
+        fresh.store(memory.patterns)
+        assert memory.separation != other.separation == fresh.separation
 
 
 def test_beta_is_renewed_when_patterns_change():
