@@ -324,8 +324,10 @@ def test_data_sets_of_arrays():
     assert torch.equal(kept.images, rows) and kept.images.data_ptr() != rows.data_ptr()
     with pytest.raises(hopfield.errors.ShapeError, match="one per pattern"):
         data.from_array(BYTES, [1, 2])
-    with pytest.raises(hopfield.errors.InputTypeError, match="labels must be whole numbers"):
-        data.from_array(BYTES, [0.5] * N)
+    halves = torch.full((N,), 0.5)
+    for labels in ([0.5] * N, halves, halves.to(torch.float8_e4m3fn), [[1], [1, 2]], object()):
+        with pytest.raises(hopfield.errors.InputTypeError, match="labels must be whole numbers"):
+            data.from_array(BYTES, labels)
 
 
 def test_a_folder_and_its_pictures_in_memory_are_the_same_rows(tmp_path):

@@ -7,10 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_float
+from ..checks import check_dense, check_float, short_repr
 from ..errors import InputTypeError, ShapeError
 from ..inputs import Target, patterns_from
 from .dataset import Dataset
+
+WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+"""The dtypes of tensors that are converted like arrays."""
 
 
 def from_array(
@@ -52,8 +55,8 @@ def from_array(
     Raises:
         InputTypeError, ShapeError, DomainError: naming all that must change.
     """
-    if isinstance(array, Tensor) and not array.is_floating_point() and not array.is_complex():
-        array = array.detach().cpu().numpy()
+    if isinstance(array, Tensor) and check_dense("array", array).dtype in WHOLE:
+        array = array.cpu().numpy()
     if isinstance(array, Tensor):
         images = check_float("array", array).detach().clone()
     else:
@@ -64,13 +67,17 @@ def from_array(
 
 
 def _numbered(labels: Any, count: int) -> tuple[Tensor, tuple[str, ...]]:
-    given = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    is_tensor = isinstance(labels, Tensor) and check_dense("labels", labels).dtype in WHOLE
+    try:
+        given = np.asarray(labels.cpu() if is_tensor else labels)
+    except Exception:  # of ragged lists, and of objects of others
+        given = np.array(None)
     if given.dtype.kind == "O" and all(isinstance(label, str) for label in given.ravel()):
         given = given.astype(str)
     if given.dtype.kind not in "iuU":
         raise InputTypeError(
-            f"labels must be whole numbers or strings, but are {given.dtype}, such as "
-            f"{given.ravel()[:1].tolist()}."
+            f"labels must be whole numbers or strings, one per pattern, but are "
+            f"{short_repr(labels)}."
         )
     if given.shape != (count,):
         raise ShapeError(
