@@ -18,7 +18,7 @@ from .errors import DataError, DomainError, InputTypeError, ShapeError
 from .pictures import PictureForm, problem_of, to_numbers
 
 Given = Any
-"""What memories take: a tensor, an array or list of numbers, a DataFrame, or pictures."""
+"""Input of a memory: a tensor, an array or list of numbers, a DataFrame, or pictures."""
 
 LEVELS = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """Largest values of the dtypes that hold pixels; they become 1."""
@@ -47,7 +47,7 @@ class Target:
 
 
 def patterns_from(value: object, target: Target, has_mask: bool) -> tuple[Tensor, torch.Size]:
-    """Return patterns `(n, dim)`, and the shape that they had."""
+    """Return patterns `(n, dim)`, and their shape as given."""
     given = _numbers("patterns", value, target, has_mask)
     if _is_picture(value):
         given = given[None]
@@ -70,7 +70,7 @@ def patterns_from(value: object, target: Target, has_mask: bool) -> tuple[Tensor
 def states_from(
     name: str, value: object, target: Target, has_mask: bool = False
 ) -> tuple[Tensor, torch.Size]:
-    """Return states `(*batch, dim)`, and the shape that they had."""
+    """Return states `(*batch, dim)`, and their shape as given."""
     given = _numbers(name, value, target, has_mask)
     axes = pattern_axes(given.shape, target.dim)
     if axes is None:
@@ -90,10 +90,10 @@ def pattern_axes(shape: Sequence[int], dim: int | None) -> int | None:
 
 
 def mask_from(known: object, shape: torch.Size, rows: torch.Size, device: torch.device) -> object:
-    """Return a mask for `rows`, `(*batch, dim)`, that had the `shape`; what is no mask unchanged.
+    """Return the mask of rows `(*batch, dim)` that were given in another shape.
 
     A mask may have the shape of the pictures, of one of them, of their pixels without colours, or
-    that of the rows, each of which it may broadcast to.
+    that of the rows, each of which it may broadcast to. Anything but bools is returned unchanged.
     """
     mask = _bools(known)
     if mask is None:
@@ -116,7 +116,7 @@ def mask_from(known: object, shape: torch.Size, rows: torch.Size, device: torch.
 
 
 def values_from(value: object, like: Tensor | None, device: torch.device | None) -> object:
-    """Return values of lists and arrays as a tensor of their dtype; what is none unchanged."""
+    """Return lists and arrays of numbers as a tensor; other values unchanged."""
     array = None if isinstance(value, Tensor) or is_own(value) else _array(value)
     if array is None or array.dtype.kind not in "biuf" or not array.size:
         return value
@@ -272,7 +272,7 @@ def _size_hint(value: object) -> str:
 
 
 def _array(value: object) -> np.ndarray | None:
-    """Return an array of any dtype; None if the value is no array and no list."""
+    """Return an array of any dtype; None for a value of another kind."""
     is_array = hasattr(value, "__array__") or hasattr(value, "__array_interface__")
     if isinstance(value, type) or not (is_array or isinstance(value, (list, tuple))):
         return None
@@ -298,7 +298,7 @@ def _from_objects(array: np.ndarray) -> np.ndarray:
 
 
 def _bools(known: object) -> Tensor | None:
-    """Return a mask of bools as a tensor; None if it is none."""
+    """Return a mask of bools as a tensor; None for anything else."""
     if isinstance(known, Tensor):
         return known if known.dtype == torch.bool else None
     if is_own(known) or (_is_picture(known) and known.mode != "1"):  # type: ignore[attr-defined]

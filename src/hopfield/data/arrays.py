@@ -37,8 +37,8 @@ def from_array(
     - a list is stacked; the columns of a DataFrame of pandas or polars, or of an Arrow table, are
       the entries.
 
-    What has no floating point dtype gets that of the patterns stored, or float32. What is stored
-    beside other patterns is cast to their dtype.
+    Numbers without a floating point dtype get that of the patterns stored, or float32. Further
+    patterns are cast to the dtype of the first.
 
     The first axis of patterns counts them, and all others are one pattern: `(n, height, width)` and
     `(n, height, width, colours)` become n rows. In a cue the last axes whose lengths multiply to
