@@ -13,7 +13,8 @@ import hopfield
 from draws import generator, normal, signs
 from hopfield import DenseHopfield, ModernHopfield, PackedStore, RamStore
 from hopfield.errors import OptionError
-from list_store import LatestStore, ListStore, RewritingStore
+from hopfield.stores.growing import Column
+from list_store import HalvingStore, LatestStore, ListStore, RewritingStore
 
 DIM = 16
 STORES = {
@@ -21,6 +22,7 @@ STORES = {
     "packed": PackedStore,
     "list": lambda: ListStore(DIM),
     "rewriting": lambda: RewritingStore(DIM),
+    "halving": lambda: HalvingStore(DIM),
 }
 CHANGING = {**STORES, "latest": lambda: LatestStore(DIM)}
 
@@ -108,6 +110,15 @@ def test_a_store_that_fails_keeps_names_and_rows():
     assert memory.names[-1] == "x" and list(memory.storage.annotations.table) == ["a"]
 
 
+def test_a_store_that_fails_has_no_names_where_it_had_none():
+    memory, rows = exact(ListStore(DIM, refused=9.0)), signs(2, DIM, seed=8)
+    memory.store(rows)
+    rows[1, 0] = 9.0
+    with pytest.raises(OSError, match="no room"):
+        memory.store(rows, table={"a": [1, 2]})
+    assert memory.storage.annotations is None and len(memory) == 2
+
+
 def test_rows_cannot_be_added_without_their_names():
     memory, rows = named()
     for add in (memory.store, memory.storage.append):
@@ -165,3 +176,15 @@ def test_a_name_is_that_of_the_pattern_while_other_threads_store_and_remove():
         asked += 1
     thread.join()
     assert asked > 1 and not wrong
+
+
+def test_columns_that_grow_from_one_stand_apart():
+    short = Column(["a", "b"])
+    assert "b" in short and "c" not in short
+    one, other = short.extended(["c", "a"]), short.extended(["d"])
+    assert list(short) == ["a", "b"] and "c" not in short and len(short) == 2
+    assert list(one) == ["a", "b", "c", "a"] and "d" not in one and "c" in one
+    assert list(other) == ["a", "b", "d"] and "c" not in other and "d" in other
+    assert list(pickle.loads(pickle.dumps(short))) == ["a", "b"]
+    with pytest.raises(IndexError):
+        short[2]

@@ -56,3 +56,15 @@ class LatestStore(ListStore):
         ListStore.append(self, rows, values)
         if len(self.all) > self.limit:
             self.remove(torch.arange(len(self.all) - self.limit))
+
+
+class HalvingStore(ListStore):
+    """A store whose methods call those of its base, `append` twice."""
+
+    def append(self, rows: Tensor, values: Tensor | None = None) -> None:
+        half = len(rows) // 2
+        ListStore.append(self, rows[:half], None if values is None else values[:half])
+        ListStore.append(self, rows[half:], None if values is None else values[half:])
+
+    def remove(self, indices: Tensor) -> None:
+        ListStore.remove(self, indices)

@@ -52,9 +52,7 @@ def _followed(store: "Store", change: str, mask: Tensor | None) -> Annotations:
     elif change == "to":
         annotations = annotations.to(store.device)
     elif change.startswith("append") and added > 0:
-        incoming = store._incoming or Annotations(added)
-        if incoming.count == added:  # else an outer change has more to add
-            annotations = annotations.extended(incoming)
+        annotations = annotations.extended(store._incoming or Annotations(added))
     if annotations.count != len(store) and not store._followed:
         raise ShapeError(
             f"{type(store).__name__}.{change} must change as many rows as it is given, but left "
