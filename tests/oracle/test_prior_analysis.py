@@ -72,6 +72,11 @@ def test_copies_with_priors_share_one_weight():
     memory.store(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 2.0]]), prior=[0.4, 0.6, 1.0])
     assert hopfield.diagnose(memory).attractor.all()
     assert hopfield.explain(memory, torch.tensor([1.0, 0.0])).kind == "stored"
+    mean = ModernHopfield(0.0, similarity="euclidean")  # its weights are the priors
+    mean.store(
+        torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 2.0], [3.0, 3.0]]), prior=[30, 20, 49, 5]
+    )
+    assert hopfield.explain(mean, torch.tensor([1.0, 0.0])).kind == "mixture"
 
 
 def test_a_remedy_keeps_priors_and_names_where_it_can():

@@ -103,11 +103,12 @@ def test_patterns_with_gaps_count_priors_as_copies(name, similarity):
     weighted, copied = both(make, patterns, known=gaps)
     close(weighted.update(cues), copied.update(cues))
     close(weighted.energy(cues), copied.energy(cues))
+    assert_same(weighted, copied, cues)
     assert_same(weighted, copied, cues, known=torch.arange(DIM) < 6)
 
 
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
-@pytest.mark.parametrize("beta", [0.7, 20.0, math.inf])
+@pytest.mark.parametrize("beta", [0.01, 0.7, 20.0, math.inf])
 def test_certified_readouts_count_priors_as_copies(beta, similarity, monkeypatch):
     monkeypatch.setattr(certified, "scan_pays", lambda: True)
     monkeypatch.setattr(certified, "SCAN_WORK", 0)
@@ -122,9 +123,33 @@ def test_certified_readouts_count_priors_as_copies(beta, similarity, monkeypatch
     exact, scoring = full.step(cues, None, None, seeded(0)), (full.similarity, full.separation)
     readout, bound = certified.certified_readout(weighted.storage, cues, None, *scoring)
     assert ((readout.state - exact.next).norm(dim=-1) <= bound.state + 1e-12).all()
+    energy = weighted.retrieve(cues, steps=0).energy
+    assert ((energy - full.energy(cues)).abs() <= bound.energy + 1e-12).all()
     assert torch.equal(readout.index, exact.index)
     for mine, theirs in ((readout.weight, exact.weight), (readout.entropy, exact.entropy)):
         torch.testing.assert_close(mine, theirs, rtol=1e-7, atol=1e-7)  # weight 1e-9 is left out
+
+
+def test_certified_readouts_find_frequent_patterns_far_away(monkeypatch):
+    monkeypatch.setattr(certified, "scan_pays", lambda: True)
+    monkeypatch.setattr(certified, "SCAN_WORK", 0)
+    patterns = torch.zeros(20, 2, dtype=torch.float64)
+    patterns[:, 0] = torch.arange(20)
+    prior = torch.full((20,), 1e-12)
+    prior[8] = 1e12  # its score is 32 below the best, more than log(20/1e-9)
+    memory = ModernHopfield(1.0, similarity="euclidean", precision="certified")
+    memory.store(patterns, prior=prior)
+    result = memory.retrieve(torch.zeros(2, dtype=torch.float64), steps=1)
+    assert result.index == 8 and result.weight > 0.99
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("queries", [4, 80])
+def test_fused_attention_counts_priors(queries, similarity):
+    patterns, cues = real()
+    weighted, copied = both(partial(ModernHopfield, 0.7, similarity=similarity), patterns)
+    states = cues.repeat(7, 1)[:queries]
+    close(weighted.update(states), copied.update(states))
 
 
 @pytest.mark.parametrize("name", [n for n in SEPARATIONS if n != "softmax-infinite"])
@@ -227,8 +252,9 @@ def test_units_are_decided_exactly_for_priors_that_cancel(beta):
     half = signs(COUNT // 2, DIM, generator=seeded(11), dtype=torch.float64)
     other = half.clone()
     other[:, 0] *= -1  # the sums for unit 0 are 0 at every score
-    patterns = torch.cat([half, other])
-    prior = (torch.rand(COUNT // 2, generator=seeded(12), dtype=torch.float64) + 0.1).repeat(2)
+    patterns = torch.cat([half, half, other])
+    prior = torch.rand(COUNT // 2, generator=seeded(12), dtype=torch.float64) + 0.1
+    prior = torch.cat([prior, prior, 2 * prior])
     memory = DenseHopfield(beta)
     memory.store(patterns, prior=prior)
     states, ties = signs(60, DIM, generator=seeded(13), dtype=torch.float64), 0
@@ -238,6 +264,19 @@ def test_units_are_decided_exactly_for_priors_that_cancel(beta):
             ties += sign == 0
             assert following[unit] == (sign or state[unit])
     assert ties == 60, "premise: some sums cancel, others do not"
+
+
+@pytest.mark.parametrize("beta", [0.3, 3.0, 30.0, math.inf])
+def test_units_are_decided_exactly_for_priors_of_many_sizes(beta):
+    patterns = signs(COUNT, DIM, generator=seeded(11), dtype=torch.float64)
+    prior = torch.logspace(-6, 6, COUNT, dtype=torch.float64)
+    memory = DenseHopfield(beta)
+    memory.store(patterns, prior=prior)
+    states = signs(30, DIM, generator=seeded(13), dtype=torch.float64)
+    for state, following in zip(states, memory.update(states), strict=True):
+        for unit in range(DIM):
+            sign = exact_field(patterns, prior, state, unit, beta)
+            assert following[unit] == (sign or state[unit])
 
 
 @pytest.mark.parametrize("name", DENSE)
@@ -270,6 +309,29 @@ def test_classical_memories_count_priors_as_copies(rule, schedule, count):
         close(memories[0].coupling, memories[1].coupling)
         close(memories[0].energy(states), memories[1].energy(states))
         assert torch.equal(memories[0].update(states), memories[1].update(states))
+
+
+@pytest.mark.parametrize("schedule", ["synchronous", "asynchronous"])
+def test_ties_of_a_classical_memory_survive_priors_that_are_no_whole_numbers(schedule):
+    patterns = signs(COUNT, 9, generator=seeded(1), dtype=torch.float64)
+    states = signs(200, 9, generator=seeded(2), dtype=torch.float64)
+    scaled, copied = (ClassicalHopfield(schedule=schedule) for _ in range(2))
+    scaled.store(patterns, prior=0.3 * REPEATS.double())
+    copied.store(patterns.repeat_interleave(REPEATS, 0))
+    assert (copied.field(states) == 0).any(), "premise: some units tie"
+    assert torch.equal(scaled.update(states), copied.update(states))
+
+
+@pytest.mark.filterwarnings("error::hopfield.CapacityWarning")
+def test_the_capacity_warning_counts_priors():
+    patterns = signs(4, 100, generator=seeded(1))
+    ClassicalHopfield().store(patterns)
+    with pytest.warns(hopfield.CapacityWarning, match="no fixed points"):
+        ClassicalHopfield().store(patterns, prior=[1.0, 1.0, 1.0, 1000.0])
+    memory = ClassicalHopfield()
+    memory.store(patterns[:3])
+    with pytest.warns(hopfield.CapacityWarning, match="no fixed points"):
+        memory.store(patterns[3:], prior=1000.0)
 
 
 @pytest.mark.parametrize("rule", [rules.hebbian, rules.covariance])

@@ -91,7 +91,10 @@ def check_prior(prior: object, count: int, device: torch.device | None = None) -
             f"prior must be one number, or one for each of the {count} patterns, but has shape "
             f"{tuple(numbers.shape)}." + (" Use prior.flatten()." if turned else "")
         )
-    inside = (numbers >= SMALLEST_PRIOR) & (numbers <= LARGEST_PRIOR)
+    # The limits in float32, as clamp_min gives them, may be smaller or larger by rounding.
+    rounding = torch.finfo(torch.float32).eps
+    inside = numbers >= SMALLEST_PRIOR * (1 - rounding)
+    inside = inside & (numbers <= LARGEST_PRIOR * (1 + rounding))
     if not bool(inside.all()):
         raise DomainError(
             f"prior must be between {SMALLEST_PRIOR:g} and {LARGEST_PRIOR:g}, but entry "
