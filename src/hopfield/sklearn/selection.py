@@ -142,7 +142,8 @@ class Trial:
         self.questions = Questions(*self.features.encode(remaining), group)
         self.truth, _ = self.features.encode(table)
         self.hidden = torch.from_numpy(np.repeat(choosing, self.features.sizes, 1))
-        self.choosing = self._some(choosing, ENOUGH * len(table) / max(1, choosing.sum()))
+        per_row = choosing.sum() / max(1, choosing.any(1).sum())
+        self.choosing = self._some(choosing, ENOUGH / max(1.0, per_row))
         self.measured = self._some(measuring, MOST_MEASURED)
 
     @staticmethod
