@@ -65,7 +65,10 @@ class Query:
     @property
     def batch(self) -> torch.Size:
         """Return the batch shape of the cue."""
-        return self.shape[: len(self.shape) - (pattern_axes(self.shape, self.state.shape[-1]) or 1)]
+        dim = self.state.shape[-1]
+        if self.shape[-1] == dim:
+            return self.shape[:-1]
+        return self.shape[: -(pattern_axes(self.shape, dim) or 1)]
 
     def known_of(self, active: Tensor | None) -> Tensor | None:
         """Return the mask of some of the queries."""
