@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from . import INTERRUPTED
+from . import INTERRUPTED, memory_commands
+from .memory_commands import AsJson
 
 HELP_OPTIONS = ["-h", "--help"]
 HELP_WIDTH = 88
@@ -44,7 +45,6 @@ Folder = Annotated[
 Seed = Annotated[
     str, typer.Option("--seed", metavar="N", help="Seed of all randomness, from 0 on.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -66,6 +66,11 @@ def root(
     """Associative memories: store patterns, retrieve them from damaged cues."""
     if context.invoked_subcommand is None:
         print(context.get_help())
+
+
+app.command(short_help="Store files in a memory.")(memory_commands.store)
+app.command(short_help="Recall from a memory by damaged or partial cues.")(memory_commands.recall)
+app.command(short_help="Remove patterns from a memory.")(memory_commands.remove)
 
 
 @app.command(short_help="Measure what two documents claim; write a page about it.")
@@ -140,14 +145,22 @@ def plot(
     draw(records, out)
 
 
-@app.command(short_help="Describe a data set.")
+@app.command(short_help="Describe a memory file or a data set.")
 def info(
     name_or_path: Annotated[
-        str, typer.Argument(metavar="NAME_OR_PATH", help="As for --data of hopfield demo.")
+        str,
+        typer.Argument(
+            metavar="NAME_OR_PATH",
+            help="A file that hopfield store wrote, or as for --data of hopfield demo.",
+        ),
     ] = "digits",
     as_json: AsJson = False,
 ) -> None:
-    """Print the number of patterns of a data set, their shape, and their source."""
+    """Print the number of patterns of a memory file or a data set, and what they are.
+
+    Of a memory file also its network and names, and pairs of patterns that are nearly the same; of
+    a data set its shape and source.
+    """
     from .info import describe
 
     describe(name_or_path, as_json=as_json)

@@ -1,13 +1,22 @@
-"""`hopfield info`: the facts of a data set."""
+"""`hopfield info`: the facts of a memory file or a data set."""
 
 import json
+from pathlib import Path
 
 from .. import data
 from ..errors import HopfieldError
+from .memory_info import describe_memory
+from .pictures import is_picture
+
+DATA_FILES = (".npy", ".npz", ".csv")
 
 
 def describe(name_or_path: str, *, as_json: bool) -> None:
-    """Print the facts of a data set, in lines or as one JSON object."""
+    """Print the facts of a memory file or a data set, in lines or as one JSON object."""
+    path = Path(name_or_path)
+    if path.is_file() and not is_picture(path) and path.suffix.lower() not in DATA_FILES:
+        describe_memory(name_or_path, as_json=as_json)
+        return
     dataset = load(name_or_path, "NAME_OR_PATH")
     if not as_json:
         print(dataset)

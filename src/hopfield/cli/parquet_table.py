@@ -35,6 +35,11 @@ class ParquetTable:
         """Return all columns; those named are categories whatever they hold."""
         return [self._column(name, name in categories) for name in self.names]
 
+    def texts(self, column: int) -> list[str]:
+        """Return the entries of a column as text, "" for a missing one."""
+        entries = self.table.column(column).to_pylist()
+        return ["" if entry is None else str(entry) for entry in entries]
+
     def write(self, filled: dict[int, FilledColumn], bounds: bool) -> bytes:
         """Return a file with the gaps filled, and bounds of numbers in further columns."""
         table, scalar = self.table, self.arrow.scalar

@@ -42,6 +42,10 @@ class TextTable:
             for j, name in enumerate(self.names)
         ]
 
+    def texts(self, column: int) -> list[str]:
+        """Return the fields of a column as text."""
+        return [unquote(record.fields[column]) for record in self.rows]
+
     def write(self, filled: dict[int, FilledColumn], bounds: bool) -> bytes:
         """Return the file with its gaps filled, and bounds of numbers in further columns."""
         for j, each in filled.items():

@@ -1,0 +1,70 @@
+"""The facts of a memory file: its content, network, names, and pairs that are alike."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..memories.io import load
+from .form import form_of
+
+COMPARED = 5000
+"""Most patterns that are compared in pairs, within seconds."""
+
+LISTED = 5
+"""Largest number of names, columns or pairs in a line."""
+
+
+def describe_memory(file: str, *, as_json: bool) -> None:
+    """Print the facts of a memory file, in lines or as one JSON object."""
+    memory = load(file)
+    form = form_of(memory, file)
+    values, names = memory.values, memory.names
+    different = None
+    if values is not None:
+        labels = values.tolist() if isinstance(values, torch.Tensor) else values
+        different = len({str(label) for label in labels})
+    facts: dict[str, Any] = {
+        "file": file,
+        "bytes": Path(file).stat().st_size,
+        "patterns": len(memory),
+        "kind": form.kind,
+        "shape": list(form.shape),
+        "columns": list(form.columns),
+        "network": repr(memory).split(" <")[0],
+        "names": names,
+        "values": different,
+        "table": list(memory.storage.annotations.table) if memory.storage.annotations else [],
+        "gaps": bool(len(memory) and memory.storage.has_gaps),
+    }
+    is_compared = 1 < len(memory) <= COMPARED and not facts["gaps"]
+    facts["duplicates"] = [list(pair) for pair in memory.duplicates()] if is_compared else None
+    print(json.dumps(facts, ensure_ascii=False) if as_json else _in_lines(facts, form.describe()))
+
+
+def _in_lines(facts: dict[str, Any], description: str) -> str:
+    gaps = ", with gaps" if facts["gaps"] else ""
+    lines = [
+        f"{facts['file']}: {facts['patterns']} {description}{gaps}",
+        f"Network: {facts['network']}",
+    ]
+    if facts["columns"]:
+        lines.append(f"Columns: {_listed(facts['columns'])}")
+    if facts["table"]:
+        lines.append(f"Kept with rows: {_listed(facts['table'])}")
+    if facts["names"]:
+        lines.append(f"Names: {_listed(facts['names'])}")
+    if facts["values"] is not None:
+        lines.append(f"Values: {facts['values']} different")
+    if facts["duplicates"]:
+        texts = [" = ".join(map(str, pair)) for pair in facts["duplicates"]]
+        lines.append(f"Nearly the same: {_listed(texts)}")
+    lines.append(f"File: {facts['bytes'] / 1e6:.1f} MB")
+    return "\n    ".join(lines)
+
+
+def _listed(entries: Sequence[object]) -> str:
+    more = f", … ({len(entries)})" if len(entries) > LISTED else ""
+    return ", ".join(map(str, entries[:LISTED])) + more

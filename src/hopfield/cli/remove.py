@@ -1,0 +1,53 @@
+"""`hopfield remove`: patterns of a memory file are removed by name or number."""
+
+import difflib
+import json
+from collections.abc import Sequence
+
+from ..checks import short_repr
+from ..errors import HopfieldError
+from ..memories.io import load
+
+
+def remove(file: str, names: Sequence[str], index: str, *, as_json: bool) -> None:
+    """Remove patterns from a memory file by names or row numbers; on an error, none."""
+    if bool(names) == bool(index):
+        raise HopfieldError("Give the names of the patterns, or their rows by --index 3,5.")
+    memory = load(file)
+    stored = [str(name) for name in memory.names or ()]
+    if index:
+        rows = _numbers(index, len(memory))
+    else:
+        for name in names:
+            if name not in stored:
+                raise _unknown(file, name, stored)
+        wanted = set(names)
+        rows = [row for row, name in enumerate(stored) if name in wanted]
+    memory.remove(rows)
+    memory.save(file)
+    if as_json:
+        print(json.dumps({"file": file, "removed": len(rows), "patterns": len(memory)}))
+    else:
+        print(f"Removed {len(rows)} from {file}; it holds {len(memory)} now.")
+
+
+def _numbers(text: str, count: int) -> list[int]:
+    numbers = []
+    for part in text.split(","):
+        if not part.strip().isascii() or not part.strip().isdigit() or int(part) >= count:
+            raise HopfieldError(
+                f"--index must be numbers of rows from 0 to {count - 1}, separated by commas, but "
+                f"is {text!r}."
+                if count
+                else "--index must be numbers of rows, but the memory is empty."
+            )
+        numbers.append(int(part))
+    return sorted(set(numbers))
+
+
+def _unknown(file: str, name: str, stored: list[str]) -> HopfieldError:
+    if not stored:
+        return HopfieldError(f"{file} has no names. Use --index with numbers of rows.")
+    close = difflib.get_close_matches(name, stored, 1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"hopfield info {file} lists names."
+    return HopfieldError(f"NAME must be a name in {file}, but is {short_repr(name)}. {hint}")
