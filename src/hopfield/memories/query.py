@@ -275,7 +275,7 @@ def index_list(indices: object, count: int) -> list[int]:
             raise InputTypeError(
                 "indices must be whole numbers, the places of stored patterns, but contain "
                 f"{short_repr(row)}. Give one, or several as in remove([0, 2])"
-                + (", or names=." if isinstance(row, str) else ".")
+                + (", or names=." if row is None or isinstance(row, str) else ".")
             )
         places.append(check_integer("indices", row, low=-count, high=count - 1) % count)
     return places
