@@ -304,7 +304,7 @@ STATES = [
         Bad(f"{name} of columns", call(signs(DIM, 3)), ShapeError, ("did you mean state.T?",)),
     ]
 ] + [Bad("update by a seed", update(CUE, generator=0), InputTypeError, ("generator", "0"))]
-INDICES = [Bad("remove None", removing(None), OptionError, ("indices", "names="))] + [
+INDICES = [Bad("remove None", removing(None), InputTypeError, ("indices", "names="))] + [
     Bad(f"remove {name}", removing(value), InputTypeError, ("indices", shown))
     for name, value, shown in [
         ("a bool", True, "True"),
