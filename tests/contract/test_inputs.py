@@ -207,7 +207,6 @@ MASK = GENERATOR.random((N, H, W)) < 0.7
         ("rows", MASK.reshape(N, -1).tolist(), MASK),
         ("rows", np.ma.masked_array(MASK, ~MASK), MASK),
     ],
-    ids=str,
 )
 def test_masks_have_the_shape_of_the_cue_or_of_one_picture(cue, known, expected):
     given = BYTES if cue == "bytes" else GREY
