@@ -73,7 +73,7 @@ class _Coupling(ABC):
         kernels.in_parts(len(state), len(state) * len(plan.order) * seconds, work)
 
     def __getstate__(self) -> dict[str, Any]:
-        # The arguments alone: pickling moves tensors, and must not take caches along.
+        # Pickle the arguments only: caches would add copies of the tensors.
         return {name: vars(self)[name] for name in self.__dataclass_fields__}
 
 

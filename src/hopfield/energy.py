@@ -1,6 +1,7 @@
 """Energies: E(x) = R(x) − F(s(x)) + const, one formula for every network (docs/notation.md).
 
-Every constant of an energy is added here.
+R = ½‖x‖² for the modern network with the dot product, and 0 for all others. Constants of an energy
+are added here and nowhere else.
 """
 
 import torch
@@ -61,16 +62,16 @@ def modern(
 ) -> Float[Tensor, "*batch"]:
     """E = ½‖x‖² − F(s) + ½M² for the dot product, −F(s) for every other similarity.
 
-    Euclidean scores already contain −½‖x‖², which weights that sum to one pass on to F. On the
-    convex hull of the patterns 0 ≤ E ≤ 2M² (Ramsauer et al. 2021, eq. 2). For cosine, correlation
-    and Manhattan similarity the update can raise this value.
+    Euclidean scores already contain −½‖x‖². With weights that sum to one, F contains this term too,
+    so that it is not added again. On the convex hull of the patterns 0 ≤ E ≤ 2M² (Ramsauer et al.
+    2021, eq. 2). For cosine, correlation and Manhattan similarity an update can raise E.
 
     Args:
         state: x, `(*batch, dim)`.
         potential: F(s(x)), `(*batch)`, as `separation.potential(similarity.dot(patterns, state))`
             gives it.
         largest_norm: M = max ‖x_μ‖, one for all states or one per state; 0 leaves it out.
-        similarity: the one that the scores came from, or its name.
+        similarity: the similarity that gave the scores, or its name.
         known: mask m of the entries that counted in s; then R = ½‖m⊙x‖².
 
     Raises:
@@ -99,7 +100,7 @@ def modern(
 def modern_of_checked(
     masked: Tensor, potential: Tensor, largest_norm: Tensor | float, similarity: Similarity
 ) -> Tensor:
-    """Return `modern` of checked arguments, the state with 0 where an entry does not count."""
+    """Return `modern` for checked arguments; `masked` is the state with 0 at unknown entries."""
     if not similarity.half_squared_norm:
         return -potential
     norm = torch.linalg.vector_norm(masked, dim=-1)  # without a copy of the state

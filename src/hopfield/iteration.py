@@ -38,7 +38,7 @@ class Bound:
         batch, bound = state.shape[:-1], self.state.reshape(state.shape[:-1]).to(dtype)
         if state.dtype.itemsize < dtype.itemsize:
             unit = torch.finfo(state.dtype)
-            least = unit.tiny * state.shape[-1] ** 0.5  # subnormal numbers round absolutely
+            least = unit.tiny * state.shape[-1] ** 0.5  # subnormals have an absolute rounding
             bound = bound + unit.eps * (
                 torch.linalg.vector_norm(state, dim=-1, dtype=dtype) + least
             )
@@ -84,7 +84,8 @@ class Retrieval:
     """The answer of a memory, one entry per query of the batch.
 
     Attributes:
-        state: the retrieved state, `(*batch, dim)`; all else but averaged values describes it.
+        state: the retrieved state, `(*batch, dim)`; the other fields, except averaged
+            values, describe this state.
         steps: reads (or sweeps) applied, except the last, which only confirms convergence,
             `(*batch)`; 0 if the cue is a fixed point.
         converged: whether one more read leaves the state where it is, `(*batch)`.
@@ -94,20 +95,21 @@ class Retrieval:
         weight: the weight of that pattern, `(*batch)`; in networks without weights its cosine
             with the state, the overlap x_μ·x/N for ±1.
         entropy: the entropy of the weights in nats, `(*batch)`; None if the network has none.
-        value: the values stored with the patterns, `(*batch, *)`: the average of float values by
-            the weights at the cue, or at the state with `values_at="state"`; other values are
-            those of the strongest pattern, strings like names. None where no values were stored.
+        value: the values stored with the patterns, `(*batch, *)`. Float values are averaged by the
+            weights at the cue, or at the state with `values_at="state"`. Other values are those of
+            the strongest pattern; strings come in the form of `name`. None without stored values.
         objective: "full", or "known" if only known entries counted in the energy.
         trace: with `trace=True` the energies of all steps, `(1 + most steps, *batch)`, from that
             of the cue on; a query that has settled repeats its last energy.
         bound: error bounds of a memory with `precision="certified"`; None elsewhere.
         name: the name of the strongest pattern; for a batch an object array, `(*batch)`. None where
             patterns have no names.
-        p_value: after `memory.calibrate`, how often a stranger scores as well as the cue at the
-            pattern `index`, (1 + count)/(1 + strangers), `(*batch)`; None without a calibration.
-        accepted: whether p ≤ α: if not, the cue comes from "none of these", `(*batch)`, or None.
-        calibrated: False if patterns have changed since the calibration, and p-values are still
-            those of before; None without a calibration.
+        p_value: after `memory.calibrate`, (1 + k)/(1 + m), `(*batch)`: of m cues that come from
+            no stored pattern, k score at least as well as this cue. None without a calibration.
+        accepted: True if p ≤ α; if False, the answer is "none of these", `(*batch)`. None without a
+            calibration.
+        calibrated: False if patterns have changed since the calibration, so that p-values refer to
+            the earlier patterns; None without a calibration.
     """
 
     state: Tensor

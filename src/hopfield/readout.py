@@ -31,16 +31,19 @@ BLOCK_ROWS = 4096
 """Largest number of rows per block if blocks are copied: upcast, squared or masked."""
 
 BLOCK_SCORES = 2**20
-"""Largest number of scores per block, unless 128 rows have more: batch × n never exist at once."""
+"""Largest number of scores per block, so that batch × n scores never exist at once.
+
+A block has at least 128 rows, and exceeds this number for large batches.
+"""
 
 LONG_BLOCK = 2**16
-"""Most rows of any block: one product over a million rows loses digits, merged blocks do not."""
+"""Largest number of rows of any block. Matrix products over more rows lose digits."""
 
 MOST_FUSED_ROWS = 2**19
 """Rows up to which torch's attention is exact enough; above, rows are read in blocks."""
 
 SHARP = 2.0**100
-"""β above which even scores that float32 rounds to 0 can decide; below, they cannot."""
+"""β above which `attention` computes in float64: scores that underflow in float32 then matter."""
 
 FEW_QUERIES, SHORT_ROWS = 32, 128
 """Queries, and entries per row, up to which two matrix products are faster than SDPA."""
@@ -319,7 +322,7 @@ def attention(
     beta = _check_attention(state, patterns, beta, values)
     precision = torch.promote_types(state.dtype, torch.float32)
     if not is_traced() and largest_value(beta) > SHARP:
-        precision = torch.float64  # scores that float32 rounds to 0 could decide
+        precision = torch.float64  # scores that underflow in float32 could matter
     flat, keys = state.reshape(-1, state.shape[-1]).to(precision), patterns.to(precision)
     averaged = keys if values is None else values.to(precision)
     flat_beta = beta

@@ -72,8 +72,8 @@ class Similarity:
         name: a word for messages and files.
         function: (block, state, known) → scores. `block.rows` is the tensor of rows; `block.scores`
             and `block.squares` compute X·x and Σ x_μ² without unpacking them.
-        degree: the power of c by which scores grow if data grow by c, or None if that is unknown.
-            A width 1/β of scores is then a width β^(−1/degree) of states.
+        degree: the exponent d if scaling all data by c scales the scores by c^d, or None if that
+            is unknown. A width 1/β of scores is a width β^(−1/d) of states.
         descends: whether the update x' = Xᵀ∇F(s) never raises the energy.
         half_squared_norm: whether E = −F(s) + ½‖x‖² + ½M², as for the dot product; else E = −F(s).
         affine: the parts of affine scores; None for others.
@@ -141,7 +141,7 @@ def _dot(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _euclidean(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-    # By X·x and Σ m x_μ², without the differences: the error is up to M²·eps.
+    # Computed from X·x and Σ m x_μ², not from differences: the error is up to M²·eps.
     scores = _dot(block, state, known).add_(_minus_half_squares(block, state, known))
     scores = scores.add_(_minus_half_norm(state, known).unsqueeze(-1))
     must_copy = scores.requires_grad or is_traced()
@@ -170,7 +170,7 @@ def _cosine(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _correlation(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-    # In float64: of rows far from 0 the variance is a small difference of large sums.
+    # In float64: for rows far from 0 the variance is a small difference of large sums.
     mask = (state.new_ones(state.shape[-1]) if known is None else known).double()
     exact = scale_rows(masked_state(state, known).double())
     count = mask.sum(-1, keepdim=True).clamp_min(1)
@@ -181,7 +181,7 @@ def _correlation(block: RowProducts, state: Tensor, known: Tensor | None) -> Ten
         squares = block.squares(mask)
     total = block.scores(mask)
     variance = squares - total * (total / count)  # total² may overflow where Σ x² does not
-    # For a constant row or state these are rounding errors, and count as 0.
+    # The variance of a constant row or state is only rounding error, and counts as 0.
     noise = 4 * torch.finfo(torch.float64).eps * squares * count
     deviation = torch.where(variance > noise, variance, 0.0).sqrt().to(state.dtype)
     length = centred.norm(dim=-1, keepdim=True)
@@ -319,13 +319,14 @@ def masked_state(state: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _scaled_block(block: RowProducts, known: Tensor | None) -> TensorRows:
-    # In float64, for masks of single queries that hide the largest entry.
+    # In float64: the mask of one query can hide the largest entry and leave only small ones.
     rows = masked_state(block.rows, _shared(known))
     return TensorRows(scale_rows(rows if is_traced() else rows.double()))
 
 
 def _may_underflow(squares: Tensor, block: RowProducts, known: Tensor | None) -> bool:
-    # Of rows other than 0. Traced code cannot read values: it takes the safe way.
+    # True if the squares of a nonzero row may underflow. Traced code cannot read values, and
+    # always gets True.
     limits = torch.finfo(squares.dtype)
     if is_traced():
         return True

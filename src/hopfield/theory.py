@@ -81,7 +81,7 @@ def thermal_overlap(load: float, temperature: float) -> float:
     """
     alpha = check_number("load", load, low=0.0, high=1e12)
     check_number("temperature", temperature, low=1e-3)
-    z = np.linspace(-8, 8, 4001)  # the integrand is a step at T = 0: too sharp for Gauss's nodes
+    z = np.linspace(-8, 8, 4001)  # near T = 0 the integrand is almost a step
     weight = np.exp(-(z**2) / 2)
     weight = weight / weight.sum()
     m = q = 1.0
@@ -128,7 +128,7 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
     degree, units, patterns = _network(degree, units, patterns)
     sums, chance = _sum_of_signs(units - 1)
     terms = [(int(u) + 1) ** degree - (int(u) - 1) ** degree for u in sums]
-    # Values ±g step by the span: 2·gcd if all are odd multiples of the gcd, else the gcd.
+    # Distance of neighbours on the lattice: 2·gcd if all g are odd multiples of the gcd, else gcd.
     unit = math.gcd(*terms)
     odd = all(term // unit % 2 for term in terms)
     span = 2 * unit if odd else unit
@@ -139,8 +139,8 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
     width = math.sqrt((patterns - 1) * float(chance @ values**2))
     if width == 0:
         return 0.0
-    # Integrate over the whole period where the sum takes few values: equal steps are exact then.
-    # Else φ^{n−1} has fallen below rounding after 12 of its widths.
+    # If the sum takes few values, integrate over the whole period, where equal steps are exact.
+    # Otherwise stop after 12 widths of φ^{n−1}: beyond, it is smaller than rounding errors.
     few = (patterns - 1) * max(map(abs, terms)) < NODES * span
     top = math.pi / span if few else min(math.pi / span, 12 / width)
     t = (np.arange(NODES) + 0.5) * top / NODES
@@ -171,9 +171,10 @@ def exponential_rate(x: float) -> float:
 
 
 def exponential_patterns(units: int, flipped: float) -> float:
-    """exp(N I(1 − 2ρ)/2): number of patterns below which ρN flips are undone w.h.p., β = 1.
+    """exp(N I(1 − 2ρ)/2): the number of patterns up to which a sweep corrects ρN flipped units.
 
-    By one synchronous sweep; Demircigil et al. (2017), J. Stat. Phys. 168, 288, Theorem 3.
+    Holds at β = 1 for one synchronous sweep, with probability → 1 as N → ∞. Demircigil et al.
+    (2017), J. Stat. Phys. 168, 288, Theorem 3.
     """
     share = check_number("flipped", flipped, low=0.0, high=0.5)
     return math.exp(check_integer("units", units, low=1) * exponential_rate(1 - 2 * share) / 2)
@@ -182,9 +183,9 @@ def exponential_patterns(units: int, flipped: float) -> float:
 def exponential_failure(units: int, flips: int, patterns: int, beta: float = 1.0) -> float:
     """Bound P(one synchronous sweep does not recall), for any N, n and number of flips.
 
-    For each of the N bits, either another pattern with s ≥ c is against it (union bound), or those
-    with s < c outweigh the signal (Bernstein, or Chebyshev); the best c counts. This follows the
-    proof of Demircigil et al. (2017).
+    A bit is wrong only if another pattern with s ≥ c opposes it (union bound), or if the patterns
+    with s < c together outweigh the signal (Bernstein's or Chebyshev's bound). The c with the
+    smallest sum of both is used. This follows the proof of Demircigil et al. (2017).
     """
     check_integer("patterns", patterns, low=1)
     check_integer("flips", flips, low=0, high=check_integer("units", units, low=2))
@@ -258,10 +259,10 @@ def fixed_point_error(count: int, beta: float, margin: float, largest: float) ->
 
 
 def two_patterns_apart(distance: float) -> float:
-    """4/d²: the β above which both of two patterns at distance d, alone, are attractors.
+    """4/d²: the β above which a memory of two patterns at distance d has two attractors.
 
-    On the line between them x' = ½ d tanh(½ β d x) with x from the middle, for Euclidean scores or
-    equal norms. Below that β they share one attractor, the middle.
+    On the line between the patterns x' = ½ d tanh(½ β d x), with x measured from their midpoint,
+    for Euclidean scores or equal norms. Below that β the midpoint is the only attractor.
     """
     return 4 / check_number("distance", distance, low=1e-150, high=1e150) ** 2
 

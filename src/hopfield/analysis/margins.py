@@ -28,7 +28,7 @@ from ..similarity import Similarity
 from .patterns import Comparison, Patterns, scoring_of
 
 LARGEST_BETA = 1e30
-"""Largest β of a computation: a larger one decides equally, but its products overflow."""
+"""Largest β in a computation. A larger β makes the same decisions, but its products overflow."""
 PROOF_RADII = 32
 """Number of radii that a proof tries for a dense network, evenly spaced up to N/2 flips.
 
@@ -44,7 +44,7 @@ Columns = tuple[Tensor, Tensor, Tensor, Tensor]
 Proof = Callable[[Comparison], tuple[Tensor, Tensor]]
 """A function from some patterns of a binary network to their margins and proved radii."""
 Gain = Callable[[Tensor, Tensor], Tensor]
-"""A function g(scores)/g(reference)."""
+"""A function (scores, reference) → g(scores)/g(reference)."""
 
 
 def measure_margins(memory: Memory, patterns: Patterns) -> dict[str, Tensor]:
@@ -99,7 +99,8 @@ def _score_margins(
 def score_window(separation: Separation, patterns: Patterns) -> float | None:
     """Return the distance below the best score beyond which weights are negligible, or None.
 
-    With priors it is known for softmax alone, where the best pattern may have the smallest one.
+    With priors the window is known for softmax only. The best pattern may have the smallest prior,
+    so that the others count as Σw/min w patterns.
     """
     prior = patterns.storage.prior
     if prior is None:
@@ -133,7 +134,7 @@ def _field_proof(memory: Any, dim: int) -> Proof:
     else:
         coupling, bias = memory.coupling, memory.config().get("thresholds")
         size = coupling.double().abs()
-        if memory.config().get("schedule") != "synchronous":  # a unit then does not feel itself
+        if memory.config().get("schedule") != "synchronous":  # a unit's own W_ii does not act
             size.fill_diagonal_(0)
         total = size.sum(-1) if bias is None else size.sum(-1) + bias.double().abs()
         error = (dim + 2) * torch.finfo(coupling.dtype).eps * total

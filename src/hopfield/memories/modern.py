@@ -25,19 +25,20 @@ class ModernHopfield(Memory):
 
     E(x) = ½‖x‖² − F(Xx) + ½M²,   x' = Xᵀ∇F(Xx);   F = β⁻¹ log mean exp(βs), ∇F = softmax(βs).
 
-    With `similarity="euclidean"`, s_μ = −½‖x_μ − x‖² and E = −F(s): same cost, same descent, and
-    every distinct pattern is an attractor at large β, which the dot product does not grant. Dot
-    and Euclidean never raise E; other similarities promise no descent.
+    With `similarity="euclidean"`, s_μ = −½‖x_μ − x‖² and E = −F(s), at the same cost. Every
+    distinct pattern is then an attractor at large β; with the dot product, some may not be. An
+    update never raises E for these two similarities; for others it can.
 
     Args:
-        beta: β ≥ 0, shorthand for `separation=Softmax(beta)`. "auto", the default without a
-            separation: the smallest β that tells stored patterns apart if a cue knows a quarter of
-            their entries, renewed as patterns change. With a separation, "auto" sets its β.
+        beta: β ≥ 0, shorthand for `separation=Softmax(beta)`. "auto" (the default without a
+            separation) is the smallest β that separates the stored patterns for cues that know
+            a quarter of the entries. It is fitted again when patterns change. With a separation,
+            "auto" sets its β.
         separation: `Softmax`, `Sparsemax`, `Entmax`, `TopK`, or your own with simplex weights.
         similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan", or your own: a
             function (rows, state, known) → scores, or a `Similarity`. By default the dot product
-            if β is given, as in attention, and Euclidean if β is "auto": no β helps a pattern
-            whose dot product with another one exceeds its own.
+            if β is given, as in attention, and Euclidean if β is "auto": with the dot product, a
+            pattern is an attractor at no β if its product with another one exceeds ‖x_μ‖².
         precision: "full", or "certified": an 8-bit scan finds the patterns that can have weight,
             and only those are read, in float64; `Retrieval.bound` bounds the distance from the
             full readout. With Softmax and the dot product or Euclidean distance.
@@ -87,17 +88,17 @@ class ModernHopfield(Memory):
 
     @property
     def stores_gaps(self) -> bool:
-        """Return True if all patterns are read, with or without gaps."""
+        """Return True if patterns may have gaps; the 8-bit scan takes complete ones only."""
         return self.precision == "full"
 
     @property
     def takes_prior(self) -> bool:
-        """Return True if the separation takes one."""
+        """Return True if the separation takes a prior."""
         return self._separation.takes_prior
 
     @property
     def value_weights(self) -> tuple[Similarity, Separation]:
-        """Those of the patterns."""
+        """The similarity and separation of the readout: values are averaged by the same weights."""
         return self.similarity, self.separation
 
     @property
@@ -114,7 +115,7 @@ class ModernHopfield(Memory):
     ) -> Reading:
         """Make one update x' = Xᵀ∇F(s)."""
         store, bound = self.storage, None
-        largest = store.summary().largest_norm  # first: blocks then carry the norms
+        largest = store.summary().largest_norm  # before the readout, so that blocks carry the norms
         scoring = self.similarity, self.separation
         if store.has_gaps:
             readout = read_with_gaps(store, state, known, held, *scoring)
@@ -154,7 +155,7 @@ class ModernHopfield(Memory):
         return config | {"similarity": self.similarity, "precision": self.precision}
 
     def config_text(self) -> dict[str, str]:
-        """Return `beta="auto"` with the number, and a separation with it."""
+        """Return the texts of `beta` and `separation` that show the fitted β."""
         if not self._is_fitted or not len(self.storage):
             return {}
         separation: Any = self.separation

@@ -10,7 +10,7 @@ from .. import kernels
 from ..checks import is_traced
 
 ALPHA_RANGE = (1.01, 10.0)
-"""Smallest and largest α. Below, exp(log t/(α−1)) has no exact digits: softmax is the limit."""
+"""Smallest and largest α. Closer to 1, exp(log t/(α−1)) loses its digits; softmax is the limit."""
 
 BLOCK = 2**17
 """Number of scores whose threshold τ is searched at a time.
@@ -196,8 +196,8 @@ def _newton(
     prior: Tensor | None = None,
 ) -> Tensor:
     # τ < 0 with Σ w[z − τ]₊^power = 1, for powers ≥ 1. The power-norm of [z − τ]₊ is convex in τ
-    # and close to a line, so that steps from a lower bound, −1 for w = 1, come from one side, and
-    # are few.
+    # and close to a line. Newton's steps from a lower bound (−1 for w = 1) therefore never pass τ,
+    # and few are needed.
     tau = torch.full_like(z[..., :1], -1.0) if lowest is None else lowest
     for _ in range(MOST_STEPS):
         t = (z - tau).clamp_min_(0)
@@ -220,9 +220,9 @@ def _lower_power(t: Tensor, power: Tensor | float) -> Tensor:
 
 
 def _bisect(z: Tensor, power: Tensor, prior: Tensor | None = None) -> Tensor:
-    # τ for any power, without a look at values. −τ lies in [n^(−1/power), 1], with priors in
-    # [(Σw)^(−1/power), (min w)^(−1/power)], and is halved on a logarithmic scale: for α > 2 weights
-    # are as sensitive to small −τ as to large ones.
+    # τ for any power, by operations that can be traced. −τ lies in [n^(−1/power), 1], with priors
+    # in [(Σw)^(−1/power), (min w)^(−1/power)]. The interval is halved on a logarithmic scale: for
+    # α > 2 weights are as sensitive to small −τ as to large ones.
     tiny, zero = torch.finfo(z.dtype).tiny, z[..., :1] * 0
     if prior is None:
         least, high = float(z.shape[-1]) ** (-1 / power), torch.ones_like(zero)
@@ -250,9 +250,9 @@ def tsallis_potential(
 ) -> Tensor:
     """Return the potential of α-entmax, max_p p·s + β⁻¹(H_α(p) − H_α(1/n)), for `count` patterns.
 
-    Scores without weight may be left out. The entropies would cancel as β → 0. With
-    p_μ = w_μ(1 + d_μ)/n, Σwd = 0, and w = 1 and n = `count` without priors, n = `total` = Σw with
-    priors, their difference is
+    Scores without weight may be left out. As β → 0 the two entropies become equal, and their
+    difference would lose its digits. It is therefore computed from the deviations d_μ in
+    p_μ = w_μ(1 + d_μ)/n, where n = `total` = Σw (without priors w = 1 and n = `count`):
 
         −n^(−α)/(α(α − 1)) Σ w_μ φ(d_μ),    φ(d) = (1 + d)^α − 1 − αd.
 
@@ -267,7 +267,7 @@ def tsallis_potential(
     gap = scores - top
     weights = tsallis_weights(scores, alpha, beta, prior)
     d = n * (weights if prior is None else weights / times) - 1
-    # φ has no slope at −1, so that weights of zero, also by rounding, must not reach it.
+    # Autograd gives NaN at d = −1: patterns of weight zero, even by rounding, are summed apart.
     positive = d > -1
     d = torch.where(positive, d, 0.0)
     phi = (1 + d) * torch.expm1((alpha - 1) * torch.log1p(d)) - (alpha - 1) * d

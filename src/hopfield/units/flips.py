@@ -3,8 +3,9 @@
 The unit takes the sign of its field. Each rule returns a number of the same sign, and a bound of
 its rounding error, in float64. Levels are the scores without unit i: s_μ^{∖i} = s_μ − x_μi x_i.
 
-A prior w counts a pattern w times. Fields that are sums over patterns take whole multiples of the
-largest possible unit, which leaves all signs, so that sums of priors are sums of whole numbers too.
+With a prior w a pattern counts w times. Where a field is a sum over patterns, all priors are first
+divided by a common factor that makes them whole numbers. This changes no sign, and sums of priors
+become exact.
 """
 
 import math
@@ -26,10 +27,10 @@ from ..similarity import RowProducts, dot
 EPS = torch.finfo(torch.float64).eps
 
 LOG_PRIOR = 64
-"""Rounding of an exponent β·s + log w by log w, and other errors of a readout, in units of eps."""
+"""Bound, in units of eps, of rounding in a readout with priors, apart from βs and sums."""
 
 EXACT_SIZE = 2.0**52
-"""Sum of absolute values from which on a float64 sum of whole numbers may be rounded."""
+"""Sum of absolute values below which a float64 sum of whole numbers is exact."""
 
 POTENTIAL_SCORES = 2**20
 """Largest number of scores whose potentials are computed at a time: 8 MiB in float64."""
@@ -47,8 +48,8 @@ def saturated_beta(beta: "float | Tensor", count: int | float) -> float:
     """Return β, or a smaller one with the same decisions for `count` patterns.
 
     Different levels are at least 2 apart. For β > ½ log n one pattern thus outweighs all patterns
-    at lower levels together, and a larger β changes no decision. With priors n is the sum of their
-    whole multiples.
+    at lower levels together, and a larger β changes no decision. With priors, n is their sum after
+    division by the common factor.
     """
     return min(float(beta), 0.5 * math.log(count) + 0.5)
 
@@ -59,7 +60,7 @@ class FlipTable:
 
     Attributes:
         values: the summand at each level, `values[shift − level]`.
-        shift: the index of level 0. −1 if it depends on the query: its largest score plus 1.
+        shift: the index of level 0. −1 means that it differs by query: the largest score plus 1.
         rounding: the rounding error of a field, relative to the sum of absolute summands.
         exact_size: the sum of absolute summands below which fields are exact.
     """
@@ -74,7 +75,7 @@ class FlipRule(ABC):
     """A rule that computes the fields of units in a dense network."""
 
     has_exact_signs: bool
-    """True if `exact_signs` can decide fields below their rounding error; else they are ties."""
+    """True if `exact_signs` decides fields below their rounding error; else they count as ties."""
 
     @abstractmethod
     def all_units(
@@ -89,7 +90,7 @@ class FlipRule(ABC):
         """Return the field of a unit from its levels and x_μi, and a bound of its rounding."""
 
     def table(self, count: int, dim: int) -> FlipTable | None:
-        """Return the summands by level; None, the default, if fields are no sums over patterns."""
+        """Return the summands by level; None, the default, if fields are not sums over patterns."""
         return None
 
 
@@ -99,7 +100,7 @@ def flip_rule(separation: Separation, prior: Float[Tensor, " n"] | None = None) 
     if beta is not None:
         return _SoftmaxFlips(float(beta), multiples)
     if separation.flip_gain(torch.zeros(1, dtype=torch.float64)) is not None:
-        # Exact where g is a whole number at whole levels.
+        # Signs are exact if g is a whole number at every whole level.
         return _AdditiveFlips(separation, separation.exact_flip_sign([]) is not None, multiples)
     return _PotentialFlips(separation, prior)
 
@@ -225,7 +226,7 @@ class _PotentialFlips(FlipRule):
     def all_units(
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
     ) -> tuple[Tensor, Tensor]:
-        """Return the fields, from levels `(batch, units, n)` of a few queries and units each."""
+        """Return the fields; levels `(batch, units, n)` exist for few queries and units at once."""
         columns = torch.cat([block.rows for block in blocks]).T.double()
         queries = state.split(max(1, POTENTIAL_SCORES // columns.shape[-1]))
         parts = [self._some_queries(blocks, part, columns) for part in queries]
