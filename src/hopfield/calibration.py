@@ -1,4 +1,4 @@
-"""How often a stranger scores as well as a cue: p-values for the answer "none of these".
+"""P-values of cues, for the answer "none of these": the cue comes from no stored pattern.
 
 A stranger is a cue that comes from no stored pattern. With the scores T_1 … T_n of n strangers,
 
@@ -23,7 +23,7 @@ SCORES = ("distance", "margin")
 """The two scores of a cue; `TopScores.score` defines them."""
 
 TIE = 1e-9
-"""Difference of scores that counts as a tie, as a share of the largest: rounding is far below."""
+"""Difference that counts as a tie, relative to the largest score. Rounding is far smaller."""
 
 
 class TopScores(NamedTuple):
@@ -41,7 +41,7 @@ class TopScores(NamedTuple):
         return self.pattern if name == "distance" else self._lead()
 
     def _lead(self) -> Tensor:
-        # Without a rival that can be compared, a similarity shows no lead.
+        # Without a rival that shares known entries with the cue, the lead counts as 0.
         lead = torch.where(self.rival.isfinite(), self.pattern - self.rival, 0.0)
         return torch.where(self.pattern.isfinite(), lead, -math.inf)
 
@@ -106,7 +106,7 @@ def threshold(strangers: Float[Tensor, " n"], alpha: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How a memory tells strangers from damaged copies of its patterns.
+    """The measured scores of strangers, and the threshold that separates them from patterns.
 
     Attributes:
         alpha: the largest p-value that is accepted: the share of strangers accepted by mistake.
@@ -118,7 +118,7 @@ class Calibration:
             similarity itself for others.
         left_out: True if the strangers are stored patterns, each left out in turn; False for
             `calibrate(strangers=…)`.
-        n_patterns: the number of stored patterns then.
+        n_patterns: the number of patterns stored at the calibration.
         damage: the name of the damage.
         accepted: the share of damaged stored patterns that are accepted.
         right: the share of these whose answer is the right pattern; None if none is accepted.
@@ -139,7 +139,7 @@ class Calibration:
         return threshold(self.strangers, self.alpha)
 
     def __repr__(self) -> str:
-        """Say what was measured."""
+        """Return the threshold, the strangers and the measured rates in words."""
         origin = "stored patterns, left out in turn" if self.left_out else "given ones"
         right = "" if self.right is None else f", {self.right:.1%} of these with the right answer"
         return (

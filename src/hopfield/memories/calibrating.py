@@ -1,4 +1,4 @@
-"""Calibrate a memory: ask it as strangers would, and give each answer a p-value."""
+"""Calibrate a memory on cues that come from no stored pattern, and give answers a p-value."""
 
 import math
 import warnings
@@ -62,7 +62,7 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class CalibrationState:
-    """A calibration, the version of the store that it is of, and how to renew it, if known."""
+    """A calibration, the store's version at that time, and the arguments to repeat it, or None."""
 
     calibration: Calibration
     version: int
@@ -87,12 +87,12 @@ class CalibratedMemory(ABC):
         cues: int = MOST_STRANGERS,
         generator: torch.Generator | None = None,
     ) -> Calibration:
-        """Measure how strangers score, so that answers tell whether the cue is one of them.
+        """Measure the scores of strangers, which are cues that come from no stored pattern.
 
         Each stored pattern is left out in turn, damaged as cues will be, and the memory is queried.
         Answers then have `Retrieval.p_value` and `Retrieval.accepted` (p ≤ alpha): about the share
         `alpha` of strangers is accepted, if cues are damaged alike. Patterns stored or removed
-        later renew the calibration; a copy, a pickle and a file do not know the damage.
+        later renew the calibration. Copies, pickles and files lack `damage`, and cannot renew it.
 
         Args:
             damage: a function (patterns, generator=…) → cues, such as `corruption.occlude_half`;
@@ -135,9 +135,9 @@ class CalibratedMemory(ABC):
 
 
 def renew(memory: "Memory") -> CalibrationState | None:
-    """Return the calibration; of the patterns stored now, if the damage is known.
+    """Return the calibration, measured again if patterns have changed and the damage is known.
 
-    Hold `lock.reading`.
+    The caller holds `lock.reading`.
     """
     state, version = memory._calibrated, memory.storage.version
     if state is None or state.version == version or state.recipe is None or not len(memory):
@@ -156,7 +156,7 @@ def renew(memory: "Memory") -> CalibrationState | None:
 
 
 def without_recipe(state: CalibrationState | None) -> CalibrationState | None:
-    """Return what copies, pickles and files hold: a function of the caller may not be written."""
+    """Return the state for copies, pickles and files: a user's function may not be picklable."""
     return None if state is None else replace(state, recipe=None)
 
 
@@ -181,7 +181,7 @@ def restore_calibration(memory: "Memory", numbers: dict[str, Any], strangers: Te
 
 
 def keep_calibration(memory: "Memory", version: int, dtype: torch.dtype | None) -> None:
-    """Let a calibration stay valid after a move from `version` of the store without rounding."""
+    """Keep the calibration of store `version` valid after a move to a device in the same dtype."""
     state = memory._calibrated
     if dtype is None and state is not None and state.version == version:
         memory._calibrated = replace(state, version=memory.storage.version)
@@ -291,7 +291,7 @@ def _measure(memory: "Memory", recipe: Recipe) -> Calibration:
 
 
 def _choose_score(scores: TopScores, alpha: float, distinct: int) -> str:
-    # Leaving one out, a margin needs two others.
+    # With one pattern left out, a margin needs two others.
     names = SCORES if distinct > 2 else SCORES[:1]
     is_right = scores.pattern > scores.rival
 

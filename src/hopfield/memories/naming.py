@@ -43,7 +43,7 @@ def check_names(value: object, count: int | None = None) -> list[Name]:
 
 
 def check_new_names(names: Sequence[Name], before: Sequence[Name], unique: bool) -> None:
-    """Raise unless the names are of the kind of those `before`, and new if they must be unique."""
+    """Raise unless names have the type of those `before`, and, if `unique`, differ from all."""
     if before and type(before[0]) is not type(names[0]):
         raise InputTypeError(
             f"names must be {KINDS[type(before[0])]} like those in the memory, but entry 0 is "
@@ -68,7 +68,7 @@ def names_of(store: Store) -> Sequence[Name]:
 
 
 def check_stored_names(value: object, stored: Sequence[Name]) -> list[Name]:
-    """Return one name or several as a list, if patterns have all of them."""
+    """Return one name or several as a list, if each is the name of a stored pattern."""
     if not stored:
         raise OptionError("names must be left out: the patterns have none. Use store(…, names=…).")
     is_single = isinstance(value, (str, int)) and not isinstance(value, bool)
@@ -89,7 +89,7 @@ def places_of_names(names: Iterable[Name], stored: Sequence[Name]) -> dict[Name,
 
 
 def chosen_rows(store: Store, indices: object, names: object) -> list[int]:
-    """Return indices of rows in their order, given themselves or by names."""
+    """Return the indices of the rows that `indices` or `names` select, in the order given."""
     if names is None:
         return index_list(indices, len(store))
     if indices is not None:
@@ -110,7 +110,7 @@ def _unknown(name: Name, stored: Sequence[Name]) -> DomainError:
 
 
 def entries_at(entries: Sequence[Any], index: Int[Tensor, "*batch"]) -> Any:
-    """Return the entries at these rows: one for one row, else an object array of their shape."""
+    """Return the entry at one index, or an object array of entries in the shape of `index`."""
     if not index.ndim:
         return entries[int(index)]
     found = np.empty(index.numel(), dtype=object)

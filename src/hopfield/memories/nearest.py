@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .base import Memory
 
 FEW_STATES = 8
-"""States up to which products with the rows on the left are faster, for rows read in place."""
+"""Number of states up to which X xᵀ is faster than x Xᵀ, for rows that are not copied."""
 
 QUERIES = 1024
 """Queries that are ranked at a time: the matrix products of more are no faster."""
@@ -143,7 +143,7 @@ class _Ranked:
         return SoftmaxTotal(self.separation)
 
     def _certified_weight(self, state: Tensor, known: Tensor | None) -> Tensor:
-        # Of the strongest pattern.
+        # The weight of the strongest pattern.
         separation = cast(Separation, self.separation)
         readout, _ = certified_readout(self.store, state, known, self.similarity, separation)
         return readout.weight
@@ -162,7 +162,7 @@ class _Ranked:
 
 @dataclass(frozen=True, eq=False)
 class _TallProduct:
-    """A block whose scores at few states are a product with the rows on the left."""
+    """A block that computes scores at few states as X xᵀ instead of x Xᵀ."""
 
     block: ValuedBlock
 
@@ -178,7 +178,7 @@ class _TallProduct:
         return len(self.block)
 
     def scores(self, state: Tensor) -> Tensor:
-        # Of a single state two: products with one vector run in one thread.
+        # A single state is repeated: a product with one vector would run in one thread.
         columns = state if len(state) > 1 else state.repeat(2, 1)
         return (self.block.rows @ columns.T).T[: len(state)].contiguous()
 

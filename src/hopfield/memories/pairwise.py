@@ -1,7 +1,7 @@
 """The score of one pattern and one state, summed entry by entry.
 
 Scores of a whole block are matrix products, whose rounding depends on the block. In float64, entry
-by entry, equal patterns have equal scores, and the better of two patterns is found by its own.
+by entry, equal patterns have equal scores, and two patterns are ranked by these scores.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ CORRELATION_ERROR = 2.0**-30
 
 
 class Pairwise(NamedTuple):
-    """The definition of a similarity for pairs, and the rounding of its scores of blocks."""
+    """A similarity for pairs of row and state, and the rounding error of its scores of blocks."""
 
     score: Callable[[Tensor, Tensor, Tensor], Tensor]
     """(rows, states, mask) → the scores `(k,)` of k pairs; all are `(k, dim)`, 0 where masked."""
@@ -89,7 +89,7 @@ PAIRWISE: dict[Callable[..., Any], Pairwise] = {
 
 
 def block_scores(similarity: Similarity, shift_invariant: bool) -> ScoreFunction:
-    """Return the scores of blocks, if they may be shifted without the term that all share."""
+    """Return the score function of blocks, without the shared term if a shift has no effect."""
     shifted = shift_invariant and similarity.affine is not None and similarity.affine.shared
     return similarity.without_shared if shifted else similarity.function
 
@@ -97,7 +97,7 @@ def block_scores(similarity: Similarity, shift_invariant: bool) -> ScoreFunction
 def block_scoring(
     store: Store, state: Tensor, known: Tensor | None, similarity: Similarity
 ) -> tuple[Scoring, Tensor]:
-    """Return how blocks are scored and ranked, and the states in the precision that it takes."""
+    """Return the `Scoring` of a similarity, and the states in the dtype that it needs."""
     pairwise = PAIRWISE.get(similarity.function)
     unknown = state.new_zeros(len(state), dtype=torch.float64)
     if pairwise is None:
@@ -164,7 +164,7 @@ def pair_scores(
 
 
 def _finite_scores(store: Store, similarity: Similarity) -> ScoreFunction:
-    # Scores of a similarity of the user; −∞ too is a score.
+    # A user's similarity may return −∞. It counts as the lowest finite number.
     def scores(block: ValuedBlock, state: Tensor, known: Tensor | None) -> Tensor:
         if store.has_gaps:
             return common_scores(similarity, cast(Block, block), state, known)

@@ -47,7 +47,7 @@ def set_prior(memory: "Contents", names: object, prior: object) -> None:
 
 
 def _places(memory: "Contents", names: object) -> tuple[Tensor, Tensor]:
-    # The rows, and for each its place among the names or indices as they were given.
+    # Returns the rows, and for each row the position of its name or index in `names`.
     if names is None:
         places = torch.arange(len(memory))
         return places, places

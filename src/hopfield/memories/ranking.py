@@ -16,10 +16,10 @@ from torch import Tensor
 from ..similarity import ScoreFunction
 
 GROUP = 64
-"""Scores whose largest is compared first: most groups hold no candidate."""
+"""Scores per group. If the largest is below the floor, no other score of the group is compared."""
 
 GROUP_FROM_ROWS = 512
-"""Rows per block from which on groups are compared first; with fewer, every score is."""
+"""Rows per block from which scores are compared in groups; in smaller blocks, one by one."""
 
 PENDING = 2**16
 """New candidates of all queries that are gathered before the weaker ones are dropped."""
@@ -41,8 +41,8 @@ class Scoring:
             exact, or if nothing more exact is known.
         of_pairs: (queries, rows) → scores of these pairs in float64; None to keep those of blocks.
         unit, shift: a score is unit·(score of the block) + shift, `(batch,)`, float64; None: 1, 0.
-        refined: of_pairs in a faster precision, and its error, `(batch,)`, if that of blocks is so
-            large that candidates are best scored again at once.
+        refined: a faster, less exact `of_pairs`, and its error, `(batch,)`. It scores candidates
+            again as they are found, if `error` is so large that too many would be kept.
     """
 
     of_block: ScoreFunction
@@ -115,7 +115,7 @@ class _Leaders:
         return scores.reshape(self.batch, self.k), rows.reshape(self.batch, self.k)
 
     def _first_floor(self, scores: Tensor) -> Tensor:
-        # k rows of this block score as much, within the error, as the k-th best of its scores.
+        # At least k rows of this block score no less than its k-th best score minus the error.
         least = scores.topk(self.k, dim=-1).values[:, -1].double() * self.unit + self.shift
         return _below(least - 2 * self.scoring.error)
 
@@ -140,7 +140,7 @@ class _Leaders:
             self._rescore()
 
     def _rescore(self) -> None:
-        # Keeps the k best by exact scores, where there are any.
+        # Keeps the k best by exact scores, if `of_pairs` gives them.
         of_pairs, (queries, rows, _) = self.scoring.of_pairs, self.kept
         if of_pairs is not None:
             order = rows.sort(stable=True).indices  # equal scores: lower rows first

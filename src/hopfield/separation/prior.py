@@ -48,7 +48,7 @@ def arguments(scores: Tensor, prior: Tensor | None) -> tuple[Tensor, ...]:
 
 
 def check_factors(prior: Tensor | None, scores: Tensor) -> Tensor | None:
-    """Return the prior of a separation: None, or numbers above 0 that fit the checked scores."""
+    """Return `prior` if it is None or holds numbers above 0 that broadcast to the scores."""
     if prior is None or is_traced():
         return prior
     check_device("prior", check_float("prior", prior), scores.device)

@@ -1,4 +1,4 @@
-"""Annotations: what each row brings apart from its numbers, such as a name."""
+"""Annotations: the data stored with each row apart from its numbers, such as a name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ class Annotations:
 
     @property
     def is_empty(self) -> bool:
-        """Return True if rows bring nothing but numbers."""
+        """Return True if there are no names, labels, priors or columns of a table."""
         return self.names is None and self.labels is None and self.prior is None and not self.table
 
     def check_extension(self, new: "Annotations") -> None:
@@ -53,7 +53,7 @@ class Annotations:
                 )
 
     def extended(self, new: "Annotations") -> "Annotations":
-        """Return these annotations followed by others: a prior left out is 1, a cell None."""
+        """Append annotations of further rows; missing priors become 1, missing cells None."""
         prior = self.prior
         if self.prior is not None or new.prior is not None:
             prior = torch.cat([self.full_prior(new.prior), new.full_prior(self.prior)])
