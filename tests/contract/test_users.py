@@ -129,7 +129,7 @@ def test_digits_from_0_to_255_at_beta_1():
     pictures = (digits.patterns[first] * 255).round()
     for name in ("euclidean", "dot"):
         memory = ModernHopfield(beta=1.0, similarity=name)
-        with pytest.raises(InputTypeError, match=r"Use patterns\.float\(\)"):
+        with pytest.raises(InputTypeError, match=r"Use patterns / 255"):
             memory.store(pictures.to(torch.uint8))
         with pytest.raises(ValueError, match=r"patterns\.flatten\(1\)"):
             memory.store(pictures.view(5, 8, 8))
