@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hopfield.cli import commands
+from hopfield.cli.text_columns import MAX_CATEGORIES, fill, read_column
 from hopfield.data.delimited import parse
-from hopfield.sklearn.text_columns import MAX_CATEGORIES, fill, read_column
 
 GAP = re.compile(r"\[\[(.*?)\|(.*?)\]\]", re.DOTALL)
 

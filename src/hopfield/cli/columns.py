@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, HopfieldError
-from ..sklearn.text_columns import Column
 from .form import RowForm, fit_columns, to_stored
 from .parquet_table import MAGIC, ParquetTable
 from .reading import ReadOptions, Rows, joined, read_lines, to_values, unknown_name
+from .text_columns import Column
 from .text_table import TextTable
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")

@@ -11,8 +11,8 @@ from ..checks import short_repr
 from ..errors import HopfieldError
 from ..files import write_whole
 from ..sklearn.progress import terminal_bar
-from ..sklearn.text_columns import Column, FilledColumn, fill
 from .parquet_table import MAGIC, ParquetTable
+from .text_columns import Column, FilledColumn, fill
 from .text_table import TextTable
 
 LONG_WORK = 10**6

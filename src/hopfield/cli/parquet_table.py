@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, missing_extra
-from ..sklearn.text_columns import Column, FilledColumn, NumberForm, text_column
+from .text_columns import Column, FilledColumn, NumberForm, text_column
 
 MAGIC = b"PAR1"
 """First bytes of a Parquet file."""

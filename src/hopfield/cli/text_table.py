@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.delimited import parse, quote_like, unquote
 from ..errors import DataError
-from ..sklearn.text_columns import Column, FilledColumn, is_header, read_column
+from .text_columns import Column, FilledColumn, is_header, read_column
 
 
 class TextTable:

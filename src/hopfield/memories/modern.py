@@ -31,9 +31,9 @@ class ModernHopfield(Memory):
 
     Args:
         beta: β ≥ 0, shorthand for `separation=Softmax(beta)`. "auto" (the default without a
-            separation) is the smallest β that separates the stored patterns for cues that know
-            a quarter of the entries. It is fitted again when patterns change. With a separation,
-            "auto" sets its β.
+            separation) is the smallest β at which cues find 95 % of the patterns although damage
+            leaves them a quarter of their lead over the others. It is fitted again when patterns
+            change. With a separation, "auto" sets its β.
         separation: `Softmax`, `Sparsemax`, `Entmax`, `TopK`, or your own with simplex weights.
         similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan", or your own: a
             function (rows, state, known) → scores, or a `Similarity`. By default the dot product

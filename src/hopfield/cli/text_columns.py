@@ -10,8 +10,8 @@ import numpy as np
 
 from ..data.delimited import unquote
 from ..errors import DataError
-from .imputer import HopfieldImputer
-from .progress import Report, silent
+from ..sklearn.imputer import HopfieldImputer
+from ..sklearn.progress import Report, silent
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "null", "nat", "?"})
 """Texts that mark a missing entry, in lower case."""
