@@ -64,7 +64,7 @@ class Worker:
 
 def run(before: Path, names: list[str], quick: bool = False, out: Path | None = None) -> None:
     """Compare all rows of the named entries; print each, and write them to `out`."""
-    head = machine.header(quick)
+    head = machine.header(quick) | {"before": _commit(before)}
     lines: list[Record] = []
     workers = [Worker(before, checks=False), Worker(ROOT, checks=True)]
     for name in names:
@@ -85,6 +85,12 @@ def run(before: Path, names: list[str], quick: bool = False, out: Path | None = 
         records.write(target, head, lines)
     slow = [line for line in lines if line.get("ratio", 0) > LIMIT]
     print(f"{len(lines)} rows, {len(slow)} slower by more than {LIMIT - 1:.0%}")
+
+
+def _commit(tree: Path) -> str:
+    command = ["git", "-C", str(tree), "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or tree.name
 
 
 def _compared(workers: list[Worker], built: list[Any], way: str) -> Record:
