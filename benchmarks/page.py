@@ -213,10 +213,11 @@ def _comparison(path: Path = RESULTS / "compare.jsonl") -> str:
         row = [statistics.median(ratios), min(ratios), max(ratios)]
         rows.append([name, str(len(ratios)), *(f"{ratio:.2f}" for ratio in row)])
     said = (
-        f"## Before and after\n\nTime of this code over that of commit {head['before']}, measured in "
-        f"turn on {head['processor']} ({head['instructions']}, {head['threads']} threads), one row per "
-        f"call and size; {sum(line['ratio'] > 1.1 for line in lines)} of {len(lines)} rows are "
-        "above 1.10. A ratio is the smaller of two estimates: the median over rounds, and the "
+        f"## Before and after\n\nTime of this code over that of commit {head['before']}, measured "
+        f"in turn on {head['processor']} ({head['instructions']}, {head['threads']} threads), one "
+        "row per call and size; "
+        f"{sum(line['ratio'] > 1.1 for line in lines)} of {len(lines)} rows are above 1.10. A "
+        "ratio is the smaller of two estimates: the median over rounds, and the "
         "ratio of the shortest times."
     )
     return f"{said}\n\n{_table(['entry', 'rows', 'median', 'smallest', 'largest'], rows)}"
