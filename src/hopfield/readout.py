@@ -70,16 +70,14 @@ class ValuedBlock(Block, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class BlockView:
-    """A block whose scores come from its patterns, while its weights average other rows.
+class WrappedBlock:
+    """What a block takes over from another one; a subclass adds scores and weighted sums.
 
     Attributes:
-        block: the patterns.
-        weighted_sum: (weights, at=None) → the weighted sum of these other rows.
+        block: the other block.
     """
 
     block: ValuedBlock
-    weighted_sum: Callable[..., Tensor]
 
     @property
     def start(self) -> int:
@@ -88,25 +86,41 @@ class BlockView:
 
     @property
     def rows(self) -> Tensor:
-        """Return the patterns."""
+        """Return the rows."""
         return self.block.rows
+
+    @property
+    def values(self) -> Tensor | None:
+        """Return the values of the rows, or None."""
+        return self.block.values
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.block)
+
+    def squares(self, mask: Tensor | None) -> Tensor:
+        """Return Σ_i m_i x_μi² of each row."""
+        return self.block.squares(mask)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockView(WrappedBlock):
+    """A block whose scores come from its patterns, while its weights average other rows.
+
+    Attributes:
+        weighted_sum: (weights, at=None) → the weighted sum of these other rows.
+    """
+
+    weighted_sum: Callable[..., Tensor]
 
     @property
     def prior(self) -> Tensor | None:
         """Return the prior of each row, or None."""
         return prior_of(self.block)
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.block)
-
     def scores(self, state: Tensor) -> Tensor:
-        """X·x."""
+        """Return the scores Xx."""
         return self.block.scores(state)
-
-    def squares(self, mask: Tensor | None) -> Tensor:
-        """Σ m x_μ²."""
-        return self.block.squares(mask)
 
 
 def with_values(block: ValuedBlock) -> BlockView:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..checks import check_flag, check_integer
 from ..errors import DomainError
-from ..readout import ValuedBlock
+from ..readout import WrappedBlock
 from ..separation import Separation
 from ..similarity import cosine
 from ..units import exact_dot
@@ -160,34 +160,13 @@ class _Ranked:
         return of_pairs(queries, index.flatten()).reshape(index.shape)
 
 
-@dataclass(frozen=True, eq=False)
-class _TallProduct:
+class _TallProduct(WrappedBlock):
     """A block that computes scores at few states as X xᵀ instead of x Xᵀ."""
-
-    block: ValuedBlock
-
-    @property
-    def start(self) -> int:
-        return self.block.start
-
-    @property
-    def rows(self) -> Tensor:
-        return self.block.rows
-
-    def __len__(self) -> int:
-        return len(self.block)
 
     def scores(self, state: Tensor) -> Tensor:
         # A single state is repeated: a product with one vector would run in one thread.
         columns = state if len(state) > 1 else state.repeat(2, 1)
-        return (self.block.rows @ columns.T).T[: len(state)].contiguous()
-
-    def squares(self, mask: Tensor | None) -> Tensor:
-        return self.block.squares(mask)
+        return (self.rows @ columns.T).T[: len(state)].contiguous()
 
     def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
         return self.block.weighted_sum(weights, at)
-
-    @property
-    def values(self) -> Tensor | None:
-        return self.block.values

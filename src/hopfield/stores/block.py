@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..readout import ValuedBlock
+from ..readout import ValuedBlock, WrappedBlock
 
 SQUARED_ENTRIES = 2**18
 """Matrix entries squared at a time for a mask that all states share: they stay in the L2 cache."""
@@ -94,43 +94,18 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class PriorBlock:
+class PriorBlock(WrappedBlock):
     """A block with a prior per row; all else is as in the block itself.
 
     Attributes:
-        block: the rows.
         prior: w of each row, `(n,)`.
     """
 
-    block: ValuedBlock
     prior: Tensor
-
-    @property
-    def start(self) -> int:
-        """Return the index of the first row."""
-        return self.block.start
-
-    @property
-    def rows(self) -> Tensor:
-        """Return the rows."""
-        return self.block.rows
-
-    @property
-    def values(self) -> Tensor | None:
-        """Return the values of the rows, or None."""
-        return self.block.values
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.block)
 
     def scores(self, state: Tensor) -> Tensor:
         """Return the scores Xx."""
         return self.block.scores(state)
-
-    def squares(self, mask: Tensor | None) -> Tensor:
-        """Return Σ_i m_i x_μi² of each row."""
-        return self.block.squares(mask)
 
     def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
         """Return weights @ rows[at], for all rows if `at` is None."""
