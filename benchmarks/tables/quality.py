@@ -44,7 +44,7 @@ class Run:
 
 
 def plan(full: bool) -> Iterator[Run]:
-    """Yield the runs of the short form first, then the others of the whole."""
+    """Yield the runs of the short form first, then the others of the whole; trees come last."""
     short = [
         Run(case, kind, share, 0, method)
         for method in ("hopfield", "knn", "mean", "ridge")
@@ -53,10 +53,13 @@ def plan(full: bool) -> Iterator[Run]:
     yield from short
     if full:
         done = set(short)
-        axes = (range(SEEDS), KINDS, SHARES, TABLES, METHODS)
-        for seed, kind, share, case, method in itertools.product(*axes):
+        quick = [method for method in METHODS if method != "trees"]
+        axes = (range(SEEDS), KINDS, SHARES, TABLES, quick)
+        slow = (range(1), KINDS, SHARES, TABLES, ["trees"])
+        for choices in itertools.chain(itertools.product(*axes), itertools.product(*slow)):
+            seed, kind, share, case, method = choices
             run = Run(case, kind, share, seed, method)
-            if run not in done and (method != "trees" or seed == 0):
+            if run not in done:
                 yield run
 
 
