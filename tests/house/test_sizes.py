@@ -18,7 +18,7 @@ RESULTS = {"Calibration", "Dataset", "Imputation", "Point", "Report", "Retrieval
 # These take the place of another library's class, and its arguments.
 DROP_INS = {"HopfieldImputer"}
 ARGUMENTS, FUNCTION, FILE, SCREEN = 6, 40, 400, 80
-GUIDE, WALL, ESTIMATORS = 12_000, 25_200, 2_600  # lines of the library without and of `sklearn`
+GUIDE, WALL, ESTIMATORS = 12_000, 29_500, 2_600  # lines of the library without and of `sklearn`
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
