@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -101,6 +102,8 @@ class Retrieval:
         objective: "full", or "known" if only known entries counted in the energy.
         trace: with `trace=True` the energies of all steps, `(1 + most steps, *batch)`, from that
             of the cue on; a query that has settled repeats its last energy.
+        states: with `trace="states"` the states of all steps, from the cue on, in the shape and
+            dtype of the cue after the axis of steps; a query that has settled repeats its last.
         bound: error bounds of a memory with `precision="certified"`; None elsewhere.
         name: the name of the strongest pattern; for a batch an object array, `(*batch)`. None where
             patterns have no names.
@@ -127,6 +130,7 @@ class Retrieval:
     p_value: Tensor | None = None
     accepted: Tensor | None = None
     calibrated: bool | None = None
+    states: Tensor | None = None
 
     def __repr__(self) -> str:
         """Return the counts of queries, steps and mixtures, and the objective.
@@ -152,6 +156,9 @@ class Retrieval:
             f"{mixtures}{accepted})"
         )
 
+
+Trace = bool | Literal["states"]
+"""What to keep of all steps: nothing, the energies, or energies and states."""
 
 StoppingRule = Callable[[Tensor, Tensor], Tensor]
 """A function (state, next) → True for queries that have settled, `(batch)`."""
@@ -197,12 +204,14 @@ class Outcome:
         steps: reads applied, `(batch)`.
         converged: whether one more read leaves the state where it is, `(batch)`.
         trace: the energies of all steps, `(1 + most steps, batch)`, or None.
+        states: the states of all steps, `(1 + most steps, batch, dim)`, or None.
     """
 
     reading: Reading
     steps: Tensor
     converged: Tensor
     trace: Tensor | None
+    states: Tensor | None = None
 
 
 ReadStep = Callable[[Tensor, Tensor | None, int], Reading]
@@ -217,7 +226,7 @@ def iterate(
     *,
     unread: Tensor | None = None,
     cycles: bool = False,
-    trace: bool = False,
+    trace: Trace = False,
 ) -> Outcome:
     """Apply `read` until each query has settled, for at most `steps` reads.
 
@@ -231,7 +240,7 @@ def iterate(
         unread: queries whose cue has unknown entries, `(batch,)`, or None: they cannot settle at
             the first read, which fills these entries.
         cycles: stop a query whose next state equals the previous one: a 2-cycle, not converged.
-        trace: keep the energies.
+        trace: keep the energies; "states" keeps the states too.
     """
     results = _Results(state.shape[0], trace)
     active: Tensor | None = None
@@ -244,7 +253,7 @@ def iterate(
         done = arrived if before is None else arrived | is_unchanged(before, reading.next)
         last = step == steps or bool(done.all())
         if trace or reading.bound is not None:
-            results.add_step(active, reading)
+            results.add_step(active, state, reading)
         if last and active is None:
             return results.outcome_of_all(step, arrived, state, reading)
         if last:
@@ -265,20 +274,21 @@ def iterate(
 class _Results:
     """Collects the results of queries that finish at different steps."""
 
-    def __init__(self, count: int, trace: bool) -> None:
+    def __init__(self, count: int, trace: Trace) -> None:
         self.count = count
         self.fields: dict[str, Tensor] = {}
         self.trace: list[Tensor] | None = [] if trace else None
+        self.states: list[Tensor] | None = [] if trace == "states" else None
         self.bound: Bound | None = None
 
-    def add_step(self, active: Tensor | None, reading: Reading) -> None:
-        """Keep the energies of this step, and the largest bound of the states so far."""
-        if self.trace is not None and reading.energy is not None:
-            energies = self.trace[-1].clone() if self.trace else reading.energy.clone()
-            energies[... if active is None else active] = reading.energy
-            self.trace.append(energies)
+    def add_step(self, active: Tensor | None, state: Tensor, reading: Reading) -> None:
+        """Keep energies and states of this step, and the largest bound of the states so far."""
+        at = ... if active is None else active
+        for kept, values in ((self.trace, reading.energy), (self.states, state)):
+            if kept is not None and values is not None:
+                kept.append((kept[-1] if kept else values).clone())
+                kept[-1][at] = values
         if reading.bound is not None:
-            at = ... if active is None else active
             if self.bound is None:
                 empty = reading.bound.state.new_zeros(self.count)
                 self.bound = Bound(empty, empty.clone())
@@ -294,7 +304,7 @@ class _Results:
         final = Reading(
             state, reading.energy, reading.index, reading.weight, reading.entropy, self.bound
         )
-        return Outcome(final, steps, arrived, torch.stack(self.trace) if self.trace else None)
+        return Outcome(final, steps, arrived, *self._stacked())
 
     def add_final(
         self,
@@ -327,5 +337,7 @@ class _Results:
         """Return the outcome of all queries."""
         fields = dict(self.fields)
         steps, converged = fields.pop("steps"), fields.pop("converged")
-        trace = torch.stack(self.trace) if self.trace else None
-        return Outcome(Reading(**fields, bound=self.bound), steps, converged, trace)
+        return Outcome(Reading(**fields, bound=self.bound), steps, converged, *self._stacked())
+
+    def _stacked(self) -> tuple[Tensor | None, ...]:
+        return tuple(torch.stack(kept) if kept else None for kept in (self.trace, self.states))

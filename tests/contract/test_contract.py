@@ -186,7 +186,7 @@ def test_inputs_are_left_alone(case, dtype):
 def check_kept(memory, cue: torch.Tensor) -> None:
     """Check that a retrieval has the cue's batch shape, dtype and device."""
     batch, wide = cue.shape[:-1], torch.promote_types(cue.dtype, torch.float32)
-    found = memory.retrieve(cue, steps=1, trace=True)
+    found = memory.retrieve(cue, steps=1, trace="states")
     described = {
         "state": (cue.shape, cue.dtype),
         "steps": (batch, torch.int64),
@@ -199,7 +199,9 @@ def check_kept(memory, cue: torch.Tensor) -> None:
     for name, (shape, dtype) in described.items():
         assert (getattr(found, name).shape, getattr(found, name).dtype) == (shape, dtype), name
     assert (found.trace.shape[1:], found.trace.dtype) == (batch, wide)
+    assert (found.states.shape[1:], found.states.dtype) == (cue.shape, cue.dtype)
     assert len(found.trace) == 1 + (int(found.steps.max()) if found.steps.numel() else 0)
+    assert len(found.states) == len(found.trace)
     tensors = [value for value in vars(found).values() if isinstance(value, torch.Tensor)]
     assert {each.device for each in tensors} == {cue.device}
 
@@ -243,7 +245,9 @@ def test_every_precision_agrees_with_float64(case, dtype):
 def test_a_batch_of_any_shape_gives_what_its_rows_give(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)
-    flat, shaped = memory.retrieve(cues, trace=True), memory.retrieve(cues.reshape(3, 2, 1, -1))
+    flat = memory.retrieve(cues, trace="states")
+    shaped = memory.retrieve(cues.reshape(3, 2, 1, -1), trace="states")
+    assert torch.equal(shaped.states.reshape(flat.states.shape), flat.states)
     assert torch.equal(shaped.state.reshape(cues.shape), flat.state)
     assert torch.equal(shaped.energy.flatten(), flat.energy)
     assert torch.equal(shaped.index.flatten(), flat.index)

@@ -24,6 +24,7 @@ from cases import (
     random_masks,
     seeded,
     signs,
+    state_slack,
 )
 from hopfield import Memory, ModernHopfield, Retrieval, Softmax, energy
 from hopfield.similarity import SIMILARITIES
@@ -135,6 +136,21 @@ def test_trace_holds_the_energies_along_the_way(case):
         assert ((found.trace[step] - each.energy).abs() <= slack).all()
     assert torch.equal(found.trace[-1], found.energy), "who has settled keeps the last"
     assert memory.retrieve(cues, steps=4).trace is None
+
+
+@every_deterministic_memory
+def test_states_of_the_trace_are_those_along_the_way(case):
+    patterns, cues = patterns_and_cues(case, torch.float64)
+    memory = filled(case, patterns)
+    found = memory.retrieve(cues, trace="states", steps=4)
+    assert torch.equal(found.states[0], cues) and len(found.states) == 1 + found.steps.max()
+    for step, state in enumerate(found.states):
+        alone = memory.retrieve(cues, steps=step)
+        assert ((state - alone.state).abs().amax(-1) <= state_slack(case, patterns, state)).all()
+        settled = step >= found.steps
+        assert torch.equal(state[settled], found.state[settled]), "the settled repeat their last"
+    by_energies = memory.retrieve(cues, trace=True, steps=4)
+    assert by_energies.states is None and torch.equal(by_energies.trace, found.trace)
 
 
 def naive_scores(case: Case, patterns: torch.Tensor, state: torch.Tensor, known=None):

@@ -203,8 +203,9 @@ def test_a_unit_that_nothing_speaks_for_becomes_one_and_is_not_converged(schedul
     cue = torch.tensor([[1.0, 1, 1, 0], [1.0, 1, 1, -1]])
     for memory in (ClassicalHopfield(schedule=schedule), DenseHopfield(2.0, schedule=schedule)):
         memory.store(rows)
-        found = memory.retrieve(cue, trace=True)
+        found = memory.retrieve(cue, trace="states")
         assert found.state.tolist() == [[1, 1, 1, 1], [1, 1, 1, -1]]
+        assert torch.equal(found.states[-1], found.state)
         assert found.converged.tolist() == [False, True]
         assert torch.equal(found.energy, memory.energy(found.state).to(found.energy.dtype))
         assert torch.equal(found.trace[-1], found.energy)

@@ -189,6 +189,8 @@ OPTIONS = [
     Bad("clamp without known", option("clamp")(True), OptionError, ("clamp=True", "known=")),
     Bad("clamp: junk without known", option("clamp")("no"), InputTypeError, ("clamp", "'no'")),
     Bad("trace: None", option("trace")(None), InputTypeError, ("trace", "None")),
+    Bad("trace: typo", option("trace")("state"), OptionError, ("Did you mean 'states'?",)),
+    Bad("trace: energies", option("trace")("energies"), OptionError, ("Or True",)),
     Bad("evidence: typo", option("evidence", known=KNOWN)("knwon"), OptionError,
         ("'knwon'", "Did you mean 'known'?")),
     Bad("generator: a seed", option("generator")(0), InputTypeError, ("generator", "0")),

@@ -358,5 +358,7 @@ def assert_same_bits(one: hopfield.Retrieval, other: hopfield.Retrieval) -> None
         assert (mine is None) == (theirs is None), name
         assert mine is None or torch.equal(mine, theirs), name
     assert one.objective == other.objective
-    assert (one.trace is None) == (other.trace is None)
-    assert one.trace is None or torch.equal(one.trace, other.trace), "trace"
+    for name in ("trace", "states"):
+        mine, theirs = getattr(one, name), getattr(other, name)
+        assert (mine is None) == (theirs is None), name
+        assert mine is None or torch.equal(mine, theirs), name

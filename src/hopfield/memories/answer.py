@@ -78,9 +78,11 @@ def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str = "c
         dtype = query.dtype if name == "state" else wide
         if fields[name] is not None and fields[name].dtype != dtype:
             fields[name] = cast_checked("cue", fields[name], dtype)
-    trace, bound = outcome.trace, reading.bound
+    trace, states, bound = outcome.trace, outcome.states, reading.bound
     if trace is not None:
         trace = cast_checked("cue", trace.reshape(len(trace), *batch), wide)
+    if states is not None:
+        states = cast_checked("cue", states.reshape(len(states), *query.shape), query.dtype)
     if bound is not None:
         bound = bound.with_rounding(fields["state"], wide)
     if len(query.shape) != len(batch) + 1:
@@ -91,7 +93,7 @@ def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str = "c
             fields["name"] = entries_at(annotations.names, fields["index"])
         if annotations.labels is not None:
             fields["value"] = entries_at(annotations.labels, fields["index"])
-    return Retrieval(**fields, objective=objective, trace=trace, bound=bound)
+    return Retrieval(**fields, objective=objective, trace=trace, bound=bound, states=states)
 
 
 def _value(memory: "Memory", reading: Reading, query: Query, at: str) -> Tensor | None:

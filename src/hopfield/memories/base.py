@@ -11,7 +11,6 @@ from torch import Tensor
 from ..checks import (
     check_choice,
     check_dtype,
-    check_flag,
     check_generator,
     check_integer,
     check_number,
@@ -19,7 +18,7 @@ from ..checks import (
 from ..cue import Cue
 from ..errors import OptionError
 from ..inputs import Given
-from ..iteration import TOLERANCE, Reading, Retrieval
+from ..iteration import TOLERANCE, Reading, Retrieval, Trace
 from ..readout import ValuedBlock
 from ..stores import RamStore
 from ..stores.sending import move_when_unread
@@ -30,7 +29,7 @@ from .contents import Contents
 from .duplicates import MOST_PAIRS, NEAR_DUPLICATE, Duplicates, find_duplicates
 from .hooks import energies, read_step
 from .nearest import Nearest, nearest
-from .options import blocks_of, check_place, resolve_unknown_units
+from .options import blocks_of, check_place, check_trace, resolve_unknown_units
 from .query import (
     cast_checked,
     check_binary_cue,
@@ -95,7 +94,7 @@ class Memory(CalibratedMemory, Contents):
         evidence: str = "known",
         steps: int = 100,
         tol: float | None = None,
-        trace: bool = False,
+        trace: Trace = False,
         values_at: str = "cue",
         generator: torch.Generator | None = None,
     ) -> Retrieval:
@@ -113,7 +112,7 @@ class Memory(CalibratedMemory, Contents):
             tol: settled means that no entry changes by more than `tol` times its spread over the
                 patterns, or times the width β^(−½) of the weights, up to rounding; default 1e-4.
                 Binary networks settle when a whole sweep changes nothing.
-            trace: keep the energies of all steps.
+            trace: keep the energies of all steps; "states" keeps the states of all steps too.
             values_at: float values are averaged by the weights at the "cue", as attention averages
                 them, or at the final "state". Other values are those of `Retrieval.index`.
             generator: source of random orders and thermal noise; None is a fresh one, seed 0.
@@ -127,7 +126,7 @@ class Memory(CalibratedMemory, Contents):
             query = make_query(cue, known, clamp, evidence, self.storage, self.binary, weights)
             if type(steps) is not int or steps < 0:
                 steps = check_integer("steps", steps)
-            check_flag("trace", trace)
+            check_trace(trace)
             check_choice("values_at", values_at, VALUES_AT)
             tol = TOLERANCE if tol is None else check_number("tol", tol, low=0.0)
             is_complete = not self.binary or check_binary_cue(query)

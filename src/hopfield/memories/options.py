@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from .. import readout
-from ..checks import check_choice, short_repr
+from ..checks import check_choice, check_flag, short_repr
 from ..errors import DeviceError, DomainError, InputTypeError, OptionError
 from ..iteration import Outcome, Reading
 from ..readout import ValuedBlock
@@ -19,6 +19,14 @@ from ..stores import RamStore, Store
 from ..stores.block import with_prior
 
 SCHEDULES = ("asynchronous", "synchronous")
+
+
+def check_trace(trace: object) -> None:
+    """Raise unless `trace` is True, False or "states"."""
+    if isinstance(trace, str):
+        check_choice("trace", trace, ["states"], hint=" Or True, for the energies alone.")
+    else:
+        check_flag("trace", trace)
 
 
 def scalar_separation(beta: object, separation: object) -> Separation:
@@ -155,9 +163,9 @@ def resolve_unknown_units(outcome: Outcome, describe: Callable[[Tensor], Reading
     """Set the units of a binary result that are still unknown to +1.
 
     Nothing determined their value, so such a query has not converged. `describe` reads these states
-    again; the last energy of their trace becomes that of the state returned.
+    again; the last energy and state of the trace become those of the state returned.
     """
-    reading, trace = outcome.reading, outcome.trace
+    reading, trace, states = outcome.reading, outcome.trace, outcome.states
     unresolved = reading.next.abs().amin(-1) == 0
     if not bool(unresolved.any()):
         return outcome
@@ -165,4 +173,8 @@ def resolve_unknown_units(outcome: Outcome, describe: Callable[[Tensor], Reading
     again = Reading(state) if reading.index is None else replace(describe(state), next=state)
     if trace is not None and again.energy is not None:
         trace = torch.cat([trace[:-1], again.energy[None]])
-    return replace(outcome, reading=again, converged=outcome.converged & ~unresolved, trace=trace)
+    if states is not None:
+        step = torch.arange(len(states), device=states.device)[:, None]
+        states = torch.where((step >= outcome.steps)[..., None], state, states)
+    converged = outcome.converged & ~unresolved
+    return replace(outcome, reading=again, converged=converged, trace=trace, states=states)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..iteration import Outcome, Reading, iterate, never_settled
+from ..iteration import Outcome, Reading, Trace, iterate, never_settled
 from .hooks import energies, read_step
 from .query import Query
 from .settling import stopping_rule
@@ -21,10 +21,10 @@ def run(
     query: Query,
     steps: int,
     tol: float,
-    trace: bool,
+    trace: Trace,
     generator: torch.Generator,
 ) -> Outcome:
-    """Return the outcome of at most `steps` steps; `trace` keeps the energies."""
+    """Return the outcome of at most `steps` steps; `trace` keeps energies, or states too."""
     cache_reading = query.clamp and query.evidence == "known" and memory.one_read_completes
     cached: list[Reading] = []
     energy_added, settled = False, stopping_rule(memory, query.dtype, tol)
