@@ -58,7 +58,8 @@ another column.
 | KNNImputer | 5 neighbours, weighted by distance |
 | IterativeImputer | BayesianRidge, 30 rounds |
 | mean | of the column |
-| extra trees | as missForest: IterativeImputer with 100 extremely randomised trees of √columns per split, 5 rounds; one seed |
+| extra trees | as missForest: IterativeImputer with 100 extremely randomised trees of √columns \
+per split, 5 rounds; one seed |
 
 All but HopfieldImputer get standardised columns, and categories as indicators."""
 

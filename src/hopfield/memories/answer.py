@@ -87,13 +87,18 @@ def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str = "c
         bound = bound.with_rounding(fields["state"], wide)
     if len(query.shape) != len(batch) + 1:
         fields["state"] = fields["state"].reshape(query.shape)
-    annotations = memory.storage.annotations
-    if annotations is not None:
-        if annotations.names is not None:
-            fields["name"] = entries_at(annotations.names, fields["index"])
-        if annotations.labels is not None:
-            fields["value"] = entries_at(annotations.labels, fields["index"])
+    fields |= _annotations_at(memory, fields["index"])
     return Retrieval(**fields, objective=objective, trace=trace, bound=bound, states=states)
+
+
+def _annotations_at(memory: "Memory", index: Tensor) -> dict[str, Any]:
+    annotations = memory.storage.annotations
+    if annotations is None:
+        return {}
+    kept = {"name": annotations.names, "value": annotations.labels}
+    return {
+        field: entries_at(entries, index) for field, entries in kept.items() if entries is not None
+    }
 
 
 def _value(memory: "Memory", reading: Reading, query: Query, at: str) -> Tensor | None:
