@@ -1,0 +1,52 @@
+"""Published predictions for these networks as functions of plain numbers, each with its source.
+
+N is the number of units, n the number of patterns, α = n/N their load.
+"""
+
+from .dense import (
+    bit_error,
+    bit_error_exact,
+    error_free_patterns,
+    exponential_failure,
+    exponential_patterns,
+    exponential_rate,
+)
+from .hebbian import (
+    critical_load,
+    first_sweep_overlap,
+    retrieval_overlap,
+    storkey_patterns,
+    thermal_overlap,
+)
+from .modern import (
+    fixed_point_error,
+    sparse_fixed_share,
+    sparse_margin,
+    sphere_tail,
+    theorem_3_constant,
+    theorem_3_patterns,
+    two_patterns_apart,
+    update_error,
+)
+
+__all__ = [
+    "bit_error",
+    "bit_error_exact",
+    "critical_load",
+    "error_free_patterns",
+    "exponential_failure",
+    "exponential_patterns",
+    "exponential_rate",
+    "first_sweep_overlap",
+    "fixed_point_error",
+    "retrieval_overlap",
+    "sparse_fixed_share",
+    "sparse_margin",
+    "sphere_tail",
+    "storkey_patterns",
+    "theorem_3_constant",
+    "theorem_3_patterns",
+    "thermal_overlap",
+    "two_patterns_apart",
+    "update_error",
+]
