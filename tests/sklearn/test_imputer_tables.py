@@ -29,14 +29,26 @@ def hide(table, share=0.2, seed=1):
     return np.where(gaps, NAN, table), gaps
 
 
+def masked(table):
+    """A masked array, the first entry of the second row missing."""
+    mask = np.zeros(np.shape(table), dtype=bool)
+    mask[1, 0] = True
+    return np.ma.masked_array(table, mask=mask)
+
+
 FILLED = {
     "one row": ([[1.0, 2.0]], [[1.0, 2.0]]),
     "one row with a gap": ([[1.0, NAN]], [[1.0]]),
     "one column": ([[1.0], [NAN], [1.0]], [[1.0], [1.0], [1.0]]),
     "two rows": ([[1.0, 5.0], [NAN, 5.0]], [[1.0, 5.0], [1.0, 5.0]]),
-    "constant column": ([[1, 5, 3], [2, 5, 4], [3, NAN, 5], [4, 5, 6]], None),
+    "constant column": ([[1, 5, 3], [2, 5, 4], [3, NAN, 5], [4, 5, 6]],
+                        [[1, 5, 3], [2, 5, 4], [3, 5, 5], [4, 5, 6]]),
+    "gap beside a constant column": ([[1, 5, 3], [2, 5, 4], [3, 5, NAN], [4, 5, 6]],
+                                     [[1, 5, 3], [2, 5, 4], [3, 5, 5], [4, 5, 6]]),
     "constant column far from 0": ([[1, 1e9], [2, NAN], [3, 1e9]], [[1, 1e9], [2, 1e9], [3, 1e9]]),
     "all rows equal": ([[1, 2], [1, 2], [1, NAN], [NAN, 2]], [[1, 2]] * 4),
+    "duplicate rows": ([[1, 2, 3], [4, 5, 6]] * 5 + [[1, 2, NAN]] * 3,
+                       [[1, 2, 3], [4, 5, 6]] * 5 + [[1, 2, 3]] * 3),
     "one complete row": ([[1, 2, 3], [1, 2, NAN], [1, NAN, 3], [NAN, 2, 3]], [[1, 2, 3]] * 4),
     "no gaps": ([[1.5, 2], [3, 4]], [[1.5, 2], [3, 4]]),
     "a row without known entries": ([[2, 4], [NAN, NAN], [2, 4]], [[2, 4]] * 3),
@@ -51,6 +63,12 @@ FILLED = {
     "pandas.NA": ([[1.0, pd.NA], [1.0, 2.0]], [[1.0, 2.0]] * 2),
     "bools and None": ([[True, 1], [None, 1], [True, 1]], [[True, 1]] * 3),
     "numbers as objects": (np.array([[1, 2], [None, 2]], dtype=object), [[1, 2], [1, 2]]),
+    "numbers as text": ([["1", "2"], ["1", None], ["1", "2"]], [["1", "2"]] * 3),
+    "bytes": ([[b"x", 1.0], [None, 1.0]], [[b"x", 1.0]] * 2),
+    "NaT": ([["x", 1.0], [pd.NaT, 1.0]], [["x", 1.0]] * 2),
+    "masked numbers": (masked([[1.0, 2.0], [9.0, 2.0], [1.0, 2.0]]), [[1, 2]] * 3),
+    "masked integers": (masked([[1, 2], [9, 2], [1, 2]]), [[1, 2]] * 3),
+    "masked text": (masked([["a", "b"], ["z", "b"], ["a", "b"]]), [["a", "b"]] * 3),
     "float32": (np.array([[1, 2], [NAN, 2]], dtype=np.float32), [[1, 2], [1, 2]]),
     "float16": (np.array([[1, 2], [NAN, 2]], dtype=np.float16), [[1, 2], [1, 2]]),
 }  # fmt: skip
@@ -64,7 +82,8 @@ def test_small_tables(name):
         assert filled.tolist() == expected
     shape = np.shape(np.array(table, dtype=object))
     assert len(filled) == shape[0] and not pd.isna(filled).any()
-    for given, got in zip(table, filled, strict=True):
+    given_rows = table.tolist() if isinstance(table, np.ma.MaskedArray) else table
+    for given, got in zip(given_rows, filled, strict=True):
         if len(given) == len(got):
             pairs = zip(given, got, strict=True)
             assert all(new == old for old, new in pairs if not pd.isna(old))
@@ -82,6 +101,12 @@ REFUSED = {
     "empty frame": (pd.DataFrame({"a": []}), {}, ValueError, "0 sample"),
     "dates": (pd.DataFrame({"a": pd.to_datetime(["2020-01-01", None])}), {}, InputTypeError, "'a'"),
     "complex frame": (pd.DataFrame({"a": [1j, 2]}), {}, InputTypeError, "'a'"),
+    "durations": (pd.DataFrame({"a": pd.to_timedelta(["1D", None])}), {}, InputTypeError, "'a'"),
+    "weeks": (pd.DataFrame({"a": pd.PeriodIndex(["2020"], freq="W")}), {}, InputTypeError, "'a'"),
+    "names of two types": (pd.DataFrame([[1, 2]], columns=["a", 1]), {}, TypeError, "string names"),
+    "three dimensions": (np.zeros((2, 2, 2)), {}, ValueError, "dim 3"),
+    "a series": (pd.Series([1.0, NAN]), {}, ValueError, "Series"),
+    "infinity in a frame": (pd.DataFrame({"a": [1, float("inf")]}), {}, DomainError, "'a'.*row 1"),
     "lists in cells": (pd.DataFrame({"a": [[1], [2]]}), {}, InputTypeError, "'a'"),
     "dictionaries": ([[{"a": 1}, 1], [2, 3]], {}, InputTypeError, "dict"),
     "beta as text": ([[1.0]], {"beta": "high"}, OptionError, "beta"),

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 import struct
 import tokenize
 import zipfile
@@ -28,6 +29,14 @@ DAMAGE = (
     *(RuntimeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
 """Errors that numpy was seen to raise on damaged files."""
+
+NO_NUMBER = re.compile(r"could not convert string '(.*)' to float64 at row (\d+), column (\d+)")
+"""numpy's message about a cell: it counts rows from 0 and columns from 1."""
+
+MISSING = ("", "na", "n/a", "null", "none", "?")
+"""Texts that usually mark a gap, in lower case."""
+
+FILL_GAPS = " Fill its gaps by `hopfield impute`, or by HopfieldImputer in Python."
 
 
 def load_npy(path: Path) -> Dataset:
@@ -130,12 +139,21 @@ def _table(
             converters=None if label is None else {label: collect},
         )  # fmt: skip
     except ValueError as error:
-        reason = str(error).split(";")[0].rstrip(".")
-        raise DataError(f"{str(path)!r} must be a table of numbers, but {reason}.") from None
+        reason = _reason(str(error).split(";")[0].rstrip("."), header)
+        raise DataError(f"{str(path)!r} must be a table of numbers, but {reason}") from None
     if label is None:
         return values, None
     numbers = all(map(_is_number, cells))
     return np.delete(values, label, axis=1), np.array(cells, dtype=float if numbers else str)
+
+
+def _reason(message: str, header: list[str]) -> str:
+    """Return numpy's message, in terms of the file if it is about one cell."""
+    if (found := NO_NUMBER.fullmatch(message)) is None:
+        return f"{message}."
+    cell, row, column = found[1], int(found[2]) + 1, int(found[3])
+    name = f"under {header[column - 1]!r}" if column <= len(header) else f"in column {column}"
+    return f"row {row} has {cell!r} {name}." + FILL_GAPS * (cell.strip().lower() in MISSING)
 
 
 def _is_number(cell: str) -> bool:
@@ -174,7 +192,7 @@ def _scaled(path: Path, values: np.ndarray) -> tuple[Tensor, str]:
         place = np.argwhere(~np.isfinite(values))[0].tolist()
         raise DataError(
             f"{str(path)!r} must hold finite numbers, but the one at {place} is "
-            f"{values[tuple(place)]}."
+            f"{values[tuple(place)]}." + FILL_GAPS * bool(np.isnan(values[tuple(place)]))
         )
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1:

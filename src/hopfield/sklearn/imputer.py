@@ -19,7 +19,7 @@ from .imputation import INDICES, Imputation
 from .intervals import HiddenErrors
 from .progress import Report, as_report
 from .selection import choose, refitted_donors
-from .table import RawTable, StoredColumn, is_frame, is_missing, read_table, rebuild
+from .table import RawTable, StoredColumn, is_frame, is_missing, read_table, rebuild, unmasked
 
 HIDING = 0x48
 """Second seed of the choice of hidden entries. A user who hides entries by `default_rng(0)` to test
@@ -167,7 +167,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 check_array(np.empty(X.shape))
             return read_table(X, self.missing_values)
         validated = validate_data(
-            self, X, reset=reset, dtype=None, ensure_all_finite=False, accept_sparse=False
+            self, unmasked(X), reset=reset, dtype=None, ensure_all_finite=False, accept_sparse=False
         )
         return read_table(validated, self.missing_values)
 

@@ -37,6 +37,14 @@ def is_frame(table: object) -> bool:
     return hasattr(table, "iloc") and hasattr(table, "columns")
 
 
+def unmasked(table: Any) -> Any:
+    """Return a masked array as an array with NaN where it is masked; anything else as it is."""
+    if not isinstance(table, np.ma.MaskedArray):
+        return table
+    kinds = {"f": table.dtype, "i": np.float64, "u": np.float64, "b": np.float64}
+    return table.astype(kinds.get(table.dtype.kind, object)).filled(np.nan)
+
+
 def read_table(table: Any, missing_values: object) -> RawTable:
     """Return the columns of a DataFrame or of a two-dimensional array."""
     if is_frame(table):
