@@ -48,6 +48,7 @@ class _Coupling(ABC):
     __dataclass_fields__: ClassVar[dict[str, Any]]
     scale: float
     slack: float
+    is_symmetric: bool
 
     @abstractmethod
     def _kernel(self) -> tuple[str, Any, float]:
@@ -87,6 +88,7 @@ class LowRankCoupling(_Coupling):
         scale: the factor of the matrix, such as 1/dim for Hebb's rule.
         diagonal: d, `(dim,)`, the diagonal of LᵀR, to be subtracted; None keeps it in W.
         slack: the largest field that counts as zero.
+        is_symmetric: whether W = Wᵀ. Only then does the network have an energy.
     """
 
     left: Tensor
@@ -94,6 +96,7 @@ class LowRankCoupling(_Coupling):
     scale: float
     diagonal: Tensor | None
     slack: float = 0.0
+    is_symmetric: bool = True
 
     @property
     def dtype(self) -> torch.dtype:
@@ -162,11 +165,19 @@ class LowRankCoupling(_Coupling):
 
 @dataclass(frozen=True, eq=False)
 class FullCoupling(_Coupling):
-    """W in full, as scale·A with a symmetric matrix A, `(dim, dim)`."""
+    """W in full, as scale·A.
+
+    Args:
+        entries: A, `(dim, dim)`.
+        scale: the factor of the matrix.
+        slack: the largest field that counts as zero.
+        is_symmetric: whether W = Wᵀ. Only then does the network have an energy.
+    """
 
     entries: Tensor
     scale: float = 1.0
     slack: float = 0.0
+    is_symmetric: bool = True
 
     @property
     def dtype(self) -> torch.dtype:
@@ -175,7 +186,7 @@ class FullCoupling(_Coupling):
 
     def products(self, state: States) -> Products:
         """Return Ax, in the dtype of the state."""
-        return state @ self.entries.to(state.dtype)
+        return state @ self.outgoing.to(state.dtype)
 
     def field_from(self, products: Products, state: States) -> States:
         """Return Wx = scale·Ax from Ax."""
@@ -201,26 +212,49 @@ class FullCoupling(_Coupling):
         return self.scale * products[:, i]
 
     def update_products(self, products: Tensor, i: int, delta: Numbers) -> None:
-        """Add delta·A_i to Ax, after x_i has changed by delta."""
-        products.addr_(delta, self.entries[i])
+        """Add delta·A_ji to (Ax)_j for all j, after x_i has changed by delta."""
+        products.addr_(delta, self.outgoing[i])
+
+    @cached_property
+    def outgoing(self) -> Float[Tensor, "dim dim"]:
+        """Return Aᵀ: its row i holds the couplings from unit i to the others."""
+        return self.entries if self.is_symmetric else self.entries.T.contiguous()
 
     def _kernel(self) -> tuple[str, Any, float]:
-        return "full_sweep", self.entries.numpy(), 2e-9 + 2e-11 * len(self.entries)
+        return "full_sweep", self.outgoing.numpy(), 2e-9 + 2e-11 * len(self.entries)
 
 
 Coupling = LowRankCoupling | FullCoupling
-"""A symmetric matrix W, `(dim, dim)`, as two factors or in full."""
+"""A matrix W, `(dim, dim)`, as two factors or in full."""
+
+ASYMMETRY = 1e-5
+"""Largest difference |W_ij − W_ji|, relative to the largest entry, that counts as rounding."""
 
 
 def check_square(name: str, value: object) -> Tensor:
     """Return `value` if it is a floating point matrix `(dim, dim)`."""
     matrix = check_tensor(name, value)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise ShapeError(
             f"{name} must have shape (dim, dim), but has shape {tuple(matrix.shape)}. "
             "Use for instance rules.hebbian(patterns)."
         )
     return matrix
+
+
+def check_symmetric(name: str, matrix: Float[Tensor, "dim dim"]) -> None:
+    """Raise unless a square matrix is symmetric up to rounding."""
+    difference = (matrix - matrix.T).abs()
+    largest = float(difference.max())
+    if largest <= ASYMMETRY * float(matrix.abs().max()):
+        return
+    i, j = divmod(int(difference.argmax()), len(matrix))
+    raise DomainError(
+        f"{name} must be symmetric, because the energy can rise otherwise, but {name}[{i}, {j}] is "
+        f"{float(matrix[i, j]):.4g} and {name}[{j}, {i}] is {float(matrix[j, i]):.4g}. If the two "
+        "directions differ on purpose, as in a sequence or a connectome, use symmetric=False: such "
+        "a network has no energy."
+    )
 
 
 def check_thresholds(thresholds: object, state: Tensor) -> Tensor:

@@ -132,6 +132,23 @@ def values_from(value: object, like: Tensor | None, device: torch.device | None)
     return values
 
 
+def numbers_from(name: str, value: object, dtype: torch.dtype = torch.float32) -> object:
+    """Return numbers that do not stand for pixels as a tensor, unscaled; tensors unchanged.
+
+    Whole numbers and numbers without a dtype become `dtype`; whole ones float64 if it is too short.
+    """
+    if isinstance(value, Tensor) or is_own(value):
+        return value
+    array = _frame(name, value) if _is_frame(value) else _array(value)
+    if array is None or array.dtype.kind not in "biuf":
+        raise _no_numbers(name, value, array)
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 8 and _has_dtype(value):
+        return _tensor(array, None)
+    wide = _tensor(array.astype(np.float64), None)
+    is_short = array.dtype.kind != "f" and bool((wide != wide.to(dtype)).any())
+    return wide if is_short else wide.to(dtype)
+
+
 def _numbers(name: str, value: object, target: Target, has_mask: bool) -> Tensor:
     """Return a tensor of the shape that the numbers have."""
     tensors = isinstance(value, (list, tuple)) and all(isinstance(row, Tensor) for row in value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -92,7 +92,8 @@ class Retrieval:
         converged: whether one more read leaves the state where it is, `(*batch)`.
         energy: the energy of the state, `(*batch)`, over the entries that `objective` names; None
             if the network has no energy.
-        index: the strongest pattern, `(*batch)`; the first where several tie.
+        index: the strongest pattern, `(*batch)`; the first where several tie. None, like `weight`,
+            if the network has no patterns.
         weight: the weight of that pattern, `(*batch)`; in networks without weights its cosine
             with the state, the overlap x_μ·x/N for ±1.
         entropy: the entropy of the weights in nats, `(*batch)`; None if the network has none.
@@ -119,8 +120,8 @@ class Retrieval:
     steps: Tensor
     converged: Tensor
     energy: Tensor | None
-    index: Tensor
-    weight: Tensor
+    index: Tensor | Any  # None in networks of a given coupling, for which few have to check
+    weight: Tensor | Any
     entropy: Tensor | None = None
     value: Tensor | np.ndarray | str | None = None
     objective: str = "full"

@@ -264,9 +264,10 @@ def _cheapest(low_rank: LowRankCoupling) -> Coupling:
     return FullCoupling(low_rank.unscaled(), low_rank.scale, low_rank.slack)
 
 
-def with_rounding_slack(weights: Tensor) -> FullCoupling:
+def with_rounding_slack(weights: Tensor, is_symmetric: bool = True) -> FullCoupling:
     """Return the coupling of W whose fields count as zero up to their rounding."""
-    return FullCoupling(weights, slack=_rounding(weights.norm(dim=-1), weights))
+    slack = _rounding(weights.norm(dim=-1), weights)
+    return FullCoupling(weights, slack=slack, is_symmetric=is_symmetric)
 
 
 def _rounding(norms: Tensor, of: Tensor) -> float:

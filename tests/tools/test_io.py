@@ -179,7 +179,7 @@ def test_the_file_is_plain_safetensors(tmp_path):
         assert torch.equal(file.get_tensor("patterns"), PATTERNS)
         metadata = file.metadata()
     assert set(metadata) == {"format", "memory", "crc32"}
-    assert metadata["format"] == "3"
+    assert metadata["format"] == "4"
     described = json.loads(metadata["memory"])
     assert described["class"] == "ClassicalHopfield"
     assert described["arguments"]["rule"] == "pseudo_inverse"

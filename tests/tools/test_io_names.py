@@ -102,7 +102,16 @@ def test_another_process_removes_stores_and_recalls_by_name(tmp_path):
 def test_files_of_earlier_formats_are_read(file):
     memory = hopfield.load(file)
     rows = signs(3, 8, seed=1)
-    assert memory.names is None and memory.storage.prior is None
+    if "named" in file.stem:
+        assert memory.names == ["a", "b", "c"] and memory.values == ["x", "y", "z"]
+        assert memory.prior.tolist() == [1, 2, 3] and memory.rows(names="c") == [{"n": 3}]
+    else:
+        assert memory.names is None and memory.storage.prior is None
+    if "classical" in file.stem:
+        other = ClassicalHopfield(**memory.config())
+        assert torch.equal(memory.thresholds, torch.linspace(-0.5, 0.5, 8)) and memory.diagonal
+        other.store(rows)
+        assert torch.equal(memory.update(-rows), other.update(-rows))
     if "gaps" in file.stem:
         assert memory.known.sum() == 22
         rows = torch.where(memory.known, rows, torch.nan)
@@ -113,7 +122,7 @@ def test_files_of_earlier_formats_are_read(file):
 
 def test_the_golden_files_have_the_formats_of_their_names():
     found = sorted(GOLDEN.glob("*.hop"))
-    assert len(found) == 5
+    assert len(found) == 7
     for file in found:
         assert f'"format":"{file.stem.split("_")[1]}"' in file.read_bytes().decode("latin-1")
 

@@ -36,6 +36,10 @@ def unchanged(memory: Memory) -> Iterator[None]:
             "Store the patterns in one."
         )
     with memory.storage.lock.reading:
+        if not memory.storage.holds_patterns:
+            raise OptionError(
+                "memory must hold patterns, but its coupling was given. Use memory.retrieve."
+            )
         if not len(memory):
             raise EmptyMemoryError(
                 "memory must hold at least one pattern, but is empty. Call store(patterns) first."

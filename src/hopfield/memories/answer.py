@@ -34,7 +34,7 @@ def _completed(memory: "Memory", outcome: Outcome) -> Outcome:
         if trace is not None and energy is not None:
             step = torch.arange(len(trace), device=trace.device)[:, None]
             trace = torch.where(step >= outcome.steps, energy, trace)
-    if reading.index is None:
+    if reading.index is None and memory.storage.holds_patterns:
         similarity, state = dot, reading.next
         if not memory.binary:
             similarity = euclidean

@@ -121,7 +121,7 @@ class Memory(CalibratedMemory, Contents):
             A `Retrieval`, in the shape, dtype and on the device of the cue.
         """
         with self.storage.lock.reading, torch.set_grad_enabled(False):
-            self._require_patterns()
+            self._require_network()
             weights = self.value_weights
             query = make_query(cue, known, clamp, evidence, self.storage, self.binary, weights)
             if type(steps) is not int or steps < 0:
@@ -182,12 +182,12 @@ class Memory(CalibratedMemory, Contents):
             OptionError: if the network has no energy.
         """
         with self.storage.lock.reading:
-            self._require_patterns()
+            self._require_network()
             state, _ = given_state("state", state, self.storage, self.binary)
             states = check_state(state, self.storage, self.binary, self.value_weights)
             energy = energies(self, states.reshape(-1, states.shape[-1]))
         if energy is None:
-            raise OptionError(f"{type(self).__name__} has no energy.")
+            raise OptionError(f"{type(self).__name__} has no energy{self.why_no_energy}.")
         return cast_checked(
             "state", energy.reshape(states.shape[:-1]), computing_dtype(state.dtype)
         )
@@ -198,7 +198,7 @@ class Memory(CalibratedMemory, Contents):
     ) -> Float[Tensor, "*batch dim"]:
         """Make one step of the dynamics (one sweep, in binary networks)."""
         with self.storage.lock.reading:
-            self._require_patterns()
+            self._require_network()
             state, shape = given_state("state", state, self.storage, self.binary)
             states = check_state(state, self.storage, self.binary, self.value_weights)
             flat = states.reshape(-1, states.shape[-1])

@@ -23,7 +23,7 @@ from ..checks import (
     check_tensor,
 )
 from ..cue import Cue, damage_name, damage_patterns
-from ..errors import CalibrationWarning, DomainError, EmptyMemoryError
+from ..errors import CalibrationWarning, DomainError
 from ..iteration import TOLERANCE, Retrieval
 from ..similarity import euclidean
 from ..stores import Store
@@ -113,11 +113,7 @@ class CalibratedMemory(ABC):
         cues = check_integer("cues", cues, low=1)
         source = check_generator(generator, seed=1)
         with self.storage.lock.reading, torch.set_grad_enabled(False):
-            if not len(self.storage):
-                raise EmptyMemoryError(
-                    "calibrate needs at least one pattern, but the memory is empty. "
-                    "Call store(patterns) first."
-                )
+            memory._require_patterns("calibrate")
             strangers = None if strangers is None else _checked_strangers(memory, strangers)
             seed = int(torch.randint(2**31, (), generator=source, device=source.device))
             recipe = Recipe(damage, alpha, amount, strangers, cues, seed)

@@ -11,15 +11,15 @@ from ..checks import check_choice, check_flag, check_norms, check_number, check_
 from ..coupling import Coupling
 from ..errors import ShapeError
 from ..iteration import Reading
-from ..rules import RULES, WEIGHTED, grown
+from ..rules import RULES, WEIGHTED
 from ..stores import Store
 from ..stores.annotations import Annotations
 from ..units import classical_sweep
 from .arguments import SIZE_HINT
 from .base import Memory
-from .learning import learn, unstable_shares
+from .coupled import Coupled
+from .learning import unstable_shares
 from .options import SCHEDULES, check_store, sweep_order
-from .query import check_state, given_state
 
 HEBBIAN_CAPACITY = 0.137906
 """Critical load n/N of the Hebbian network at T = 0 (Amit, Gutfreund & Sompolinsky 1985)."""
@@ -30,7 +30,7 @@ TOLERATED_ERRORS = 0.01
 load none, because further updates increase it."""
 
 
-class ClassicalHopfield(Memory):
+class ClassicalHopfield(Coupled, Memory):
     """Binary network of Hopfield (1982): E(x) = −½ xᵀWx + b·x, x_i' = sign(Σ_j W_ij x_j − b_i).
 
     Asynchronous updates leave out j = i and never raise E between ±1 states. Values of
@@ -39,8 +39,9 @@ class ClassicalHopfield(Memory):
 
     Args:
         rule: "hebbian", "covariance", "pseudo_inverse" or "storkey".
-        diagonal: keep W_ii in E and in synchronous updates. With it those of Hebb's rule and of the
-            pseudo-inverse never cycle; without it (the default) the basins are wider.
+        diagonal: keep W_ii in E and in synchronous updates, and in asynchronous ones if W is not
+            symmetric. With it synchronous updates of Hebb's rule and of the pseudo-inverse never
+            cycle; without it (the default) the basins are wider.
         schedule: "asynchronous" (one unit after another, in random order) or "synchronous" (all
             at once; may end in a 2-cycle, which is not converged).
         temperature: T > 0 makes the updates thermal: P(x_i = +1) = sigmoid(2h_i/T).
@@ -96,39 +97,12 @@ class ClassicalHopfield(Memory):
         """Return True for rules that are sums over patterns."""
         return self.rule in WEIGHTED
 
-    @property
-    def coupling(self) -> Tensor:
-        """W, `(dim, dim)`, built at each access."""
-        with self.storage.lock.reading:
-            self._require_patterns()
-            return self._coupling().matrix()
-
-    def field(self, state: Tensor) -> Tensor:
-        """h = Wx − b, the field on each unit; asynchronous updates leave out W_ii."""
-        with self.storage.lock.reading:
-            self._require_patterns()
-            state, shape = given_state("state", state, self.storage, self.binary)
-            exact, coupling = check_state(state, self.storage, self.binary), self._coupling()
-        if self.schedule == "asynchronous":
-            coupling = coupling.without_diagonal
-        exact = exact.to(torch.promote_types(exact.dtype, coupling.dtype))
-        field, bias = coupling.field_from(coupling.products(exact), exact), self._bias(exact)
-        field = field if bias is None else field - bias
-        return field.reshape(shape or field.shape)
-
-    def _coupling(self) -> Coupling:
-        # The coupling of what is stored now, grown from an earlier one where the rule allows.
-        epoch, count, storage = self.storage.epoch, len(self), self.storage
-        old: tuple[int, int, Coupling] | None = self._derived.get("coupling")
-        if old is not None and old[:2] == (epoch, count):
-            return old[2]
-        with torch.inference_mode(False):  # it is used outside as well
-            if old is not None and old[0] == epoch and storage.resident and storage.prior is None:
-                learned = grown(self.rule, old[2], storage.rows, old[1], self.diagonal)
-            else:
-                learned = learn(self.rule, storage, self.diagonal)
-        self._derived["coupling"] = (epoch, count, learned)
-        return learned
+    def _acting_coupling(self) -> Coupling:
+        # One unit at a time, a unit has no part in its own field: W_ii would not change E.
+        coupling = self._coupling()
+        if self.schedule == "asynchronous" and coupling.is_symmetric:
+            return coupling.without_diagonal
+        return coupling
 
     def step(
         self,
@@ -139,15 +113,14 @@ class ClassicalHopfield(Memory):
     ) -> Reading:
         """Make one sweep."""
         order = sweep_order(self.schedule, held, state.shape[-1], generator)
-        coupling = self._coupling()
-        thermal = None
+        coupling, thermal = self._acting_coupling(), None
         if self.temperature > 0:
             noise = torch.rand(
                 state.shape, generator=generator, dtype=torch.float64, device=generator.device
             )
             thermal = (self.temperature, noise.to(state.device))
         following = classical_sweep(
-            coupling if order is None else coupling.without_diagonal,
+            coupling,
             state,
             order,
             thresholds=self._bias(state.to(torch.promote_types(state.dtype, coupling.dtype))),
@@ -156,22 +129,13 @@ class ClassicalHopfield(Memory):
         )
         return Reading(following)
 
-    def energy_of(self, state: Tensor) -> Tensor:
-        """E(x) = −½ xᵀWx + b·x."""
+    def energy_of(self, state: Tensor) -> Tensor | None:
+        """E(x) = −½ xᵀWx + b·x; None if W is not symmetric."""
         coupling = self._coupling()
+        if not coupling.is_symmetric:
+            return None
         exact = state.to(torch.promote_types(state.dtype, coupling.dtype))
         return energy.classical(exact, coupling, self._bias(exact)).to(state.dtype)
-
-    def _bias(self, state: Tensor) -> Tensor | None:
-        return None if self.thresholds is None else self.thresholds.to(state)
-
-    def check_new(self, patterns: Tensor, before: int) -> None:
-        """Raise unless there is one threshold per unit."""
-        if self.thresholds is not None and len(self.thresholds) != patterns.shape[-1]:
-            raise ShapeError(
-                f"patterns must have {len(self.thresholds)} entries, one per threshold, "
-                f"but have shape {tuple(patterns.shape)}."
-            )
 
     def capacity_warning(self, patterns: Tensor, prior: Tensor | None = None) -> str | None:
         """Return a warning if patterns would be lost that were not lost before."""
@@ -208,8 +172,7 @@ class ClassicalHopfield(Memory):
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`."""
-        return {
-            "rule": self.rule,
+        return self._learning() | {
             "diagonal": self.diagonal,
             "schedule": self.schedule,
             "temperature": self.temperature,

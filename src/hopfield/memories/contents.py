@@ -67,6 +67,7 @@ class Contents(Network):
             ShapeError, InputTypeError, DeviceError, DomainError, OptionError: saying what was
                 expected.
         """
+        self._refuse_given_coupling("store")
         patterns, known = self._without_gaps(patterns, known)
         with self.storage.lock.writing:
             labels, numbers = split_labels(self.storage, values, patterns)
@@ -215,11 +216,23 @@ class Contents(Network):
             "ModernHopfield(precision='full'), or fill the gaps before."
         )
 
-    def _require_patterns(self) -> None:
+    def _require_patterns(self, caller: str = "this") -> None:
+        self._refuse_given_coupling(caller)
         if not len(self.storage):
             raise EmptyMemoryError(
-                "this needs at least one pattern, but the memory is empty. "
+                f"{caller} needs at least one pattern, but the memory is empty. "
                 "Call store(patterns) first."
+            )
+
+    def _require_network(self) -> None:
+        if self.storage.holds_patterns:
+            self._require_patterns()
+
+    def _refuse_given_coupling(self, caller: str) -> None:
+        if not self.storage.holds_patterns:
+            raise OptionError(
+                f"{caller} needs a memory of patterns, but the coupling of this one was given. "
+                "Use retrieve, update, field or energy, which need no patterns."
             )
 
     def _resident_store(self) -> Store:

@@ -4,6 +4,7 @@ An error names the class and the method that returned a wrong result.
 """
 
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -60,11 +61,16 @@ def energies(memory: "Memory", state: Tensor) -> Tensor | None:
     return energy
 
 
+def constructor_of(kind: "type[Memory]", name: str) -> "Callable[..., Memory]":
+    """Return the class, or its classmethod of this name."""
+    return kind if name == "__init__" else getattr(kind, name)
+
+
 def checked_config(memory: "Memory") -> dict[str, Any]:
     """Call `memory.config`, and raise unless the constructor accepts the arguments it returns."""
     config = memory.config()
     try:
-        inspect.signature(type(memory)).bind(**config)
+        inspect.signature(constructor_of(type(memory), memory.constructor)).bind(**config)
     except TypeError as error:
         raise OptionError(
             f"{type(memory).__name__}.config must return the arguments of the constructor, but "

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..checks import check_dtype, dtype_name, short_repr
+from ..checks import check_choice, check_dtype, dtype_name, short_repr
 from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
 from ..files import write_whole
 from ..packing import pack, unpack, words_of
@@ -29,14 +29,17 @@ from ..stores import Block, PackedStore, Store
 from .annotation_tensors import TENSORS, annotation_tensors, restore_annotations
 from .base import MEMORIES, Memory
 from .calibrating import describe_calibration, restore_calibration
-from .hooks import checked_config
+from .hooks import checked_config, constructor_of
 
-FORMAT = 3
+FORMAT = 4
 """Version of the format: 2 has the masks of patterns with gaps, 3 a calibration, names, strings as
-values, priors and a table; all are read."""
+values, priors and a table, 4 networks of a given coupling; all are read."""
 
-CONTENT = {"class", "arguments", "metadata", "packed", "calibration"}
+CONTENT = {"class", "constructor", "arguments", "metadata", "packed", "calibration"}
 """Keys of the description of a memory."""
+
+CONSTRUCTORS = ("__init__", "from_coupling")
+"""The methods that may make a memory from the arguments in a file."""
 
 
 def save(memory: Memory, path: "str | PathLike[str]") -> None:
@@ -51,6 +54,8 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
     given = checked_config(memory)
     arguments = {name: _described(name, value, tensors) for name, value in given.items()}
     content: dict[str, Any] = {"class": type(memory).__name__, "arguments": arguments}
+    if memory.constructor != "__init__":
+        content["constructor"] = memory.constructor
     if memory.metadata:
         content["metadata"] = memory.metadata
     if len(memory):
@@ -100,7 +105,8 @@ def load(path: "str | PathLike[str]") -> Memory:
     try:
         given = described["arguments"]
         arguments = {name: _restored(value, tensors) for name, value in given.items()}
-        memory = MEMORIES[described["class"]](**arguments)
+        name = check_choice("constructor", described.get("constructor", "__init__"), CONSTRUCTORS)
+        memory = constructor_of(MEMORIES[described["class"]], name)(**arguments)
         memory.metadata.update(described.get("metadata", {}))
         _check_names(described, tensors)
         if "patterns" in tensors:

@@ -51,6 +51,19 @@ class Network(ABC):
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`: numbers, names, tensors, separations."""
 
+    @property
+    def constructor(self) -> str:
+        """Return the name of the method that takes the arguments of `config`; by default the class.
+
+        Another one is a classmethod, such as "from_coupling".
+        """
+        return "__init__"
+
+    @property
+    def why_no_energy(self) -> str:
+        """Return the end of the sentence that the network has no energy; empty by default."""
+        return ""
+
     def config_text(self) -> dict[str, str]:
         """Return texts in place of arguments, for those that patterns decide; none by default."""
         return {}

@@ -149,7 +149,7 @@ def with_enough_range(
 
 def target_of(store: Store, signs: bool) -> Target:
     """Return what arrays have to fit beside the patterns of this store."""
-    if not len(store):
+    if store.holds_patterns and not len(store):
         return Target(signs=signs)
     return Target(store.dim, store.dtype, store.device, signs)
 

@@ -15,13 +15,17 @@ def memory_text(memory: "Memory") -> str:
     values |= {name: text for name, text in memory.config_text().items() if name in values}
     texts = [f"{name}={text}" for name, text in values.items()]
     parameters = ", ".join(texts)
-    if type(memory.storage) is not RamStore:
+    if type(memory.storage) is not RamStore and memory.storage.holds_patterns:
         parameters += f", store={type(memory.storage).__name__}()"
-    return f"{type(memory).__name__}({parameters}) <{_content(memory)}>"
+    name = type(memory).__name__
+    name += "" if memory.constructor == "__init__" else f".{memory.constructor}"
+    return f"{name}({parameters}) <{_content(memory)}>"
 
 
 def _content(memory: "Memory") -> str:
     store = memory.storage
+    if not store.holds_patterns:
+        return f"{store.dim} units, {str(store.dtype).removeprefix('torch.')}"
     if not len(store):
         return "empty"
     parts = [f"{len(store)} patterns of {store.dim} entries"]

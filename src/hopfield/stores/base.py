@@ -142,6 +142,10 @@ class Store(ABC):
     signs_only: ClassVar[bool] = False
     """True if the store can hold only ±1."""
 
+    holds_patterns: ClassVar[bool] = True
+    """False if a network takes something else than patterns from the store, such as its coupling:
+    it can then be used while the store has no rows."""
+
     dim: int
     dtype: torch.dtype
     device: torch.device = torch.device("cpu")

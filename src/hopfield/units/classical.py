@@ -10,12 +10,20 @@ from ..checks import (
     check_dense,
     check_device,
     check_dim,
+    check_flag,
     check_positive,
     check_tensor,
     dtype_name,
 )
-from ..coupling import Coupling, SweepPlan, check_order, check_square, check_thresholds
-from ..errors import DomainError, ShapeError
+from ..coupling import (
+    Coupling,
+    SweepPlan,
+    check_order,
+    check_square,
+    check_symmetric,
+    check_thresholds,
+)
+from ..errors import ShapeError
 from ..rules import with_rounding_slack
 from .signs import glauber, sign_or_keep, thermal_cut
 
@@ -28,17 +36,20 @@ def classical_sweep(
     thresholds: Float[Tensor, " dim"] | None = None,
     held: Bool[Tensor, "batch dim"] | None = None,
     thermal: tuple[float, Float[Tensor, "batch dim"]] | None = None,
+    symmetric: bool = True,
 ) -> Float[Tensor, "batch dim"]:
     """Make one sweep of a classical network.
 
     Args:
-        coupling: the symmetric matrix W, or a `Coupling`. Given a matrix, the asynchronous sweep
+        coupling: the matrix W, or a `Coupling`. Given a symmetric matrix, the asynchronous sweep
             leaves out its diagonal, and the synchronous one keeps it.
         state: x, with entries −1, 0 (unknown) or +1.
         order: the units in the order of their visits; None is synchronous.
         thresholds: b, one per unit; None is 0.
         held: units that keep their value.
         thermal: the temperature T, and uniform random numbers, for Glauber dynamics.
+        symmetric: False for a matrix W of which the two directions differ: both sweeps keep its
+            diagonal, and no energy descends.
 
     Returns:
         The next state; `state` is not changed.
@@ -47,7 +58,7 @@ def classical_sweep(
         ShapeError, InputTypeError, DomainError: if W and the state do not fit.
     """
     if not isinstance(coupling, Coupling):
-        coupling = _checked_coupling(coupling, state, order)
+        coupling = _checked_coupling(coupling, state, order, check_flag("symmetric", symmetric))
         _check_options(state, thresholds, held, thermal)
     # Kernels address rows directly, so the copy must be contiguous.
     exact = state.to(coupling.dtype, copy=True, memory_format=torch.contiguous_format)
@@ -66,14 +77,12 @@ def classical_sweep(
     return exact.to(state.dtype)
 
 
-def _checked_coupling(matrix: Tensor, state: Tensor, order: Tensor | None) -> Coupling:
+def _checked_coupling(
+    matrix: Tensor, state: Tensor, order: Tensor | None, symmetric: bool
+) -> Coupling:
     size = len(check_square("coupling", matrix))
-    asymmetry = float((matrix - matrix.T).abs().max()) if size else 0.0
-    if not torch.allclose(matrix, matrix.T, atol=1e-5 * float(matrix.abs().max())):
-        raise DomainError(
-            "coupling must be symmetric: otherwise the energy can rise. "
-            f"Largest difference W − Wᵀ: {asymmetry:.3g}. Use (coupling + coupling.T) / 2."
-        )
+    if symmetric:
+        check_symmetric("coupling", matrix)
     check_binary("state", check_dim("state", check_tensor("state", state), size), zero=True)
     if state.ndim != 2:
         raise ShapeError(
@@ -83,8 +92,10 @@ def _checked_coupling(matrix: Tensor, state: Tensor, order: Tensor | None) -> Co
     check_device("state", state, matrix.device)
     if order is not None:
         check_order(order, size)
-    whole = with_rounding_slack(matrix.to(torch.promote_types(matrix.dtype, torch.float32)))
-    return whole if order is None else whole.without_diagonal
+    whole = with_rounding_slack(
+        matrix.to(torch.promote_types(matrix.dtype, torch.float32)), symmetric
+    )
+    return whole if order is None or not symmetric else whole.without_diagonal
 
 
 def _check_options(

@@ -1,0 +1,193 @@
+"""Networks of a given coupling: truth by brute force over all 2^N states, in float64 NumPy."""
+
+from itertools import product
+
+import numpy
+import pytest
+import torch
+
+import hopfield
+from draws import generator, signs
+from hopfield import ClassicalHopfield
+from hopfield.errors import DomainError, OptionError, ShapeError
+
+SIZES = (1, 2, 3, 5, 8, 12)
+
+
+def given(n: int, seed: int, symmetric: bool = True, decimals: int = 1):
+    """Return W, with ties, and thresholds."""
+    source = numpy.random.default_rng([n, seed])
+    weights = source.normal(size=(n, n)).round(decimals)
+    weights = (weights + weights.T) / 2 if symmetric else weights
+    numpy.fill_diagonal(weights, 0)
+    return weights, source.normal(size=n).round(decimals)
+
+
+def all_states(n: int) -> numpy.ndarray:
+    return numpy.array(list(product([-1.0, 1.0], repeat=n)))
+
+
+def fields(weights, bias, states):
+    return (states @ weights.T - bias).round(9)  # rounding of ties
+
+
+def next_states(weights, bias, states):
+    h = fields(weights, bias, states)
+    return numpy.where(h == 0, states, numpy.sign(h))
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("dtype", [numpy.float32, numpy.float64])
+def test_energies_fields_and_synchronous_steps_of_all_states(n, dtype):
+    weights, bias = given(n, 0)
+    states = all_states(n)
+    memory = ClassicalHopfield.from_coupling(
+        weights.astype(dtype), bias.astype(dtype), schedule="synchronous"
+    )
+    energy = -0.5 * numpy.einsum("si,ij,sj->s", states, weights, states) + states @ bias
+    close = {"rtol": 1e-5, "atol": 1e-5} if dtype is numpy.float32 else {"atol": 1e-12}
+    assert numpy.allclose(memory.energy(states.astype(dtype)).numpy(), energy, **close)
+    assert numpy.allclose(memory.field(states).numpy(), fields(weights, bias, states), **close)
+    assert (memory.update(states).numpy() == next_states(weights, bias, states)).all()
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("backend", ["torch", "fused"])
+def test_retrieval_ends_in_the_stable_states_and_the_energy_never_rises(n, backend):
+    weights, bias = given(n, 1)
+    states = all_states(n)
+    stable = states[(next_states(weights, bias, states) == states).all(1)]
+    memory = ClassicalHopfield.from_coupling(weights, bias)
+    with hopfield.backend(backend):
+        result = memory.retrieve(states, trace=True)
+        assert result.converged.all() and memory.retrieve(stable).steps.eq(0).all()
+    assert numpy.unique(result.state.numpy(), axis=0).tolist() == stable.tolist()
+    assert (result.trace.diff(dim=0) <= 1e-12).all()
+    assert result.index is None and result.weight is None and result.value is None
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("backend", ["torch", "fused"])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_one_sweep_of_an_asynchronous_network_is_the_loop(n, backend, symmetric):
+    weights, bias = given(n, 2, symmetric)
+    weights += numpy.diag(numpy.arange(n) - 2)
+    states = all_states(n)
+    memory = ClassicalHopfield.from_coupling(weights, bias, symmetric=symmetric, diagonal=True)
+    acting = weights - numpy.diag(weights.diagonal()) if symmetric else weights
+    with hopfield.backend(backend):
+        swept = memory.update(states, generator=generator(n))
+    for i in torch.randperm(n, generator=generator(n)).tolist():
+        states[:, i] = next_states(acting, bias, states)[:, i]
+    assert (swept.numpy() == states).all()
+
+
+def test_known_units_are_held():
+    weights, bias = given(8, 3)
+    states = signs(20, 8, seed=1).double()
+    known = torch.arange(8) < 4
+    result = ClassicalHopfield.from_coupling(weights, bias).retrieve(states, known=known)
+    assert torch.equal(result.state[:, :4], states[:, :4]) and result.converged.all()
+    field = torch.from_numpy(fields(weights, bias, result.state.numpy()))
+    assert (field * result.state >= 0)[:, 4:].all(), "the free units agree with their fields"
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_thermal_states_have_the_distribution_of_boltzmann(n):
+    weights, bias = given(n, 4)
+    states, temperature, chains = all_states(n), 2.5, 40_000
+    energy = -0.5 * numpy.einsum("si,ij,sj->s", states, weights, states) + states @ bias
+    boltzmann = numpy.exp(-energy / temperature)
+    boltzmann /= boltzmann.sum()
+    assert boltzmann.max() > 5 * boltzmann.min(), "premise: far from uniform"
+    memory = ClassicalHopfield.from_coupling(weights, bias, temperature=temperature)
+    result = memory.retrieve(torch.ones(chains, n), steps=40, generator=generator(1))
+    assert not result.converged.any() and result.steps.eq(40).all()
+    place = ((result.state.numpy() + 1) / 2) @ 2 ** numpy.arange(n)[::-1]
+    share = numpy.bincount(place.astype(int), minlength=2**n) / chains
+    error = (boltzmann * (1 - boltzmann) / chains) ** 0.5
+    assert (abs(share - boltzmann) < 4.5 * error).all()
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_a_file_brings_the_network_back(tmp_path, symmetric, diagonal):
+    weights, bias = given(5, 5, symmetric)
+    weights += numpy.eye(5)
+    memory = ClassicalHopfield.from_coupling(
+        weights, bias, symmetric=symmetric, diagonal=diagonal, schedule="synchronous"
+    )
+    memory.metadata["source"] = "an exercise"
+    memory.save(tmp_path / "network")
+    loaded = hopfield.load(tmp_path / "network")
+    assert repr(loaded) == repr(memory) and loaded.metadata == memory.metadata
+    assert torch.equal(loaded.coupling, memory.coupling) and loaded.coupling.dtype == torch.float64
+    assert bool(memory.coupling.diagonal().any()) == diagonal
+    states = all_states(5)
+    assert torch.equal(loaded.update(states), memory.update(states))
+    if symmetric:
+        assert torch.equal(loaded.energy(states), memory.energy(states))
+
+
+def test_a_network_moves_to_another_dtype():
+    memory = ClassicalHopfield.from_coupling([[0, 0.1], [0.1, 0]], [0.1, -0.1])
+    assert memory.coupling.dtype == torch.float32
+    assert memory.to(dtype=torch.float64) is memory and memory.coupling.dtype == torch.float64
+    with pytest.raises(DomainError, match="coupling must fit into float16"):
+        ClassicalHopfield.from_coupling([[0, 1e6], [1e6, 0]]).to(dtype=torch.float16)
+
+
+def test_rounding_decides_no_tie():
+    """The fields .1 + .2 − .3 and −.1 − .2 + .3 are 0, though not in floating point."""
+    weights = [[0, 0.1, 0.2], [0.1, 0, 0], [0.2, 0, 0]]
+    for dtype in (numpy.float32, numpy.float64):
+        for state in ([1, 1, 1], [-1, 1, 1]):
+            memory = ClassicalHopfield.from_coupling(numpy.array(weights, dtype), [0.3, -1, -1])
+            assert memory.retrieve(state).state.tolist() == state
+
+
+def test_a_network_without_symmetry_has_no_energy():
+    weights, _ = given(6, 6, symmetric=False)
+    memory = ClassicalHopfield.from_coupling(weights, symmetric=False)
+    with pytest.raises(OptionError, match="has no energy: its coupling is not symmetric"):
+        memory.energy(numpy.ones(6))
+    result = memory.retrieve(numpy.ones(6), trace=True)
+    assert result.energy is None and result.trace is None
+
+
+def test_differences_up_to_rounding_are_symmetric():
+    weights, _ = given(6, 7, decimals=3)
+    noisy = weights * (1 + 1e-7 * numpy.random.default_rng(0).normal(size=(6, 6)))
+    assert (noisy != noisy.T).any(), "premise"
+    coupling = ClassicalHopfield.from_coupling(noisy).coupling
+    assert torch.equal(coupling, coupling.T)
+    for scale in (1e-12, 1e12):
+        ClassicalHopfield.from_coupling(scale * noisy)
+        with pytest.raises(DomainError, match="symmetric=False"):
+            ClassicalHopfield.from_coupling(scale * (weights + 1e-3 * numpy.eye(6, k=1)))
+
+
+def test_what_needs_patterns_is_refused_by_name():
+    memory = ClassicalHopfield.from_coupling([[0, 1], [1, 0]])
+    assert len(memory) == 0 and repr(memory).endswith("<2 units, float32>")
+    calls = [
+        lambda: memory.store([[1, 1]]), lambda: memory.remove(0), lambda: memory.patterns,
+        lambda: memory.nearest([1, 1], 1), lambda: memory.duplicates(),
+        lambda: memory.calibrate(None), lambda: memory.set_prior(None, 2),
+        lambda: memory.replace("a", [[1, 1]]), lambda: hopfield.diagnose(memory),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(OptionError, match=r"coupling .* given"):
+            call()
+
+
+def test_thresholds_fit_the_coupling():
+    with pytest.raises(ShapeError, match=r"thresholds must have shape \(2,\)"):
+        ClassicalHopfield.from_coupling([[0, 1], [1, 0]], [1, 2, 3])
+
+
+def test_whole_numbers_are_not_scaled_as_pixels_are():
+    weights = numpy.array([[0, 200], [200, 0]], numpy.uint8)
+    assert ClassicalHopfield.from_coupling(weights).coupling.tolist() == weights.tolist()
+    large = [[0, 2**24 + 1], [2**24 + 1, 0]]
+    assert ClassicalHopfield.from_coupling(large).coupling.tolist() == large
