@@ -120,7 +120,7 @@ class Coupled(Contents):
         return {"coupling": given.weights, "symmetric": given.is_symmetric}
 
     def _acting_coupling(self) -> Coupling:
-        # The coupling that moves the units; by default all of it.
+        """Return the coupling that moves the units; by default all of W."""
         return self._coupling()
 
     def _coupling(self) -> Coupling:

@@ -4,7 +4,6 @@
 """
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import is_broadcastable, is_own, own_hint, short_repr
-from .errors import DataError, DomainError, InputTypeError, ShapeError
-from .pictures import PictureForm, problem_of, to_numbers
+from ..checks import is_broadcastable, is_own, own_hint, short_repr
+from ..errors import DomainError, InputTypeError, ShapeError
+from .arrays import (
+    as_array,
+    as_tensor,
+    bools_from,
+    frame_array,
+    has_dtype,
+    is_frame,
+    is_picture,
+    is_pictures,
+    picture_array,
+    pictures_array,
+    stack_rows,
+)
 
 Given = Any
 """Input of a memory: a tensor, an array or list of numbers, a DataFrame, or pictures."""
@@ -49,7 +60,7 @@ class Target:
 def patterns_from(value: object, target: Target, has_mask: bool) -> tuple[Tensor, torch.Size]:
     """Return patterns `(n, dim)`, and their shape as given."""
     given = _numbers("patterns", value, target, has_mask)
-    if _is_picture(value):
+    if is_picture(value):
         given = given[None]
     if given.ndim < 2:
         hint = " For a single pattern use [patterns]." if given.ndim else ""
@@ -95,7 +106,7 @@ def mask_from(known: object, shape: torch.Size, rows: torch.Size, device: torch.
     A mask may have the shape of the pictures, of one of them, of their pixels without colours, or
     that of the rows, each of which it may broadcast to. Anything but bools is returned unchanged.
     """
-    mask = _bools(known)
+    mask = bools_from(known)
     if mask is None:
         return known
     if not isinstance(known, Tensor):
@@ -117,14 +128,14 @@ def mask_from(known: object, shape: torch.Size, rows: torch.Size, device: torch.
 
 def values_from(value: object, like: Tensor | None, device: torch.device | None) -> object:
     """Return lists and arrays of numbers as a tensor; other values unchanged."""
-    array = None if isinstance(value, Tensor) or is_own(value) else _array(value)
+    array = None if isinstance(value, Tensor) or is_own(value) else as_array(value)
     if array is None or array.dtype.kind not in "biuf" or not array.size:
         return value
     if array.dtype.kind in "iu":
         array = array.astype(np.int64)
-    elif not _has_dtype(value) and array.dtype.kind == "f":
+    elif not has_dtype(value) and array.dtype.kind == "f":
         array = array.astype(np.float32)
-    values = _tensor(array, device)
+    values = as_tensor(array, device)
     if like is not None and like.dtype != values.dtype:
         cast = values.to(like.dtype)
         both_float = values.is_floating_point() and like.is_floating_point()
@@ -139,12 +150,12 @@ def numbers_from(name: str, value: object, dtype: torch.dtype = torch.float32) -
     """
     if isinstance(value, Tensor) or is_own(value):
         return value
-    array = _frame(name, value) if _is_frame(value) else _array(value)
+    array = frame_array(name, value) if is_frame(value) else as_array(value)
     if array is None or array.dtype.kind not in "biuf":
         raise _no_numbers(name, value, array)
-    if array.dtype.kind == "f" and array.dtype.itemsize <= 8 and _has_dtype(value):
-        return _tensor(array, None)
-    wide = _tensor(array.astype(np.float64), None)
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 8 and has_dtype(value):
+        return as_tensor(array, None)
+    wide = as_tensor(array.astype(np.float64), None)
     is_short = array.dtype.kind != "f" and bool((wide != wide.to(dtype)).any())
     return wide if is_short else wide.to(dtype)
 
@@ -153,7 +164,7 @@ def _numbers(name: str, value: object, target: Target, has_mask: bool) -> Tensor
     """Return a tensor of the shape that the numbers have."""
     tensors = isinstance(value, (list, tuple)) and all(isinstance(row, Tensor) for row in value)
     if tensors and value:
-        stacked = _stacked(name, value)  # type: ignore[arg-type]
+        stacked = stack_rows(name, value)  # type: ignore[arg-type]
         if stacked.is_floating_point():
             return stacked
         value = stacked.cpu().numpy()
@@ -168,15 +179,15 @@ def _numbers(name: str, value: object, target: Target, has_mask: bool) -> Tensor
     if array.dtype.kind == "f" and not has_mask:
         _check_finite(name, array, value)
     if target.signs and array.dtype.kind != "b":
-        _check_signs(name, array, _is_pictures(value), has_mask)
+        _check_signs(name, array, is_pictures(value), has_mask)
     return _scaled(array, value, target)
 
 
 def _any_array(name: str, value: object) -> np.ndarray | None:
-    if _is_picture(value):
-        return _picture(name, value)
-    if _is_pictures(value):
-        return _pictures(name, value)  # type: ignore[arg-type]
+    if is_picture(value):
+        return picture_array(name, value)
+    if is_pictures(value):
+        return pictures_array(name, value)  # type: ignore[arg-type]
     if is_own(value):
         raise InputTypeError(
             f"{name} must be {FORMS}, but is {short_repr(value)}.{own_hint(value)}"
@@ -186,35 +197,22 @@ def _any_array(name: str, value: object) -> np.ndarray | None:
             f"{name} must be an array without masked entries, but is a masked array. Use "
             f"{name}.filled(0) with known=~numpy.ma.getmaskarray({name})."
         )
-    return _frame(name, value) if _is_frame(value) else _array(value)
+    return frame_array(name, value) if is_frame(value) else as_array(value)
 
 
 def _scaled(array: np.ndarray, value: object, target: Target) -> Tensor:
     """Apply the rule that `data.from_array` states."""
-    is_float = array.dtype.kind == "f" and _has_dtype(value)
+    is_float = array.dtype.kind == "f" and has_dtype(value)
     if is_float and array.dtype.itemsize <= 8:
-        return _tensor(array, target.device)
+        return as_tensor(array, target.device)
     is_wide = target.dtype == torch.float64 or array.dtype.kind == "f"
     numbers = array.astype(np.float64 if is_wide else np.float32)
     if array.dtype.kind == "b" and target.signs:
         numbers = 2 * numbers - 1
-    elif array.dtype in LEVELS and not _is_frame(value):
+    elif array.dtype in LEVELS and not is_frame(value):
         numbers = np.divide(numbers, LEVELS[array.dtype], dtype=numbers.dtype)
-    tensor = _tensor(numbers, target.device)
+    tensor = as_tensor(numbers, target.device)
     return tensor if is_float else tensor.to(target.dtype)
-
-
-def _tensor(array: np.ndarray, device: torch.device | None) -> Tensor:
-    # A copy, because torch takes no arrays that run backwards, and warns of read-only ones.
-    native = array.astype(array.dtype.newbyteorder("="), order="C", copy=True)
-    return torch.from_numpy(native).to(device)
-
-
-def _has_dtype(value: object) -> bool:
-    """Return whether numbers were given with a dtype; those of lists and pictures have none."""
-    if isinstance(value, (list, tuple)):
-        return bool(value) and all(hasattr(row, "dtype") for row in value)
-    return not _is_picture(value)
 
 
 def _check_finite(name: str, array: np.ndarray, value: object) -> None:
@@ -266,7 +264,7 @@ def _no_numbers(name: str, value: object, array: np.ndarray | None) -> InputType
 
 
 def _check_not_one_picture(value: object, given: Tensor, target: Target) -> None:
-    if isinstance(value, (list, tuple, Tensor)) or _is_picture(value) or given.ndim != 3:
+    if isinstance(value, (list, tuple, Tensor)) or is_picture(value) or given.ndim != 3:
         return
     n, width, last = given.shape
     has_pixels = getattr(value, "dtype", None) in LEVELS
@@ -280,132 +278,6 @@ def _check_not_one_picture(value: object, given: Tensor, target: Target) -> None
 
 def _size_hint(value: object) -> str:
     one = value[0] if isinstance(value, (list, tuple)) and value else value
-    if not _is_picture(one):
+    if not is_picture(one):
         return ""
     return " Resize pictures as those stored were, by data.load(path, size=…, mode=…)."
-
-
-# Kinds of values
-
-
-def _array(value: object) -> np.ndarray | None:
-    """Return an array of any dtype; None for a value of another kind."""
-    is_array = hasattr(value, "__array__") or hasattr(value, "__array_interface__")
-    if isinstance(value, type) or not (is_array or isinstance(value, (list, tuple))):
-        return None
-    try:
-        array = np.asarray(value)
-        array = _from_objects(array) if array.dtype.kind == "O" else array
-    except Exception:  # whatever objects of others raise, they are no arrays
-        return None
-    return array if array.ndim else None
-
-
-def _from_objects(array: np.ndarray) -> np.ndarray:
-    """Return bools or float64, with NaN for None and pandas.NA; other objects unchanged."""
-    entries = array.ravel().tolist()
-    if entries and all(isinstance(entry, (bool, np.bool_)) for entry in entries):
-        return array.astype(bool)
-    missing = [entry is None or type(entry).__name__ == "NAType" for entry in entries]
-    pairs = list(zip(entries, missing, strict=True))
-    if not all(gap or isinstance(entry, (int, float, np.number, np.bool_)) for entry, gap in pairs):
-        return array
-    numbers = [math.nan if gap else float(entry) for entry, gap in pairs]
-    return np.array(numbers).reshape(array.shape)
-
-
-def _bools(known: object) -> Tensor | None:
-    """Return a mask of bools as a tensor; None for anything else."""
-    if isinstance(known, Tensor):
-        return known if known.dtype == torch.bool else None
-    if is_own(known) or (_is_picture(known) and known.mode != "1"):  # type: ignore[attr-defined]
-        return None
-    array = _frame("known", known) if _is_frame(known) else _array(known)
-    if isinstance(known, np.ma.MaskedArray):
-        array = known.filled(False)
-    return None if array is None or array.dtype.kind != "b" else _tensor(array, None)
-
-
-def _is_frame(value: object) -> bool:
-    is_arrow = hasattr(value, "column_names") and hasattr(value, "itercolumns")
-    return is_arrow or (hasattr(value, "columns") and hasattr(value, "to_numpy"))
-
-
-def _frame(name: str, frame: Any) -> np.ndarray | None:
-    """Return the columns of a DataFrame of pandas or polars, or of an Arrow table, as one array."""
-    if hasattr(frame, "itercolumns"):
-        titles, columns = list(frame.column_names), list(frame.itercolumns())
-    elif hasattr(frame, "iloc"):
-        titles = list(frame.columns)
-        columns = [frame.iloc[:, place] for place in range(len(titles))]
-    else:
-        titles = list(frame.columns)
-        columns = [frame[title] for title in titles]
-    arrays = [_array(column) for column in columns]
-    wrong = [
-        str(title)
-        for title, array in zip(titles, arrays, strict=True)
-        if array is None or array.dtype.kind not in "biuf"
-    ]
-    if wrong:
-        listed = ", ".join(map(repr, wrong[:5])) + (", …" if len(wrong) > 5 else "")
-        raise InputTypeError(
-            f"{name} must be numbers, but the columns {listed} are not. Leave them out of the "
-            "patterns; store(…, table=frame) keeps them beside the patterns."
-        )
-    whole = [array for array in arrays if array is not None]
-    return np.stack(whole, axis=1) if whole else np.zeros((len(frame), 0))
-
-
-def _stacked(name: str, rows: Sequence[Tensor]) -> Tensor:
-    try:
-        return torch.stack(list(rows))
-    except RuntimeError:
-        shapes = ", ".join(sorted({short_repr(row) for row in rows})[:3])
-        raise ShapeError(
-            f"{name} must be dense tensors of one shape and device, but are {shapes}."
-        ) from None
-
-
-def _is_picture(value: object) -> bool:
-    # Whoever has a picture of Pillow has imported it.
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(value, module.Image)
-
-
-def _is_pictures(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and any(map(_is_picture, value))
-
-
-def _picture(name: str, image: Any) -> np.ndarray:
-    """Return a picture as bools if it has one bit per pixel, else as float32 in [0, 1]."""
-    if image.mode == "1":
-        return np.asarray(image)
-    try:
-        grey = image.mode in ("L", "LA") or image.mode.startswith("I")
-        form = PictureForm("L" if grey else "RGB")
-        problem = problem_of(image, form)
-        numbers = np.zeros(0, np.float32) if problem else to_numbers(image, form)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{name} must be intact pictures, but one is not: {error}.") from None
-    if problem:
-        raise DataError(f"{name} must be pictures of one frame and 16 bits, but one {problem}.")
-    return numbers
-
-
-def _pictures(name: str, images: Sequence[Any]) -> np.ndarray:
-    if not all(map(_is_picture, images)):
-        other = next(image for image in images if not _is_picture(image))
-        raise InputTypeError(
-            f"{name} must all be pictures if one is, but one is {short_repr(other)}."
-        )
-    arrays = [_picture(name, image) for image in images]
-    kinds = {(array.shape, array.dtype.kind) for array in arrays}
-    if len(kinds) > 1:
-        forms = sorted({f"{i.mode} of {i.width} × {i.height}" for i in images})
-        raise ShapeError(
-            f"{name} must be pictures of one size and colour, but are {', '.join(forms[:4])}"
-            f"{', …' if len(forms) > 4 else ''}. Use [image.convert('L').resize((width, height)) "
-            "for image in images], or data.load(paths, size=…)."
-        )
-    return np.stack(arrays)

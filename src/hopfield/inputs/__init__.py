@@ -1,0 +1,23 @@
+"""Numbers as people have them, as tensors: arrays, lists, tables and pictures."""
+
+from .rows import (
+    Given,
+    Target,
+    mask_from,
+    numbers_from,
+    pattern_axes,
+    patterns_from,
+    states_from,
+    values_from,
+)
+
+__all__ = [
+    "Given",
+    "Target",
+    "mask_from",
+    "numbers_from",
+    "pattern_axes",
+    "patterns_from",
+    "states_from",
+    "values_from",
+]
