@@ -1,6 +1,7 @@
 """Associative memory in PyTorch: store patterns, retrieve them from damaged cues, read the energy.
 
-Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, each a Memory; load reads a file
+Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, SequenceHopfield, each a Memory;
+              load reads a file
 Stores:       RamStore, PackedStore (one bit per entry), each a Store
 Questions:    Cue in, Retrieval out, or the k best as a Nearest
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .iteration import Retrieval
     from .kernels import backend
     from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, Nearest, load
+    from .memories import SequenceHopfield
     from .readout import attention
     from .separation import Entmax, Polynomial, RectifiedPolynomial, Separation, Softmax
     from .separation import Sparsemax, TopK
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CapacityWarning", "ClassicalHopfield", "Cue", "DenseHopfield", "Entmax", "HopfieldError",
     "Memory", "ModernHopfield", "Nearest", "PackedStore", "Polynomial", "RamStore",
-    "RectifiedPolynomial", "Retrieval", "Separation", "Softmax", "Sparsemax", "Store", "TopK",
-    "attention", "backend", "corruption", "data", "diagnose", "energy", "errors", "experiments",
-    "explain", "load", "metrics", "nn", "plots", "rules", "separation", "similarity", "stores",
-    "synthetic", "theory", "tune", "units",
+    "RectifiedPolynomial", "Retrieval", "Separation", "SequenceHopfield", "Softmax", "Sparsemax",
+    "Store", "TopK", "attention", "backend", "corruption", "data", "diagnose", "energy", "errors",
+    "experiments", "explain", "load", "metrics", "nn", "plots", "rules", "separation",
+    "similarity", "stores", "synthetic", "theory", "tune", "units",
 ]  # fmt: skip
 
 _DEFINED_IN = {
@@ -49,7 +51,7 @@ _DEFINED_IN = {
     "iteration": ("Retrieval",),
     "kernels": ("backend",),
     "memories": ("ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "Nearest",
-                 "load"),
+                 "SequenceHopfield", "load"),
     "readout": ("attention",),
     "separation": ("Entmax", "Polynomial", "RectifiedPolynomial", "Separation", "Softmax",
                    "Sparsemax", "TopK"),

@@ -2,6 +2,7 @@
 
 import torch
 
+from ..errors import OptionError
 from ..memories import Memory
 from .findings import find_problems, temperature_finding
 from .margins import measure_margins
@@ -25,8 +26,14 @@ def diagnose(memory: Memory) -> Report:
     Raises:
         InputTypeError: if `memory` is not a memory.
         EmptyMemoryError: if it holds no pattern.
+        OptionError: if its patterns are no fixed points, but lead to others.
     """
     with unchanged(memory), torch.no_grad():
+        if memory.moves_on:
+            raise OptionError(
+                "memory must hold its patterns as fixed points, but in a "
+                f"{type(memory).__name__} each leads to another one. Use memory.roll(cue, steps)."
+            )
         temperature = memory.config().get("temperature", 0.0)
         noiseless_memory = with_settings(memory, temperature=0.0) if temperature else memory
         patterns = Patterns(noiseless_memory)

@@ -6,5 +6,16 @@ from .dense import DenseHopfield
 from .io import load
 from .modern import ModernHopfield
 from .nearest import Nearest
+from .rolling import Roll
+from .sequence import SequenceHopfield
 
-__all__ = ["ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "Nearest", "load"]
+__all__ = [
+    "ClassicalHopfield",
+    "DenseHopfield",
+    "Memory",
+    "ModernHopfield",
+    "Nearest",
+    "Roll",
+    "SequenceHopfield",
+    "load",
+]

@@ -105,7 +105,8 @@ class Memory(CalibratedMemory, Contents):
                 as `data.from_array` says. A `Cue` has a mask.
             known: None for a damaged cue: every entry counts, and may change. For a partial cue, a
                 bool mask broadcastable to it: only known entries count.
-            clamp: hold known entries at the cue; by default True if `known` is given.
+            clamp: hold known entries at the cue; by default True if `known` is given, False in a
+                network of sequences.
             evidence: "known": only known entries count at every read. "all" (continuous networks):
                 only known entries count at the first read, and all entries from then on.
             steps: the most reads or sweeps; thermal dynamics makes exactly as many.
@@ -123,6 +124,7 @@ class Memory(CalibratedMemory, Contents):
         with self.storage.lock.reading, torch.set_grad_enabled(False):
             self._require_network()
             weights = self.value_weights
+            clamp = False if clamp is None and self.moves_on else clamp
             query = make_query(cue, known, clamp, evidence, self.storage, self.binary, weights)
             if type(steps) is not int or steps < 0:
                 steps = check_integer("steps", steps)

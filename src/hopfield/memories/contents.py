@@ -70,6 +70,8 @@ class Contents(Network):
         self._refuse_given_coupling("store")
         patterns, known = self._without_gaps(patterns, known)
         with self.storage.lock.writing:
+            if values is None and isinstance(patterns, Tensor) and patterns.ndim == 2:
+                values = self.implied_values(patterns)
             labels, numbers = split_labels(self.storage, values, patterns)
             rows = self.check_storable(patterns, numbers)
             annotations = check_annotations(self, rows, labels, names, prior, table, unique)
@@ -110,6 +112,7 @@ class Contents(Network):
         if self.binary or self.storage.signs_only:
             check_binary("patterns", rows)
         self.check_new(rows, len(self.storage))
+        self.check_new_values(rows, values if isinstance(values, Tensor) else None)
         return rows
 
     @named_arguments

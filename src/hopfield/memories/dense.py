@@ -1,14 +1,12 @@
 """Dense binary networks: exponential (Demircigil) and polynomial (Krotov & Hopfield)."""
 
-import math
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from .. import energy
-from ..checks import check_choice, short_repr
-from ..errors import DomainError
+from ..checks import check_choice
 from ..iteration import Reading
 from ..readout import potential_only, read
 from ..separation import Readout, Separation
@@ -16,7 +14,14 @@ from ..similarity import Similarity, dot
 from ..stores import Store
 from ..units import dense_sweep, exact_dot, sign_columns
 from .base import Memory
-from .options import SCHEDULES, check_store, plain_softmax, scalar_separation, sweep_order
+from .options import (
+    SCHEDULES,
+    check_degree,
+    check_store,
+    plain_softmax,
+    scalar_separation,
+    sweep_order,
+)
 
 SIGN_ROWS = 4096
 """Rows whose signs are taken at a time."""
@@ -111,22 +116,9 @@ class DenseHopfield(Memory):
 
     def check_new(self, patterns: Tensor, before: int) -> None:
         """Raise if the energy of a polynomial could exceed the largest number."""
-        power = getattr(self.separation, "degree", None)
-        if power is None:
-            return
-        count, dim = before + len(patterns), patterns.shape[-1]
         # Energies are reported in float32 or wider, unit rules computed in float64.
-        size = math.log10(dim + 2)
-        limit = 308 if patterns.dtype == torch.float64 else 38
-        most = int((limit - 1 - math.log10(count)) / size)
-        if power > most:
-            raise DomainError(
-                f"degree must be at most {most} for {count} patterns of {dim} entries, or energies "
-                f"exceed {'float64' if limit == 308 else 'float32'}, but is {short_repr(power)}. "
-                "Use a lower degree, "
-                + ("or" if limit == 308 else "float64 patterns, or")
-                + " Softmax, which has no such limit."
-            )
+        count, dim = before + len(patterns), patterns.shape[-1]
+        check_degree(self.separation, count, dim, patterns.dtype, "energies")
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`."""

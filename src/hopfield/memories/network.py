@@ -22,6 +22,10 @@ class Network(ABC):
     one_read_completes: ClassVar[bool] = False
     """True if one read settles every query whose known entries are held and alone determine it."""
 
+    moves_on: ClassVar[bool] = False
+    """True if a stored pattern leads to another one. `retrieve` then does not hold known entries
+    unless `clamp=True`, and `diagnose` refuses: patterns are no fixed points."""
+
     storage: Store
     """The patterns; a `RamStore` unless the constructor sets another."""
 
@@ -105,6 +109,14 @@ class Network(ABC):
 
     def check_new(self, patterns: Tensor, before: int) -> None:
         """Raise if the network cannot store the patterns; the default accepts all."""
+        return
+
+    def implied_values(self, patterns: Tensor) -> Tensor | None:
+        """Return the values of patterns `(n, dim)` that come without any; None by default."""
+        return None
+
+    def check_new_values(self, patterns: Tensor, values: Tensor | None) -> None:
+        """Raise if the network cannot store these values; the default accepts all."""
         return
 
     def capacity_warning(self, patterns: Tensor, prior: Tensor | None = None) -> str | None:

@@ -1,6 +1,7 @@
 """Options that several memories share."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
@@ -69,6 +70,28 @@ def plain_softmax(separation: Separation) -> Separation:
     """Return a Softmax with β as a plain number: its decisions pass no gradient."""
     beta = separation.softmax_beta()
     return Softmax(float(beta.detach())) if isinstance(beta, Tensor) else separation
+
+
+def check_degree(
+    separation: Separation, count: int, dim: int, dtype: torch.dtype, sums: str
+) -> None:
+    """Raise if `sums` of powers over `count` patterns could exceed the largest number of a dtype.
+
+    A separation without `degree` has no such limit.
+    """
+    degree = getattr(separation, "degree", None)
+    if degree is None:
+        return
+    is_double = dtype == torch.float64
+    digits = (308 if is_double else 38) - 1 - math.log10(count)
+    most = int(digits / math.log10(dim + 2))
+    if degree > most:
+        raise DomainError(
+            f"degree must be at most {most} for {count} patterns of {dim} entries, or {sums} "
+            f"exceed {'float64' if is_double else 'float32'}, but is {short_repr(degree)}. "
+            f"Use a lower degree, {'or' if is_double else 'float64 patterns, or'} Softmax, which "
+            "has no such limit."
+        )
 
 
 def check_store(store: object) -> Store:

@@ -28,6 +28,13 @@ from .modern import (
     two_patterns_apart,
     update_error,
 )
+from .sequences import (
+    sequence_critical_load,
+    sequence_error_exact,
+    sequence_load,
+    sequence_overlap,
+    sequence_steps,
+)
 
 __all__ = [
     "bit_error",
@@ -40,6 +47,11 @@ __all__ = [
     "first_sweep_overlap",
     "fixed_point_error",
     "retrieval_overlap",
+    "sequence_critical_load",
+    "sequence_error_exact",
+    "sequence_load",
+    "sequence_overlap",
+    "sequence_steps",
     "sparse_fixed_share",
     "sparse_margin",
     "sphere_tail",

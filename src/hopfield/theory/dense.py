@@ -6,10 +6,7 @@ import numpy as np
 import scipy  # its modules are loaded when they are first used
 
 from ..checks import check_integer, check_number
-from .sums import EXPONENT, sum_of_signs
-
-NODES = 6000
-"""Steps of an integral over a characteristic function."""
+from .sums import EXPONENT, excess_chance, sum_of_signs
 
 
 def bit_error(degree: int, units: int, patterns: int) -> float:
@@ -36,35 +33,13 @@ def bit_error_exact(degree: int, units: int, patterns: int) -> float:
 
     A bit turns if Σ_{μ>1} ξ_μ g(s_μ) < −g(N − 1), g(u) = (u + 1)^d − (u − 1)^d, ξ_μ a random sign
     and s_μ the sum of N − 1 random signs. The terms are independent, so the tail follows from
-    their characteristic function φ(t)^{n−1}, φ(t) = ⟨cos(t g(s))⟩, on a lattice of span h:
-
-        P(S > a) = ½ − (h/2π) ∫_0^{π/h} φ(t)^{n−1} sin(t(a + h/2)) / sin(ht/2) dt.
+    their characteristic function, as in `sequence_error_exact`.
     """
     degree, units, patterns = _network(degree, units, patterns)
     sums, chance = sum_of_signs(units - 1)
     terms = [(int(u) + 1) ** degree - (int(u) - 1) ** degree for u in sums]
-    # Distance of neighbours on the lattice: 2·gcd if all g are odd multiples of the gcd, else gcd.
-    unit = math.gcd(*terms)
-    odd = all(term // unit % 2 for term in terms)
-    span = 2 * unit if odd else unit
     signal = units**degree - (units - 2) ** degree
-    # The smallest value of the lattice above the signal.
-    first = signal + span - (signal - (unit * (patterns - 1) if odd else 0)) % span
-    values = np.array(terms, dtype=float)
-    width = math.sqrt((patterns - 1) * float(chance @ values**2))
-    if width == 0:
-        return 0.0
-    # If the sum takes few values, integrate over the whole period, where equal steps are exact.
-    # Otherwise stop after 12 widths of φ^{n−1}: beyond, it is smaller than rounding errors.
-    few = (patterns - 1) * max(map(abs, terms)) < NODES * span
-    top = math.pi / span if few else min(math.pi / span, 12 / width)
-    t = (np.arange(NODES) + 0.5) * top / NODES
-    size, place = np.unique(np.abs(values), return_inverse=True)  # the cosine is even
-    weight = np.bincount(place, weights=chance)
-    characteristic = np.cos(np.outer(t, size)) @ weight
-    kernel = np.sin(t * (first - span / 2)) / np.sin(t * span / 2)
-    power = np.sign(characteristic) ** (patterns - 1) * np.abs(characteristic) ** (patterns - 1)
-    return max(0.0, 0.5 - span / (2 * math.pi) * float(np.sum(power * kernel)) * top / NODES)
+    return excess_chance(terms, chance, patterns - 1, signal)
 
 
 def _network(degree: int, units: int, patterns: int) -> tuple[int, int, int]:

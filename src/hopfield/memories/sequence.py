@@ -1,0 +1,305 @@
+"""Sequences of ±1 patterns: the network moves from each stored step to the one that follows."""
+
+import sys
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from .. import theory
+from ..checks import (
+    check_binary,
+    check_choice,
+    check_flag,
+    check_generator,
+    check_integer,
+    check_number,
+    check_patterns,
+)
+from ..cue import Cue
+from ..errors import InputTypeError, ShapeError
+from ..inputs import Given
+from ..iteration import Reading
+from ..readout import BlockView, ValuedBlock, read, with_values
+from ..separation import Polynomial, Separation, Softmax
+from ..similarity import ScoreFunction, Similarity, dot
+from ..stores import Store
+from ..units import exact_dot, glauber, saturated_beta, sign_or_keep, thermal_cut
+from .arguments import named_arguments
+from .base import Memory
+from .options import check_degree, check_store, plain_softmax, scalar_separation
+from .query import check_binary_cue, check_state, given_state, make_query
+from .rolling import Roll, roll
+
+RULES = ("hebbian", "pseudo_inverse")
+"""Scores of the steps: overlaps, or coordinates in the basis of all steps."""
+
+ROWS = 1024
+"""Rows gathered at a time."""
+
+EPS = torch.finfo(torch.float64).eps
+
+
+class SequenceHopfield(Memory):
+    """Binary network that recalls sequences: each step x_μ leads to the step y_μ that follows.
+
+        x(t + 1) = sign h,    h = Σ_μ (y_μ + r x_μ) ∇F(s)_μ / c,    s = Xx(t),
+
+    with c = ∇F(N), so that one step alone gives a field of size 1. All units are updated at once,
+    and a tie keeps the present value. `Polynomial(2)`, the default, is asymmetric Hebb, W = Σ yxᵀ/N
+    (Amari 1972); `Polynomial(d + 1)` has updates of degree d, and `Softmax(β)` exponential ones
+    (Chaudhry et al. 2023). The network has no energy.
+
+    Args:
+        separation: F; its gradient weighs the steps.
+        rule: "hebbian", or "pseudo_inverse": s = N(XXᵀ)⁻¹Xx is N at a stored step and 0 at all
+            others, so that correlated steps follow each other exactly. With `Polynomial(2)` that is
+            W = YX⁺ (Personnaz et al. 1986).
+        cyclic: the last of the rows that one call of `store` gets leads to the first. If False, it
+            leads to itself, and the sequence ends there.
+        stability: r ≥ 0, the weight with which a step holds itself. Below 1 the network moves on.
+            With `roll(…, delay=τ)` it is the network of Sompolinsky & Kanter (1986) and Kleinfeld
+            (1986), which stays at each step for a time τ.
+        temperature: T > 0 makes the updates thermal: P(x_i = +1) = sigmoid(2h_i/T).
+        store: where the steps live; None is a `RamStore`.
+    """
+
+    binary: ClassVar[bool] = True
+    moves_on: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        separation: Separation | None = None,
+        *,
+        rule: str = "hebbian",
+        cyclic: bool = False,
+        stability: float = 0.0,
+        temperature: float = 0.0,
+        store: Store | None = None,
+    ) -> None:
+        """Make an empty memory."""
+        given = Polynomial(2) if separation is None else separation
+        self.separation = plain_softmax(scalar_separation(None, given))
+        self.rule = check_choice("rule", rule, RULES)
+        self.cyclic = check_flag("cyclic", cyclic)
+        largest = sys.float_info.max
+        self.stability = check_number("stability", stability, low=0.0, high=1e6)
+        self.temperature = check_number("temperature", temperature, low=0.0, high=largest)
+        self.storage = check_store(store)
+
+    @property
+    def settles(self) -> bool:
+        """False for thermal dynamics."""
+        return self.temperature == 0
+
+    @property
+    def may_cycle(self) -> bool:
+        """True without temperature: a cyclic sequence never settles."""
+        return self.settles
+
+    @property
+    def takes_prior(self) -> bool:
+        """Return True if the separation takes one."""
+        return self.separation.takes_prior
+
+    @property
+    def scoring(self) -> tuple[Similarity, Separation]:
+        """Scores are dot products, and the separation weighs the steps."""
+        return dot, self.separation
+
+    @named_arguments
+    def roll(
+        self,
+        cue: Given | Cue,
+        steps: int,
+        known: Given | None = None,
+        *,
+        delay: int = 1,
+        overlaps: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> Roll:
+        """Make `steps` steps from a damaged or partial cue, and return all states.
+
+        Args:
+            cue: as in `retrieve`, `(*batch, dim)`.
+            steps: the number of steps, at least 1.
+            known: bool mask broadcastable to the cue: at the first step only known units count.
+            delay: τ. With `stability`, and τ > 1, the field is Σ y_μ ∇F(s(t − τ + 1))_μ/c +
+                r Σ x_μ ∇F(s(t))_μ/c, and the network stays at each step for a time τ.
+            overlaps: whether to keep the overlaps with all stored steps, `(steps, *batch, n)`.
+            generator: source of thermal noise; None is a fresh one, seed 0.
+        """
+        with self.storage.lock.reading, torch.set_grad_enabled(False):
+            self._require_patterns()
+            query = make_query(cue, known, False, "known", self.storage, self.binary)
+            check_binary_cue(query)
+            steps = check_integer("steps", steps, low=1)
+            delay = check_integer("delay", delay, low=1)
+            check_flag("overlaps", overlaps)
+            return roll(self, query, steps, delay, overlaps, check_generator(generator))
+
+    @named_arguments
+    def field(self, state: Given) -> Tensor:
+        """h, the field on each unit: 1 in size where a single step is recognised."""
+        with self.storage.lock.reading, torch.set_grad_enabled(False):
+            self._require_patterns()
+            state, shape = given_state("state", state, self.storage, self.binary)
+            states = check_state(state, self.storage, self.binary)
+            flat = states.reshape(-1, states.shape[-1])
+            field = self._field(flat, flat)[0] / self._scale()
+        return field.to(states.dtype).reshape(shape or states.shape)
+
+    def step(
+        self,
+        state: Tensor,
+        known: Tensor | None,
+        held: Tensor | None,
+        generator: torch.Generator,
+    ) -> Reading:
+        """Move on by one step."""
+        return Reading(self.advance(state, state, generator))
+
+    def advance(self, state: Tensor, earlier: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Return the next states, where the step that follows is that of `earlier` states.
+
+        Args:
+            state: x(t), `(batch, dim)`, held by `stability`.
+            earlier: x(t − τ + 1), or None if that is before the cue.
+            generator: the source of thermal noise.
+        """
+        field, error = self._field(state, earlier)
+        if self.settles:
+            return sign_or_keep(field, state.double(), error).to(state.dtype)
+        noise = torch.rand(
+            state.shape, generator=generator, dtype=torch.float64, device=generator.device
+        )
+        cut = thermal_cut(self.temperature, noise.to(state.device))
+        return glauber(field / self._scale(), cut).to(state.dtype)
+
+    def _field(self, state: Tensor, earlier: Tensor | None) -> tuple[Tensor, Tensor]:
+        # c·h, `(batch, dim)`, and a bound of its rounding error, `(batch, 1)`.
+        if earlier is state:
+            sums = self._read(state, 1.0, self.stability)
+        else:
+            sums = state.new_zeros(len(state), state.shape[-1] + 1, dtype=torch.float64)
+            if earlier is not None:
+                sums = sums + self._read(earlier, 1.0, 0.0)
+            if self.stability:
+                sums = sums + self._read(state, 0.0, self.stability)
+        return sums[:, :-1], sums[:, -1:]
+
+    def _read(self, state: Tensor, following: float, own: float) -> Tensor:
+        # Σ (following·y_μ + own·x_μ) ∇F(s)_μ, with a last column for the bound of its rounding.
+        count, dim = len(self), state.shape[-1]
+        blocks = [_view(block, following, own) for block in self._blocks(len(state))]
+        separation = self.separation
+        beta = separation.softmax_beta()
+        if beta is not None and not own and self.storage.prior is None:
+            separation = Softmax(saturated_beta(beta, count))
+        scores, condition = self._scores()
+        sums = read(blocks, state.double(), scores, separation).state
+        size = sums[:, -1:] * (following + own)
+        width = separation.inverse_width()
+        slope = 4 * dim if width is None else min(2 * width * dim, 100)
+        error = EPS * (8 + count + slope + condition) * size
+        is_whole = beta is None and separation.exact_flip_sign([]) is not None
+        if is_whole and not condition and own in (0.0, 1.0) and self.storage.prior is None:
+            error = torch.where(size < 2.0**52, 0.0, error)
+        return torch.cat([sums[:, :-1], error], dim=-1)
+
+    def _scores(self) -> tuple[ScoreFunction, float]:
+        # Scores of a block, and how much they enlarge rounding; 0 for whole numbers.
+        if self.rule == "hebbian":
+            return exact_dot, 0.0
+        duals, condition = self.storage.cached("duals", self._duals)
+        slack = 8 * EPS * condition * duals.shape[-1]
+
+        def score(block: ValuedBlock, state: Tensor, known: Tensor | None) -> Tensor:
+            scores = state @ duals[block.start : block.start + len(block)].T
+            return torch.where(scores.abs() <= slack, 0.0, scores)
+
+        return score, 16 * condition
+
+    def _duals(self) -> tuple[Tensor, float]:
+        # N(XXᵀ)⁺X, and the condition number of X on its span.
+        rows = torch.cat([block.rows for block in self.storage.blocks(ROWS)]).double()
+        left, sizes, right = torch.linalg.svd(rows, full_matrices=False)
+        rank = int((sizes > max(rows.shape) * EPS * sizes[0]).sum())
+        left, sizes, right = left[:, :rank], sizes[:rank], right[:rank]
+        duals = rows.shape[-1] * (left / sizes) @ right
+        return duals, float(sizes[0] / sizes[-1])
+
+    def _scale(self) -> float:
+        # c, the weight of a single step with the largest score.
+        if self.separation.simplex:
+            return 1.0
+        alone = torch.full((1, 1), float(self.storage.dim), dtype=torch.float64)
+        return float(self.separation(alone))
+
+    def energy_of(self, state: Tensor) -> None:
+        """Return None: a network that moves on has no energy."""
+        return
+
+    def implied_values(self, patterns: Tensor) -> Tensor:
+        """Return the rows that follow: the next one each; after the last, the first or itself."""
+        last = patterns[:1] if self.cyclic else patterns[-1:]
+        return torch.cat([patterns[1:], last])
+
+    def check_new_values(self, patterns: Tensor, values: Tensor | None) -> None:
+        """Raise unless the values are rows of ±1 like the patterns."""
+        if values is None:
+            raise InputTypeError(
+                "values must be the rows that follow the patterns, but are strings. Leave them out "
+                "to store a sequence, and name its steps with names=."
+            )
+        if values.shape != patterns.shape:
+            raise ShapeError(
+                "values must be the rows that follow the patterns, of shape "
+                f"{tuple(patterns.shape)}, but have shape {tuple(values.shape)}. Leave them out to "
+                "store a sequence."
+            )
+        check_binary("values", check_patterns("values", values))
+
+    def check_new(self, patterns: Tensor, before: int) -> None:
+        """Raise if the weights of a polynomial could exceed the largest number."""
+        count, dim = before + len(patterns), patterns.shape[-1]
+        check_degree(self.separation, count, dim, torch.float64, "fields")
+
+    def capacity_warning(self, patterns: Tensor, prior: Tensor | None = None) -> str | None:
+        """Return a warning if the steps exceed the critical load of random ones."""
+        degree = getattr(self.separation, "degree", 1) - 1
+        is_rectified = getattr(self.separation, "is_rectified", False)
+        if not degree or is_rectified or self.rule != "hebbian":
+            return None
+        count, dim = len(self) + len(patterns), patterns.shape[-1]
+        limit = theory.sequence_critical_load(degree) / theory.sequence_load(degree, dim, 1)
+        if not len(self) <= limit < count:
+            return None
+        return (
+            f"{count} steps exceed {int(limit)}, the capacity of updates of degree {degree} for "
+            f"random sequences of {dim} units. Use a Polynomial of higher degree, Softmax, or, for "
+            f"up to {dim} independent steps, rule='pseudo_inverse'."
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments but `store`."""
+        return {
+            "separation": self.separation,
+            "rule": self.rule,
+            "cyclic": self.cyclic,
+            "stability": self.stability,
+            "temperature": self.temperature,
+        }
+
+
+def _view(block: ValuedBlock, following: float, own: float) -> BlockView:
+    # Weights sum the steps that follow and the steps themselves; the last column is Σ |w|.
+    ahead = with_values(block)
+
+    def weighted_sum(weights: Tensor, at: Tensor | None = None) -> Tensor:
+        total = weights.abs().sum(-1, keepdim=True)
+        parts = [following * ahead.weighted_sum(weights, at)] if following else []
+        parts += [own * block.weighted_sum(weights, at)] if own else []
+        return torch.cat([sum(parts[1:], parts[0]), total], dim=-1)
+
+    return BlockView(block, weighted_sum)
