@@ -4,10 +4,13 @@ import itertools
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
 
-from hopfield import plots
-from hopfield.errors import DataError, MissingExtraError, OptionError
+import hopfield
+from hopfield import experiments, plots
+from hopfield.errors import DataError, HopfieldError, MissingExtraError, OptionError
 
 IMAGES = [[0, 128, 255, 64, 0, 255]] * 2
 BARS = [("one", 1.0, 0.2), ("none", 0.0, 0.2)]
@@ -224,6 +227,32 @@ def test_curves_of_two_swept_fields_are_one_a_value():
     first, theory = ax.lines[0], next(line for line in ax.lines if line.get_linestyle() == "-")
     assert list(first.get_ydata()) == pytest.approx([0.11, 0.21, 0.31, 0.41])
     assert first.get_color() == theory.get_color()
+
+
+def test_parameters_of_setups_are_an_axis_or_tell_curves_apart():
+    lines = [
+        {"experiment": "recall", "case": "mine", "parameters": ["power", "rule"], "power": power,
+         "rule": rule, "n": 5, "right": power / 10, "right_sd": 0.0, "samples": 2}
+        for power in (1, 2, 3) for rule in ("a", "b")
+    ]  # fmt: skip
+    ax = plots.curves(lines)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("power", "share with the right pattern")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "mine, rule = a", "mine, rule = b"
+    ]  # fmt: skip
+
+
+def test_a_landscape_is_drawn_of_a_memory_with_its_patterns():
+    memory = hopfield.ModernHopfield(20.0, similarity="euclidean")
+    memory.store(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+    drawn = plots.landscape(memory)
+    measured = plots.landscape(experiments.landscape(memory))
+    for ax in (drawn, measured):
+        patterns = next(line for line in ax.lines if line.get_label() == "patterns")
+        assert np.array_equal(patterns.get_xydata(), memory.patterns.numpy())
+    for wrong in (3, "memory", None):
+        with pytest.raises(HopfieldError, match="must have energy, update"):
+            plots.landscape(wrong)
 
 
 def test_curves_are_drawn_over_the_field_and_the_result_asked_for():

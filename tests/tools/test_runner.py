@@ -12,6 +12,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -172,12 +173,51 @@ def test_what_cannot_be_compared_is_run_again_and_that_is_said(tmp_path):
 @pytest.mark.parametrize(
     "setups",
     [[HEBB, HEBB], [Setup("mine", lambda: ClassicalHopfield()),
-                    Setup("mine", lambda: ClassicalHopfield("storkey"))]],
-    ids=["equal", "of one name"],
+                    Setup("mine", lambda: ClassicalHopfield("hebbian"))],
+     [Setup("mine", lambda **no: Opaque(no)), Setup("mine", lambda **no: Opaque(2))]],
+    ids=["equal", "of one name", "opaque"],
 )  # fmt: skip
 def test_two_tasks_that_cannot_be_told_apart_are_refused(setups):
     with pytest.raises(OptionError, match="Give their setups different names"):
         run(plan(recall, Recall(), setups), **QUIET)
+
+
+class Opaque(ClassicalHopfield):
+    """A memory that does not tell what it was made of."""
+
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+
+
+class Power:
+    """A user's memory, which returns a power of the cue: it recalls ±1 for odd exponents."""
+
+    def __init__(self, exponent):
+        self.exponent = exponent
+
+    def store(self, patterns):
+        pass
+
+    def retrieve(self, cue):
+        return SimpleNamespace(state=cue.state**self.exponent)
+
+
+@pytest.mark.parametrize("form", ["lambda", "parameters"])
+def test_setups_of_one_name_are_told_apart_by_their_parameters(tmp_path, form):
+    def setup(exponent):
+        if form == "lambda":
+            return Setup("mine", lambda: Power(exponent))
+        return Setup("mine", Power, parameters={"exponent": exponent})
+
+    config, path = Recall(20, 2, damage=0.0), tmp_path / "r.jsonl"
+    for exponent, share in ((2, 0.0), (3, 1.0)):
+        (line,) = run(plan(recall, config, setup(exponent)), path, **QUIET)
+        assert line["recalled"] == share
+        told = line["memory"] if form == "lambda" else line["exponent"]
+        assert told == (f"Power(exponent={exponent})" if form == "lambda" else exponent)
+    assert [line["recalled"] for line in records.read(path)[1]] == [1.0, 0.0]
+    assert len(run(plan(recall, config, [setup(2), setup(3)]), **QUIET)) == 2
 
 
 VALUES = [

@@ -6,6 +6,7 @@ import torch
 
 from ..analysis.states import MASS as MASS
 from ..analysis.states import kinds_of_states, n_effective
+from ..cue import Cue
 from ..typed import typed
 from .records import Record, mean_and_sd, means_and_sds, record
 from .setup import Setup, check_counts, draws, load_of, pattern_weights
@@ -83,7 +84,7 @@ def attractor_census(config: AttractorCensus, setup: Setup) -> Record:
     shares: list[dict[str, float]] = []
     for rows, memory, source in draws(config, setup):
         starts = setup.patterns(config.starts, config.units, generator=source)
-        states = setup.final_states(memory, starts, source)
+        states = setup.final_states(memory, Cue(starts), source)
         kinds = kinds_of_states(rows, states, config.threshold)
         distinct = len(states.div(SAME_STATE).round().unique(dim=0))
         of_kind = {name: is_kind.double().mean().item() for name, is_kind in kinds.items()}

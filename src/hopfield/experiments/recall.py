@@ -49,7 +49,7 @@ class Capacity:
     """Config of `capacity`. Sweep `seed` for an error bar.
 
     Args:
-        share: least mean of the setup's `measure` at which n patterns count as recalled.
+        share: least mean of the setup's (first) measure at which n patterns count as recalled.
         damage: as in all configs; 0 asks only if stored patterns are stable.
         max_n: upper limit of the search.
     """
@@ -100,9 +100,10 @@ class Speed:
 def recall(config: Recall, setup: Setup) -> Record:
     """Measure recall from damaged cues.
 
-    Results are `recalled`, the mean of the setup's measure; `overlap`, for patterns that are not ±1
-    the cosine; and for ±1 patterns `accuracy`, the share of equal entries. Each has a field ending
-    in `_sd`, the standard deviation over draws. `load` is n/N, and `samples` the number of draws.
+    Results are `recalled`, the mean of the setup's measure (of several, one field each); `overlap`,
+    for patterns that are not ±1 the cosine; and for ±1 patterns `accuracy`, the share of equal
+    entries. Each has a field ending in `_sd`, the standard deviation over draws. `load` is n/N, and
+    `samples` the number of draws.
     """
     check_counts(config, units=1, n=1, draws=1, cues=1)
     scores = list(_scores(config, setup))
@@ -116,13 +117,12 @@ def _scores(config: Recall, setup: Setup) -> Iterator[dict[str, float]]:
         originals = rows[: config.cues]
         cue = setup.corrupt(originals, config.damage, generator=source)
         states = setup.final_states(memory, cue, source)
-        scores = {
-            "recalled": setup.measure(originals, states),
-            "overlap": overlap_or_cosine(originals, states),
-        }
+        further = {"overlap": overlap_or_cosine(originals, states)}
         if is_binary(originals):
-            scores["accuracy"] = hamming_accuracy(originals, states)
-        yield {name: values.double().mean().item() for name, values in scores.items()}
+            further["accuracy"] = hamming_accuracy(originals, states)
+        means = {name: values.double().mean().item() for name, values in further.items()}
+        scores = setup.measured(originals, states)
+        yield scores | {name: mean for name, mean in means.items() if name not in scores}
 
 
 @typed
@@ -140,7 +140,7 @@ def capacity(config: Capacity, setup: Setup) -> Record:
     def is_enough(n: int) -> bool:
         if n not in enough:
             at = Recall(config.units, n, config.damage, config.draws, CAPACITY_CUES, config.seed)
-            enough[n] = fmean(scores["recalled"] for scores in _scores(at, setup)) >= share
+            enough[n] = fmean(next(iter(means.values())) for means in _scores(at, setup)) >= share
         return enough[n]
 
     low, high = 0, 1

@@ -30,7 +30,8 @@ from ..files import write_whole
 from ..typed import typed
 
 __all__ = [
-    "FORMAT", "MissingRecordError", "Record", "find", "header", "mean_and_sd", "read", "record",
+    "FORMAT", "MissingRecordError", "Record", "find", "header", "mean_and_sd", "means_and_sds",
+    "read", "record",
     "select", "source_checksum", "to_json_lines", "write",
 ]  # fmt: skip
 
@@ -68,17 +69,19 @@ def record(experiment: str, setup: Any, config: Any, **results: Any) -> Record:
         **results: measured quantities. Tensors and tuples become lists.
 
     Raises:
-        OptionError: where a result has the name of another field.
+        OptionError: where a result, or a field of the config, has the name of another field.
         InputTypeError: for another config or setup, and a result that is a mapping.
     """
     if not isinstance(setup, str) and not callable(getattr(setup, "facts", None)):
         raise InputTypeError(f"setup must be a Setup or text, but is {short_repr(setup)}.")
     facts = {"case": setup} if isinstance(setup, str) else setup.facts()
-    fields = {"experiment": experiment, **facts, **asdict(check_config(config))}
-    clash = sorted(set(fields) & set(results))
-    if clash:
-        raise OptionError(f"results must not have names of other fields: {', '.join(clash)}.")
-    return {key: to_json_value(value) for key, value in (fields | results).items()}
+    fields: Record = {}
+    parts = {"setup": {"experiment": experiment, **facts}, "config": asdict(check_config(config))}
+    for part, values in {**parts, "results": results}.items():
+        if clash := sorted(set(fields) & set(values)):
+            raise OptionError(f"{part} must not have names of other fields: {', '.join(clash)}.")
+        fields |= values
+    return {key: to_json_value(value) for key, value in fields.items()}
 
 
 @typed
@@ -94,8 +97,19 @@ def mean_and_sd(name: str, values: Sequence[float] | Tensor) -> dict[str, float]
     return {name: statistics.fmean(numbers), f"{name}_sd": deviation}
 
 
+@typed
 def means_and_sds(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return mean and standard deviation over draws of every quantity, two fields for each."""
+    """Return mean and standard deviation over draws of every quantity, two fields for each.
+
+    Args:
+        draws: one mapping of quantities to numbers per draw, such as `Setup.measured` returns.
+    """
+    if not draws or not all(isinstance(values, Mapping) for values in draws):
+        raise InputTypeError(
+            f"draws must be a list of mappings, one per draw, but is {short_repr(draws)}."
+        )
+    if any(values.keys() != draws[0].keys() for values in draws):
+        raise DomainError("draws must all have the same quantities, but some lack one.")
     fields = [mean_and_sd(name, [values[name] for values in draws]) for name in draws[0]]
     return {key: value for field in fields for key, value in field.items()}
 

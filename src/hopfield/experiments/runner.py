@@ -26,7 +26,7 @@ from ..errors import FileFormatError, InputTypeError, OptionError
 from ..typed import typed
 from .identity import UncomparableError, fingerprint
 from .records import Record, check_config, header, read, to_json_lines, to_json_value, write
-from .setup import check_callable, name_of
+from .setup import Setup, check_callable, name_of
 
 MUST_MATCH = ("hopfield", "code", "torch", "numpy", "python")
 """Fields of the header that must be equal for a run to continue a file."""
@@ -73,9 +73,10 @@ class Task:
 
     def title(self) -> str:
         """Return the line of text that is shown when the task is done."""
-        values = (f"{name}={value}" for name, value in asdict(self.config).items())
-        case = self.setup.facts().get("case", "")
-        return f"{name_of(self.experiment)}: {case}, {', '.join(values)}"
+        facts = self.setup.facts()
+        parameters = {name: facts[name] for name in facts.get("parameters", ())}
+        values = (f"{name}={value}" for name, value in (parameters | asdict(self.config)).items())
+        return f"{name_of(self.experiment)}: {facts.get('case', '')}, {', '.join(values)}"
 
     def run(self) -> list[Record]:
         """Run the task, and return its records, marked with its identity and their number."""
@@ -89,17 +90,26 @@ class Task:
 def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
     """Return the config with each combination of values: `sweep(Recall(), n=[5, 10], seed=[0, 1])`.
 
+    Of a `Setup`, the values are its parameters: `sweep(Setup("mine", Mine), beta=[1, 2])`.
+
     Raises:
         OptionError: for a name that the config lacks.
     """
+    if isinstance(config, Setup):
+        given = [{**config.parameters, **values} for values in _combinations(axes)]
+        return [replace(config, parameters=parameters) for parameters in given]
     names = [each.name for each in fields(check_config(config))]
     unknown = sorted(set(axes) - set(names))
     if unknown:
         raise OptionError(
             f"{type(config).__name__} has no {', '.join(unknown)}. It has {', '.join(names)}."
         )
+    return [replace(config, **values) for values in _combinations(axes)]
+
+
+def _combinations(axes: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
     combinations = itertools.product(*axes.values())
-    return [replace(config, **dict(zip(axes, each, strict=True))) for each in combinations]
+    return [dict(zip(axes, each, strict=True)) for each in combinations]
 
 
 def plan(
@@ -195,7 +205,8 @@ def _check_tasks(tasks: Sequence[Task]) -> None:
         if task.description in titles:
             raise OptionError(
                 "tasks must differ in experiment, name of the setup, config or tags, but two are "
-                f"{task.title()!r}. Give their setups different names, or run one of them."
+                f"{task.title()!r}. Give their setups different names or parameters, or run one of "
+                "them."
             )
         titles[task.description] = task.title()
 

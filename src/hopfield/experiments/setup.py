@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -23,8 +24,11 @@ from ..synthetic import random_binary
 from ..typed import typed
 from .records import Record
 
-METHODS = ("store", "retrieve", "energy", "update")
-"""Methods that a tested memory must have, though an experiment may call only some of them."""
+Measure = Callable[[Tensor, Tensor], Tensor]
+PLAIN_VALUES = (type(None), bool, int, float, str)
+"""Types of parameters that records hold as they are; of others they hold the text."""
+RECALLED = "recalled"
+"""Field of records that holds the mean of a setup's measure, if it has only one."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +37,26 @@ class Setup:
 
     Args:
         name: name of the memory in records, tables and legends.
-        make: `make(**options)` returns an empty memory: a class of the library, `partial(class,
-            …)`, or your own with `store(patterns)`, `retrieve(cue)` whose result has a `state`,
-            `energy(state)` and `update(state)`. Experiments pass the option they vary, such as
-            `temperature=` or `beta=`.
+        make: `make(**parameters)` returns an empty memory: a class of the library, `partial(class,
+            …)`, or your own with `store(patterns)` and `retrieve(cue)`, whose result has a `state`.
+            Experiments on energies also call `energy(state)`, those on dynamics `update(state)`.
+            Experiments add the argument they vary, such as `temperature=` or `beta=`.
         patterns: `patterns(n, dim, generator=…)` returns rows. Functions of `synthetic` do.
         corrupt: `corrupt(rows, amount, generator=…)` returns a `Cue`. Functions of `corruption` do.
-        measure: `measure(originals, states)` returns one number per state, from 0 to 1.
+        measure: `measure(originals, states)` returns one number per state, from 0 to 1. Its mean is
+            the field `recalled` of records. Several are a mapping of fields to such functions; the
+            first decides in `capacity`.
         options: further arguments of `retrieve`, such as `{"steps": 1}`.
+        parameters: arguments of `make`. Each is a field of the records, which tells setups apart.
     """
 
     name: str
     make: Callable[..., Any]
     patterns: Callable[..., Tensor] = random_binary
     corrupt: Callable[..., Cue] = flip
-    measure: Callable[[Tensor, Tensor], Tensor] = recalled
+    measure: Measure | Mapping[str, Measure] = recalled
     options: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the arguments here: errors would else come late in a run."""
@@ -59,26 +67,33 @@ class Setup:
         check_callable("make", self.make, "hopfield.ClassicalHopfield")
         check_callable("patterns", self.patterns, 'from_data("digits")')
         check_callable("corrupt", self.corrupt, "hopfield.corruption.flip")
-        check_callable("measure", self.measure, "hopfield.metrics.recalled")
+        for measure in self._measures.values():
+            check_callable("measure", measure, "hopfield.metrics.recalled")
+        for name in ("options", "parameters"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise InputTypeError(
+                    f"{name} must be a mapping of names to values, but is "
+                    f"{short_repr(getattr(self, name))}. Use for instance {{'steps': 1}}."
+                )
+
+    @property
+    def _measures(self) -> Mapping[str, Measure]:
+        return self.measure if isinstance(self.measure, Mapping) else {RECALLED: self.measure}
 
     def build(self, rows: Tensor, **options: Any) -> Any:
-        """Return a new memory, made with `options`, that has stored these rows."""
+        """Return a new memory that has stored these rows, made with `parameters` and `options`."""
+        given = {**self.parameters, **options}
         try:
-            inspect.signature(self.make).bind(**options)
+            inspect.signature(self.make).bind(**given)
         except TypeError:
             raise OptionError(
-                f"{self.name} must be made with {', '.join(options)}=, but {name_of(self.make)} "
+                f"{self.name} must be made with {', '.join(given)}=, but {name_of(self.make)} "
                 "takes no such argument. Give the Setup a memory that does."
             ) from None
         except ValueError:  # some functions written in C have no signature
             pass
-        memory = self.make(**options)
-        missing = [name for name in METHODS if not callable(getattr(memory, name, None))]
-        if missing:
-            raise InputTypeError(
-                f"a memory must have {', '.join(METHODS)}, but {type(memory).__name__} lacks "
-                f"{', '.join(missing)}. Add them, or use a memory of the library."
-            )
+        memory = self.make(**given)
+        check_methods(memory, "store", "retrieve")
         with warnings.catch_warnings():
             # Experiments measure loads beyond the capacity too.
             warnings.simplefilter("ignore", CapacityWarning)
@@ -91,16 +106,43 @@ class Setup:
         state: Tensor = memory.retrieve(cue, **options).state
         return state
 
+    def measured(self, originals: Tensor, states: Tensor) -> dict[str, float]:
+        """Return the mean of each measure over these states, by the name of its field."""
+        means = {}
+        for name, measure in self._measures.items():
+            values = measure(originals, states)
+            if not isinstance(values, Tensor) or values.shape != states.shape[:-1]:
+                raise ShapeError(
+                    f"{name_of(measure)} must return one number per state, a tensor of shape "
+                    f"{tuple(states.shape[:-1])}, but returned {short_repr(values)}."
+                )
+            means[name] = values.double().mean().item()
+        return means
+
     def facts(self) -> Record:
         """Return the fields that describe this setup in records."""
-        return {
+        measures = [f"{name}={name_of(measure)}" for name, measure in self._measures.items()]
+        facts = {
             "case": self.name,
-            "memory": name_of(self.make),
+            "memory": name_of(self.make) if self.parameters else memory_name(self.make),
             "patterns": name_of(self.patterns),
             "damaged_by": name_of(self.corrupt),
-            "measure": name_of(self.measure),
+            "measure": measures if isinstance(self.measure, Mapping) else name_of(self.measure),
             "options": [f"{name}={value!r}" for name, value in self.options.items()],
         }
+        if not self.parameters:
+            return facts
+        clash = sorted(self.parameters.keys() & {*facts, "parameters", "experiment"})
+        if clash:
+            raise OptionError(
+                f"parameters must not have names of other fields of records: {', '.join(clash)}. "
+                "Bind these by functools.partial(make, …)."
+            )
+        values = {
+            name: value if isinstance(value, PLAIN_VALUES) else _argument(value)
+            for name, value in self.parameters.items()
+        }
+        return {**facts, "parameters": list(self.parameters), **values}
 
 
 Draw = tuple[Tensor, Any, torch.Generator]
@@ -114,8 +156,22 @@ def draw(config: Any, setup: Setup, *stream: int, **options: Any) -> Draw:
     return rows, setup.build(rows, **options), source
 
 
+@typed
 def draws(config: Any, setup: Setup, **options: Any) -> Iterator[Draw]:
-    """Yield the config's number of draws, one after the other."""
+    """Yield patterns, memory and generator of the config's `draws`, one after the other.
+
+    Args:
+        config: has `seed`, `n` and `units`: n patterns of so many entries.
+        setup: draws the patterns, and makes the memory that stores them.
+        **options: further arguments of the setup's `make`, such as `beta=config.beta`.
+    """
+    missing = [name for name in ("units", "n", "draws", "seed") if not hasattr(config, name)]
+    if missing:
+        raise InputTypeError(
+            f"config must have units, n, draws and seed, but {short_repr(config)} lacks "
+            f"{', '.join(missing)}. Add them to its dataclass."
+        )
+    check_counts(config, units=1, n=1, draws=1)
     return (draw(config, setup, index, **options) for index in range(config.draws))
 
 
@@ -128,6 +184,16 @@ def check_callable(name: str, value: object, example: str) -> None:
         )
 
 
+def check_methods(memory: Any, *names: str) -> None:
+    """Raise InputTypeError unless the memory has these methods."""
+    missing = [name for name in names if not callable(getattr(memory, name, None))]
+    if missing:
+        raise InputTypeError(
+            f"a memory must have {', '.join(names)} here, but {type(memory).__name__} lacks "
+            f"{', '.join(missing)}. Add them, or use a memory of the library."
+        )
+
+
 def check_counts(config: Any, **minima: int) -> None:
     """Raise unless these fields of a config are whole numbers ≥ their minima, and the seed ≥ 0."""
     for name, low in {**minima, "seed": 0}.items():
@@ -136,6 +202,7 @@ def check_counts(config: Any, **minima: int) -> None:
 
 def update(memory: Any, state: Tensor, generator: torch.Generator) -> Tensor:
     """Return the state after one step of the memory."""
+    check_methods(memory, "update")
     following: Tensor = memory.update(state, **_generator_argument(memory.update, generator))
     return following
 
@@ -195,6 +262,24 @@ def name_of(function: Any) -> str:
     arguments = [_argument(value) for value in function.args]
     arguments += [f"{name}={_argument(value)}" for name, value in function.keywords.items()]
     return f"{name_of(function.func)}({', '.join(arguments)})"
+
+
+@cache
+def memory_name(make: Callable[..., Any]) -> str:
+    """Return the name of a callable that makes memories; of a function, the memory it makes.
+
+    Two functions of one name, such as lambdas, are told apart by the settings of their memories.
+    """
+    if not isinstance(make, FunctionType):
+        return name_of(make)
+    try:
+        memory = make()
+        settings = memory.config() if isinstance(memory, Memory) else vars(memory)
+    except Exception:  # needs arguments, or raises whatever it likes: a run will report it
+        return name_of(make)
+    texts = {name: _argument(value) for name, value in settings.items() if name[:1] != "_"}
+    shown = [f"{name}={text}" for name, text in texts.items() if " at 0x" not in text]
+    return f"{type(memory).__name__}({', '.join(shown)})"
 
 
 def _argument(value: Any) -> str:

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..experiments import landscape as measured_landscape
 from .charts import BLUE, INK, ORANGE, RED, axes, drawn, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch import Tensor
 
 LEVELS = 18
 """Number of contours of a landscape."""
@@ -16,15 +18,21 @@ Grid = Sequence[Sequence[float]]
 
 
 @drawn
-def landscape(line: Mapping[str, Any], ax: "Axes | None" = None) -> "Axes":
-    """Draw energies on a plane through patterns, with trajectories.
+def landscape(memory: Any, ax: "Axes | None" = None, *, patterns: "Tensor | None" = None) -> "Axes":
+    """Draw energies of a memory on a plane through its patterns, with trajectories.
+
+    The plane goes through three patterns; patterns of two entries are all drawn where they are. Of
+    ±1 patterns it is a square between two of them and their inverses.
 
     Args:
-        line: a record of `energy_plane`, or these arrays: `x`, `y` (of the grid), `energy` (one row
-            per y), `positions` (of patterns), `trajectories` (positions of each state), `labels`
-            (of both axes).
+        memory: one of the library, or your own with `energy(state)` and `update(state)`; or what
+            was measured: a record of `energy_plane`, or a mapping of `x`, `y` (of the grid),
+            `energy` (one row per y), `positions` (of patterns), `trajectories` (positions of each
+            state) and `labels` (of both axes).
         ax: axes to draw on.
+        patterns: the patterns of the plane, `(n, dim)`; None takes the first of `memory.patterns`.
     """
+    line = memory if isinstance(memory, Mapping) else measured_landscape(memory, patterns)
     ax = axes(ax, height=3.4)
     filled = ax.contourf(line["x"], line["y"], line["energy"], levels=LEVELS, cmap="cividis")
     for i, path in enumerate(np.asarray(line["trajectories"], dtype=float)):

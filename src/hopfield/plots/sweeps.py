@@ -110,7 +110,8 @@ def table(
 
 def swept_fields(records: Sequence[Record], result: str) -> list[str]:
     """Return the fields of which the records have several values, most values first."""
-    counts = {name: len({line.get(name) for line in records}) for name in AXES
+    names = dict.fromkeys([*AXES, *_parameters(records)])
+    counts = {name: len({line.get(name) for line in records}) for name in names
               if name not in (result, *DERIVED_FIELDS)
               and isinstance(records[0].get(name), (int, float))}  # fmt: skip
     return [name for name in sorted(counts, key=lambda field: -counts[field]) if counts[name] > 1]
@@ -143,6 +144,9 @@ def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[R
     cases: dict[str, list[Record]] = defaultdict(list)
     for line in records:
         settings = [f"{SYMBOLS.get(name, name)} = {line[name]:g}" for name in others]
+        settings += [f"{name} = {line.get(name)}" for name in _parameters(records)
+                     if not isinstance(line.get(name), (int, float))
+                     and len({other.get(name) for other in records}) > 1]  # fmt: skip
         cases[", ".join([str(line.get("case")), *settings])].append(line)
     return cases
 
@@ -161,6 +165,11 @@ def _result(records: Sequence[Record], name: str) -> str:
     if (usual := main_result(records)) is None:
         raise DataError(f"{names.pop()} has no main result. Name one: y=…")
     return usual
+
+
+def _parameters(records: Sequence[Record]) -> list[str]:
+    # Of the setups: their names can be any.
+    return list(dict.fromkeys(name for line in records for name in line.get("parameters", ())))
 
 
 def _numbers(records: Sequence[Record]) -> list[str]:
