@@ -2,16 +2,15 @@
 
 import json
 import math
-from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 import hopfield
-from hopfield import corruption, experiments, metrics, similarity, synthetic, theory
-from hopfield.errors import HopfieldError, InputTypeError, OptionError, ShapeError
+from experiment_cases import HEBB, SMALL, Nearest
+from hopfield import corruption, metrics, similarity, synthetic, theory
+from hopfield.errors import HopfieldError, InputTypeError, OptionError
 from hopfield.experiments import (
     AttractorCensus,
     Capacity,
@@ -35,29 +34,11 @@ from hopfield.experiments import (
     sweep,
     thermal,
 )
-from hopfield.iteration import Reading
 
-HEBB = Setup("Hebb", hopfield.ClassicalHopfield)
 PROJECTION = Setup("projection", partial(hopfield.ClassicalHopfield, "pseudo_inverse"))
 SPHERE = Setup(
     "modern", hopfield.ModernHopfield, synthetic.unit_sphere, corruption.gaussian_noise
 )  # fmt: skip
-
-
-class Nearest:
-    """A user's memory: returns the stored pattern with the largest score."""
-
-    def store(self, patterns):
-        self.rows = patterns
-
-    def retrieve(self, cue):
-        return SimpleNamespace(state=self.update(cue.state if hasattr(cue, "state") else cue))
-
-    def energy(self, state):
-        return -(state @ self.rows.T).amax(-1)
-
-    def update(self, state):
-        return self.rows[(state @ self.rows.T).argmax(-1)]
 
 
 OWN = Setup("nearest", Nearest)
@@ -223,12 +204,6 @@ def test_speed_is_positive_and_the_best_is_the_least():
     assert 0 < found["best_ms"] <= found["median_ms"]
 
 
-SMALL = [
-    (recall, Recall(60, 10, draws=2)), (capacity, Capacity(60, draws=1, max_n=20)),
-    (attractor_census, AttractorCensus(60, 4, starts=20, draws=2)),
-    (energy_path, EnergyPath(60)), (speed, Speed(60, repeats=1)),
-    (energy_plane, EnergyPlane(60, grid=5, starts=3, steps=2)),
-]  # fmt: skip
 SIGNS = [
     *(partial(hopfield.ClassicalHopfield, rule)
       for rule in ("hebbian", "storkey", "pseudo_inverse", "covariance")),
@@ -304,157 +279,6 @@ def test_a_scan_needs_a_memory_that_takes_what_it_varies():
         metastable(Metastable(draws=1), HEBB)
     with pytest.raises(OptionError, match="modern must be made with temperature="):
         thermal(Thermal(draws=1), SPHERE)
-
-
-class Directed(hopfield.Memory):
-    """A network without an energy: every state is followed by the first pattern."""
-
-    def step(self, state, known, held, generator):
-        return Reading(self.storage.rows[:1].expand_as(state).clone())
-
-    def energy_of(self, state):
-        return None
-
-    def config(self):
-        return {}
-
-
-@pytest.mark.parametrize(("block", "config"), SMALL)
-def test_only_blocks_on_energies_need_one(block, config):
-    class Bare:
-        store, retrieve = Nearest.store, Nearest.retrieve
-        update = Nearest.update
-
-    for make in (Bare, Directed):
-        setup = Setup("bare", make)
-        if block in (energy_plane, energy_path):
-            with pytest.raises(HopfieldError, match=r"Bare lacks energy|Directed has no energy"):
-                block(config, setup)
-        else:
-            assert block(config, setup)["memory"] == make.__name__
-    assert recall(Recall(60, 1), Setup("directed", Directed))["recalled"] == 1
-
-
-def test_a_memory_that_lacks_a_method_is_refused():
-    with pytest.raises(InputTypeError, match=r"must have store, retrieve here, .* lacks retrieve"):
-        recall(Recall(), Setup("half", lambda: SimpleNamespace(store=print)))
-    half = Setup("half", lambda **options: SimpleNamespace(store=print, retrieve=print))
-    with pytest.raises(InputTypeError, match="lacks energy, update"):
-        energy_plane(EnergyPlane(), half)
-    with pytest.raises(InputTypeError, match="lacks update"):
-        thermal(Thermal(), half)
-
-
-def test_several_measures_are_one_field_each_and_the_first_decides():
-    both = {"right": metrics.hamming_accuracy, "exact": metrics.exact_recall}
-    config = Recall(100, 12, draws=3)
-    line = recall(config, replace(HEBB, measure=both))
-    for name, measure in both.items():
-        alone = recall(config, replace(HEBB, measure=measure))
-        assert line[name] == alone["recalled"] and line[f"{name}_sd"] == alone["recalled_sd"]
-    assert line["right"] > line["exact"] > 0, "premise: they differ"
-    assert line["measure"] == ["right=hamming_accuracy", "exact=exact_recall"]
-    assert "recalled" not in line and line["overlap_sd"] > 0
-    first, last = (
-        capacity(Capacity(60, 0.9, draws=2), replace(HEBB, measure=dict(order)))["n"]
-        for order in (both.items(), reversed(both.items()))
-    )
-    assert first > last > 0
-    own = recall(config, replace(HEBB, measure={"overlap": metrics.exact_recall}))
-    assert own["overlap"] == line["exact"], "a measure replaces a result of its name"
-    with pytest.raises(OptionError, match="results must not have names of other fields: n"):
-        recall(config, replace(HEBB, measure={"n": metrics.exact_recall}))
-
-
-def test_a_measure_returns_one_number_per_state():
-    with pytest.raises(ShapeError, match=r"must return one number per state.*\(10,\)"):
-        recall(Recall(), replace(HEBB, measure=lambda x, y: x == y))
-
-
-def test_parameters_make_the_memory_and_are_fields_of_the_record():
-    setups = sweep(Setup("rules", hopfield.ClassicalHopfield, parameters={"rule": "hebbian"}),
-                   rule=["hebbian", "pseudo_inverse"])  # fmt: skip
-    lines = [recall(Recall(60, 10, draws=2), setup) for setup in setups]
-    assert [line["rule"] for line in lines] == ["hebbian", "pseudo_inverse"]
-    assert all(line["parameters"] == ["rule"] for line in lines)
-    assert lines[0]["recalled"] < lines[1]["recalled"] == 1
-    wide = Setup("wide", hopfield.ModernHopfield, parameters={"separation": hopfield.TopK(2, 4.0)})
-    assert (
-        json.loads(json.dumps(recall(Recall(16, 2), wide)))["separation"] == "TopK(k=2, beta=4.0)"
-    )
-
-
-@pytest.mark.parametrize("name", ["n", "case", "seed", "experiment"])
-def test_parameters_do_not_hide_other_fields(name):
-    setup = Setup("own", lambda **options: Nearest(), parameters={name: 1})
-    with pytest.raises(OptionError, match=f"must not have names of other fields.*{name}"):
-        recall(Recall(20, 2, draws=1), setup)
-
-
-def test_a_block_of_ones_own_needs_only_public_helpers():
-    def restored(config, setup):
-        scores = []
-        for rows, memory, source in experiments.draws(config, setup):
-            cue = setup.corrupt(rows, config.damage, generator=source)
-            scores.append(setup.measured(rows, setup.final_states(memory, cue, source)))
-        results = experiments.means_and_sds(scores)
-        return experiments.record("restored", setup, config, **results)
-
-    config = Recall(60, 8, draws=3)
-    (line,) = experiments.run(experiments.plan(restored, config, HEBB), progress=str)
-    known = recall(config, HEBB)
-    assert all(line[name] == known[name] for name in ("recalled", "recalled_sd", "memory"))
-
-
-@pytest.mark.parametrize(
-    ("draws", "said"),
-    [([], "one per draw"), ([3.0], "one per draw"), ([{"a": 1.0}, {"b": 1.0}], "same quantities")],
-)
-def test_quantities_of_draws_are_checked(draws, said):
-    with pytest.raises(HopfieldError, match=said):
-        experiments.means_and_sds(draws)
-
-
-def test_a_landscape_of_ones_own_memory_holds_its_patterns_where_they_are():
-    rows = torch.tensor([[0.0, 1.0], [3.0, 2.0], [1.0, -1.0], [2.0, 5.0]]).double()
-    memory = hopfield.ModernHopfield(20.0, similarity="euclidean")
-    memory.store(rows)
-    line = experiments.landscape(memory)
-    assert line["positions"] == rows.tolist(), "all four, at their entries"
-    x, y, energies, paths = (
-        torch.tensor(line[name]).double() for name in ("x", "y", "energy", "trajectories")
-    )
-    of_grid = memory.energy(torch.cartesian_prod(y, x).flip(1))
-    torch.testing.assert_close(energies.flatten(), of_grid, rtol=1e-4, atol=1e-4)
-    assert torch.cdist(paths[:, -1], rows).amin(1).max() < 1e-3
-    low, high = (
-        torch.tensor([min(line["x"]), min(line["y"])]),
-        torch.tensor([max(line["x"]), max(line["y"])]),
-    )
-    assert ((rows > low) & (rows < high)).all()
-
-
-@pytest.mark.parametrize("units", [2, 16])
-def test_a_landscape_is_the_plane_of_the_experiment(units):
-    config = EnergyPlane(units, 3)
-    setup = Setup("modern", partial(hopfield.ModernHopfield, 4.0), synthetic.unit_sphere)
-    line = energy_plane(config, setup)
-    rows = synthetic.unit_sphere(3, units, generator=generator(0, 3)).double()
-    memory = hopfield.ModernHopfield(4.0)
-    memory.store(rows)
-    assert experiments.landscape(memory)["energy"] == line["energy"]
-    own = SimpleNamespace(energy=memory.energy, update=memory.update)
-    assert experiments.landscape(own, rows)["energy"] == line["energy"]
-
-
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [(None, "patterns=rows"), (torch.zeros(3, 1), "at least 2 entries"), (3, "patterns must be"),
-     (torch.eye(2, 3), "at least 3, to span")],
-)  # fmt: skip
-def test_a_landscape_needs_patterns_that_span_it(rows, said):
-    with pytest.raises(HopfieldError, match=said):
-        experiments.landscape(SimpleNamespace(energy=len, update=len), rows)
 
 
 def test_patterns_may_come_from_a_data_set():

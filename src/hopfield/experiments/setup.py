@@ -161,7 +161,7 @@ def draws(config: Any, setup: Setup, **options: Any) -> Iterator[Draw]:
     """Yield patterns, memory and generator of the config's `draws`, one after the other.
 
     Args:
-        config: has `seed`, `n` and `units`: n patterns of so many entries.
+        config: has `seed`, `n` and `units`: n patterns of `units` entries each.
         setup: draws the patterns, and makes the memory that stores them.
         **options: further arguments of the setup's `make`, such as `beta=config.beta`.
     """
@@ -268,7 +268,7 @@ def name_of(function: Any) -> str:
 def memory_name(make: Callable[..., Any]) -> str:
     """Return the name of a callable that makes memories; of a function, the memory it makes.
 
-    Two functions of one name, such as lambdas, are told apart by the settings of their memories.
+    Two functions of one name, such as lambdas, differ by the settings of their memories.
     """
     if not isinstance(make, FunctionType):
         return name_of(make)
