@@ -1,6 +1,5 @@
 """Experiments on a network of a user: what its memory needs, several measures, parameters."""
 
-import json
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -95,23 +94,24 @@ def test_a_measure_returns_one_number_per_state():
 
 
 def test_parameters_make_the_memory_and_are_fields_of_the_record():
-    setups = sweep(Setup("rules", hopfield.ClassicalHopfield, parameters={"rule": "hebbian"}),
-                   rule=["hebbian", "pseudo_inverse"])  # fmt: skip
+    setup = Setup("rules", partial(hopfield.ClassicalHopfield, rule="storkey"))
+    setups = sweep(setup, rule=["hebbian", "pseudo_inverse"])
     lines = [recall(Recall(60, 10, draws=2), setup) for setup in setups]
     assert [line["rule"] for line in lines] == ["hebbian", "pseudo_inverse"]
     assert all(line["parameters"] == ["rule"] for line in lines)
     assert lines[0]["recalled"] < lines[1]["recalled"] == 1
-    wide = Setup("wide", hopfield.ModernHopfield, parameters={"separation": hopfield.TopK(2, 4.0)})
-    assert (
-        json.loads(json.dumps(recall(Recall(16, 2), wide)))["separation"] == "TopK(k=2, beta=4.0)"
-    )
+    make = partial(hopfield.ModernHopfield, separation=hopfield.TopK(2, 4.0))
+    assert recall(Recall(16, 2), Setup("wide", make))["separation"] == "TopK(k=2, beta=4.0)"
 
 
-@pytest.mark.parametrize("name", ["n", "case", "seed", "experiment"])
-def test_parameters_do_not_hide_other_fields(name):
-    setup = Setup("own", lambda **options: Nearest(), parameters={name: 1})
-    with pytest.raises(OptionError, match=f"must not have names of other fields.*{name}"):
-        recall(Recall(20, 2, draws=1), setup)
+def test_parameters_do_not_hide_other_fields():
+    make = partial(lambda **options: Nearest(), n=7, case="other", seed=9, damage="x", experiment=1)
+    line = recall(Recall(20, 2, draws=1), Setup("own", make))
+    fields = [line[name] for name in ("n", "case", "seed", "damage", "experiment")]
+    assert fields == [2, "own", 0, 0.1, "recall"]
+    warm = partial(hopfield.ClassicalHopfield, temperature=0.9)
+    line = thermal(Thermal(60, 2, 0.1, 4, 1), Setup("cold", warm))
+    assert line["temperature"] == 0.1 and line["overlap"] > 0.9, "what the memory was made with"
 
 
 def test_a_block_of_ones_own_needs_only_public_helpers():

@@ -242,6 +242,17 @@ def test_parameters_of_setups_are_an_axis_or_tell_curves_apart():
     ]  # fmt: skip
 
 
+def test_parameters_that_names_tell_apart_are_not_repeated():
+    lines = [
+        {"experiment": "recall", "case": f"β {beta}", "parameters": ["beta"], "beta": beta,
+         "n": n, "right": n * beta / 10, "right_sd": 0.0, "samples": 2}
+        for beta in (1, 2, 4) for n in (1, 2)
+    ]  # fmt: skip
+    ax = plots.curves(lines)
+    assert ax.get_xlabel() == "patterns n"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["β 1", "β 2", "β 4"]
+
+
 def test_a_landscape_is_drawn_of_a_memory_with_its_patterns():
     memory = hopfield.ModernHopfield(20.0, similarity="euclidean")
     memory.store(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))

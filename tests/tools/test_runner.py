@@ -208,7 +208,7 @@ def test_setups_of_one_name_are_told_apart_by_their_parameters(tmp_path, form):
     def setup(exponent):
         if form == "lambda":
             return Setup("mine", lambda: Power(exponent))
-        return Setup("mine", Power, parameters={"exponent": exponent})
+        return Setup("mine", partial(Power, exponent=exponent))
 
     config, path = Recall(20, 2, damage=0.0), tmp_path / "r.jsonl"
     for exponent, share in ((2, 0.0), (3, 1.0)):

@@ -53,8 +53,7 @@ class EnergyPath:
 class View(NamedTuple):
     """A grid of states in a two-dimensional part of the state space."""
 
-    x: Tensor  # coordinates of the grid, from left to right
-    y: Tensor  # and from bottom to top
+    axes: tuple[Tensor, Tensor]  # coordinates of the grid along x and y
     states: Tensor  # of the grid, row by row
     starts: Tensor  # states where trajectories start
     project: Callable[[Tensor], Tensor]  # states → coordinates
@@ -113,9 +112,9 @@ def _measured(
     states = [view.starts]
     for _ in range(config.steps):
         states.append(update(memory, states[-1], source))
-    energy = memory.energy(view.states).reshape(len(view.y), -1)
+    energy = memory.energy(view.states).reshape(len(view.axes[1]), -1)
     results = {
-        "x": view.x, "y": view.y, "energy": energy,
+        "x": view.axes[0], "y": view.axes[1], "energy": energy,
         # Other patterns lie elsewhere: at their projection the energy is not theirs.
         "positions": view.project(rows[: view.patterns]),
         "trajectories": view.project(torch.stack(states, dim=1)),
@@ -140,7 +139,7 @@ def _entries(rows: Tensor, grid: int, starts: int, source: torch.Generator) -> V
     points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).flatten(0, 1)
     begin = (2 * torch.rand(starts, 2, generator=source, dtype=rows.dtype) - 1) * reach
     return View(
-        axis + middle[0], axis + middle[1], middle + points, middle + begin,
+        (axis + middle[0], axis + middle[1]), middle + points, middle + begin,
         lambda states: states.double(), len(rows), ("entry 1", "entry 2"),
     )  # fmt: skip
 
@@ -156,7 +155,7 @@ def _plane(rows: Tensor, grid: int, starts: int, source: torch.Generator) -> Vie
     points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)
     begin = (2 * torch.rand(starts, 2, generator=source, dtype=torch.float64) - 1) * reach
     return View(
-        axis, axis, (origin + points.flatten(0, 1) @ frame).to(rows.dtype),
+        (axis, axis), (origin + points.flatten(0, 1) @ frame).to(rows.dtype),
         (origin + begin @ frame).to(rows.dtype),
         lambda states: (states.double() - origin) @ frame.T, 3,
         ("along patterns 1 to 2", "across, in the plane of pattern 3"),
@@ -178,7 +177,7 @@ def _square(rows: Tensor, grid: int, starts: int, source: torch.Generator) -> Vi
         return torch.stack(shares, dim=-1)
 
     labels = ("share flipped where 1 and 2 differ", "share flipped elsewhere")
-    return View(axis, axis, states, begin, project, 2, labels)
+    return View((axis, axis), states, begin, project, 2, labels)
 
 
 def _flips(units: int, side: Tensor, shares: Tensor, source: torch.Generator) -> Tensor:

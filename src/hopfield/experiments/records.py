@@ -69,19 +69,18 @@ def record(experiment: str, setup: Any, config: Any, **results: Any) -> Record:
         **results: measured quantities. Tensors and tuples become lists.
 
     Raises:
-        OptionError: where a result, or a field of the config, has the name of another field.
+        OptionError: where a result has the name of another field.
         InputTypeError: for another config or setup, and a result that is a mapping.
     """
     if not isinstance(setup, str) and not callable(getattr(setup, "facts", None)):
         raise InputTypeError(f"setup must be a Setup or text, but is {short_repr(setup)}.")
     facts = {"case": setup} if isinstance(setup, str) else setup.facts()
-    fields: Record = {}
-    parts = {"setup": {"experiment": experiment, **facts}, "config": asdict(check_config(config))}
-    for part, values in {**parts, "results": results}.items():
-        if clash := sorted(set(fields) & set(values)):
-            raise OptionError(f"{part} must not have names of other fields: {', '.join(clash)}.")
-        fields |= values
-    return {key: to_json_value(value) for key, value in fields.items()}
+    # The config is last: an experiment passes its fields to `make`, in place of those of a partial.
+    fields = {"experiment": experiment, **facts, **asdict(check_config(config))}
+    clash = sorted((set(fields) - set(facts.get("parameters", ()))) & set(results))
+    if clash:
+        raise OptionError(f"results must not have names of other fields: {', '.join(clash)}.")
+    return {key: to_json_value(value) for key, value in (fields | results).items()}
 
 
 @typed

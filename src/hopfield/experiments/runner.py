@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -90,14 +90,14 @@ class Task:
 def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:
     """Return the config with each combination of values: `sweep(Recall(), n=[5, 10], seed=[0, 1])`.
 
-    Of a `Setup`, the values are its parameters: `sweep(Setup("mine", Mine), beta=[1, 2])`.
+    Of a `Setup`, the values are arguments of `make`: `sweep(Setup("mine", Mine), beta=[1, 2])`.
 
     Raises:
         OptionError: for a name that the config lacks.
     """
     if isinstance(config, Setup):
-        given = [{**config.parameters, **values} for values in _combinations(axes)]
-        return [replace(config, parameters=parameters) for parameters in given]
+        makes = [partial(config.make, **values) for values in _combinations(axes)]
+        return [replace(config, make=make) for make in makes]
     names = [each.name for each in fields(check_config(config))]
     unknown = sorted(set(axes) - set(names))
     if unknown:
@@ -205,8 +205,7 @@ def _check_tasks(tasks: Sequence[Task]) -> None:
         if task.description in titles:
             raise OptionError(
                 "tasks must differ in experiment, name of the setup, config or tags, but two are "
-                f"{task.title()!r}. Give their setups different names or parameters, or run one of "
-                "them."
+                f"{task.title()!r}. Give their setups different names, or run one of them."
             )
         titles[task.description] = task.title()
 

@@ -37,17 +37,17 @@ class Setup:
 
     Args:
         name: name of the memory in records, tables and legends.
-        make: `make(**parameters)` returns an empty memory: a class of the library, `partial(class,
-            …)`, or your own with `store(patterns)` and `retrieve(cue)`, whose result has a `state`.
-            Experiments on energies also call `energy(state)`, those on dynamics `update(state)`.
-            Experiments add the argument they vary, such as `temperature=` or `beta=`.
+        make: `make()` returns an empty memory: a class of the library, `partial(class, …)`, or your
+            own with `store(patterns)` and `retrieve(cue)`, whose result has a `state`. Experiments
+            on energies also call `energy(state)`, those on dynamics `update(state)`. Experiments
+            add the argument they vary, such as `temperature=` or `beta=`. Keywords of a `partial`
+            are fields of the records, which distinguish setups of one name.
         patterns: `patterns(n, dim, generator=…)` returns rows. Functions of `synthetic` do.
         corrupt: `corrupt(rows, amount, generator=…)` returns a `Cue`. Functions of `corruption` do.
         measure: `measure(originals, states)` returns one number per state, from 0 to 1. Its mean is
             the field `recalled` of records. Several are a mapping of fields to such functions; the
             first decides in `capacity`.
         options: further arguments of `retrieve`, such as `{"steps": 1}`.
-        parameters: arguments of `make`. Each is a field of the records, which tells setups apart.
     """
 
     name: str
@@ -56,7 +56,6 @@ class Setup:
     corrupt: Callable[..., Cue] = flip
     measure: Measure | Mapping[str, Measure] = recalled
     options: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the arguments here: errors would else come late in a run."""
@@ -69,30 +68,28 @@ class Setup:
         check_callable("corrupt", self.corrupt, "hopfield.corruption.flip")
         for measure in self._measures.values():
             check_callable("measure", measure, "hopfield.metrics.recalled")
-        for name in ("options", "parameters"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise InputTypeError(
-                    f"{name} must be a mapping of names to values, but is "
-                    f"{short_repr(getattr(self, name))}. Use for instance {{'steps': 1}}."
-                )
+        if not isinstance(self.options, Mapping):
+            raise InputTypeError(
+                "options must be a mapping of names to values, but is "
+                f"{short_repr(self.options)}. Use for instance options={{'steps': 1}}."
+            )
 
     @property
     def _measures(self) -> Mapping[str, Measure]:
         return self.measure if isinstance(self.measure, Mapping) else {RECALLED: self.measure}
 
     def build(self, rows: Tensor, **options: Any) -> Any:
-        """Return a new memory that has stored these rows, made with `parameters` and `options`."""
-        given = {**self.parameters, **options}
+        """Return a new memory, made with `options`, that has stored these rows."""
         try:
-            inspect.signature(self.make).bind(**given)
+            inspect.signature(self.make).bind(**options)
         except TypeError:
             raise OptionError(
-                f"{self.name} must be made with {', '.join(given)}=, but {name_of(self.make)} "
+                f"{self.name} must be made with {', '.join(options)}=, but {name_of(self.make)} "
                 "takes no such argument. Give the Setup a memory that does."
             ) from None
         except ValueError:  # some functions written in C have no signature
             pass
-        memory = self.make(**given)
+        memory = self.make(**options)
         check_methods(memory, "store", "retrieve")
         with warnings.catch_warnings():
             # Experiments measure loads beyond the capacity too.
@@ -124,25 +121,19 @@ class Setup:
         measures = [f"{name}={name_of(measure)}" for name, measure in self._measures.items()]
         facts = {
             "case": self.name,
-            "memory": name_of(self.make) if self.parameters else memory_name(self.make),
+            "memory": memory_name(self.make),
             "patterns": name_of(self.patterns),
             "damaged_by": name_of(self.corrupt),
             "measure": measures if isinstance(self.measure, Mapping) else name_of(self.measure),
             "options": [f"{name}={value!r}" for name, value in self.options.items()],
         }
-        if not self.parameters:
-            return facts
-        clash = sorted(self.parameters.keys() & {*facts, "parameters", "experiment"})
-        if clash:
-            raise OptionError(
-                f"parameters must not have names of other fields of records: {', '.join(clash)}. "
-                "Bind these by functools.partial(make, …)."
-            )
-        values = {
+        given = self.make.keywords if isinstance(self.make, partial) else {}
+        parameters = {
             name: value if isinstance(value, PLAIN_VALUES) else _argument(value)
-            for name, value in self.parameters.items()
+            for name, value in given.items()
+            if name not in {*facts, "experiment", "parameters"}
         }
-        return {**facts, "parameters": list(self.parameters), **values}
+        return facts | parameters | ({"parameters": list(parameters)} if parameters else {})
 
 
 Draw = tuple[Tensor, Any, torch.Generator]

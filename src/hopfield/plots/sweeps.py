@@ -110,7 +110,8 @@ def table(
 
 def swept_fields(records: Sequence[Record], result: str) -> list[str]:
     """Return the fields of which the records have several values, most values first."""
-    names = dict.fromkeys([*AXES, *_parameters(records)])
+    parameters, swept = _parameters(records)
+    names = [*(name for name in AXES if name not in parameters), *swept]
     counts = {name: len({line.get(name) for line in records}) for name in names
               if name not in (result, *DERIVED_FIELDS)
               and isinstance(records[0].get(name), (int, float))}  # fmt: skip
@@ -142,11 +143,11 @@ def _curve(name: str, group: Sequence[Record], x: str, y: str) -> dict[str, Any]
 
 def _cases(records: Sequence[Record], others: Sequence[str]) -> dict[str, list[Record]]:
     cases: dict[str, list[Record]] = defaultdict(list)
+    _, swept = _parameters(records)
     for line in records:
         settings = [f"{SYMBOLS.get(name, name)} = {line[name]:g}" for name in others]
-        settings += [f"{name} = {line.get(name)}" for name in _parameters(records)
-                     if not isinstance(line.get(name), (int, float))
-                     and len({other.get(name) for other in records}) > 1]  # fmt: skip
+        settings += [f"{name} = {line.get(name)}" for name in swept
+                     if not isinstance(line.get(name), (int, float))]  # fmt: skip
         cases[", ".join([str(line.get("case")), *settings])].append(line)
     return cases
 
@@ -167,9 +168,15 @@ def _result(records: Sequence[Record], name: str) -> str:
     return usual
 
 
-def _parameters(records: Sequence[Record]) -> list[str]:
-    # Of the setups: their names can be any.
-    return list(dict.fromkeys(name for line in records for name in line.get("parameters", ())))
+def _parameters(records: Sequence[Record]) -> tuple[list[str], list[str]]:
+    # Those of the setups, and those with several values in setups of one name.
+    names = list(dict.fromkeys(name for line in records for name in line.get("parameters", ())))
+    cases: dict[tuple[Any, str], set[Any]] = defaultdict(set)
+    for line in records:
+        for name in names:
+            cases[line.get("case"), name].add(line.get(name))
+    several = {name for (_, name), values in cases.items() if len(values) > 1}
+    return names, [name for name in names if name in several]
 
 
 def _numbers(records: Sequence[Record]) -> list[str]:
