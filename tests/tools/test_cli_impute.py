@@ -150,6 +150,44 @@ def test_named_columns_are_categories(capsysbinary, tmp_path):
     assert {line.split(b",")[0] for line in out.splitlines()[-2:]} <= {b"1", b"9"}
 
 
+def test_further_marks_of_missing_cells(capsysbinary, tmp_path):
+    """A word in a column of numbers is no category: it is kept, with the option that fills it."""
+    path = tmp_path / "t.csv"
+    template = _table(
+        "a b c", *["1,5 10 x", "2,5 20 y"] * 5, "1,5 [[k.A.|10]] x", "[[K.A.|2,5]] 20 y",
+        "1,5 [[-999|10]] [[k.A.|x]]", separator=";",
+    )  # fmt: skip
+    path.write_text(_without_marks(template))
+    status, out, err = _run(capsysbinary, "impute", path)
+    assert (status, out) == (
+        0,
+        path.read_bytes(),
+    ) and err == "Nothing is missing in 13 rows × 3 columns.\n"
+    path.write_text(_without_marks(template) + ";;\n")
+    _, _, err = _run(capsysbinary, "impute", path)
+    assert "numbers, but 'K.A.' in line 13; if that means missing, add --missing K.A." in err
+    path.write_text(_without_marks(template))
+    status, out, err = _run(capsysbinary, "impute", path, "--missing", "k.A., -999")
+    assert status == 0 and _expected(template).fullmatch(out.decode()), (out.decode(), err)
+
+
+@pytest.mark.parametrize(
+    "others, kept",
+    [
+        (["unknown"], "add --missing unknown"),
+        (["n.v.", "k. A."], "add --missing 'n.v.,k. A.'"),
+        (["3+"], ""),
+        (["x, y"], ""),
+        (["a", "b", "c", "d"], ""),
+    ],
+)
+def test_words_beside_numbers_may_be_marks(others, kept):
+    texts = ["0", "1", "2"] * 6 + others * 2 + [""]
+    column = read_column("a", texts, range(len(texts)), ",", False)
+    assert (column.categories is None) is bool(kept) and column.reason.endswith(kept)
+    assert read_column("a", texts, range(len(texts)), ",", True).categories is not None
+
+
 def test_standard_input_and_output(capsysbinary, monkeypatch):
     content = io.BytesIO(_without_marks(PLAIN).encode())
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(content))
@@ -212,6 +250,7 @@ MISTAKES = [
     ("impute {}/empty.csv", 1, "must hold a table, but is empty"),
     ("impute {}/header.csv", 1, "must hold rows below its header"),
     ("impute {}/ragged.csv", 1, "line 3 has 3, and line 1 has 2"),
+    ("impute {}/large.csv", 1, "column 'b' must hold numbers up to 1e+150, but row 2 holds inf."),
     ("impute {}/infinite.csv", 1, "column 'a' must hold finite numbers, but line 3 has '-inf'"),
     ("impute {}/book.csv", 1, "must be text or Parquet, but holds null bytes"),
     ("impute {}/null.csv", 1, "must be text or Parquet, but holds null bytes"),
@@ -224,6 +263,7 @@ def test_a_mistake_is_one_line(capsysbinary, tmp_path, typed, status, says):
     files = {
         "t.csv": _without_marks(PLAIN).encode(), "empty.csv": b"\n\n", "header.csv": b"a,b\n",
         "ragged.csv": b"a,b\n1,2\n1,2,3\n", "infinite.csv": b"a,b\n1,2\n-inf,\n3,4\n",
+        "large.csv": b"a,b\n1,2\n,1e999\n3,4\n",
         "book.csv": b"PK\x03\x04\0\0..", "null.csv": b"a,b\0\n",
     }  # fmt: skip
     for name, content in files.items():
@@ -287,6 +327,8 @@ def test_text_is_a_category_where_it_repeats(levels, copies, is_filled):
         ([f"{k}.{k} kg" for k in range(80)], "without its unit"),
         ([f"{k}%" for k in range(80)], "without its unit"),
         ([f"{k}.5 m²" for k in range(80)], "without its unit"),
+        ([f"€{k},000.50" for k in range(80)], "without its unit"),
+        ([f"{k}.50 $" for k in range(80)], "without its unit"),
         ([f"name {k}" for k in range(80)], ""),
         ([f"{k} Main Street" for k in range(80)], ""),
     ],
@@ -321,7 +363,7 @@ def test_a_terminal_shows_the_progress(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
     path = tmp_path / "t.csv"
     path.write_text(_without_marks(PLAIN))
-    impute(str(path), str(tmp_path / "out.csv"), "", "", as_json=False)
+    impute(str(path), str(tmp_path / "out.csv"), "", "", "", as_json=False)
     assert "filling rows" in terminal.getvalue() and "Filled" in terminal.getvalue()
 
 
@@ -374,6 +416,13 @@ def test_parquet(capsysbinary, tmp_path):
     assert filled.slice(0, 10).select(list(arrays)).equals(table.slice(0, 10))
     low, high = last["b_low"], last["b_high"]
     assert low[0] <= last["b"][0] <= high[0] and (low[1], high[1]) == (None, None)
+    marked = arrow.table({"a": [1.0, 2.0] * 5 + [-999.0], "b": ["x", "y"] * 5 + ["x"]})
+    parquet.write_table(marked, tmp_path / "m.parquet")
+    _run(capsysbinary, "impute", tmp_path / "m.parquet", "-o", tmp_path / "m", "--missing", "-999")
+    assert parquet.read_table(tmp_path / "m")["a"].to_pylist()[-1] == pytest.approx(1, abs=0.2)
+    parquet.write_table(arrow.table({"a": [1.0, float("inf")], "b": [None, 2]}), tmp_path / "i")
+    status, _, err = _run(capsysbinary, "impute", tmp_path / "i", "-o", tmp_path / "x")
+    assert status == 1 and "column 'a' must hold numbers up to 1e+150, but row 2 holds inf" in err
     (tmp_path / "broken").write_bytes(b"PAR1 and no more")
     status, _, err = _run(capsysbinary, "impute", tmp_path / "broken", "-o", tmp_path / "x")
     assert status == 1 and "intact Parquet file" in err and err.count("\n") == 1

@@ -182,6 +182,10 @@ def impute(
         str,
         typer.Option("--categories", metavar="NAMES", help="Columns of codes, such as a,b."),
     ] = "",
+    missing: Annotated[
+        str,
+        typer.Option("--missing", metavar="MARKS", help="Further marks of gaps, such as -999,k.A."),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Fill the missing cells of a table from its similar rows, and say how sure each column is.
@@ -197,7 +201,7 @@ def impute(
     """
     from .impute import impute as fill_file
 
-    fill_file(table, out, interval, categories, as_json=as_json)
+    fill_file(table, out, interval, categories, missing, as_json=as_json)
 
 
 def run(arguments: Sequence[str]) -> int:

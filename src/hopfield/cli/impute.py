@@ -19,7 +19,9 @@ LONG_WORK = 10**6
 """Number of cells from which the work is announced where no terminal shows its progress."""
 
 
-def impute(file: str, out: str, interval: str, categories: str, *, as_json: bool) -> None:
+def impute(
+    file: str, out: str, interval: str, categories: str, missing: str, *, as_json: bool
+) -> None:
     """Fill the gaps of a file.
 
     Args:
@@ -27,6 +29,7 @@ def impute(file: str, out: str, interval: str, categories: str, *, as_json: bool
         out: path of the result; "-" or "" is standard output.
         interval: share of gaps that bounds are to contain, as text; "" writes no bounds.
         categories: names of columns, separated by commas.
+        missing: further marks of missing cells, separated by commas.
         as_json: whether to print the summary as one JSON object.
 
     Raises:
@@ -40,7 +43,8 @@ def impute(file: str, out: str, interval: str, categories: str, *, as_json: bool
     content, table = _read(file)
     if isinstance(table, ParquetTable) and to_stdout and sys.stdout.isatty():
         raise HopfieldError("a Parquet file is no text for a terminal. Add -o FILE.")
-    columns = table.columns(_categories(categories, table))
+    marks = {mark.lower() for mark in _items(missing)}
+    columns = table.columns(_categories(categories, table), marks)
     rows = len(columns[0].missing)
     if rows * len(columns) >= LONG_WORK and not sys.stderr.isatty():
         print(f"Filling {rows} rows × {len(columns)} columns …", file=sys.stderr, flush=True)
@@ -87,8 +91,12 @@ def _read(file: str) -> tuple[bytes, TextTable | ParquetTable]:
     return content, ParquetTable(content, name) if is_parquet else TextTable(content, name)
 
 
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
 def _categories(names: str, table: TextTable | ParquetTable) -> set[str]:
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = _items(names)
     for name in wanted:
         if name not in table.names:
             close = difflib.get_close_matches(name, table.names, 1)

@@ -1,7 +1,7 @@
 """A Parquet file with gaps: typed columns out, and the same table with gaps replaced."""
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,14 @@ class ParquetTable:
         if not len(self.table):
             raise DataError(f"{name!r} must hold rows, but holds none.")
 
-    def columns(self, categories: Collection[str]) -> list[Column]:
-        """Return all columns; those named are categories whatever they hold."""
-        return [self._column(name, name in categories) for name in self.names]
+    def columns(self, categories: Collection[str], marks: Set[str] = frozenset()) -> list[Column]:
+        """Return all columns.
+
+        Args:
+            categories: names of columns that are categories whatever they hold.
+            marks: texts that mark a missing entry, in lower case; a number counts as its text.
+        """
+        return [self._column(name, name in categories, marks) for name in self.names]
 
     def texts(self, column: int) -> list[str]:
         """Return the entries of a column as text, "" for a missing one."""
@@ -62,10 +67,10 @@ class ParquetTable:
     def _kind(self, kind: Any) -> Any:
         return kind.value_type if self.arrow.types.is_dictionary(kind) else kind
 
-    def _column(self, name: str, is_category: bool) -> Column:
+    def _column(self, name: str, is_category: bool, marks: Set[str]) -> Column:
         types, column = self.arrow.types, self.table.column(name)
         kind, entries = self._kind(column.type), column.to_pylist()
-        missing = np.array([entry is None or entry != entry for entry in entries], dtype=bool)
+        missing = np.array([_is_missing(entry, marks) for entry in entries], dtype=bool)
         is_decimal = types.is_decimal(kind)
         is_number = types.is_integer(kind) or types.is_floating(kind) or is_decimal
         if types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind):
@@ -78,3 +83,8 @@ class ParquetTable:
         numbers = [np.nan if gap else float(x) for x, gap in zip(entries, missing, strict=True)]
         decimals = kind.scale if is_decimal else 0 if types.is_integer(kind) else None
         return Column(name, missing, np.array(numbers), form=NumberForm(decimals))
+
+
+def _is_missing(entry: object, marks: Set[str]) -> bool:
+    text = f"{entry:.15g}" if isinstance(entry, float) else str(entry)
+    return entry is None or entry != entry or text.lower() in marks

@@ -2,8 +2,9 @@
 
 import math
 import re
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..data.delimited import unquote
 from ..errors import DataError
 from ..sklearn.imputer import HopfieldImputer
 from ..sklearn.progress import Report, silent
+from ..sklearn.table import LARGEST
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "null", "nat", "?"})
 """Texts that mark a missing entry, in lower case."""
@@ -29,10 +31,13 @@ kept."""
 STRAY_SHARE = 0.9
 """Share of numbers in a column of text from which the first text is reported as a slip."""
 
+MARK_SHARE, MOST_MARKS = 0.5, 3
+"""Share of numbers from which words beside them, if no more than this many, may mark gaps."""
+
 NUMBER = re.compile(r"[+-]?(\d+(\.(?P<decimals>\d*))?|\.(?P<only>\d+))(?P<exponent>[eE][+-]?\d+)?")
 COMMA_NUMBER = re.compile(r"[+-]?\d*,(?P<decimals>\d+)([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?")
-WITH_UNIT = re.compile(r"[+-]?\d+([.,]\d+)? ?[^\W\d_%]{1,4}[²³%]?|[+-]?\d+([.,]\d+)? ?%")
+WITH_UNIT = re.compile(r"[+-]?\d[\d.,]* ?([^\W\d_]{1,4}[²³]?|[%$€£¥])|[+-]?[$€£¥] ?[+-]?\d[\d.,]*")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0\d")
 DATE = re.compile(
@@ -161,11 +166,20 @@ def fill(
     Returns:
         filled: the filled columns by their indices.
         rows_read: median over rows with gaps of the number of rows read.
+
+    Raises:
+        DataError: if a number is infinite, or its square overflows.
     """
     used = {j: column.values for j, column in enumerate(columns) if column.values is not None}
     if not any(columns[j].missing.any() for j in used):
         return {}, np.nan
     table = np.stack(list(used.values()), axis=1)
+    if len(large := np.argwhere(np.abs(table) > LARGEST)):
+        row, place = large[0]
+        raise DataError(
+            f"column {columns[list(used)[place]].name!r} must hold numbers up to {LARGEST:g}, but "
+            f"row {row + 1} holds {table[row, place]:g}."
+        )
     categories = [place for place, j in enumerate(used) if columns[j].categories is not None]
     imputer = HopfieldImputer(categories=categories, verbose=report).fit(table)
     imputation = imputer.impute(table, interval=interval)
@@ -183,7 +197,12 @@ def fill(
 
 
 def read_column(
-    name: str, fields: Sequence[str], lines: Sequence[int], separator: str, is_category: bool
+    name: str,
+    fields: Sequence[str],
+    lines: Sequence[int],
+    separator: str,
+    is_category: bool,
+    marks: Set[str] = frozenset(),
 ) -> Column:
     """Return the column of these raw fields.
 
@@ -193,6 +212,7 @@ def read_column(
         lines: number of the line of each field, for messages.
         separator: the sign between columns: if it is no comma, a comma can be a decimal point.
         is_category: True for a column to be read as categories whatever it holds.
+        marks: further texts that mark a missing entry, in lower case.
 
     Raises:
         DataError: if the column holds an infinite number.
@@ -200,7 +220,7 @@ def read_column(
     texts = [unquote(each) for each in fields]
     lower = [each.lower() for each in texts]
     if not is_category:
-        missing = np.array([each in MISSING_NUMBER for each in lower], dtype=bool)
+        missing = np.array([each in MISSING_NUMBER | marks for each in lower], dtype=bool)
         known = [text for text, gap in zip(texts, missing, strict=True) if not gap]
         has_comma = _has_decimal_comma(known, separator)
         pattern = COMMA_NUMBER if has_comma else NUMBER
@@ -211,14 +231,22 @@ def read_column(
         if known and all(numeric):
             return _numbers(name, texts, missing, has_comma)
         _refuse_infinity(name, texts, lines, known, numeric)
-    missing = np.array([each in MISSING for each in lower], dtype=bool)
+    missing = np.array([each in MISSING | marks for each in lower], dtype=bool)
     column = text_column(name, texts, missing, is_category)
-    if not is_category and column.reason and sum(numeric) >= STRAY_SHARE * len(numeric) > 0:
-        slip = next(text for text, is_number in zip(known, numeric, strict=True) if not is_number)
-        reason = f"numbers, but {slip!r} in line {lines[texts.index(slip)]}"
-        return Column(name, missing, reason=reason)
-    advice = "" if is_category or not column.reason else _advice(known)
-    return Column(name, missing, reason=f"{column.reason}; {advice}") if advice else column
+    if is_category:
+        return column
+    others = [text for text, is_number in zip(known, numeric, strict=True) if not is_number]
+    share = sum(numeric) / max(1, len(numeric))
+    if share >= MARK_SHARE and (marked := _marks(others)):
+        advice = f"if that means missing, add --missing {shlex.quote(marked)}"
+        reason = f"numbers, but {others[0]!r} in line {lines[texts.index(others[0])]}; {advice}"
+    elif column.reason and share >= STRAY_SHARE:
+        reason = f"numbers, but {others[0]!r} in line {lines[texts.index(others[0])]}"
+    elif column.reason and (advice := _advice(known)):
+        reason = f"{column.reason}; {advice}"
+    else:
+        return column
+    return Column(name, missing, reason=reason)
 
 
 def text_column(name: str, texts: list[str], missing: np.ndarray, is_category: bool) -> Column:
@@ -233,7 +261,15 @@ def text_column(name: str, texts: list[str], missing: np.ndarray, is_category: b
     return Column(name, missing, np.array(values, dtype=np.float64), names)
 
 
+def _marks(others: list[str]) -> str:
+    """Return the words beside numbers that may mark gaps, joined by commas; "" if they do not."""
+    words = list(dict.fromkeys(others))
+    is_word = all(not any(sign.isdigit() or sign == "," for sign in word) for word in words)
+    return ",".join(words) if len(words) <= MOST_MARKS and is_word else ""
+
+
 def _has_decimal_comma(known: list[str], separator: str) -> bool:
+    known = [text for text in known if any(sign.isdigit() for sign in text)]
     with_comma = [text for text in known if "," in text]
     if not with_comma or any("." in text for text in known):
         return False

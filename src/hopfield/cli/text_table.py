@@ -1,6 +1,6 @@
 """A file of delimited text with gaps: typed columns out, and the same file with gaps replaced."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 import numpy as np
 
@@ -32,12 +32,17 @@ class TextTable:
         names = first if self.header else [""] * width
         self.names = [name or str(j) for j, name in enumerate(names, 1)]
 
-    def columns(self, categories: Collection[str]) -> list[Column]:
-        """Return all columns; those named are categories whatever they hold."""
+    def columns(self, categories: Collection[str], marks: Set[str] = frozenset()) -> list[Column]:
+        """Return all columns.
+
+        Args:
+            categories: names of columns that are categories whatever they hold.
+            marks: further texts that mark a missing entry, in lower case.
+        """
         lines, separator = [record.line for record in self.rows], self.file.separator
         return [
             read_column(
-                name, [r.fields[j] for r in self.rows], lines, separator, name in categories
+                name, [r.fields[j] for r in self.rows], lines, separator, name in categories, marks
             )
             for j, name in enumerate(self.names)
         ]
