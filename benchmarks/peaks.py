@@ -1,4 +1,4 @@
-"""Record the peak memory of readouts and advice at 10⁵ patterns.
+"""Record the peak memory of readouts, advice and filled tables at 10⁵ patterns.
 
     python -m benchmarks.peaks [NAME…]
 
@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from hopfield import DenseHopfield, Entmax, ModernHopfield, Sparsemax, TopK, diagnose
 from hopfield.experiments import records
 from hopfield.separation import Separation
+from hopfield.sklearn import HopfieldImputer
 
 from . import machine, memory
 
@@ -50,6 +52,14 @@ def _diagnosis(n: int) -> Callable[[], Any]:
     return lambda: diagnose(network)
 
 
+def _table(n: int) -> Callable[[], Any]:
+    draws = np.random.default_rng(0)
+    cells = draws.standard_normal((n, 6)) @ draws.standard_normal((6, 30))
+    cells += 0.3 * draws.standard_normal(cells.shape)
+    cells[draws.random(cells.shape) < 0.2] = np.nan
+    return lambda: torch.from_numpy(HopfieldImputer().fit_transform(cells))
+
+
 CASES: dict[str, tuple[Callable[[int], Callable[[], Any]], int]] = {
     "sparsemax, all have weight, 1024 queries": (_retrieval(Sparsemax(1e-6), 1024), N),
     "entmax, all have weight, 256 queries": (_retrieval(Entmax(1.5, 1e-6), 256), N),
@@ -58,6 +68,7 @@ CASES: dict[str, tuple[Callable[[int], Callable[[], Any]], int]] = {
     "asynchronous dense, 256 queries": (_sweep, N),
     "diagnose, 16 000 patterns": (_diagnosis, 16_000),
     "diagnose, 100 000 patterns": (_diagnosis, N),  # takes six minutes
+    "HopfieldImputer, 100 000 × 30, a fifth missing": (_table, N),  # takes four minutes
 }
 """What to measure, and the number of patterns."""
 
