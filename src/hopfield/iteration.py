@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .cycles import CycleFinder
+
 PATTERN_WEIGHT = 0.51
 """Weight of the strongest pattern above which a state is at that pattern; below, it is a mixture.
 A tie of two gives 0.5, up to rounding in float32."""
@@ -90,6 +92,9 @@ class Retrieval:
         steps: reads (or sweeps) applied, except the last, which only confirms convergence,
             `(*batch)`; 0 if the cue is a fixed point.
         converged: whether one more read leaves the state where it is, `(*batch)`.
+        period: 1 for a fixed point, and the length of the cycle that the state lies in, which can
+            be found in synchronous updates, `(*batch)`; 0 if the step limit came first. None for
+            networks in which no cycle is sought.
         energy: the energy of the state, `(*batch)`, over the entries that `objective` names; None
             if the network has no energy.
         index: the strongest pattern, `(*batch)`; the first where several tie. None, like `weight`,
@@ -132,6 +137,7 @@ class Retrieval:
     accepted: Tensor | None = None
     calibrated: bool | None = None
     states: Tensor | None = None
+    period: Tensor | None = None
 
     def __repr__(self) -> str:
         """Return the counts of queries, steps and mixtures, and the objective.
@@ -148,11 +154,17 @@ class Retrieval:
                 median = entropies.exp().median()
                 word = "mixture" if len(entropies) == 1 else "mixtures"
                 mixtures = f", {len(entropies)} {word} of about {median:.0f} patterns"
+        cycling = torch.empty(0) if self.period is None else self.period[self.period > 1]
+        cycles = ""
+        if len(cycling):
+            most, least = int(cycling.max()), int(cycling.min())
+            cycles = f", {len(cycling)} in cycles of {least}" + f" to {most}" * (most > least)
+            cycles += " states"
         accepted = "" if self.accepted is None else f", {int(self.accepted.sum())} accepted"
         accepted += " by a calibration of other patterns" if self.calibrated is False else ""
         return (
             f"Retrieval({count} {'query' if count == 1 else 'queries'}, "
-            f"{int(self.converged.sum())} converged, at most {steps} "
+            f"{int(self.converged.sum())} converged{cycles}, at most {steps} "
             f"{'step' if steps == 1 else 'steps'}, objective={self.objective!r}"
             f"{mixtures}{accepted})"
         )
@@ -185,12 +197,6 @@ class EntrywiseTolerance:
         return moved.sub_(allowed).amax(-1) <= 0  # ten times as fast as (moved <= allowed).all()
 
 
-def is_unchanged(state: Tensor, following: Tensor) -> Tensor:
-    """Return True for queries of which no entry changed."""
-    # Entries are −1, 0 or 1, and the norm is many times as fast as (==).all().
-    return torch.linalg.vector_norm(following - state, dim=-1) == 0
-
-
 def never_settled(state: Tensor, following: Tensor) -> Tensor:
     """Return False for all queries: thermal dynamics does not settle."""
     return torch.zeros(len(state), dtype=torch.bool, device=state.device)
@@ -204,6 +210,7 @@ class Outcome:
         reading: the reading of the final states, with these states as `next`.
         steps: reads applied, `(batch)`.
         converged: whether one more read leaves the state where it is, `(batch)`.
+        period: 1 for fixed points, the length of a cycle, or 0, `(batch)`; None if none is sought.
         trace: the energies of all steps, `(1 + most steps, batch)`, or None.
         states: the states of all steps, `(1 + most steps, batch, dim)`, or None.
     """
@@ -213,6 +220,7 @@ class Outcome:
     converged: Tensor
     trace: Tensor | None
     states: Tensor | None = None
+    period: Tensor | None = None
 
 
 ReadStep = Callable[[Tensor, Tensor | None, int], Reading]
@@ -240,33 +248,36 @@ def iterate(
         settled: (state, next) → which queries have settled.
         unread: queries whose cue has unknown entries, `(batch,)`, or None: they cannot settle at
             the first read, which fills these entries.
-        cycles: stop a query whose next state equals the previous one: a 2-cycle, not converged.
+        cycles: stop a query in a cycle; it has not converged.
         trace: keep the energies; "states" keeps the states too.
     """
     results = _Results(state.shape[0], trace)
     active: Tensor | None = None
-    before: Tensor | None = None
+    finder = CycleFinder(state) if cycles else None
     for step in range(steps + 1):
         reading = read(state, active, step)
         arrived = settled(state, reading.next)
         if step == 0 and unread is not None:
             arrived = arrived & ~unread
-        done = arrived if before is None else arrived | is_unchanged(before, reading.next)
+        closed = None if finder is None else finder.periods(step, state, reading.next)
+        period = None if closed is None else torch.where(arrived, 1, closed)
+        done = arrived if period is None else period > 0
         last = step == steps or bool(done.all())
         if trace or reading.bound is not None:
             results.add_step(active, state, reading)
         if last and active is None:
-            return results.outcome_of_all(step, arrived, state, reading)
+            return replace(results.outcome_of_all(step, arrived, state, reading), period=period)
         if last:
             done = torch.ones_like(done)
         if last or bool(done.any()):
-            results.add_final(active, done, step, arrived, state, reading)
+            results.add_final(active, done, step, (arrived, period), state, reading)
         if last:
             break
-        before, state = state if cycles else None, reading.next
+        state = reading.next
         if bool(done.any()):
             left = (~done).nonzero().squeeze(-1)
-            before = None if before is None else before.index_select(0, left)
+            if finder is not None:
+                finder.keep(left)
             state = state.index_select(0, left)
             active = left if active is None else active[left]
     return results.outcome()
@@ -312,7 +323,7 @@ class _Results:
         active: Tensor | None,
         done: Tensor,
         step: int,
-        arrived: Tensor,
+        verdict: tuple[Tensor, Tensor | None],
         state: Tensor,
         reading: Reading,
     ) -> None:
@@ -320,7 +331,8 @@ class _Results:
         fields = {
             "next": state,
             "steps": torch.full(done.shape, step, device=state.device),
-            "converged": arrived,
+            "converged": verdict[0],
+            "period": verdict[1],
             "energy": reading.energy,
             "index": reading.index,
             "weight": reading.weight,
@@ -338,7 +350,9 @@ class _Results:
         """Return the outcome of all queries."""
         fields = dict(self.fields)
         steps, converged = fields.pop("steps"), fields.pop("converged")
-        return Outcome(Reading(**fields, bound=self.bound), steps, converged, *self._stacked())
+        period = fields.pop("period", None)
+        final = Reading(**fields, bound=self.bound)
+        return Outcome(final, steps, converged, *self._stacked(), period=period)
 
     def _stacked(self) -> tuple[Tensor | None, ...]:
         return tuple(torch.stack(kept) if kept else None for kept in (self.trace, self.states))

@@ -14,7 +14,7 @@ ROOMS = (
     ("checks",),
     ("kernels", "files", "cue", "typed", "pictures"),
     ("similarity", "separation", "coupling", "packing", "theory", "inputs"),
-    ("rules", "energy", "readout", "leave_one_out", "exact"),
+    ("rules", "energy", "readout", "leave_one_out", "exact", "cycles"),
     ("stores", "iteration", "units", "calibration"),
     ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
     ("sklearn",),

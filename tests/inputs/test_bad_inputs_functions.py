@@ -171,7 +171,8 @@ SWEEPS = [
     Bad("grey", sweeping(MATRIX, STATE * 0.5), DomainError, ("state", "0.5")),
     Bad("short", sweeping(MATRIX, STATE[:, :5]), ShapeError, ("dim=8", "(4, 5)")),
     Bad("not symmetric", sweeping(MATRIX + torch.ones(DIM, DIM).triu(1)), DomainError,
-        ("coupling must be symmetric",)),
+        ("coupling must be symmetric", "use symmetric=False")),
+    Bad("symmetric = 1", sweeping(MATRIX, symmetric=1), InputTypeError, ("symmetric", "1")),
 ]  # fmt: skip
 
 

@@ -8,8 +8,8 @@ import torch
 
 import hopfield
 from draws import generator, signs
-from hopfield import ClassicalHopfield
-from hopfield.errors import DomainError, OptionError, ShapeError
+from hopfield import ClassicalHopfield, units
+from hopfield.errors import DomainError, OptionError
 
 SIZES = (1, 2, 3, 5, 8, 12)
 
@@ -167,27 +167,86 @@ def test_differences_up_to_rounding_are_symmetric():
             ClassicalHopfield.from_coupling(scale * (weights + 1e-3 * numpy.eye(6, k=1)))
 
 
-def test_what_needs_patterns_is_refused_by_name():
-    memory = ClassicalHopfield.from_coupling([[0, 1], [1, 0]])
-    assert len(memory) == 0 and repr(memory).endswith("<2 units, float32>")
-    calls = [
-        lambda: memory.store([[1, 1]]), lambda: memory.remove(0), lambda: memory.patterns,
-        lambda: memory.nearest([1, 1], 1), lambda: memory.duplicates(),
-        lambda: memory.calibrate(None), lambda: memory.set_prior(None, 2),
-        lambda: memory.replace("a", [[1, 1]]), lambda: hopfield.diagnose(memory),
-    ]  # fmt: skip
-    for call in calls:
-        with pytest.raises(OptionError, match=r"coupling .* given"):
-            call()
-
-
-def test_thresholds_fit_the_coupling():
-    with pytest.raises(ShapeError, match=r"thresholds must have shape \(2,\)"):
-        ClassicalHopfield.from_coupling([[0, 1], [1, 0]], [1, 2, 3])
-
-
 def test_whole_numbers_are_not_scaled_as_pixels_are():
     weights = numpy.array([[0, 200], [200, 0]], numpy.uint8)
     assert ClassicalHopfield.from_coupling(weights).coupling.tolist() == weights.tolist()
     large = [[0, 2**24 + 1], [2**24 + 1, 0]]
     assert ClassicalHopfield.from_coupling(large).coupling.tolist() == large
+
+
+def following(weights, bias, states):
+    """The place of each state's successor among all states, by synchronous updates."""
+    n = len(weights)
+    bits = next_states(weights, bias, states) > 0
+    return (bits @ 2 ** numpy.arange(n)[::-1]).astype(int)
+
+
+def periods(successor) -> numpy.ndarray:
+    """The period of the cycle that each state leads to, by walking."""
+    found = []
+    for state in range(len(successor)):
+        seen = {}
+        while state not in seen:
+            seen[state] = len(seen)
+            state = successor[state]
+        found.append(len(seen) - seen[state])
+    return numpy.array(found)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_cycles_of_any_length_are_found_with_their_period(n, symmetric):
+    weights, bias = given(n, 8, symmetric)
+    states = all_states(n)
+    successor = following(weights, bias, states)
+    expected = periods(successor)
+    memory = ClassicalHopfield.from_coupling(
+        weights, bias, symmetric=symmetric, schedule="synchronous"
+    )
+    result = memory.retrieve(states, steps=1000)
+    assert result.period.tolist() == expected.tolist()
+    assert result.converged.tolist() == (expected == 1).tolist()
+    one_by_one = [memory.retrieve(state, steps=1000) for state in states[:32]]
+    assert [int(each.period) for each in one_by_one] == expected[:32].tolist()
+    assert [each.state.tolist() for each in one_by_one] == result.state[:32].tolist()
+    if n == 12:
+        assert symmetric or max(expected) > 2, "premise: longer cycles"
+        assert not symmetric or max(expected) <= 2
+
+
+@pytest.mark.parametrize("n", [3, 7, 16, 33])
+def test_a_ring_of_units_passes_one_pulse_around(n):
+    """W_{i+1,i} = 1 moves every unit's value to the next: a state of n units has period n."""
+    ring = numpy.roll(numpy.eye(n), 1, axis=0)
+    memory = ClassicalHopfield.from_coupling(ring, symmetric=False, schedule="synchronous")
+    pulse = 2 * numpy.eye(n)[0] - 1
+    result = memory.retrieve(pulse, steps=5 * n)
+    assert result.period == n and not result.converged and "in cycles of" in repr(result)
+    assert memory.update(pulse).tolist() == (2 * numpy.eye(n)[1] - 1).tolist()
+    assert memory.retrieve(pulse, steps=n - 2).period == 0, "the limit of steps came first"
+    assert memory.retrieve(numpy.ones(n)).period == 1
+    asynchronous = ClassicalHopfield.from_coupling(ring, symmetric=False)
+    assert asynchronous.retrieve(pulse).period is None
+
+
+def test_a_unit_that_nothing_decides_is_in_no_cycle():
+    memory = ClassicalHopfield.from_coupling([[0, 0], [0, 0]], schedule="synchronous")
+    result = memory.retrieve([1, 0], known=[True, False])
+    assert result.state.tolist() == [1, 1] and not result.converged and result.period == 0
+
+
+@pytest.mark.parametrize("backend", ["torch", "fused"])
+def test_a_sweep_of_any_matrix_is_the_loop_with_its_diagonal(backend):
+    weights, bias = given(7, 9, symmetric=False)
+    weights += numpy.diag(numpy.arange(7) - 3)
+    states = all_states(7)
+    expected = next_states(weights, bias, states)
+    options = {"thresholds": torch.from_numpy(bias), "symmetric": False}
+    start, order = torch.from_numpy(states), torch.tensor([3, 1, 6, 1, 0])
+    with hopfield.backend(backend):
+        all_at_once = units.classical_sweep(torch.from_numpy(weights), start, **options)
+        swept = units.classical_sweep(torch.from_numpy(weights), start, order, **options)
+    assert (all_at_once.numpy() == expected).all()
+    for i in order.tolist():
+        states[:, i] = next_states(weights, bias, states)[:, i]
+    assert (swept.numpy() == states).all()

@@ -64,6 +64,7 @@ def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str = "c
         "state": reading.next,
         "steps": outcome.steps,
         "converged": outcome.converged,
+        "period": outcome.period,
         "energy": reading.energy,
         "index": reading.index,
         "weight": reading.weight,

@@ -43,7 +43,7 @@ class ClassicalHopfield(Coupled, Memory):
             symmetric. With it synchronous updates of Hebb's rule and of the pseudo-inverse never
             cycle; without it (the default) the basins are wider.
         schedule: "asynchronous" (one unit after another, in random order) or "synchronous" (all
-            at once; may end in a 2-cycle, which is not converged).
+            at once; may end in a cycle, which is not converged: `Retrieval.period` is its length).
         temperature: T > 0 makes the updates thermal: P(x_i = +1) = sigmoid(2h_i/T).
         thresholds: b, `(dim,)`; None is 0.
         store: where the patterns live; None is a `RamStore`. A `PackedStore` holds one bit per

@@ -79,7 +79,7 @@ class Network(ABC):
 
     @property
     def may_cycle(self) -> bool:
-        """Return True if a query may end in a 2-cycle, which then stops it; False by default."""
+        """Return True if a query may end in a cycle, which then stops it; False by default."""
         return False
 
     @property

@@ -199,5 +199,6 @@ def resolve_unknown_units(outcome: Outcome, describe: Callable[[Tensor], Reading
     if states is not None:
         step = torch.arange(len(states), device=states.device)[:, None]
         states = torch.where((step >= outcome.steps)[..., None], state, states)
-    converged = outcome.converged & ~unresolved
-    return replace(outcome, reading=again, converged=converged, trace=trace, states=states)
+    converged, period = outcome.converged & ~unresolved, outcome.period
+    period = None if period is None else period * ~unresolved
+    return Outcome(again, outcome.steps, converged, trace, states, period)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..iteration import EntrywiseTolerance, StoppingRule, is_unchanged, never_settled
+from ..cycles import is_unchanged
+from ..iteration import EntrywiseTolerance, StoppingRule, never_settled
 from .query import computing_dtype
 
 if TYPE_CHECKING:

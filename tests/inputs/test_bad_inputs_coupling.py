@@ -1,0 +1,87 @@
+"""Networks of a given coupling refuse arguments they cannot use, and calls that need patterns."""
+
+import numpy
+import torch
+
+import hopfield
+from bad_inputs import Bad, cases, judge
+from hopfield import ClassicalHopfield
+from hopfield.errors import DeviceError, DomainError, InputTypeError, OptionError, ShapeError
+
+W = torch.tensor([[0.0, 1.0, -2.0], [1.0, 0.0, 0.5], [-2.0, 0.5, 0.0]])
+
+
+def making(coupling, thresholds=None, **options):
+    return lambda: ClassicalHopfield.from_coupling(coupling, thresholds, **options)
+
+
+NAN = W.clone()
+NAN[0, 1] = NAN[1, 0] = torch.nan
+DIRECTED = W + torch.eye(3)[[1, 2, 0]]
+
+MAKING = [
+    Bad("a name", making("W.csv"), InputTypeError, ("coupling", "'W.csv'")),
+    Bad("nothing", making(None), InputTypeError, ("coupling", "None")),
+    Bad("a function", making(abs), InputTypeError, ("coupling", "function")),
+    Bad("a memory", making(ClassicalHopfield()), InputTypeError, ("Use memory.coupling",)),
+    Bad("an integer tensor", making(W.long()), InputTypeError, ("coupling.float()", "int64")),
+    Bad("a sparse tensor", making(W.to_sparse()), InputTypeError, ("coupling.to_dense()",)),
+    Bad("complex", making(numpy.eye(2) * 1j), InputTypeError, ("coupling", "complex128")),
+    Bad("text", making([["a", "b"], ["b", "a"]]), InputTypeError, ("coupling", "text")),
+    Bad("ragged", making([[0, 1], [1]]), InputTypeError, ("coupling", "1 to 2 entries")),
+    Bad("meta", making(W.to("meta")), DeviceError, ("coupling", "meta")),
+    *[
+        Bad(f"shape {shown}", making(coupling), ShapeError, ("(dim, dim)", shown))
+        for coupling, shown in [
+            (W[:2], "(2, 3)"), (W[0], "(3,)"), (W[None], "(1, 3, 3)"), (torch.zeros(0, 0), "(0, 0)")
+        ]
+    ],
+    Bad("NaN", making(NAN), DomainError, ("coupling must be finite", "NaN")),
+    Bad("infinite", making(W / 0), DomainError, ("coupling must be finite",)),
+    Bad("huge", making(W * 1e25), DomainError, ("coupling", "2e+25")),
+    Bad("directed", making(DIRECTED), DomainError,
+        ("coupling[", "must be symmetric", "use symmetric=False")),
+    Bad("symmetric = 1", making(W, symmetric=1), InputTypeError, ("symmetric", "1")),
+    Bad("thresholds short", making(W, [1, 2]), ShapeError, ("thresholds", "(3,)", "(2,)")),
+    Bad("one threshold", making(W, 0.5), InputTypeError, ("thresholds", "0.5")),
+    Bad("thresholds of a batch", making(W, [[1, 2, 3]]), ShapeError, ("thresholds", "(1, 3)")),
+    Bad("thresholds NaN", making(W, [1, numpy.nan, 3]), DomainError, ("thresholds", "NaN")),
+    Bad("a rule", making(W, rule="hebbian"), OptionError, ("rule must be left out",)),
+    Bad("a store", making(W, store=None), OptionError, ("store must be left out",)),
+    Bad("a typo", making(W, shedule="synchronous"), OptionError, ("schedule=",)),
+    Bad("another word", making(W, bias=W[0]), OptionError, ("thresholds=",)),
+    Bad("a schedule", making(W, schedule="parallel"), OptionError, ("schedule", "'parallel'")),
+    Bad("diagonal = 2", making(W, diagonal=2), InputTypeError, ("diagonal", "2")),
+    Bad("T < 0", making(W, temperature=-1), DomainError, ("temperature", "-1")),
+]  # fmt: skip
+
+
+@cases(MAKING)
+def test_a_coupling_is_refused(case):
+    judge(case)
+
+
+MEMORY = ClassicalHopfield.from_coupling(W)
+SIGNS = torch.ones(3)
+CALLS = [
+    Bad("store", lambda: MEMORY.store(torch.ones(2, 7)), OptionError, ("store", "given")),
+    Bad("replace", lambda: MEMORY.replace("a", SIGNS[None]), OptionError, ("given",)),
+    Bad("remove", lambda: MEMORY.remove(0), OptionError, ("given",)),
+    Bad("patterns", lambda: MEMORY.patterns, OptionError, ("given",)),
+    Bad("nearest", lambda: MEMORY.nearest(SIGNS, 1), OptionError, ("given",)),
+    Bad("duplicates", lambda: MEMORY.duplicates(), OptionError, ("given",)),
+    Bad("set_prior", lambda: MEMORY.set_prior(None, 2), OptionError, ("given",)),
+    Bad("calibrate", lambda: MEMORY.calibrate(None), OptionError, ("calibrate", "given")),
+    Bad("diagnose", lambda: hopfield.diagnose(MEMORY), OptionError, ("given",)),
+    Bad("short cue", lambda: MEMORY.retrieve(torch.ones(2)), ShapeError, ("dim=3", "(2,)")),
+    Bad("short list", lambda: MEMORY.retrieve([1, 1]), ShapeError, ("3 entries", "(2,)")),
+    Bad("grey cue", lambda: MEMORY.retrieve(SIGNS / 2), DomainError, ("cue", "0.5")),
+    Bad("grey state", lambda: MEMORY.energy(SIGNS / 2), DomainError, ("state", "0.5")),
+    Bad("float16", lambda: making(1e5 * W)().to(dtype=torch.float16), DomainError, ("coupling",)),
+]
+
+
+@cases(CALLS)
+def test_a_call_is_refused(case):
+    judge(case)
+    assert repr(MEMORY).endswith("<3 units, float32>") and MEMORY.retrieve(SIGNS).converged
