@@ -6,6 +6,8 @@ from fractions import Fraction
 
 import pytest
 import torch
+from scipy.integrate import quad
+from scipy.optimize import linprog
 from scipy.special import factorial2
 
 from hopfield import synthetic, theory
@@ -187,3 +189,51 @@ def test_what_no_network_has_is_refused_by_name(call, names):
 
 def test_storkeys_capacity():
     assert theory.storkey_patterns(100) == pytest.approx(32.95, abs=0.005)
+
+
+def test_the_share_of_separable_signs_by_linear_programming():
+    """Cover's theorem: all 2ⁿ signs of n vectors in general position."""
+    for count, size in ((3, 1), (4, 2), (5, 3), (6, 3)):
+        rows = torch.randn(count, size, generator=torch.Generator().manual_seed(count)).tolist()
+        separable = 0
+        for chosen in itertools.product((-1.0, 1.0), repeat=count):
+            above = [[-s * x for x in row] for s, row in zip(chosen, rows, strict=True)]
+            found = linprog([0.0] * size, above, [-1.0] * count, bounds=(None, None))
+            separable += found.status == 0
+        assert theory.separable_share(count, size) == pytest.approx(separable / 2**count)
+    assert theory.separable_share(200, 100) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.5, 2.0])
+def test_the_load_of_perceptrons_by_quadrature(margin):
+    def integrand(t):
+        return (t + margin) ** 2 * math.exp(-t * t / 2) / math.sqrt(2 * math.pi)
+
+    area = quad(integrand, -margin, math.inf)[0]
+    assert theory.perceptron_load(margin) == pytest.approx(1 / area, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("units", "active", "count"), [(4, 2, 3), (5, 2, 3), (5, 3, 3), (6, 1, 3), (4, 1, 4), (3, 2, 1)]
+)
+def test_the_bit_error_of_the_covariance_rule_by_all_cases(units, active, count):
+    chosen = itertools.combinations(range(units), active)
+    every = [[1 if i in ones else -1 for i in range(units)] for ones in chosen]
+    mean, wrong, cases = Fraction(2 * active - units, units), 0, 0
+    state = every[0]
+    for rest in itertools.product(every, repeat=count - 1):
+        for i, own in enumerate(state):
+            field = sum(
+                (row[i] - mean) * sum((row[j] - mean) * state[j] for j in range(units) if j != i)
+                for row in (state, *rest)
+            )
+            wrong += (field / units + mean * (1 - mean**2)) * own < 0
+            cases += 1
+    assert theory.covariance_bit_error(units, active, count) == pytest.approx(wrong / cases)
+
+
+def test_the_bit_error_of_the_covariance_rule_for_many_units():
+    normal = math.erfc(1 / math.sqrt(2 * 0.3)) / 2
+    assert theory.covariance_bit_error(400, 200, 120) == pytest.approx(normal, rel=0.03)
+    low, high = (theory.covariance_bit_error(200, active, 60) for active in (20, 100))
+    assert low < 0.6 * high, "errors are rarer at low activity"

@@ -28,6 +28,7 @@ from .modern import (
     two_patterns_apart,
     update_error,
 )
+from .rules import covariance_bit_error, perceptron_load, separable_share
 from .sequences import (
     sequence_critical_load,
     sequence_error_exact,
@@ -39,6 +40,7 @@ from .sequences import (
 __all__ = [
     "bit_error",
     "bit_error_exact",
+    "covariance_bit_error",
     "critical_load",
     "error_free_patterns",
     "exponential_failure",
@@ -46,7 +48,9 @@ __all__ = [
     "exponential_rate",
     "first_sweep_overlap",
     "fixed_point_error",
+    "perceptron_load",
     "retrieval_overlap",
+    "separable_share",
     "sequence_critical_load",
     "sequence_error_exact",
     "sequence_load",
