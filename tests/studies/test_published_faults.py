@@ -12,10 +12,10 @@ from hopfield.corruption import occlude_half
 from hopfield.coupling import FullCoupling, LowRankCoupling
 from hopfield.experiments import records
 from hopfield.experiments.runner import run
-from hopfield.memories import ClassicalHopfield, ModernHopfield, learning
+from hopfield.memories import ClassicalHopfield, ModernHopfield, SequenceHopfield, learning
 from hopfield.separation import Entmax, RectifiedPolynomial
 from hopfield_studies import from_scratch, published, walkthrough
-from hopfield_studies.published import dense, more, sparse
+from hopfield_studies.published import dense, more, sequences, sparse
 from hopfield_studies.published.base import Form
 
 
@@ -88,6 +88,11 @@ def twice_the_temperature(patch):
     patch.setattr(units.classical, "thermal_cut", lambda heat, noise: cut(2 * heat, noise))
 
 
+def each_step_holds_itself(patch):
+    held = replace(sequences.CLOSED, make=partial(SequenceHopfield, cyclic=True, stability=0.2))
+    patch.setattr(sequences, "CLOSED", held)
+
+
 FAULTS = {
     "hebbian-curve": self_term_kept,
     "modern-theorems": half_of_the_norm_missing,
@@ -101,6 +106,7 @@ FAULTS = {
     "capacity-exponent": one_degree_for_all,
     "mixtures": mixtures_too_hot,
     "temperature": twice_the_temperature,
+    "sequence-capacity": each_step_holds_itself,
 }
 
 

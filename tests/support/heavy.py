@@ -6,5 +6,6 @@ HEAVY = {
     "exponential-capacity",
     "mixtures",
     "modern-theorems",
+    "sequence-capacity",
     "sparse-exact",
 }

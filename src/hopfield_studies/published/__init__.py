@@ -1,4 +1,4 @@
-"""Published results, reproduced: nine, and three more on the same building blocks.
+"""Published results, reproduced: nine, and others on the same building blocks.
 
 `tasks` returns what to run. `judge` turns the records into checks, figures, curves and verdicts:
 flat records again, so that pages and pictures can be drawn from the file alone.
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from hopfield.errors import OptionError
 from hopfield.experiments import Record, Task
 
-from . import dense, documents, hebbian, modern, more, rules, sparse
+from . import dense, documents, hebbian, modern, more, rules, sequences, sparse
 from .base import CHANCE, Finding, Form, Result
 
 __all__ = ["CHANCE", "NINE", "RESULTS", "Form", "Result", "judge", "judge_all", "select", "tasks"]
@@ -26,8 +26,14 @@ NINE: tuple[Result, ...] = (
     documents.SCRATCH,
 )
 """Results with published numbers."""
-RESULTS: tuple[Result, ...] = (*NINE, more.EXPONENT, more.MIXTURES, hebbian.TEMPERATURE)
-"""All results: `NINE`, and three more from the literature."""
+RESULTS: tuple[Result, ...] = (
+    *NINE,
+    more.EXPONENT,
+    more.MIXTURES,
+    hebbian.TEMPERATURE,
+    sequences.SEQUENCES,
+)
+"""All results: `NINE`, and others from the literature."""
 
 
 def select(names: Sequence[str]) -> list[Result]:
