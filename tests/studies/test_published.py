@@ -100,6 +100,9 @@ def test_other_checks_hold_and_fail():
     small, large = ({"x": x, "x_sd": 0.1 * math.sqrt(15), "samples": 30} for x in (1.0, 2.0))
     assert base.exceeds("x", large, small, "x").holds
     assert not base.exceeds("x", large | {"x": 1.5}, small, "x").holds
+    equal = small | {"x_sd": 0.0}
+    assert not base.exceeds("x", equal, equal, "x").holds, "no draw differs"
+    assert not base.exceeds("x", large, small | {"samples": 3}, "x").holds, "the fewer draws count"
     assert base.at_least("x", 2, 1, "law").holds and not base.at_most("x", 2, 1, "law").holds
     wide = base.widened(base.Check("x", 3, 1, 0.9, 1.1, "error"), 1, 2.95, "theory")
     assert wide.holds and wide.high == pytest.approx(3.05) and wide.low == 0.9

@@ -15,7 +15,7 @@ from hopfield.experiments.runner import run
 from hopfield.memories import ClassicalHopfield, ModernHopfield, SequenceHopfield, learning
 from hopfield.separation import Entmax, RectifiedPolynomial
 from hopfield_studies import from_scratch, published, walkthrough
-from hopfield_studies.published import dense, more, sequences, sparse
+from hopfield_studies.published import dense, hebbian, more, sequences, sparse
 from hopfield_studies.published.base import Form
 
 
@@ -123,6 +123,33 @@ def test_a_fault_turns_the_result_red(name, monkeypatch):
     (result,) = published.select([name])
     judged = published.judge([result], run(published.tasks([result], Form()), progress=str))
     assert not judged[-1]["holds"]
+
+
+def every_sixteenth_pattern_forgotten(patch):
+    learn = learning.coupling
+    patch.setattr(
+        learning,
+        "coupling",
+        lambda rule, rows, *rest: learn(rule, rows[: -(len(rows) // 16)], *rest),
+    )
+
+
+def a_rule_without_its_limit(patch):
+    projection = partial(ClassicalHopfield, "pseudo_inverse")
+    patch.setattr(hebbian, "HEBB", replace(hebbian.HEBB, make=projection))
+
+
+@pytest.mark.parametrize(
+    ("fault", "part", "checks"),
+    [(self_term_kept, "N → ∞", 2), (every_sixteenth_pattern_forgotten, "0.13, retrieved", 1),
+     (a_rule_without_its_limit, "retrieved fraction", 4)],
+)  # fmt: skip
+def test_each_part_of_the_hebbian_curve_has_its_fault(fault, part, checks, monkeypatch):
+    fault(monkeypatch)
+    tasks = published.tasks([hebbian.CURVE], Form())
+    judged = published.judge([hebbian.CURVE], run(tasks, progress=str))
+    holds = [line["holds"] for line in judged if part in line.get("what", "")]
+    assert holds == [False] * checks
 
 
 @pytest.mark.parametrize(("field", "what"), [("start", "the document's start"),

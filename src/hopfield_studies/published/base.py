@@ -16,6 +16,8 @@ from hopfield.experiments import Record, Task
 
 CHANCE = 1e-5
 """Probability that sampling error fails one check: about 0.1 % for the hundred checks of a run."""
+LEAST_WIDTH = 1e-9
+"""Least width of an interval, far below every sampling error."""
 CHANCE_IN_WORDS = f"one in {round(1 / CHANCE):,}".replace(",", "\u00a0")
 
 
@@ -144,9 +146,10 @@ def widened(check: Check, low: float, high: float, reason: str) -> Check:
 
 def exceeds(what: str, line: Record, other: Record, field: str) -> Check:
     """Check that the mean of `field` exceeds that of the other record beyond sampling error."""
-    draws = line["samples"]
+    draws = min(line["samples"], other["samples"])
     errors = (each[f"{field}_sd"] / math.sqrt(each["samples"]) for each in (line, other))
-    width = student(draws - 1) * math.hypot(*errors)
+    # Equal means exceed nothing, even where no draw differs.
+    width = max(student(draws - 1) * math.hypot(*errors), LEAST_WIDTH)
     reason = f"more than {student(draws - 1):.1f} standard errors of {draws} draws above zero"
     return Check(what, line[field] - other[field] - width, 0.0, 0.0, math.inf, reason)
 
