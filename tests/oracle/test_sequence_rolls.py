@@ -70,7 +70,9 @@ def test_cycles_have_the_period_of_their_length(length):
     roll = memory.roll(rows, 2 * length + 1)
     assert roll.period.tolist() == [length] * length
     assert torch.equal(roll.states[length - 1], rows)
-    assert memory.retrieve(rows).converged.all() == (length == 1)
+    result = memory.retrieve(rows)
+    assert result.period.tolist() == [length] * length
+    assert bool(result.converged.all()) == (length == 1)
 
 
 def test_several_sequences_in_one_memory():

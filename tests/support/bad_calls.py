@@ -49,6 +49,12 @@ def _memory(kind: type[hopfield.Memory], **options: Any) -> hopfield.Memory:
     return memory
 
 
+def _sequence(separation: hopfield.Separation) -> hopfield.Memory:
+    memory = hopfield.SequenceHopfield(separation)
+    memory.store(SIGNS)
+    return memory
+
+
 def _setup() -> hopfield.experiments.Setup:
     return hopfield.experiments.Setup("mine", hopfield.DenseHopfield)
 
@@ -92,12 +98,14 @@ GOOD: dict[str, Callable[[], Any]] = {
     "thresholds": lambda: torch.zeros(DIM), "top": lambda: 2, "trace": lambda: True,
     "evidence": lambda: "all", "side": lambda: "left", "gradient": lambda: "implicit",
     "damage": lambda: hopfield.corruption.flip, "cues": lambda: 4, "strangers": lambda: None,
-    "folder": lambda: ".", "processes": lambda: 1, "y": lambda: "recalled", "seed": lambda: 0,
+    "folder": lambda: ".", "processes": lambda: 1, "delay": lambda: 2, "seed": lambda: 0,
+    "y": lambda: "recalled",
 }  # fmt: skip
 GOOD_HERE: dict[str, dict[str, Callable[[], Any]]] = {
     "nn.": {"state": lambda: ROWS[None].clone(), "dim": lambda: 8},
     **{kind: {"alpha": lambda: 0.3} for kind in ("Classical", "Dense", "Modern")},
     "theory.": {"patterns": lambda: 5, "units": lambda: 50},
+    "SequenceHopfield.": {"values": lambda: SIGNS.clone()},
     "experiments.attractor_census": {"config": lambda: hopfield.experiments.AttractorCensus(
         20, 3, starts=3, draws=1)},
     "experiments.capacity": {"config": lambda: hopfield.experiments.Capacity(20, draws=1, max_n=4)},
@@ -113,7 +121,18 @@ GOOD_HERE: dict[str, dict[str, Callable[[], Any]]] = {
                "known": lambda: None, "original": lambda: [[0, 255]], "cue": lambda: [[0, 255]],
                "retrieved": lambda: [[0, 255]]},
 }  # fmt: skip
-DOORS = ("calibrate", "store", "remove", "retrieve", "energy", "update", "to", "save", "field")
+DOORS = (
+    "calibrate",
+    "store",
+    "remove",
+    "retrieve",
+    "energy",
+    "update",
+    "to",
+    "save",
+    "field",
+    "roll",
+)
 """Public methods of memories; the others are defined by a network, and called by these."""
 
 
@@ -122,6 +141,7 @@ def _instances() -> dict[str, Callable[[], list[tuple[str, Callable[..., Any]]]]
         "ClassicalHopfield": lambda: _memory(hopfield.ClassicalHopfield, rule="pseudo_inverse"),
         "DenseHopfield": lambda: _memory(hopfield.DenseHopfield, beta=2.0),
         "ModernHopfield": lambda: _memory(hopfield.ModernHopfield, similarity="euclidean"),
+        "SequenceHopfield": lambda: _sequence(hopfield.Polynomial(3)),
         "ModernHopfield of an empty store": hopfield.ModernHopfield,
         "DenseHopfield of bits": lambda: _memory(hopfield.DenseHopfield,
                                                  store=hopfield.PackedStore()),

@@ -70,8 +70,7 @@ class Contents(Network):
         self._refuse_given_coupling("store")
         patterns, known = self._without_gaps(patterns, known)
         with self.storage.lock.writing:
-            if values is None and isinstance(patterns, Tensor) and patterns.ndim == 2:
-                values = self.implied_values(patterns)
+            values = self.implied_values(patterns) if values is None else values
             labels, numbers = split_labels(self.storage, values, patterns)
             rows = self.check_storable(patterns, numbers)
             annotations = check_annotations(self, rows, labels, names, prior, table, unique)

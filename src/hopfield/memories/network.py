@@ -112,7 +112,7 @@ class Network(ABC):
         return
 
     def implied_values(self, patterns: Tensor) -> Tensor | None:
-        """Return the values of patterns `(n, dim)` that come without any; None by default."""
+        """Return the values of unchecked patterns that come without any; None by default."""
         return None
 
     def check_new_values(self, patterns: Tensor, values: Tensor | None) -> None:

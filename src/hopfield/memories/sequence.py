@@ -94,7 +94,7 @@ class SequenceHopfield(Memory):
 
     @property
     def may_cycle(self) -> bool:
-        """True without temperature: a cyclic sequence never settles."""
+        """True without temperature: a cyclic sequence returns."""
         return self.settles
 
     @property
@@ -106,6 +106,11 @@ class SequenceHopfield(Memory):
     def scoring(self) -> tuple[Similarity, Separation]:
         """Scores are dot products, and the separation weighs the steps."""
         return dot, self.separation
+
+    @property
+    def why_no_energy(self) -> str:
+        """Return the reason: the network moves on."""
+        return ": each step leads to another one"
 
     @named_arguments
     def roll(
@@ -242,8 +247,8 @@ class SequenceHopfield(Memory):
 
     def implied_values(self, patterns: Tensor) -> Tensor:
         """Return the rows that follow: the next one each; after the last, the first or itself."""
-        last = patterns[:1] if self.cyclic else patterns[-1:]
-        return torch.cat([patterns[1:], last])
+        rows = check_patterns("patterns", patterns)
+        return torch.cat([rows[1:], rows[:1] if self.cyclic else rows[-1:]])
 
     def check_new_values(self, patterns: Tensor, values: Tensor | None) -> None:
         """Raise unless the values are rows of ±1 like the patterns."""
@@ -268,10 +273,11 @@ class SequenceHopfield(Memory):
     def capacity_warning(self, patterns: Tensor, prior: Tensor | None = None) -> str | None:
         """Return a warning if the steps exceed the critical load of random ones."""
         degree = getattr(self.separation, "degree", 1) - 1
-        is_rectified = getattr(self.separation, "is_rectified", False)
-        if not degree or is_rectified or self.rule != "hebbian":
-            return None
         count, dim = len(self) + len(patterns), patterns.shape[-1]
+        is_rectified = getattr(self.separation, "is_rectified", False)
+        # Above √N, the moments of N signs are far below those of normal crosstalk.
+        if not 0 < degree <= dim**0.5 or is_rectified or self.rule != "hebbian":
+            return None
         limit = theory.sequence_critical_load(degree) / theory.sequence_load(degree, dim, 1)
         if not len(self) <= limit < count:
             return None

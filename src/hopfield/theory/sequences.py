@@ -10,8 +10,11 @@ from functools import cache
 
 import scipy  # its modules are loaded when they are first used
 
-from ..checks import check_integer, check_number
+from ..checks import check_flag, check_integer, check_number
 from .sums import excess_chance, sum_of_signs
+
+MOST_DEGREE = 1000
+"""Largest degree; the numbers of a higher one have too many digits."""
 
 
 def sequence_load(degree: int, units: int, steps: int) -> float:
@@ -23,7 +26,8 @@ def sequence_load(degree: int, units: int, steps: int) -> float:
         steps: n, the number of stored steps.
     """
     degree, units, steps = _network(degree, units, steps)
-    return steps * _moment(degree) / units**degree
+    crosstalk, signal = steps * _moment(degree), units**degree
+    return crosstalk / signal if crosstalk < signal * 2**1000 else math.inf
 
 
 def sequence_critical_load(degree: int = 1) -> float:
@@ -32,7 +36,8 @@ def sequence_critical_load(degree: int = 1) -> float:
     0.269 for d = 1 (Düring, Coolen & Sherrington 1998, J. Phys. A 31, 8607). It is the maximum
     over y of α(y) in `sequence_overlap`.
     """
-    return _load_at(_largest(check_integer("degree", degree, low=1)), degree)
+    degree = check_integer("degree", degree, low=1, high=MOST_DEGREE)
+    return _load_at(_largest(degree), degree)
 
 
 def sequence_overlap(load: float, degree: int = 1) -> float:
@@ -51,10 +56,10 @@ def sequence_overlap(load: float, degree: int = 1) -> float:
         load: α > 0, as in `sequence_load`.
         degree: d, of the update.
     """
-    alpha, degree = check_number("load", load, low=1e-12), check_integer("degree", degree, low=1)
-    low = _largest(degree)
-    if alpha > _load_at(low, degree):
+    alpha = check_number("load", load, low=1e-12)
+    if alpha > sequence_critical_load(degree):
         return 0.0
+    low = _largest(degree)
     high = 1 / math.sqrt(2 * alpha) + low  # α(y) < 1/(2y²)
     root = scipy.optimize.brentq(lambda y: _load_at(y, degree) - alpha, low, high, xtol=1e-15)
     return math.erf(root)
@@ -71,9 +76,9 @@ def sequence_steps(degree: int, units: int, whole: bool = False) -> float:
         units: N.
         whole: whether no step may have an error.
     """
-    degree, units, _ = _network(degree, units, 1)
-    count = units**degree / (2 * _moment(degree) * math.log(units))
-    return count / (degree + 1) if whole else count
+    check_integer("units", units, low=2)  # ln 1 = 0
+    count = 1 / (2 * sequence_load(degree, units, 1) * math.log(units))
+    return count / (degree + 1) if check_flag("whole", whole) else count
 
 
 def sequence_error_exact(degree: int, units: int, steps: int) -> float:
@@ -97,8 +102,8 @@ def sequence_error_exact(degree: int, units: int, steps: int) -> float:
 
 def _network(degree: int, units: int, steps: int) -> tuple[int, int, int]:
     return (
-        check_integer("degree", degree, low=1),
-        check_integer("units", units, low=2),
+        check_integer("degree", degree, low=1, high=MOST_DEGREE),
+        check_integer("units", units, low=1),
         check_integer("steps", steps, low=1),
     )
 
