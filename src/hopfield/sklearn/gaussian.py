@@ -247,7 +247,7 @@ def fit_gaussian(rows: Tensor, known: Tensor) -> Mixture:
     return _maximise(first, rows, known)
 
 
-def fit_mixture(one: Mixture, rows: Tensor, known: Tensor, labels: Tensor) -> Mixture:
+def fit_mixture(one: RowModel, rows: Tensor, known: Tensor, labels: Tensor) -> Mixture:
     """Return a mixture of Gaussians, begun at the components that completed rows belong to.
 
     Args:
@@ -257,7 +257,7 @@ def fit_mixture(one: Mixture, rows: Tensor, known: Tensor, labels: Tensor) -> Mi
         labels: the component of each row.
     """
     share = torch.nn.functional.one_hot(labels).to(rows.dtype)
-    none = rows.new_zeros(share.shape[1], *one.precision.shape[1:])
+    none = rows.new_zeros(share.shape[1], *one.covariance.shape)
     first = _from_completed(rows.expand(share.shape[1], -1, -1), share, none, one)
     return _maximise(first, rows, known)
 
@@ -284,14 +284,14 @@ def _next(
     return _from_completed(torch.cat(filled, 1), torch.cat(shares), spread[:, :-1, :-1], mixture)
 
 
-def _from_completed(filled: Tensor, share: Tensor, spread: Tensor, last: Mixture) -> Mixture:
+def _from_completed(filled: Tensor, share: Tensor, spread: Tensor, last: RowModel) -> Mixture:
     """Return the mixture of these rows, completed by each component.
 
     Args:
         filled: `(components, rows, dim)`.
         share: `(rows, components)`.
         spread: covariances of unknown features, summed over rows.
-        last: the mixture whose range is kept.
+        last: the model whose range is kept.
     """
     count = share.sum(0).clamp_min(1e-9)
     mean = torch.einsum("nk,knd->kd", share, filled) / count[:, None]

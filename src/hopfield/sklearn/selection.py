@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -85,18 +86,20 @@ class Choice:
     error: np.ndarray
 
 
-def completed_donors(rows: Tensor, known: Tensor, group: Tensor, components: int) -> Donors:
-    """Return the rows completed by Gaussians."""
+def completed_by_one(rows: Tensor, known: Tensor, group: Tensor) -> Donors:
+    """Return the rows completed by one Gaussian, of few factors if there are many features."""
     few = _fitted(rows)
-    if rows.shape[1] > FLOAT32_COLUMNS:
-        model: RowModel = fit_factors(rows[few], known[few])
-    else:
-        model = fit_gaussian(rows[few], known[few])
-        if components > 1:
-            completed = model.complete(rows[few], known[few])
-            labels = _clusters(completed, components)
-            model = fit_mixture(model, completed, known[few], labels)
+    fit = fit_factors if rows.shape[1] > FLOAT32_COLUMNS else fit_gaussian
+    model = fit(rows[few], known[few])
     return Donors(model.complete(rows, known), group, model)
+
+
+def completed_by_several(one: Donors, rows: Tensor, known: Tensor, components: int) -> Donors:
+    """Return the rows completed by a mixture, begun at the clusters that one Gaussian completes."""
+    few = _fitted(rows)
+    completed = one.model.complete(rows[few], known[few])
+    model = fit_mixture(one.model, completed, known[few], _clusters(completed, components))
+    return Donors(model.complete(rows, known), one.group, model)
 
 
 def refitted_donors(rows: Tensor, known: Tensor, group: Tensor, model: RowModel) -> Donors:
@@ -151,10 +154,17 @@ class Trial:
         rows = torch.from_numpy(np.flatnonzero(hidden.any(1)))
         return rows[_evenly(len(rows), math.ceil(most))]
 
+    @cached_property
+    def _one(self) -> Donors:
+        return completed_by_one(self.questions.rows, self.questions.known, self.questions.group)
+
     def donors(self, components: int) -> Donors:
         """Return the stored rows, completed without the hidden entries."""
-        questions = self.questions
-        return completed_donors(questions.rows, questions.known, questions.group, components)
+        if components == 1:
+            return self._one
+        return completed_by_several(
+            self._one, self.questions.rows, self.questions.known, components
+        )
 
     def sums(self, donors: Donors, betas: Sequence[float]) -> Tensor:
         """Σ e², Σ e·g and Σ g² over hidden features, `(betas, 3)`.

@@ -42,7 +42,7 @@ def unmasked(table: Any) -> Any:
     if not isinstance(table, np.ma.MaskedArray):
         return table
     kinds = {"f": table.dtype, "i": np.float64, "u": np.float64, "b": np.float64}
-    return table.astype(kinds.get(table.dtype.kind, object)).filled(np.nan)
+    return np.ma.filled(table.astype(kinds.get(table.dtype.kind, object)), np.nan)
 
 
 def read_table(table: Any, missing_values: object) -> RawTable:
