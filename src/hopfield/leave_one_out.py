@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .separation import Separation
+from .separation.prior import arguments
 
 UNIFORM, NEAREST = 0.02, 8.0
 """Bounds of β times a difference of scores: below the first, weights hardly differ; above the
@@ -44,6 +45,7 @@ def left_out_losses(
     separations: Sequence[Separation],
     values: Float[Tensor, "n out"],
     loss: Callable[[Tensor, Tensor], Tensor],
+    prior: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "separations rows"]:
     """Return the loss of each row if the others predict its value.
 
@@ -52,13 +54,15 @@ def left_out_losses(
         separations: one for each β, for instance.
         values: the values of all n ≥ 2 rows.
         loss: (predicted values, places of the rows) → one loss per row.
+        prior: how often each row counts; a row is left out with all of its copies.
     """
     parts, start = [], 0
     for own, scores in scored:
-        others = without_own(scores, own)
+        of_others = None if prior is None else without_own(prior.expand_as(scores), own)
+        given = arguments(without_own(scores, own), of_others)
         place = torch.arange(start, start + len(own), device=own.device)
         predicted = (
-            average_of_others(separation(others).to(values.dtype), own, values)
+            average_of_others(separation(*given).to(values.dtype), own, values)
             for separation in separations
         )
         parts.append(torch.stack([loss(each, place) for each in predicted]))

@@ -10,8 +10,8 @@ from typing import Any
 from ..checks import short_repr
 from ..errors import HopfieldError
 from ..files import write_whole
-from ..sklearn.progress import terminal_bar
 from .parquet_table import MAGIC, ParquetTable
+from .progress import terminal_bar
 from .text_columns import Column, FilledColumn, fill
 from .text_table import TextTable
 

@@ -1,7 +1,8 @@
 """What commands say on standard error: progress, and inputs that were left out."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,6 +18,25 @@ def track(items: Sequence[T], label: str) -> Iterator[T]:
 
     # A bar that disappears leaves the messages and tables of a command as they are elsewhere.
     yield from with_bar(items, label, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def terminal_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function of (stage, done, total) that moves a bar on standard error.
+
+    The bar disappears at the end. Without a terminal nothing is written.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("reading the table")
+
+        def report(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        yield report
 
 
 def report_skipped(lines: Sequence[str]) -> None:

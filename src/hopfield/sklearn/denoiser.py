@@ -13,6 +13,7 @@ from ..checks import check_flag, check_integer, check_positive
 from ..separation import Separation
 from ..similarity import ScoreFunction, Similarity
 from .reader import Reader, fit_reader
+from .row_weights import RowWeights
 from .rows import RowEstimator
 from .settings import Settings, plain
 
@@ -91,9 +92,9 @@ class HopfieldDenoiser(OneToOneFeatureMixin, TransformerMixin, RowEstimator):  #
 
     def _add(self, X: Any, reset: bool) -> None:
         rows = validate_data(self, X, reset=reset, dtype=np.float64)
-        self._store(rows, np.empty(len(rows)), reset)
+        self._store(rows, np.empty(len(rows)), np.ones(len(rows)), reset)
 
-    def _fit_reader(self, rows: np.ndarray, targets: np.ndarray) -> Reader:
+    def _fit_reader(self, rows: np.ndarray, targets: np.ndarray, weights: RowWeights) -> Reader:
         scale = check_flag("scale", plain(self.scale))
         settings = Settings.of(self.beta, self.similarity, self.separation, scale)
         unit = 1.0 if scale else float(np.sqrt(rows.var(0).mean()))
@@ -107,4 +108,4 @@ class HopfieldDenoiser(OneToOneFeatureMixin, TransformerMixin, RowEstimator):  #
             normal = torch.randn(scaled.shape, generator=draws, dtype=scaled.dtype)
             return scaled + noise * normal
 
-        return fit_reader(rows, None, settings, loss, lambda scaled: scaled, damage)
+        return fit_reader(rows, None, settings, loss, lambda scaled: scaled, weights, damage)

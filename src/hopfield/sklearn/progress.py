@@ -1,8 +1,6 @@
 """Progress of long work: reports of (stage, part done, parts in all)."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from ..checks import check_integer
 
@@ -33,22 +31,3 @@ def as_report(verbose: object) -> Report:
         return verbose
     level = int(verbose) if isinstance(verbose, bool) else verbose
     return Printer() if check_integer("verbose", level) else silent
-
-
-@contextmanager
-def terminal_bar() -> Iterator[Report]:
-    """Yield a function of (stage, done, total) that moves a bar on standard error.
-
-    The bar disappears at the end. Without a terminal nothing is written.
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("reading the table")
-
-        def report(stage: str, done: int, total: int) -> None:
-            bar.update(task, description=stage, completed=done, total=total)
-
-        yield report

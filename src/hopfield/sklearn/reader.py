@@ -9,12 +9,14 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from ..errors import OptionError
 from ..leave_one_out import Scored, beta_limits, left_out_losses
 from ..memories import ModernHopfield
 from ..memories.options import blocks_of
 from ..readout import read, with_values
 from ..separation import Separation, with_parameters
 from ..similarity import TensorRows
+from .row_weights import RowWeights
 from .settings import Settings
 
 FACTOR = 2.0
@@ -40,11 +42,13 @@ class Reader:
     Attributes:
         memory: the scaled rows with their values, and similarity, separation and β.
         scaler: the scaling.
+        weights: how often each row counts.
         loss: mean loss of rows that were left out, or None if nothing was chosen.
     """
 
     memory: ModernHopfield
     scaler: StandardScaler
+    weights: RowWeights
     loss: float | None = None
 
     def states(self, rows: np.ndarray) -> Iterator[Tensor]:
@@ -68,6 +72,7 @@ def fit_reader(
     settings: Settings,
     loss: Loss,
     averaged: Callable[[Tensor], Tensor],
+    weights: RowWeights,
     damage: Callable[[Tensor], Tensor] | None = None,
 ) -> Reader:
     """Store the rows with the scaling and the β that predict rows best if they are left out.
@@ -78,18 +83,27 @@ def fit_reader(
         settings: settings that are fixed, and those to choose.
         loss: the loss of values that are predicted.
         averaged: scaled rows → the values `(n, out)` that are predicted.
+        weights: how often each row counts. Of several copies one is left out at a time.
         damage: scaled rows → damaged rows at which the others are read; None: the rows themselves.
     """
+    if weights.prior is not None and not settings.separation.takes_prior:
+        raise OptionError(
+            f"sample_weight must be None, because {type(settings.separation).__name__} does not "
+            "take priors (takes_prior)."
+        )
     readers = []
     for scale in settings.scales:
-        scaler = StandardScaler(with_mean=scale, with_std=scale).fit(rows)
+        scaler = StandardScaler(with_mean=scale, with_std=scale).fit(
+            rows, sample_weight=None if weights.prior is None else weights.prior.numpy()
+        )
         scaled = torch.from_numpy(scaler.transform(rows))
         separation, least = settings.separation, None
-        if len(rows) > 1 and (settings.chooses_beta or len(settings.scales) > 1):
-            separation, least = _choose(scaled, settings, loss, averaged(scaled), damage)
+        if len(copies := weights.repeated(scaled)) > 1 and settings.has_choice:
+            copied = weights.repeated(averaged(scaled))
+            separation, least = _choose(copies, settings, loss, copied, damage, weights.importance)
         memory = ModernHopfield(separation=separation, similarity=settings.similarity)
-        memory.store(scaled, values)
-        readers.append(Reader(memory, scaler, least))
+        memory.store(scaled, values, prior=weights.prior)
+        readers.append(Reader(memory, scaler, weights, least))
     return min(readers, key=lambda reader: math.inf if reader.loss is None else reader.loss)
 
 
@@ -99,6 +113,7 @@ def _choose(
     loss: Loss,
     values: Tensor,
     damage: Callable[[Tensor], Tensor] | None,
+    importance: Tensor | None,
 ) -> tuple[Separation, float]:
     """Return the separation with the β of the least mean loss, and that loss."""
     count = len(scaled)
@@ -121,7 +136,8 @@ def _choose(
         separations = [with_parameters(settings.separation, beta=beta) for beta in betas]
     losses = left_out_losses(
         scored(number), separations, values,
-        lambda predicted, place: loss(predicted, values[own[place]]),
-    ).mean(-1)  # fmt: skip
+        lambda predicted, place: loss(predicted, values[own[place]]), importance,
+    )  # fmt: skip
+    losses = (losses if importance is None else losses * importance[own]).mean(-1)
     best = int(losses.argmin())
     return separations[best], float(losses[best])

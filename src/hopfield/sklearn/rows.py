@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..memories import ModernHopfield
 from .reader import Reader
+from .row_weights import RowWeights
 
 
 class RowEstimator(BaseEstimator):  # type: ignore[misc]
@@ -15,10 +16,11 @@ class RowEstimator(BaseEstimator):  # type: ignore[misc]
 
     _rows: list[np.ndarray]
     _targets: list[np.ndarray]
+    _weights: list[np.ndarray]
     _fitted: Reader | None
 
     @abstractmethod
-    def _fit_reader(self, rows: np.ndarray, targets: np.ndarray) -> Reader:
+    def _fit_reader(self, rows: np.ndarray, targets: np.ndarray, weights: RowWeights) -> Reader:
         """Return the reader of all rows."""
 
     @property
@@ -37,18 +39,21 @@ class RowEstimator(BaseEstimator):  # type: ignore[misc]
         """True if columns are standardised."""
         return bool(self._reader().scaler.with_std)
 
-    def _store(self, rows: np.ndarray, targets: np.ndarray, reset: bool) -> None:
+    def _store(
+        self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray, reset: bool
+    ) -> None:
         if reset:
-            self._rows, self._targets = [], []
+            self._rows, self._targets, self._weights = [], [], []
         # Kept until they are read: adding many small parts then costs no more than one part.
         self._rows.append(rows.astype(np.float64))
         self._targets.append(targets)
+        self._weights.append(weights)
         self._fitted = None
 
     def _reader(self) -> Reader:
         check_is_fitted(self)
         if self._fitted is None:
-            rows, targets = np.concatenate(self._rows), np.concatenate(self._targets)
-            self._fitted = self._fit_reader(rows, targets)
-            self._rows, self._targets = [rows], [targets]
+            rows, targets, weights = map(np.concatenate, (self._rows, self._targets, self._weights))
+            self._fitted = self._fit_reader(rows, targets, RowWeights.of(weights))
+            self._rows, self._targets, self._weights = [rows], [targets], [weights]
         return self._fitted

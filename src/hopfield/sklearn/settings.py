@@ -30,6 +30,11 @@ class Settings:
     chooses_beta: bool
     scales: tuple[bool, ...]
 
+    @property
+    def has_choice(self) -> bool:
+        """True if β or the scaling is chosen."""
+        return self.chooses_beta or len(self.scales) > 1
+
     @classmethod
     def of(cls, beta: Any, similarity: Any, separation: Any, scale: Any) -> "Settings":
         """Return the settings that these arguments mean."""

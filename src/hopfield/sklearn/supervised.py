@@ -14,6 +14,7 @@ from ..errors import DomainError, InputTypeError, ShapeError
 from ..separation import Separation
 from ..similarity import ScoreFunction, Similarity
 from .reader import Reader, fit_reader
+from .row_weights import RowWeights, weighted_rows
 from .rows import RowEstimator
 from .settings import Settings
 
@@ -66,21 +67,29 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
         self.scale = scale
         self.class_prior = class_prior
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Store rows and their classes."""
-        self._add(X, y, reset=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Store rows and their classes.
+
+        Args:
+            X: rows.
+            y: their classes.
+            sample_weight: how often each row counts. Whole numbers count copies, of which one is
+                left out to choose β. Other numbers are importances: a row is left out whole.
+        """
+        self._add(X, y, sample_weight, reset=True)
         self._reader()
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Add rows; afterwards all is as after `fit` of all rows together.
 
         Args:
             X: rows.
             y: their classes.
             classes: all classes there will be. Without it, new ones may appear at any time.
+            sample_weight: as in `fit`.
         """
-        self._add(X, y, reset=not hasattr(self, "classes_"), classes=classes)
+        self._add(X, y, sample_weight, reset=not hasattr(self, "classes_"), classes=classes)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -88,7 +97,7 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         reader = self._reader()
-        sums = reader.read(rows) * self._factors(reader.memory.storage.values)
+        sums = reader.read(rows) * self._factors(reader.memory.storage.values, reader.weights)
         return sums / sums.sum(-1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -96,9 +105,10 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
         best = self.predict_proba(X).argmax(-1)
         return self.classes_[best]
 
-    def _add(self, X: Any, y: Any, reset: bool, classes: Any = None) -> None:
+    def _add(self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None) -> None:
         rows, labels = validate_data(self, X, y, reset=reset, dtype=np.float64)
         check_classification_targets(labels)
+        rows, labels, weights = weighted_rows(rows, labels, sample_weight)
         fixed = None if reset else self._fixed
         if classes is not None:
             named = unique_labels(classes)
@@ -116,15 +126,16 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
         seen = [labels] if reset else [self.classes_, labels]
         self.classes_ = unique_labels(*seen) if fixed is None else fixed
         self._fixed = fixed
-        self._store(rows, labels, reset)
+        self._store(rows, labels, weights, reset)
 
-    def _fit_reader(self, rows: np.ndarray, targets: np.ndarray) -> Reader:
+    def _fit_reader(self, rows: np.ndarray, targets: np.ndarray, weights: RowWeights) -> Reader:
         settings = Settings.of(self.beta, self.similarity, self.separation, self.scale)
         codes = torch.from_numpy(np.searchsorted(self.classes_, targets))
         is_class = torch.nn.functional.one_hot(codes, len(self.classes_)).double()
-        factors, floor = torch.from_numpy(self._factors(is_class)), 1 / len(codes)
+        factors = torch.from_numpy(self._factors(is_class, weights))
         # Without the row, the share of its class is smaller, and prior / share larger.
-        counts = is_class.sum(0)
+        counts = weights.total(is_class)
+        floor = 1 / counts.sum()
         growth = 1.0 if self.class_prior is None else counts / (counts - 1).clamp_min(1)
 
         def loss(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -132,13 +143,13 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
             right = (evidence * truth).sum(-1) / evidence.sum(-1)
             return (truth @ factors) * -right.clamp_min(floor).log()
 
-        return fit_reader(rows, is_class, settings, loss, lambda scaled: is_class)
+        return fit_reader(rows, is_class, settings, loss, lambda scaled: is_class, weights)
 
-    def _factors(self, is_class: Tensor | None) -> np.ndarray:
+    def _factors(self, is_class: Tensor | None, weights: RowWeights) -> np.ndarray:
         """Return prior / share of each class; 1 without priors, 0 for a class without rows."""
         if self.class_prior is None or is_class is None:
             return np.ones(len(self.classes_))
-        share = is_class.mean(0).numpy()
+        share = weights.mean(is_class).numpy()
         prior = np.ones(len(share)) if isinstance(self.class_prior, str) else self.class_prior
         if isinstance(self.class_prior, str):
             check_choice("class_prior, if it is a word,", self.class_prior, ("uniform",))
@@ -181,15 +192,15 @@ class HopfieldRegressor(MultiOutputMixin, RegressorMixin, RowEstimator):  # type
         self.separation = separation
         self.scale = scale
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Store rows and their targets, `(n,)` or `(n, outputs)`."""
-        self._add(X, y, reset=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Store rows and their targets, `(n,)` or `(n, outputs)`; weights as in the classifier."""
+        self._add(X, y, sample_weight, reset=True)
         self._reader()
         return self
 
-    def partial_fit(self, X: Any, y: Any) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Add rows; afterwards all is as after `fit` of all rows together."""
-        self._add(X, y, reset=not hasattr(self, "n_features_in_"))
+        self._add(X, y, sample_weight, reset=not hasattr(self, "n_features_in_"))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -198,10 +209,11 @@ class HopfieldRegressor(MultiOutputMixin, RegressorMixin, RowEstimator):  # type
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         return self._reader().read(rows).reshape(-1, *self._target_shape)
 
-    def _add(self, X: Any, y: Any, reset: bool) -> None:
+    def _add(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> None:
         rows, targets = validate_data(
             self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
         )
+        rows, targets, weights = weighted_rows(rows, targets, sample_weight)
         shape = targets.shape[1:]
         if not reset and shape != self._target_shape:
             raise ShapeError(
@@ -209,18 +221,18 @@ class HopfieldRegressor(MultiOutputMixin, RegressorMixin, RowEstimator):  # type
                 f"before, but has shape {targets.shape}."
             )
         self._target_shape = shape
-        self._store(rows, targets.astype(np.float64), reset)
+        self._store(rows, targets.astype(np.float64), weights, reset)
 
-    def _fit_reader(self, rows: np.ndarray, targets: np.ndarray) -> Reader:
+    def _fit_reader(self, rows: np.ndarray, targets: np.ndarray, weights: RowWeights) -> Reader:
         settings = Settings.of(self.beta, self.similarity, self.separation, self.scale)
         values = torch.from_numpy(targets.reshape(len(targets), -1))
-        variance = values.var(0, correction=0)
+        variance = weights.mean((values - weights.mean(values)).square())
         scale = torch.where(variance > 0, variance, 1.0)
 
         def loss(predicted: Tensor, target: Tensor) -> Tensor:
             return ((predicted - target).square() / scale).mean(-1)
 
-        return fit_reader(rows, values, settings, loss, lambda scaled: values)
+        return fit_reader(rows, values, settings, loss, lambda scaled: values, weights)
 
 
 def _check_prior(given: Any, count: int) -> np.ndarray:
