@@ -242,7 +242,9 @@ def check_square(name: str, value: object) -> Tensor:
     return matrix
 
 
-def check_symmetric(name: str, matrix: Float[Tensor, "dim dim"]) -> None:
+def check_symmetric(
+    name: str, matrix: Float[Tensor, "dim dim"], declaration: str = "use symmetric=False"
+) -> None:
     """Raise unless a square matrix is symmetric up to rounding."""
     difference = (matrix - matrix.T).abs()
     largest = float(difference.max())
@@ -252,8 +254,8 @@ def check_symmetric(name: str, matrix: Float[Tensor, "dim dim"]) -> None:
     raise DomainError(
         f"{name} must be symmetric, because the energy can rise otherwise, but {name}[{i}, {j}] is "
         f"{float(matrix[i, j]):.4g} and {name}[{j}, {i}] is {float(matrix[j, i]):.4g}. If the two "
-        "directions differ on purpose, as in a sequence or a connectome, use symmetric=False: such "
-        "a network has no energy."
+        f"directions differ on purpose, as in a sequence or a connectome, {declaration}: such a "
+        "network has no energy."
     )
 
 

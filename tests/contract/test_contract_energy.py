@@ -12,6 +12,7 @@ from cases import (
     DIM,
     FULL,
     MODERN,
+    WITH_ENERGY,
     Case,
     brought,
     computing,
@@ -27,6 +28,7 @@ from cases import (
     state_slack,
 )
 from hopfield import Memory, ModernHopfield, Retrieval, Softmax, energy
+from hopfield.errors import OptionError
 from hopfield.similarity import SIMILARITIES
 from hopfield.stores import Block
 
@@ -111,7 +113,7 @@ def test_known_evidence_and_clamp_is_one_read(case):
 # ---- all fields describe Retrieval.state
 
 
-@in_turn(CASES, 2)
+@in_turn(WITH_ENERGY, 2)
 def test_energy_is_that_of_the_state(case, dtype):
     patterns, cues = patterns_and_cues(case, dtype)
     memory = filled(case, patterns)
@@ -123,7 +125,7 @@ def test_energy_is_that_of_the_state(case, dtype):
         assert (error.abs() <= slack).all()
 
 
-@every_deterministic_memory
+@over([case for case in WITH_ENERGY if not case.thermal])
 def test_trace_holds_the_energies_along_the_way(case):
     patterns, cues = patterns_and_cues(case, torch.float64)
     memory = filled(case, patterns)
@@ -150,7 +152,18 @@ def test_states_of_the_trace_are_those_along_the_way(case):
         settled = step >= found.steps
         assert torch.equal(state[settled], found.state[settled]), "the settled repeat their last"
     by_energies = memory.retrieve(cues, trace=True, steps=4)
-    assert by_energies.states is None and torch.equal(by_energies.trace, found.trace)
+    assert by_energies.states is None
+    assert not case.has_energy or torch.equal(by_energies.trace, found.trace)
+
+
+@over([case for case in CASES if not case.has_energy])
+def test_a_coupling_that_is_not_symmetric_has_no_energy(case):
+    patterns, cues = patterns_and_cues(case, torch.float32)
+    memory = filled(case, patterns)
+    found = memory.retrieve(cues, trace=True)
+    assert found.energy is None and found.trace is None
+    with pytest.raises(OptionError, match="its coupling is not symmetric"):
+        memory.energy(cues)
 
 
 def naive_scores(case: Case, patterns: torch.Tensor, state: torch.Tensor, known=None):

@@ -54,7 +54,7 @@ def test_a_coupling_that_grows_is_the_coupling_of_all(case, splits):
     for part in patterns.split(splits):
         grown.store(part)
         seen.add(type(grown._coupling()).__name__)
-    if len(splits) == 9 and not case.ordered:
+    if len(splits) == 9 and not case.ordered and "perceptron" not in case.name:
         assert seen == {"LowRankCoupling", "FullCoupling"}, "premise: it switches to W on the way"
     assert (grown.coupling - whole.coupling).abs().max() < 1e-13
     assert torch.linalg.matrix_rank(rules.pseudo_inverse(patterns, diagonal=True)) == 7
@@ -96,9 +96,9 @@ def test_memories_of_one_pattern_and_of_duplicates(case):
     patterns, cues = patterns_and_cues(case, torch.float64)
     single = filled(case, patterns[:1]).retrieve(cues, steps=2)
     assert (single.index == 0).all()
-    assert torch.isfinite(single.energy).all()
+    assert not case.has_energy or torch.isfinite(single.energy).all()
     double = filled(case, patterns.repeat(2, 1)).retrieve(cues, steps=2)
-    assert torch.isfinite(double.energy).all()
+    assert not case.has_energy or torch.isfinite(double.energy).all()
     if case.binary:
         assert (double.index < 5).all(), "the first of those that tie"
 

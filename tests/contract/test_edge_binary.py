@@ -124,8 +124,8 @@ def test_a_cue_of_unknowns_takes_the_majority(separation, schedule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_classical_cue_of_unknowns_is_not_converged(rule):
-    """No field acts on unknown units: they become +1, and nothing is claimed."""
-    memory = ClassicalHopfield(rule)
+    """No field acts on unknown units without thresholds: they become +1, and nothing is claimed."""
+    memory = ClassicalHopfield(rule, thresholds=torch.zeros(9))
     memory.store(signs(2, 9, seed=3))
     found = memory.retrieve(torch.zeros(2, 9))
     assert_finite(found)

@@ -20,7 +20,7 @@ from hopfield import (
     attention,
 )
 from hopfield.errors import DomainError
-from hopfield.rules import RULES
+from hopfield.rules import FUNCTIONS, RULES, Perceptron
 from hopfield.similarity import SIMILARITIES
 
 INF = math.inf
@@ -36,7 +36,8 @@ SEPARATIONS = {
     "top of more than there are": lambda beta: TopK(100, beta),
 }
 BINARY = {
-    **{rule: lambda rule=rule: ClassicalHopfield(rule) for rule in RULES},
+    **{rule: lambda rule=rule: ClassicalHopfield(rule) for rule in RULES if rule not in FUNCTIONS},
+    "perceptron": lambda: ClassicalHopfield(Perceptron(symmetric=True, passes=30)),
     "synchronous": lambda: ClassicalHopfield(schedule="synchronous"),
     "thermal": lambda: ClassicalHopfield(temperature=0.5),
     "coldest": lambda: ClassicalHopfield(temperature=5e-324),

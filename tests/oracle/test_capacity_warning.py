@@ -52,13 +52,15 @@ KEPT = {
                                           [1, -1, -1, 1]])),
     "copies": ({}, torch.ones(9, 8)),
     "a few wrong units": ({}, signs(80, 1000, seed=3)),
+    "sparse, with thresholds of the rule": ({"rule": "covariance"}, SPARSE),
     "sparse, with thresholds": ({"rule": "covariance", "thresholds": THRESHOLD}, SPARSE),
     "pictures by projection": ({"rule": "pseudo_inverse"}, similar_pictures()),
 }  # fmt: skip
 LOST = {
     "three pictures": ({}, similar_pictures(), "3 of 3 patterns are no fixed points"),
     "sparse": ({}, SPARSE, "10 of 10 patterns"),
-    "sparse, without thresholds": ({"rule": "covariance"}, SPARSE, "rule='covariance': one update"),
+    "sparse, without thresholds": ({"rule": "covariance", "thresholds": torch.zeros(1000)}, SPARSE,
+                                   "rule='covariance': one update"),
     "sparse, one threshold too few": ({"rule": "covariance", "thresholds": -THRESHOLD}, SPARSE,
                                       "10 of 10"),
     "too many": ({}, signs(20, 100, seed=4), "and 20 exceed 0.138·N, its capacity for random ones"),

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from draws import signs
 from hopfield import theory
 from hopfield.errors import CapacityWarning, DomainError
-from hopfield.perceptron import Perceptron
+from hopfield.rules import Perceptron
 
 
 def learned(rule, rows):

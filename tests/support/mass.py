@@ -35,7 +35,7 @@ from hopfield import (
     Sparsemax,
     TopK,
 )
-from hopfield.rules import RULES
+from hopfield.rules import LOW_RANK
 from hopfield.similarity import SIMILARITIES
 
 FIELDS = ("state", "energy", "weight", "entropy", "value", "trace")
@@ -154,7 +154,8 @@ def _dense(choose: random.Random, size: float) -> tuple[Callable[[], Memory], fl
 
 
 def _classical(choose: random.Random, size: float) -> tuple[Callable[[], Memory], float, bool, str]:
-    rule, schedule = choose.choice(list(RULES)), choose.choice(("synchronous", "asynchronous"))
+    rule = choose.choice([*LOW_RANK, "storkey"])
+    schedule = choose.choice(("synchronous", "asynchronous"))
     diagonal = choose.random() < 0.3
     return (
         lambda: ClassicalHopfield(rule, schedule=schedule, diagonal=diagonal),

@@ -31,6 +31,7 @@ from hopfield import (
     TopK,
 )
 from hopfield.errors import FileFormatError
+from hopfield.rules import Perceptron
 
 COUNT, DIM = 4, 12
 
@@ -56,6 +57,7 @@ MEMORIES = [
         partial(ClassicalHopfield, rule)
         for rule in ("hebbian", "covariance", "pseudo_inverse", "storkey")
     ],
+    partial(ClassicalHopfield, Perceptron(0.2, symmetric=True, passes=50)),
     partial(ClassicalHopfield, diagonal=True, schedule="synchronous", temperature=0.1),
     partial(ClassicalHopfield, thresholds=THRESHOLDS),
     partial(ClassicalHopfield, thresholds=THRESHOLDS.double(), temperature=1e-300),

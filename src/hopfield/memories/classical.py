@@ -11,7 +11,8 @@ from ..checks import check_choice, check_flag, check_norms, check_number, check_
 from ..coupling import Coupling
 from ..errors import ShapeError
 from ..iteration import Reading
-from ..rules import RULES, WEIGHTED
+from ..rules import WEIGHTED, Rule
+from ..rules.choice import check_rule
 from ..stores import Store
 from ..stores.annotations import Annotations
 from ..units import classical_sweep
@@ -38,14 +39,17 @@ class ClassicalHopfield(Coupled, Memory):
     `Retrieval.weight` reports.
 
     Args:
-        rule: "hebbian", "covariance", "pseudo_inverse" or "storkey".
+        rule: "hebbian", "covariance", "pseudo_inverse", "storkey" or "perceptron"; an object such
+            as `rules.Perceptron(margin=0.5)`; or a function of the patterns `(n, dim)` that returns
+            W, `(dim, dim)`, or W and thresholds. Its attribute `symmetric = False` declares that W
+            is not symmetric, and the network has no energy then.
         diagonal: keep W_ii in E and in synchronous updates, and in asynchronous ones if W is not
             symmetric. With it synchronous updates of Hebb's rule and of the pseudo-inverse never
             cycle; without it (the default) the basins are wider.
         schedule: "asynchronous" (one unit after another, in random order) or "synchronous" (all
             at once; may end in a cycle, which is not converged: `Retrieval.period` is its length).
         temperature: T > 0 makes the updates thermal: P(x_i = +1) = sigmoid(2h_i/T).
-        thresholds: b, `(dim,)`; None is 0.
+        thresholds: b, `(dim,)`; None is 0, or what the rule learns: the covariance rule does.
         store: where the patterns live; None is a `RamStore`. A `PackedStore` holds one bit per
             entry, and the answers are the same.
     """
@@ -54,7 +58,7 @@ class ClassicalHopfield(Coupled, Memory):
 
     def __init__(
         self,
-        rule: str = "hebbian",
+        rule: Rule = "hebbian",
         *,
         diagonal: bool = False,
         schedule: str = "asynchronous",
@@ -64,7 +68,7 @@ class ClassicalHopfield(Coupled, Memory):
     ) -> None:
         """Make an empty memory."""
         hint = f" {SIZE_HINT}" if isinstance(rule, int) else ""
-        self.rule = check_choice("rule", rule, RULES, hint=hint)
+        self.rule = check_rule(rule, hint)
         self.diagonal = check_flag("diagonal", diagonal)
         self.schedule = check_choice("schedule", schedule, SCHEDULES)
         self.temperature = check_number(
@@ -95,7 +99,7 @@ class ClassicalHopfield(Coupled, Memory):
     @property
     def takes_prior(self) -> bool:
         """Return True for rules that are sums over patterns."""
-        return self.rule in WEIGHTED
+        return isinstance(self.rule, str) and self.rule in WEIGHTED
 
     def _acting_coupling(self) -> Coupling:
         # One unit at a time, a unit has no part in its own field: W_ii would not change E.
@@ -144,7 +148,7 @@ class ClassicalHopfield(Coupled, Memory):
             return None
         count, dim = len(self) + len(patterns), patterns.shape[-1]
         use = "DenseHopfield, which holds many more"
-        if count < dim and self.thresholds is None:
+        if count < dim and self._given_thresholds is None:
             use = f"rule='pseudo_inverse', which holds up to {dim} independent ones, or {use}"
         return f"{lost}. Use {use}; hopfield.diagnose(memory) finds the cause."
 
@@ -155,7 +159,8 @@ class ClassicalHopfield(Coupled, Memory):
             stored = store.annotations or Annotations(len(store))
             added = Annotations(len(new), prior=new_prior)
             prior = torch.cat([stored.full_prior(added.prior), added.full_prior(prior)])
-        shares = unstable_shares(self.rule, store, new, self.diagonal, self.thresholds, prior)
+        thresholds = self._given_thresholds
+        shares = unstable_shares(self.rule, store, new, self.diagonal, thresholds, prior)
         if shares is None:
             return None
         count = len(self) + (0 if new is None else len(new))
@@ -176,5 +181,5 @@ class ClassicalHopfield(Coupled, Memory):
             "diagonal": self.diagonal,
             "schedule": self.schedule,
             "temperature": self.temperature,
-            "thresholds": self.thresholds,
+            "thresholds": self._given_thresholds,
         }

@@ -14,7 +14,8 @@ from ..checks import check_device, check_flag, check_norms, check_tensor
 from ..coupling import Coupling, FullCoupling, check_square, check_symmetric
 from ..errors import OptionError, ShapeError
 from ..inputs import Given, numbers_from
-from ..rules import grown, with_rounding_slack
+from ..rules import GROWING, Rule, grown, with_rounding_slack
+from ..rules.functions import Learned
 from ..stores import Block, Store
 from .contents import Contents
 from .learning import learn
@@ -29,14 +30,13 @@ class Coupled(Contents):
     """The part of a memory that has a coupling; the class that inherits it sets the attributes.
 
     Attributes:
-        rule: the name of the learning rule, "given" without one.
+        rule: the learning rule, "given" without one.
         diagonal: whether W_ii belongs to W.
-        thresholds: b, `(dim,)`, or None for 0.
     """
 
-    rule: str
+    rule: Rule
     diagonal: bool
-    thresholds: Tensor | None
+    _given_thresholds: Tensor | None
     _derived: dict[str, Any]
 
     @classmethod
@@ -87,6 +87,18 @@ class Coupled(Contents):
         return ": its coupling is not symmetric"
 
     @property
+    def thresholds(self) -> Tensor | None:
+        """b, `(dim,)`: those that were given, else those that the rule learns; None is 0."""
+        if self._given_thresholds is not None or not len(self):
+            return self._given_thresholds
+        with self.storage.lock.reading:
+            return self._learned().thresholds
+
+    @thresholds.setter
+    def thresholds(self, thresholds: Tensor | None) -> None:
+        self._given_thresholds = thresholds
+
+    @property
     def coupling(self) -> Tensor:
         """W, `(dim, dim)`, built at each access."""
         with self.storage.lock.reading:
@@ -106,9 +118,9 @@ class Coupled(Contents):
 
     def check_new(self, patterns: Tensor, before: int) -> None:
         """Raise unless there is one threshold per unit."""
-        if self.thresholds is not None and len(self.thresholds) != patterns.shape[-1]:
+        if self._given_thresholds is not None and len(self._given_thresholds) != patterns.shape[-1]:
             raise ShapeError(
-                f"patterns must have {len(self.thresholds)} entries, one per threshold, "
+                f"patterns must have {len(self._given_thresholds)} entries, one per threshold, "
                 f"but have shape {tuple(patterns.shape)}."
             )
 
@@ -124,23 +136,30 @@ class Coupled(Contents):
         return self._coupling()
 
     def _coupling(self) -> Coupling:
-        # The coupling of what is stored now, grown from an earlier one where the rule allows.
+        return self._learned().coupling
+
+    def _learned(self) -> Learned:
+        # W and b of what is stored now, grown from an earlier W where the rule allows.
         epoch, count, storage = self.storage.epoch, len(self), self.storage
-        old: tuple[int, int, Coupling] | None = self._derived.get("coupling")
+        old: tuple[int, int, Learned] | None = self._derived.get("coupling")
         if old is not None and old[:2] == (epoch, count):
             return old[2]
+        may_grow = old is not None and old[0] == epoch and self.rule in GROWING
         with torch.inference_mode(False):  # it is used outside as well
             if isinstance(storage, GivenCoupling):
-                learned: Coupling = storage.coupling(self.diagonal, self.thresholds)
-            elif old is not None and old[0] == epoch and storage.resident and storage.prior is None:
-                learned = grown(self.rule, old[2], storage.rows, old[1], self.diagonal)
+                learned = Learned(storage.coupling(self.diagonal, self._given_thresholds))
+            elif old is not None and may_grow and storage.resident and storage.prior is None:
+                rule, rows = cast(str, self.rule), storage.rows
+                learned = Learned(grown(rule, old[2].coupling, rows, old[1], self.diagonal))
             else:
                 learned = learn(self.rule, storage, self.diagonal)
         self._derived["coupling"] = (epoch, count, learned)
         return learned
 
     def _bias(self, state: Tensor) -> Tensor | None:
-        return None if self.thresholds is None else self.thresholds.to(state)
+        given = self._given_thresholds
+        thresholds = self._learned().thresholds if given is None else given
+        return None if thresholds is None else thresholds.to(state)
 
 
 def _checked_thresholds(thresholds: object, weights: Tensor) -> Tensor:

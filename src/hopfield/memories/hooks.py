@@ -5,6 +5,7 @@ An error names the class and the method that returned a wrong result.
 
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -80,9 +81,11 @@ def checked_config(memory: "Memory") -> dict[str, Any]:
 
 
 def argument_text(value: object) -> str:
-    """Return the `repr` of an argument; of a tensor only the shape."""
+    """Return the `repr` of an argument; of a tensor only the shape, of a function its name."""
     if isinstance(value, Tensor):
         return f"<tensor of shape {tuple(value.shape)}>"
+    if isinstance(value, FunctionType):
+        return value.__qualname__
     return repr(value)
 
 

@@ -23,13 +23,14 @@ from ..errors import FileFormatError, HopfieldError, InputTypeError, OptionError
 from ..files import write_whole
 from ..packing import pack, unpack, words_of
 from ..readout import BLOCK_ROWS
+from ..rules import OBJECTS
 from ..separation import SEPARATIONS, Separation
 from ..similarity import SIMILARITIES, Similarity
 from ..stores import Block, PackedStore, Store
 from .annotation_tensors import TENSORS, annotation_tensors, restore_annotations
 from .base import MEMORIES, Memory
 from .calibrating import describe_calibration, restore_calibration
-from .hooks import checked_config, constructor_of
+from .hooks import argument_text, checked_config, constructor_of
 
 FORMAT = 4
 """Version of the format: 2 has the masks of patterns with gaps, 3 a calibration, names, strings as
@@ -250,6 +251,15 @@ def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
             )
         numbers = {k: x.item() if isinstance(x, Tensor) else x for k, x in vars(value).items()}
         return {"separation": kind.__name__, "arguments": numbers}
+    if callable(value):
+        if type(value) not in OBJECTS.values():
+            directed = "" if getattr(value, "symmetric", True) else ", symmetric=False"
+            raise OptionError(
+                f"{name} must be one of hopfield's own, or a file cannot describe it, but is "
+                f"{argument_text(value)}. Save memory.patterns, or a network of what was learned: "
+                f"type(memory).from_coupling(memory.coupling, memory.thresholds{directed})."
+            )
+        return {"rule": type(value).__name__, "arguments": dict(vars(value))}
     return value
 
 
@@ -259,6 +269,8 @@ def _restored(value: object, tensors: dict[str, Tensor]) -> object:
     if isinstance(value, dict) and "separation" in value:
         by_class = {kind.__name__: kind for kind in SEPARATIONS.values()}
         return by_class[value["separation"]](**value["arguments"])
+    if isinstance(value, dict) and "rule" in value:
+        return OBJECTS[value["rule"]](**value["arguments"])
     return value
 
 

@@ -1,7 +1,8 @@
-"""Couplings of what a store holds, without asking it for all rows."""
+"""Couplings of what a store holds, without asking it for all rows if the rule allows."""
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -9,12 +10,16 @@ from torch import Tensor
 from ..coupling import Coupling, FullCoupling
 from ..rules import (
     EXACT_INTEGERS,
+    FUNCTIONS,
     WEIGHTED,
+    Rule,
     coupling,
     orthonormal,
     storkey,
     with_rounding_slack,
 )
+from ..rules.functions import Learned, learned_by
+from ..rules.sums import covariance_midpoint, mean_entry
 from ..stores import Store
 
 LEARNING_ROWS = 1024
@@ -24,12 +29,24 @@ FIELD_WORK = 2**23
 """Products for the fields of patterns per call of `store`; of more patterns a sample counts."""
 
 
-def learn(rule: str, store: Store, diagonal: bool) -> Coupling:
-    """Return the coupling of all rows.
+def learn(rule: Rule, store: Store, diagonal: bool) -> Learned:
+    """Return the coupling of all rows, and the thresholds that belong to it."""
+    if not isinstance(rule, str) or rule in FUNCTIONS:
+        rows = store.rows if store.resident else torch.cat(list(_parts(store)))
+        return learned_by(FUNCTIONS[rule] if isinstance(rule, str) else rule, rows, diagonal)
+    weights = _coupling(rule, store, diagonal)
+    if rule != "covariance":
+        return Learned(weights)
+    blocks = [block.rows for block in store.blocks(LEARNING_ROWS)]
+    midpoint, scale = covariance_midpoint(blocks, store.prior)
+    thresholds = torch.full((store.dim,), midpoint, dtype=weights.dtype, device=store.device)
+    rounding = 8 * torch.finfo(weights.dtype).eps * abs(scale)  # of the thresholds
+    return Learned(replace(weights, slack=weights.slack + rounding), thresholds)
 
-    Rows that are fewer than half the units make a low-rank coupling and are gathered for it, as are
-    rows with priors; of more rows that do not lie in memory, W accumulates block by block.
-    """
+
+def _coupling(rule: str, store: Store, diagonal: bool) -> Coupling:
+    # Rows that are fewer than half the units make a low-rank coupling and are gathered for it, as
+    # are rows with priors; of more rows that do not lie in memory, W accumulates block by block.
     if store.resident:
         return coupling(rule, store.rows, diagonal, store.prior)
     if 2 * len(store) < store.dim or store.prior is not None:
@@ -37,8 +54,7 @@ def learn(rule: str, store: Store, diagonal: bool) -> Coupling:
     if rule == "hebbian":
         return FullCoupling(_gram(_parts(store), diagonal), 1 / store.dim)
     if rule == "covariance":
-        total = sum(float(rows.double().sum()) for rows in _parts(store))
-        mean = total / (len(store) * store.dim)
+        mean = mean_entry([block.rows for block in store.blocks(LEARNING_ROWS)])
         centred = (rows - mean for rows in _parts(store))
         return with_rounding_slack(_gram(centred, diagonal).div_(store.dim))
     others = _parts(store)
@@ -74,7 +90,7 @@ def _gram(parts: Iterable[Tensor], diagonal: bool) -> Tensor:
 
 
 def unstable_shares(
-    rule: str,
+    rule: Rule,
     store: Store,
     new: Tensor | None,
     diagonal: bool,
@@ -86,7 +102,7 @@ def unstable_shares(
     None for rules that are not a sum over patterns. The fields Σ_ν w_ν x_ν (x_ν·x)/N need no
     coupling. `prior` holds w of all patterns, or is None.
     """
-    if rule not in WEIGHTED:
+    if not isinstance(rule, str) or rule not in WEIGHTED:
         return None
     parts = [block.rows for block in store.blocks(LEARNING_ROWS)] if len(store) else []
     parts += [] if new is None else new.split(LEARNING_ROWS)
@@ -94,6 +110,11 @@ def unstable_shares(
     step = -(-count * count * dim // max(FIELD_WORK, 4 * dim * (0 if new is None else len(new))))
     if step > count:
         return None
+    mean = 0.0
+    if rule == "covariance":
+        mean, (midpoint, _) = mean_entry(parts, prior), covariance_midpoint(parts, prior)
+        if thresholds is None:
+            thresholds = parts[0].new_tensor(midpoint, dtype=torch.float64)
     is_whole = rule == "hebbian" and thresholds is None and prior is None
     dtype = torch.float32 if is_whole else torch.float64
     starts = list(itertools.accumulate(map(len, parts), initial=0))
@@ -101,13 +122,8 @@ def unstable_shares(
         [part[-start % step :: step] for start, part in zip(starts, parts, strict=False)]
     ).to(dtype)
     times = sample.new_ones(count) if prior is None else prior.to(sample)
-    weights = times.split([len(part) for part in parts])
-    mean = 0.0
-    if rule == "covariance":
-        sums = (float(w @ p.double().sum(-1)) for w, p in zip(weights, parts, strict=True))
-        mean = sum(sums) / (float(times.sum()) * dim)
     field, squares = torch.zeros_like(sample), sample.new_zeros(dim)
-    for part, weight in zip(parts, weights, strict=True):
+    for part, weight in zip(parts, times.split([*map(len, parts)]), strict=True):
         rows = part.to(dtype) - mean
         weighted = rows if prior is None else rows * weight[:, None]
         field.addmm_(sample @ rows.T, weighted)

@@ -11,6 +11,7 @@ from ..errors import OptionError, ShapeError
 from ..separation.prior import check_prior
 from ..stores.annotations import Annotations
 from .entries import listed
+from .hooks import argument_text
 from .naming import chosen_rows
 from .query import check_indices
 
@@ -83,7 +84,8 @@ def _check_takes_prior(memory: "Contents") -> None:
     separation, rule = (getattr(memory, name, None) for name in ("separation", "rule"))
     advice = "A network of your own states takes_prior = True, and counts its patterns so."
     if rule is not None:
-        advice = f"rule={rule!r} is no sum over patterns: use 'hebbian' or 'covariance'."
+        text = argument_text(rule)
+        advice = f"rule={text} is no sum over patterns: use 'hebbian' or 'covariance'."
     elif separation is not None:
         name = type(separation).__name__
         advice = f"Set {name}.takes_prior = True, and let both its methods take (scores, prior)."

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .checks import check_flag, check_integer, check_number, check_patterns
-from .errors import CapacityWarning, DomainError
+from ..checks import check_flag, check_integer, check_number, check_patterns
+from ..errors import CapacityWarning, DomainError
 
 EXACT_IN_FLOAT32 = 2**24
 """Whole numbers up to this are exact in float32."""
