@@ -163,3 +163,26 @@ def test_dependent_steps_share_their_weight():
     memory = filled(rows, signs(4, 32, seed=7), rule="pseudo_inverse")
     field = memory.field(rows[0])
     assert torch.allclose(field, memory.values[[0, 2]].mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize("beta", [0.3, 2.0, 5.0])
+def test_softmax_weighs_the_scores_of_the_pseudo_inverse(beta):
+    rows, values, states = correlated(5, 9, seed=2), signs(5, 9, seed=3), all_states(9).double()
+    memory = filled(rows, values, Softmax(beta), rule="pseudo_inverse")
+    scores = 9 * states @ torch.linalg.pinv(rows.double())
+    field = torch.softmax(beta * scores, -1) @ values.double()
+    torch.testing.assert_close(memory.field(states), field)
+    decided = field.abs() > 1e-7  # the resolution of the scores is 1e-9
+    assert torch.equal(memory.update(states)[decided], field.sign()[decided])
+
+
+@pytest.mark.parametrize("rule", ["hebbian", "pseudo_inverse"])
+@pytest.mark.parametrize(
+    "separation", [None, Softmax(0.3), Softmax(math.inf), Entmax(1.5, 0.1), Polynomial(40), Cosh()]
+)
+def test_contradictions_are_ties_whatever_the_order_of_summation(separation, rule):
+    rows, values, states = signs(7, 8, seed=1), signs(7, 8, seed=2), all_states(8)
+    order = torch.randperm(14, generator=generator(3))
+    twice, opposite = torch.cat([rows, rows])[order], torch.cat([values, -values])[order]
+    memory = filled(twice, opposite, separation, rule=rule)
+    assert torch.equal(memory.update(states), states)

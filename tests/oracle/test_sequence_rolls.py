@@ -153,7 +153,7 @@ def test_the_period_of_a_delayed_roll_counts_all_that_decides_the_next_state():
 # ---- temperature
 
 
-@pytest.mark.parametrize("separation", [None, Polynomial(3), Softmax(0.4)])
+@pytest.mark.parametrize("separation", [None, Polynomial(3), Softmax(0.4), Softmax(2.0)])
 def test_one_thermal_step_has_the_probabilities_of_its_field(separation):
     rows, values, heat, draws = signs(5, 9, seed=1), signs(5, 9, seed=2), 0.7, 20_000
     memory = filled(rows, values, separation, temperature=heat)
@@ -161,6 +161,7 @@ def test_one_thermal_step_has_the_probabilities_of_its_field(separation):
     weights = {
         None: lambda s: s / 9, Polynomial(3): lambda s: (s / 9) ** 2,
         Softmax(0.4): lambda s: torch.softmax(0.4 * s, -1),
+        Softmax(2.0): lambda s: torch.softmax(2.0 * s, -1),
     }[separation]  # fmt: skip
     field = weights(rows @ state) @ values
     assert torch.allclose(memory.field(state), field)

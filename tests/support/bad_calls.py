@@ -33,7 +33,8 @@ PARTS_OF_OTHERS = {
     "energy.modern_of_checked", "errors.missing_extra", "rules.grown", "rules.orthonormal",
     "rules.with_rounding_slack", "similarity.masked_state", "similarity.ratio_or_zero",
     "similarity.scale_rows", "similarity.squares_of",
-    "separation.with_parameters", "units.dense_sweep", "units.exact_dot", "units.glauber",
+    "separation.with_parameters", "units.dense_sweep", "units.exact_dot",
+    "units.field_rounding", "units.following_field", "units.glauber",
     "units.saturated_beta", "units.sign_columns",
     "units.sign_or_keep", "units.thermal_cut", "units.whole_dot",
 }  # fmt: skip

@@ -4,6 +4,7 @@ import sys
 from typing import Any, ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .. import theory
@@ -20,11 +21,19 @@ from ..cue import Cue
 from ..errors import InputTypeError, ShapeError
 from ..inputs import Given
 from ..iteration import Reading
-from ..readout import BlockView, ValuedBlock, read, with_values
+from ..readout import ValuedBlock
 from ..separation import Polynomial, Separation, Softmax
 from ..similarity import ScoreFunction, Similarity, dot
 from ..stores import Store
-from ..units import exact_dot, glauber, saturated_beta, sign_or_keep, thermal_cut
+from ..units import (
+    exact_dot,
+    field_rounding,
+    following_field,
+    glauber,
+    saturated_beta,
+    sign_or_keep,
+    thermal_cut,
+)
 from .arguments import named_arguments
 from .base import Memory
 from .options import check_degree, check_store, plain_softmax, scalar_separation
@@ -37,7 +46,8 @@ RULES = ("hebbian", "pseudo_inverse")
 ROWS = 1024
 """Rows gathered at a time."""
 
-EPS = torch.finfo(torch.float64).eps
+RESOLUTION = 2.0**-30
+"""Scores of the pseudo-inverse are multiples of it: finer differences would be rounding errors."""
 
 
 class SequenceHopfield(Memory):
@@ -151,7 +161,7 @@ class SequenceHopfield(Memory):
             state, shape = given_state("state", state, self.storage, self.binary)
             states = check_state(state, self.storage, self.binary)
             flat = states.reshape(-1, states.shape[-1])
-            field = self._field(flat, flat)[0] / self._scale()
+            field = self._field(flat, flat, self.separation)[0] / self._scale()
         return field.to(states.dtype).reshape(shape or states.shape)
 
     def step(
@@ -164,80 +174,80 @@ class SequenceHopfield(Memory):
         """Move on by one step."""
         return Reading(self.advance(state, state, generator))
 
-    def advance(self, state: Tensor, earlier: Tensor | None, generator: torch.Generator) -> Tensor:
+    def advance(
+        self,
+        state: Float[Tensor, "batch dim"],
+        earlier: Float[Tensor, "batch dim"] | None,
+        generator: torch.Generator,
+    ) -> Float[Tensor, "batch dim"]:
         """Return the next states, where the step that follows is that of `earlier` states.
 
         Args:
-            state: x(t), `(batch, dim)`, held by `stability`.
+            state: x(t), held by `stability`.
             earlier: x(t − τ + 1), or None if that is before the cue.
             generator: the source of thermal noise.
         """
-        field, error = self._field(state, earlier)
         if self.settles:
+            field, error = self._field(state, earlier, self._with_equal_signs())
             return sign_or_keep(field, state.double(), error).to(state.dtype)
         noise = torch.rand(
             state.shape, generator=generator, dtype=torch.float64, device=generator.device
         )
+        field, _ = self._field(state, earlier, self.separation)
         cut = thermal_cut(self.temperature, noise.to(state.device))
         return glauber(field / self._scale(), cut).to(state.dtype)
 
-    def _field(self, state: Tensor, earlier: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _field(
+        self, state: Tensor, earlier: Tensor | None, separation: Separation
+    ) -> tuple[Tensor, Tensor]:
         # c·h, `(batch, dim)`, and a bound of its rounding error, `(batch, 1)`.
-        if earlier is state:
-            sums = self._read(state, 1.0, self.stability)
-        else:
-            sums = state.new_zeros(len(state), state.shape[-1] + 1, dtype=torch.float64)
-            if earlier is not None:
-                sums = sums + self._read(earlier, 1.0, 0.0)
-            if self.stability:
-                sums = sums + self._read(state, 0.0, self.stability)
-        return sums[:, :-1], sums[:, -1:]
+        blocks, held = self._blocks(len(state)), self.stability
+        terms = [(state, 1.0, held)] if earlier is state else [(earlier, 1.0, 0.0)]
+        terms += [(state, 0.0, held)] if held and earlier is not state else []
+        field = size = torch.zeros((), dtype=torch.float64, device=state.device)
+        for at, ahead, stay in terms:
+            if at is not None:
+                total, most = following_field(
+                    blocks, at.double(), self._score(), separation, ahead, stay
+                )
+                field, size = field + total, size + most
+        is_exact = self.rule == "hebbian"
+        is_whole = is_exact and held in (0.0, 1.0) and self.storage.prior is None
+        resolution, shape = 0.0 if is_exact else RESOLUTION, (len(self), state.shape[-1])
+        error = field_rounding(size, separation, shape, is_whole, resolution)
+        return field.expand(state.shape), error
 
-    def _read(self, state: Tensor, following: float, own: float) -> Tensor:
-        # Σ (following·y_μ + own·x_μ) ∇F(s)_μ, with a last column for the bound of its rounding.
-        count, dim = len(self), state.shape[-1]
-        blocks = [_view(block, following, own) for block in self._blocks(len(state))]
-        separation = self.separation
-        beta = separation.softmax_beta()
-        if beta is not None and not own and self.storage.prior is None:
-            separation = Softmax(saturated_beta(beta, count))
-        scores, condition = self._scores()
-        sums = read(blocks, state.double(), scores, separation).state
-        size = sums[:, -1:] * (following + own)
-        width = separation.inverse_width()
-        slope = 4 * dim if width is None else min(2 * width * dim, 100)
-        error = EPS * (8 + count + slope + condition) * size
-        is_whole = beta is None and separation.exact_flip_sign([]) is not None
-        if is_whole and not condition and own in (0.0, 1.0) and self.storage.prior is None:
-            error = torch.where(size < 2.0**52, 0.0, error)
-        return torch.cat([sums[:, :-1], error], dim=-1)
+    def _with_equal_signs(self) -> Separation:
+        # A separation that decides alike, whose weights do not underflow.
+        beta = self.separation.softmax_beta()
+        if (
+            beta is None
+            or self.stability
+            or self.rule != "hebbian"
+            or self.storage.prior is not None
+        ):
+            return self.separation
+        return Softmax(saturated_beta(beta, len(self)))
 
-    def _scores(self) -> tuple[ScoreFunction, float]:
-        # Scores of a block, and how much they enlarge rounding; 0 for whole numbers.
+    def _score(self) -> ScoreFunction:
+        # The score function of a block, state and mask.
         if self.rule == "hebbian":
-            return exact_dot, 0.0
-        duals, condition = self.storage.cached("duals", self._duals)
-        slack = 8 * EPS * condition * duals.shape[-1]
+            return exact_dot
+        duals = self.storage.cached("duals", self._duals)
 
         def score(block: ValuedBlock, state: Tensor, known: Tensor | None) -> Tensor:
             scores = state @ duals[block.start : block.start + len(block)].T
-            return torch.where(scores.abs() <= slack, 0.0, scores)
+            return (scores / RESOLUTION).round() * RESOLUTION  # equal ones must not differ
 
-        return score, 16 * condition
+        return score
 
-    def _duals(self) -> tuple[Tensor, float]:
-        # N(XXᵀ)⁺X, and the condition number of X on its span.
+    def _duals(self) -> Tensor:
+        # N(XXᵀ)⁺X.
         rows = torch.cat([block.rows for block in self.storage.blocks(ROWS)]).double()
-        left, sizes, right = torch.linalg.svd(rows, full_matrices=False)
-        rank = int((sizes > max(rows.shape) * EPS * sizes[0]).sum())
-        left, sizes, right = left[:, :rank], sizes[:rank], right[:rank]
-        duals = rows.shape[-1] * (left / sizes) @ right
-        return duals, float(sizes[0] / sizes[-1])
+        return rows.shape[-1] * torch.linalg.pinv(rows).T
 
     def _scale(self) -> float:
         # c, the weight of a single step with the largest score.
-        if self.separation.simplex:
-            return 1.0
         alone = torch.full((1, 1), float(self.storage.dim), dtype=torch.float64)
         return float(self.separation(alone))
 
@@ -296,16 +306,3 @@ class SequenceHopfield(Memory):
             "stability": self.stability,
             "temperature": self.temperature,
         }
-
-
-def _view(block: ValuedBlock, following: float, own: float) -> BlockView:
-    # Weights sum the steps that follow and the steps themselves; the last column is Σ |w|.
-    ahead = with_values(block)
-
-    def weighted_sum(weights: Tensor, at: Tensor | None = None) -> Tensor:
-        total = weights.abs().sum(-1, keepdim=True)
-        parts = [following * ahead.weighted_sum(weights, at)] if following else []
-        parts += [own * block.weighted_sum(weights, at)] if own else []
-        return torch.cat([sum(parts[1:], parts[0]), total], dim=-1)
-
-    return BlockView(block, weighted_sum)

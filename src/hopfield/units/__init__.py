@@ -10,12 +10,15 @@ the same state). On a tie the present value stays; an unknown unit, 0, adds noth
 from .classical import classical_sweep
 from .dense import dense_sweep, sign_columns
 from .flips import exact_dot, saturated_beta
+from .following import field_rounding, following_field
 from .signs import glauber, sign_or_keep, thermal_cut
 
 __all__ = [
     "classical_sweep",
     "dense_sweep",
     "exact_dot",
+    "field_rounding",
+    "following_field",
     "glauber",
     "saturated_beta",
     "sign_columns",
