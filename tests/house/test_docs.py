@@ -148,7 +148,13 @@ def test_the_table_of_choices_holds_the_numbers_of_the_code():
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("TwoScales", 12), ("chebyshev", 10), ("Bidirectional", 80), ("MemmapStore", 25)],
+    [
+        ("Nearest", 5),
+        ("TwoScales", 12),
+        ("chebyshev", 10),
+        ("Bidirectional", 80),
+        ("MemmapStore", 25),
+    ],
 )
 def test_extensions_are_short(name, most):
     text = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
