@@ -38,7 +38,8 @@ def unchanged(memory: Memory) -> Iterator[None]:
     with memory.storage.lock.reading:
         if not memory.storage.holds_patterns:
             raise OptionError(
-                "memory must hold patterns, but its coupling was given. Use memory.retrieve."
+                "memory must hold patterns, but its coupling was given. Use memory.retrieve"
+                f"{', or memory.attractors() for fixed points and cycles' * memory.binary}."
             )
         if not len(memory):
             raise EmptyMemoryError(

@@ -1,5 +1,6 @@
 """Memories: objects you write patterns into."""
 
+from .attractors import Attractors
 from .base import Memory
 from .classical import ClassicalHopfield
 from .dense import DenseHopfield
@@ -10,6 +11,7 @@ from .rolling import Roll
 from .sequence import SequenceHopfield
 
 __all__ = [
+    "Attractors",
     "ClassicalHopfield",
     "DenseHopfield",
     "Memory",

@@ -10,13 +10,15 @@ from .. import energy
 from ..checks import check_choice, check_flag, check_norms, check_number, check_tensor
 from ..coupling import Coupling
 from ..errors import ShapeError
+from ..inputs import Given
 from ..iteration import Reading
 from ..rules import WEIGHTED, Rule
 from ..rules.choice import check_rule
 from ..stores import Store
 from ..stores.annotations import Annotations
 from ..units import classical_sweep
-from .arguments import SIZE_HINT
+from .arguments import SIZE_HINT, named_arguments
+from .attractors import Attractors, find_attractors
 from .base import Memory
 from .coupled import Coupled
 from .learning import unstable_shares
@@ -100,6 +102,35 @@ class ClassicalHopfield(Coupled, Memory):
     def takes_prior(self) -> bool:
         """Return True for rules that are sums over patterns."""
         return isinstance(self.rule, str) and self.rule in WEIGHTED
+
+    @named_arguments
+    def attractors(
+        self,
+        starts: Given | int | None = None,
+        *,
+        steps: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Attractors:
+        """Find the fixed points and cycles that starts lead to, and count the starts of each.
+
+        Fixed points are exact with both schedules. Synchronous updates are a map, so that cycles
+        and basins are exact too. With asynchronous updates a start may lead to one or another
+        fixed point: a basin counts the starts that ended there in one run, with one random order
+        of units per sweep for all starts. Cycles are sought in synchronous updates only.
+
+        Args:
+            starts: `(*batch, dim)` of ±1, in the forms of a cue; a number of random states; None
+                for all 2^N states, if N is at most 20.
+            steps: the most sweeps; starts that have reached nothing by then count as unsettled.
+                None is 100, and no limit for synchronous updates of all states.
+            generator: source of random states and orders; None is a fresh one, seed 0.
+
+        Returns:
+            An `Attractors`: states, period, basin and energy of each, the largest basin first.
+        """
+        with self.storage.lock.reading, torch.set_grad_enabled(False):
+            self._require_network()
+            return find_attractors(self, starts, steps, generator)
 
     def _acting_coupling(self) -> Coupling:
         # One unit at a time, a unit has no part in its own field: W_ii would not change E.

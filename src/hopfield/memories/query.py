@@ -187,16 +187,20 @@ def given_state(
 
 
 def check_state(
-    state: object, store: Store, binary: bool, weights: Weights | None = None
+    state: object,
+    store: Store,
+    binary: bool,
+    weights: Weights | None = None,
+    name: str = "state",
 ) -> Tensor:
     """Return the argument of `energy` or `update` in the computing precision; differentiable."""
     tensor = _if_fitting(state, store)
     if tensor is None:
-        tensor = check_dim("state", check_float("state", state), store.dim)
-        check_device("state", tensor, store.device)
-    wide = check_finite_norms("state", tensor.to(computing_dtype(tensor.dtype, store.dtype)))
+        tensor = check_dim(name, check_float(name, state), store.dim)
+        check_device(name, tensor, store.device)
+    wide = check_finite_norms(name, tensor.to(computing_dtype(tensor.dtype, store.dtype)))
     if binary:
-        return check_binary("state", wide, zero=True)
+        return check_binary(name, wide, zero=True)
     return with_enough_range(wide, None, store, weights)
 
 
