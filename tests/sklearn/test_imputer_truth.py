@@ -127,6 +127,25 @@ def test_intervals_cover_entries_missing_at_random():
     assert 0.86 < np.concatenate(inside).mean() < 0.96
 
 
+def test_intervals_do_not_cover_entries_that_are_missing_for_their_value():
+    """The bounds know nothing of the reason: the largest values are missing, or likelier to be."""
+    shares = []
+    for largest in (False, True):
+        inside = []
+        for seed in range(3):
+            table = linear(200, seed)[:, :3]
+            draws = np.random.default_rng(seed).random(200)
+            rank = table[:, 0].argsort().argsort() / 200
+            missing = rank > 0.7 if largest else draws < 0.6 * rank
+            damaged = table.copy()
+            damaged[missing, 0] = NAN
+            result = HopfieldImputer(round=None).fit(damaged).impute(damaged, interval=0.9)
+            within = (table >= result.low) & (table <= result.high)
+            inside.append(within[missing, 0])
+        shares.append(np.concatenate(inside).mean())
+    assert shares[1] < 0.6 and shares[0] > 0.8
+
+
 def test_intervals_grow_with_their_share_and_hold_the_value():
     damaged, gaps = hidden(linear(200), 0.2)
     imputer = HopfieldImputer(round=None).fit(damaged)

@@ -119,9 +119,11 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return the table with its gaps filled, and how sure each value is.
 
         Bounds are estimate ± the conformal quantile of errors at known entries that were hidden.
-        Where entries are missing at random, a share `interval` of them lies within: .90 of 0.9,
-        measured on tables. Where gaps depend on other values of the row it fell to .77, and where
-        they depend on the missing value itself to .57: hidden entries are then no sample of them.
+        Where entries are missing at random, a share `interval` of them lies within. Measured on 23
+        tables with 30 % missing and `interval=0.9`: .91. It was .91, and .80 in one table, where
+        entries were the more likely missing the larger another column was; .82 where it was the
+        missing value itself; and .20 where just the largest values were missing: hidden entries
+        are then no sample of the missing ones.
 
         Args:
             X: a table with the columns of `fit`.
