@@ -104,6 +104,19 @@ def test_parameters_make_the_memory_and_are_fields_of_the_record():
     assert recall(Recall(16, 2), Setup("wide", make))["separation"] == "TopK(k=2, beta=4.0)"
 
 
+def test_a_lambda_is_named_by_the_short_settings_of_its_memory():
+    class Many(Nearest):
+        def __init__(self, power):
+            self.power, self.rule, self.table = power, len, torch.zeros(30)
+            self.thing, self._hidden = object(), 3
+
+    for make, name in [
+        (lambda: Many(2), "Many(power=2, rule=len)"), (Many, "Many"), (lambda power: Many(power),
+        "<lambda>"), (partial(Many, 2), "Many(2)"), (lambda: 1 / 0, "<lambda>"),
+    ]:  # fmt: skip
+        assert Setup("own", make).facts()["memory"] == name
+
+
 def test_parameters_do_not_hide_other_fields():
     make = partial(lambda **options: Nearest(), n=7, case="other", seed=9, damage="x", experiment=1)
     line = recall(Recall(20, 2, draws=1), Setup("own", make))

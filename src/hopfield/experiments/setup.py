@@ -27,6 +27,8 @@ from .records import Record
 Measure = Callable[[Tensor, Tensor], Tensor]
 PLAIN_VALUES = (type(None), bool, int, float, str)
 """Types of parameters that records hold as they are; of others they hold the text."""
+LONGEST_TEXT = 80
+"""Most letters of a setting in the name of a memory; longer ones, such as tensors, are left out."""
 RECALLED = "recalled"
 """Field of records that holds the mean of a setup's measure, if it has only one."""
 
@@ -269,7 +271,11 @@ def memory_name(make: Callable[..., Any]) -> str:
     except Exception:  # needs arguments, or raises whatever it likes: a run will report it
         return name_of(make)
     texts = {name: _argument(value) for name, value in settings.items() if name[:1] != "_"}
-    shown = [f"{name}={text}" for name, text in texts.items() if " at 0x" not in text]
+    shown = [
+        f"{name}={text}"
+        for name, text in texts.items()
+        if len(text) <= LONGEST_TEXT and "\n" not in text and " at 0x" not in text
+    ]
     return f"{type(memory).__name__}({', '.join(shown)})"
 
 
