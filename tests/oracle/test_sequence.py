@@ -167,7 +167,7 @@ def test_dependent_steps_share_their_weight():
 
 @pytest.mark.parametrize("beta", [0.3, 2.0, 5.0])
 def test_softmax_weighs_the_scores_of_the_pseudo_inverse(beta):
-    rows, values, states = correlated(5, 9, seed=2), signs(5, 9, seed=3), all_states(9).double()
+    rows, values, states = signs(6, 9, seed=2), signs(6, 9, seed=3), all_states(9).double()
     memory = filled(rows, values, Softmax(beta), rule="pseudo_inverse")
     scores = 9 * states @ torch.linalg.pinv(rows.double())
     field = torch.softmax(beta * scores, -1) @ values.double()

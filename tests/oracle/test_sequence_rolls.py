@@ -21,6 +21,7 @@ from hopfield import (
     TopK,
     corruption,
     diagnose,
+    explain,
     readout,
     theory,
 )
@@ -295,6 +296,13 @@ def test_there_is_no_energy_and_no_diagnosis():
     assert result.energy is None and result.trace is None
     with pytest.raises(OptionError, match="each leads to another one"):
         diagnose(memory)
+
+
+def test_an_explanation_names_the_cycle():
+    rows = orthogonal(3)
+    text = str(explain(filled(rows, cyclic=True), rows[0]))
+    assert "a cycle of 3 states repeats." in text
+    assert "It settled after 2 steps." in str(explain(filled(rows), rows[0]))
 
 
 @pytest.mark.parametrize("degree", [1, 2])

@@ -200,8 +200,11 @@ class Case:
             return f"It did not settle: at temperature {temperature:g} units flip by chance."
         if steps == MOST_STEPS:
             return f"It had not settled {after}; give retrieve more steps."
-        if config.get("schedule") == "synchronous":
-            return f"{after.capitalize()} two states alternate; schedule='asynchronous' settles."
+        period = 0 if self.retrieval.period is None else int(self.retrieval.period)
+        if period > 1:
+            cycle = "two states alternate" if period == 2 else f"a cycle of {period} states repeats"
+            remedy = "" if self.memory.moves_on else "; schedule='asynchronous' settles"
+            return f"{after.capitalize()} {cycle}{remedy}."
         return "Some units have no value: no known entry decides them. Make more entries known."
 
 
