@@ -1,7 +1,7 @@
 """Associative memory in PyTorch: store patterns, retrieve them from damaged cues, read the energy.
 
-Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, SequenceHopfield, each a Memory;
-              load reads a file
+Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, SequenceHopfield; of pairs
+              BidirectionalMemory, ModernBidirectional; each a Memory; load reads a file
 Stores:       RamStore, PackedStore (one bit per entry), each a Store
 Questions:    Cue in, Retrieval out, or the k best as a Nearest
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from .errors import CapacityWarning, HopfieldError
     from .iteration import Retrieval
     from .kernels import backend
-    from .memories import ClassicalHopfield, DenseHopfield, Memory, ModernHopfield, Nearest, load
-    from .memories import SequenceHopfield
+    from .memories import BidirectionalMemory, ClassicalHopfield, DenseHopfield, Memory
+    from .memories import ModernBidirectional, ModernHopfield, Nearest, SequenceHopfield, load
     from .readout import attention
     from .separation import Entmax, Polynomial, RectifiedPolynomial, Separation, Softmax
     from .separation import Sparsemax, TopK
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "CapacityWarning", "ClassicalHopfield", "Cue", "DenseHopfield", "Entmax", "HopfieldError",
-    "Memory", "ModernHopfield", "Nearest", "PackedStore", "Polynomial", "RamStore",
-    "RectifiedPolynomial", "Retrieval", "Separation", "SequenceHopfield", "Softmax", "Sparsemax",
-    "Store", "TopK", "attention", "backend", "corruption", "data", "diagnose", "energy", "errors",
-    "experiments", "explain", "load", "metrics", "nn", "plots", "rules", "separation",
-    "similarity", "stores", "synthetic", "theory", "tune", "units",
+    "BidirectionalMemory", "CapacityWarning", "ClassicalHopfield", "Cue", "DenseHopfield", "Entmax",
+    "HopfieldError", "Memory", "ModernBidirectional", "ModernHopfield", "Nearest", "PackedStore",
+    "Polynomial", "RamStore", "RectifiedPolynomial", "Retrieval", "Separation", "SequenceHopfield",
+    "Softmax", "Sparsemax", "Store", "TopK", "attention", "backend", "corruption", "data",
+    "diagnose", "energy", "errors", "experiments", "explain", "load", "metrics", "nn", "plots",
+    "rules", "separation", "similarity", "stores", "synthetic", "theory", "tune", "units",
 ]  # fmt: skip
 
 _DEFINED_IN = {
@@ -50,8 +50,8 @@ _DEFINED_IN = {
     "errors": ("CapacityWarning", "HopfieldError"),
     "iteration": ("Retrieval",),
     "kernels": ("backend",),
-    "memories": ("ClassicalHopfield", "DenseHopfield", "Memory", "ModernHopfield", "Nearest",
-                 "SequenceHopfield", "load"),
+    "memories": ("BidirectionalMemory", "ClassicalHopfield", "DenseHopfield", "Memory",
+                 "ModernBidirectional", "ModernHopfield", "Nearest", "SequenceHopfield", "load"),
     "readout": ("attention",),
     "separation": ("Entmax", "Polynomial", "RectifiedPolynomial", "Separation", "Softmax",
                    "Sparsemax", "TopK"),

@@ -1,5 +1,8 @@
 """Named errors. Every message says what was expected and what came."""
 
+import sys
+import warnings
+
 
 class HopfieldError(ValueError):
     """Base of every error this library raises on purpose."""
@@ -47,6 +50,14 @@ class CapacityWarning(UserWarning):
 
 class CalibrationWarning(UserWarning):
     """Patterns changed after a calibration that cannot be renewed: its damage is not known."""
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn at the line that called this package, however many of its functions lie between."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def missing_extra(package: str, extra: str) -> MissingExtraError:

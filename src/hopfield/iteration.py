@@ -163,7 +163,7 @@ class Retrieval:
         accepted = "" if self.accepted is None else f", {int(self.accepted.sum())} accepted"
         accepted += " by a calibration of other patterns" if self.calibrated is False else ""
         return (
-            f"Retrieval({count} {'query' if count == 1 else 'queries'}, "
+            f"{type(self).__name__}({count} {'query' if count == 1 else 'queries'}, "
             f"{int(self.converged.sum())} converged{cycles}, at most {steps} "
             f"{'step' if steps == 1 else 'steps'}, objective={self.objective!r}"
             f"{mixtures}{accepted})"

@@ -222,8 +222,8 @@ def test_every_memory_works_on_a_store_of_blocks(case, tmp_path):
     plain, mapped = case.make(), case.make()
     mapped.storage = MappedStore(tmp_path / "rows", patterns.shape[1])
     for memory in (plain, mapped):
-        memory.store(patterns[:12], values[:12])
-        memory.store(patterns[12:], values[12:])
+        memory.store(patterns[:12], values=values[:12])
+        memory.store(patterns[12:], values=values[12:])
         memory.remove([0, 15])
     left, known = plain.patterns, torch.arange(patterns.shape[1]) < 16
     for options in ({}, {"known": known, "steps": 5}):

@@ -25,6 +25,7 @@ from hopfield import (
 )
 from hopfield.rules import RULES, Perceptron
 from hopfield.stores import PackedStore
+from pair_cases import pair_cases
 
 DIM = 24
 HALF = (torch.float16, torch.bfloat16)
@@ -38,7 +39,7 @@ class Case:
     Attributes:
         name: what pytest prints.
         make: an empty memory.
-        kind: "classical", "dense" or "modern".
+        kind: "classical", "dense", "pairs" (of ±1) or "modern".
         descends: whether the energy never rises from a cue without unknown entries.
         beta: what multiplies scores in an exponential; 0 where nothing does.
         thermal: whether the dynamics draws noise for each query.
@@ -63,6 +64,11 @@ class Case:
     def binary(self) -> bool:
         """True if patterns are ±1."""
         return self.kind != "modern"
+
+    @property
+    def has_weights(self) -> bool:
+        """True if a separation weighs the patterns."""
+        return getattr(self.make(), "separation", None) is not None
 
     @property
     def similarity(self) -> str:
@@ -185,12 +191,12 @@ def _packed() -> Iterator[Case]:
         )
 
 
-WITHOUT_PRIOR = [*_classical(), *_dense(), *_packed(), *_modern()]
+WITHOUT_PRIOR = [*_classical(), *_dense(), *_packed(), *_modern(), *pair_cases(Case)]
 WEIGHTED = (
     *("hebbian-asynchronous", "covariance-synchronous-diagonal", "hebbian-synchronous-bits"),
     *("dense-softmax-synchronous", "dense-polynomial3-asynchronous"),
     *("softmax-dot", "softmax-euclidean", "entmax-euclidean", "topk-dot", "sparsemax-cosine"),
-    "softmax-euclidean-certified",
+    *("softmax-euclidean-certified", "pairs-softmax", "pairs-rectified3"),
 )
 PLAIN = WITHOUT_PRIOR + [
     replace(case, name=f"prior-{case.name}", has_prior=True)

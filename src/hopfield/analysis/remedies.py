@@ -60,7 +60,7 @@ class Remedy:
             values = None if source.empty_values() is None else source.take_values(indices)
             rows = source.take(indices).to(self.dtype or source.dtype)
             annotations = annotations_for(other, source, indices)
-        other.store(rows, values)
+        other.store(rows, values=values)
         if annotations is not None:
             other.storage.annotate(annotations)
         return other

@@ -1,6 +1,5 @@
 """The contents of a memory: patterns with all that they bring."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from ..checks import check_binary
 from ..cue import Cue
-from ..errors import CapacityWarning, EmptyMemoryError, OptionError
+from ..errors import CapacityWarning, EmptyMemoryError, OptionError, warn_caller
 from ..inputs import Given
 from ..separation.prior import arguments
 from ..stores import Store
@@ -77,7 +76,7 @@ class Contents(Network):
             given = None if annotations is None else annotations.prior
             warning = self.capacity_warning(*arguments(rows, given))
             if warning is not None:  # before storing: if warnings are errors, nothing is stored
-                warnings.warn(warning, CapacityWarning, stacklevel=3)
+                warn_caller(warning, CapacityWarning)
             append(self.storage, rows, numbers, known, annotations)
 
     @named_arguments

@@ -28,6 +28,7 @@ from .modern import (
     two_patterns_apart,
     update_error,
 )
+from .pairs import bidirectional_bit_error, bidirectional_load, bidirectional_overlap
 from .rules import covariance_bit_error, perceptron_load, separable_share
 from .sequences import (
     sequence_critical_load,
@@ -38,6 +39,9 @@ from .sequences import (
 )
 
 __all__ = [
+    "bidirectional_bit_error",
+    "bidirectional_load",
+    "bidirectional_overlap",
     "bit_error",
     "bit_error_exact",
     "covariance_bit_error",

@@ -1,0 +1,352 @@
+"""Bidirectional memories of pairs (x, y): each side recalls the other."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from .. import energy
+from ..checks import check_number
+from ..errors import OptionError
+from ..iteration import Reading
+from ..readout import BlockView, ValuedBlock, potential_only, read
+from ..rules import EXACT_INTEGERS
+from ..separation import Readout, Separation
+from ..similarity import ScoreFunction, Similarity, dot
+from ..stores import Store
+from ..units import exact_dot, glauber, sign_or_keep, thermal_cut
+from .learning import LEARNING_ROWS
+from .modern import ModernHopfield
+from .options import check_degree, check_store, plain_softmax, scalar_separation
+from .pairs import PairedMemory, check_sides
+
+
+class BidirectionalMemory(PairedMemory):
+    """Bidirectional associative memory on pairs of ±1 vectors (Kosko 1988), and its dense form.
+
+    A step updates all units of y, then all units of x; a tie keeps the present value:
+
+        W = Σ_μ x_μᵀy_μ,   E(x, y) = −xWyᵀ,         y' = sign(xW),     x' = sign(y'Wᵀ).
+
+    With a separation, s_μ = x_μ·x + y_μ·y are scores of pairs, and p = ∇F(s) at the present state:
+
+        E(x, y) = −F(s),                            y' = sign(pY),     x' = sign(p'X).
+
+    A step never raises E: Kosko's is linear in either side, and a convex F lies above its tangent.
+    A field below the rounding error of its sum counts as a tie.
+    Kosko's network recalls up to .2·N random pairs of N + N units with few errors, the dense one
+    many more.
+
+    Args:
+        separation: `Softmax`, `RectifiedPolynomial` or another; None is Kosko's network.
+        split: the number of entries of x; None: the first `store_pairs(x, y)` decides.
+        temperature: T > 0 makes the updates of Kosko's network thermal: P(y_j = +1) =
+            sigmoid(2h_j/T) with h = xW, and likewise for x; states then follow exp(−E/T).
+        store: where the pairs live; None is a `RamStore`.
+    """
+
+    binary: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        separation: Separation | None = None,
+        *,
+        split: int | None = None,
+        temperature: float = 0.0,
+        store: Store | None = None,
+    ) -> None:
+        """Make an empty memory."""
+        self.separation = None
+        if separation is not None:
+            self.separation = plain_softmax(scalar_separation(None, separation))
+        self._set_split(split)
+        self.temperature = check_number("temperature", temperature, low=0.0)
+        if self.separation is not None and self.temperature:
+            raise OptionError(
+                "temperature must be 0 with a separation, whose updates are not thermal, but is "
+                f"{temperature}. Leave one of them out."
+            )
+        self.storage = check_store(store)
+
+    @property
+    def settles(self) -> bool:
+        """False for thermal dynamics."""
+        return self.temperature == 0
+
+    @property
+    def may_cycle(self) -> bool:
+        """True with a separation, whose potential need not be convex."""
+        return self.separation is not None
+
+    @property
+    def takes_prior(self) -> bool:
+        """Return True if the separation takes one."""
+        return self.separation is not None and self.separation.takes_prior
+
+    @property
+    def value_weights(self) -> tuple[Similarity, Separation] | None:
+        """The separation, if its weights sum to one."""
+        is_mean = self.separation is not None and self.separation.simplex
+        return (dot, self.separation) if is_mean else None  # type: ignore[return-value]
+
+    @property
+    def scoring(self) -> tuple[Similarity, Separation | None]:
+        """Scores are dot products of whole pairs."""
+        return dot, self.separation
+
+    @property
+    def coupling(self) -> Tensor:
+        """W = Σ x_μᵀy_μ of Kosko's network, `(dim_x, dim_y)`."""
+        if self.separation is not None:
+            raise OptionError(
+                f"coupling needs Kosko's network, but this memory has {self.separation}, not W."
+            )
+        with self.storage.lock.reading:
+            self._require_patterns()
+            return self._coupling().clone()
+
+    def step(
+        self,
+        state: Tensor,
+        known: Tensor | None,
+        held: Tensor | None,
+        generator: torch.Generator,
+    ) -> Reading:
+        """Update y, then x. Unknown units of x take their value from y first."""
+        x, y = self.sides(state)
+        held_x, held_y = (None, None) if held is None else self.sides(held)
+        cut_x, cut_y = self._cuts(state, generator)
+        first = fields = self._fields(state)
+        unknown = x == 0
+        if bool(unknown.any()):
+            x = torch.where(unknown, sign_or_keep(fields.x, x, fields.slack), x)
+            fields = self._fields(torch.cat([x, y], dim=-1))
+        y = _updated(y, fields.y, fields.slack, held_y, cut_y)
+        fields = self._fields(torch.cat([x, y], dim=-1))
+        x = _updated(x, fields.x, fields.slack, held_x, cut_x)
+        return first.reading(torch.cat([x, y], dim=-1))
+
+    def describe(self, state: Tensor) -> Reading:
+        """Describe states without a step."""
+        return self._fields(state).reading(state)
+
+    def energy_of(self, state: Tensor) -> Tensor:
+        """E = −xWyᵀ, or −F(s) with a separation."""
+        if self.separation is None:
+            fields = self._fields(state).y.double()
+            return -(fields * self.sides(state)[1]).sum(-1).to(state.dtype)
+        blocks = [potential_only(block) for block in self._blocks(len(state))]
+        readout = read(blocks, state.double(), exact_dot, self.separation)
+        return energy.dense(readout.potential)
+
+    def check_new(self, patterns: Tensor, before: int) -> None:
+        """Raise unless both sides have entries, and a polynomial stays below the largest number."""
+        check_sides(self, patterns)
+        if self.separation is not None:
+            count, dim = before + len(patterns), patterns.shape[-1]
+            check_degree(self.separation, count, dim, patterns.dtype, "energies")
+
+    def capacity_warning(self, patterns: Tensor, prior: Tensor | None = None) -> str | None:
+        """Return a warning if pairs would be lost that were not lost before."""
+        if self.separation is not None or not self.settles:
+            return None
+        lost = self._lost(patterns)
+        if not lost or (len(self) and self._lost(None)):
+            return None
+        return (
+            f"{lost} of {len(self) + len(patterns)} pairs are no fixed points of Kosko's network. "
+            "Use BidirectionalMemory(RectifiedPolynomial(3)), which holds many more."
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments but `store`."""
+        return {
+            "separation": self.separation,
+            "split": self.split,
+            "temperature": self.temperature,
+        }
+
+    def _fields(self, state: Tensor) -> "_Fields":
+        if self.separation is None:
+            x, y = (side.to(self._coupling().dtype) for side in self.sides(state))
+            return _Fields(y @ self._coupling().T, x @ self._coupling())
+        blocks = [with_sum_of_weights(block) for block in self._blocks(len(state))]
+        readout = read(blocks, state.double(), exact_dot, self.separation)
+        x, y = self.sides(readout.state[:, :-1])
+        # Sums of n weighted signs err by n·eps of their absolute values: less counts as a tie.
+        slack = len(self) * torch.finfo(torch.float64).eps * readout.state[:, -1:]
+        return _Fields(x, y, slack, readout)
+
+    def _coupling(self) -> Tensor:
+        return self.storage.cached("coupling", lambda: self._sum_of_products(None))
+
+    def _sum_of_products(self, new: Tensor | None) -> Tensor:
+        # W in a precision in which its products with ±1 are exact.
+        blocks = self.storage.blocks(LEARNING_ROWS) if len(self) else []
+        parts = [block.rows for block in blocks] + ([] if new is None else [new])
+        largest = sum(map(len, parts)) * max(self.sides(parts[0])[0].shape[1], parts[0].shape[1])
+        exact = largest < EXACT_INTEGERS[torch.float32]
+        sides = (self.sides(part.float() if exact else part.double()) for part in parts)
+        return functools.reduce(torch.add, (x.T @ y for x, y in sides))
+
+    def _lost(self, new: Tensor | None) -> int:
+        # How many pairs are no fixed points, with the new ones stored too.
+        coupling = self._coupling() if new is None else self._sum_of_products(new)
+        blocks = self.storage.blocks(LEARNING_ROWS) if len(self) else []
+        lost = 0
+        for part in [block.rows for block in blocks] + ([] if new is None else [new]):
+            x, y = self.sides(part.to(coupling.dtype))
+            wrong = ((x @ coupling) * y < 0).any(1) | ((y @ coupling.T) * x < 0).any(1)
+            lost += int(wrong.sum())
+        return lost
+
+    def _cuts(
+        self, state: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        if self.settles:
+            return None, None
+        noise = torch.rand(
+            state.shape, generator=generator, dtype=torch.float64, device=generator.device
+        )
+        return self.sides(thermal_cut(self.temperature, noise.to(state.device)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Fields:
+    # The fields on the units of x and y; the readout they come from, if there is one.
+    x: Tensor
+    y: Tensor
+    slack: Tensor | float = 0.0
+    readout: Readout | None = None
+
+    def reading(self, following: Tensor) -> Reading:
+        readout = self.readout
+        if readout is None:
+            return Reading(following)
+        value = energy.dense(readout.potential)
+        return Reading(following, value, readout.index, readout.weight, readout.entropy)
+
+
+def _updated(
+    units: Tensor, field: Tensor, slack: Tensor | float, held: Tensor | None, cut: Tensor | None
+) -> Tensor:
+    # The new values of one side.
+    if cut is None:
+        value = sign_or_keep(field, units.to(field.dtype), slack)
+    else:
+        value = glauber(field, cut)
+    return (
+        torch.where(held, units, value.to(units.dtype))
+        if held is not None
+        else (value.to(units.dtype))
+    )
+
+
+def with_sum_of_weights(block: ValuedBlock) -> BlockView:
+    """Return a view of the block whose weighted sums end with the sum of the absolute weights."""
+
+    def weighted_sum(weights: Tensor, at: Tensor | None = None) -> Tensor:
+        return torch.cat(
+            [block.weighted_sum(weights, at), weights.abs().sum(-1, keepdim=True)], dim=-1
+        )
+
+    return BlockView(block, weighted_sum)
+
+
+class ModernBidirectional(PairedMemory):
+    """Modern network on pairs of vectors: weights p of the pairs give y' = pY and x' = pX.
+
+    The scores of pairs are sums over both sides, of their known entries only:
+
+        E(x, y) = ½‖x‖² + ½‖y‖² − F(s) + ½M²,   s_μ = x_μ·x + y_μ·y,   p = ∇F(s) = softmax(βs),
+
+    which is `ModernHopfield` on rows (x|y), with every option it has. A step never raises E. Scale
+    the sides to one unit: the larger numbers decide otherwise.
+
+    Args:
+        beta, separation, similarity, store: as in `ModernHopfield`; without β, it is fitted.
+        split: the number of entries of x; None: the first `store_pairs(x, y)` decides.
+    """
+
+    one_read_completes: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        beta: float | str | None = None,
+        *,
+        split: int | None = None,
+        separation: Separation | None = None,
+        similarity: str | Similarity | ScoreFunction | None = None,
+        precision: str = "full",
+        store: Store | None = None,
+    ) -> None:
+        """Make an empty memory."""
+        self._network = ModernHopfield(
+            beta, separation=separation, similarity=similarity, precision=precision
+        )
+        self._set_split(split)
+        self.storage = check_store(store)
+
+    @property
+    def network(self) -> ModernHopfield:
+        """The modern network on the rows (x|y)."""
+        self._network.storage = self.storage
+        return self._network
+
+    @property
+    def similarity(self) -> Similarity:
+        """The similarity of rows (x|y)."""
+        return self._network.similarity
+
+    @property
+    def separation(self) -> Separation:
+        """The separation; without β, with the one that fits the pairs."""
+        return self.network.separation
+
+    @property
+    def stores_gaps(self) -> bool:
+        """Return True unless an 8-bit scan finds the candidates."""
+        return self._network.stores_gaps
+
+    @property
+    def takes_prior(self) -> bool:
+        """Return True if the separation takes a prior."""
+        return self._network.takes_prior
+
+    @property
+    def value_weights(self) -> tuple[Similarity, Separation]:
+        """The similarity and separation of the readout: values are averaged by its weights."""
+        return self.network.value_weights
+
+    @property
+    def scans_rows(self) -> bool:
+        """True for certified precision."""
+        return self._network.scans_rows
+
+    def step(
+        self,
+        state: Tensor,
+        known: Tensor | None,
+        held: Tensor | None,
+        generator: torch.Generator,
+    ) -> Reading:
+        """Make one update of both sides."""
+        return self.network.step(state, known, held, generator)
+
+    def next_state(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        """Make one update of both sides, by fused attention where it can."""
+        return self.network.next_state(state, generator)
+
+    def energy_of(self, state: Tensor) -> Tensor:
+        """E of the modern network at rows (x|y)."""
+        return self.network.energy_of(state)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments but `store`."""
+        return {"split": self.split} | self._network.config()
+
+    def config_text(self) -> dict[str, str]:
+        """Return the texts of `beta` and `separation` that show the fitted β."""
+        return self.network.config_text()
