@@ -182,6 +182,16 @@ def test_impute_returns_frames_and_bounds():
     ).any()
 
 
+def test_an_imputation_prints_one_line():
+    table, _ = hide(linear(40))
+    imputer = HopfieldImputer().fit(table)
+    shown = repr(imputer.impute(pd.DataFrame(table)))
+    rows = int(np.isnan(table).any(1).sum())
+    assert shown.startswith(f"<Imputation of 40 rows × 3 columns: {rows} rows filled, the median")
+    complete = repr(imputer.impute(linear(40)))
+    assert complete == "<Imputation of 40 rows × 3 columns: 0 rows filled>"
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_is_kept(dtype):
     table, _ = hide(linear().astype(dtype))

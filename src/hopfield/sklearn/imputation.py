@@ -10,7 +10,7 @@ INDICES = 5
 """Number of stored rows that `Imputation.index` names per row."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Imputation:
     """A table with its gaps filled, and how sure each value is.
 
@@ -28,6 +28,12 @@ class Imputation:
     n_effective: np.ndarray
     index: np.ndarray
     _draw: Callable[[np.random.Generator], Any]
+
+    def __repr__(self) -> str:
+        """Describe the table in one line."""
+        read, (rows, columns) = self.n_effective[self.n_effective > 0], self.values.shape
+        text = f"<Imputation of {rows} rows × {columns} columns: {len(read)} rows filled"
+        return text + (f", the median one from {np.median(read):.1f} rows>" if len(read) else ">")
 
     def sample(self, n: int = 1, random_state: int | np.random.Generator | None = 0) -> list[Any]:
         """Return n completed tables: each row draws one stored row by the weights."""
