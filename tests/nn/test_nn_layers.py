@@ -14,6 +14,7 @@ from hopfield.nn import (
     Projections,
     functional,
 )
+from hopfield.nn.masks import Masks
 from nn_layers import (
     CASES,
     DIM,
@@ -203,7 +204,7 @@ def test_learned_parameters_start_from_the_given_ones_and_stay_in_range():
     torch.testing.assert_close(scaled.beta.squeeze(-1), beta)
     torch.testing.assert_close(scaled.unit.alpha.squeeze(-1), alpha)
     with torch.no_grad():
-        operands = layer._project(STATE, STORED, None, {})
+        operands = layer._project(STATE, STORED, None, Masks())
         expected = plain(operands.state @ operands.stored.mT)
     torch.testing.assert_close(layer.describe(STATE, STORED).weights.detach(), expected)
     for extreme in (-300.0, 300.0):

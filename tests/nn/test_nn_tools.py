@@ -12,16 +12,18 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from safetensors.torch import load_model, save_model
+from torch.export import Dim
 from torch.nn.parallel import DistributedDataParallel
 
 from hopfield import Softmax, Sparsemax
-from hopfield.nn import Iteration, from_hflayers, functional
+from hopfield.nn import HopfieldAssociation, HopfieldLookup, Iteration, from_hflayers, functional
 from nn_layers import (
     CASES,
     COMPILED,
     DIM,
     ENERGIES,
     GRADIENTS,
+    STATE,
     Case,
     draw,
     every_case,
@@ -48,6 +50,15 @@ def test_layers_compile_as_one_graph():
     assert max(map(float, differences.values())) < 1e-5
 
 
+MASKED_LOOKUP = {
+    "lookup, masked": Case(
+        lambda: HopfieldLookup(HopfieldAssociation(DIM, 2), memories=6),
+        (STATE,),
+        {"padding_mask": draw(2, 6, seed=8) > 0.5},
+    )
+}
+
+
 class Together(torch.nn.Module):
     """One layer per case, called with the inputs and masks of all cases in a row."""
 
@@ -65,14 +76,26 @@ class Together(torch.nn.Module):
         return outputs
 
 
-def test_exported_layers_compute_the_same_in_torch_and_onnx(exporter, tmp_path):
+def at_other_sizes(tensor: torch.Tensor) -> torch.Tensor:
+    """Replace the batch of 2, the 4 states and the 5 patterns of the cases by 3, 6 and 7."""
+    shape = [{2: 3, 4: 6, 5: 7}.get(size, size) for size in tensor.shape]
+    other = draw(*shape, seed=7)
+    return other > 0.5 if tensor.dtype == torch.bool else other
+
+
+def test_exported_layers_compute_the_same_in_torch_and_onnx_at_other_sizes(exporter, tmp_path):
     """One export for all: much of its time does not depend on the number of layers."""
-    layers = Together(list(COMPILED.values())).eval()
-    given = [
-        tensor for case in COMPILED.values() for tensor in (*case.inputs, *case.masks.values())
+    cases = COMPILED | MASKED_LOOKUP
+    layers = Together(list(cases.values())).eval()
+    given = [tensor for case in cases.values() for tensor in (*case.inputs, *case.masks.values())]
+    sizes = {2: Dim("batch"), 4: Dim("m"), 5: Dim("n", min=3)}  # top-2 needs more than 2 patterns
+    open_axes = [
+        {axis: sizes[size] for axis, size in enumerate(tensor.shape) if size in sizes}
+        for tensor in given
     ]
+    program = torch.export.export(layers, tuple(given), dynamic_shapes=(tuple(open_axes),))
+    given = [at_other_sizes(tensor) for tensor in given]
     expected = [output.detach() for output in layers(*given)]
-    program = torch.export.export(layers, tuple(given))
     onnxruntime = pytest.importorskip("onnxruntime")
     path = tmp_path / "layers.onnx"
     torch.onnx.export(program, tuple(given), path, dynamo=True, verbose=False)
@@ -81,7 +104,7 @@ def test_exported_layers_compute_the_same_in_torch_and_onnx(exporter, tmp_path):
     fed = dict(zip(names, (tensor.numpy() for tensor in given), strict=True))
     outputs = session.run(None, fed)
     for name, output, again, other in zip(
-        COMPILED, expected, program.module()(*given), outputs, strict=True
+        cases, expected, program.module()(*given), outputs, strict=True
     ):
         torch.testing.assert_close(again, output, rtol=1e-5, atol=1e-6, msg=name)
         np.testing.assert_allclose(other, output.numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
@@ -122,6 +145,23 @@ def test_gradients_per_sample(case):
         expected = torch.autograd.grad(total, list(weights.values()))
         for one, other in zip(gradients.values(), expected, strict=True):
             torch.testing.assert_close(one[i], other, rtol=1e-4, atol=1e-5)
+
+
+@every_case
+def test_forward_mode_is_the_backward_pass(case, exporter):
+    """The product of a random direction with the Jacobian, from both sides."""
+    layer = seeded(case.make)
+    weights = {name: weight.detach() for name, weight in layer.named_parameters()}
+    along = {name: draw(*weight.shape, seed=i) for i, (name, weight) in enumerate(weights.items())}
+
+    def call(weights):
+        return torch.func.functional_call(layer, weights, case.inputs, case.masks)
+
+    output, tangent = torch.func.jvp(call, (weights,), (along,))
+    seed = draw(*output.shape, seed=99)
+    slopes = torch.func.grad(lambda weights: (call(weights) * seed).sum())(weights)
+    expected = sum((slopes[name] * along[name]).sum() for name in weights)
+    torch.testing.assert_close((tangent * seed).sum(), expected, rtol=1e-4, atol=1e-4)
 
 
 @every_case

@@ -1,7 +1,6 @@
 """The layer whose states and stored patterns are both inputs, such as self-attention."""
 
 from dataclasses import dataclass, replace
-from typing import Unpack
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -12,7 +11,7 @@ from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance, check_width
 from .iteration import ONE_STEP, Iteration
-from .masks import Mask, Masks, check_mask_names, combine_masks
+from .masks import Mask, Masks, combine_masks
 from .scaled_separation import ScaledSeparation, SeparationModule
 
 
@@ -111,7 +110,10 @@ class HopfieldAssociation(nn.Module):
         state: Tensor,
         stored: Tensor | None = None,
         projected: Tensor | None = None,
-        **masks: Unpack[Masks],
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+        **others: Tensor | None,
     ) -> Tensor:
         """Return the output, `(batch, m, out)`.
 
@@ -119,8 +121,13 @@ class HopfieldAssociation(nn.Module):
             state: `(batch, m, dim)`.
             stored: `(batch, n, stored)`; None: the states.
             projected: `(batch, n, projected)`; None: the stored patterns.
-            masks: padding_mask and association_mask, see `Masks`.
+            padding_mask: `(batch, n)`, True for patterns that all states ignore.
+            association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a
+                state ignores a pattern. The output is 0, without the bias of the output
+                projection, for a state that ignores all.
+            others: none; a mask by a name of torch's attention is refused with its name here.
         """
+        masks = Masks.checked(padding_mask, association_mask, others)
         operands = self._project(state, stored, projected, masks)
         output = associate(operands, self.dropout if self.training else 0.0)
         return self._merge_heads(output, operands.mask)
@@ -130,9 +137,13 @@ class HopfieldAssociation(nn.Module):
         state: Tensor,
         stored: Tensor | None = None,
         projected: Tensor | None = None,
-        **masks: Unpack[Masks],
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+        **others: Tensor | None,
     ) -> Association:
         """Return the output with weights, energies and steps of each head, without dropout."""
+        masks = Masks.checked(padding_mask, association_mask, others)
         operands = self._project(state, stored, projected, masks)
         result = associate_in_detail(operands)
         return replace(result, output=self._merge_heads(result.output, operands.mask))
@@ -144,7 +155,6 @@ class HopfieldAssociation(nn.Module):
         projected: Tensor | None,
         masks: Masks,
     ) -> Operands:
-        check_mask_names(masks)
         stored = state if stored is None else stored
         projected = stored if projected is None else projected
         query = self._split_heads("query", "state", state)
@@ -154,8 +164,7 @@ class HopfieldAssociation(nn.Module):
             self.norm(check_width("a head's query or key", rows, self.norm, "norm"))
             for rows in (query, key)
         )
-        padding, pairs = masks.get("padding_mask"), masks.get("association_mask")
-        ignored = combine_masks(padding, pairs, query.shape[2], key.shape[2])
+        ignored = combine_masks(masks, query.shape[2], key.shape[2])
         if self.null:
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
             ignored = None if ignored is None else pad(ignored, (0, 1))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import is_traced
 from .attention import attend
 from .blockwise import BLOCK
 from .energies import energies
@@ -95,6 +96,8 @@ def _spread(stored: Tensor, mask: Mask | None) -> Tensor:
     is_read = visible.any(-2, keepdim=True).to(rows.dtype)
     centre = is_read @ rows / is_read.sum(-1, keepdim=True).clamp_min(1)
     centred = (rows - centre) * is_read.mT
+    if is_traced():  # the number of blocks would depend on sizes that an export leaves open
+        return _deviation(centred, visible)
     size = max(1, BLOCK // visible[..., :1, :].numel()) if visible.numel() else 1
     parts = [_deviation(centred, part) for part in visible.split(size, dim=-2)]
     return torch.cat(parts, dim=-2)

@@ -35,7 +35,7 @@ def fused_attention(
     inputs = _autocast(*(fold_batch(t, batch) for t in (state, stored, projected)))
     if dropout or torch.compiler.is_compiling():
         output = scaled_dot_product_attention(*inputs, visible, dropout, scale=beta)
-    elif visible is None or len(visible) == 1 or visible.numel() <= blockwise.BLOCK:
+    elif visible is None or visible.shape[0] == 1 or visible.numel() <= blockwise.BLOCK:
         output = _differentiable_sdpa(inputs, visible, beta)
     else:  # a mask as floats must not take more memory than one block
         count = max(1, blockwise.BLOCK // visible[0].numel())

@@ -5,7 +5,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_float, check_number, dtype_name, short_repr
+from ..checks import check_float, check_number, dtype_name, is_broadcastable, short_repr
 from ..errors import DeviceError, InputTypeError, ShapeError
 from .masks import check_bool
 
@@ -108,8 +108,7 @@ def check_association(
 
 
 def _check_mask(mask: Tensor, m: int, n: int) -> Tensor:
-    fits = check_bool("mask", mask).ndim >= 2 and mask.shape[-2] in (1, m)
-    if not fits or mask.shape[-1] not in (1, n):
+    if check_bool("mask", mask).ndim < 2 or not is_broadcastable(mask.shape[-2:], (m, n)):
         raise ShapeError(
             f"mask must broadcast to (*batch, {m}, {n}), one entry per state and pattern, "
             f"but has shape {tuple(mask.shape)}. Use unsqueeze(-2) for a mask of patterns alone."

@@ -1,7 +1,5 @@
 """The layer whose states read learned memories."""
 
-from typing import Unpack
-
 from torch import Tensor, nn
 
 from ..checks import check_flag, check_float
@@ -49,25 +47,43 @@ class HopfieldLookup(nn.Module):
                 f"have shape {tuple(self.values.shape)}."
             )
 
-    def forward(self, state: Tensor, **masks: Unpack[Masks]) -> Tensor:
+    def forward(
+        self,
+        state: Tensor,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+        **others: Tensor | None,
+    ) -> Tensor:
         """Return the output, `(*batch, out)`.
 
         Args:
             state: `(*batch, dim)`; with a mask `(batch, m, dim)`.
-            masks: those of `HopfieldAssociation`; the patterns are the memories.
+            padding_mask: as in `HopfieldAssociation`; the patterns are the memories.
+            association_mask: as in `HopfieldAssociation`.
+            others: none.
         """
-        output: Tensor = self.association(*self._expand(state, masks), **masks)
+        masks = Masks.checked(padding_mask, association_mask, others)
+        output: Tensor = self.association(*self._expand(state, masks), **masks._asdict())
         if _is_any_given(masks):
             return output
         return output.reshape(*state.shape[:-1], output.shape[-1])
 
-    def describe(self, state: Tensor, **masks: Unpack[Masks]) -> Association:
+    def describe(
+        self,
+        state: Tensor,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+        **others: Tensor | None,
+    ) -> Association:
         """Return the output with weights, energies and steps of each head, without dropout.
 
         For states `(*batch, m, dim)`, weights are `(*batch, heads, m, n)` and energies
         `(states, *batch, heads, m)`. A single state `(dim,)` has no axis m.
         """
-        result = self.association.describe(*self._expand(state, masks), **masks)
+        masks = Masks.checked(padding_mask, association_mask, others)
+        result = self.association.describe(*self._expand(state, masks), **masks._asdict())
         if _is_any_given(masks):
             return result
         batch = state.shape[:-1]
@@ -75,7 +91,7 @@ class HopfieldLookup(nn.Module):
         def unfold(rows: Tensor) -> Tensor:
             """Reshape `(1, heads, rows, …)` to `(*batch, heads, m, …)`."""
             rows = rows.transpose(0, 1)
-            rows = rows.reshape(len(rows), *batch, rows.shape[-1])
+            rows = rows.reshape(rows.shape[0], *batch, rows.shape[-1])
             return rows.movedim(0, -3) if batch else rows
 
         return Association(
@@ -93,7 +109,7 @@ class HopfieldLookup(nn.Module):
             shape = (1, -1) if state.numel() else (0, 1)
             state = state.reshape(*shape, state.shape[-1])
         values = self.memories if self.values is None else self.values
-        batch = len(state)
+        batch = state.shape[0]  # len() would fix the size in torch.export
         return state, self.memories.expand(batch, -1, -1), values.expand(batch, -1, -1)
 
     def extra_repr(self) -> str:
@@ -102,4 +118,4 @@ class HopfieldLookup(nn.Module):
 
 
 def _is_any_given(masks: Masks) -> bool:
-    return any(mask is not None for mask in masks.values())
+    return any(mask is not None for mask in masks)

@@ -1,18 +1,18 @@
 """Masks of the patterns that a state may read, and the scores of masked patterns."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..checks import check_dense, dtype_name, is_traced, short_repr
+from ..checks import check_dense, dtype_name, is_broadcastable, is_traced, short_repr
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..mask_hints import mask_form
 
 
-class Masks(TypedDict, total=False):
-    """The masks that every layer takes as keyword arguments.
+class Masks(NamedTuple):
+    """The masks of a call.
 
     Attributes:
         padding_mask: `(batch, n)`, True for patterns that all states ignore.
@@ -21,20 +21,22 @@ class Masks(TypedDict, total=False):
             state that ignores all.
     """
 
-    padding_mask: Tensor | None
-    association_mask: Tensor | None
+    padding_mask: Tensor | None = None
+    association_mask: Tensor | None = None
 
-
-def check_mask_names(masks: Mapping[str, object]) -> None:
-    """Raise for the first keyword that names no mask of the layers."""
-    for name in masks:
-        if name not in Masks.__optional_keys__:
+    @classmethod
+    def checked(
+        cls, padding: Tensor | None, association: Tensor | None, others: Mapping[str, object]
+    ) -> "Masks":
+        """Return the masks of a call, and raise for the first of the other keywords."""
+        for name in others:
             # Of torch, hflayers and tokenizers: key_padding_mask, attention_mask, attn_mask.
             use = "association_mask" if name == "attn_mask" else "padding_mask"
             hint = f" Use {use}=, True where a pattern is ignored." if "mask" in name else ""
             raise OptionError(
                 f"a layer takes padding_mask and association_mask, but no mask {name!r}.{hint}"
             )
+        return cls(padding, association)
 
 
 class Mask(NamedTuple):
@@ -84,8 +86,9 @@ def fold_unexpanded(tensor: Tensor, batch: Sequence[int]) -> Tensor:
     return fold_batch(tensor, batch if len(batch) > 2 else tensor.shape[:-2])
 
 
-def combine_masks(padding: Tensor | None, pairs: Tensor | None, m: int, n: int) -> Tensor | None:
-    """Combine `padding_mask` and `association_mask` to `(batch | 1, heads | 1, m | 1, n)`."""
+def combine_masks(masks: Masks, m: int, n: int) -> Tensor | None:
+    """Combine both masks to `(batch | 1, heads | 1, m | 1, n)`."""
+    padding, pairs = masks
     if padding is not None:
         _check_shape("padding_mask", padding, (2,), (n,), f"(batch, {n})")
         padding = padding[:, None, None, :]
@@ -98,10 +101,10 @@ def combine_masks(padding: Tensor | None, pairs: Tensor | None, m: int, n: int) 
     pairs = pairs.expand(*pairs.shape[:-1], n)
     if padding is None:
         return pairs[None, None] if pairs.ndim == 2 else pairs
-    if pairs.ndim == 4 and 1 != len(pairs) != len(padding) != 1:
+    if pairs.ndim == 4 and 1 != pairs.shape[0] != padding.shape[0] != 1:
         raise ShapeError(
             "padding_mask and association_mask must have one batch size, but have "
-            f"{len(padding)} and {len(pairs)} entries."
+            f"{padding.shape[0]} and {pairs.shape[0]} entries."
         )
     return padding | pairs
 
@@ -127,7 +130,8 @@ def _check_shape(
     name: str, mask: Tensor, axes: tuple[int, ...], counts: tuple[int, ...], shapes: str
 ) -> None:
     ends = zip(counts, check_bool(name, mask).shape[-len(counts) :], strict=False)
-    if mask.ndim not in axes or any(length not in (1, count) for count, length in ends):
+    fits = all(is_broadcastable((length,), (count,)) for count, length in ends)
+    if mask.ndim not in axes or not fits:
         raise ShapeError(
             f"{name} must have shape {shapes}, one entry per pattern, "
             f"but has shape {tuple(mask.shape)}."

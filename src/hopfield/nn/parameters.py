@@ -30,6 +30,8 @@ class BoundedParameter(nn.Module):
     ) -> None:
         super().__init__()
         self.name, self.low, self.high = name, low, high
+        # Kept as bools: torch.compile can take numbers of a module as open ones.
+        self.has_low, self.has_high = math.isfinite(low), math.isfinite(high)
         self.number: float | None = None if isinstance(value, Tensor) else value
         self.raw: nn.Parameter | None = None
         self.register_buffer("fixed", None)
@@ -53,14 +55,14 @@ class BoundedParameter(nn.Module):
         return value[..., None] if value.ndim else value
 
     def _bounded(self, free: Tensor) -> Tensor:
-        if math.isfinite(self.high):
+        if self.has_high:
             return self.low + (self.high - self.low) * free.sigmoid()
-        return self.low + free.exp() if math.isfinite(self.low) else free
+        return self.low + free.exp() if self.has_low else free
 
     def _free(self, value: Tensor) -> Tensor:
-        if math.isfinite(self.high):
+        if self.has_high:
             return ((value - self.low) / (self.high - self.low)).logit(eps=1e-6)
-        return (value - self.low).log() if math.isfinite(self.low) else value
+        return (value - self.low).log() if self.has_low else value
 
     def extra_repr(self) -> str:
         """Return the value, and if it is learned."""

@@ -1,7 +1,5 @@
 """The layer whose learned queries read a set of patterns."""
 
-from typing import Unpack
-
 from torch import Tensor, nn
 
 from ..checks import check_float
@@ -27,21 +25,39 @@ class HopfieldPooling(nn.Module):
         self.queries = row_parameter("queries", queries, association.query, association.dim)
 
     def forward(
-        self, stored: Tensor, projected: Tensor | None = None, **masks: Unpack[Masks]
+        self,
+        stored: Tensor,
+        projected: Tensor | None = None,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+        **others: Tensor | None,
     ) -> Tensor:
         """Return `(batch, queries, out)`; the arguments are those of `HopfieldAssociation`."""
-        output: Tensor = self.association(self._queries(stored), stored, projected, **masks)
+        masks = Masks.checked(padding_mask, association_mask, others)
+        output: Tensor = self.association(
+            self._queries(stored), stored, projected, **masks._asdict()
+        )
         return output
 
     def describe(
-        self, stored: Tensor, projected: Tensor | None = None, **masks: Unpack[Masks]
+        self,
+        stored: Tensor,
+        projected: Tensor | None = None,
+        *,
+        padding_mask: Tensor | None = None,
+        association_mask: Tensor | None = None,
+        **others: Tensor | None,
     ) -> Association:
         """Return the output with weights, energies and steps of each head, without dropout."""
-        return self.association.describe(self._queries(stored), stored, projected, **masks)
+        masks = Masks.checked(padding_mask, association_mask, others)
+        return self.association.describe(
+            self._queries(stored), stored, projected, **masks._asdict()
+        )
 
     def _queries(self, stored: Tensor) -> Tensor:
         # A tensor without a batch axis is refused by the association.
-        batch = len(stored) if check_float("stored", stored).ndim else 1
+        batch = stored.shape[0] if check_float("stored", stored).ndim else 1
         return self.queries.expand(batch, -1, -1)
 
     def extra_repr(self) -> str:

@@ -106,7 +106,7 @@ class _Tsallis(_Sparse):
         prior = check_factors(prior, scores)
         if total is None and prior is not None:
             total = prior.sum(-1)
-        count = count or scores.shape[-1]
+        count = scores.shape[-1] if count is None else count
         return tsallis_potential(*exact, count, prior, total).to(scores.dtype)
 
     def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:

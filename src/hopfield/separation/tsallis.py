@@ -73,6 +73,7 @@ class _Weights(torch.autograd.Function):
         scores, alpha, beta, prior = inputs
         learned = any(ctx.needs_input_grad[1:])
         ctx.save_for_backward(output, scores if learned else None, alpha, beta, prior)
+        ctx.save_for_forward(output, scores, alpha, beta, prior)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
@@ -94,6 +95,31 @@ class _Weights(torch.autograd.Function):
         grad_beta = (gradient * gap).sum(-1, keepdim=True)
         entropy_term = (centred * (times * safe * safe.log())).sum(-1, keepdim=True)
         return beta * gradient, (beta * grad_beta - entropy_term) / (alpha - 1), grad_beta, None
+
+    @staticmethod
+    def jvp(
+        ctx: Any,
+        scores_tangent: Tensor | None,
+        alpha_tangent: Tensor | None,
+        beta_tangent: Tensor | None,
+        *_: Any,
+    ) -> Tensor:
+        """Return dp = Sc̄ for c = β ds + s dβ + (βs − q^(α−1) log q)/(α − 1) dα."""
+        weights, scores, alpha, beta, prior = ctx.saved_tensors
+        inside, times = weights > 0, 1.0 if prior is None else prior
+        safe = torch.where(inside, weights / times, 1.0)  # q
+        factors = torch.where(inside, times * safe ** (2 - alpha), 0.0)
+        gap = torch.where(inside, scores - scores.amax(-1, keepdim=True), 0.0)
+        change = torch.zeros_like(weights)
+        if scores_tangent is not None:
+            change = change + beta * scores_tangent
+        if beta_tangent is not None:
+            change = change + gap * beta_tangent
+        if alpha_tangent is not None:
+            by_alpha = (beta * gap - safe ** (alpha - 1) * safe.log()) / (alpha - 1)
+            change = change + by_alpha * alpha_tangent
+        mean = (factors * change).sum(-1, keepdim=True) / factors.sum(-1, keepdim=True)
+        return factors * (change - mean)
 
 
 def _weights(scores: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
@@ -225,7 +251,7 @@ def _bisect(z: Tensor, power: Tensor, prior: Tensor | None = None) -> Tensor:
     # α > 2 weights are as sensitive to small −τ as to large ones.
     tiny, zero = torch.finfo(z.dtype).tiny, z[..., :1] * 0
     if prior is None:
-        least, high = float(z.shape[-1]) ** (-1 / power), torch.ones_like(zero)
+        least, high = (zero + z.shape[-1]) ** (-1 / power), torch.ones_like(zero)
     else:
         least = prior.sum(-1, keepdim=True) ** (-1 / power)
         high = prior.amin(-1, keepdim=True) ** (-1 / power) * (1 + 2**-20) + zero
@@ -260,8 +286,10 @@ def tsallis_potential(
     below `LARGEST_SERIES_D`, the result is the expansion at β = 0 to second order.
     """
     times = torch.ones_like(scores) if prior is None else prior.to(scores).expand(scores.shape)
-    n = torch.as_tensor(count if prior is None else total, dtype=scores.dtype)
-    n = n[..., None].to(scores.device)
+    if prior is None:
+        n = scores.new_full((1,), count)  # as_tensor would fix the count in torch.export
+    else:
+        n = torch.as_tensor(total, dtype=scores.dtype)[..., None].to(scores.device)
     is_complete = scores.shape[-1] == count  # else some have no weight
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top

@@ -1,0 +1,101 @@
+"""The layers that are tried, and the shapes of their inputs, with sizes that stay open."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hopfield import Entmax, Softmax, TopK
+from hopfield.nn import (
+    DenseMemoryClassifier,
+    EnergyTransformerBlock,
+    HopfieldAssociation,
+    HopfieldLookup,
+    HopfieldPooling,
+    Iteration,
+)
+
+DIM, HEADS, MEMORIES = 8, 2, 6
+FIRST = {"batch": 3, "m": 4, "n": 5, "dim": DIM, "memories": MEMORIES}
+OTHER = {"batch": 7, "m": 2, "n": 9, "dim": DIM, "memories": MEMORIES}
+"""Sizes with which a layer is compiled or exported, and others with which it is called."""
+OPEN = ("batch", "m", "n")
+
+
+class Case(NamedTuple):
+    """A layer, and the axes of the arguments of its call by their names."""
+
+    make: Callable[[], nn.Module]
+    shapes: dict[str, str]
+    least: int = 1
+    """Smallest number of patterns in an export."""
+
+    def layer(self) -> nn.Module:
+        """Make the layer, with the same weights each time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.make().eval()
+
+    def draw(self, sizes: dict[str, int]) -> dict[str, Tensor]:
+        """Draw the arguments of a call; a mask hides every third pattern, and one row all."""
+        generator, inputs = torch.Generator().manual_seed(1), {}
+        for name, axes in self.shapes.items():
+            shape = [sizes[axis] for axis in axes.split()]
+            inputs[name] = torch.randn(shape, generator=generator)
+            if "mask" in name:
+                inputs[name] = inputs[name] > 0.4
+                inputs[name][0] = True
+        return inputs
+
+
+def association(separation: object = "softmax", **options: object) -> HopfieldAssociation:
+    """Return the layer by which all others read."""
+    return HopfieldAssociation(DIM, HEADS, separation, **options)  # type: ignore[arg-type]
+
+
+def learned(value: float) -> Tensor:
+    """Return a parameter per head."""
+    return torch.full((HEADS,), value, requires_grad=True)
+
+
+STATE, STORED = {"state": "batch m dim"}, {"stored": "batch n dim"}
+PADDED, PAIRS = {"padding_mask": "batch n"}, {"association_mask": "m n"}
+TOKENS = {"tokens": "batch n dim"}
+
+CASES = {
+    "association": Case(association, STATE | STORED),
+    "association, padded, 3 steps": Case(
+        lambda: association(iteration=Iteration(3, tol=1e-3)), STATE | STORED | PADDED
+    ),
+    "association, pairs masked": Case(association, STATE | STORED | PAIRS),
+    "association, sparsemax, padded": Case(
+        lambda: association("sparsemax"), STATE | STORED | PADDED
+    ),
+    "association, learned α and β": Case(
+        lambda: association(Entmax(learned(1.5), learned(0.5))), STATE | STORED
+    ),
+    "association, top-2": Case(lambda: association(TopK(2, learned(0.5))), STATE | STORED, least=3),
+    "pooling": Case(lambda: HopfieldPooling(association(), 2), STORED),
+    "pooling, padded, 2 steps": Case(
+        lambda: HopfieldPooling(association(Softmax(learned(0.5)), iteration=Iteration(2)), 2),
+        STORED | PADDED,
+    ),
+    "pooling, entmax": Case(lambda: HopfieldPooling(association("entmax"), 2), STORED),
+    "lookup": Case(lambda: HopfieldLookup(association(), MEMORIES), STATE),
+    "lookup, padded": Case(
+        lambda: HopfieldLookup(association(), MEMORIES),
+        STATE | {"padding_mask": "batch memories"},
+    ),
+    "lookup, pairs masked": Case(
+        lambda: HopfieldLookup(association(), MEMORIES),
+        STATE | {"association_mask": "batch m memories"},
+    ),
+    "dense memory": Case(lambda: DenseMemoryClassifier(DIM, 3, MEMORIES), {"inputs": "batch dim"}),
+    "energy transformer": Case(
+        lambda: EnergyTransformerBlock(DIM, HEADS, MEMORIES, steps=2), TOKENS
+    ),
+    "energy transformer, padded": Case(
+        lambda: EnergyTransformerBlock(DIM, HEADS, MEMORIES, steps=2), TOKENS | PADDED
+    ),
+}
