@@ -191,3 +191,13 @@ def test_a_landscape_is_the_plane_of_the_experiment(units):
 def test_a_landscape_needs_patterns_that_span_it(rows, said):
     with pytest.raises(HopfieldError, match=said):
         experiments.landscape(SimpleNamespace(energy=len, update=len), rows)
+
+
+def test_a_landscape_of_a_given_coupling_is_drawn_through_given_states():
+    coupling = torch.ones(8, 8) - torch.eye(8)
+    memory = hopfield.ClassicalHopfield.from_coupling(coupling)
+    with pytest.raises(InputTypeError, match="patterns=rows"):
+        experiments.landscape(memory)
+    ends = torch.stack([torch.ones(8), torch.tensor([1.0, -1.0]).repeat(4)])
+    line = experiments.landscape(memory, ends)
+    assert line["energy"][0][0] == -28 and line["positions"] == [[0, 0], [1, 0]]

@@ -1,6 +1,7 @@
 """Experiments on energies: on a plane through stored patterns, and on a path between two."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ..analysis.states import is_binary
 from ..checks import check_float, short_repr
-from ..errors import DomainError, InputTypeError, ShapeError
+from ..errors import DomainError, HopfieldError, InputTypeError, ShapeError
 from ..metrics import cosine
 from ..typed import typed
 from .records import Record, record
@@ -93,7 +94,10 @@ def landscape(memory: Any, patterns: Tensor | None = None, *, seed: int = 0) -> 
         seed: of the starts of trajectories and of the order of flips.
     """
     check_methods(memory, "energy", "update")
-    rows = getattr(memory, "patterns", None) if patterns is None else patterns
+    rows = patterns
+    if rows is None:
+        with suppress(HopfieldError):  # a memory on disk, or of a given coupling
+            rows = getattr(memory, "patterns", None)
     if not isinstance(rows, Tensor) or rows.ndim != 2:
         raise InputTypeError(
             f"patterns must be a tensor of shape (n, dim), but are {short_repr(rows)}. Give those "
