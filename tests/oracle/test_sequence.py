@@ -186,3 +186,16 @@ def test_contradictions_are_ties_whatever_the_order_of_summation(separation, rul
     twice, opposite = torch.cat([rows, rows])[order], torch.cat([values, -values])[order]
     memory = filled(twice, opposite, separation, rule=rule)
     assert torch.equal(memory.update(states), states)
+
+
+def test_ties_of_the_pseudo_inverse_are_found():
+    rows, values, states = signs(6, 9, seed=8), signs(6, 9, seed=58), all_states(9).double()
+    gram = rows.double() @ rows.double().T
+    determinant = torch.linalg.det(gram).round()
+    adjugate = (torch.linalg.inv(gram) * determinant).round()  # all whole numbers
+    assert torch.equal(adjugate @ gram, determinant * torch.eye(6)) and determinant > 0, "premise"
+    fields = states @ rows.double().T @ adjugate @ values.double()
+    scores = states @ torch.linalg.pinv(rows.double())
+    assert ((fields == 0) & (scores.abs().amin(-1, keepdim=True) > 0.01)).any(), "premise: ties"
+    expected = torch.where(fields == 0, states, fields.sign())
+    assert torch.equal(filled(rows, values, rule="pseudo_inverse").update(states), expected)

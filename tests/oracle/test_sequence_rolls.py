@@ -3,7 +3,9 @@
 Single updates are in test_sequence.py.
 """
 
+import copy
 import itertools
+import pickle
 import warnings
 
 import pytest
@@ -276,6 +278,25 @@ def test_files_keep_steps_transitions_and_options(tmp_path):
         assert repr(loaded) == repr(memory)
         assert torch.equal(loaded.values, memory.values)
         assert torch.equal(loaded.roll(rows, 7).states, memory.roll(rows, 7).states)
+
+
+def test_copies_pickles_and_conversions_roll_alike():
+    rows = signs(6, 40, seed=1)
+    memory = filled(rows, None, Softmax(0.4), rule="pseudo_inverse", cyclic=True, stability=0.3)
+    states = memory.roll(rows, 9).states
+    with torch.inference_mode():
+        assert torch.equal(memory.roll(rows, 9).states, states)
+    for other in (copy.deepcopy(memory), pickle.loads(pickle.dumps(memory))):
+        other.store(signs(2, 40, seed=2))  # a memory of its own
+        assert len(memory) == 6 and torch.equal(memory.roll(rows, 9).states, states)
+        other.remove([6, 7])
+        assert torch.equal(other.roll(rows, 9).states, states)
+    double = memory.to(dtype=torch.float64)
+    assert double.values.dtype == torch.float64
+    assert torch.equal(double.roll(rows, 9).states, states)
+    memory.remove(range(6))
+    memory.store(signs(3, 7, seed=5))
+    assert memory.roll(signs(7), 2).states.shape == (2, 7)
 
 
 def test_whole_sequences_are_removed_by_name():
