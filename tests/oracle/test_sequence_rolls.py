@@ -214,6 +214,15 @@ def test_only_known_units_of_the_cue_count_at_the_first_step():
     assert torch.equal(held.state[:, known], rows[:, known])
 
 
+def test_units_that_no_step_decides_stay_unknown():
+    rows = orthogonal(3)
+    memory = filled(rows, torch.cat([rows[1:], -rows[1:2]]))
+    cue, known = rows[0] + rows[2], rows[0] == rows[2]
+    roll = memory.roll(cue.clamp(-1, 1), 1, known=known)
+    assert (memory.field(cue.clamp(-1, 1)) == 0).all(), "premise: two steps contradict each other"
+    assert torch.equal(roll.states[0], cue.clamp(-1, 1)) and (roll.states == 0).any()
+
+
 def test_shapes_and_dtypes_are_those_of_the_cue():
     rows = orthogonal(4)
     for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):

@@ -24,7 +24,8 @@ class Roll:
     """The states that follow a cue, time first.
 
     Attributes:
-        states: `(steps, *batch, dim)`; `states[t]` is the state after t + 1 steps.
+        states: `(steps, *batch, dim)`; `states[t]` is the state after t + 1 steps. A unit
+            unknown in the cue is 0 until a step decides it.
         index: the stored step with the largest overlap, `(steps, *batch)`; the first of those that
             tie.
         weight: that overlap, x_μ·x/N, `(steps, *batch)`.
