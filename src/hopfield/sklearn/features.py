@@ -67,26 +67,18 @@ class Features:
 
     def encode(self, table: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return features, 0 where unknown, and the mask of the known ones."""
-        known = ~np.isnan(table)
-        parts = []
-        for j, size in enumerate(self.sizes):
-            values = table[:, j]
-            if size > 1:
-                codes = np.where(known[:, j], values, -1)
-                parts.append((codes[:, None] == np.arange(size)).astype(np.float64))
-            else:
-                parts.append(values[:, None])
-        features = (np.concatenate(parts, axis=1) - self.centre) / self.scale
-        wide = np.repeat(known, self.sizes, axis=1)
-        return self._tensor(np.where(wide, features, 0.0)), torch.from_numpy(wide)
+        wide, known = (np.repeat(each, self.sizes, axis=1) for each in (table, ~np.isnan(table)))
+        is_indicator = np.repeat(np.array(self.sizes) > 1, self.sizes)
+        code = np.arange(len(self.centre)) - np.repeat(self.starts, self.sizes)
+        features = np.where(is_indicator, wide == code, wide) if is_indicator.any() else wide
+        features = (features - self.centre) / self.scale
+        return self._tensor(np.where(known, features, 0.0)), torch.from_numpy(known)
 
     def decode(self, features: Tensor, columns: Sequence[StoredColumn]) -> np.ndarray:
         """Return numbers, and the most likely category of columns with levels."""
         values = features.double().numpy() * self.scale + self.centre
-        table = np.empty((len(values), len(self.sizes)))
+        table = values[:, self.starts]
         for j, (start, size) in enumerate(zip(self.starts, self.sizes, strict=True)):
-            if columns[j].levels is None:
-                table[:, j] = values[:, start]
-            else:
+            if columns[j].levels is not None:
                 table[:, j] = values[:, start : start + size].argmax(axis=1)
         return table
