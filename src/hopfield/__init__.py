@@ -1,14 +1,13 @@
 """Associative memory in PyTorch: store patterns, retrieve them from damaged cues, read the energy.
 
-Memories:     ClassicalHopfield, DenseHopfield, ModernHopfield, SequenceHopfield; of pairs
-              BidirectionalMemory, ModernBidirectional; each a Memory; load reads a file
+Memories:     ClassicalHopfield, GradedHopfield, DenseHopfield, ModernHopfield, SequenceHopfield,
+              BidirectionalMemory, ModernBidirectional: each a Memory; load reads a file
 Stores:       RamStore, PackedStore (one bit per entry), each a Store
 Questions:    Cue in, Retrieval out, or the k best as a Nearest
 Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units, stores
 Advice:       diagnose a memory, explain an answer, tune for patterns
-Around them:  the modules nn (layers), data, corruption, metrics, synthetic
-Measuring:    the modules experiments, theory, plots
+Around them:  the modules nn, data, corruption, metrics, synthetic, experiments, theory, plots
 Mistakes:     HopfieldError and CapacityWarning; the module errors
 """
 
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     from .errors import CapacityWarning, HopfieldError
     from .iteration import Retrieval
     from .kernels import backend
-    from .memories import BidirectionalMemory, ClassicalHopfield, DenseHopfield, Memory
-    from .memories import ModernBidirectional, ModernHopfield, Nearest, SequenceHopfield, load
+    from .memories import BidirectionalMemory, ClassicalHopfield, DenseHopfield, Memory, load
+    from .memories import GradedHopfield, ModernBidirectional, ModernHopfield, Nearest
+    from .memories import SequenceHopfield
     from .readout import attention
     from .separation import Entmax, Polynomial, RectifiedPolynomial, Separation, Softmax
     from .separation import Sparsemax, TopK
@@ -37,11 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BidirectionalMemory", "CapacityWarning", "ClassicalHopfield", "Cue", "DenseHopfield", "Entmax",
-    "HopfieldError", "Memory", "ModernBidirectional", "ModernHopfield", "Nearest", "PackedStore",
-    "Polynomial", "RamStore", "RectifiedPolynomial", "Retrieval", "Separation", "SequenceHopfield",
-    "Softmax", "Sparsemax", "Store", "TopK", "attention", "backend", "corruption", "data",
-    "diagnose", "energy", "errors", "experiments", "explain", "load", "metrics", "nn", "plots",
-    "rules", "separation", "similarity", "stores", "synthetic", "theory", "tune", "units",
+    "GradedHopfield", "HopfieldError", "Memory", "ModernBidirectional", "ModernHopfield", "Nearest",
+    "PackedStore", "Polynomial", "RamStore", "RectifiedPolynomial", "Retrieval", "Separation",
+    "SequenceHopfield", "Softmax", "Sparsemax", "Store", "TopK", "attention", "backend",
+    "corruption", "data", "diagnose", "energy", "errors", "experiments", "explain", "load",
+    "metrics", "nn", "plots", "rules", "separation", "similarity", "stores", "synthetic", "theory",
+    "tune", "units",
 ]  # fmt: skip
 
 _DEFINED_IN = {
@@ -50,8 +51,9 @@ _DEFINED_IN = {
     "errors": ("CapacityWarning", "HopfieldError"),
     "iteration": ("Retrieval",),
     "kernels": ("backend",),
-    "memories": ("BidirectionalMemory", "ClassicalHopfield", "DenseHopfield", "Memory",
-                 "ModernBidirectional", "ModernHopfield", "Nearest", "SequenceHopfield", "load"),
+    "memories": ("BidirectionalMemory", "ClassicalHopfield", "DenseHopfield", "GradedHopfield",
+                 "Memory", "ModernBidirectional", "ModernHopfield", "Nearest", "load",
+                 "SequenceHopfield"),
     "readout": ("attention",),
     "separation": ("Entmax", "Polynomial", "RectifiedPolynomial", "Separation", "Softmax",
                    "Sparsemax", "TopK"),

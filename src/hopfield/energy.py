@@ -41,6 +41,32 @@ def classical(
     return value if thresholds is None else value + (state * thresholds).sum(-1)
 
 
+def graded(
+    state: Float[Tensor, "*batch dim"],
+    coupling: Coupling | Float[Tensor, "dim dim"],
+    thresholds: Tensor | None = None,
+    width: float = 1.0,
+) -> Float[Tensor, "*batch"]:
+    """E = −½ vᵀWv + b·v + width·Σ ∫₀^v artanh (Hopfield 1984), −1 ≤ v ≤ 1.
+
+    The integral is ½[(1 + v) ln(1 + v) + (1 − v) ln(1 − v)], and ln 2 at v = ±1.
+
+    Args:
+        state: v.
+        coupling: W, as for `classical`.
+        thresholds: b; None is 0.
+        width: leak/gain; 0 is the classical network.
+
+    Raises:
+        ShapeError, InputTypeError: if the arguments do not fit.
+    """
+    value = classical(state, coupling, thresholds)
+    integral = (
+        torch.special.xlog1py(1 + state, state) + torch.special.xlog1py(1 - state, -state)
+    ) / 2
+    return value + width * integral.sum(-1)
+
+
 def dense(potential: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """E = −F(Xx) (Krotov & Hopfield 2016; Demircigil et al. 2017 with F = β⁻¹ log mean exp).
 

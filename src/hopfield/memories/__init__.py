@@ -5,6 +5,7 @@ from .base import Memory
 from .bidirectional import BidirectionalMemory, ModernBidirectional
 from .classical import ClassicalHopfield
 from .dense import DenseHopfield
+from .graded import GradedHopfield
 from .io import load
 from .modern import ModernHopfield
 from .nearest import Nearest
@@ -17,6 +18,7 @@ __all__ = [
     "BidirectionalMemory",
     "ClassicalHopfield",
     "DenseHopfield",
+    "GradedHopfield",
     "Memory",
     "ModernBidirectional",
     "ModernHopfield",

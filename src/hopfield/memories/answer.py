@@ -57,8 +57,8 @@ def answer(memory: "Memory", outcome: Outcome, query: Query, values_at: str = "c
     if outcome.reading.energy is None or outcome.reading.index is None:
         outcome = _completed(memory, outcome)
     reading, batch, wide = outcome.reading, query.batch, computing_dtype(query.dtype)
-    objective = "full"
-    if query.known is not None and query.evidence == "known" and not memory.binary:
+    objective, is_updated = "full", memory.binary or memory.bounded
+    if query.known is not None and query.evidence == "known" and not is_updated:
         objective = "known"
     fields: dict[str, Any] = {
         "state": reading.next,

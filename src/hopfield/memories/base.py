@@ -33,6 +33,7 @@ from .options import blocks_of, check_place, check_trace, resolve_unknown_units
 from .query import (
     cast_checked,
     check_binary_cue,
+    check_bounded,
     check_state,
     computing_dtype,
     given_state,
@@ -131,6 +132,8 @@ class Memory(CalibratedMemory, Contents):
             check_trace(trace)
             check_choice("values_at", values_at, VALUES_AT)
             tol = TOLERANCE if tol is None else check_number("tol", tol, low=0.0)
+            if self.bounded:
+                check_bounded("cue", query.state)
             is_complete = not self.binary or check_binary_cue(query)
             outcome = run(self, query, steps, tol, trace, check_generator(generator))
             if not is_complete:
@@ -187,6 +190,8 @@ class Memory(CalibratedMemory, Contents):
             self._require_network()
             state, _ = given_state("state", state, self.storage, self.binary)
             states = check_state(state, self.storage, self.binary, self.value_weights)
+            if self.bounded:
+                check_bounded("state", states)
             energy = energies(self, states.reshape(-1, states.shape[-1]))
         if energy is None:
             raise OptionError(f"{type(self).__name__} has no energy{self.why_no_energy}.")
@@ -203,6 +208,8 @@ class Memory(CalibratedMemory, Contents):
             self._require_network()
             state, shape = given_state("state", state, self.storage, self.binary)
             states = check_state(state, self.storage, self.binary, self.value_weights)
+            if self.bounded:
+                check_bounded("state", states)
             flat = states.reshape(-1, states.shape[-1])
             flat = flat.detach() if self.binary else flat
             following = self.next_state(flat, check_generator(generator)).reshape(

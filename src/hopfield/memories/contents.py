@@ -107,7 +107,7 @@ class Contents(Network):
     def check_storable(self, patterns: object, values: object) -> Tensor:
         """Return the patterns if `store` can add them with these values."""
         rows = check_storable(self.storage, patterns, values)
-        if self.binary or self.storage.signs_only:
+        if self.binary or self.bounded or self.storage.signs_only:
             check_binary("patterns", rows)
         self.check_new(rows, len(self.storage))
         self.check_new_values(rows, values if isinstance(values, Tensor) else None)

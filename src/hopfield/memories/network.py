@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..iteration import Reading
+from ..iteration import Reading, StoppingRule
 from ..separation import Separation
 from ..similarity import Similarity, dot, euclidean
 from ..stores import Store
@@ -18,6 +18,9 @@ class Network(ABC):
 
     binary: ClassVar[bool] = False
     """True if patterns and states are ±1, with 0 for unknown units."""
+
+    bounded: ClassVar[bool] = False
+    """True if patterns are ±1, and states lie between: a unit counts once it has been updated."""
 
     one_read_completes: ClassVar[bool] = False
     """True if one read settles every query whose known entries are held and alone determine it."""
@@ -101,6 +104,13 @@ class Network(ABC):
     def scoring(self) -> tuple[Similarity, Separation | None]:
         """Return what ranks patterns, and what weighs them; by default as for float values."""
         return self.value_weights or (dot if self.binary else euclidean, None)
+
+    def stopping_rule(self, tol: float) -> StoppingRule | None:
+        """Return the rule by which queries have settled; None, the default: by changes of entries.
+
+        Changes are compared with the spread over patterns and the width of the weights.
+        """
+        return None
 
     @property
     def scans_rows(self) -> bool:

@@ -218,6 +218,17 @@ def _if_fitting(state: object, store: Store) -> Tensor | None:
     return state if fits else None  # type: ignore[return-value]
 
 
+def check_bounded(name: str, value: Tensor) -> Tensor:
+    """Return `value` if its entries lie between −1 and 1."""
+    largest = float(value.detach().abs().max()) if value.numel() else 0.0
+    if largest > 1:
+        raise DomainError(
+            f"{name} must lie between −1 and 1 in every entry, but has an entry of size "
+            f"{largest:.7g}. Use {name}.clamp(-1, 1), or scale it."
+        )
+    return value
+
+
 def check_binary_cue(query: Query) -> bool:
     """Return whether all entries are ±1; raise unless others are 0 where they are not known."""
     if has_only_signs(query.state):

@@ -18,6 +18,8 @@ def stopping_rule(memory: "Memory", dtype: torch.dtype, tol: float) -> StoppingR
         return never_settled
     if memory.binary:
         return is_unchanged
+    if (rule := memory.stopping_rule(tol)) is not None:
+        return rule
     change, weights = memory.storage.spread(), memory.value_weights
     if weights is not None:
         similarity, separation = weights

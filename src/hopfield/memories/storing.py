@@ -43,7 +43,8 @@ def given_patterns(memory: "Contents", patterns: Any, known: Any) -> tuple[Any, 
         shape = rows.shape
     else:
         with memory.storage.lock.reading:
-            target = target_of(memory.storage, memory.binary or memory.storage.signs_only)
+            signs = memory.binary or memory.bounded or memory.storage.signs_only
+            target = target_of(memory.storage, signs)
         rows, shape = patterns_from(patterns, target, known is not None)
         if target.dim is not None:
             rows = rows.to(target.dtype)

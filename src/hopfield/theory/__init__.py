@@ -11,6 +11,7 @@ from .dense import (
     exponential_patterns,
     exponential_rate,
 )
+from .graded import critical_gain, graded_overlap
 from .hebbian import (
     critical_load,
     first_sweep_overlap,
@@ -45,6 +46,7 @@ __all__ = [
     "bit_error",
     "bit_error_exact",
     "covariance_bit_error",
+    "critical_gain",
     "critical_load",
     "error_free_patterns",
     "exponential_failure",
@@ -52,6 +54,7 @@ __all__ = [
     "exponential_rate",
     "first_sweep_overlap",
     "fixed_point_error",
+    "graded_overlap",
     "perceptron_load",
     "retrieval_overlap",
     "separable_share",
