@@ -13,9 +13,17 @@ from hopfield.coupling import FullCoupling, LowRankCoupling
 from hopfield.experiments import records
 from hopfield.experiments.runner import run
 from hopfield.memories import ClassicalHopfield, ModernHopfield, SequenceHopfield, learning
+from hopfield.rules import Perceptron
 from hopfield.separation import Entmax, RectifiedPolynomial
 from hopfield_studies import from_scratch, published, walkthrough
-from hopfield_studies.published import dense, hebbian, more, sequences, sparse
+from hopfield_studies.published import (
+    dense,
+    hebbian,
+    more,
+    perceptrons,
+    sequences,
+    sparse,
+)
 from hopfield_studies.published.base import Form
 
 
@@ -93,6 +101,17 @@ def each_step_holds_itself(patch):
     patch.setattr(sequences, "CLOSED", held)
 
 
+def a_margin_where_none_is_asked(patch):
+    def wider(margin, *rest):
+        return Perceptron(margin + 0.5, *rest)
+
+    patch.setattr(perceptrons, "Perceptron", wider)
+
+
+def covariance_without_thresholds(patch):
+    patch.setattr(learning, "covariance_midpoint", lambda *_: (0.0, 0.0))
+
+
 FAULTS = {
     "hebbian-curve": self_term_kept,
     "modern-theorems": half_of_the_norm_missing,
@@ -107,6 +126,8 @@ FAULTS = {
     "mixtures": mixtures_too_hot,
     "temperature": twice_the_temperature,
     "sequence-capacity": each_step_holds_itself,
+    "perceptron-capacity": a_margin_where_none_is_asked,
+    "correlated-patterns": covariance_without_thresholds,
 }
 
 

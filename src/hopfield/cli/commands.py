@@ -113,8 +113,9 @@ def reproduce(
     """Measure published results, compare them with theory, and judge whether they hold.
 
     NAME is hebbian-curve, modern-theorems, sparse-exact, dense-capacity, exponential-capacity,
-    learning-rules, attention, walkthrough, from-scratch, capacity-exponent, mixtures or
-    temperature. Writes DIR/index.html, with figures, tolerances and their reasons, and
+    learning-rules, attention, walkthrough, from-scratch, capacity-exponent, mixtures,
+    temperature, sequence-capacity, perceptron-capacity or correlated-patterns.
+    Writes DIR/index.html, with figures, tolerances and their reasons, and
     DIR/records.jsonl. A run that was stopped continues when started again. The walkthrough
     is measured on MNIST where HOPFIELD_DATA holds it, else on digits. The last line counts the
     results that hold; the exit status is 1 where one does not.

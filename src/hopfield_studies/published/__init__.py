@@ -9,7 +9,18 @@ from collections.abc import Iterable, Sequence
 from hopfield.errors import OptionError
 from hopfield.experiments import Record, Task
 
-from . import dense, documents, hebbian, modern, more, rules, sequences, sparse
+from . import (
+    correlated,
+    dense,
+    documents,
+    hebbian,
+    modern,
+    more,
+    perceptrons,
+    rules,
+    sequences,
+    sparse,
+)
 from .base import CHANCE, Finding, Form, Result
 
 __all__ = ["CHANCE", "NINE", "RESULTS", "Form", "Result", "judge", "judge_all", "select", "tasks"]
@@ -32,6 +43,8 @@ RESULTS: tuple[Result, ...] = (
     more.MIXTURES,
     hebbian.TEMPERATURE,
     sequences.SEQUENCES,
+    perceptrons.PERCEPTRONS,
+    correlated.CORRELATED,
 )
 """All results: `NINE`, and others from the literature."""
 
