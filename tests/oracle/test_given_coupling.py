@@ -206,3 +206,23 @@ def test_a_sweep_of_any_matrix_is_the_loop_with_its_diagonal(backend):
     for i in order.tolist():
         states[:, i] = next_states(weights, bias, states)[:, i]
     assert (swept.numpy() == states).all()
+
+
+@pytest.mark.parametrize("rule", ["hebbian", "pseudo_inverse", "storkey"])
+@pytest.mark.parametrize("schedule", ["synchronous", "asynchronous"])
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_a_learned_coupling_that_is_given_makes_the_same_network(rule, schedule, diagonal):
+    patterns = signs(4, 24, seed=2).double()
+    learned = ClassicalHopfield(rule, schedule=schedule, diagonal=diagonal)
+    learned.store(patterns)
+    given_again = ClassicalHopfield.from_coupling(
+        learned.coupling, schedule=schedule, diagonal=diagonal
+    )
+    cues = signs(50, 24, seed=3).double()
+    known = torch.rand(50, 24, generator=generator(4)) < 0.7
+    for options in ({}, {"known": known}, {"known": known, "clamp": False}):
+        one, two = (m.retrieve(cues, trace=True, **options) for m in (learned, given_again))
+        assert torch.equal(one.state, two.state) and torch.equal(one.steps, two.steps)
+        assert torch.equal(one.converged, two.converged)
+        assert torch.allclose(one.trace, two.trace, atol=1e-12)
+        assert schedule == "asynchronous" or torch.equal(one.period, two.period)
