@@ -27,9 +27,9 @@ def write_whole(path: Path, content: bytes) -> None:
     path = Path(os.path.realpath(path))
     prefix = f".{zlib.crc32(os.fsencode(path.name)):08x}-"
     if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     if path.exists() and not path.is_file():  # a device or a pipe, which would be replaced
-        raise OSError(errno.EINVAL, "it is no ordinary file")
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
     _remove_abandoned(path.parent, prefix)
     temporary = path.parent / f"{prefix}{secrets.token_hex(8)}.hopfield"
     try:

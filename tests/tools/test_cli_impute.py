@@ -164,7 +164,7 @@ def test_further_marks_of_missing_cells(capsysbinary, tmp_path):
     ) and err == "Nothing is missing in 13 rows × 3 columns.\n"
     path.write_text(_without_marks(template) + ";;\n")
     _, _, err = _run(capsysbinary, "impute", path)
-    assert "numbers, but 'K.A.' in line 13; if that means missing, add --missing K.A." in err
+    assert "numbers, but 'K.A.' in line 13; add --missing K.A. if that means missing" in err
     path.write_text(_without_marks(template))
     status, out, err = _run(capsysbinary, "impute", path, "--missing", "k.A., -999")
     assert status == 0 and _expected(template).fullmatch(out.decode()), (out.decode(), err)
@@ -229,6 +229,7 @@ MISTAKES = [
     ("impute {}/t.csv --json", 1, "--json needs a file for the table. Add -o FILE."),
     ("impute {}/t.csv -o {}/no/such/x.csv", 1, "--out must be a file in an existing folder"),
     ("impute {}/t.csv -o {}", 1, "--out must be a file in an existing folder"),
+    ("impute {}/t.csv -o /dev/null", 1, "--out must be a file in an existing folder"),
     ("impute {}/empty.csv", 1, "must hold a table, but is empty"),
     ("impute {}/header.csv", 1, "must hold rows below its header"),
     ("impute {}/ragged.csv", 1, "line 3 has 3, and line 1 has 2"),

@@ -8,8 +8,8 @@ from hopfield.cli.text_columns import MAX_CATEGORIES, fill, read_column
 @pytest.mark.parametrize(
     "others, kept",
     [
-        (["unknown"], "add --missing unknown"),
-        (["n.v.", "k. A."], "add --missing 'n.v.,k. A.'"),
+        (["unknown"], "add --missing unknown if that means missing, or --categories"),
+        (["n.v.", "k. A."], "add --missing 'n.v.,k. A.' if that means missing, or --categories"),
         (["3+"], ""),
         (["x, y"], ""),
         (["a", "b", "c", "d"], ""),

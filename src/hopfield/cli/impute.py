@@ -38,7 +38,9 @@ def impute(
     share, to_stdout = _share(interval), out in ("", "-")
     if as_json and to_stdout:
         raise HopfieldError("--json needs a file for the table. Add -o FILE.")
-    if not to_stdout and (Path(out).is_dir() or not Path(out).parent.is_dir()):
+    target = Path(out)
+    is_file = target.is_file() or not target.exists()
+    if not to_stdout and not (is_file and target.parent.is_dir()):
         raise HopfieldError(f"--out must be a file in an existing folder, but is {out!r}.")
     content, table = _read(file)
     if isinstance(table, ParquetTable) and to_stdout and sys.stdout.isatty():
@@ -56,7 +58,7 @@ def impute(
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        write_whole(Path(out), content)
+        write_whole(target, content)
     facts = _facts(columns, filled, rows_read)
     if as_json:
         print(json.dumps({"out": out, **facts}, ensure_ascii=False))

@@ -238,8 +238,8 @@ def read_column(
     others = [text for text, is_number in zip(known, numeric, strict=True) if not is_number]
     share = sum(numeric) / max(1, len(numeric))
     if share >= MARK_SHARE and (marked := _marks(others)):
-        advice = f"if that means missing, add --missing {shlex.quote(marked)}"
-        reason = f"numbers, but {others[0]!r} in line {lines[texts.index(others[0])]}; {advice}"
+        advice = f"--missing {shlex.quote(marked)} if that means missing, or --categories"
+        reason = f"numbers, but {others[0]!r} in line {lines[texts.index(others[0])]}; add {advice}"
     elif column.reason and share >= STRAY_SHARE:
         reason = f"numbers, but {others[0]!r} in line {lines[texts.index(others[0])]}"
     elif column.reason and (advice := _advice(known)):
