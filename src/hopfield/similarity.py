@@ -12,7 +12,7 @@ function of rows, state and mask:
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -86,6 +86,9 @@ class Similarity:
     half_squared_norm: bool = False
     affine: Affine | None = None
 
+    sums_entries: ClassVar[bool] = False
+    """True if scores are sums over entries: see `EntrySum`."""
+
     @property
     def is_affine(self) -> bool:
         """Return True if s_μ = x_μ·x + bias_μ + shared."""
@@ -134,6 +137,16 @@ class Similarity:
     def __str__(self) -> str:
         """Return the name."""
         return self.name
+
+
+class EntrySum(Similarity):
+    """A similarity whose scores are sums over entries, Σ_i m_i f(x_μi, x_i).
+
+    If patterns have gaps, the score of a pattern is scaled to the number of known entries of the
+    state; otherwise a pattern would gain by entries that it lacks.
+    """
+
+    sums_entries = True
 
 
 def _dot(block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
@@ -205,7 +218,7 @@ def _manhattan(block: RowProducts, state: Tensor, known: Tensor | None) -> Tenso
     return scores.reshape(*state.shape[:-1], len(rows))
 
 
-dot = Similarity(
+dot = EntrySum(
     "dot",
     _dot,
     degree=2,
@@ -215,7 +228,7 @@ dot = Similarity(
 )
 """s_μ = Σ_i m_i x_μi x_i."""
 
-euclidean = Similarity(
+euclidean = EntrySum(
     "euclidean",
     _euclidean,
     degree=2,
@@ -230,7 +243,7 @@ cosine = Similarity("cosine", _cosine, degree=0)
 correlation = Similarity("correlation", _correlation, degree=0)
 """s_μ = Pearson correlation of x_μ and x over known entries; 0 where either is constant."""
 
-manhattan = Similarity("manhattan", _manhattan, degree=1)
+manhattan = EntrySum("manhattan", _manhattan, degree=1)
 """s_μ = −Σ_i m_i |x_μi − x_i|."""
 
 SIMILARITIES: dict[str, Similarity] = {

@@ -9,6 +9,7 @@ from torch import Tensor
 from cases import seeded
 from hopfield import Cue, Entmax, ModernHopfield, Softmax, Sparsemax, TopK
 from hopfield.separation import Separation
+from hopfield.similarity import EntrySum, Similarity
 
 N, DIM, QUERIES = 9, 12, 5
 SEPARATIONS = {
@@ -301,6 +302,24 @@ def test_a_function_of_your_own_compares_common_entries():
         weights = torch.softmax(2.0 * scores, -1)[:, None] * known
         expected = (weights * rows.nan_to_num()).sum(0) / weights.sum(0)
         torch.testing.assert_close(result.state[q][~m], expected[~m], rtol=1e-9, atol=1e-9)
+
+
+def test_a_sum_of_your_own_is_scaled_as_those_of_the_package():
+    def distance(block, state, known):
+        difference = (state[..., None, :] - block.rows).square()
+        if known is not None:
+            difference = difference * known[..., None, :]
+        return -difference.sum(-1) / 2
+
+    rows, known = rows_with_gaps(4)
+    states, mask = cues("each", 4, known)
+    results = []
+    for similarity in ("euclidean", EntrySum("mine", distance), Similarity("unscaled", distance)):
+        memory = ModernHopfield(2.0, similarity=similarity)
+        memory.store(rows, known=known)
+        results.append(memory.retrieve(states, mask, steps=1).state)
+    torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
+    assert (results[0] - results[2]).abs().max() > 0.01, "premise: the scale matters"
 
 
 # ---- tables

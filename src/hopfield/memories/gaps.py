@@ -26,7 +26,6 @@ from ..similarity import (
     TensorRows,
     dot,
     euclidean,
-    manhattan,
     masked_state,
     squares_of,
 )
@@ -62,13 +61,8 @@ def common_scores(
     else:
         scores = _by_masks(similarity, block, state, known)
     count, scale = overlap(block, state, known)
-    scores = scores * scale if is_scaled(similarity) else scores
+    scores = scores * scale if similarity.sums_entries else scores
     return torch.where(count > 0, scores, torch.finfo(scores.dtype).min / 8)
-
-
-def is_scaled(similarity: Similarity) -> bool:
-    """Return True for scores that are sums over entries, which c_μ scales."""
-    return any(similarity.function is one.function for one in (dot, euclidean, manhattan))
 
 
 def _by_masks(similarity: Similarity, block: Block, state: Tensor, known: Tensor | None) -> Tensor:
@@ -146,7 +140,7 @@ class _Reader:
     def __init__(self, store: Store, similarity: Similarity, separation: Separation) -> None:
         self.store, self.separation = store, separation
         self.scores = cast(ScoreFunction, scores_of(store, similarity, separation))
-        self.is_scaled = is_scaled(similarity)
+        self.is_scaled = similarity.sums_entries
         self.batch: tuple[Any, ...] = ()  # the one scored last: the whole, or a half of it
 
     def read(self, state: Tensor, known: Tensor | None) -> Readout:

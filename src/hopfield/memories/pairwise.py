@@ -25,7 +25,7 @@ from ..similarity import (
     scale_rows,
 )
 from ..stores import Block, Store
-from .gaps import common_scores, is_scaled
+from .gaps import common_scores
 from .ranking import EXACT_ENTRIES, Scoring
 
 CORRELATION_ERROR = 2.0**-30
@@ -151,7 +151,7 @@ def pair_scores(
         common = mask & store.known[places]
         result = score(masked_state(rows, common), masked_state(states, common), common)
         count = common.sum(-1)
-        if is_scaled(similarity):
+        if similarity.sums_entries:
             result = result * (mask.sum(-1) / count.clamp_min(1))
         return torch.where(count > 0, result, torch.finfo(result.dtype).min / 8)
 
