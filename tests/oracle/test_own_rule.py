@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cases import seeded, signs
-from hopfield import ClassicalHopfield, PackedStore, load, rules
+from hopfield import ClassicalHopfield, PackedStore, diagnose, load, rules
 from hopfield.errors import CapacityWarning, OptionError
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
@@ -109,6 +109,12 @@ def test_texts_and_copies_keep_the_function():
     assert torch.equal(again.update(CUES), memory.update(CUES))
     with pytest.raises(OptionError, match="rule=products is no sum over patterns"):
         memory.store(PATTERNS, prior=2)
+
+
+def test_the_capacity_of_perceptrons_is_that_of_their_margin():
+    for rule, capacity in (("perceptron", 48.0), (rules.Perceptron(0.5), 23.069), (products, None)):
+        theory = diagnose(stored(rule)).theory
+        assert theory.capacity == (capacity and pytest.approx(capacity, abs=1e-3))
 
 
 def test_perceptrons_are_rules_with_arguments(tmp_path):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .. import theory
 from ..memories import Memory
+from ..rules import FUNCTIONS, Perceptron
 from ..separation import Separation
 from .patterns import Patterns, scoring_of
 
@@ -48,8 +49,14 @@ def theory_of(memory: Memory, patterns: Patterns, columns: dict[str, Tensor]) ->
         return Theory(load, float(dim), "linearly independent patterns (Personnaz et al. 1985)")
     if rule == "storkey":
         return Theory(load, theory.storkey_patterns(max(2, dim)), "random patterns (Storkey 1997)")
-    if rule is not None:
+    rule = FUNCTIONS.get(rule, rule) if isinstance(rule, str) else rule
+    if isinstance(rule, Perceptron) and not rule.symmetric:
+        capacity = theory.perceptron_load(rule.margin) * dim
+        return Theory(load, capacity, f"random patterns at margin {rule.margin:g} (Gardner 1988)")
+    if isinstance(rule, str):
         return Theory(load, theory.critical_load() * dim, "random patterns (Amit et al. 1985)")
+    if rule is not None:
+        return Theory(load)
     if scoring is None:
         return Theory(load)
     similarity, separation = scoring

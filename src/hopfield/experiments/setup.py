@@ -102,7 +102,10 @@ class Setup:
     def final_states(self, memory: Any, cue: Tensor | Cue, generator: torch.Generator) -> Tensor:
         """Return the states that the memory retrieves."""
         options = {**_generator_argument(memory.retrieve, generator), **self.options}
-        state: Tensor = memory.retrieve(cue, **options).state
+        with warnings.catch_warnings():
+            # Some rules learn, and warn of patterns that they lose, at the first use.
+            warnings.simplefilter("ignore", CapacityWarning)
+            state: Tensor = memory.retrieve(cue, **options).state
         return state
 
     def measured(self, originals: Tensor, states: Tensor) -> dict[str, float]:
