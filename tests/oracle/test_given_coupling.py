@@ -226,3 +226,22 @@ def test_a_learned_coupling_that_is_given_makes_the_same_network(rule, schedule,
         assert torch.equal(one.converged, two.converged)
         assert torch.allclose(one.trace, two.trace, atol=1e-12)
         assert schedule == "asynchronous" or torch.equal(one.period, two.period)
+
+
+def test_a_retrieval_is_explained_without_patterns():
+    triangle = ClassicalHopfield.from_coupling(numpy.eye(3) - 1)
+    told = hopfield.explain(triangle, torch.ones(3))
+    assert told.kind == "fixed point" and "The energy went from 3 to -1." in repr(told)
+    assert "fixed point after 1 step." in repr(told) and "its way" in repr(told)
+    record = told.to_records()[0]
+    assert record["pattern"] is None and record["weight"] is None and record["energy"] == -1
+    ring = ClassicalHopfield.from_coupling(
+        numpy.roll(numpy.eye(3), 1, axis=0), symmetric=False, schedule="synchronous"
+    )
+    told = hopfield.explain(ring, torch.tensor([1.0, -1, -1]))
+    assert told.kind == "cycle" and "cycle of 3 states" in repr(told)
+    assert "2 of 3 units are against their fields" in repr(told) and len(told.to_records()) == 1
+    warm = ClassicalHopfield.from_coupling(numpy.eye(3) - 1, temperature=1.0)
+    assert hopfield.explain(warm, torch.ones(3)).kind == "unsettled"
+    with pytest.raises(OptionError, match=r"coupling was given.*attractors"):
+        hopfield.diagnose(triangle)

@@ -17,6 +17,7 @@ from ..separation import Separation
 from ..separation.prior import arguments
 from ..similarity import cosine, dot
 from .explanation import Competitor, Explanation
+from .given import explain_given
 from .patterns import Patterns, scoring_of, unchanged
 from .states import kinds_of_states, n_effective
 
@@ -36,7 +37,8 @@ def explain(
     """Explain the retrieval from one cue: competing patterns, unknown entries, convergence.
 
     Args:
-        memory: any memory with at least one pattern; it is not changed.
+        memory: any memory with at least one pattern, or a binary network of a given coupling; it
+            is not changed.
         cue: one cue, `(dim,)`, or a `Cue` of one.
         known: as for `retrieve`.
         top: the number of competitors to list.
@@ -45,14 +47,16 @@ def explain(
         ShapeError: for more than one cue, and as `retrieve` does.
         InputTypeError, DomainError, OptionError: as `retrieve` does.
     """
-    with unchanged(memory), torch.no_grad():
-        count = check_integer("top", top, low=1)
-        retrieval = memory.retrieve(cue, known, steps=MOST_STEPS)
+    with unchanged(memory, allow_given=True), torch.no_grad():
+        count, is_given = check_integer("top", top, low=1), not memory.storage.holds_patterns
+        retrieval = memory.retrieve(cue, known, steps=MOST_STEPS, trace=is_given)
         if retrieval.steps.ndim:
             raise ShapeError(
                 "cue must be one cue, of shape (dim,), but has shape "
                 f"{tuple(retrieval.state.shape)}. Use one of them, such as cue[0]."
             )
+        if is_given:
+            return explain_given(memory, retrieval)
         case = Case(memory, cue if isinstance(cue, Cue) else Cue(cue, known), retrieval)
         return case.explanation(min(count, len(memory)))
 

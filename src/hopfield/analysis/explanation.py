@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from ..iteration import Retrieval
 from .table import table
 
@@ -34,7 +36,8 @@ class Explanation:
 
     Attributes:
         kind: the kind of the final state: "stored", "inverse" (the negative of a pattern),
-            "mixture" or "spurious".
+            "mixture" or "spurious"; of a network of a given coupling, "fixed point", "cycle" or
+            "unsettled".
         competitors: the patterns with the largest shares, at the cue or at the final state; sorted
             by their final share, the largest first.
         n_effective: the number of patterns that make up 0.9 of the weights at the final state.
@@ -52,15 +55,17 @@ class Explanation:
         """Return flat records: one of the whole retrieval, then one per competitor."""
         result = self.retrieval
         whole = {
-            "experiment": "explanation", "kind": self.kind, "pattern": int(result.index),
-            "weight": float(result.weight), "n_effective": self.n_effective,
+            "experiment": "explanation", "kind": self.kind, "pattern": _number(result.index),
+            "weight": _number(result.weight), "n_effective": self.n_effective,
             "steps": int(result.steps), "converged": bool(result.converged),
-            "energy": None if result.energy is None else float(result.energy),
+            "energy": _number(result.energy),
             "reasons": list(self.reasons),
         }  # fmt: skip
         return [whole, *({"experiment": "competitor", **vars(one)} for one in self.competitors)]
 
     def __repr__(self) -> str:
+        if not self.competitors:
+            return "\n".join(self.reasons)
         has_mask = self.competitors[0].unknown_score is not None
         lines = [["pattern", "score", *["unknown"] * has_mask, "at the cue", "at the end"]]
         for one in self.competitors:
@@ -68,3 +73,7 @@ class Explanation:
             shares = f"{one.share:.3f}", f"{one.final:.3f}"
             lines.append([str(one.pattern), f"{one.score:.4g}", *unknown, *shares])
         return "\n".join([*self.reasons, "", table(lines)])
+
+
+def _number(value: Tensor | None) -> float | int | None:
+    return None if value is None else value.item()

@@ -28,14 +28,20 @@ Inner products alone round too much to tell which of several near patterns is th
 
 
 @contextmanager
-def unchanged(memory: Memory) -> Iterator[None]:
-    """Check that `memory` is a memory with patterns, and let no thread change it in the block."""
+def unchanged(memory: Memory, allow_given: bool = False) -> Iterator[None]:
+    """Check that `memory` is a memory with patterns, and let no thread change it in the block.
+
+    With `allow_given`, a binary network of a given coupling, without patterns, passes too.
+    """
     if not isinstance(memory, Memory):
         raise InputTypeError(
             f"memory must be a memory such as ModernHopfield, but is {short_repr(memory)}. "
             "Store the patterns in one."
         )
     with memory.storage.lock.reading:
+        if allow_given and memory.binary and not memory.storage.holds_patterns:
+            yield
+            return
         if not memory.storage.holds_patterns:
             raise OptionError(
                 "memory must hold patterns, but its coupling was given. Use memory.retrieve"
