@@ -12,7 +12,13 @@ from hopfield.corruption import occlude_half
 from hopfield.coupling import FullCoupling, LowRankCoupling
 from hopfield.experiments import records
 from hopfield.experiments.runner import run
-from hopfield.memories import ClassicalHopfield, ModernHopfield, SequenceHopfield, learning
+from hopfield.memories import (
+    BidirectionalMemory,
+    ClassicalHopfield,
+    ModernHopfield,
+    SequenceHopfield,
+    learning,
+)
 from hopfield.rules import Perceptron
 from hopfield.separation import Entmax, RectifiedPolynomial
 from hopfield_studies import from_scratch, published, walkthrough
@@ -112,6 +118,20 @@ def covariance_without_thresholds(patch):
     patch.setattr(learning, "covariance_midpoint", lambda *_: (0.0, 0.0))
 
 
+def an_eighth_of_the_pairs_forgotten(patch):
+    def forgetful(self, new):
+        rows = self.storage.rows[: -(len(self) // 8)] if len(self) else new
+        x, y = self.sides(rows.double())
+        return x.T @ y
+
+    patch.setattr(BidirectionalMemory, "_sum_of_products", forgetful)
+
+
+def half_of_the_integral_missing(patch):
+    whole = energy.graded
+    patch.setattr(energy, "graded", lambda v, w, b, width: whole(v, w, b, width / 2))
+
+
 FAULTS = {
     "hebbian-curve": self_term_kept,
     "modern-theorems": half_of_the_norm_missing,
@@ -128,6 +148,8 @@ FAULTS = {
     "sequence-capacity": each_step_holds_itself,
     "perceptron-capacity": a_margin_where_none_is_asked,
     "correlated-patterns": covariance_without_thresholds,
+    "bidirectional": an_eighth_of_the_pairs_forgotten,
+    "graded": half_of_the_integral_missing,
 }
 
 

@@ -13,9 +13,11 @@ from . import (
     correlated,
     dense,
     documents,
+    graded,
     hebbian,
     modern,
     more,
+    pairs,
     perceptrons,
     rules,
     sequences,
@@ -45,6 +47,8 @@ RESULTS: tuple[Result, ...] = (
     sequences.SEQUENCES,
     perceptrons.PERCEPTRONS,
     correlated.CORRELATED,
+    pairs.BIDIRECTIONAL,
+    graded.GRADED_UNITS,
 )
 """All results: `NINE`, and others from the literature."""
 
