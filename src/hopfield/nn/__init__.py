@@ -2,6 +2,8 @@
 
 Functions:   functional.association, functional.describe
 Layers:      HopfieldAssociation, HopfieldPooling, HopfieldLookup; from_hflayers converts weights
+Drop-in:     MultiheadHopfield, HopfieldEncoderLayer, HopfieldDecoderLayer for those of torch;
+             from_multihead_attention converts weights
 Energies:    DenseMemoryClassifier, EnergyTransformerBlock
 Options:     Iteration (steps, tolerance, gradient), Projections (modules around the heads)
 """
@@ -14,17 +16,23 @@ from .energy_transformer import EnergyTransformerBlock
 from .hflayers import from_hflayers
 from .iteration import Iteration
 from .lookup import HopfieldLookup
+from .multihead import MultiheadHopfield, from_multihead_attention
 from .pooling import HopfieldPooling
+from .transformer import HopfieldDecoderLayer, HopfieldEncoderLayer
 
 __all__ = [
     "Association",
     "DenseMemoryClassifier",
     "EnergyTransformerBlock",
     "HopfieldAssociation",
+    "HopfieldDecoderLayer",
+    "HopfieldEncoderLayer",
     "HopfieldLookup",
     "HopfieldPooling",
     "Iteration",
+    "MultiheadHopfield",
     "Projections",
     "from_hflayers",
+    "from_multihead_attention",
     "functional",
 ]

@@ -123,8 +123,9 @@ class HopfieldAssociation(nn.Module):
             projected: `(batch, n, projected)`; None: the stored patterns.
             padding_mask: `(batch, n)`, True for patterns that all states ignore.
             association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a
-                state ignores a pattern. The output is 0, without the bias of the output
-                projection, for a state that ignores all.
+                state ignores a pattern; or numbers that are added to the scores βkq, such as
+                relative positions, with −∞ to ignore. The output is 0, without the bias of the
+                output projection, for a state that ignores all.
             others: none; a mask by a name of torch's attention is refused with its name here.
         """
         masks = Masks.checked(padding_mask, association_mask, others)
@@ -164,13 +165,14 @@ class HopfieldAssociation(nn.Module):
             self.norm(check_width("a head's query or key", rows, self.norm, "norm"))
             for rows in (query, key)
         )
-        ignored = combine_masks(masks, query.shape[2], key.shape[2])
+        ignored, bias = combine_masks(masks, query.shape[2], key.shape[2])
         if self.null:
             key, value = (pad(rows, (0, 0, 0, 1)) for rows in (key, value))
             ignored = None if ignored is None else pad(ignored, (0, 1))
+            bias = None if bias is None else pad(bias, (0, 1))
         check_association(query, key, value, ignored, 0.0)
         separation: ScaledSeparation = self.separation()
-        mask = separation.mask(ignored)
+        mask = separation.mask(ignored, bias)
         return Operands(separation, query, key, value, mask, self.iteration)
 
     def _split_heads(self, name: str, source: str, rows: Tensor) -> Tensor:

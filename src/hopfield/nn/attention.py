@@ -21,16 +21,18 @@ def attend(
     """Return ∇F(β x Kᵀ) V, `(*batch, m, out)`; states that may read no pattern get 0.
 
     Softmax is computed by torch's attention, and other separations block by block. These keep all
-    weights in memory only in traced code and with dropout.
+    weights in memory only in traced code, with dropout and for a learned bias of the scores.
     """
     unit, beta = separation.unit, separation.scale(state)
-    softmax_beta = None if is_transformed() else unit.softmax_beta()
+    learned_bias = mask is not None and mask.bias is not None and mask.bias.requires_grad
+    plain = is_transformed() or learned_bias  # with all weights in memory
+    softmax_beta = None if plain else unit.softmax_beta()
     if not isinstance(softmax_beta, float) or isinstance(beta, Tensor):
         state, beta = beta * state, 1.0  # only torch's attention takes a number: no copy of x
     if isinstance(softmax_beta, float):
         beta = beta * softmax_beta
         output = fused_attention(beta, state, stored, projected, mask, dropout)
-    elif not (dropout or is_traced()):
+    elif not (dropout or learned_bias or is_traced()):
         return blockwise.blockwise_attention(unit, state, stored, projected, mask)
     else:
         weights = unit(masked_scores(state @ stored.mT, mask)).to(projected.dtype)

@@ -44,7 +44,7 @@ class Block(NamedTuple):
 
     def mask(self, mask: Mask | None) -> Mask | None:
         """Return the part of a mask in this block."""
-        return None if mask is None else Mask(*map(self.of, mask))
+        return None if mask is None else mask.map(self.of)
 
 
 def split_blocks(groups: int, heads: int, m: int, n: int, limit: int) -> Iterator[Block]:
@@ -73,7 +73,7 @@ def blockwise_attention(
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
     if mask is not None:
         batch = torch.broadcast_shapes(batch, mask.visible.shape[:-2])
-        mask = Mask(*(fold_unexpanded(t, batch) for t in mask))
+        mask = mask.map(lambda tensor: fold_unexpanded(tensor, batch))
     common = torch.promote_types(state.dtype, stored.dtype)
     inputs = [fold_batch(t, batch) for t in (state.to(common), stored.to(common), projected)]
     inputs += [fold_unexpanded(t[..., None], batch) for t in tensors_of(separation).values()]

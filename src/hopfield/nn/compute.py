@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import dropout as drop
 
 from ..checks import is_traced
 from .attention import attend
@@ -52,15 +53,20 @@ def associate(operands: Operands, dropout: float) -> Tensor:
     return attend(separation, state, stored, projected, mask, dropout)
 
 
+def associate_with_weights(operands: Operands, dropout: float) -> tuple[Tensor, Tensor]:
+    """Return the output of an association and the weights after dropout, `(*batch, m, n)`."""
+    separation, _, stored, projected, mask, _ = operands
+    state, _ = _settle(operands)
+    weights = drop(_weights(separation, state, stored, mask), dropout).to(projected.dtype)
+    return weights @ projected, weights
+
+
 def associate_in_detail(operands: Operands) -> Association:
     """Return output, weights, energies and steps of an association."""
     separation, _, stored, projected, mask, _ = operands
     visited: list[Tensor] = []
     state, steps = _settle(operands, visited)
-    products = separation.scale(state) * state @ stored.mT
-    weights = separation.unit(masked_scores(products, mask))
-    if mask is not None:
-        weights = weights.masked_fill(mask.empty, 0.0)
+    weights = _weights(separation, state, stored, mask)
     return Association(
         output=weights.to(projected.dtype) @ projected,
         weights=weights,
@@ -69,11 +75,23 @@ def associate_in_detail(operands: Operands) -> Association:
     )
 
 
+def _weights(
+    separation: ScaledSeparation, state: Tensor, stored: Tensor, mask: Mask | None
+) -> Tensor:
+    products = separation.scale(state) * state @ stored.mT
+    weights = separation.unit(masked_scores(products, mask))
+    return weights if mask is None else weights.masked_fill(mask.empty, 0.0)
+
+
 def _settle(operands: Operands, visited: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
     separation, state, stored, _, mask, iteration = operands
 
+    bias = [] if mask is None or mask.bias is None else [mask.bias]
+
     def update(x: Tensor, stored: Tensor, *tensors: Tensor) -> Tensor:
-        return attend(separation.with_tensors(tensors), x, stored, stored, mask)
+        visible = mask._replace(bias=tensors[-1]) if mask is not None and bias else mask
+        own = tensors[:-1] if bias else tensors
+        return attend(separation.with_tensors(own), x, stored, stored, visible)
 
     tolerance = None
     if iteration.tol and iteration.steps > 1:
@@ -83,7 +101,9 @@ def _settle(operands: Operands, visited: list[Tensor] | None = None) -> tuple[Te
                 root = torch.as_tensor(separation.scale(state)).to(scale.dtype).rsqrt()
                 scale = torch.minimum(scale, root.to(scale.device))
             tolerance = iteration.tol * scale
-    return settle(update, [stored, *separation.tensors()], state, iteration, tolerance, visited)
+    return settle(
+        update, [stored, *separation.tensors(), *bias], state, iteration, tolerance, visited
+    )
 
 
 def _spread(stored: Tensor, mask: Mask | None) -> Tensor:

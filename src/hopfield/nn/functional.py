@@ -10,6 +10,7 @@ from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance
 from .iteration import ONE_STEP, Iteration
+from .masks import split_bias
 from .scaled_separation import ScaledSeparation, tensors_of
 
 
@@ -19,7 +20,7 @@ def association(
     projected: Float[Tensor, "*#batch n out"] | None = None,
     *,
     separation: Separation | None = None,
-    mask: Bool[Tensor, "*#batch #m #n"] | None = None,
+    mask: Bool[Tensor, "*#batch #m #n"] | Float[Tensor, "*#batch #m #n"] | None = None,
     iteration: Iteration = ONE_STEP,
     dropout: float = 0.0,
 ) -> Float[Tensor, "*batch m out"]:
@@ -38,8 +39,8 @@ def association(
         projected: V, `(*batch, n, out)`; None reads the stored patterns.
         separation: F and β, broadcastable to `(*batch, m)`; None is softmax at β = 1/√dim. Your
             own must give no weight to masked patterns, whose scores are far below all others.
-        mask: True where a pattern is ignored, broadcastable to `(*batch, m, n)`. The output is 0
-            where all are ignored.
+        mask: True where a pattern is ignored, broadcastable to `(*batch, m, n)`; or numbers that
+            are added to the scores βKx, with −∞ to ignore. The output is 0 where all are ignored.
         iteration: number of steps, stopping and differentiation.
         dropout: share of the weights of the last step that are set to 0; give it in training only.
 
@@ -59,7 +60,7 @@ def describe(
     projected: Float[Tensor, "*#batch n out"] | None = None,
     *,
     separation: Separation | None = None,
-    mask: Bool[Tensor, "*#batch #m #n"] | None = None,
+    mask: Bool[Tensor, "*#batch #m #n"] | Float[Tensor, "*#batch #m #n"] | None = None,
     iteration: Iteration = ONE_STEP,
 ) -> Association:
     """Return the `association` with its weights, energies and steps, all of them in memory."""
@@ -77,12 +78,13 @@ def _check_operands(
     dropout: float,
 ) -> Operands:
     projected = stored if projected is None else projected
-    check_association(state, stored, projected, mask, dropout)
+    ignored, bias = (None, None) if mask is None else split_bias("mask", mask)
+    check_association(state, stored, projected, ignored, dropout)
     scaled = ScaledSeparation.of(separation)
     shapes = [t.shape[:-2] for t in (state, stored, projected, mask) if t is not None]
     _check_parameters(scaled, (*torch.broadcast_shapes(*shapes), state.shape[-2]))
     check_instance("iteration", iteration, Iteration, "Iteration(steps=3)")
-    return Operands(scaled, state, stored, projected, scaled.mask(mask), iteration)
+    return Operands(scaled, state, stored, projected, scaled.mask(ignored, bias), iteration)
 
 
 def _check_parameters(scaled: ScaledSeparation, states: tuple[int, ...]) -> None:

@@ -24,8 +24,9 @@ def fused_attention(
     """softmax(β x Kᵀ) V; rows that may read no pattern average all."""
     # torch's attention is fast only for (batch, heads, …) with keys and values of one width.
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
-    visible = None if mask is None else mask.visible
-    if visible is not None:
+    visible = None
+    if mask is not None:  # bools, or numbers that are added to the scores
+        visible = mask.visible if mask.bias is None else mask.additive(state.dtype)
         batch = torch.broadcast_shapes(batch, visible.shape[:-2])
         visible = fold_unexpanded(visible, batch)  # torch makes a float of each of its entries
     inner, out = state.shape[-1], projected.shape[-1]
@@ -33,6 +34,8 @@ def fused_attention(
     state, stored = (pad(t, (0, width - inner)) if width > inner else t for t in (state, stored))
     projected = pad(projected, (0, width - out)) if width > out else projected
     inputs = _autocast(*(fold_batch(t, batch) for t in (state, stored, projected)))
+    if visible is not None and visible.is_floating_point():
+        visible = visible.to(inputs[0].dtype)
     if dropout or torch.compiler.is_compiling():
         output = scaled_dot_product_attention(*inputs, visible, dropout, scale=beta)
     elif visible is None or visible.shape[0] == 1 or visible.numel() <= blockwise.BLOCK:
@@ -75,7 +78,7 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         visible, *inputs = ctx.saved_tensors
         if torch.is_grad_enabled():
-            mask = None if visible is None else Mask(visible, visible)
+            mask = None if visible is None else _as_mask(visible)
             output = blockwise.full_attention(SOFTMAX, mask, ctx.beta * inputs[0], *inputs[1:])
         else:
             # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
@@ -89,10 +92,17 @@ def _inner_graph(
 ) -> tuple[Tensor, Inputs]:
     """Return attention of detached copies, and the copies."""
     x, k, v = (t.detach().requires_grad_(want) for t, want in zip(inputs, wanted, strict=True))
-    bias = None if visible is None else _additive_mask(visible, inputs[0].dtype)
+    bias = visible
+    if visible is not None and visible.dtype == torch.bool:
+        bias = _additive_mask(visible, inputs[0].dtype)
     with torch.enable_grad(), _rebuilt_for_backward(visible, bias):
         output = scaled_dot_product_attention(x, k, v, bias, scale=beta)
     return output, (x, k, v)
+
+
+def _as_mask(visible: Tensor) -> Mask:
+    is_bool = visible.dtype == torch.bool
+    return Mask(visible, visible) if is_bool else Mask.of_scores(visible)
 
 
 def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
@@ -104,7 +114,7 @@ def _rebuilt_for_backward(
     visible: Tensor | None, bias: Tensor | None
 ) -> AbstractContextManager[Any]:
     # A mask of floats is built again in the backward pass, not kept: it may be m·n large.
-    if visible is None or bias is None or visible.shape[-2] == 1:
+    if visible is None or bias is None or bias is visible or visible.shape[-2] == 1:
         return nullcontext()
     address, dtype = bias.data_ptr(), bias.dtype
 

@@ -1,13 +1,13 @@
 """Masks of the patterns that a state may read, and the scores of masked patterns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..checks import check_dense, dtype_name, is_broadcastable, is_traced, short_repr
-from ..errors import InputTypeError, OptionError, ShapeError
+from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..mask_hints import mask_form
 
 
@@ -17,8 +17,8 @@ class Masks(NamedTuple):
     Attributes:
         padding_mask: `(batch, n)`, True for patterns that all states ignore.
         association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a state
-            ignores a pattern. The output is 0, without the bias of the output projection, for a
-            state that ignores all.
+            ignores a pattern; or numbers that are added to the scores, with −∞ to ignore. The
+            output is 0, without the bias of the output projection, for a state that ignores all.
     """
 
     padding_mask: Tensor | None = None
@@ -46,16 +46,35 @@ class Mask(NamedTuple):
         visible: True where a state may read a pattern. For a state that may read none, all are True
             so that its softmax is not NaN.
         empty: True for states that may read no pattern, `(…, m | 1, 1)`. Their output is 0.
+        bias: finite numbers that are added to the scores βKx, or None.
     """
 
     visible: Tensor
     empty: Tensor
+    bias: Tensor | None = None
 
     @classmethod
-    def ignoring(cls, ignored: Tensor) -> "Mask":
+    def ignoring(cls, ignored: Tensor, bias: Tensor | None = None) -> "Mask":
         """Return the mask for a tensor that is True where a state ignores a pattern."""
         empty = ignored.all(-1, keepdim=True)
-        return cls(~ignored | empty, empty)
+        bias = None if bias is None else bias.masked_fill(bias == -torch.inf, 0.0)
+        return cls(~ignored | empty, empty, bias)
+
+    @classmethod
+    def of_scores(cls, additive: Tensor) -> "Mask":
+        """Return the mask for numbers that are added to scores, −∞ where a pattern is hidden."""
+        return cls.ignoring(additive == -torch.inf, additive)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Mask":
+        """Apply a function to each tensor."""
+        bias = None if self.bias is None else function(self.bias)
+        return Mask(function(self.visible), function(self.empty), bias)
+
+    def additive(self, dtype: torch.dtype) -> Tensor | None:
+        """Return the numbers that are added to scores, −∞ where hidden; None without a bias."""
+        if self.bias is None:
+            return None
+        return self.bias.to(dtype).masked_fill(~self.visible, -torch.inf)
 
 
 def masked_scores(products: Tensor, mask: Mask | None) -> Tensor:
@@ -63,6 +82,8 @@ def masked_scores(products: Tensor, mask: Mask | None) -> Tensor:
     scores = products.to(torch.promote_types(products.dtype, torch.float32))
     if mask is None:
         return scores
+    if mask.bias is not None:
+        scores = scores + mask.bias.to(scores.dtype)
     return scores.masked_fill(~mask.visible, lowest_score(scores.dtype))
 
 
@@ -86,21 +107,44 @@ def fold_unexpanded(tensor: Tensor, batch: Sequence[int]) -> Tensor:
     return fold_batch(tensor, batch if len(batch) > 2 else tensor.shape[:-2])
 
 
-def combine_masks(masks: Masks, m: int, n: int) -> Tensor | None:
-    """Combine both masks to `(batch | 1, heads | 1, m | 1, n)`."""
+def split_bias(name: str, mask: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return the bools of a mask, and the numbers of one that is added to the scores."""
+    if not isinstance(mask, Tensor) or not mask.is_floating_point():
+        return check_bool(name, mask), None
+    if not (is_traced() or mask.requires_grad):
+        if mask_form(check_dense(name, mask)) == "0 and 1" and bool(mask.any()):
+            check_bool(name, mask)  # raises: a mask of 0 and 1 is no bias
+        if bool((mask.isnan() | (mask == torch.inf)).any()):
+            raise DomainError(f"{name} must hold finite numbers or −∞, but has NaN or ∞.")
+    return mask == -torch.inf, mask
+
+
+def combine_masks(masks: Masks, m: int, n: int) -> tuple[Tensor | None, Tensor | None]:
+    """Combine both masks to bools `(batch | 1, heads | 1, m | 1, n)`, and return the bias."""
     padding, pairs = masks
     if padding is not None:
+        check_bool("padding_mask", padding)
         _check_shape("padding_mask", padding, (2,), (n,), f"(batch, {n})")
         padding = padding[:, None, None, :]
     if pairs is None:
-        return padding
+        return padding, None
     shapes = f"({m}, {n}), (batch, {m}, {n}) or (batch, heads, {m}, {n})"
+    ignored, bias = split_bias("association_mask", pairs)
     _check_shape("association_mask", pairs, (2, 3, 4), (m, n), shapes)
+    bias = None if bias is None else _with_batch_and_heads(bias, n)
+    return _combine(padding, _with_batch_and_heads(ignored, n)), bias
+
+
+def _with_batch_and_heads(pairs: Tensor, n: int) -> Tensor:
     if pairs.ndim == 3:
         pairs = pairs.unsqueeze(1)
     pairs = pairs.expand(*pairs.shape[:-1], n)
+    return pairs[None, None] if pairs.ndim == 2 else pairs
+
+
+def _combine(padding: Tensor | None, pairs: Tensor) -> Tensor:
     if padding is None:
-        return pairs[None, None] if pairs.ndim == 2 else pairs
+        return pairs
     if pairs.ndim == 4 and 1 != pairs.shape[0] != padding.shape[0] != 1:
         raise ShapeError(
             "padding_mask and association_mask must have one batch size, but have "
@@ -129,7 +173,7 @@ def check_bool(name: str, mask: object) -> Tensor:
 def _check_shape(
     name: str, mask: Tensor, axes: tuple[int, ...], counts: tuple[int, ...], shapes: str
 ) -> None:
-    ends = zip(counts, check_bool(name, mask).shape[-len(counts) :], strict=False)
+    ends = zip(counts, mask.shape[-len(counts) :], strict=False)
     fits = all(is_broadcastable((length,), (count,)) for count, length in ends)
     if mask.ndim not in axes or not fits:
         raise ShapeError(

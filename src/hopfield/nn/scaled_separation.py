@@ -53,7 +53,7 @@ class ScaledSeparation:
                 check_positive("beta of a layer", extreme.item())
         return cls(unit, beta, has_beta=unit is not separation)
 
-    def mask(self, ignored: Tensor | None) -> Mask | None:
+    def mask(self, ignored: Tensor | None, bias: Tensor | None = None) -> Mask | None:
         """Return the mask; raise an error if the separation gives masked patterns a weight."""
         if ignored is None:
             return None
@@ -67,7 +67,7 @@ class ScaledSeparation:
                     f"{type(self.unit).__name__} cannot be used with a mask: it gives weight to "
                     "patterns whose scores are far below all others, as those of masked patterns."
                 )
-        return Mask.ignoring(ignored)
+        return Mask.ignoring(ignored, bias)
 
     def tensors(self) -> list[Tensor]:
         """Return all parameters that are tensors, β last."""

@@ -25,7 +25,11 @@ Layer = HopfieldAssociation | HopfieldPooling | HopfieldLookup
 
 @typed
 def from_hflayers(
-    state_dict: Mapping[str, Tensor], arguments: Mapping[str, Any], kind: str = "Hopfield"
+    state_dict: Mapping[str, Tensor],
+    arguments: Mapping[str, Any],
+    kind: str = "Hopfield",
+    *,
+    prefix: str = "",
 ) -> Layer:
     """Return the layer that computes the same as a layer of hflayers.
 
@@ -37,6 +41,8 @@ def from_hflayers(
         state_dict: weights of the layer of hflayers.
         arguments: its constructor arguments; the others have the defaults of hflayers.
         kind: "Hopfield", "HopfieldPooling" or "HopfieldLayer".
+        prefix: beginning of the names of its weights in the `state_dict` of a whole model, such as
+            "encoder.layers.0.hopfield_association."; other weights are ignored.
 
     Returns:
         A layer in the dtype and on the device of the weights. Pooling returns
@@ -47,7 +53,8 @@ def from_hflayers(
             other shapes.
     """
     checked = Arguments(arguments, kind)
-    weights = Weights(state_dict, "" if kind == "Hopfield" else "hopfield.")
+    own = {n.removeprefix(prefix): w for n, w in state_dict.items() if n.startswith(prefix)}
+    weights = Weights(own, "" if kind == "Hopfield" else "hopfield.")
     layer = _make_layer(checked, weights)
     if weights.unused:
         raise OptionError(

@@ -1,0 +1,62 @@
+"""Layers that take the place of `torch.nn.TransformerEncoderLayer` and `…DecoderLayer`."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..separation import Separation
+from .multihead import from_multihead_attention
+
+
+class HopfieldEncoderLayer(nn.TransformerEncoderLayer):
+    """torch's encoder layer, whose self-attention is a `MultiheadHopfield`.
+
+    `torch.nn.TransformerEncoder(layer, n, enable_nested_tensor=False)` stacks it.
+
+    Args:
+        *arguments: those of `torch.nn.TransformerEncoderLayer`.
+        steps: number of softmaxes of the attention.
+        separation: as in `MultiheadHopfield`.
+        beta: as in `MultiheadHopfield`.
+        **options: those of `torch.nn.TransformerEncoderLayer`.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        steps: int = 1,
+        separation: Separation | str = "softmax",
+        beta: float | Tensor | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.self_attn = from_multihead_attention(
+            self.self_attn, steps=steps, separation=separation, beta=beta
+        )
+
+
+class HopfieldDecoderLayer(nn.TransformerDecoderLayer):
+    """torch's decoder layer, whose two attentions are `MultiheadHopfield`s.
+
+    Args:
+        *arguments: those of `torch.nn.TransformerDecoderLayer`.
+        steps: number of softmaxes of each attention.
+        separation: as in `MultiheadHopfield`.
+        beta: as in `MultiheadHopfield`; a tensor that requires grad is learned by each apart.
+        **options: those of `torch.nn.TransformerDecoderLayer`.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        steps: int = 1,
+        separation: Separation | str = "softmax",
+        beta: float | Tensor | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        for name in ("self_attn", "multihead_attn"):
+            attention = from_multihead_attention(
+                getattr(self, name), steps=steps, separation=separation, beta=beta
+            )
+            setattr(self, name, attention)
