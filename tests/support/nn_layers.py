@@ -113,6 +113,17 @@ def seeded(make: Callable[[], torch.nn.Module]) -> torch.nn.Module:
         return make()
 
 
+def as_torch(layer: HopfieldAssociation) -> torch.nn.MultiheadAttention:
+    """Return torch's attention with the weights of a layer."""
+    other = seeded(lambda: torch.nn.MultiheadAttention(DIM, layer.heads, batch_first=True))
+    inputs = (layer.query, layer.key, layer.value)
+    with torch.no_grad():
+        other.in_proj_weight.copy_(torch.cat([one.weight for one in inputs]))
+        other.in_proj_bias.copy_(torch.cat([one.bias for one in inputs]))
+        other.out_proj.load_state_dict(layer.out.state_dict())
+    return other
+
+
 def output_and_gradients(
     case: Case, layer: torch.nn.Module, compiled: Callable | None = None
 ) -> list[torch.Tensor]:

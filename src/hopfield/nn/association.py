@@ -12,6 +12,7 @@ from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance, check_width
 from .iteration import ONE_STEP, Iteration
 from .masks import Mask, Masks, combine_masks
+from .parameters import reset_children
 from .scaled_separation import ScaledSeparation, SeparationModule
 
 
@@ -94,6 +95,10 @@ class HopfieldAssociation(nn.Module):
         self.out = self._or_linear(projections.out)
         self.norm = nn.Identity() if projections.norm is None else projections.norm
         self.null = projections.null
+
+    def reset_parameters(self) -> None:
+        """Draw all weights again, from torch's global generator; β and α as they were given."""
+        reset_children(self)
 
     def _or_linear(self, module: nn.Module | None) -> nn.Module:
         if module is not None:

@@ -6,7 +6,7 @@ from torch.nn.functional import dropout as drop
 from ..checks import is_traced, is_transformed
 from . import blockwise
 from .fused import fused_attention
-from .masks import Mask, masked_scores
+from .masks import Mask, inner_products, masked_scores
 from .scaled_separation import ScaledSeparation
 
 
@@ -35,6 +35,6 @@ def attend(
     elif not (dropout or learned_bias or is_traced()):
         return blockwise.blockwise_attention(unit, state, stored, projected, mask)
     else:
-        weights = unit(masked_scores(state @ stored.mT, mask)).to(projected.dtype)
+        weights = unit(masked_scores(inner_products(state, stored), mask)).to(projected.dtype)
         output = drop(weights, dropout) @ projected
     return output if mask is None else output.masked_fill(mask.empty, 0.0)

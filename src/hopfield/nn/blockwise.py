@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..separation import Separation
-from .masks import Mask, fold_batch, fold_unexpanded, masked_scores
+from .masks import Mask, fold_batch, fold_unexpanded, inner_products, masked_scores
 from .scaled_separation import replace_tensors, tensors_of
 
 BLOCK = 2**22
@@ -120,7 +120,7 @@ def full_attention(separation: Separation, mask: Mask | None, *inputs: Tensor) -
     The inputs are x, K, V and the tensor parameters of F, these with a last axis of length 1.
     """
     state, stored, projected, *parameters = inputs
-    weights = _weights(separation, state @ stored.mT, mask, parameters)
+    weights = _weights(separation, inner_products(state, stored), mask, parameters)
     return weights.to(projected.dtype) @ projected
 
 
@@ -149,13 +149,14 @@ def _gradients(
     for block in _blocks(inputs):
         x, k, v, *parameters = block.parts(inputs)
         g = block.of(grad_output)
-        products = (x @ k.mT).requires_grad_()
+        products = inner_products(x, k).requires_grad_()
         leaves = [p.detach().requires_grad_(with_parameters) for p in parameters]
         with torch.enable_grad():
             weights = _weights(separation, products, block.mask(mask), leaves)
         leaves = [products, *leaves] if with_parameters else [products]
         grad_weights = (g @ v.mT).to(weights.dtype)
         grad_products, *grad_parameters = torch.autograd.grad(weights, leaves, grad_weights)
+        grad_products = grad_products.to(k.dtype)  # products of float16 are float32
         grad_x, grad_k, grad_v, *others = block.parts(gradients)
         grad_x.add_(grad_products @ k)
         grad_k.add_(grad_products.mT @ x)

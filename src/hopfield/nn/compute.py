@@ -12,7 +12,7 @@ from .attention import attend
 from .blockwise import BLOCK
 from .energies import energies
 from .iteration import Iteration, settle
-from .masks import Mask, masked_scores
+from .masks import Mask, inner_products, masked_scores
 from .scaled_separation import ScaledSeparation
 
 
@@ -78,7 +78,7 @@ def associate_in_detail(operands: Operands) -> Association:
 def _weights(
     separation: ScaledSeparation, state: Tensor, stored: Tensor, mask: Mask | None
 ) -> Tensor:
-    products = separation.scale(state) * state @ stored.mT
+    products = inner_products(separation.scale(state) * state, stored)
     weights = separation.unit(masked_scores(products, mask))
     return weights if mask is None else weights.masked_fill(mask.empty, 0.0)
 

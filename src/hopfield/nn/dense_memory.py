@@ -53,8 +53,14 @@ class DenseMemoryClassifier(nn.Module):
             )
         self.separation = separation
         self.scale = check_positive("scale", scale)
-        self.memories = nn.Parameter(nn.init.normal_(torch.empty(count, dim), generator=None))
-        self.classes = nn.Parameter(nn.init.normal_(torch.empty(count, classes), generator=None))
+        self.memories = nn.Parameter(torch.empty(count, dim))
+        self.classes = nn.Parameter(torch.empty(count, classes))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the memories from torch's global generator."""
+        nn.init.normal_(self.memories, generator=None)
+        nn.init.normal_(self.classes, generator=None)
 
     def forward(self, inputs: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch classes"]:
         """Return the logits, for cross entropy or the paper's tanh."""

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .. import energy, similarity
-from .masks import Mask, masked_scores
+from .masks import Mask, inner_products, masked_scores
 from .scaled_separation import ScaledSeparation
 
 
@@ -17,10 +17,10 @@ def potential(
 ) -> Float[Tensor, "*all m"]:
     """F(Kx) over the visible patterns, with F(0) = 0; 0 for states with no visible pattern."""
     beta, formula = separation.scale(state), separation.unit.potential
-    value = formula(masked_scores(beta * state @ stored.mT, mask))
+    value = formula(masked_scores(inner_products(beta * state, stored), mask))
     if mask is not None:
         # F(0) is 0 over all n patterns, but not over fewer: subtract F(0) over the visible ones.
-        value = value - formula(masked_scores(0 * state @ stored.mT, mask))
+        value = value - formula(masked_scores(inner_products(0 * state, stored), mask))
         value = value.masked_fill(mask.empty.squeeze(-1), 0.0)
     return value / (beta[..., 0] if isinstance(beta, Tensor) else beta)
 

@@ -9,7 +9,7 @@ from ..errors import ShapeError
 from ..separation import RectifiedPolynomial
 from .energies import potential
 from .input_checks import check_matches
-from .masks import Mask, check_bool, masked_scores
+from .masks import Mask, check_bool, inner_products, masked_scores
 from .scaled_separation import ScaledSeparation
 
 QUADRATIC = RectifiedPolynomial(2)
@@ -51,11 +51,24 @@ class EnergyTransformerBlock(nn.Module):
         self.rate = check_positive("rate", rate)
         count = check_integer("memories", memories, low=1)
         self.query, self.key = (nn.Linear(dim, dim, bias=False) for _ in range(2))
-        self.memories = nn.Parameter(nn.init.normal_(torch.empty(count, dim), generator=None))
+        self.memories = nn.Parameter(torch.empty(count, dim))
+        # Of shape (1,): fully_shard takes no parameters without an axis.
+        self.log_gamma = nn.Parameter(torch.empty(1))
+        self.delta = nn.Parameter(torch.empty(dim))
+        self._reset_rows()
+
+    def reset_parameters(self) -> None:
+        """Draw all weights again, from torch's global generator."""
+        for projection in (self.query, self.key):
+            projection.reset_parameters()
+        self._reset_rows()
+
+    def _reset_rows(self) -> None:
+        nn.init.normal_(self.memories, generator=None)
         with torch.no_grad():
-            self.memories.div_(dim**0.5)
-        self.log_gamma = nn.Parameter(torch.zeros(()))
-        self.delta = nn.Parameter(torch.zeros(dim))
+            self.memories.div_(self.dim**0.5)
+        nn.init.zeros_(self.log_gamma)
+        nn.init.zeros_(self.delta)
 
     def forward(self, tokens: Tensor, *, padding_mask: Tensor | None = None) -> Tensor:
         """Return the tokens after all steps, `(batch, n, dim)`; ignored ones are unchanged.
@@ -122,7 +135,9 @@ class EnergyTransformerBlock(nn.Module):
     def _step(self, tokens: Tensor, mask: Mask, padding: Tensor | None) -> Tensor:
         g = self._normalise(tokens)
         query, key = self._split_heads(g)
-        weights = SOFTMAX.unit(masked_scores(SOFTMAX.scale(query) * query @ key.mT, mask))
+        weights = SOFTMAX.unit(
+            masked_scores(inner_products(SOFTMAX.scale(query) * query, key), mask)
+        )
         weights = weights.masked_fill(mask.empty, 0.0).to(g.dtype)
         sums = weights @ key, weights.mT @ query
         by_query, by_key = (heads.transpose(1, 2).flatten(2) for heads in sums)

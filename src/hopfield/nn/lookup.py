@@ -8,7 +8,7 @@ from .association import HopfieldAssociation
 from .compute import Association
 from .input_checks import check_instance, check_width
 from .masks import Masks
-from .parameters import row_parameter
+from .parameters import reset_children, row_parameter
 
 
 class HopfieldLookup(nn.Module):
@@ -46,6 +46,13 @@ class HopfieldLookup(nn.Module):
                 f"values must have one row for each of the {len(self.memories)} memories, but "
                 f"have shape {tuple(self.values.shape)}."
             )
+
+    def reset_parameters(self) -> None:
+        """Draw all weights again, from torch's global generator, also rows that were given."""
+        reset_children(self)
+        nn.init.normal_(self.memories, generator=None)
+        if self.values is not None:
+            nn.init.normal_(self.values, generator=None)
 
     def forward(
         self,

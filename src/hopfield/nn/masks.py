@@ -77,6 +77,17 @@ class Mask(NamedTuple):
         return self.bias.to(dtype).masked_fill(~self.visible, -torch.inf)
 
 
+def inner_products(state: Tensor, stored: Tensor) -> Tensor:
+    """Return x Kᵀ; float16 is multiplied in float32, since scores can exceed its range."""
+    device, dtype = state.device.type, torch.promote_types(state.dtype, stored.dtype)
+    if torch.is_autocast_enabled(device) and dtype != torch.float64:
+        dtype = torch.get_autocast_dtype(device)
+    if dtype != torch.float16:
+        return state @ stored.mT
+    with torch.autocast(device, enabled=False):
+        return state.float() @ stored.float().mT
+
+
 def masked_scores(products: Tensor, mask: Mask | None) -> Tensor:
     """Return x Kᵀ in at least float32; masked patterns get a score too low for any weight."""
     scores = products.to(torch.promote_types(products.dtype, torch.float32))

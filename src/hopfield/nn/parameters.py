@@ -1,6 +1,7 @@
 """Parameters of layers: numbers in a range, and rows."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ class BoundedParameter(nn.Module):
         self.name, self.low, self.high = name, low, high
         # Kept as bools: torch.compile can take numbers of a module as open ones.
         self.has_low, self.has_high = math.isfinite(low), math.isfinite(high)
+        self.start: Any = None
         self.number: float | None = None if isinstance(value, Tensor) else value
         self.raw: nn.Parameter | None = None
         self.register_buffer("fixed", None)
@@ -42,8 +44,10 @@ class BoundedParameter(nn.Module):
                 f"{name} must be one number, or one per head for heads={heads}, "
                 f"but has shape {tuple(value.shape)}."
             )
+        self.start = None if value.is_meta else value.tolist()
         if value.requires_grad:
-            self.raw = nn.Parameter(self._free(value.detach()).clone())
+            # Of shape (1,) for one number: fully_shard takes no parameters without an axis.
+            self.raw = nn.Parameter(self._free(value.detach()).clone().reshape(-1))
         else:
             self.fixed = value.clone()
 
@@ -53,6 +57,14 @@ class BoundedParameter(nn.Module):
             return self.number
         value = self.fixed if self.raw is None else self._bounded(self.raw)
         return value[..., None] if value.ndim else value
+
+    def reset_parameters(self) -> None:
+        """Set p to the value that the constructor was given."""
+        tensor = self.fixed if self.raw is None else self.raw
+        if tensor is not None and self.start is not None:
+            start = torch.tensor(self.start, dtype=tensor.dtype, device=tensor.device)
+            with torch.no_grad():
+                tensor.copy_(start if self.raw is None else self._free(start))
 
     def _bounded(self, free: Tensor) -> Tensor:
         if self.has_high:
@@ -71,6 +83,15 @@ class BoundedParameter(nn.Module):
         shown = ", ".join(f"{v:.4g}" for v in values[:4]) + (", …" if len(values) > 4 else "")
         shown = shown if len(values) == 1 else f"[{shown}]"
         return f"{self.name}={shown}{', learned' if self.raw is not None else ''}"
+
+
+def reset_children(module: nn.Module) -> None:
+    """Call `reset_parameters` of each part that has it, down to those that have it themselves."""
+    for part in module.children():
+        if callable(reset := getattr(part, "reset_parameters", None)):
+            reset()
+        else:
+            reset_children(part)
 
 
 def row_parameter(

@@ -7,7 +7,7 @@ from .association import HopfieldAssociation
 from .compute import Association
 from .input_checks import check_instance
 from .masks import Masks
-from .parameters import row_parameter
+from .parameters import reset_children, row_parameter
 
 
 class HopfieldPooling(nn.Module):
@@ -23,6 +23,11 @@ class HopfieldPooling(nn.Module):
         check_instance("association", association, HopfieldAssociation, "HopfieldAssociation(dim)")
         self.association = association
         self.queries = row_parameter("queries", queries, association.query, association.dim)
+
+    def reset_parameters(self) -> None:
+        """Draw all weights again, from torch's global generator, also rows that were given."""
+        reset_children(self)
+        nn.init.normal_(self.queries, generator=None)
 
     def forward(
         self,

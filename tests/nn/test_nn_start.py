@@ -1,0 +1,95 @@
+"""Weights of layers: drawn again, and empty on the meta device; products of float16."""
+
+import pytest
+import torch
+from torch import nn
+
+from hopfield import Entmax, Softmax, Sparsemax
+from hopfield.nn import (
+    DenseMemoryClassifier,
+    EnergyTransformerBlock,
+    HopfieldAssociation,
+    HopfieldLookup,
+    HopfieldPooling,
+    Iteration,
+    Projections,
+    functional,
+)
+from nn_layers import DIM, draw, learned, seeded
+
+BETA, ALPHA, FIXED = learned(0.5), learned(1.4), torch.tensor([0.3, 0.6])
+NORMED = Projections(query=nn.Sequential(nn.LayerNorm(DIM), nn.Identity()))
+
+LAYERS = {
+    "association": lambda: HopfieldAssociation(DIM, 2, Entmax(ALPHA, BETA)),
+    "fixed beta": lambda: HopfieldAssociation(DIM, 2, Softmax(FIXED), projections=NORMED),
+    "one beta": lambda: HopfieldAssociation(DIM, 2, Softmax(learned_number())),
+    "pooling": lambda: HopfieldPooling(HopfieldAssociation(DIM, 2), 3),
+    "lookup": lambda: HopfieldLookup(HopfieldAssociation(DIM, 2), 4),
+    "lookup without values": lambda: HopfieldLookup(HopfieldAssociation(DIM, 2), 4, values=False),
+    "dense memory": lambda: DenseMemoryClassifier(DIM, 3, 6),
+    "energy transformer": lambda: EnergyTransformerBlock(DIM, 2, 6),
+}
+
+
+def learned_number() -> torch.Tensor:
+    return torch.tensor(0.7, device="cpu", requires_grad=True)
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_weights_on_no_device_are_drawn_when_they_are_on_one(make):
+    with torch.device("meta"):
+        layer = make()
+    layer.to_empty(device="cpu")
+    for tensor in layer.state_dict().values():
+        tensor.fill_(torch.nan)
+
+    def drawn():
+        layer.reset_parameters()
+        return layer
+
+    assert seeded(drawn) is layer
+    for name, tensor in layer.state_dict().items():
+        assert tensor.isfinite().all(), name
+    for parameter in layer.parameters():
+        assert parameter.ndim, "fully_shard takes no scalar"
+    kept = layer.state_dict()
+    seeded(drawn)
+    assert all(torch.equal(kept[name], tensor) for name, tensor in layer.state_dict().items())
+
+
+def test_beta_and_alpha_return_to_what_was_given():
+    layer = seeded(LAYERS["association"])
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.fill_(9.0)
+    seeded(lambda: layer.reset_parameters())
+    scaled = layer.separation()
+    torch.testing.assert_close(scaled.beta.squeeze(-1), BETA)
+    torch.testing.assert_close(scaled.unit.alpha.squeeze(-1), ALPHA)
+
+
+SEPARATIONS = {"softmax": Softmax(0.5), "sparsemax": Sparsemax(0.5), "entmax": Entmax(1.5, 0.5)}
+
+
+@pytest.mark.parametrize("separation", SEPARATIONS.values(), ids=SEPARATIONS)
+@pytest.mark.parametrize("autocast", [False, True])
+def test_scores_beyond_float16_are_finite(separation, autocast):
+    """Entries of 200 have products near 320 000, where float16 ends at 65 504."""
+    state, stored = (200 * draw(1, rows, DIM, seed=rows).sign() for rows in (4, 5))
+    stored[:, 0] = state[:, 0]
+    iteration = Iteration(2)
+    expected = functional.describe(state, stored, separation=separation, iteration=iteration)
+    if not autocast:
+        state, stored = state.half(), stored.half()
+    given = [rows.requires_grad_() for rows in (state, stored)]
+    with torch.autocast("cpu", dtype=torch.float16, enabled=autocast):
+        found = functional.describe(*given, separation=separation, iteration=iteration)
+        output = functional.association(*given, separation=separation, iteration=iteration)
+    torch.testing.assert_close(found.weights.float(), expected.weights, rtol=0, atol=1e-3)
+    for one in (found.output, output):
+        torch.testing.assert_close(one.float(), expected.output, rtol=2e-3, atol=1e-3)
+    assert found.energies.isfinite().all()
+    if autocast and not isinstance(separation, Softmax):  # torch's attention overflows backward
+        slopes = torch.autograd.grad(1e-4 * output.float().sum(), given)
+        assert all(slope.isfinite().all() for slope in slopes)
