@@ -21,7 +21,7 @@ Inputs = dict[str, Tensor]
 
 def difference(results: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
     """Return the largest difference, relative to the largest entry of all; shapes are equal."""
-    scale = max(float(tensor.abs().max()) for tensor in expected)
+    scale = max(float(tensor.detach().abs().max()) for tensor in expected)
     return max(_distance(*pair) for pair in zip(results, expected, strict=True)) / scale
 
 

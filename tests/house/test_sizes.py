@@ -164,7 +164,9 @@ def _may_call_super(one: Class) -> bool:
     foreign = {n for each in (one, *_ancestors(one)) for n in each.bases.values()}
     errors = (getattr(builtins, name, None) for name in foreign)
     return any(isinstance(e, type) and issubclass(e, BaseException) for e in errors) or any(
-        name.split(".")[-1] in ("Module", "Function", "BaseEstimator") for name in foreign
+        name.startswith("torch.nn.")  # also torch's attention, and its layers of transformers
+        or name.split(".")[-1] in ("Module", "Function", "BaseEstimator")
+        for name in foreign
     )
 
 
