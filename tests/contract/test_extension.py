@@ -39,7 +39,7 @@ def lines_of(thing: object) -> int:
 # ---- a network: bidirectional associative memory (Kosko 1988)
 
 
-class BidirectionalMemory(Memory):
+class OwnBidirectional(Memory):
     """Pairs (a, b) as rows a‖b: a' = sign(Wᵀb), b' = sign(Wa), E = −bᵀWa, W = Σ b_μ a_μᵀ."""
 
     binary: ClassVar[bool] = True
@@ -79,8 +79,8 @@ def pairs(count: int = 3) -> torch.Tensor:
 
 
 def test_a_bidirectional_memory():
-    assert lines_of(BidirectionalMemory) <= 80
-    memory, rows = BidirectionalMemory(40), pairs()
+    assert lines_of(OwnBidirectional) <= 80
+    memory, rows = OwnBidirectional(40), pairs()
     memory.store(rows, torch.arange(3))
     known = torch.arange(60) < 40
     found = memory.retrieve(rows * known, known, trace=True)
@@ -98,7 +98,7 @@ def test_a_bidirectional_memory():
 
 
 def test_a_bidirectional_memory_is_saved(tmp_path):
-    memory = BidirectionalMemory(40)
+    memory = OwnBidirectional(40)
     memory.store(pairs())
     memory.save(tmp_path / "pairs")
     again = load(tmp_path / "pairs")
