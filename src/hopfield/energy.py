@@ -60,6 +60,7 @@ def graded(
     Raises:
         ShapeError, InputTypeError: if the arguments do not fit.
     """
+    check_number("width", width, low=0.0)
     value = classical(state, coupling, thresholds)
     integral = (
         torch.special.xlog1py(1 + state, state) + torch.special.xlog1py(1 - state, -state)

@@ -128,7 +128,7 @@ def _number(name: str, value: object) -> float:
 def _as_tensor(array: object) -> Tensor:
     try:
         return torch.as_tensor(numpy.asarray(array))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise InputTypeError(
             f"prior must be numbers, one per pattern, but is {short_repr(array)}."
         ) from None
