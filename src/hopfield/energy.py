@@ -11,7 +11,7 @@ from torch import Tensor
 from .checks import check_dim, check_float, check_number, is_broadcastable
 from .coupling import Coupling, FullCoupling, check_square, check_thresholds
 from .cue import check_known
-from .errors import ShapeError
+from .errors import DomainError, ShapeError
 from .similarity import Similarity, as_similarity
 
 
@@ -58,10 +58,13 @@ def graded(
         width: leak/gain; 0 is the classical network.
 
     Raises:
-        ShapeError, InputTypeError: if the arguments do not fit.
+        ShapeError, InputTypeError, DomainError: if the arguments do not fit.
     """
     check_number("width", width, low=0.0)
     value = classical(state, coupling, thresholds)
+    width = check_number("width", width, low=0.0, high=1e150)
+    if bool((state.detach().abs() > 1).any()):
+        raise DomainError("state must lie between −1 and 1 in every entry, but does not.")
     integral = (
         torch.special.xlog1py(1 + state, state) + torch.special.xlog1py(1 - state, -state)
     ) / 2

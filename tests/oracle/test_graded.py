@@ -194,4 +194,8 @@ def test_the_energy_as_a_function_of_a_matrix():
     weights, v = symmetric(), inside(3)
     expected = GradedHopfield.from_coupling(weights, gain=4.0).energy(v)
     torch.testing.assert_close(energy.graded(v, weights, width=0.25), expected)
+    with pytest.raises(DomainError, match="between −1 and 1"):
+        energy.graded(2 * v.sign(), weights)
+    with pytest.raises(DomainError, match="width must"):
+        energy.graded(v, weights, width=-1.0)
     assert torch.equal(energy.graded(v, weights, width=0.0), energy.classical(v, weights))
