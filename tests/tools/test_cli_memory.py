@@ -300,3 +300,13 @@ def test_a_memory_of_the_library_is_recalled_from_by_arrays(capsys, tmp_path, mo
     np.save("cues.npy", rows.numpy())
     facts = run_json(capsys, "recall", "mine.safetensors", "cues.npy")
     assert [answer["answer"] for answer in facts["cues"]] == list(range(9))
+
+
+def test_files_of_a_given_coupling_are_described_and_not_recalled_from(capsys, tmp_path):
+    path = tmp_path / "network.hop"
+    hopfield.ClassicalHopfield.from_coupling([[0, 1], [1, 0]]).save(path)
+    status, out, _ = run(capsys, "info", path)
+    assert status == 0 and "0 arrays of shape 2" in out and "from_coupling" in out
+    np.save(tmp_path / "cue.npy", np.ones((1, 2)))
+    status, _, err = run(capsys, "recall", path, tmp_path / "cue.npy")
+    assert status == 1 and "given coupling" in err

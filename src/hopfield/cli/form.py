@@ -79,7 +79,8 @@ def form_of(memory: Memory, file: str) -> RowForm:
     """
     facts = memory.metadata.get(KEY)
     if facts is None:
-        return RowForm("arrays", (memory.storage.dim if len(memory) else 0,))
+        has_units = len(memory) or not memory.storage.holds_patterns
+        return RowForm("arrays", (memory.storage.dim if has_units else 0,))
     try:
         form = RowForm(
             facts["kind"],

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..corruption import occlude_half
 from ..cue import Cue
-from ..errors import EmptyMemoryError, HopfieldError
+from ..errors import EmptyMemoryError, HopfieldError, OptionError
 from ..memories import Memory
 from ..memories.io import load
 from .arrays import read_mask as read_array_mask
@@ -95,6 +95,11 @@ def recall(
     if out and (Path(out).exists() and not Path(out).is_dir()):
         raise HopfieldError(f"--out must be a folder, but {out} is a file.")
     memory = load(file)
+    if not memory.storage.holds_patterns:
+        raise OptionError(
+            f"{file} must hold patterns, but holds a network of a given coupling. Use it in "
+            "Python: hopfield.load(file).retrieve(cue)."
+        )
     if not len(memory):
         raise EmptyMemoryError(f"{file} must hold patterns, but is empty. Store some first.")
     form = form_of(memory, file)
