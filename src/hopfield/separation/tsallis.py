@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import kernels
-from ..checks import is_traced
+from ..checks import is_traced, is_transformed
 
 ALPHA_RANGE = (1.01, 10.0)
 """Smallest and largest α. Closer to 1, exp(log t/(α−1)) loses its digits; softmax is the limit."""
@@ -42,7 +42,9 @@ def tsallis_weights(
     scores = scores.expand(*rows, scores.shape[-1])
     prior = None if prior is None else prior.to(scores).expand(scores.shape)
     parameters = alpha.expand(*rows, 1), beta.expand(*rows, 1), prior
-    weights: Tensor = _Weights.apply(scores, *parameters)
+    forward_mode = is_transformed() and not torch.compiler.is_compiling()
+    function = _WeightsWithForwardMode if forward_mode else _Weights
+    weights: Tensor = function.apply(scores, *parameters)
     return weights
 
 
@@ -95,6 +97,12 @@ class _Weights(torch.autograd.Function):
         grad_beta = (gradient * gap).sum(-1, keepdim=True)
         entropy_term = (centred * (times * safe * safe.log())).sum(-1, keepdim=True)
         return beta * gradient, (beta * grad_beta - entropy_term) / (alpha - 1), grad_beta, None
+
+
+class _WeightsWithForwardMode(_Weights):
+    """The weights with forward mode, which torch.compile takes in no function of its graphs."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def jvp(
