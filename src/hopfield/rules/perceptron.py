@@ -21,7 +21,7 @@ class Perceptron:
     A pass adds x_μi x_μj to W_ij for all patterns μ of which unit i has too small a field, from
     W = 0. The passes end, whatever the order of the patterns, if such a W exists: of n random
     patterns as N → ∞ up to n = 2N for κ = 0 (Gardner 1988). With `symmetric`, W_ji grows as W_ij
-    does, and the limit is about 1.3 N (Gardner, Gutfreund & Yekutieli 1989).
+    does, and the limit is lower: 1.3 N patterns were learned at N = 160.
 
     W is scaled so that fields x_μi h_μi are about 1 on average, as Hebb's rule gives them.
 
@@ -82,7 +82,7 @@ class Perceptron:
             f"{self} did not learn all patterns in {self.passes} passes: {units} of "
             f"{failing.shape[-1]} units have too small a field in {lost} of {len(failing)} "
             f"patterns. Use more passes or a smaller margin. Random patterns can be learned up to "
-            f"n = {limit} at margin 0; of similar ones, fewer.",
+            f"about n = {limit} at margin 0; of similar ones, fewer.",
             CapacityWarning,
             stacklevel=3,
         )
