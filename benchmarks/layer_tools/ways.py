@@ -102,7 +102,7 @@ def export(case: Case) -> float:
 
 def onnx(case: Case) -> float:
     """Write the open export as ONNX, and run it with onnxruntime at other sizes."""
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     program, inputs = _exported(case), case.draw(OTHER)
     with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +129,7 @@ def vmapped(case: Case) -> float:
 def gradient(case: Case) -> float:
     """torch.func.grad of all weights, against autograd."""
     layer, inputs = case.layer(), case.draw(FIRST)
-    weights = dict(layer.named_parameters())
+    weights: dict[str, Tensor] = dict(layer.named_parameters())
 
     def loss(weights: dict[str, Tensor]) -> Tensor:
         output: Tensor = functional_call(layer, weights, (), inputs)
@@ -151,7 +151,7 @@ def forward_mode(case: Case) -> float:
         output: Tensor = functional_call(layer, weights, (), inputs)
         return output
 
-    output, tangent = jvp(call, (weights,), (along,))
+    output, tangent = jvp(call, (weights,), (along,))[:2]
     seed = torch.randn(output.shape, generator=generator)
     slopes = grad(lambda weights: (call(weights) * seed).sum())(weights)
     expected = sum((slopes[name] * along[name]).sum() for name in weights)

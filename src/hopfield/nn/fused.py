@@ -26,7 +26,7 @@ def fused_attention(
     batch = torch.broadcast_shapes(*(t.shape[:-2] for t in (state, stored, projected)))
     visible = None
     if mask is not None:  # bools, or numbers that are added to the scores
-        visible = mask.visible if mask.bias is None else mask.additive(state.dtype)
+        visible = mask.readable(state.dtype)
         batch = torch.broadcast_shapes(batch, visible.shape[:-2])
         visible = fold_unexpanded(visible, batch)  # torch makes a float of each of its entries
     inner, out = state.shape[-1], projected.shape[-1]

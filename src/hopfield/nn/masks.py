@@ -70,10 +70,10 @@ class Mask(NamedTuple):
         bias = None if self.bias is None else function(self.bias)
         return Mask(function(self.visible), function(self.empty), bias)
 
-    def additive(self, dtype: torch.dtype) -> Tensor | None:
-        """Return the numbers that are added to scores, −∞ where hidden; None without a bias."""
+    def readable(self, dtype: torch.dtype) -> Tensor:
+        """Return the mask for torch's attention: bools, or the bias with −∞ where hidden."""
         if self.bias is None:
-            return None
+            return self.visible
         return self.bias.to(dtype).masked_fill(~self.visible, -torch.inf)
 
 

@@ -117,12 +117,12 @@ class MultiheadHopfield(nn.MultiheadAttention):
             query, key, value = (rows.unsqueeze(0) for rows in (query, key, value))
         elif is_swapped:
             query, key, value = (rows.transpose(0, 1) for rows in (query, key, value))
-        heads = self._project(query, key, value)
+        q, k, v = self._project(query, key, value)
         if is_causal and attn_mask is None:
             shape = query.shape[1], key.shape[1]
             attn_mask = torch.ones(shape, dtype=torch.bool, device=query.device).triu(1)
         mask = self._mask(key_padding_mask, attn_mask, query, key)
-        operands = Operands(self.separation(), *heads, mask, self.iteration)
+        operands = Operands(self.separation(), q, k, v, mask, self.iteration)
         output, weights = self._read(operands, need_weights)
         output = self.out_proj(output.transpose(1, 2).flatten(2))
         if weights is not None and average_attn_weights:
@@ -158,7 +158,7 @@ class MultiheadHopfield(nn.MultiheadAttention):
             )
         return query.ndim == 2
 
-    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
+    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
         """Return queries, keys and values, `(batch, heads, rows, width)`."""
         if self.in_proj_weight is not None:
             matrices = self.in_proj_weight.chunk(3)
@@ -178,7 +178,7 @@ class MultiheadHopfield(nn.MultiheadAttention):
         heads = [part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in parts]
         if self.add_zero_attn:
             heads[1:] = (pad(rows, (0, 0, 0, 1)) for rows in heads[1:])
-        return tuple(heads)
+        return heads
 
     def _mask(
         self, padding: Tensor | None, pairs: Tensor | None, query: Tensor, key: Tensor
@@ -187,8 +187,8 @@ class MultiheadHopfield(nn.MultiheadAttention):
         (batch, m), n = query.shape[:2], key.shape[1]
         ignored, bias = None, None
         if padding is not None:
-            shape = (n,) if padding.ndim == 1 else (batch, n)
-            hides, adds = split_mask("key_padding_mask", padding, shape)
+            rows = (n,) if padding.ndim == 1 else (batch, n)
+            hides, adds = split_mask("key_padding_mask", padding, rows)
             ignored, bias = (None if t is None else t.reshape(-1, 1, 1, n) for t in (hides, adds))
         if pairs is not None:
             shape = (m, n) if pairs.ndim == 2 else (batch * self.num_heads, m, n)
