@@ -102,7 +102,7 @@ def export(case: Case) -> float:
 
 def onnx(case: Case) -> float:
     """Write the open export as ONNX, and run it with onnxruntime at other sizes."""
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     program, inputs = _exported(case), case.draw(OTHER)
     with tempfile.TemporaryDirectory() as folder:

@@ -60,7 +60,6 @@ def graded(
     Raises:
         ShapeError, InputTypeError, DomainError: if the arguments do not fit.
     """
-    check_number("width", width, low=0.0)
     value = classical(state, coupling, thresholds)
     width = check_number("width", width, low=0.0, high=1e150)
     if bool((state.detach().abs() > 1).any()):

@@ -352,7 +352,9 @@ class _Results:
         steps, converged = fields.pop("steps"), fields.pop("converged")
         period = fields.pop("period", None)
         final = Reading(**fields, bound=self.bound)
-        return Outcome(final, steps, converged, *self._stacked(), period=period)
+        trace, states = self._stacked()
+        return Outcome(final, steps, converged, trace, states, period)
 
-    def _stacked(self) -> tuple[Tensor | None, ...]:
-        return tuple(torch.stack(kept) if kept else None for kept in (self.trace, self.states))
+    def _stacked(self) -> tuple[Tensor | None, Tensor | None]:
+        trace, states = (torch.stack(kept) if kept else None for kept in (self.trace, self.states))
+        return trace, states

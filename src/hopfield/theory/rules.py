@@ -70,8 +70,8 @@ def _error(size: int, ones: int, others: int, sign: int) -> float:
         rest, rest_chances = _crosstalk(size, ones, sign, -1, others - count)
         order = rest.argsort()
         up_to = np.concatenate([[0.0], rest_chances[order].cumsum()])
-        side = "left" if sign > 0 else "right"  # a field of 0 keeps the unit
-        place = np.searchsorted(rest[order], -signal - fields, side=side)
+        # A field of 0 keeps the unit.
+        place = np.searchsorted(rest[order], -signal - fields, side="left" if sign > 0 else "right")
         against = up_to[place] if sign > 0 else up_to[-1] - up_to[place]
         error += float(chance[count] * (chances @ against))
     return error
