@@ -4,7 +4,8 @@ Memories:     ClassicalHopfield, GradedHopfield, DenseHopfield, ModernHopfield, 
               BidirectionalMemory, ModernBidirectional: each a Memory; load reads a file
 Stores:       RamStore, PackedStore (one bit per entry), each a Store
 Questions:    Cue in, Retrieval out, or the k best as a Nearest
-Separations:  Softmax, Sparsemax, Entmax, TopK, Polynomial, RectifiedPolynomial; Separation
+Separations:  Softmax, Sparsemax, Entmax, Normmax, TopK, KSubsets, Epanechnikov, Polynomial,
+              RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units, stores
 Advice:       diagnose a memory, explain an answer, tune for patterns
 Around them:  the modules nn, data, corruption, metrics, synthetic, experiments, theory, plots
@@ -29,20 +30,20 @@ if TYPE_CHECKING:
     from .memories import GradedHopfield, ModernBidirectional, ModernHopfield, Nearest
     from .memories import SequenceHopfield
     from .readout import attention
-    from .separation import Entmax, Polynomial, RectifiedPolynomial, Separation, Softmax
-    from .separation import Sparsemax, TopK
+    from .separation import Entmax, Epanechnikov, KSubsets, Normmax, Polynomial
+    from .separation import RectifiedPolynomial, Separation, Softmax, Sparsemax, TopK
     from .stores import PackedStore, RamStore, Store
 
     __version__: str
 
 __all__ = [
     "BidirectionalMemory", "CapacityWarning", "ClassicalHopfield", "Cue", "DenseHopfield", "Entmax",
-    "GradedHopfield", "HopfieldError", "Memory", "ModernBidirectional", "ModernHopfield", "Nearest",
-    "PackedStore", "Polynomial", "RamStore", "RectifiedPolynomial", "Retrieval", "Separation",
-    "SequenceHopfield", "Softmax", "Sparsemax", "Store", "TopK", "attention", "backend",
-    "corruption", "data", "diagnose", "energy", "errors", "experiments", "explain", "load",
-    "metrics", "nn", "plots", "rules", "separation", "similarity", "stores", "synthetic", "theory",
-    "tune", "units",
+    "Epanechnikov", "GradedHopfield", "HopfieldError", "KSubsets", "Memory", "ModernBidirectional",
+    "ModernHopfield", "Nearest", "Normmax", "PackedStore", "Polynomial", "RamStore",
+    "RectifiedPolynomial", "Retrieval", "Separation", "SequenceHopfield", "Softmax", "Sparsemax",
+    "Store", "TopK", "attention", "backend", "corruption", "data", "diagnose", "energy", "errors",
+    "experiments", "explain", "load", "metrics", "nn", "plots", "rules", "separation", "similarity",
+    "stores", "synthetic", "theory", "tune", "units",
 ]  # fmt: skip
 
 _DEFINED_IN = {
@@ -55,8 +56,8 @@ _DEFINED_IN = {
                  "Memory", "ModernBidirectional", "ModernHopfield", "Nearest", "load",
                  "SequenceHopfield"),
     "readout": ("attention",),
-    "separation": ("Entmax", "Polynomial", "RectifiedPolynomial", "Separation", "Softmax",
-                   "Sparsemax", "TopK"),
+    "separation": ("Entmax", "Epanechnikov", "KSubsets", "Normmax", "Polynomial",
+                   "RectifiedPolynomial", "Separation", "Softmax", "Sparsemax", "TopK"),
     "stores": ("PackedStore", "RamStore", "Store"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _DEFINED_IN.items() for name in names}

@@ -206,8 +206,8 @@ def _read_halves(
         read(blocks, state[part], similarity, separation, mask)
         for part, mask in zip(parts, masks, strict=True)
     ]
-    names = [field.name for field in fields(Readout)]
-    return Readout(*(torch.cat([getattr(result, name) for result in results]) for name in names))
+    values = [[getattr(result, field.name) for result in results] for field in fields(Readout)]
+    return Readout(*(None if None in value else torch.cat(value) for value in values))
 
 
 def strongest(

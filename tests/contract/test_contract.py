@@ -11,6 +11,7 @@ from cases import (
     DETERMINISTIC,
     DIM,
     HALF,
+    RECALLING,
     assert_same_answer,
     assert_same_bits,
     every_memory,
@@ -41,7 +42,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 # ---- what a memory is for
 
 
-@in_turn(DETERMINISTIC, 1)
+@in_turn(RECALLING, 1)
 def test_stored_patterns_are_fixed_points_at_low_load(case, dtype):
     patterns = signs(3, DIM, generator=seeded(4), dtype=dtype)  # equal norms: attractors of all
     found = filled(case, patterns).retrieve(patterns)
@@ -51,7 +52,7 @@ def test_stored_patterns_are_fixed_points_at_low_load(case, dtype):
     assert found.index.tolist() == [0, 1, 2]
 
 
-@in_turn(DETERMINISTIC, 2)
+@in_turn(RECALLING, 2)
 def test_a_damaged_pattern_is_recalled(case, dtype):
     patterns = signs(2, DIM, generator=seeded(4), dtype=dtype)
     cues = patterns.clone()

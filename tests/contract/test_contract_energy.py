@@ -20,10 +20,12 @@ from cases import (
     every_deterministic_memory,
     filled,
     in_turn,
+    kappa,
     over,
     patterns_and_cues,
     random_masks,
     seeded,
+    shares_of,
     signs,
     state_slack,
 )
@@ -182,6 +184,12 @@ def test_index_is_the_strongest_pattern(case, dtype):
         if case.binary:  # exact: the first of those that tie
             assert torch.equal(found.index, scores.argmax(-1))
             continue
+        if case.has_prior:  # weights include the prior
+            weights = memory.separation(scores, **brought(case, patterns))
+            margin = weights.amax(-1) - weights.gather(-1, found.index[:, None]).squeeze(-1)
+            slack = 16 * torch.finfo(dtype).eps * kappa(case, patterns, found.state)
+            assert (margin <= slack).all()
+            continue
         margin = scores.amax(-1) - scores.gather(-1, found.index[:, None]).squeeze(-1)
         rounding = 8 * torch.finfo(dtype).eps * patterns.double().norm(dim=-1).max().square()
         assert (margin <= rounding).all()
@@ -199,8 +207,8 @@ def test_weight_and_entropy_are_those_at_the_state(case, dtype):
         assert ((found.weight.double() - overlap).abs() <= eps).all()
         assert found.entropy is None
         return
-    weights = memory.separation(scores, **brought(case, patterns)).abs()
-    weights = weights / weights.sum(-1, keepdim=True)
+    # A state far from all patterns has weights of 0.
+    weights = shares_of(memory.separation, scores, **brought(case, patterns)).nan_to_num()
     largest = weights.gather(-1, found.index[:, None]).squeeze(-1)
     entropy = -torch.xlogy(weights, weights).sum(-1)
     # A score's rounding, eps·M², moves weights by β times as much.
@@ -214,12 +222,18 @@ def test_weight_and_entropy_are_those_at_the_state(case, dtype):
 
 @over(MASKED)
 def test_an_update_is_a_unit_step_down_the_gradient(case):
-    """E = ½‖x‖² − F(Xx) gives x − ∇E = Xᵀ∇F = x'; the same for Euclid."""
+    """E = ½‖x‖² − F(Xx) gives x − ∇E = Xᵀ∇F = x'; the same for Euclid.
+
+    If weights do not sum to one, the step is ∇E over their sum.
+    """
     patterns, cues = patterns_and_cues(case, torch.float64)
     memory = filled(case, patterns)
     state = cues.clone().requires_grad_()
     (slope,) = torch.autograd.grad(memory.energy(state).sum(), state)
-    torch.testing.assert_close(cues - slope, memory.update(cues), rtol=1e-9, atol=1e-9)
+    scores = naive_scores(case, patterns, cues)
+    total = memory.separation(scores, **brought(case, patterns)).sum(-1, keepdim=True)
+    expected = cues - torch.where(total > 0, slope / total, 0.0)
+    torch.testing.assert_close(expected, memory.update(cues), rtol=1e-9, atol=1e-9)
 
 
 def test_the_energy_of_the_modern_network_stays_in_its_bounds():

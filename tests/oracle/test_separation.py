@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from cases import seeded
-from hopfield import Entmax, Polynomial, RectifiedPolynomial, Separation, Softmax, Sparsemax, TopK
+from hopfield import (
+    Entmax,
+    Epanechnikov,
+    KSubsets,
+    Normmax,
+    Polynomial,
+    RectifiedPolynomial,
+    Separation,
+    Softmax,
+    Sparsemax,
+    TopK,
+)
 from hopfield.stores import Block
 
 EPS = torch.finfo(torch.float64).eps
@@ -28,6 +39,14 @@ SEPARATIONS = {
     "entmax-each": Entmax(torch.tensor([1.2, 1.5, 2.5], dtype=torch.float64), BATCH),
     "topk": TopK(3, 1.2),
     "topk-each": TopK(2, BATCH),
+    "normmax1.1": Normmax(1.1, 0.7),
+    "normmax2": Normmax(2.0, 0.7),
+    "normmax5-each": Normmax(5.0, BATCH),
+    "ksubsets1": KSubsets(1, 0.7),
+    "ksubsets2": KSubsets(2, 0.7),
+    "ksubsets4-each": KSubsets(4, BATCH),
+    "epanechnikov": Epanechnikov(0.7),
+    "epanechnikov-each": Epanechnikov(BATCH),
     "polynomial2": Polynomial(2),
     "polynomial5": Polynomial(5),
     "rectified2": RectifiedPolynomial(2),

@@ -117,5 +117,6 @@ def _value(memory: "Memory", reading: Reading, query: Query, at: str) -> Tensor 
     known = None if memory.binary else known  # unknown units are 0, and decided ones count
     blocks = [with_values(block) for block in blocks_of(memory.storage, len(state))]
     scores = scores_of(memory.storage, similarity, separation)
-    flat = read(blocks, state, scores, separation, known).state
+    result = read(blocks, state, scores, separation, known)
+    flat = result.state if result.mean is None else result.mean
     return flat.reshape(len(flat), *like.shape[1:]).to(like.dtype)

@@ -111,7 +111,8 @@ def certified_readout(
             result = full
         else:
             for field in fields(Readout):
-                getattr(result, field.name)[crowded] = getattr(full, field.name)
+                if getattr(full, field.name) is not None:
+                    getattr(result, field.name)[crowded] = getattr(full, field.name)
     return result, _bound(store, batch, result.potential, crowded)
 
 

@@ -34,11 +34,14 @@ class ModernHopfield(Memory):
             separation) is the smallest β at which cues find 95 % of the patterns although damage
             leaves them a quarter of their lead over the others. It is fitted again when patterns
             change. With a separation, "auto" sets its β.
-        separation: `Softmax`, `Sparsemax`, `Entmax`, `TopK`, or your own with simplex weights.
+        separation: `Softmax`, `Sparsemax`, `Entmax`, `Normmax`, `TopK`, `KSubsets`, or your own
+            with simplex weights; `Epanechnikov`, or your own that says `mean_ascends`: an update is
+            then the mean of patterns by their weights.
         similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan", or your own: a
             function (rows, state, known) → scores, or a `Similarity`. By default the dot product
-            if β is given, as in attention, and Euclidean if β is "auto": with the dot product, a
-            pattern is an attractor at no β if its product with another one exceeds ‖x_μ‖².
+            if β is given, as in attention, and Euclidean if β is "auto" or with `Epanechnikov`:
+            with the dot product, a pattern is an attractor at no β if its product with another one
+            exceeds ‖x_μ‖².
         precision: "full", or "certified": an 8-bit scan finds the patterns that can have weight,
             and only those are read, in float64; `Retrieval.bound` bounds the distance from the
             full readout. With Softmax and the dot product or Euclidean distance.
@@ -59,25 +62,35 @@ class ModernHopfield(Memory):
         """Make an empty memory."""
         is_fitted = self._is_fitted = is_auto(beta, separation)
         self._separation = scalar_separation(None if is_fitted else beta, separation)
-        if not self._separation.simplex:
-            raise OptionError(
-                "ModernHopfield needs weights that sum to one: Softmax, Sparsemax, Entmax or "
-                f"TopK, not {type(separation).__name__}. Use DenseHopfield, which takes every "
-                "separation, for patterns of ±1."
-            )
-        if is_fitted and not hasattr(self._separation, "beta"):
-            raise OptionError(
-                "beta='auto' needs a separation with an attribute beta, but "
-                f"{type(separation).__name__} has none. Leave beta= out."
-            )
         if similarity is None:
-            similarity = "euclidean" if is_fitted else "dot"
+            is_euclidean = is_fitted or self._separation.mean_ascends
+            similarity = "euclidean" if is_euclidean else "dot"
         self.similarity = as_similarity(similarity)
+        self._check_separation(is_fitted)
         self.precision = check_choice("precision", precision, READOUTS)
         self.storage = check_store(store)
         if precision == "certified":
             self._separation = plain_softmax(self._separation)
             check_certifiable(self.similarity, self._separation)
+
+    def _check_separation(self, is_fitted: bool) -> None:
+        separation, name = self._separation, type(self._separation).__name__
+        if not (separation.simplex or separation.mean_ascends):
+            raise OptionError(
+                "ModernHopfield needs weights that sum to one, or of which the mean is an update: "
+                f"Softmax, Sparsemax, Entmax, Normmax, TopK, KSubsets or Epanechnikov, not {name}. "
+                "Use DenseHopfield, which takes every separation, for patterns of ±1."
+            )
+        if not separation.simplex and self.similarity.half_squared_norm:
+            raise OptionError(
+                f"similarity must be 'euclidean' with {name}, whose weights do not sum to one, "
+                f"but is {self.similarity!r}. Leave similarity= out."
+            )
+        if is_fitted and not (separation.simplex and hasattr(separation, "beta")):
+            raise OptionError(
+                "beta='auto' needs a separation with an attribute beta and weights that sum to "
+                f"one, but is given with {name}. Leave beta= out."
+            )
 
     @property
     def separation(self) -> Separation:
@@ -123,7 +136,10 @@ class ModernHopfield(Memory):
             readout, bound = READOUTS[self.precision](store, state, known, *scoring)
         masked = masked_state(state, known)
         value = energy.modern_of_checked(masked, readout.potential, largest, self.similarity)
-        return Reading(readout.state, value, readout.index, readout.weight, readout.entropy, bound)
+        following = readout.state
+        if readout.mean is not None:  # without weight on any pattern, a state stays where it is
+            following = torch.where(readout.weight[:, None] > 0, readout.mean, state)
+        return Reading(following, value, readout.index, readout.weight, readout.entropy, bound)
 
     def next_state(self, state: Tensor, generator: torch.Generator) -> Tensor:
         """Make one update, by fused attention where it can."""

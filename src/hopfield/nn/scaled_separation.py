@@ -42,8 +42,8 @@ class ScaledSeparation:
         if not separation.simplex:
             raise OptionError(
                 "separation must give weights that sum to one, but "
-                f"{type(separation).__name__} does not. Use Softmax, Sparsemax, Entmax or TopK, "
-                "or a DenseMemoryClassifier."
+                f"{type(separation).__name__} does not. Use Softmax, Sparsemax, Entmax, Normmax, "
+                "TopK or KSubsets, or a DenseMemoryClassifier."
             )
         unit, beta = separation.split_beta()
         if not isinstance(beta, Tensor):

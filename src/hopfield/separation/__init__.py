@@ -3,15 +3,21 @@
 from typing import Any
 
 from .base import Partial, Readout, Rows, Separation, with_parameters
+from .epanechnikov import Epanechnikov
+from .normmax import Normmax
 from .polynomial import Polynomial, RectifiedPolynomial
 from .softmax import Softmax
 from .sparse import Entmax, Sparsemax, TopK
+from .subsets import KSubsets
 
 SEPARATIONS: dict[str, type[Any]] = {
     "softmax": Softmax,
     "sparsemax": Sparsemax,
     "entmax": Entmax,
+    "normmax": Normmax,
     "topk": TopK,
+    "k_subsets": KSubsets,
+    "epanechnikov": Epanechnikov,
     "polynomial": Polynomial,
     "rectified_polynomial": RectifiedPolynomial,
 }
@@ -20,6 +26,9 @@ SEPARATIONS: dict[str, type[Any]] = {
 __all__ = [
     "SEPARATIONS",
     "Entmax",
+    "Epanechnikov",
+    "KSubsets",
+    "Normmax",
     "Partial",
     "Polynomial",
     "Readout",

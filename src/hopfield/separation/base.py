@@ -61,6 +61,8 @@ class Readout:
             include the prior.
         weight: the weight of that pattern, `(*batch)`.
         entropy: entropy of the weights, −Σ p log p in nats, `(*batch)`.
+        mean: the mean of patterns by their weights, Xᵀ∇F(s)/Σ∇F(s), where the separation says
+            `mean_ascends`, NaN if all weights are 0; None elsewhere.
     """
 
     state: Tensor
@@ -68,6 +70,7 @@ class Readout:
     index: Tensor
     weight: Tensor
     entropy: Tensor
+    mean: Tensor | None = None
 
 
 class Partial(ABC):
@@ -100,6 +103,13 @@ class Separation(ABC):
 
     simplex: ClassVar[bool] = True
     """True if the weights are non-negative and sum to one."""
+
+    mean_ascends: ClassVar[bool] = False
+    """True if weights are non-negative, and the mean of patterns by their weights never lowers F.
+
+    For scores −½‖x_μ − x‖² this holds if a rising function of F is convex. An update of a
+    `ModernHopfield` is then this mean; weights that sum to one need no such statement.
+    """
 
     shift_invariant: ClassVar[bool] = False
     """True if F(s + c) = F(s) + c with the same weights: a readout may then shift the scores."""
@@ -236,12 +246,14 @@ class GatheredPartial(Partial):
             _check_sums(self.separation, scores, weights, total)
         shares = size / total.clamp_min(torch.finfo(total.dtype).tiny)
         weight, index = shares.max(-1)
+        state = reduce(torch.add, (weighted_part(rows, weights) for rows in blocks))
         return Readout(
-            state=reduce(torch.add, (weighted_part(rows, weights) for rows in blocks)),
+            state=state,
             potential=potential,
             index=index,
             weight=weight,
             entropy=entropy(shares),
+            mean=state / total if self.separation.mean_ascends else None,
         )
 
 

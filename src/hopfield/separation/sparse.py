@@ -35,7 +35,7 @@ PLACE_ROUNDING = 1e-12
 """Part of k by which a sum of priors may miss k: rounding must not give a share to the next."""
 
 
-class _Sparse(Separation):
+class SparseSeparation(Separation):
     """A separation whose weights are exactly 0 below a threshold on the scores."""
 
     shift_invariant = True
@@ -75,7 +75,7 @@ class _Sparse(Separation):
         """Return the score `(*batch, 1)` below which no pattern has weight, now or after others."""
 
 
-class _Tsallis(_Sparse):
+class _Tsallis(SparseSeparation):
     """A sparse separation with the weights of α-entmax: also sparsemax, which is α = 2."""
 
     alpha: float | Tensor
@@ -171,7 +171,7 @@ class Sparsemax(_Tsallis):
 
 
 @dataclass(frozen=True, eq=False)
-class TopK(_Sparse):
+class TopK(SparseSeparation):
     """Softmax over the k largest scores; every other weight is exactly zero.
 
     F(s) = β⁻¹ log mean exp(βs) over the k largest,   ∇F(s) = softmax(βs) over them.
@@ -220,7 +220,7 @@ class TopK(_Sparse):
         """Return F(s), which the k largest scores determine."""
         exact, prior = at_least_float32(scores), check_factors(prior, scores)
         if prior is None:
-            return Softmax(self.beta).potential(self._largest(exact)).to(scores.dtype)
+            return Softmax(self.beta).potential(largest_scores(exact, self.k)).to(scores.dtype)
         exact, beta = with_clamped_beta(exact, self.beta)
         share, top = self._shares(exact, prior), exact.detach().amax(-1, keepdim=True)
         x = torch.where(share > 0, beta * (exact - top), 0.0)
@@ -243,17 +243,23 @@ class TopK(_Sparse):
         return torch.where(larger, times, tied * times * (places / wanted).clamp(0.0, 1.0))
 
     def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:
-        if prior is None:
-            return self._largest(scores.detach()).amin(-1, keepdim=True)
-        ordered, order = scores.detach().sort(dim=-1, descending=True)
-        taken = prior.double().expand(scores.shape).gather(-1, order).cumsum(-1)
-        place = (taken < self.k * (1 - PLACE_ROUNDING)).sum(-1, keepdim=True)
-        return ordered.gather(-1, place.clamp_max(scores.shape[-1] - 1))
+        return score_at_place(scores.detach(), self.k, prior)
 
-    def _largest(self, scores: Tensor) -> Tensor:
-        # Unsorted: sorting would take most of the time for large k.
-        count = scores.shape[-1]
-        return scores if self.k >= count else scores.topk(self.k, sorted=False).values
+
+def largest_scores(scores: Tensor, k: int) -> Tensor:
+    """Return the k largest scores in any order; all of them if there are fewer."""
+    # Unsorted: sorting would take most of the time for large k.
+    return scores if k >= scores.shape[-1] else scores.topk(k, sorted=False).values
+
+
+def score_at_place(scores: Tensor, k: int, prior: Tensor | None) -> Tensor:
+    """Return the k-th largest score, `(*batch, 1)`; a pattern with prior w takes w places."""
+    if prior is None:
+        return largest_scores(scores, k).amin(-1, keepdim=True)
+    ordered, order = scores.sort(dim=-1, descending=True)
+    taken = prior.double().expand(scores.shape).gather(-1, order).cumsum(-1)
+    place = (taken < k * (1 - PLACE_ROUNDING)).sum(-1, keepdim=True)
+    return ordered.gather(-1, place.clamp_max(scores.shape[-1] - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +277,7 @@ class CandidatePartial(Partial):
         total: the sum of the priors so far, or None.
     """
 
-    separation: _Sparse
+    separation: SparseSeparation
     count: int
     parts: tuple[tuple[Tensor, ...], ...]
     least: int
@@ -310,7 +316,9 @@ class CandidatePartial(Partial):
         scores, index, *priors = self._joined()
         prior = priors[0] if priors else None
         weights = self.separation(*arguments(scores, prior))
-        ranked = scores if prior is None else weights
+        ranked = scores
+        if prior is not None:  # the largest weight; of equal ones the larger score
+            ranked = scores.masked_fill(weights < weights.amax(-1, keepdim=True), -torch.inf)
         top = ranked == ranked.amax(-1, keepdim=True)
         first = torch.where(top, index, torch.iinfo(index.dtype).max).min(-1).values
         return Readout(

@@ -62,7 +62,8 @@ class Reader:
         memory.storage.summary()  # first: blocks then carry the norms
         for state in self.states(rows):
             blocks = [with_values(block) for block in blocks_of(memory.storage, len(state))]
-            parts.append(read(blocks, state, memory.similarity, memory.separation).state)
+            result = read(blocks, state, memory.similarity, memory.separation)
+            parts.append(result.state if result.mean is None else result.mean)
         return torch.cat(parts).numpy()
 
 
