@@ -6,14 +6,13 @@ Further parts: test_contract_energy.py, test_contract_masks.py, test_contract_st
 import pytest
 import torch
 
+from answers import assert_same_answer, assert_same_bits
 from cases import (
     CASES,
     DETERMINISTIC,
     DIM,
     HALF,
     RECALLING,
-    assert_same_answer,
-    assert_same_bits,
     every_memory,
     filled,
     in_turn,

@@ -4,14 +4,13 @@ import pytest
 import sklearn.datasets  # noqa: F401  what it loads draws from `random` once: not in a test
 import torch
 
+from answers import assert_same_answer, assert_same_bits
 from cases import (
     CASES,
     DIM,
     HALF,
     MODERN,
     Case,
-    assert_same_answer,
-    assert_same_bits,
     brought,
     energy_slack,
     every_memory,

@@ -3,12 +3,11 @@
 import pytest
 import torch
 
+from answers import assert_same_answer, assert_same_bits
 from cases import (
     CASES,
     DETERMINISTIC,
     DIM,
-    assert_same_answer,
-    assert_same_bits,
     brought,
     every_memory,
     filled,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cases import CASES, assert_same_answer, over, patterns_and_cues, seeded, signs
+from answers import assert_same_answer
+from cases import CASES, over, patterns_and_cues, seeded, signs
 from hopfield import (
     ClassicalHopfield,
     DenseHopfield,

@@ -20,11 +20,12 @@ from hopfield.memories import (
     learning,
 )
 from hopfield.rules import Perceptron
-from hopfield.separation import Entmax, RectifiedPolynomial
+from hopfield.separation import Entmax, Epanechnikov, RectifiedPolynomial
 from hopfield_studies import from_scratch, published, walkthrough
 from hopfield_studies.published import (
     dense,
     hebbian,
+    kernels,
     more,
     perceptrons,
     sequences,
@@ -132,6 +133,16 @@ def half_of_the_integral_missing(patch):
     patch.setattr(energy, "graded", lambda v, w, b, width: whole(v, w, b, width / 2))
 
 
+def a_wider_kernel(patch):
+    patch.setattr(kernels, "Epanechnikov", lambda beta: Epanechnikov(0.99 * beta))
+
+
+def another_bandwidth(patch):
+    patch.setattr(
+        kernels, "ModernHopfield", lambda beta, **options: ModernHopfield(1.001 * beta, **options)
+    )
+
+
 FAULTS = {
     "hebbian-curve": self_term_kept,
     "modern-theorems": half_of_the_norm_missing,
@@ -150,6 +161,8 @@ FAULTS = {
     "correlated-patterns": covariance_without_thresholds,
     "bidirectional": an_eighth_of_the_pairs_forgotten,
     "graded": half_of_the_integral_missing,
+    "epanechnikov": a_wider_kernel,
+    "mean-shift": another_bandwidth,
 }
 
 

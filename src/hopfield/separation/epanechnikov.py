@@ -17,8 +17,8 @@ from .base import (
     check_mergeable,
     check_parameter,
     largest_value,
-    with_clamped_beta,
 )
+from .clamping import with_clamped_beta
 from .prior import check_factors, prior_of
 
 FLOOR = 2.0**-100

@@ -12,8 +12,8 @@ from .base import (
     check_parameter,
     largest_value,
     smallest_value,
-    with_clamped_beta,
 )
+from .clamping import with_clamped_beta
 from .prior import check_factors
 from .sparse import SparseSeparation
 from .tsallis import ALPHA_RANGE

@@ -20,8 +20,8 @@ from .base import (
     largest_value,
     max_gathered_rows,
     smallest_value,
-    with_clamped_beta,
 )
+from .clamping import with_clamped_beta
 from .decimals import exact_sign_of_exponentials
 from .prior import check_factors, prior_of
 

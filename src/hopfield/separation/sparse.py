@@ -24,9 +24,8 @@ from .base import (
     max_gathered_rows,
     smallest_value,
     weighted_part,
-    with_clamped_beta,
-    with_score_axis,
 )
+from .clamping import with_clamped_beta, with_score_axis
 from .prior import arguments, check_factors, prior_of
 from .softmax import Softmax, log_mean
 from .tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights

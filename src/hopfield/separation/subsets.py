@@ -7,7 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..checks import check_integer
-from .base import at_least_float32, check_parameter, largest_value, with_clamped_beta
+from .base import (
+    at_least_float32,
+    check_parameter,
+    largest_value,
+)
+from .clamping import with_clamped_beta
 from .prior import check_factors
 from .sparse import SparseSeparation, score_at_place
 

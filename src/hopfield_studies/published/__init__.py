@@ -15,6 +15,7 @@ from . import (
     documents,
     graded,
     hebbian,
+    kernels,
     modern,
     more,
     pairs,
@@ -49,6 +50,8 @@ RESULTS: tuple[Result, ...] = (
     correlated.CORRELATED,
     pairs.BIDIRECTIONAL,
     graded.GRADED_UNITS,
+    kernels.EPANECHNIKOV,
+    kernels.MEAN_SHIFT,
 )
 """All results: `NINE`, and others from the literature."""
 
