@@ -3,11 +3,10 @@
 Memories:     ClassicalHopfield, GradedHopfield, DenseHopfield, ModernHopfield, SequenceHopfield,
               BidirectionalMemory, ModernBidirectional: each a Memory; load reads a file
 Stores:       RamStore, PackedStore (one bit per entry), each a Store
-Questions:    Cue in, Retrieval out, or the k best as a Nearest
+Questions:    Cue in, Retrieval out, or the k best as a Nearest; diagnose, explain, tune advise
 Separations:  Softmax, Sparsemax, Entmax, Normmax, TopK, KSubsets, Epanechnikov, Polynomial,
               RectifiedPolynomial; Separation
 Functions:    attention, backend; the modules energy, rules, similarity, separation, units, stores
-Advice:       diagnose a memory, explain an answer, tune for patterns
 Around them:  the modules nn, data, corruption, metrics, synthetic, experiments, theory, plots
 Mistakes:     HopfieldError and CapacityWarning; the module errors
 """
