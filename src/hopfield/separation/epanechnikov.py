@@ -85,10 +85,6 @@ class Epanechnikov(Separation):
             index=index + rows.start,
         )
 
-    def split_beta(self) -> tuple[Separation, float | Tensor]:
-        """Return the separation at β = 1, and β."""
-        return Epanechnikov(1.0), self.beta
-
     def inverse_width(self) -> float:
         """Return β."""
         return largest_value(self.beta)

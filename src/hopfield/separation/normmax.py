@@ -7,15 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..checks import check_number, is_traced
-from .base import (
-    at_least_float32,
-    check_parameter,
-    largest_value,
-    smallest_value,
-)
+from .base import at_least_float32, check_parameter, largest_value, smallest_value
 from .clamping import with_clamped_beta
 from .prior import check_factors
-from .sparse import SparseSeparation
+from .sparse import SparseSeparation, multiplicities
 from .tsallis import ALPHA_RANGE
 
 MOST_STEPS = 60
@@ -83,14 +78,7 @@ class Normmax(SparseSeparation):
     ) -> "_NormEquation":
         # In float64: r may be large, and τ is a small difference where β is small.
         exact, beta = with_clamped_beta(at_least_float32(scores).double(), self.beta)
-        prior = check_factors(prior, scores)
-        times = torch.ones_like(exact) if prior is None else prior.to(exact).expand(exact.shape)
-        sum_of_priors = times.sum(-1, keepdim=True)
-        n = sum_of_priors
-        if prior is None and count is not None:
-            n = torch.full_like(n, count)
-        if prior is not None and total is not None:
-            n = torch.as_tensor(total, dtype=exact.dtype, device=exact.device)[..., None]
+        times, n = multiplicities(exact, check_factors(prior, scores), count, total)
         top = exact.detach().amax(-1, keepdim=True)
         return _NormEquation(exact - top, top, times, n, self.alpha / (self.alpha - 1), beta)
 

@@ -7,14 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..checks import check_integer
-from .base import (
-    at_least_float32,
-    check_parameter,
-    largest_value,
-)
+from .base import at_least_float32, check_parameter, largest_value
 from .clamping import with_clamped_beta
 from .prior import check_factors
-from .sparse import SparseSeparation, score_at_place
+from .sparse import SparseSeparation, multiplicities, score_at_place
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +66,7 @@ class KSubsets(SparseSeparation):
         total: float | Tensor | None = None,
     ) -> "_Projection":
         exact, beta = with_clamped_beta(at_least_float32(scores).double(), self.beta)
-        prior = check_factors(prior, scores)
-        times = torch.ones_like(exact) if prior is None else prior.to(exact).expand(exact.shape)
-        n = times.sum(-1, keepdim=True)
-        if prior is None and count is not None:
-            n = torch.full_like(n, count)
-        if prior is not None and total is not None:
-            n = torch.as_tensor(total, dtype=exact.dtype, device=exact.device)[..., None]
+        times, n = multiplicities(exact, check_factors(prior, scores), count, total)
         top = exact.detach().amax(-1, keepdim=True)
         kappa = (n * beta).clamp_max(torch.finfo(exact.dtype).max / 8)
         cap = (n / self.k - 1).clamp_min(0)
