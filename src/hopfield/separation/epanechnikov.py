@@ -73,12 +73,11 @@ class Epanechnikov(Separation):
         strongest = active.amax(-1)
         best = scores.masked_fill(active < strongest[..., None], -torch.inf)
         largest, index = best.max(-1)
-        times = active if prior is None else torch.where(active > 0, active.log() * active, 0.0)
         return KernelPartial(
             beta=beta,
             sums=sums,
             count=active.sum(-1),
-            log_prior=torch.zeros_like(strongest) if prior is None else times.sum(-1),
+            log_prior=torch.xlogy(active, active).sum(-1),
             weighted_sum=rows.weighted_sum(active.to(scores.dtype)),
             strongest=strongest,
             largest=largest,

@@ -45,8 +45,8 @@ class KSubsets(SparseSeparation):
         self, scores: Float[Tensor, "*batch n"], prior: Float[Tensor, "*#batch n"] | None = None
     ) -> Float[Tensor, "*batch n"]:
         """Return the weights q."""
-        projection = self._projection(scores, prior)
-        return (projection.times * (1 + projection.d) / projection.n).to(scores.dtype)
+        _, times, n, _, d = self._solve(scores, prior)
+        return (times * (1 + d) / n).to(scores.dtype)
 
     def potential(
         self,
@@ -55,52 +55,35 @@ class KSubsets(SparseSeparation):
         count: int | None = None,
         total: float | Tensor | None = None,
     ) -> Float[Tensor, "*batch"]:
-        """Return F(s)."""
-        return self._projection(scores, prior, count, total).potential().to(scores.dtype)
+        """Return F = max s + Σq(s − max s) − Σwd²/(2κn), which has all digits as β → 0."""
+        exact, times, n, kappa, d = self._solve(scores, prior, count, total)
+        top = exact.detach().amax(-1, keepdim=True)
+        missing = n - times.sum(-1, keepdim=True)  # d = −1
+        squares = (times * d.square()).sum(-1, keepdim=True) + missing
+        gain = (times * (1 + d) * (exact - top)).sum(-1, keepdim=True)
+        return (top + (gain - squares / (2 * kappa)) / n).squeeze(-1).to(scores.dtype)
 
-    def _projection(
+    def _solve(
         self,
         scores: Tensor,
         prior: Tensor | None,
         count: int | None = None,
         total: float | Tensor | None = None,
-    ) -> "_Projection":
+    ) -> tuple[Tensor, ...]:
+        # The scores, w, n, κ = nβ and d in q = w(1 + d)/n.
         exact, beta = with_clamped_beta(at_least_float32(scores).double(), self.beta)
         times, n = multiplicities(exact, check_factors(prior, scores), count, total)
-        top = exact.detach().amax(-1, keepdim=True)
         kappa = (n * beta).clamp_max(torch.finfo(exact.dtype).max / 8)
         cap = (n / self.k - 1).clamp_min(0)
         # Relative to the k-th best score: d of patterns further than 1 + cap from it is cut.
         z = kappa * (exact - score_at_place(exact.detach(), self.k, prior))
         z = torch.minimum(torch.maximum(z, -cap - 2), cap + 2)
-        return _Projection(exact - top, top, times, n, kappa, _deviations(z, cap, times, n))
+        return exact, times, n, kappa, _deviations(z, cap, times, n)
 
     def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:
         # Weight below it would leave the k best with 1/k each, and so more than 1 in all.
         exact, beta = with_clamped_beta(scores.detach().double(), self.beta)
         return score_at_place(exact, self.k, prior) - 1 / (self.k * beta)
-
-
-@dataclass(frozen=True, eq=False)
-class _Projection:
-    """The weights q = w(1 + d)/n of gaps g = s − max s, with d = κ(g − δ) cut to [−1, n/k − 1].
-
-    Patterns without weight may be left out; they count in `n`.
-    """
-
-    gap: Tensor
-    top: Tensor
-    times: Tensor
-    n: Tensor
-    kappa: Tensor
-    d: Tensor
-
-    def potential(self) -> Tensor:
-        """Return F = max s + Σqg − Σwd²/(2κn), which has all its digits as β → 0."""
-        missing = self.n - self.times.sum(-1, keepdim=True)  # d = −1
-        squares = (self.times * self.d.square()).sum(-1, keepdim=True) + missing
-        gain = (self.times * (1 + self.d) * self.gap).sum(-1, keepdim=True)
-        return (self.top + (gain - squares / (2 * self.kappa)) / self.n).squeeze(-1)
 
 
 def _deviations(z: Tensor, cap: Tensor, times: Tensor, n: Tensor) -> Tensor:
