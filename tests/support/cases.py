@@ -163,14 +163,6 @@ def _modern() -> Iterator[Case]:
             beta=beta,
             recalls=name != "ksubsets",
         )
-    yield Case(
-        "epanechnikov-euclidean",
-        lambda: ModernHopfield(separation=Epanechnikov(0.1)),
-        "modern",
-        descends=True,
-        beta=0.1,
-        has_ties=True,
-    )
     for similarity in ("euclidean", "cosine"):
         yield Case(
             f"auto-{similarity}",
@@ -191,6 +183,17 @@ def _modern() -> Iterator[Case]:
         )
 
 
+def _kernels() -> Iterator[Case]:
+    yield Case(
+        "epanechnikov-euclidean",
+        lambda: ModernHopfield(separation=Epanechnikov(0.1)),
+        "modern",
+        descends=True,
+        beta=0.1,
+        has_ties=True,
+    )
+
+
 def _packed() -> Iterator[Case]:
     for schedule in ("synchronous", "asynchronous"):
         yield Case(
@@ -208,7 +211,7 @@ def _packed() -> Iterator[Case]:
         )
 
 
-WITHOUT_PRIOR = [*_classical(), *_dense(), *_packed(), *_modern(), *pair_cases(Case)]
+WITHOUT_PRIOR = [*_classical(), *_dense(), *_packed(), *_modern(), *_kernels(), *pair_cases(Case)]
 WEIGHTED = (
     *("hebbian-asynchronous", "covariance-synchronous-diagonal", "hebbian-synchronous-bits"),
     *("dense-softmax-synchronous", "dense-polynomial3-asynchronous"),
