@@ -76,8 +76,6 @@ class Epanechnikov(Separation):
         return KernelPartial(
             beta=beta,
             sums=sums,
-            count=active.sum(-1),
-            log_prior=torch.xlogy(active, active).sum(-1),
             weighted_sum=rows.weighted_sum(active.to(scores.dtype)),
             strongest=strongest,
             largest=largest,
@@ -96,7 +94,8 @@ class Epanechnikov(Separation):
         cut = (beta * exact).clamp_min(-1)
         times = torch.ones_like(cut) if prior is None else prior.to(cut).expand(cut.shape)
         active = torch.where(cut > -1, times, 0.0)
-        sums = KernelSums(times.sum(-1), (times * (1 + cut)).sum(-1), (times * cut).sum(-1))
+        terms = times, times * (1 + cut), times * cut, active, torch.xlogy(active, active)
+        sums = KernelSums(*(term.sum(-1) for term in terms))
         return sums, beta.squeeze(-1) if isinstance(beta, Tensor) else beta, active
 
 
@@ -107,11 +106,15 @@ class KernelSums(NamedTuple):
         n: the number of patterns, or Σw.
         kernels: Σk.
         excess: Σ(k − 1), which has all digits of Σk − n as β → 0.
+        count: the number of active patterns; with priors Σw over them.
+        log_prior: Σ w log w over the active patterns.
     """
 
     n: Tensor
     kernels: Tensor
     excess: Tensor
+    count: Tensor
+    log_prior: Tensor
 
     def potential(self, beta: float | Tensor) -> Tensor:
         """Return F = β⁻¹ log(ε + Σk/n)."""
@@ -136,8 +139,6 @@ class KernelPartial(Partial):
     Attributes:
         beta: β.
         sums: the sums of kernels.
-        count: the number of active patterns; with priors Σw over them.
-        log_prior: Σ w log w over the active patterns.
         weighted_sum: Σ w·row over the active patterns.
         strongest: the largest w of an active pattern, 0 if none is active.
         largest: the largest score of the patterns with this w.
@@ -146,8 +147,6 @@ class KernelPartial(Partial):
 
     beta: float | Tensor
     sums: KernelSums
-    count: Tensor
-    log_prior: Tensor
     weighted_sum: Tensor
     strongest: Tensor
     largest: Tensor
@@ -161,8 +160,6 @@ class KernelPartial(Partial):
         return KernelPartial(
             beta=self.beta,
             sums=self.sums.merge(other.sums),
-            count=self.count + other.count,
-            log_prior=self.log_prior + other.log_prior,
             weighted_sum=self.weighted_sum + other.weighted_sum,
             strongest=torch.where(better, other.strongest, self.strongest),
             largest=torch.where(better, other.largest, self.largest),
@@ -172,13 +169,14 @@ class KernelPartial(Partial):
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Return the readout; weight and entropy are those of shares that sum to one."""
         total = self.sums.total()
-        is_active, count = self.count > 0, torch.where(self.count > 0, self.count, 1.0)
-        entropy = count.log() - self.log_prior / count
+        is_active = self.sums.count > 0
+        count = torch.where(is_active, self.sums.count, 1.0)
+        entropy = count.log() - self.sums.log_prior / count
         return Readout(
             state=self.weighted_sum / total[..., None].to(self.weighted_sum.dtype),
             potential=self.sums.potential(self.beta),
             index=self.index,
             weight=self.strongest / count,
             entropy=torch.where(is_active, entropy, 0.0).clamp_min(0.0),
-            mean=self.weighted_sum / self.count[..., None].to(self.weighted_sum.dtype),
+            mean=self.weighted_sum / self.sums.count[..., None].to(self.weighted_sum.dtype),
         )
