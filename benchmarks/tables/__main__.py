@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure the short form or all, measure times, or make the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
     parser.add_argument("verb", nargs="?", choices=("quality", "times", "page"), default="quality")
-    parser.add_argument("--full", action="store_true", help="all gaps and seeds: hours")
+    parser.add_argument("--full", action="store_true", help="all gaps and seeds: an hour or two")
     parser.add_argument("--again", action="append", choices=METHODS, default=[], metavar="METHOD",
                         help="measure a method again")  # fmt: skip
     parser.add_argument("--seconds", type=float, default=float("inf"), help="computing time")

