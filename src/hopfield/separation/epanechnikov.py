@@ -105,22 +105,22 @@ class KernelSums(NamedTuple):
     Attributes:
         n: the number of patterns, or Σw.
         kernels: Σk.
-        excess: Σ(k − 1), which has all digits of Σk − n as β → 0.
+        kernels_minus_n: Σ(k − 1), which has all digits of Σk − n as β → 0.
         count: the number of active patterns; with priors Σw over them.
         log_prior: Σ w log w over the active patterns.
     """
 
     n: Tensor
     kernels: Tensor
-    excess: Tensor
+    kernels_minus_n: Tensor
     count: Tensor
     log_prior: Tensor
 
     def potential(self, beta: float | Tensor) -> Tensor:
         """Return F = β⁻¹ log(ε + Σk/n)."""
-        excess, kernels = self.excess / self.n, self.kernels / self.n
-        near = excess.abs() < 0.5
-        accurate = torch.log1p(torch.where(near, excess, 0.0))
+        difference, kernels = self.kernels_minus_n / self.n, self.kernels / self.n
+        near = difference.abs() < 0.5
+        accurate = torch.log1p(torch.where(near, difference, 0.0))
         return torch.where(near, accurate, (FLOOR + kernels).log()) / beta
 
     def total(self) -> Tensor:
