@@ -106,14 +106,14 @@ class KernelSums(NamedTuple):
         n: the number of patterns, or Σw.
         kernels: Σk.
         kernels_minus_n: Σ(k − 1), which has all digits of Σk − n as β → 0.
-        count: the number of active patterns; with priors Σw over them.
+        active: the number of active patterns; with priors Σw over them.
         log_prior: Σ w log w over the active patterns.
     """
 
     n: Tensor
     kernels: Tensor
     kernels_minus_n: Tensor
-    count: Tensor
+    active: Tensor
     log_prior: Tensor
 
     def potential(self, beta: float | Tensor) -> Tensor:
@@ -169,8 +169,8 @@ class KernelPartial(Partial):
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Return the readout; weight and entropy are those of shares that sum to one."""
         total = self.sums.total()
-        is_active = self.sums.count > 0
-        count = torch.where(is_active, self.sums.count, 1.0)
+        is_active = self.sums.active > 0
+        count = torch.where(is_active, self.sums.active, 1.0)
         entropy = count.log() - self.sums.log_prior / count
         return Readout(
             state=self.weighted_sum / total[..., None].to(self.weighted_sum.dtype),
@@ -178,5 +178,5 @@ class KernelPartial(Partial):
             index=self.index,
             weight=self.strongest / count,
             entropy=torch.where(is_active, entropy, 0.0).clamp_min(0.0),
-            mean=self.weighted_sum / self.sums.count[..., None].to(self.weighted_sum.dtype),
+            mean=self.weighted_sum / self.sums.active[..., None].to(self.weighted_sum.dtype),
         )
