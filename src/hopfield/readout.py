@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -206,8 +206,9 @@ def _read_halves(
         read(blocks, state[part], similarity, separation, mask)
         for part, mask in zip(parts, masks, strict=True)
     ]
-    values = [[getattr(result, field.name) for result in results] for field in fields(Readout)]
-    return Readout(*(None if None in value else torch.cat(value) for value in values))
+    first, second = (vars(result) for result in results)
+    both: Any = {k: None if x is None else torch.cat([x, second[k]]) for k, x in first.items()}
+    return Readout(**both)
 
 
 def strongest(

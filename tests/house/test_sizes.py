@@ -19,7 +19,7 @@ RESULTS |= {"Tuning"}
 # These take the place of another library's class, and its arguments.
 DROP_INS = {"HopfieldImputer", "MultiheadHopfield"}
 ARGUMENTS, FUNCTION, FILE, SCREEN = 6, 40, 400, 80
-GUIDE, WALL, ESTIMATORS = 12_000, 29_500, 2_600  # lines of the library without and of `sklearn`
+GUIDE, WALL, ESTIMATORS = 12_000, 29_800, 2_600  # lines of the library without and of `sklearn`
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
