@@ -155,37 +155,39 @@ def check_cue(state: object, known: object) -> tuple[Tensor, Tensor | None]:
     return state, None if known is None else check_known(known, state)
 
 
-def unpack_cue(name: str, value: object, known: object) -> tuple[object, object]:
+def unpack_cue(
+    name: str, value: object, known: object, mask: str = "known"
+) -> tuple[object, object]:
     """Return state and mask of a `Cue`; return other values of the argument `name` unchanged."""
     if not isinstance(value, Cue):
         return value, known
     if known is not None:
         verb = "are" if name.endswith("s") else "is"
         raise OptionError(
-            f"known must not be given where the {name} {verb} a Cue, which brings its own mask, "
-            f"but is {short_repr(known)}. Leave out known=, or give a tensor as {name}."
+            f"{mask} must not be given where the {name} {verb} a Cue, which brings its own mask, "
+            f"but is {short_repr(known)}. Leave out {mask}=, or give a tensor as {name}."
         )
     return value.state, value.known
 
 
-def check_known(known: object, state: Tensor, name: str = "state") -> Tensor:
-    """Return the mask `known` expanded to the shape of `state`, or raise a named error."""
-    known = check_dense("known", known)
+def check_known(known: object, state: Tensor, name: str = "state", mask: str = "known") -> Tensor:
+    """Return the argument `mask` expanded to the shape of `state`, or raise a named error."""
+    known = check_dense(mask, known)
     if known.dtype != torch.bool:
         raise InputTypeError(
-            f"known must be a bool tensor, but is {dtype_name(known)}.{mask_hint(known)}"
+            f"{mask} must be a bool tensor, but is {dtype_name(known)}.{mask_hint(known)}"
         )
     if known.device != state.device:
         raise DeviceError(
-            f"known must be on the {name}'s device, {state.device}, but is on {known.device}. "
-            f"Use known.to({str(state.device)!r})."
+            f"{mask} must be on the {name}'s device, {state.device}, but is on {known.device}. "
+            f"Use {mask}.to({str(state.device)!r})."
         )
     try:
         return known.expand(state.shape)
     except RuntimeError:
         turned = known.ndim == 2 and known.T.shape == state.shape
         raise ShapeError(
-            f"known must broadcast to the {name}'s shape {tuple(state.shape)}, but has shape "
+            f"{mask} must broadcast to the {name}'s shape {tuple(state.shape)}, but has shape "
             f"{tuple(known.shape)}. "
-            + ("Did you mean known.T?" if turned else "Give one mask for all, or one mask a row.")
+            + (f"Did you mean {mask}.T?" if turned else "Give one mask for all, or one mask a row.")
         ) from None

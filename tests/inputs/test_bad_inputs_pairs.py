@@ -1,6 +1,7 @@
 """Pairs that do not fit are refused by name, and the memory stays as it was."""
 
 import numpy as np
+import pytest
 import torch
 
 from bad_inputs import Bad, cases, judge
@@ -37,6 +38,8 @@ STORED = [
     Bad("y is one row", storing(X, Y[0], **MORE), ShapeError, ("y must", "(5,)")),
     Bad("x has NaN", storing(X * torch.nan, Y, **MORE), DomainError, ("NaN",)),
     Bad("values missing", storing(X, Y, names=MORE["names"]), OptionError, ("values",)),
+    Bad("no y", storing(X), InputTypeError, ("BidirectionalMemory.store_pairs", "'y'")),
+    Bad("a typo", storing(X, Y, name=["d"]), OptionError, (".store_pairs takes no", "names=")),
     Bad("names twice", storing(X, Y, values=torch.arange(3), names=["a", "d", "e"]), OptionError,
         ("'a'",)),
 ]  # fmt: skip
@@ -46,7 +49,18 @@ RECALLED = [
     Bad("x of the width of y", recalling(Y), ShapeError, ("x must", "dim=8")),
     Bad("y of the width of x", recalling(y=X), ShapeError, ("y must", "dim=5")),
     Bad("batches", recalling(X, Y[:2]), ShapeError, ("x and y", "(3, 8)", "(2, 5)")),
-    Bad("mask of x too wide", recalling(X, known_x=torch.ones(9) > 0), ShapeError, ("(9,)",)),
+    Bad("mask of x too wide", recalling(X, known_x=torch.ones(9) > 0), ShapeError,
+        ("known_x must", "(9,)")),
+    Bad("mask of x too wide, array", recalling(X.numpy(), known_x=np.ones(9) > 0), ShapeError,
+        ("known_x must", "(9,)")),
+    Bad("mask of rows", recalling(X, known=MASK), OptionError, (".recall takes", "Use known_x=")),
+    Bad("a typo", recalling(X, step=3), OptionError, (".recall takes", "steps=")),
+    Bad("zeros", recalling(X * MASK), DomainError, ("x must", "known_x=(x != 0)")),
+    Bad("zeros, known", recalling(X * MASK, known_x=MASK.roll(1)), DomainError,
+        ("x must", "known_x=known_x & (x != 0)")),
+    Bad("NaN", recalling(X / MASK * 0), DomainError, ("x must", "known_x=torch.isfinite(x)")),
+    Bad("NaN, array", recalling((X / MASK * 0).numpy()), DomainError,
+        ("x must", "known_x=numpy.isfinite(x)")),
     Bad("mask of numbers", recalling(X, known_x=torch.ones(8)), InputTypeError, ("bool",)),
     Bad("two masks", recalling(Cue(X, MASK), known_x=MASK), OptionError, ("Leave out",)),
     Bad("integers", recalling(X.long()), InputTypeError, ("x must", "int64")),
@@ -74,6 +88,28 @@ MADE = [
     Bad("coupling of the dense form", lambda: memory().coupling, OptionError,
         ("coupling needs", "Softmax")),
 ]  # fmt: skip
+
+
+ROWS = [
+    Bad("joint: exchanged", lambda memory: memory.joint(Y, X), ShapeError, ("x must", "dim=8")),
+    Bad("joint: batches", lambda memory: memory.joint(X, Y[:2]), ShapeError, ("x and y",)),
+    Bad("joint: text", lambda memory: memory.joint("x", Y), InputTypeError, ("x must",)),
+    Bad("sides: x alone", lambda memory: memory.sides(X), ShapeError, ("rows must", "dim=13")),
+    Bad("sides: x alone, empty", lambda _: BidirectionalMemory(split=8).sides(X), ShapeError,
+        ("more than 8 entries",)),
+]  # fmt: skip
+
+
+@cases(ROWS)
+def test_rows_that_are_no_pairs(case):
+    judge(case, memory())
+
+
+@pytest.mark.parametrize("form", [torch.Tensor.numpy, torch.Tensor.tolist])
+def test_joint_and_sides_take_arrays_and_lists(form):
+    rows = memory().joint(form(X), form(Y))
+    assert torch.equal(rows, torch.cat([X, Y], 1))
+    assert all(map(torch.equal, memory().sides(form(rows)), (X, Y)))
 
 
 @cases(STORED)

@@ -100,7 +100,13 @@ def pattern_axes(shape: Sequence[int], dim: int | None) -> int | None:
     return None
 
 
-def mask_from(known: object, shape: torch.Size, rows: torch.Size, device: torch.device) -> object:
+def mask_from(
+    known: object,
+    shape: torch.Size,
+    rows: torch.Size,
+    device: torch.device,
+    name: str = "known",
+) -> object:
     """Return the mask of rows `(*batch, dim)` that were given in another shape.
 
     A mask may have the shape of the pictures, of one of them, of their pixels without colours, or
@@ -121,7 +127,7 @@ def mask_from(known: object, shape: torch.Size, rows: torch.Size, device: torch.
     if is_broadcastable(flat.shape, rows):
         return flat
     raise ShapeError(
-        f"known must have the shape of the pattern or patterns, {tuple(shape)}, or that of one of "
+        f"{name} must have the shape of the pattern or patterns, {tuple(shape)}, or that of one of "
         f"them, but has shape {tuple(mask.shape)}."
     )
 
@@ -220,7 +226,8 @@ def _check_finite(name: str, array: np.ndarray, value: object) -> None:
         return
     kind = "NaN" if np.isnan(array).any() else "infinity"
     plain = name if hasattr(value, "dtype") else f"numpy.array({name}, dtype=float)"
-    hint = "" if name == "state" else f" If these are missing, use known=numpy.isfinite({plain})."
+    mask = f"known_{name}" if name in ("x", "y") else "known"
+    hint = "" if name == "state" else f" If these are missing, use {mask}=numpy.isfinite({plain})."
     hint += " Only ModernHopfield.store takes it." if name == "patterns" else ""
     raise DomainError(f"{name} must be finite, but contains {kind}.{hint}")
 

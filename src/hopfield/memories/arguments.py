@@ -2,11 +2,11 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from ..errors import OptionError
+from ..errors import InputTypeError, OptionError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,19 +40,40 @@ def named_arguments(method: Callable[P, T]) -> Callable[P, T]:
         except TypeError:
             if args:
                 check_keywords(type(args[0]), method.__name__, kwargs)
+                _check_positions(method, args, kwargs)
             raise
 
     return call
 
 
-def check_keywords(kind: type, method: str, given: Iterable[str]) -> None:
-    """Raise for the first name that the method of a memory class does not take."""
-    own = _arguments(kind, method)
+def check_keywords(
+    kind: type, method: str, given: Iterable[str], passed_on: Iterable[str] = ()
+) -> None:
+    """Raise for the first name that the method of a memory class does not take.
+
+    Args:
+        kind: the class.
+        method: the name of the method.
+        given: the names in the call.
+        passed_on: names that the method takes as `**options`.
+    """
+    own = [*_arguments(kind, method), *passed_on]
+    if passed_on:
+        own.remove("**")
     for name in given:
         if name not in own and "**" not in own:
             caller = kind.__name__ if method == "__init__" else f"{kind.__name__}.{method}"
             place = _place(kind, method, name, own)
             raise OptionError(f"{caller} takes no argument {name!r:.80}. {place}")
+
+
+def _check_positions(method: Callable[..., object], args: Sequence[object], names: object) -> None:
+    # Raise if the method cannot be called with these arguments, and name the user's class.
+    try:
+        inspect.signature(method).bind(*args, **names)  # type: ignore[arg-type]
+    except TypeError as error:
+        caller = f"{type(args[0]).__name__}.{method.__name__}"
+        raise InputTypeError(f"{caller} must get other arguments: {error}.") from None
 
 
 def _place(kind: type, method: str, name: str, own: list[str]) -> str:
@@ -61,6 +82,9 @@ def _place(kind: type, method: str, name: str, own: list[str]) -> str:
     word = WORDS.get(name.lower(), name)
     if word in own:
         return f"Use {word}=."
+    sides = [f"{each}=" for each in own if each in (f"{word}_x", f"{word}_y")]
+    if sides:
+        return f"Use {' or '.join(sides)}."
     if word == "units" and method == "__init__":
         return SIZE_HINT
     if word == "rows" and own and WORDS.get(own[0]) == "rows":

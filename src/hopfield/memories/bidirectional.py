@@ -115,8 +115,8 @@ class BidirectionalMemory(PairedMemory):
         generator: torch.Generator,
     ) -> Reading:
         """Update y, then x. Unknown units of x take their value from y first."""
-        x, y = self.sides(state)
-        held_x, held_y = (None, None) if held is None else self.sides(held)
+        x, y = self._split_rows(state)
+        held_x, held_y = (None, None) if held is None else self._split_rows(held)
         cut_x, cut_y = self._cuts(state, generator)
         first = fields = self._fields(state)
         unknown = x == 0
@@ -136,7 +136,7 @@ class BidirectionalMemory(PairedMemory):
         """E = −xWyᵀ, or −F(s) with a separation."""
         if self.separation is None:
             fields = self._fields(state).y.double()
-            return -(fields * self.sides(state)[1]).sum(-1).to(state.dtype)
+            return -(fields * self._split_rows(state)[1]).sum(-1).to(state.dtype)
         blocks = [potential_only(block) for block in self._blocks(len(state))]
         readout = read(blocks, state.double(), exact_dot, self.separation)
         return energy.dense(readout.potential)
@@ -170,11 +170,11 @@ class BidirectionalMemory(PairedMemory):
 
     def _fields(self, state: Tensor) -> "_Fields":
         if self.separation is None:
-            x, y = (side.to(self._coupling().dtype) for side in self.sides(state))
+            x, y = (side.to(self._coupling().dtype) for side in self._split_rows(state))
             return _Fields(y @ self._coupling().T, x @ self._coupling())
         blocks = [with_sum_of_weights(block) for block in self._blocks(len(state))]
         readout = read(blocks, state.double(), exact_dot, self.separation)
-        x, y = self.sides(readout.state[:, :-1])
+        x, y = self._split_rows(readout.state[:, :-1])
         # Sums of n weighted signs err by n·eps of their absolute values: less counts as a tie.
         slack = len(self) * torch.finfo(torch.float64).eps * readout.state[:, -1:]
         return _Fields(x, y, slack, readout)
@@ -186,9 +186,11 @@ class BidirectionalMemory(PairedMemory):
         # W in a precision in which its products with ±1 are exact.
         blocks = self.storage.blocks(LEARNING_ROWS) if len(self) else []
         parts = [block.rows for block in blocks] + ([] if new is None else [new])
-        largest = sum(map(len, parts)) * max(self.sides(parts[0])[0].shape[1], parts[0].shape[1])
+        largest = sum(map(len, parts)) * max(
+            self._split_rows(parts[0])[0].shape[1], parts[0].shape[1]
+        )
         exact = largest < EXACT_INTEGERS[torch.float32]
-        sides = (self.sides(part.float() if exact else part.double()) for part in parts)
+        sides = (self._split_rows(part.float() if exact else part.double()) for part in parts)
         return functools.reduce(torch.add, (x.T @ y for x, y in sides))
 
     def _lost(self, new: Tensor | None) -> int:
@@ -197,7 +199,7 @@ class BidirectionalMemory(PairedMemory):
         blocks = self.storage.blocks(LEARNING_ROWS) if len(self) else []
         lost = 0
         for part in [block.rows for block in blocks] + ([] if new is None else [new]):
-            x, y = self.sides(part.to(coupling.dtype))
+            x, y = self._split_rows(part.to(coupling.dtype))
             wrong = ((x @ coupling) * y < 0).any(1) | ((y @ coupling.T) * x < 0).any(1)
             lost += int(wrong.sum())
         return lost
@@ -210,7 +212,7 @@ class BidirectionalMemory(PairedMemory):
         noise = torch.rand(
             state.shape, generator=generator, dtype=torch.float64, device=generator.device
         )
-        return self.sides(thermal_cut(self.temperature, noise.to(state.device)))
+        return self._split_rows(thermal_cut(self.temperature, noise.to(state.device)))
 
 
 @dataclass(frozen=True, eq=False)

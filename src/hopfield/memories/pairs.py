@@ -1,6 +1,7 @@
 """Pairs (x, y) in one row (x|y): they are stored together, and each side recalls the other."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,10 @@ from torch import Tensor
 
 from ..checks import check_device, check_dim, check_float, check_integer, check_rows
 from ..cue import Cue, check_known, unpack_cue
-from ..errors import OptionError, ShapeError
+from ..errors import DomainError, OptionError, ShapeError
 from ..inputs import Given, Target, mask_from, patterns_from, states_from
 from ..iteration import Retrieval
-from .arguments import named_arguments
+from .arguments import check_keywords, named_arguments
 from .base import Memory
 from .query import target_of
 
@@ -58,6 +59,7 @@ class PairedMemory(Memory):
             values: `(n, *)` or n strings, one per pair.
             options: `names`, `prior`, `table` and `unique`, as in `store`.
         """
+        _check_options(type(self), "store_pairs", options, Memory.store, ("patterns",))
         with self.storage.lock.writing:
             before = self.split
             try:
@@ -86,7 +88,11 @@ class PairedMemory(Memory):
             known_y: bool mask broadcastable to y.
             clamp: hold known entries of both sides; by default True if a mask is given.
             options: `steps`, `tol`, `trace`, `values_at` and `generator`, as in `retrieve`.
+
+        A side given without a mask may be damaged, so it changes as well; if it is exact, hold it:
+        `known_y=True` in every entry.
         """
+        _check_options(type(self), "recall", options, Memory.retrieve, ("cue", "known"))
         with self.storage.lock.reading:
             self._require_patterns()
             if x is None and y is None:
@@ -95,20 +101,45 @@ class PairedMemory(Memory):
             one = self._side("x", x, known_x, left)
             other = self._side("y", y, known_y, right)
             cue, known = _joint_cue(one, other)
+            for name, side in (("x", one), ("y", other)):
+                _check_evidence(name, side, self.binary and known is not None)
             if known is not None and clamp is None:
                 clamp = one.is_masked or other.is_masked
             result = self.retrieve(cue, known, clamp=clamp, **options)
-        sides = self.sides(result.state)
+        sides = self._split_rows(result.state)
         return PairRetrieval(**vars(result), x=one.shaped(sides[0]), y=other.shaped(sides[1]))
 
-    def joint(self, x: Tensor, y: Tensor) -> Tensor:
+    @named_arguments
+    def joint(self, x: Given, y: Given) -> Tensor:
         """Return rows (x|y), `(*batch, dim_x + dim_y)`, as `retrieve` and `energy` take them."""
-        batch = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])
-        return torch.cat([side.expand(*batch, side.shape[-1]) for side in (x, y)], dim=-1)
+        left, right = self.widths if len(self) else (self.split, None)
+        one, other = self._states("x", x, left), self._states("y", y, right)
+        batch = _common_batch(one, other)
+        return torch.cat([side.expand(*batch, side.shape[-1]) for side in (one, other)], dim=-1)
 
-    def sides(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    @named_arguments
+    def sides(self, rows: Given) -> tuple[Tensor, Tensor]:
         """Return x and y of rows (x|y), `(*batch, dim_x)` and `(*batch, dim_y)`, as views."""
+        rows = self._states("rows", rows, self.storage.dim if len(self) else None)
+        if self.split is not None and rows.shape[-1] <= self.split:
+            raise ShapeError(
+                f"rows must be rows (x|y) of more than {self.split} entries, those of x, but have "
+                f"shape {tuple(rows.shape)}."
+            )
+        return self._split_rows(rows)
+
+    def _split_rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         return rows[..., : self.split], rows[..., self.split :]
+
+    def _states(self, name: str, value: object, width: int | None) -> Tensor:
+        # Rows in every form that `recall` takes.
+        if isinstance(value, Tensor):
+            rows = check_float(name, value)
+        elif width is None:
+            rows = self._rows(name, value, None)
+        else:
+            rows = states_from(name, value, self._target(width))[0]
+        return rows if width is None else check_dim(name, rows, width)
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -151,16 +182,21 @@ class PairedMemory(Memory):
                     f"known_{name} must be left out without {name}, all of which is unknown."
                 )
             return _Side(torch.zeros(width, dtype=self.storage.dtype, device=self.storage.device))
-        given, known = unpack_cue(name, value, known)
+        mask_name = f"known_{name}"
+        given, known = unpack_cue(name, value, known, mask_name)
         if isinstance(given, Tensor):
             rows, shape = check_dim(name, check_float(name, given), width), given.shape
         else:
             rows, shape = states_from(name, given, self._target(width), known is not None)
-        if known is None:
+        if isinstance(known, Tensor) and shape == rows.shape:
+            mask = check_known(known, rows, name, mask_name)
+        elif known is not None:
+            known = mask_from(known, shape, rows.shape, rows.device, mask_name)
+            mask = check_known(known, rows, name, mask_name)
+        else:
+            mask = None
+        if mask is None:
             return _Side(rows, torch.ones_like(rows, dtype=torch.bool), shape)
-        if not isinstance(known, Tensor) or shape != rows.shape:
-            known = mask_from(known, shape, rows.shape, rows.device)
-        mask = check_known(known, rows, name)
         return _Side(torch.where(mask, rows, 0.0), mask, shape, is_masked=True)
 
     def _target(self, width: int | None) -> Target:
@@ -199,15 +235,49 @@ class _Side:
         )
 
 
-def _joint_cue(one: _Side, other: _Side) -> tuple[Tensor, Tensor | None]:
-    # Rows (x|y) and their mask, None if every entry of both sides counts.
+def _check_options(
+    kind: type,
+    method: str,
+    options: Mapping[str, object],
+    inner: Callable[..., object],
+    left_out: tuple[str, ...],
+) -> None:
+    # The options go on to the inner method, whose errors would name that one.
+    taken = [name for name in inspect.signature(inner).parameters if name not in left_out]
+    check_keywords(kind, method, options, taken[1:])
+
+
+def _check_evidence(name: str, side: "_Side", must_have_signs: bool) -> None:
+    # Raise for numbers that are missing but count, with the mask that would say so.
+    if side.known is None:
+        return
+    counted, known = side.rows[side.known], f"known_{name}"
+    if not bool(torch.isfinite(counted).all()):
+        raise DomainError(
+            f"{name} must be finite where it is known, but contains NaN or infinity. If those "
+            f"entries are missing, use {known}=torch.isfinite({name})."
+        )
+    if must_have_signs and bool((counted == 0).any()) and bool((counted.abs() <= 1).all()):
+        given = f"{known} & " if side.is_masked else ""
+        raise DomainError(
+            f"{name} must be −1 or +1 where it is known, but is 0 there. Say that such entries are "
+            f"missing: {known}={given}({name} != 0), or convert 0/1 with 2 * {name} - 1."
+        )
+
+
+def _common_batch(one: Tensor, other: Tensor) -> torch.Size:
     try:
-        batch = torch.broadcast_shapes(one.rows.shape[:-1], other.rows.shape[:-1])
+        return torch.broadcast_shapes(one.shape[:-1], other.shape[:-1])
     except RuntimeError:
         raise ShapeError(
             "x and y must have the same batch axes, but have shapes "
-            f"{tuple(one.rows.shape)} and {tuple(other.rows.shape)}."
+            f"{tuple(one.shape)} and {tuple(other.shape)}."
         ) from None
+
+
+def _joint_cue(one: _Side, other: _Side) -> tuple[Tensor, Tensor | None]:
+    # Rows (x|y) and their mask, None if every entry of both sides counts.
+    batch = _common_batch(one.rows, other.rows)
     rows = [side.rows.expand(*batch, -1) for side in (one, other)]
     dtype = torch.promote_types(one.rows.dtype, other.rows.dtype)
     if one.known is None or other.known is None:  # the cue has the dtype of the side that is given
