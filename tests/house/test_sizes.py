@@ -17,7 +17,9 @@ WRITTEN = (".py", ".md", ".html", ".css", ".js", ".sh", ".toml")  # records and 
 RESULTS = {"Calibration", "Dataset", "Imputation", "PairRetrieval", "Point", "Report", "Retrieval"}
 RESULTS |= {"Tuning"}
 # These take the place of another library's class, and its arguments.
-DROP_INS = {"HopfieldImputer", "MultiheadHopfield"}
+DROP_INS = {
+    "HopfieldDecoderLayer", "HopfieldEncoderLayer", "HopfieldImputer", "MultiheadHopfield",
+}  # fmt: skip
 ARGUMENTS, FUNCTION, FILE, SCREEN = 6, 40, 400, 80
 GUIDE, WALL, ESTIMATORS = 12_000, 29_800, 2_600  # lines of the library without and of `sklearn`
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -210,8 +210,8 @@ FUNCTION = {
     "counts": (lambda s, k, v: association(s, k, v[:, :, :3]), ShapeError, r"n=5"),
     "batches": (lambda s, k, v: association(s[:, :2], k), ShapeError, "broadcast"),
     "integers": (lambda s, k, v: association(s.long(), k), InputTypeError, "floating point"),
-    "float mask": (
-        lambda s, k, v: association(s, k, mask=torch.zeros(5)),
+    "mask of whole numbers": (
+        lambda s, k, v: association(s, k, mask=torch.zeros(4, 5, dtype=torch.int64)),
         InputTypeError,
         "mask must be a bool tensor",
     ),

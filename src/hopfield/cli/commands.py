@@ -114,7 +114,8 @@ def reproduce(
 
     NAME is hebbian-curve, modern-theorems, sparse-exact, dense-capacity, exponential-capacity,
     learning-rules, attention, walkthrough, from-scratch, capacity-exponent, mixtures,
-    temperature, sequence-capacity, perceptron-capacity or correlated-patterns.
+    temperature, sequence-capacity, perceptron-capacity, correlated-patterns, bidirectional,
+    graded, epanechnikov or mean-shift.
     Writes DIR/index.html, with figures, tolerances and their reasons, and
     DIR/records.jsonl. A run that was stopped continues when started again. The walkthrough
     is measured on MNIST where HOPFIELD_DATA holds it, else on digits. The last line counts the

@@ -27,6 +27,9 @@ SYNONYMS = {
 """Arguments of this library, and the names that other libraries and papers give to them."""
 
 WORDS = {other: word for word, others in SYNONYMS.items() for other in others.split()}
+FIRST = ("ClassicalHopfield", "DenseHopfield", "ModernHopfield")
+"""Memories that are named first where several take an argument."""
+
 SIZE_HINT = "The first store(patterns) decides the number of units."
 
 
@@ -89,7 +92,17 @@ def _place(kind: type, method: str, name: str, own: list[str]) -> str:
         return SIZE_HINT
     if word == "rows" and own and WORDS.get(own[0]) == "rows":
         return f"Give it first, without a name, or as {own[0]}=."
-    for owner in [kind, *MEMORIES.values()]:
+    if word == "beta" and method == "__init__" and "gain" in own:
+        return "Use gain=."
+    if word == "beta" and method == "__init__" and "separation" in own:
+        return "Use separation=hopfield.Softmax(beta)."
+
+    def rank(owner: type) -> tuple[bool, bool]:
+        is_alike = getattr(owner, "binary", None) == getattr(kind, "binary", None)
+        return owner.__name__ not in FIRST, not is_alike
+
+    others = sorted(MEMORIES.values(), key=rank)
+    for owner in [kind, *others]:
         if word in _arguments(owner, "__init__"):
             return f"It belongs to {owner.__name__}({word}=…)."
     for door in ("retrieve", "store"):

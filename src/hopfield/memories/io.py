@@ -224,7 +224,7 @@ def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -
     known = isinstance(described, dict) and isinstance(described.get("class"), str)
     if not known or described["class"] not in MEMORIES:
         raise FileFormatError(
-            f"{file} must hold one of {', '.join(MEMORIES)}, but holds {described!r:.80}. "
+            f"{file} must hold a memory of a known class, but holds {described!r:.80}. "
             "Use the version that wrote it, or import the class before."
         )
     return described

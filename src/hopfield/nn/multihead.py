@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
 from ..checks import check_float, check_integer
-from ..errors import OptionError, ShapeError
+from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import SEPARATIONS, Separation
 from .compute import Operands, associate, associate_with_weights
 from .iteration import Iteration
@@ -257,6 +257,10 @@ def from_multihead_attention(
         separation: as in `MultiheadHopfield`.
         beta: as in `MultiheadHopfield`.
     """
+    if not isinstance(module, nn.MultiheadAttention):
+        raise InputTypeError(
+            f"module must be a torch.nn.MultiheadAttention, but is {type(module).__name__}."
+        )
     layer = MultiheadHopfield(
         module.embed_dim, module.num_heads, module.dropout, module.in_proj_bias is not None,
         module.bias_k is not None, module.add_zero_attn, module.kdim, module.vdim,

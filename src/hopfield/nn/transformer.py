@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..checks import check_integer
 from ..separation import Separation
 from .multihead import from_multihead_attention
 
@@ -14,7 +15,9 @@ class HopfieldEncoderLayer(nn.TransformerEncoderLayer):
     `torch.nn.TransformerEncoder(layer, n, enable_nested_tensor=False)` stacks it.
 
     Args:
-        *arguments: those of `torch.nn.TransformerEncoderLayer`.
+        d_model: length of a row.
+        nhead: number of heads.
+        *arguments: further ones of `torch.nn.TransformerEncoderLayer`.
         steps: number of softmaxes of the attention.
         separation: as in `MultiheadHopfield`.
         beta: as in `MultiheadHopfield`.
@@ -23,13 +26,17 @@ class HopfieldEncoderLayer(nn.TransformerEncoderLayer):
 
     def __init__(
         self,
+        d_model: int,
+        nhead: int,
         *arguments: Any,
         steps: int = 1,
         separation: Separation | str = "softmax",
         beta: float | Tensor | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(*arguments, **options)
+        check_integer("d_model", d_model, low=1)
+        check_integer("nhead", nhead, low=1)
+        super().__init__(d_model, nhead, *arguments, **options)
         self.self_attn = from_multihead_attention(
             self.self_attn, steps=steps, separation=separation, beta=beta
         )
@@ -39,7 +46,9 @@ class HopfieldDecoderLayer(nn.TransformerDecoderLayer):
     """torch's decoder layer, whose two attentions are `MultiheadHopfield`s.
 
     Args:
-        *arguments: those of `torch.nn.TransformerDecoderLayer`.
+        d_model: length of a row.
+        nhead: number of heads.
+        *arguments: further ones of `torch.nn.TransformerDecoderLayer`.
         steps: number of softmaxes of each attention.
         separation: as in `MultiheadHopfield`.
         beta: as in `MultiheadHopfield`; a tensor that requires grad is learned by each apart.
@@ -48,13 +57,17 @@ class HopfieldDecoderLayer(nn.TransformerDecoderLayer):
 
     def __init__(
         self,
+        d_model: int,
+        nhead: int,
         *arguments: Any,
         steps: int = 1,
         separation: Separation | str = "softmax",
         beta: float | Tensor | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(*arguments, **options)
+        check_integer("d_model", d_model, low=1)
+        check_integer("nhead", nhead, low=1)
+        super().__init__(d_model, nhead, *arguments, **options)
         for name in ("self_attn", "multihead_attn"):
             attention = from_multihead_attention(
                 getattr(self, name), steps=steps, separation=separation, beta=beta

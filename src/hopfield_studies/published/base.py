@@ -185,7 +185,8 @@ def misses(what: str, count: int, trials: int, chance: float) -> Check:
         f"each of {trials} trials fails with probability {chance:.2g} at most; more than "
         f"{allowed} failures have a chance of {CHANCE_IN_WORDS}"
     )
-    return Check(what, count, chance * trials, -math.inf, allowed, reason)
+    expected = chance * trials
+    return Check(what, count, expected, -math.inf, max(allowed, expected), reason)
 
 
 @cache
