@@ -236,8 +236,8 @@ def check_square(name: str, value: object) -> Tensor:
     matrix = check_tensor(name, value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise ShapeError(
-            f"{name} must have shape (dim, dim), but has shape {tuple(matrix.shape)}. "
-            "Use for instance rules.hebbian(patterns)."
+            f"{name} must have shape (dim, dim), one row and one column per unit, but has shape "
+            f"{tuple(matrix.shape)}."
         )
     return matrix
 

@@ -164,7 +164,7 @@ def test_a_coupling_that_is_not_symmetric_has_no_energy(case):
     memory = filled(case, patterns)
     found = memory.retrieve(cues, trace=True)
     assert found.energy is None and found.trace is None
-    with pytest.raises(OptionError, match="its coupling is not symmetric"):
+    with pytest.raises(OptionError, match="its coupling was declared not symmetric"):
         memory.energy(cues)
 
 

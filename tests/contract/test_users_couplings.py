@@ -39,5 +39,5 @@ def test_a_sequence_in_directed_weights_stays_a_sequence():
     visited = [int((steps @ state[0]).argmax()) for state in result.states[:7]]
     assert visited == [0, 1, 2, 3, 4, 5, 0]
     assert torch.equal(units.classical_sweep(weights, steps, symmetric=False), steps.roll(-1, 0))
-    with pytest.raises(OptionError, match="no energy: its coupling is not symmetric"):
+    with pytest.raises(OptionError, match="no energy: its coupling was declared not symmetric"):
         memory.energy(damaged)

@@ -1,6 +1,8 @@
 """Networks of a given coupling refuse arguments they cannot use, and calls that need patterns."""
 
 import numpy
+import pandas
+import pytest
 import torch
 
 import hopfield
@@ -66,9 +68,9 @@ SIGNS = torch.ones(3)
 CALLS = [
     Bad("store", lambda: MEMORY.store(torch.ones(2, 7)), OptionError, ("store", "given")),
     Bad("replace", lambda: MEMORY.replace("a", SIGNS[None]), OptionError, ("given",)),
-    Bad("remove", lambda: MEMORY.remove(0), OptionError, ("given",)),
-    Bad("patterns", lambda: MEMORY.patterns, OptionError, ("given",)),
-    Bad("nearest", lambda: MEMORY.nearest(SIGNS, 1), OptionError, ("given",)),
+    Bad("remove", lambda: MEMORY.remove(0), OptionError, ("remove needs", "given")),
+    Bad("patterns", lambda: MEMORY.patterns, OptionError, ("patterns needs", "given")),
+    Bad("nearest", lambda: MEMORY.nearest(SIGNS, 1), OptionError, ("nearest needs", "given")),
     Bad("duplicates", lambda: MEMORY.duplicates(), OptionError, ("given",)),
     Bad("set_prior", lambda: MEMORY.set_prior(None, 2), OptionError, ("given",)),
     Bad("calibrate", lambda: MEMORY.calibrate(None), OptionError, ("calibrate", "given")),
@@ -85,3 +87,47 @@ CALLS = [
 def test_a_call_is_refused(case):
     judge(case)
     assert repr(MEMORY).endswith("<3 units, float32>") and MEMORY.retrieve(SIGNS).converged
+
+
+NAMES = ["a", "b", "c"]
+FRAME = pandas.DataFrame(W.numpy(), NAMES, NAMES)
+LABELS = [
+    Bad("columns in another order", making(FRAME[["c", "a", "b"]]), DomainError,
+        ("coupling", "['a', 'b', 'c'], not ['c', 'a', 'b']", "coupling.loc[names, names]")),
+    Bad("rows of other names", making(FRAME.rename(index={"b": "d"})), DomainError,
+        ("['a', 'd', 'c']", "coupling.reindex(")),
+    Bad("a pivot table", making(FRAME.loc[["a", "b"]]), DomainError,
+        ("['a', 'b'], not", "coupling.reindex(")),
+    Bad("numbers in another order", making(pandas.DataFrame(W.numpy())[[2, 0, 1]]), DomainError,
+        ("[0, 1, 2], not [2, 0, 1]",)),
+    Bad("thresholds in another order", making(FRAME, pandas.Series([1, 2, 3], ["b", "a", "c"])),
+        DomainError, ("['b', 'a', 'c']", "thresholds.loc[coupling.columns]")),
+]  # fmt: skip
+
+
+@cases(LABELS)
+def test_labels_that_would_exchange_weights_are_refused(case):
+    judge(case)
+
+
+def test_labels_in_one_order_and_unnamed_rows_are_taken():
+    unnamed = pandas.DataFrame(W.numpy(), columns=NAMES)
+    for coupling, bias in ((FRAME, pandas.Series([1, 2, 3], NAMES)), (unnamed, [1, 2, 3])):
+        memory = ClassicalHopfield.from_coupling(coupling, bias)
+        assert torch.equal(memory.coupling, W) and memory.thresholds.tolist() == [1, 2, 3]
+
+
+def test_messages_name_the_argument_and_its_shape():
+    for call, words in (
+        (making(W[0]), "one row and one column per unit, but has shape (3,)."),
+        (lambda: making(W, symmetric=False)().energy(SIGNS), "its coupling was declared not symm"),
+    ):  # fmt: skip
+        with pytest.raises(hopfield.errors.HopfieldError) as caught:
+            call()
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [ClassicalHopfield, hopfield.GradedHopfield])
+def test_the_constructor_takes_thresholds_as_a_list_or_an_array(kind):
+    for given in ([1, 0, -1], numpy.array([1.0, 0.0, -1.0])):
+        assert kind(thresholds=given).thresholds.tolist() == [1, 0, -1]

@@ -96,7 +96,11 @@ def test_long_cycles_merge_into_one_whatever_state_they_are_entered_at():
     assert sorted(steps) == sorted(place(pulses))
     too_few = memory.attractors(pulses, steps=n - 2)
     assert len(too_few) == 0 and too_few.unsettled == n and too_few.fixed_points.shape == (0, n)
-    assert repr(too_few) == "0 fixed points, 0 cycles, 31 without any of 31 starts"
+    assert repr(too_few) == (
+        "0 fixed points, 0 cycles of 31 starts; 31 not settled, try more steps="
+    )
+    one = ClassicalHopfield.from_coupling(ring + ring.T).attractors(1)
+    assert repr(one).startswith("1 fixed point, 0 cycles of 1 start\n")
 
 
 def test_more_units_than_bits_of_a_word():

@@ -124,7 +124,7 @@ def test_rounding_decides_no_tie():
 def test_a_network_without_symmetry_has_no_energy():
     weights, _ = given(6, 6, symmetric=False)
     memory = ClassicalHopfield.from_coupling(weights, symmetric=False)
-    with pytest.raises(OptionError, match="has no energy: its coupling is not symmetric"):
+    with pytest.raises(OptionError, match="has no energy: its coupling was declared not symmetric"):
         memory.energy(numpy.ones(6))
     result = memory.retrieve(numpy.ones(6), trace=True)
     assert result.energy is None and result.trace is None

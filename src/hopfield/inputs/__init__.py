@@ -1,5 +1,6 @@
 """Numbers as people have them, as tensors: arrays, lists, tables and pictures."""
 
+from .arrays import check_labels
 from .rows import (
     Given,
     Target,
@@ -14,6 +15,7 @@ from .rows import (
 __all__ = [
     "Given",
     "Target",
+    "check_labels",
     "mask_from",
     "numbers_from",
     "pattern_axes",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..checks import is_own, short_repr
-from ..errors import DataError, InputTypeError, ShapeError
+from ..errors import DataError, DomainError, InputTypeError, ShapeError
 from ..pictures import PictureForm, problem_of, to_numbers
 
 
@@ -82,6 +82,32 @@ def frame_array(name: str, frame: Any) -> np.ndarray | None:
         )
     whole = [array for array in arrays if array is not None]
     return np.stack(whole, axis=1) if whole else np.zeros((len(frame), 0))
+
+
+def check_labels(name: str, matrix: Any, thresholds: Any = None) -> None:
+    """Raise if rows, columns or thresholds name the units in different orders.
+
+    Only the place of a number counts in the network, so that other orders would exchange weights.
+    """
+    columns = _labels(matrix, "columns")
+    rows = f"{name}.loc[names, names], or {name}.reindex(index=names, columns=names, fill_value=0)"
+    for kind, labels, use in (
+        (f"{name}.index", _labels(matrix, "index"), rows),
+        ("thresholds.index", _labels(thresholds, "index"), f"thresholds.loc[{name}.columns]"),
+    ):
+        if labels is None or columns is None or labels == columns:
+            continue
+        if set(labels) != set(columns) and list(range(len(labels))) in (labels, columns):
+            continue  # one of them has no names, but pandas' default
+        raise DomainError(
+            f"{kind} must be the same labels as {name}.columns, in the same order, but is "
+            f"{labels[:4]}, not {columns[:4]}. Use {use}."
+        )
+
+
+def _labels(frame: Any, axis: str) -> list[Any] | None:
+    index: Any = getattr(frame, axis, None)
+    return list(index) if hasattr(index, "get_indexer") else None  # lists have a method `index`
 
 
 def stack_rows(name: str, rows: Sequence[Tensor]) -> Tensor:

@@ -78,13 +78,11 @@ class Attractors:
     def __repr__(self) -> str:
         """Return counts, and a table of the attractors with the largest basins."""
         fixed, cycles = int((self.period == 1).sum()), int((self.period > 1).sum())
-        counts = [
-            f"{fixed} fixed point{'s' * (fixed != 1)}",
-            f"{cycles} cycle{'s' * (cycles != 1)}",
-        ]
+        starts = _count(self.index.numel(), "start")
+        found = f"{_count(fixed, 'fixed point')}, {_count(cycles, 'cycle')} of {starts}"
         if self.unsettled:
-            counts.append(f"{self.unsettled} without any")
-        lines = [f"{', '.join(counts)} of {self.index.numel()} starts", *self._table()]
+            found += f"; {self.unsettled} not settled, try more steps="
+        lines = [found, *self._table()]
         more = len(self) - LISTED
         return "\n".join(lines + [f"and {more} more"] * (more > 0))
 
@@ -100,6 +98,10 @@ class Attractors:
                 f"{record['period']:>6}  {record['basin']:>8}  {record['share']:>6.3f}  "
                 f"{energy:>10}  {shown}"
             ).rstrip()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _text(state: Tensor) -> str:
@@ -161,9 +163,7 @@ def _starts(memory: "Memory", starts: object, source: torch.Generator) -> tuple[
 
 
 def _mean_energies(memory: "Memory", cycles: list[Tensor]) -> Tensor | None:
-    if not cycles:
-        return None
-    energy = energies(memory, torch.cat(cycles))
+    energy = energies(memory, torch.cat(cycles)) if cycles else None
     if energy is None:
         return None
     sizes = torch.tensor([len(states) for states in cycles], device=energy.device)

@@ -157,7 +157,7 @@ class Memory(CalibratedMemory, Contents):
             is that of all scores in float64; patterns of equal score follow in storage order.
         """
         with self.storage.lock.reading, torch.set_grad_enabled(False):
-            self._require_patterns()
+            self._require_patterns("nearest")
             return nearest(self, cue, k, known, weights)
 
     @named_arguments
@@ -176,7 +176,7 @@ class Memory(CalibratedMemory, Contents):
             most: the number of pairs that are listed; all are counted.
         """
         with self.storage.lock.reading, torch.set_grad_enabled(False):
-            self._require_patterns()
+            self._require_patterns("duplicates")
             return find_duplicates(self.storage, threshold, most)
 
     @named_arguments

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..checks import check_choice, check_flag, check_norms, check_number, check_tensor
+from ..checks import check_choice, check_flag, check_number
 from ..coupling import Coupling
-from ..errors import ShapeError
 from ..inputs import Given
 from ..iteration import Reading
 from ..rules import WEIGHTED, Rule
@@ -20,7 +19,7 @@ from ..units import classical_sweep
 from .arguments import SIZE_HINT, named_arguments
 from .attractors import Attractors, find_attractors
 from .base import Memory
-from .coupled import Coupled
+from .coupled import Coupled, checked_thresholds
 from .learning import unstable_shares
 from .options import SCHEDULES, check_store, sweep_order
 
@@ -65,7 +64,7 @@ class ClassicalHopfield(Coupled, Memory):
         diagonal: bool = False,
         schedule: str = "asynchronous",
         temperature: float = 0.0,
-        thresholds: Tensor | None = None,
+        thresholds: Given | None = None,
         store: Store | None = None,
     ) -> None:
         """Make an empty memory."""
@@ -76,16 +75,7 @@ class ClassicalHopfield(Coupled, Memory):
         self.temperature = check_number(
             "temperature", temperature, low=0.0, high=sys.float_info.max
         )
-        if thresholds is not None and check_tensor("thresholds", thresholds).ndim != 1:
-            raise ShapeError(
-                "thresholds must have shape (dim,), one per unit, but have shape "
-                f"{tuple(thresholds.shape)}. Use thresholds.flatten(), or torch.full((dim,), b)."
-            )
-        if thresholds is not None:
-            check_norms("thresholds", thresholds)
-            with torch.inference_mode(False):  # they are used outside as well
-                thresholds = thresholds.detach().clone()
-        self.thresholds = thresholds
+        self.thresholds = checked_thresholds(thresholds)
         self.storage = check_store(store)
 
     @property

@@ -101,7 +101,7 @@ class Contents(Network):
         """
         patterns, known = self._without_gaps(patterns, known)
         with self.storage.lock.writing:
-            self._require_patterns()
+            self._require_patterns("replace")
             replace(self, names, (patterns, known), values, prior, table)
 
     def check_storable(self, patterns: object, values: object) -> Tensor:
@@ -122,7 +122,7 @@ class Contents(Network):
     ) -> None:
         """Remove stored patterns by index, or all that have these names; later ones move up."""
         with self.storage.lock.writing:
-            self._require_patterns()
+            self._require_patterns("remove")
             places = chosen_rows(self.storage, indices, names)
             self.storage.remove(torch.tensor(sorted(set(places)), dtype=torch.long))
 
@@ -160,7 +160,7 @@ class Contents(Network):
             ShapeError, InputTypeError, DomainError, OptionError: saying what was expected.
         """
         with self.storage.lock.writing:
-            self._require_patterns()
+            self._require_patterns("set_prior")
             set_prior(self, names, prior)
 
     def __len__(self) -> int:
@@ -171,7 +171,7 @@ class Contents(Network):
     def patterns(self) -> Float[Tensor, "n dim"]:
         """The stored patterns of a resident store: a view, never write to it; NaN where unknown."""
         with self.storage.lock.reading:
-            self._require_patterns()
+            self._require_patterns("patterns")
             store = self._resident_store()
             if store.known is None:
                 return store.rows
@@ -232,7 +232,7 @@ class Contents(Network):
     def _refuse_given_coupling(self, caller: str) -> None:
         if not self.storage.holds_patterns:
             raise OptionError(
-                f"{caller} needs a memory of patterns, but the coupling of this one was given. "
+                f"{caller} needs a memory of patterns, but this one was made of a given coupling. "
                 "Use retrieve, update, field or energy, which need no patterns."
             )
 

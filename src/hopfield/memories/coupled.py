@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor
 
-from ..checks import check_device, check_flag, check_norms, check_tensor
-from ..coupling import Coupling, FullCoupling, check_square, check_symmetric
+from ..checks import check_flag, check_norms, check_tensor
+from ..coupling import Coupling, FullCoupling, check_square, check_symmetric, check_thresholds
 from ..errors import OptionError, ShapeError
-from ..inputs import Given, numbers_from
+from ..inputs import Given, check_labels, numbers_from
 from ..rules import GROWING, Rule, grown, with_rounding_slack
 from ..rules.functions import Learned
 from ..stores import Block, Store
@@ -66,12 +66,13 @@ class Coupled(Contents):
         for name in ("rule", "store"):
             if name in options:
                 raise OptionError(f"{name} must be left out, because the coupling is given.")
+        check_labels("coupling", coupling, thresholds)
         weights = check_norms(
             "coupling", check_square("coupling", numbers_from("coupling", coupling))
         )
         if check_flag("symmetric", symmetric):
             check_symmetric("coupling", weights)
-        bias = None if thresholds is None else _checked_thresholds(thresholds, weights)
+        bias = checked_thresholds(thresholds, weights)
         memory = cls(**{**options, "thresholds": bias})
         memory.rule, memory.storage = GIVEN, GivenCoupling(weights, symmetric)
         return memory
@@ -83,8 +84,8 @@ class Coupled(Contents):
 
     @property
     def why_no_energy(self) -> str:
-        """Return the reason: the coupling is not symmetric."""
-        return ": its coupling is not symmetric"
+        """Return the reason: the coupling was declared not symmetric."""
+        return ": its coupling was declared not symmetric"
 
     @property
     def thresholds(self) -> Tensor | None:
@@ -162,14 +163,19 @@ class Coupled(Contents):
         return None if thresholds is None else thresholds.to(state)
 
 
-def _checked_thresholds(thresholds: object, weights: Tensor) -> Tensor:
-    bias = check_tensor("thresholds", numbers_from("thresholds", thresholds, weights.dtype))
-    if bias.shape != weights.shape[:1]:
-        raise ShapeError(
-            f"thresholds must have shape ({len(weights)},), one per unit, but have shape "
-            f"{tuple(bias.shape)}."
-        )
-    return check_device("thresholds", bias, weights.device)
+def checked_thresholds(thresholds: object, weights: Tensor | None = None) -> Tensor | None:
+    """Return a copy of thresholds of one axis, which fit W if it is known."""
+    if thresholds is None:
+        return None
+    dtype = torch.float32 if weights is None else weights.dtype
+    bias = check_tensor("thresholds", numbers_from("thresholds", thresholds, dtype))
+    if weights is not None:
+        check_thresholds(bias, weights)
+    elif bias.ndim != 1:
+        shape = tuple(bias.shape)
+        raise ShapeError(f"thresholds must have shape (dim,), one per unit, but have {shape}.")
+    with torch.inference_mode(False):  # they are used outside as well
+        return check_norms("thresholds", bias).detach().clone()
 
 
 class GivenCoupling(Store):

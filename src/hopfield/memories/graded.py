@@ -7,15 +7,16 @@ import torch
 from torch import Tensor
 
 from .. import energy
-from ..checks import check_positive, check_tensor
+from ..checks import check_positive
 from ..coupling import Coupling, LowRankCoupling
-from ..errors import OptionError, ShapeError
+from ..errors import OptionError
+from ..inputs import Given
 from ..iteration import Reading, StoppingRule
 from ..rules import WEIGHTED
 from ..rules.choice import Rule, check_rule
 from ..stores import Store
 from .base import Memory
-from .coupled import Coupled
+from .coupled import Coupled, checked_thresholds
 from .options import check_store
 
 
@@ -51,19 +52,14 @@ class GradedHopfield(Coupled, Memory):
         gain: float = 10.0,
         leak: float = 1.0,
         dt: float | None = None,
-        thresholds: Tensor | None = None,
+        thresholds: Given | None = None,
         store: Store | None = None,
     ) -> None:
         """Make an empty memory."""
         self.rule, self.diagonal = check_rule(rule, ""), False
         self.gain, self.leak = check_positive("gain", gain), check_positive("leak", leak)
         self.dt = None if dt is None else check_positive("dt", dt)
-        if thresholds is not None and check_tensor("thresholds", thresholds).ndim != 1:
-            raise ShapeError(
-                "thresholds must have shape (dim,), one per unit, but have shape "
-                f"{tuple(thresholds.shape)}."
-            )
-        self.thresholds = None if thresholds is None else thresholds.detach().clone()
+        self.thresholds = checked_thresholds(thresholds)
         self.storage = check_store(store)
 
     @property
