@@ -218,8 +218,9 @@ def _judge_mean_shift(records: Sequence[Record]) -> Finding:
         for line in records
         for field, name in names.items()
     ]  # fmt: skip
+    short = {"density": "energy", "step": "update", "copies": "prior 2"}
     series = [measured_series("error", name, records, "beta", field)
-              for field, name in names.items()]  # fmt: skip
+              for field, name in short.items()]  # fmt: skip
     series.append(curve("error", "bound by rounding", SHIFT_BETAS, lambda beta: ROUNDING))
     caption = "Largest differences of energies and updates from kernel density estimation."
     figure = Figure("error", "β", "relative error", caption, "xy")
