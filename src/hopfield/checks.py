@@ -325,11 +325,16 @@ def check_generator(value: object, seed: int = 0) -> torch.Generator:
     return value
 
 
+def version_of(tensor: Tensor) -> int | None:
+    """Return a number that grows when code writes to the tensor; None where none is kept."""
+    return None if is_traced() or tensor.is_inference() else tensor._version
+
+
 def short_repr(value: object) -> str:
     """Describe an argument of the wrong type in a few words."""
+    if isinstance(value, Tensor) and is_lazy(value):
+        return "an uninitialised parameter"
     if isinstance(value, Tensor):
-        if is_lazy(value):
-            return "an uninitialised parameter"
         return "a nested tensor" if value.is_nested else f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"
@@ -370,8 +375,7 @@ def _tensor_hint(name: str, value: object) -> str:
         array = numpy.array(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return ""  # rows of several lengths
-    numbers = array.dtype.kind in "biuf" and array.dtype.isnative
-    if not (numbers and array.ndim and array.size):
+    if not (array.dtype.kind in "biuf" and array.dtype.isnative and array.ndim and array.size):
         return ""
     source = f"torch.as_tensor(numpy.array({name})"
     if name == "known":

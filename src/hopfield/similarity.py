@@ -24,12 +24,14 @@ from .checks import (
     check_finite,
     check_float,
     check_norms,
+    check_number,
     check_patterns,
     is_traced,
     short_repr,
+    version_of,
 )
 from .cue import check_known
-from .errors import DomainError, ShapeError
+from .errors import DomainError, OptionError, ShapeError
 
 
 @runtime_checkable
@@ -105,6 +107,11 @@ class Similarity:
         if isinstance(patterns, Tensor) or not hasattr(patterns, "scores"):
             patterns, state = _check_arguments(patterns, state, known)
         return self.function(patterns, state, known)
+
+    def __post_init__(self) -> None:
+        """Check the degree."""
+        if self.degree is not None:
+            check_number("degree", self.degree)
 
     def without_shared(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
         """Return x_μ·x + bias_μ, the affine scores without the term that all patterns share."""
@@ -259,7 +266,10 @@ def as_similarity(value: object) -> Similarity:
     is_separation = hasattr(value, "potential")  # callable too, but with other arguments
     if callable(value) and not isinstance(value, type) and not is_separation:
         return Similarity(_name_of(value), _RowFunction(value))
-    return SIMILARITIES[check_choice("similarity", value, SIMILARITIES)]
+    hint = ""
+    if isinstance(value, type) and not is_separation:
+        hint = f" Use {value.__name__}(…), an object rather than the class."
+    return SIMILARITIES[check_choice("similarity", value, SIMILARITIES, hint=hint)]
 
 
 @dataclass(frozen=True)
@@ -271,17 +281,27 @@ class _RowFunction:
     def __call__(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
         """Return the scores of the block's rows in the precision of the state."""
         dtype = torch.promote_types(block.rows.dtype, state.dtype)
-        scores = self.function(block.rows.to(dtype), state.to(dtype), known)
+        given = block.rows.to(dtype), state.to(dtype)
+        before = [version_of(tensor) for tensor in given]
+        scores = self.function(*given, known)
+        if before != [version_of(tensor) for tensor in given]:
+            raise OptionError(
+                f"a similarity must not modify rows or state, but {_name_of(self.function)} wrote "
+                "to them: they may be the stored patterns. Work on rows.clone(), state.clone()."
+            )
         expected = (*state.shape[:-1], len(block.rows))
         if not isinstance(scores, Tensor) or scores.shape != expected:
             raise ShapeError(
                 f"a similarity must return scores of shape {expected}, one per state and row, but "
                 f"{_name_of(self.function)} returned {short_repr(scores)}."
             )
-        if not is_traced() and bool(scores.isnan().any()):
-            raise DomainError(
-                f"a similarity must return numbers, but {_name_of(self.function)} returned NaN."
-            )
+        if not is_traced():
+            found = "NaN" if bool(scores.isnan().any()) else "inf"
+            if found == "NaN" or bool((scores == torch.inf).any()):
+                raise DomainError(
+                    f"a similarity must return finite numbers, but {_name_of(self.function)} "
+                    f"returned {found}."
+                )
         return scores.to(torch.promote_types(scores.dtype, dtype))
 
 

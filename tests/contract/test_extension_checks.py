@@ -5,6 +5,7 @@ import torch
 
 from cases import seeded, signs
 from hopfield import (
+    ClassicalHopfield,
     DenseHopfield,
     Memory,
     ModernHopfield,
@@ -150,7 +151,8 @@ class Changed(Separation):
     ("separation", "error", "match"),
     [
         (Changed(lambda s: s.exp()), DomainError, "at least 0 and sum to one"),
-        (Changed(lambda s: 2 * s.softmax(-1) - 1 / 6), DomainError, "at least 0 and sum to one"),
+        (Changed(lambda s: 2 * s.softmax(-1) - 1 / 6), DomainError, r"the least is -0\.1"),
+        (Changed(None, lambda s: s.sum(-1) * torch.nan), DomainError, "a potential without NaN"),
         (Changed(lambda s: (s - 100).log()), DomainError, "but returned NaN"),
         (Changed(lambda s: s.softmax(-1).sum(-1)), ShapeError, r"weights of shape \(2, 6\)"),
         (Changed(None, lambda s: s.logsumexp(-1, True)), ShapeError, r"a potential of shape"),
@@ -230,3 +232,151 @@ def test_tune_compares_two_similarities_of_one_class_by_their_names():
 def test_tune_says_what_a_separation_lacks():
     with pytest.raises(OptionError, match="Changed does not have an attribute beta"):
         tune(torch.eye(4), corruption.gaussian_noise, 0.1, separations=[Changed()])
+
+
+def test_weights_and_potentials_in_double_precision_are_converted():
+    rows = torch.randn(6, 24, generator=seeded(20))
+    plain, precise = (
+        ModernHopfield(separation=separation)
+        for separation in (
+            Changed(),
+            Changed(
+                lambda s: (2 * s.double()).softmax(-1),
+                lambda s: (2 * s.double()).logsumexp(-1) / 2,
+            ),
+        )
+    )
+    for memory in (plain, precise):
+        memory.store(rows)
+    for trace in (False, True):
+        results = [memory.retrieve(rows, trace=trace) for memory in (plain, precise)]
+        assert results[1].state.dtype == results[1].energy.dtype == torch.float32
+        torch.testing.assert_close(results[1].state, results[0].state)
+
+
+class FlipGain(Changed):
+    def flip_gain(self, scores):
+        return scores.sum(-1)
+
+
+class WidthInWords(Changed):
+    def inverse_width(self):
+        return "2"
+
+
+class WidthAttribute(Changed):
+    inverse_width = 2.0
+
+
+def test_optional_members_of_a_separation_are_checked_by_name():
+    memory, rows = DenseHopfield(separation=FlipGain()), signs(6, 24, generator=seeded(21))
+    memory.store(rows)
+    with pytest.raises(ShapeError, match=r"FlipGain.flip_gain must return .* of shape \(2, 3\)"):
+        memory.retrieve(rows)
+    with pytest.raises(InputTypeError, match=r"WidthInWords.inverse_width must return a number"):
+        ModernHopfield(separation=WidthInWords())
+    with pytest.raises(InputTypeError, match=r"WidthAttribute.inverse_width must be a method"):
+        ModernHopfield(separation=WidthAttribute())
+
+
+def test_a_separation_must_not_write_to_the_scores():
+    memory = ModernHopfield(separation=Changed(lambda s: s.mul_(2).softmax(-1)))
+    memory.store(torch.eye(4))
+    with pytest.raises(OptionError, match="Changed must not modify the scores"):
+        memory.retrieve(torch.eye(4))
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_similarity_must_not_write_to_rows_or_state(written):
+    def halved(*given):
+        given[written].mul_(0.5)
+        return given[1] @ given[0].T
+
+    memory, rows = ModernHopfield(similarity=halved), torch.eye(4)
+    memory.store(rows)
+    with pytest.raises(OptionError, match="halved wrote to them"):
+        memory.update(rows.clone())
+
+
+def inverse_distance(rows, state, known):
+    return 1 / (state[..., None, :] - rows).norm(dim=-1)
+
+
+def test_scores_may_be_minus_infinity_but_not_infinity():
+    memory = ModernHopfield(similarity=inverse_distance)
+    memory.store(torch.eye(4))
+    for call in (memory.retrieve, memory.update, memory.energy):
+        with pytest.raises(DomainError, match="inverse_distance returned inf"):
+            call(torch.eye(4))
+    memory = ModernHopfield(similarity=lambda *given: agreeing(*given).float().log())
+    memory.store(torch.eye(4) * 2 - 1)
+    assert memory.update(torch.eye(4) * 2 - 1).isfinite().all()
+
+
+def test_a_class_in_place_of_a_similarity_is_named():
+    with pytest.raises(OptionError, match=r"Use Weighted\(…\)"):
+        ModernHopfield(similarity=Weighted)
+
+
+def test_tune_says_that_it_takes_separations_of_your_own():
+    with pytest.raises(OptionError, match="a separation of your own with an attribute beta"):
+        tune(torch.eye(4), corruption.gaussian_noise, 0.1, separations=[Changed])
+
+
+class ArrayState(Still):
+    def step(self, state, known, held, generator):
+        return Reading(state.numpy())
+
+
+class FloatEnergy(Still):
+    def energy_of(self, state):
+        return 1.0
+
+
+class FloatIndex(Still):
+    def step(self, state, known, held, generator):
+        return Reading(state, index=state[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("network", "error", "match"),
+    [
+        (ArrayState, ShapeError, "ArrayState.step must return a next state"),
+        (FloatEnergy, ShapeError, r"FloatEnergy.energy_of must return energies .* returned 1\.0"),
+        (FloatIndex, InputTypeError, "FloatIndex.step must return whole numbers as index"),
+    ],
+)
+def test_what_a_network_returns_must_be_tensors(network, error, match):
+    memory, rows = network(), torch.randn(4, 6, generator=seeded(22))
+    memory.store(rows, values=torch.arange(4))
+    with pytest.raises(error, match=match):
+        memory.retrieve(rows, trace=True)
+
+
+class Forgetful(Still):
+    def config(self):
+        return {}
+
+
+def test_a_network_that_would_lose_an_argument_is_not_saved(tmp_path):
+    for unit, is_lost in ((1.0, False), (2.0, True)):
+        memory = Forgetful(unit)
+        memory.store(torch.ones(1, 3))
+        if not is_lost:
+            memory.save(tmp_path / "kept")
+            continue
+        with pytest.raises(OptionError, match=r"Forgetful.config must return all .* lacks unit"):
+            memory.save(tmp_path / "lost")
+
+
+class Oja:
+    def __call__(self, patterns):
+        return patterns.T @ patterns
+
+
+def test_a_rule_is_shown_by_its_name_and_returns_a_tuple():
+    assert repr(ClassicalHopfield(rule=Oja())).startswith("ClassicalHopfield(rule=Oja, ")
+    memory = ClassicalHopfield(rule=lambda rows: [rows.T @ rows, rows[0]])
+    with pytest.raises(InputTypeError, match=r"a tuple \(W, thresholds\), but returned a list"):
+        memory.store(signs(3, 12, generator=seeded(23)))
+        memory.retrieve(signs(3, 12, generator=seeded(23)))

@@ -181,7 +181,7 @@ def _relative_gain(separation: Separation) -> Gain | None:
     if beta is not None:  # softmax decides like Σ exp(βs), and g(u) ∝ exp(βu)
         finite = min(float(beta), LARGEST_BETA)
         return lambda scores, reference: (finite * (scores - reference)).exp()
-    if separation.flip_gain(torch.ones(1, dtype=torch.float64)) is None:
+    if not separation.is_sum_over_patterns():
         return None
     gain = cast(Callable[[Tensor], Tensor], separation.flip_gain)
     return lambda scores, reference: gain(scores) / gain(reference)

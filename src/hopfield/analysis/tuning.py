@@ -141,7 +141,8 @@ def _prototype(given: object) -> tuple[str, Separation]:
             f"an entry of separations must have weights that sum to one, and an attribute beta to "
             f"tune, but {type(given).__name__} does not {lacks}."
         )
-    name = check_choice("an entry of separations", given, TUNED)
+    hint = " Or give a separation of your own with an attribute beta, such as Own(beta=1.0)."
+    name = check_choice("an entry of separations", given, TUNED, hint=hint)
     return name, SEPARATIONS[name]()
 
 

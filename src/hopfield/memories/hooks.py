@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..checks import short_repr
+from ..checks import short_repr, version_of
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..iteration import Reading
 
@@ -33,9 +33,9 @@ def read_step(
         InputTypeError: if it returns no `Reading`.
         ShapeError: if a part of the `Reading` has another shape than the states require.
     """
-    changes = None if state.is_inference() else state._version
+    changes = version_of(state)
     reading = memory.step(state, known, held, generator)
-    if changes is not None and state._version != changes:
+    if version_of(state) != changes:
         raise OptionError(
             f"{type(memory).__name__}.step must not modify its states, but wrote to them: they "
             "may be the caller's cues. Work on state.clone()."
@@ -45,19 +45,24 @@ def read_step(
             f"{type(memory).__name__}.step must return a Reading, but returned "
             f"{short_repr(reading)}. Use Reading(next_state)."
         )
-    if reading.next.shape != state.shape:
+    if not _has_shape(reading.next, state.shape):
         raise _wrong_shape(memory, "step must return a next state", state.shape, reading.next)
     for part in (reading.energy, reading.index, reading.weight, reading.entropy):
-        if part is not None and part.shape != state.shape[:1]:
+        if part is not None and not _has_shape(part, state.shape[:1]):
             wanted = "step must return energy, index, weight and entropy"
             raise _wrong_shape(memory, wanted, state.shape[:1], part)
+    if reading.index is not None and reading.index.dtype not in (torch.int64, torch.int32):
+        raise InputTypeError(
+            f"{type(memory).__name__}.step must return whole numbers as index, but returned "
+            f"{reading.index.dtype}. Use index.long()."
+        )
     return reading
 
 
 def energies(memory: "Memory", state: Tensor) -> Tensor | None:
     """Call `memory.energy_of`, and return one energy per state, or None."""
     energy = memory.energy_of(state)
-    if energy is not None and energy.shape != state.shape[:1]:
+    if energy is not None and not _has_shape(energy, state.shape[:1]):
         raise _wrong_shape(memory, "energy_of must return energies", state.shape[:1], energy)
     return energy
 
@@ -70,23 +75,46 @@ def constructor_of(kind: "type[Memory]", name: str) -> "Callable[..., Memory]":
 def checked_config(memory: "Memory") -> dict[str, Any]:
     """Call `memory.config`, and raise unless the constructor accepts the arguments it returns."""
     config = memory.config()
+    signature = inspect.signature(constructor_of(type(memory), memory.constructor))
     try:
-        inspect.signature(constructor_of(type(memory), memory.constructor)).bind(**config)
+        signature.bind(**config)
     except TypeError as error:
         raise OptionError(
             f"{type(memory).__name__}.config must return the arguments of the constructor, but "
             f"returned {', '.join(config) or 'none'}: {error}."
         ) from None
+    lost = [
+        name
+        for name, parameter in signature.parameters.items()
+        if name not in config and name != "store" and _is_set(memory, parameter)
+    ]
+    if lost:
+        raise OptionError(
+            f"{type(memory).__name__}.config must return all arguments of the constructor but "
+            f"store, but lacks {', '.join(lost)}: a loaded memory would have the default."
+        )
     return config
 
 
+def _is_set(memory: "Memory", parameter: inspect.Parameter) -> bool:
+    # True if the memory keeps this argument by its name, with another value than the default.
+    kept = vars(memory).get(parameter.name, parameter.default)
+    return kept is not parameter.default and repr(kept) != repr(parameter.default)
+
+
 def argument_text(value: object) -> str:
-    """Return the `repr` of an argument; of a tensor only the shape, of a function its name."""
+    """Return the `repr` of an argument; of a tensor its shape, of a function or object its name."""
     if isinstance(value, Tensor):
         return f"<tensor of shape {tuple(value.shape)}>"
     if isinstance(value, FunctionType):
         return value.__qualname__
+    if type(value).__repr__ is object.__repr__:  # an address in memory says nothing
+        return str(getattr(value, "__name__", type(value).__name__))
     return repr(value)
+
+
+def _has_shape(value: object, shape: torch.Size) -> bool:
+    return isinstance(value, Tensor) and value.shape == shape
 
 
 def _wrong_shape(memory: "Memory", wanted: str, shape: torch.Size, returned: object) -> ShapeError:

@@ -78,7 +78,8 @@ class ModernHopfield(Memory):
         if not (separation.simplex or separation.mean_ascends):
             raise OptionError(
                 "ModernHopfield needs weights that sum to one, or of which the mean is an update: "
-                f"Softmax, Sparsemax, Entmax, Normmax, TopK, KSubsets or Epanechnikov, not {name}. "
+                f"Softmax, Sparsemax, Entmax, Normmax, TopK, KSubsets, Epanechnikov or one of your "
+                f"own with simplex = True, not {name}. "
                 "Use DenseHopfield, which takes every separation, for patterns of ±1."
             )
         if not separation.simplex and self.similarity.half_squared_norm:

@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from numbers import Real
 
 import torch
 from jaxtyping import Int
@@ -63,7 +64,17 @@ def scalar_separation(beta: object, separation: object) -> Separation:
                 f"{name} must be one number for the whole memory, but has shape "
                 f"{tuple(value.shape)}. Use a memory for each: queries leave the batch one by one."
             )
+    _check_width(separation)
     return separation
+
+
+def _check_width(separation: Separation) -> None:
+    method, name = separation.inverse_width, f"{type(separation).__name__}.inverse_width"
+    if not callable(method):
+        raise InputTypeError(f"{name} must be a method, but is {short_repr(method)}.")
+    width = method()
+    if width is not None and (isinstance(width, bool) or not isinstance(width, (Real, Tensor))):
+        raise InputTypeError(f"{name} must return a number or None, but returned {width!r:.80}.")
 
 
 def plain_softmax(separation: Separation) -> Separation:

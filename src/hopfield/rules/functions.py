@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..checks import check_device, check_norms, check_tensor
 from ..coupling import Coupling, check_symmetric, check_thresholds
-from ..errors import ShapeError
+from ..errors import InputTypeError, ShapeError
 from .precision import upcast, with_rounding_slack
 
 Function = Callable[[Tensor], Any]
@@ -33,6 +33,11 @@ def learned_by(rule: Function, patterns: Float[Tensor, "n dim"], diagonal: bool)
     """
     rows = upcast(patterns.detach()).clone()
     result = rule(rows)
+    if isinstance(result, list):
+        raise InputTypeError(
+            "rule(patterns) must return W, or a tuple (W, thresholds), but returned a list. "
+            "Use return W, thresholds."
+        )
     is_pair = isinstance(result, tuple) and len(result) == 2
     weights, thresholds = result if is_pair else (result, None)
     name, size = "rule(patterns)", rows.shape[-1]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..checks import check_float, check_number, is_traced, short_repr
+from ..checks import check_float, check_number, is_traced, short_repr, version_of
 from ..errors import DomainError, OptionError, ShapeError
 from .prior import arguments, prior_of
 
@@ -182,6 +182,17 @@ class Separation(ABC):
         """
         return None
 
+    def is_sum_over_patterns(self) -> bool:
+        """Return True if `flip_gain` gives g, and raise unless it gives one value per score."""
+        scores = torch.ones(2, 3, dtype=torch.float64)
+        gain = self.flip_gain(scores)
+        if gain is not None and (not isinstance(gain, Tensor) or gain.shape != scores.shape):
+            raise ShapeError(
+                f"{type(self).__name__}.flip_gain must return one value for each score, of shape "
+                f"{tuple(scores.shape)} for scores of this shape, but returned {short_repr(gain)}."
+            )
+        return gain is not None
+
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return False
@@ -231,13 +242,22 @@ class GatheredPartial(Partial):
                 "both its methods take (scores, prior)."
             )
         given = arguments(scores, torch.cat(priors) if priors else None)
+        before = version_of(scores)
         weights, potential = self.separation(*given), self.separation.potential(*given)
+        if version_of(scores) != before:
+            raise OptionError(
+                f"{type(self.separation).__name__} must not modify the scores, but wrote to them. "
+                "Work on scores.clone()."
+            )
         _check_shapes(self.separation, scores, weights, potential)
-        weights = weights.to(torch.promote_types(weights.dtype, scores.dtype))
+        dtype = torch.promote_types(scores.dtype, torch.float32)
+        weights, potential = weights.to(dtype), potential.to(dtype)
         size = weights.abs()
         total = size.sum(-1, keepdim=True)
         if not is_traced():
-            _check_sums(self.separation, scores, weights, total)
+            _check_numbers(self.separation, scores, total, potential)
+            if self.separation.simplex:
+                _check_simplex(self.separation, weights, total[..., 0])
         shares = size / total.clamp_min(torch.finfo(total.dtype).tiny)
         weight, index = shares.max(-1)
         state = reduce(torch.add, (weighted_part(rows, weights) for rows in blocks))
@@ -263,24 +283,32 @@ def _check_shapes(
             )
 
 
-def _check_sums(separation: Separation, scores: Tensor, weights: Tensor, total: Tensor) -> None:
-    name = type(separation).__name__
-    if bool(total.isnan().any()):
-        least, largest = scores.aminmax()
-        raise DomainError(
-            f"{name} must return weights that are numbers, but returned NaN. Its formula must hold "
-            f"for all scores: these lie between {least:.3g} and {largest:.3g}."
-        )
-    if not separation.simplex:
+def _check_numbers(
+    separation: Separation, scores: Tensor, total: Tensor, potential: Tensor
+) -> None:
+    for name, values in (("weights", total), ("a potential", potential)):
+        if bool(values.isnan().any()):
+            least, largest = scores.aminmax()
+            raise DomainError(
+                f"{type(separation).__name__} must return {name} without NaN, but returned NaN. "
+                f"Its formula must hold for all scores: these lie between {least:.3g} and "
+                f"{largest:.3g}."
+            )
+
+
+def _check_simplex(separation: Separation, weights: Tensor, total: Tensor) -> None:
+    sums = weights.sum(-1)
+    if bool((total - sums > SUM_TOLERANCE).any()):
+        found = f"the least is {weights.min():.4g}"
+    elif bool(((sums - 1).abs() > SUM_TOLERANCE).any()):
+        found = f"a sum is {sums.flatten()[(sums - 1).abs().argmax()]:.4g}"
+    else:
         return
-    sums = torch.stack([weights.sum(-1), total[..., 0]])  # equal if no weight is negative
-    error = (sums - 1).abs()
-    if bool((error > SUM_TOLERANCE).any()):
-        raise DomainError(
-            f"{name} must return weights that are at least 0 and sum to one, as simplex = True "
-            f"states, but a sum is {sums.flatten()[error.argmax()]:.4g}. Divide by the sum, or set "
-            "simplex = False."
-        )
+    raise DomainError(
+        f"{type(separation).__name__} must return weights that are at least 0 and sum to one, as "
+        f"simplex = True states, but {found}. Set simplex = False for other weights; those of a "
+        "potential sum to one only if F(s + c) = F(s) + c."
+    )
 
 
 def weighted_part(rows: Rows, weights: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ def flip_rule(separation: Separation, prior: Float[Tensor, " n"] | None = None) 
     beta, multiples = separation.softmax_beta(), None if prior is None else whole_multiples(prior)
     if beta is not None:
         return _SoftmaxFlips(float(beta), multiples)
-    if separation.flip_gain(torch.zeros(1, dtype=torch.float64)) is not None:
+    if separation.is_sum_over_patterns():
         # Signs are exact if g is a whole number at every whole level.
         return _AdditiveFlips(separation, separation.exact_flip_sign([]) is not None, multiples)
     return _PotentialFlips(separation, prior)
