@@ -11,12 +11,19 @@ from .. import energy
 from ..checks import check_number
 from ..errors import OptionError
 from ..iteration import Reading
-from ..readout import BlockView, ValuedBlock, potential_only, read
+from ..readout import potential_only, read
 from ..rules import EXACT_INTEGERS
 from ..separation import Readout, Separation
 from ..similarity import ScoreFunction, Similarity, dot
 from ..stores import Store
-from ..units import exact_dot, glauber, sign_or_keep, thermal_cut
+from ..units import (
+    exact_dot,
+    glauber,
+    sign_or_keep,
+    thermal_cut,
+    uniform_noise,
+    with_sum_of_weights,
+)
 from .learning import LEARNING_ROWS
 from .modern import ModernHopfield
 from .options import check_degree, check_store, plain_softmax, scalar_separation
@@ -186,10 +193,7 @@ class BidirectionalMemory(PairedMemory):
         # W in a precision in which its products with ±1 are exact.
         blocks = self.storage.blocks(LEARNING_ROWS) if len(self) else []
         parts = [block.rows for block in blocks] + ([] if new is None else [new])
-        largest = sum(map(len, parts)) * max(
-            self._split_rows(parts[0])[0].shape[1], parts[0].shape[1]
-        )
-        exact = largest < EXACT_INTEGERS[torch.float32]
+        exact = sum(map(len, parts)) * parts[0].shape[1] < EXACT_INTEGERS[torch.float32]
         sides = (self._split_rows(part.float() if exact else part.double()) for part in parts)
         return functools.reduce(torch.add, (x.T @ y for x, y in sides))
 
@@ -209,10 +213,7 @@ class BidirectionalMemory(PairedMemory):
     ) -> tuple[Tensor, Tensor] | tuple[None, None]:
         if self.settles:
             return None, None
-        noise = torch.rand(
-            state.shape, generator=generator, dtype=torch.float64, device=generator.device
-        )
-        return self._split_rows(thermal_cut(self.temperature, noise.to(state.device)))
+        return self._split_rows(thermal_cut(self.temperature, uniform_noise(state, generator)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,22 +240,8 @@ def _updated(
         value = sign_or_keep(field, units.to(field.dtype), slack)
     else:
         value = glauber(field, cut)
-    return (
-        torch.where(held, units, value.to(units.dtype))
-        if held is not None
-        else (value.to(units.dtype))
-    )
-
-
-def with_sum_of_weights(block: ValuedBlock) -> BlockView:
-    """Return a view of the block whose weighted sums end with the sum of the absolute weights."""
-
-    def weighted_sum(weights: Tensor, at: Tensor | None = None) -> Tensor:
-        return torch.cat(
-            [block.weighted_sum(weights, at), weights.abs().sum(-1, keepdim=True)], dim=-1
-        )
-
-    return BlockView(block, weighted_sum)
+    value = value.to(units.dtype)
+    return value if held is None else torch.where(held, units, value)
 
 
 class ModernBidirectional(PairedMemory):

@@ -11,11 +11,11 @@ from ..checks import check_choice, check_flag, check_number
 from ..coupling import Coupling
 from ..inputs import Given
 from ..iteration import Reading
-from ..rules import WEIGHTED, Rule
+from ..rules import Rule
 from ..rules.choice import check_rule
 from ..stores import Store
 from ..stores.annotations import Annotations
-from ..units import classical_sweep
+from ..units import classical_sweep, uniform_noise
 from .arguments import SIZE_HINT, named_arguments
 from .attractors import Attractors, find_attractors
 from .base import Memory
@@ -88,11 +88,6 @@ class ClassicalHopfield(Coupled, Memory):
         """True for the synchronous schedule."""
         return self.schedule == "synchronous" and self.settles
 
-    @property
-    def takes_prior(self) -> bool:
-        """Return True for rules that are sums over patterns."""
-        return isinstance(self.rule, str) and self.rule in WEIGHTED
-
     @named_arguments
     def attractors(
         self,
@@ -140,10 +135,7 @@ class ClassicalHopfield(Coupled, Memory):
         order = sweep_order(self.schedule, held, state.shape[-1], generator)
         coupling, thermal = self._acting_coupling(), None
         if self.temperature > 0:
-            noise = torch.rand(
-                state.shape, generator=generator, dtype=torch.float64, device=generator.device
-            )
-            thermal = (self.temperature, noise.to(state.device))
+            thermal = (self.temperature, uniform_noise(state, generator))
         following = classical_sweep(
             coupling,
             state,

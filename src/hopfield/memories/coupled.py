@@ -14,7 +14,7 @@ from ..checks import check_flag, check_norms, check_tensor
 from ..coupling import Coupling, FullCoupling, check_square, check_symmetric, check_thresholds
 from ..errors import OptionError, ShapeError
 from ..inputs import Given, check_labels, numbers_from
-from ..rules import GROWING, Rule, grown, with_rounding_slack
+from ..rules import GROWING, WEIGHTED, Rule, grown, with_rounding_slack
 from ..rules.functions import Learned
 from ..stores import Block, Store
 from .contents import Contents
@@ -81,6 +81,11 @@ class Coupled(Contents):
     def constructor(self) -> str:
         """Return "from_coupling" for a network of a given coupling."""
         return "__init__" if self.storage.holds_patterns else "from_coupling"
+
+    @property
+    def takes_prior(self) -> bool:
+        """Return True for rules that are sums over patterns."""
+        return isinstance(self.rule, str) and self.rule in WEIGHTED
 
     @property
     def why_no_energy(self) -> str:

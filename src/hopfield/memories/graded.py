@@ -12,7 +12,6 @@ from ..coupling import Coupling, LowRankCoupling
 from ..errors import OptionError
 from ..inputs import Given
 from ..iteration import Reading, StoppingRule
-from ..rules import WEIGHTED
 from ..rules.choice import Rule, check_rule
 from ..stores import Store
 from .base import Memory
@@ -61,11 +60,6 @@ class GradedHopfield(Coupled, Memory):
         self.dt = None if dt is None else check_positive("dt", dt)
         self.thresholds = checked_thresholds(thresholds)
         self.storage = check_store(store)
-
-    @property
-    def takes_prior(self) -> bool:
-        """Return True for rules that are sums over patterns."""
-        return isinstance(self.rule, str) and self.rule in WEIGHTED
 
     @property
     def integration_step(self) -> float:

@@ -228,11 +228,9 @@ class _Side:
 
     def shaped(self, rows: Tensor) -> Tensor:
         # Pictures come back as pictures.
-        return (
-            rows
-            if self.shape is None or self.shape.numel() != rows.numel()
-            else (rows.reshape(self.shape))
-        )
+        if self.shape is None or self.shape.numel() != rows.numel():
+            return rows
+        return rows.reshape(self.shape)
 
 
 def _check_options(

@@ -33,6 +33,7 @@ from ..units import (
     saturated_beta,
     sign_or_keep,
     thermal_cut,
+    uniform_noise,
 )
 from .arguments import named_arguments
 from .base import Memory
@@ -190,11 +191,8 @@ class SequenceHopfield(Memory):
         if self.settles:
             field, error = self._field(state, earlier, self._with_equal_signs())
             return sign_or_keep(field, state.double(), error).to(state.dtype)
-        noise = torch.rand(
-            state.shape, generator=generator, dtype=torch.float64, device=generator.device
-        )
+        cut = thermal_cut(self.temperature, uniform_noise(state, generator))
         field, _ = self._field(state, earlier, self.separation)
-        cut = thermal_cut(self.temperature, noise.to(state.device))
         return glauber(field / self._scale(), cut).to(state.dtype)
 
     def _field(

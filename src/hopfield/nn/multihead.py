@@ -117,19 +117,25 @@ class MultiheadHopfield(nn.MultiheadAttention):
             query, key, value = (rows.unsqueeze(0) for rows in (query, key, value))
         elif is_swapped:
             query, key, value = (rows.transpose(0, 1) for rows in (query, key, value))
-        q, k, v = self._project(query, key, value)
         if is_causal and attn_mask is None:
             shape = query.shape[1], key.shape[1]
             attn_mask = torch.ones(shape, dtype=torch.bool, device=query.device).triu(1)
         mask = self._mask(key_padding_mask, attn_mask, query, key)
-        operands = Operands(self.separation(), q, k, v, mask, self.iteration)
-        output, weights = self._read(operands, need_weights)
-        output = self.out_proj(output.transpose(1, 2).flatten(2))
+        output, weights = self._attend(query, key, value, mask, need_weights)
         if weights is not None and average_attn_weights:
             weights = weights.mean(1)
         if is_single:
             return output.squeeze(0), None if weights is None else weights.squeeze(0)
         return output.transpose(0, 1) if is_swapped else output, weights
+
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Mask | None, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return output and weights of rows with the batch first, for any mask of the scores."""
+        q, k, v = self._project(query, key, value)
+        operands = Operands(self.separation(), q, k, v, mask, self.iteration)
+        output, weights = self._read(operands, need_weights)
+        return self.out_proj(output.transpose(1, 2).flatten(2)), weights
 
     def _read(self, operands: Operands, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         dropout = self.dropout if self.training else 0.0
@@ -212,11 +218,8 @@ class MultiheadHopfield(nn.MultiheadAttention):
         lengths = [len(rows) for rows in query.unbind()]
         rows = query.to_padded_tensor(0.0)
         padding = torch.arange(rows.shape[1]) >= torch.tensor(lengths)[:, None]
-        is_first, self.batch_first = self.batch_first, True
-        try:
-            output, _ = self(rows, rows, rows, padding.to(rows.device), need_weights=False)
-        finally:
-            self.batch_first = is_first
+        mask = self._mask(padding.to(rows.device), None, rows, rows)
+        output, _ = self._attend(rows, rows, rows, mask, need_weights=False)
         pairs = zip(output, lengths, strict=True)
         return torch.nested.as_nested_tensor([row[:length] for row, length in pairs])
 

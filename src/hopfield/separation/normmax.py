@@ -9,8 +9,8 @@ from torch import Tensor
 from ..checks import check_number, is_traced
 from .base import at_least_float32, check_parameter, largest_value, smallest_value
 from .clamping import with_clamped_beta
-from .prior import check_factors
-from .sparse import SparseSeparation, multiplicities
+from .prior import check_factors, multiplicities
+from .sparse import SparseSeparation
 from .tsallis import ALPHA_RANGE
 
 MOST_STEPS = 60

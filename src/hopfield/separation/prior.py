@@ -120,6 +120,25 @@ def _numbers(prior: object) -> Tensor:
     return torch.tensor(_number("prior", prior), dtype=torch.float64)
 
 
+def multiplicities(
+    scores: Tensor, prior: Tensor | None, count: int | None, total: float | Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return w of each pattern, and n = Σw over all patterns, those left out too.
+
+    Args:
+        scores: the scores that are left, `(*batch, k)`.
+        prior: w of these patterns; None is 1.
+        count: the number of all patterns; None if none is left out.
+        total: Σw over all patterns; None if none is left out.
+    """
+    if prior is None:  # as_tensor would fix the count in torch.export
+        whole = scores.shape[-1] if count is None else count
+        return torch.ones_like(scores), scores.new_full((1,), whole)
+    times = prior.to(scores).expand(scores.shape)
+    n = times.sum(-1) if total is None else torch.as_tensor(total, dtype=scores.dtype)
+    return times, n.to(scores.device)[..., None]
+
+
 def _number(name: str, value: object) -> float:
     value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
     return check_number(name, value, low=SMALLEST_PRIOR, high=LARGEST_PRIOR, hint=RANGE_HINT)

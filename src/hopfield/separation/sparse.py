@@ -245,17 +245,6 @@ class TopK(SparseSeparation):
         return score_at_place(scores.detach(), self.k, prior)
 
 
-def multiplicities(
-    scores: Tensor, prior: Tensor | None, count: int | None, total: float | Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return w of each pattern, and n = Σw over all patterns, those left out too."""
-    if prior is None:
-        return torch.ones_like(scores), scores.new_full((1,), count or scores.shape[-1])
-    times = prior.to(scores).expand(scores.shape)
-    n = times.sum(-1) if total is None else torch.as_tensor(total).to(scores)
-    return times, n[..., None]
-
-
 def largest_scores(scores: Tensor, k: int) -> Tensor:
     """Return the k largest scores in any order; all of them if there are fewer."""
     # Unsorted: sorting would take most of the time for large k.

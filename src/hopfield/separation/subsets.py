@@ -9,8 +9,8 @@ from torch import Tensor
 from ..checks import check_integer
 from .base import at_least_float32, check_parameter, largest_value
 from .clamping import with_clamped_beta
-from .prior import check_factors
-from .sparse import SparseSeparation, multiplicities, score_at_place
+from .prior import check_factors, multiplicities
+from .sparse import SparseSeparation, score_at_place
 
 
 @dataclass(frozen=True, eq=False)

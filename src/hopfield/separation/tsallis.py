@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .. import kernels
 from ..checks import is_traced, is_transformed
+from .prior import multiplicities
 
 ALPHA_RANGE = (1.01, 10.0)
 """Smallest and largest α. Closer to 1, exp(log t/(α−1)) loses its digits; softmax is the limit."""
@@ -293,11 +294,7 @@ def tsallis_potential(
     All terms of this sum are ≥ 0. Each pattern without weight adds φ(−1) = α − 1. If all d are
     below `LARGEST_SERIES_D`, the result is the expansion at β = 0 to second order.
     """
-    times = torch.ones_like(scores) if prior is None else prior.to(scores).expand(scores.shape)
-    if prior is None:
-        n = scores.new_full((1,), count)  # as_tensor would fix the count in torch.export
-    else:
-        n = torch.as_tensor(total, dtype=scores.dtype)[..., None].to(scores.device)
+    times, n = multiplicities(scores, prior, count, total)
     is_complete = scores.shape[-1] == count  # else some have no weight
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top

@@ -41,14 +41,22 @@ def following_field(
 
 
 def _view(block: ValuedBlock, ahead: float, stay: float) -> BlockView:
-    # Its weighted sums have one more column, Σ |w|.
     following = with_values(block)
 
     def weighted_sum(weights: Tensor, at: Tensor | None = None) -> Tensor:
         parts = [ahead * following.weighted_sum(weights, at)] if ahead else []
         parts += [stay * block.weighted_sum(weights, at)] if stay else []
+        return sum(parts[1:], parts[0])
+
+    return with_sum_of_weights(BlockView(block, weighted_sum))
+
+
+def with_sum_of_weights(block: ValuedBlock) -> BlockView:
+    """Return a view of the block whose weighted sums have one more column, Σ |w|."""
+
+    def weighted_sum(weights: Tensor, at: Tensor | None = None) -> Tensor:
         total = weights.abs().sum(-1, keepdim=True)
-        return torch.cat([sum(parts[1:], parts[0]), total], dim=-1)
+        return torch.cat([block.weighted_sum(weights, at), total], dim=-1)
 
     return BlockView(block, weighted_sum)
 

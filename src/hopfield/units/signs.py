@@ -19,6 +19,16 @@ def glauber(
     return torch.where(field > cut, 1.0, -1.0).to(field.dtype)
 
 
+def uniform_noise(
+    state: Float[Tensor, "batch dim"], generator: torch.Generator
+) -> Float[Tensor, "batch dim"]:
+    """Return a uniform random number in [0, 1) per unit, in float64, on the state's device."""
+    noise = torch.rand(
+        state.shape, generator=generator, dtype=torch.float64, device=generator.device
+    )
+    return noise.to(state.device)
+
+
 def thermal_cut(temperature: float, noise: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """½T log(u/(1 − u)): a field h exceeds it with probability sigmoid(2h/T) (Glauber 1963).
 
