@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cases import seeded, signs
-from hopfield import ClassicalHopfield, PackedStore, diagnose, load, rules
+from hopfield import ClassicalHopfield, GradedHopfield, PackedStore, diagnose, load, rules
 from hopfield.errors import CapacityWarning, OptionError
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
@@ -36,8 +36,8 @@ def chain(patterns):
 chain.symmetric = False
 
 
-def stored(rule, **options):
-    memory = ClassicalHopfield(rule, **options)
+def stored(rule, kind=ClassicalHopfield, **options):
+    memory = kind(rule, **options)
     memory.store(PATTERNS)
     return memory
 
@@ -100,6 +100,25 @@ def test_files_hold_no_functions_but_what_these_learned(tmp_path):
         given.save(tmp_path / "memory.hop")
         again = load(tmp_path / "memory.hop")
         assert torch.equal(again.update(CUES), memory.update(CUES))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: stored(chain, schedule="synchronous", diagonal=True),
+    lambda: stored(products, diagonal=True),
+    lambda: stored(centred, temperature=0.5),
+    lambda: stored(products, GradedHopfield, gain=3.0),
+])  # fmt: skip
+def test_the_advice_on_files_makes_the_same_network(make, tmp_path):
+    memory = make()
+    with pytest.raises(OptionError) as caught:
+        memory.save(tmp_path / "memory.hop")
+    advice = str(caught.value).partition("what was learned: ")[2].removesuffix(".")
+    given = eval(advice, {"memory": memory})  # as a user types it
+    given.save(tmp_path / "memory.hop")
+    again = load(tmp_path / "memory.hop")
+    assert torch.equal(again.update(CUES), memory.update(CUES))
+    if memory.coupling.allclose(memory.coupling.T):
+        torch.testing.assert_close(again.energy(CUES), memory.energy(CUES))
 
 
 def test_texts_and_copies_keep_the_function():

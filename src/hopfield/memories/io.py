@@ -53,7 +53,7 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
         )
     tensors: dict[str, Tensor] = {}
     given = checked_config(memory)
-    arguments = {name: _described(name, value, tensors) for name, value in given.items()}
+    arguments = {name: _described(name, given, tensors) for name in given}
     content: dict[str, Any] = {"class": type(memory).__name__, "arguments": arguments}
     if memory.constructor != "__init__":
         content["constructor"] = memory.constructor
@@ -230,8 +230,9 @@ def _checked(file: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -
     return described
 
 
-def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
-    """Return a constructor's argument as JSON; tensors go into `tensors`."""
+def _described(name: str, given: dict[str, Any], tensors: dict[str, Tensor]) -> object:
+    """Return an argument of those `given` to the constructor as JSON; tensors go to `tensors`."""
+    value = given[name]
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}
@@ -253,11 +254,17 @@ def _described(name: str, value: object, tensors: dict[str, Tensor]) -> object:
         return {"separation": kind.__name__, "arguments": numbers}
     if callable(value):
         if type(value) not in OBJECTS.values():
-            directed = "" if getattr(value, "symmetric", True) else ", symmetric=False"
+            advice = "Save memory.patterns instead, and build the memory again."
+            if name == "rule":
+                options = {"symmetric": getattr(value, "symmetric", True), **given}
+                kept = (f", {k}={v!r}" for k, v in options.items() if k not in (name, "thresholds"))
+                advice = (
+                    "Save memory.patterns, or a network of what was learned: type(memory)."
+                    f"from_coupling(memory.coupling, memory.thresholds{''.join(kept)})."
+                )
             raise OptionError(
                 f"{name} must be one of hopfield's own, or a file cannot describe it, but is "
-                f"{argument_text(value)}. Save memory.patterns, or a network of what was learned: "
-                f"type(memory).from_coupling(memory.coupling, memory.thresholds{directed})."
+                f"{argument_text(value)}. {advice}"
             )
         return {"rule": type(value).__name__, "arguments": dict(vars(value))}
     return value
