@@ -3,7 +3,6 @@
 Sequences of updates are in test_sequence_rolls.py.
 """
 
-import itertools
 import math
 from collections import Counter
 from decimal import Decimal, localcontext
@@ -11,7 +10,7 @@ from decimal import Decimal, localcontext
 import pytest
 import torch
 
-from draws import generator, signs
+from draws import all_states, generator, signs
 from hopfield import (
     Entmax,
     PackedStore,
@@ -23,10 +22,6 @@ from hopfield import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
-
-
-def all_states(dim):
-    return torch.tensor(list(itertools.product((-1.0, 1.0), repeat=dim)))
 
 
 def filled(rows, values=None, separation=None, **options):

@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.linalg import hadamard
 
 import hopfield
-from draws import generator, signs
+from draws import all_states, generator, signs
 from hopfield import (
     PackedStore,
     Polynomial,
@@ -30,10 +30,6 @@ from hopfield import (
 from hopfield.errors import CapacityWarning, OptionError
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
-
-
-def all_states(dim):
-    return torch.tensor(list(itertools.product((-1.0, 1.0), repeat=dim)))
 
 
 def filled(rows, values=None, separation=None, **options):

@@ -10,6 +10,7 @@ from scipy.integrate import quad
 from scipy.optimize import linprog
 from scipy.special import factorial2
 
+from draws import all_states
 from hopfield import synthetic, theory
 from hopfield.errors import DomainError
 from hopfield.memories.classical import HEBBIAN_CAPACITY
@@ -47,7 +48,7 @@ def test_the_thermal_overlap_in_its_limits():
 
 def test_the_overlap_of_a_mixture_by_all_cases():
     for count in (1, 3, 5, 7):
-        votes = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=count)))
+        votes = all_states(count)
         mixed = votes.sum(1).sign()
         overlap = theory.retrieval_overlap(1e-9, count)
         assert overlap == pytest.approx((mixed * votes[:, 0]).mean().item(), abs=1e-9)

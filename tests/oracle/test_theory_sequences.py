@@ -1,12 +1,11 @@
 """Theory of sequences: published values, brute force over all small sequences, and simulation."""
 
-import itertools
 import math
 
 import pytest
 import torch
 
-from draws import generator, signs
+from draws import all_states, generator, signs
 from hopfield import Polynomial, SequenceHopfield, theory
 from hopfield.errors import DomainError
 
@@ -62,7 +61,7 @@ def test_numbers_of_steps():
 
 
 def all_rows(count, dim):
-    bits = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=count * dim)))
+    bits = all_states(count * dim)
     return bits.double().reshape(-1, count, dim)
 
 

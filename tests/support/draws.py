@@ -1,5 +1,7 @@
 """Random tensors for tests, each from a seed of its own."""
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -17,3 +19,8 @@ def signs(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Ten
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Draw normal numbers."""
     return torch.randn(shape, generator=generator(seed), dtype=dtype)
+
+
+def all_states(dim: int) -> Tensor:
+    """Return all vectors of ±1, `(2^dim, dim)`."""
+    return torch.tensor(list(itertools.product((-1.0, 1.0), repeat=dim)))
