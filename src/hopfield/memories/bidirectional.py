@@ -21,9 +21,9 @@ from ..units import (
     glauber,
     sign_or_keep,
     thermal_cut,
-    uniform_noise,
-    with_sum_of_weights,
 )
+from ..units.following import with_sum_of_weights
+from ..units.signs import uniform_noise
 from .learning import LEARNING_ROWS
 from .modern import ModernHopfield
 from .options import check_degree, check_store, plain_softmax, scalar_separation

@@ -15,7 +15,8 @@ from ..rules import Rule
 from ..rules.choice import check_rule
 from ..stores import Store
 from ..stores.annotations import Annotations
-from ..units import classical_sweep, uniform_noise
+from ..units import classical_sweep
+from ..units.signs import uniform_noise
 from .arguments import SIZE_HINT, named_arguments
 from .attractors import Attractors, find_attractors
 from .base import Memory

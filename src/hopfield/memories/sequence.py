@@ -33,8 +33,8 @@ from ..units import (
     saturated_beta,
     sign_or_keep,
     thermal_cut,
-    uniform_noise,
 )
+from ..units.signs import uniform_noise
 from .arguments import named_arguments
 from .base import Memory
 from .options import check_degree, check_store, plain_softmax, scalar_separation

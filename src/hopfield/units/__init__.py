@@ -10,8 +10,8 @@ the same state). On a tie the present value stays; an unknown unit, 0, adds noth
 from .classical import classical_sweep
 from .dense import dense_sweep, sign_columns
 from .flips import exact_dot, saturated_beta
-from .following import field_rounding, following_field, with_sum_of_weights
-from .signs import glauber, sign_or_keep, thermal_cut, uniform_noise
+from .following import field_rounding, following_field
+from .signs import glauber, sign_or_keep, thermal_cut
 
 __all__ = [
     "classical_sweep",
@@ -24,6 +24,4 @@ __all__ = [
     "sign_columns",
     "sign_or_keep",
     "thermal_cut",
-    "uniform_noise",
-    "with_sum_of_weights",
 ]
