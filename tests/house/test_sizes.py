@@ -21,7 +21,7 @@ DROP_INS = {
     "HopfieldDecoderLayer", "HopfieldEncoderLayer", "HopfieldImputer", "MultiheadHopfield",
 }  # fmt: skip
 ARGUMENTS, FUNCTION, FILE, SCREEN = 6, 40, 400, 80
-GUIDE, WALL, ESTIMATORS = 12_000, 29_800, 2_600  # lines of the library without and of `sklearn`
+GUIDE, WALL, ESTIMATORS = 12_000, 31_800, 2_600  # lines of the library without and of `sklearn`
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
