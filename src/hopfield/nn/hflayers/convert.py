@@ -7,14 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import OptionError, ShapeError
+from ...checks import check_choice
+from ...errors import ShapeError
 from ...separation import Softmax
 from ...typed import typed
 from ..association import HopfieldAssociation, Projections
 from ..iteration import Iteration
 from ..lookup import HopfieldLookup
 from ..pooling import HopfieldPooling
-from .arguments import INPUTS, PROJECTED, SPACE, STATE, STORED, Arguments
+from .arguments import INPUTS, KINDS, PROJECTED, SPACE, STATE, STORED, Arguments
+from .transformer import NAMES, TransformerLayer, make_transformer_layer
 from .weights import Weights
 
 CORE = "association_core."
@@ -30,7 +32,7 @@ def from_hflayers(
     kind: str = "Hopfield",
     *,
     prefix: str = "",
-) -> Layer:
+) -> Layer | TransformerLayer:
     """Return the layer that computes the same as a layer of hflayers.
 
     It makes all `update_steps_max + 1` softmaxes: `update_steps_eps`, with which hflayers stops a
@@ -39,28 +41,39 @@ def from_hflayers(
 
     Args:
         state_dict: weights of the layer of hflayers.
-        arguments: its constructor arguments; the others have the defaults of hflayers.
-        kind: "Hopfield", "HopfieldPooling" or "HopfieldLayer".
+        arguments: its constructor arguments; the others have the defaults of hflayers. Those of an
+            encoder or decoder layer hold the arguments of each of its associations as a dict.
+        kind: "Hopfield", "HopfieldPooling", "HopfieldLayer", "HopfieldEncoderLayer" or
+            "HopfieldDecoderLayer".
         prefix: beginning of the names of its weights in the `state_dict` of a whole model, such as
             "encoder.layers.0.hopfield_association."; other weights are ignored.
 
     Returns:
         A layer in the dtype and on the device of the weights. Pooling returns
-        `(batch, queries, out)`, which hflayers flattens: `output.flatten(1)`.
+        `(batch, queries, out)`, which hflayers flattens: `output.flatten(1)`. Encoder and decoder
+        layers are those of torch, to be stacked by `torch.nn.TransformerEncoder`.
 
     Raises:
         OptionError: an argument cannot be converted, or weights are missing, left over or of
             other shapes.
     """
-    checked = Arguments(arguments, kind)
+    check_choice("kind", kind, [*KINDS, *NAMES])
     own = {n.removeprefix(prefix): w for n, w in state_dict.items() if n.startswith(prefix)}
+    if kind in NAMES:
+        return make_transformer_layer(own, arguments, kind, _convert_association)
+    checked = Arguments(arguments, kind)
     weights = Weights(own, "" if kind == "Hopfield" else "hopfield.")
     layer = _make_layer(checked, weights)
-    if weights.unused:
-        raise OptionError(
-            "state_dict must hold only the weights of a layer with these arguments, "
-            f"but also has {', '.join(sorted(weights.unused)[:4])}. Check kind and arguments."
-        )
+    weights.refuse_unused()
+    return layer
+
+
+def _convert_association(
+    state_dict: Mapping[str, Tensor], arguments: Mapping[str, Any]
+) -> HopfieldAssociation:
+    checked, weights = Arguments(arguments, "Hopfield"), Weights(state_dict, "")
+    layer = _make_association(checked, weights)
+    weights.refuse_unused()
     return layer
 
 

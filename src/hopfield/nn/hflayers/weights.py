@@ -30,3 +30,11 @@ class Weights:
             f"{'does not' if tensor is None else f'has shape {sizes}'}. "
             "Check kind and arguments: give all sizes that the layer was made with."
         )
+
+    def refuse_unused(self) -> None:
+        """Raise an error if weights are left over."""
+        if self.unused:
+            raise OptionError(
+                "state_dict must hold only the weights of a layer with these arguments, "
+                f"but also has {', '.join(sorted(self.unused)[:4])}. Check kind and arguments."
+            )
