@@ -79,7 +79,7 @@ def test_the_energy_by_loops():
 def test_a_step_goes_down_the_slope_and_the_energy_falls(padding):
     layer = block(steps=1, rate=0.01)
     g = layer.normalised(TOKENS).detach().requires_grad_()
-    energy = layer._energy(g, layer._checked_mask(TOKENS, padding), padding)
+    energy = layer._energy(g, layer._matrices(g), layer._checked_mask(TOKENS, padding), padding)
     (slope,) = torch.autograd.grad(energy.sum(), g)
     expected = TOKENS - 0.01 * slope
     tokens = layer(TOKENS, padding_mask=padding)

@@ -9,7 +9,7 @@ from ..checks import check_flag, check_float, check_integer, check_number
 from ..errors import OptionError, ShapeError
 from ..separation import Separation
 from .compute import Association, Operands, associate, associate_in_detail
-from .input_checks import check_association, check_instance, check_width
+from .input_checks import check_association, check_instance, project
 from .iteration import ONE_STEP, Iteration
 from .masks import Mask, Masks, combine_masks
 from .parameters import reset_children
@@ -167,8 +167,7 @@ class HopfieldAssociation(nn.Module):
         key = self._split_heads("key", "stored", stored)
         value = self._split_heads("value", "projected", projected)
         query, key = (
-            self.norm(check_width("a head's query or key", rows, self.norm, "norm"))
-            for rows in (query, key)
+            project("a head's query or key", rows, self.norm, "norm") for rows in (query, key)
         )
         ignored, bias = combine_masks(masks, query.shape[2], key.shape[2])
         if self.null:
@@ -188,7 +187,7 @@ class HopfieldAssociation(nn.Module):
                 f"{tuple(rows.shape)}. Use {source}[None] for a single entry of a batch."
             )
         module: nn.Module = getattr(self, name)
-        rows = module(check_width(source, rows, module, "its projection"))
+        rows = project(source, rows, module, "its projection")
         if rows.shape[-1] % self.heads:
             raise ShapeError(
                 f"the {name} projection must return rows whose length is a multiple of "
@@ -199,7 +198,7 @@ class HopfieldAssociation(nn.Module):
     def _merge_heads(self, heads: Tensor, mask: Mask | None) -> Tensor:
         """Map `(batch, heads, m, width)` to `(batch, m, out)`; 0 if no head may read a pattern."""
         rows = heads.transpose(1, 2).flatten(2)
-        output: Tensor = self.out(check_width("the concatenated heads", rows, self.out, "out"))
+        output = project("the concatenated heads", rows, self.out, "out")
         if mask is None or self.null:  # the null pattern is always visible
             return output
         return output.masked_fill(mask.empty.all(1), 0.0)

@@ -8,6 +8,7 @@ from ..checks import check_float, check_integer, check_positive
 from ..errors import OptionError, ShapeError
 from ..separation import RectifiedPolynomial, Separation
 from .input_checks import check_instance, check_matches
+from .masks import inner_products
 from .scaled_separation import tensors_of
 
 CUBIC = RectifiedPolynomial(3)
@@ -71,10 +72,10 @@ class DenseMemoryClassifier(nn.Module):
             )
         check_matches("inputs", inputs, self.memories)
         root = (self.dim + self.classes.shape[-1]) ** 0.5
-        off = (inputs @ self.memories.T - self.classes.sum(-1)) / root
+        off = (inner_products(inputs, self.memories) - self.classes.sum(-1)) / root
         on = off[..., None, :] + 2 * self.classes.T / root
         decrease = self.separation.potential(on) - self.separation.potential(off)[..., None]
-        return self.scale * decrease
+        return (self.scale * decrease).to(self.memories.dtype)
 
     def extra_repr(self) -> str:
         """Return the formula."""

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 from ..checks import check_float, check_integer, check_positive
 from ..errors import ShapeError
@@ -15,8 +16,8 @@ from .scaled_separation import ScaledSeparation
 QUADRATIC = RectifiedPolynomial(2)
 SOFTMAX = ScaledSeparation.of(None)
 
-EPS = 1e-5
-"""Added to the variance of a token, as in LayerNorm: a constant token has variance 0."""
+Matrices = tuple[Tensor, Tensor]
+"""W_Qᵀ and W_Kᵀ."""
 
 
 class EnergyTransformerBlock(nn.Module):
@@ -78,20 +79,22 @@ class EnergyTransformerBlock(nn.Module):
             padding_mask: `(batch, n)`, True for tokens that are ignored.
         """
         mask = self._checked_mask(tokens, padding_mask)
+        matrices = self._matrices(tokens)
         for _ in range(self.steps):
-            tokens = self._step(tokens, mask, padding_mask)
+            tokens = self._step(tokens, matrices, mask, padding_mask)
         return tokens
 
     def step(self, tokens: Tensor, *, padding_mask: Tensor | None = None) -> Tensor:
         """Return the tokens after one step."""
-        return self._step(tokens, self._checked_mask(tokens, padding_mask), padding_mask)
+        mask = self._checked_mask(tokens, padding_mask)
+        return self._step(tokens, self._matrices(tokens), mask, padding_mask)
 
     def energy(
         self, tokens: Float[Tensor, "batch n dim"], *, padding_mask: Tensor | None = None
     ) -> Float[Tensor, " batch"]:
         """Return E per entry of the batch."""
         mask = self._checked_mask(tokens, padding_mask)
-        return self._energy(self._normalise(tokens), mask, padding_mask)
+        return self._energy(self._normalise(tokens), self._matrices(tokens), mask, padding_mask)
 
     def normalised(self, tokens: Float[Tensor, "batch n dim"]) -> Float[Tensor, "batch n dim"]:
         """Return g, the gradient of a convex function of the token."""
@@ -120,37 +123,43 @@ class EnergyTransformerBlock(nn.Module):
         return Mask.ignoring(ignored)
 
     def _normalise(self, tokens: Tensor) -> Tensor:
-        centred = tokens - tokens.mean(-1, keepdim=True)
-        deviation = (centred.square().mean(-1, keepdim=True) + EPS).sqrt()
-        return self.log_gamma.exp() * centred / deviation + self.delta
+        # Without weights; a constant token has variance 0, to which torch adds 1e-5.
+        return self.log_gamma.exp() * layer_norm(tokens, (self.dim,)) + self.delta
 
-    def _split_heads(self, g: Tensor) -> tuple[Tensor, Tensor]:
+    def _matrices(self, tokens: Tensor) -> Matrices:
+        """Return W_Qᵀ and W_Kᵀ by calling the projections, which may be wrapped or quantised."""
+        rows = torch.eye(self.dim, dtype=tokens.dtype, device=tokens.device)
+        return self.query(rows), self.key(rows)
+
+    def _split_heads(self, g: Tensor, matrices: Matrices) -> tuple[Tensor, Tensor]:
         """Return queries and keys, `(batch, heads, n, width)`."""
         query, key = (
-            projection(g).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for projection in (self.query, self.key)
+            (g @ matrix).unflatten(-1, (self.heads, -1)).transpose(1, 2) for matrix in matrices
         )
         return query, key
 
-    def _step(self, tokens: Tensor, mask: Mask, padding: Tensor | None) -> Tensor:
+    def _step(
+        self, tokens: Tensor, matrices: Matrices, mask: Mask, padding: Tensor | None
+    ) -> Tensor:
         g = self._normalise(tokens)
-        query, key = self._split_heads(g)
-        weights = SOFTMAX.unit(
-            masked_scores(inner_products(SOFTMAX.scale(query) * query, key), mask)
-        )
-        weights = weights.masked_fill(mask.empty, 0.0).to(g.dtype)
-        sums = weights @ key, weights.mT @ query
-        by_query, by_key = (heads.transpose(1, 2).flatten(2) for heads in sums)
-        descent = by_query @ self.query.weight + by_key @ self.key.weight
-        descent = descent + QUADRATIC(g @ self.memories.T) @ self.memories / 2
+        query, key = self._split_heads(g, matrices)
+        scores = masked_scores(inner_products(SOFTMAX.scale(query) * query, key), mask)
+        weights = SOFTMAX.unit(scores).masked_fill(mask.empty, 0.0).to(g.dtype)
+        descent = QUADRATIC(self._scores(g)).to(g.dtype) @ self.memories / 2
+        for sums, matrix in zip((weights @ key, weights.mT @ query), matrices, strict=True):
+            descent = descent + sums.transpose(1, 2).flatten(2) @ matrix.T
         if padding is not None:
             descent = descent.masked_fill(padding[..., None], 0.0)
         return tokens + self.rate * descent
 
-    def _energy(self, g: Tensor, mask: Mask, padding: Tensor | None) -> Tensor:
-        attention = potential(SOFTMAX, *self._split_heads(g), mask).sum(1)
-        value = attention + QUADRATIC.potential(g @ self.memories.T) / 2
+    def _energy(self, g: Tensor, matrices: Matrices, mask: Mask, padding: Tensor | None) -> Tensor:
+        attention = potential(SOFTMAX, *self._split_heads(g, matrices), mask).sum(1)
+        value = attention + QUADRATIC.potential(self._scores(g)) / 2
         return -(value if padding is None else value.masked_fill(padding, 0.0)).sum(-1)
+
+    def _scores(self, g: Tensor) -> Tensor:
+        """Return ξ·g in at least float32."""
+        return masked_scores(inner_products(g, self.memories), None)
 
     def extra_repr(self) -> str:
         """Return the formula."""

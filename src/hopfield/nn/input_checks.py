@@ -5,7 +5,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_float, check_number, dtype_name, is_broadcastable, short_repr
+from ..checks import (
+    check_float,
+    check_number,
+    dtype_name,
+    is_broadcastable,
+    is_traced,
+    short_repr,
+)
 from ..errors import DeviceError, InputTypeError, ShapeError
 from .masks import check_bool
 
@@ -23,18 +30,53 @@ def check_instance(name: str, value: object, kind: type[T], example: str) -> T:
     )
 
 
+def project(name: str, rows: Tensor, module: nn.Module, label: str) -> Tensor:
+    """Return `module(rows)`; an error names `rows` that do not fit, and calls the module `label`.
+
+    The weights are read only after the module has failed: a module that is wrapped, quantised,
+    sharded or offloaded has other ones in its call, or none.
+    """
+    check_length(name, rows, module, label)
+    if _is_empty(_first_module(module)):
+        _check_first_weight(name, rows, module)
+    if is_traced():
+        result: Tensor = module(rows)
+        return result
+    try:
+        result = module(rows)
+    except RuntimeError:
+        _check_first_weight(name, rows, module)
+        raise
+    return result
+
+
+def _is_empty(module: nn.Module) -> bool:
+    """Return whether the weight is on no device: torch then computes garbage, without an error."""
+    weight = module._parameters.get("weight")
+    # In a call, hooks may put another weight in its place; accelerate replaces `forward`.
+    is_replaced = module._forward_pre_hooks or "forward" in vars(module)
+    return weight is not None and weight.is_meta and not is_replaced
+
+
 def check_width(name: str, rows: Tensor, module: nn.Module, label: str) -> Tensor:
     """Return `rows` if `module` accepts their length, dtype and device; `label` names it."""
+    return _check_first_weight(name, check_length(name, rows, module, label), module)
+
+
+def check_length(name: str, rows: Tensor, module: nn.Module, label: str) -> Tensor:
+    """Return `rows` if `module`, called `label` in the error, accepts their length."""
     width = input_width(module)
-    if width is None:
+    if width is None or rows.shape[-1:] == (width,):
         return rows
-    if rows.shape[-1:] != (width,):
-        raise ShapeError(
-            f"{name} must end in {width}, the input width of {label}, but has shape "
-            f"{tuple(rows.shape)}. Change the rows, or the module in Projections."
-        )
-    weight = _first_module(module).weight  # None in a LayerNorm without elementwise_affine
-    return check_matches(name, rows, weight) if isinstance(weight, Tensor) else rows
+    raise ShapeError(
+        f"{name} must end in {width}, the input width of {label}, but has shape "
+        f"{tuple(rows.shape)}. Change the rows, or the module in Projections."
+    )
+
+
+def _check_first_weight(name: str, rows: Tensor, module: nn.Module) -> Tensor:
+    weight = _first_module(module)._parameters.get("weight")  # no property of a wrapper
+    return rows if weight is None else check_matches(name, rows, weight)
 
 
 def input_width(module: nn.Module) -> int | None:
