@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from source_tree import PACKAGE, ROOT, dotted, files, parse, place, within
 
-FOLDERS = ("src", "tests", "benchmarks", "examples")
+FOLDERS = ("src", "tests", "benchmarks", "examples", "playground")
 WRITTEN = (".py", ".md", ".html", ".css", ".js", ".sh", ".toml")  # records and data may be long
 # Results are filled by the library; nobody calls their constructors.
 RESULTS = {"Calibration", "Dataset", "Imputation", "PairRetrieval", "Point", "Report", "Retrieval"}
