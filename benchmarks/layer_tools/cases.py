@@ -59,6 +59,13 @@ def learned(value: float) -> Tensor:
     return torch.full((HEADS,), value, requires_grad=True)
 
 
+def dense_memory() -> DenseMemoryClassifier:
+    """Return a classifier whose class units differ from 0, with which they start."""
+    layer = DenseMemoryClassifier(DIM, 3, MEMORIES)
+    nn.init.normal_(layer.classes)
+    return layer
+
+
 STATE, STORED = {"state": "batch m dim"}, {"stored": "batch n dim"}
 PADDED, PAIRS = {"padding_mask": "batch n"}, {"association_mask": "m n"}
 TOKENS = {"tokens": "batch n dim"}
@@ -91,7 +98,7 @@ CASES = {
         lambda: HopfieldLookup(association(), MEMORIES),
         STATE | {"association_mask": "batch m memories"},
     ),
-    "dense memory": Case(lambda: DenseMemoryClassifier(DIM, 3, MEMORIES), {"inputs": "batch dim"}),
+    "dense memory": Case(dense_memory, {"inputs": "batch dim"}),
     "energy transformer": Case(
         lambda: EnergyTransformerBlock(DIM, HEADS, MEMORIES, steps=2), TOKENS
     ),

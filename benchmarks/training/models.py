@@ -39,12 +39,9 @@ def retrieval(width: int = 32) -> HopfieldAssociation:
 
 
 def dense(train: Split, degree: int, memories: int = 100) -> nn.Module:
-    """Return Krotov and Hopfield's classifier; its initial logits have a deviation of 1."""
-    pixels, separation = train.images.shape[-1], RectifiedPolynomial(degree)
-    model = DenseMemoryClassifier(pixels, 10, memories, separation)
-    with torch.no_grad():
-        model.scale = 1 / model(train.images).std().item()
-    return model
+    """Return Krotov and Hopfield's classifier."""
+    separation = RectifiedPolynomial(degree)
+    return DenseMemoryClassifier(train.images.shape[-1], 10, memories, separation)
 
 
 class BagClassifier(nn.Module):

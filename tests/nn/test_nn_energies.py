@@ -1,11 +1,14 @@
 """Layers with an energy: the dense memory classifier and the energy transformer."""
 
+import math
+
 import pytest
 import torch
 
 from hopfield import Polynomial, RectifiedPolynomial, Softmax
 from hopfield.errors import HopfieldError, InputTypeError, ShapeError
 from hopfield.nn import DenseMemoryClassifier, EnergyTransformerBlock
+from hopfield.nn.dense_memory import initial_deviation
 from nn_layers import draw, seeded
 
 CLASSES, PIXELS = 3, 6
@@ -15,20 +18,75 @@ CLASSES, PIXELS = 3, 6
     "separation", [RectifiedPolynomial(2), RectifiedPolynomial(5), Polynomial(3), Softmax(2.0)]
 )
 def test_logits_are_decreases_of_the_energy(separation):
-    layer = seeded(lambda: DenseMemoryClassifier(PIXELS, CLASSES, 7, separation, scale=2.0))
-    layer, images = layer.double(), draw(4, PIXELS).double()
+    """States of ±1 have a root mean square r of 1; others are divided by theirs."""
+    layer = with_class_units(PIXELS, CLASSES, 7, separation, scale=2.0)
     patterns = torch.cat([layer.memories, layer.classes], dim=-1) / (PIXELS + CLASSES) ** 0.5
+    images = torch.cat([draw(4, PIXELS), draw(3, PIXELS).sign()]).double()
+    roots = []
     for image, logits in zip(images, layer(images), strict=True):
         for unit in range(CLASSES):
             off = torch.cat([image, -torch.ones(CLASSES, dtype=image.dtype)])
             on = off.clone()
             on[PIXELS + unit] = 1.0
-            energies = [-separation.potential(patterns @ x) for x in (off, on)]
+            r = off.square().mean().sqrt()
+            energies = [-r * separation.potential(patterns @ x / r) for x in (off, on)]
             torch.testing.assert_close(logits[unit], 2 * (energies[0] - energies[1]))
+            roots.append(r.item())
+    assert roots[-1] == 1.0 != roots[0]
+
+
+def with_class_units(*arguments, **options):
+    """Return a seeded classifier in float64 whose class units differ from 0."""
+    layer = seeded(lambda: DenseMemoryClassifier(*arguments, **options))
+    with torch.no_grad():
+        layer.classes.copy_(draw(*layer.classes.shape, seed=3))
+    return layer.double()
+
+
+@pytest.mark.parametrize("degree", [2, 3, 5, 8, 12, 20])
+@pytest.mark.parametrize(("dim", "classes", "memories"), [(4, 2, 1), (64, 10, 100), (784, 100, 50)])
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 255.0])
+def test_training_starts_at_the_log_of_the_classes(degree, dim, classes, memories, unit):
+    layer = seeded(
+        lambda: DenseMemoryClassifier(dim, classes, memories, RectifiedPolynomial(degree))
+    )
+    images, labels = unit * draw(32, dim).abs(), torch.arange(32) % classes
+    optimiser = torch.optim.Adam(layer.parameters(), 1e-2)
+    losses = []
+    for _ in range(4):
+        loss = torch.nn.functional.cross_entropy(layer(images), labels)
+        losses.append(loss.item())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert losses[0] == pytest.approx(math.log(classes), rel=1e-4)
+    assert max(losses) < 1.5 * math.log(classes)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 100.0])
+@pytest.mark.parametrize("degree", [2, 5, 20])
+def test_memories_start_where_logits_are_of_size_one(degree, scale):
+    """With class units as large as the memories; by a draw in place of quantiles."""
+    separation, units, count = RectifiedPolynomial(degree), 74, 20_000
+    sigma = initial_deviation(separation, count, units, scale)
+    assert 0 < sigma < 1
+    scores, classes = sigma * draw(2, count).double()
+    logit = 2 * scale * (separation(scores) * classes).sum() / units**0.5
+    spread = 2 * scale * sigma * separation(scores).norm() / units**0.5
+    assert abs(logit) < 4 and 0.2 < spread < 5
+    assert initial_deviation(Softmax(2.0), 10, units, 1.0) == 1.0
+
+
+def test_the_unit_of_the_data_changes_neither_the_ranking_nor_the_size_of_the_logits():
+    layer = with_class_units(PIXELS, CLASSES, 7, RectifiedPolynomial(9))
+    images = 1e4 * draw(5, PIXELS).double()
+    torch.testing.assert_close(layer(1e4 * images), layer(images), rtol=1e-2, atol=1e-4)
+    layer.half()
+    assert layer(images.half()).isfinite().all()
 
 
 def test_the_classifier_accepts_any_batch_and_prints_its_formula():
-    layer = seeded(lambda: DenseMemoryClassifier(PIXELS, CLASSES, 7))
+    layer = with_class_units(PIXELS, CLASSES, 7).float()
     images = draw(2, 5, PIXELS)
     torch.testing.assert_close(layer(images)[1, 2], layer(images[1, 2]))
     assert "RectifiedPolynomial(degree=3)" in repr(layer) and "memories=7" in repr(layer)

@@ -78,8 +78,16 @@ def differentiated(gradient: str) -> Case:
 GRADIENTS = {gradient: differentiated(gradient) for gradient in ("implicit", "last")}
 """Their query projections have no gradient: the initial state is a constant to them."""
 
+
+def dense_memory() -> DenseMemoryClassifier:
+    """Return a classifier whose class units differ from 0, with which they start."""
+    layer = DenseMemoryClassifier(DIM, 3, 6)
+    torch.nn.init.normal_(layer.classes)
+    return layer
+
+
 ENERGIES = {
-    "dense memory": Case(lambda: DenseMemoryClassifier(DIM, 3, 6), (STATE[0],), {}),
+    "dense memory": Case(dense_memory, (STATE[0],), {}),
     "energy transformer": Case(
         lambda: EnergyTransformerBlock(DIM, 2, 6, steps=2), (STORED,), MASKED
     ),

@@ -1,5 +1,6 @@
 """Classification by the energy of learned memories (Krotov & Hopfield 2016)."""
 
+import scipy  # its modules are loaded when they are first used
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -7,23 +8,33 @@ from torch import Tensor, nn
 from ..checks import check_float, check_integer, check_positive
 from ..errors import OptionError, ShapeError
 from ..separation import RectifiedPolynomial, Separation
+from ..separation.base import at_least_float32
 from .input_checks import check_instance, check_matches
 from .masks import inner_products
 from .scaled_separation import tensors_of
 
 CUBIC = RectifiedPolynomial(3)
 
+QUANTILES = 4096
+"""Least number of scores in an initial deviation: they include those of many inputs."""
+
 
 class DenseMemoryClassifier(nn.Module):
     """A dense associative memory over inputs and class units, whose patterns are learned.
 
-    With all class units at −1, the logit of class α is the decrease of the energy E = −F(Ξx) when
-    unit α turns to +1 (Krotov & Hopfield 2016, eq. 9):
+    A state x = (v, −1, …, −1) holds the input v and the class units. The logit of class α is the
+    decrease of the energy E = −F(Ξx) when unit α turns to +1 (Krotov & Hopfield 2016, eq. 9), for
+    a state of root mean square r = 1, as states of ±1 have. Other states are divided by theirs:
 
-        y_α = scale · (F(s + 2c_α/√N) − F(s)),    s = (ξ·v − Σ_γ c_γ)/√N,    N = dim + classes,
+        y_α = scale · r · (F(s + 2c_α/(r√N)) − F(s)),    s = (ξ·v − Σ_γ c_γ)/(r√N),
 
-    for memories with inputs ξ and class units c. With growing degree, memories change from
-    features shared by many inputs to prototypes of few.
+    with N = dim + classes, r² = (‖v‖² + classes)/N, and memories of inputs ξ and class units c.
+    For powers F, which are homogeneous, r changes no ranking of classes, and the unit of the data
+    does not change the size of the logits. With growing degree, memories change from features
+    shared by many inputs to prototypes of few.
+
+    The class units c start at 0, so all classes start alike: the first cross entropy is
+    log(classes). The memories ξ start from N(0, σ²), σ = `initial_deviation(…)`.
 
     Args:
         dim: length of an input.
@@ -59,9 +70,11 @@ class DenseMemoryClassifier(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the memories from torch's global generator."""
-        nn.init.normal_(self.memories, generator=None)
-        nn.init.normal_(self.classes, generator=None)
+        """Draw the memories from torch's global generator; class units are 0."""
+        count, units = len(self.memories), self.dim + self.classes.shape[-1]
+        deviation = initial_deviation(self.separation, count, units, self.scale)
+        nn.init.normal_(self.memories, std=deviation, generator=None)
+        nn.init.zeros_(self.classes)
 
     def forward(self, inputs: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch classes"]:
         """Return the logits, for cross entropy or the paper's tanh."""
@@ -71,16 +84,39 @@ class DenseMemoryClassifier(nn.Module):
                 "Flatten images to rows."
             )
         check_matches("inputs", inputs, self.memories)
-        root = (self.dim + self.classes.shape[-1]) ** 0.5
-        off = (inner_products(inputs, self.memories) - self.classes.sum(-1)) / root
-        on = off[..., None, :] + 2 * self.classes.T / root
+        count = self.classes.shape[-1]
+        root = (self.dim + count) ** 0.5
+        state = at_least_float32(inputs)
+        r = (state.square().sum(-1, keepdim=True) + count).sqrt() / root
+        products = inner_products(state / r, at_least_float32(self.memories))
+        off = (products - self.classes.sum(-1) / r) / root
+        on = off[..., None, :] + 2 * self.classes.T / (root * r[..., None])
         decrease = self.separation.potential(on) - self.separation.potential(off)[..., None]
-        return (self.scale * decrease).to(self.memories.dtype)
+        return (self.scale * r * decrease).to(self.memories.dtype)
 
     def extra_repr(self) -> str:
         """Return the formula."""
         count, classes = self.classes.shape
         return (
-            f"F(s | class on) − F(s | class off), {self.separation}, dim={self.dim}, "
+            f"r·(F(s | class on) − F(s | class off)), {self.separation}, dim={self.dim}, "
             f"classes={classes}, memories={count}, scale={self.scale:g}"
         )
+
+
+def initial_deviation(separation: Separation, memories: int, units: int, scale: float) -> float:
+    """Return the largest σ ≤ 1 at which the logits of memories from N(0, σ²) deviate by at most 1.
+
+    For scores s ~ N(0, σ²), and class units as large as the memories, a logit has to first order
+    the variance (2·scale·σ)²/N · Σ_μ (∂F/∂s_μ)². The sum is over quantiles of N(0, σ²).
+    """
+    points = max(memories, QUANTILES)
+    ranks = torch.arange(points, dtype=torch.float64, device="cpu") + 0.5
+    scores = torch.special.ndtri(ranks / points)
+
+    def excess(sigma: float) -> float:
+        norm = separation(sigma * scores).norm().item() * (memories / points) ** 0.5
+        return 2 * scale * sigma * norm / units**0.5 - 1
+
+    if excess(1.0) <= 0:
+        return 1.0
+    return float(scipy.optimize.brentq(excess, 0.0, 1.0))
