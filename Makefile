@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: demo test test-portable heavy mutants lint types bench clean help
+.PHONY: demo docs test test-portable heavy mutants lint types bench clean help
 # Two installs into one environment at once would break it, whatever -j says.
 .NOTPARALLEL:
 
@@ -13,6 +13,7 @@ demo: $(VENV)/.demo
 
 help:
 	@echo "make demo    what two tutorials claim, measured: writes $(OUT)/index.html"
+	@echo "make docs    the documentation as a site: writes site/index.html"
 	@echo "make test    lint, types, tests, and the numerical core as an older processor computes it"
 	@echo "make heavy   slow results and their planted faults; threads, processes, damaged files"
 	@echo "make mutants change the library in 400 places, one at a time: tests must notice"
@@ -36,6 +37,11 @@ test-portable: $(VENV)/.test
 	@$(PORTABLE) $(BIN)/python tests/support/processor.py
 	$(PORTABLE) $(BIN)/python -m pytest --reordered -k 'not derivatives' $(CORE)
 
+# Pages open from the folder, without a server, and ask nothing of the network.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 heavy: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m heavy
 
@@ -57,12 +63,13 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(NAMES) --isa avx2
 	$(BIN)/python -m benchmarks page
 
-# One mark per set of extras; both take every version from constraints.txt.
+# One mark per set of extras; all take every version from constraints.txt.
 # An environment without a working pip was left half made, and is made again.
 $(VENV)/.demo: EXTRAS := all
-$(VENV)/.test: EXTRAS := all,test
+$(VENV)/.test: EXTRAS := all,test,docs
+$(VENV)/.docs: EXTRAS := docs
 $(VENV)/.bench: EXTRAS := bench
-$(VENV)/.demo $(VENV)/.test $(VENV)/.bench: pyproject.toml constraints.txt
+$(VENV)/.demo $(VENV)/.docs $(VENV)/.test $(VENV)/.bench: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory environment
 	@echo "Installing hopfield[$(EXTRAS)] into $(VENV): some minutes the first time." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
@@ -79,4 +86,4 @@ environment:
 	    "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -255,8 +255,12 @@ class ModernBidirectional(PairedMemory):
     the sides to one unit: the larger numbers decide otherwise.
 
     Args:
-        beta, separation, similarity, store: as in `ModernHopfield`; without β, it is fitted.
+        beta: as in `ModernHopfield`; without β, it is fitted.
         split: the number of entries of x; None: the first `store_pairs(x, y)` decides.
+        separation: as in `ModernHopfield`.
+        similarity: as in `ModernHopfield`.
+        precision: as in `ModernHopfield`.
+        store: where the rows (x|y) live; None is a `RamStore`.
     """
 
     one_read_completes: ClassVar[bool] = True

@@ -97,7 +97,11 @@ class Contents(Network):
 
         Args:
             names: stored names, each of one pattern.
-            patterns, values, known, prior, table: as for `store`, one per name.
+            patterns: as for `store`, one per name, and the same of all that follows.
+            values: as for `store`.
+            known: as for `store`.
+            prior: as for `store`.
+            table: as for `store`.
         """
         patterns, known = self._without_gaps(patterns, known)
         with self.storage.lock.writing:

@@ -65,7 +65,8 @@ def phases(
     """Draw a phase diagram: a share at each pair of settings, and the limit of theory.
 
     Args:
-        x, y: settings along both axes.
+        x: settings along the horizontal axis.
+        y: settings along the vertical axis.
         values: shares between 0 and 1, one row per y.
         labels: of x, of y, and of the values.
         ax: axes to draw on.

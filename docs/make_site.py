@@ -1,0 +1,223 @@
+"""Hook of MkDocs: what the site takes from outside docs/, and its navigation.
+
+- docs/index.md is the navigation: a heading is a tab or section, the first link of an item a page.
+- README, changelog and other pages outside docs/ become pages; their links are rewritten.
+- One page of reference per public namespace, made of its docstrings.
+- The search index is also a script: pages opened from a folder cannot fetch the other one.
+"""
+
+import ast
+import itertools
+import re
+from pathlib import Path
+from posixpath import dirname, join, normpath, relpath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "hopfield"
+OUTSIDE = {
+    "README.md": "start.md",
+    "CHANGELOG.md": "changelog.md",
+    "tests/README.md": "tests.md",
+    "examples/hierarchical.py": "hierarchical.md",
+    "LICENSE": "license.md",
+}
+"""Files of the checkout that are pages of the site."""
+
+NAMESPACES = (
+    *("hopfield", "analysis", "nn", "sklearn", "separation", "similarity", "rules", "units"),
+    *("stores", "energy", "data", "corruption", "metrics", "synthetic", "experiments", "theory"),
+    *("plots", "errors"),
+)
+"""Every public module has a page of the reference, in this order."""
+
+FENCE = re.compile(r"^(```.*?^```[ ]*)$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^(#+) +(.+)$")
+ITEM = re.compile(r"^- \[(.+?)\]\(([^)#\s]+)\)")
+
+
+def navigation(index: str) -> list[dict[str, Any]]:
+    """Return the tabs of the site from the text of docs/index.md; each page at its first mention.
+
+    A link to the README.md of a folder is a section with all pages of the folder.
+    """
+    tabs: list[dict[str, Any]] = []
+    levels: dict[int, list[dict[str, Any]]] = {1: tabs}
+    seen = {"index.md"}
+    for line in index.splitlines():
+        if heading := HEADING.match(line):
+            level = len(heading[1])
+            if level > 1:
+                levels[level] = []
+                levels[level - 1].append({heading[2]: levels[level]})
+        elif item := ITEM.match(line):
+            page = site_path(normpath(join("docs", item[2])))
+            if page is None or page in seen:
+                continue
+            seen.add(page)
+            levels[max(levels)].append({_plain(item[1]): _with_folder(page)})
+        if line.startswith("## "):
+            levels = {1: tabs, 2: levels[2]}
+    return tabs
+
+
+def _plain(title: str) -> str:
+    return title.replace("`", "")
+
+
+def _with_folder(page: str) -> str | list[str]:
+    if not page.endswith("/README.md"):
+        return page
+    folder = ROOT / "docs" / dirname(page)
+    others = sorted(p.name for p in folder.glob("*.md") if p.name != "README.md")
+    return [page, *(join(dirname(page), name) for name in others)]
+
+
+def site_path(path: str) -> str | None:
+    """Return where the site has a file of the checkout, None if it has not."""
+    if path.startswith("docs/") and (ROOT / path).is_file() and not path.endswith(".py"):
+        return path.removeprefix("docs/")
+    return OUTSIDE.get(path)
+
+
+def checkout_path(page: str) -> str:
+    """Return where the checkout has a page of the site."""
+    return next((path for path, name in OUTSIDE.items() if name == page), f"docs/{page}")
+
+
+def rewrite_links(text: str, page: str) -> str:
+    """Lead the links of a page within the site.
+
+    Of links to source files only the words remain; the name of a file becomes its title.
+    """
+    here = checkout_path(page)
+
+    def within_site(link: re.Match[str]) -> str:
+        mark, words, target = link.groups()
+        if re.match(r"[a-z]+:|#", target):
+            return link[0]
+        path, hash_mark, anchor = target.partition("#")
+        file = normpath(join(dirname(here), path))
+        found = site_path(file)
+        if found is None:
+            return words if (ROOT / file).exists() else link[0]
+        if words == Path(path).name:
+            words = _heading(ROOT / file)
+        return f"{mark}[{words}]({relpath(found, dirname(page) or '.')}{hash_mark}{anchor})"
+
+    parts = FENCE.split(text)
+    return "".join(p if FENCE.match(p) else LINK.sub(within_site, p) for p in parts)
+
+
+def _heading(path: Path) -> str:
+    return path.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
+
+
+def reference(namespace: str, inherited: dict[str, list[str]]) -> str:
+    """Return the page of a namespace: a heading, a sentence, and every public name.
+
+    Args:
+        namespace: one of `NAMESPACES`.
+        inherited: the members that a class shows in the place of its inner bases.
+    """
+    path = PACKAGE if namespace == "hopfield" else PACKAGE / namespace
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    summary = (ast.get_docstring(tree) or "").split("\n\n")[0]
+    names = _top_level(tree) if namespace == "hopfield" else public_names(tree)
+    parts = [f"# {_title(namespace)}", summary]
+    for name in names:
+        options = f"    options: {{inherited_members: {inherited.get(name, [])}}}"
+        parts.append(f"::: {_title(namespace)}.{name}\n{options}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _title(namespace: str) -> str:
+    return namespace if namespace == "hopfield" else f"hopfield.{namespace}"
+
+
+def public_names(tree: ast.Module) -> list[str]:
+    """Return the classes and functions of `__all__`; without it, all without an underscore."""
+    listed = _assigned(tree, "__all__")
+    if listed is None:
+        nodes = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+        listed = [node.name for node in nodes if not node.name.startswith("_")]
+    return [name for name in listed if not name.isupper()]
+
+
+def _top_level(tree: ast.Module) -> list[str]:
+    """Names of the package that no other page has; `Memory`, the base of all memories, first."""
+    homes = _assigned(tree, "_DEFINED_IN")
+    names = [name for home in homes if home not in NAMESPACES for name in homes[home]]
+    return sorted(names, key="Memory".__ne__)
+
+
+def _assigned(tree: ast.Module, name: str) -> Any:
+    """Return the literal that a module assigns to `name`, None if it assigns none."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            return ast.literal_eval(node.value)
+    return None
+
+
+def inherited_members() -> dict[str, list[str]]:
+    """Return the members of each public class from bases before the first public one."""
+    import griffe
+
+    package = griffe.load("hopfield", search_paths=[ROOT / "src"])
+    namespaces = [package, *(package[name] for name in NAMESPACES if name != "hopfield")]
+    exported = ((space, name) for space in namespaces for name in space.exports or ())
+    public = {name: space[name] for space, name in exported if not name.isupper()}
+    found = {}
+    for name, value in public.items():
+        if value.is_class:
+            inner = itertools.takewhile(lambda base: base.name not in public, value.mro())
+            found[name] = [m for base in inner for m in base.members if not m.startswith("_")]
+    return found
+
+
+def on_config(config: "MkDocsConfig") -> None:
+    """Set the navigation."""
+    index = ROOT / "docs" / "index.md"
+    tabs = navigation(index.read_text(encoding="utf-8"))
+    pages = [{_title(name): f"reference/{name}.md"} for name in NAMESPACES]
+    config.nav = [{"Home": "index.md"}, *tabs, {"Reference": pages}]
+
+
+def on_files(files: "Files", config: "MkDocsConfig") -> None:
+    """Add the pages from outside docs/ and the reference."""
+    from mkdocs.structure.files import File
+
+    inherited = inherited_members()
+    made = {f"reference/{name}.md": reference(name, inherited) for name in NAMESPACES}
+    for path, page in OUTSIDE.items():
+        text = (ROOT / path).read_text(encoding="utf-8")
+        made[page] = _as_page(path, text)
+    for page, text in made.items():
+        files.append(File.generated(config, page, content=text))
+
+
+def _as_page(path: str, text: str) -> str:
+    if path.endswith(".md"):
+        return text
+    language = "python" if path.endswith(".py") else "text"
+    return f"# {Path(path).name}\n\n```{language}\n{text}```\n"
+
+
+def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files: "Files") -> str:
+    """Rewrite links, except on generated pages of the reference."""
+    name = page.file.src_uri
+    return markdown if name.startswith("reference/") else rewrite_links(markdown, name)
+
+
+def on_post_build(config: "MkDocsConfig") -> None:
+    """Write the search index as a script."""
+    folder = Path(config.site_dir, "search")
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")

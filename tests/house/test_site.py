@@ -1,0 +1,108 @@
+"""The documentation as a site: every page is in it, links lead within it, nothing is fetched."""
+
+import ast
+import importlib.util
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from posixpath import dirname, join, normpath
+
+import pytest
+
+from source_tree import PACKAGE, ROOT, within
+
+MADE = runpy.run_path(str(ROOT / "docs" / "make_site.py"))
+DOCS = ROOT / "docs"
+NAVIGATION = MADE["navigation"]((DOCS / "index.md").read_text(encoding="utf-8"))
+PAGES = {str(p.relative_to(DOCS)) for p in within("docs", suffixes=(".md",))}
+PAGES |= set(MADE["OUTSIDE"].values())
+
+
+def _in_order(entries):
+    """The pages of a navigation."""
+    for entry in entries if isinstance(entries, list) else [entries]:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            for below in entry.values():
+                yield from _in_order(below)
+
+
+def test_every_page_is_in_the_navigation_once():
+    listed = ["index.md", *_in_order(NAVIGATION)]
+    missing = [f"docs/{page} is not in docs/index.md" for page in sorted(PAGES - set(listed))]
+    assert not missing, "\n".join(["", *missing])
+    assert sorted(listed) == sorted(PAGES), "each at one place, and each a page"
+
+
+def test_tabs_and_sections_are_those_of_the_index():
+    tabs = {name: below for tab in NAVIGATION for name, below in tab.items()}
+    assert {"By goal", "Networks", "Theory and practice"} <= set(tabs)
+    goals = {name for goal in tabs["By goal"] for name in goal}
+    assert {"A table", "Pictures", "Vectors", "A network to train", "A class to teach"} <= goals
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_rewritten_links_lead_to_what_the_site_has(page):
+    path = MADE["checkout_path"](page)
+    text = MADE["_as_page"](path, (ROOT / path).read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)\s]+)\)", MADE["FENCE"].sub("", MADE["rewrite_links"](text, page)))
+    for link in links:
+        target = normpath(join(dirname(page), link.partition("#")[0]))
+        outer = re.match(r"[a-z]+:|#", link)
+        assert outer or target in PAGES or (DOCS / target).is_file(), link
+
+
+def test_links_to_source_files_keep_their_words():
+    rewrite = MADE["rewrite_links"]
+    assert rewrite("a [test](../tests/conftest.py) of", "tables.md") == "a test of"
+    assert rewrite("[Start](../README.md#example)", "tables.md") == "[Start](start.md#example)"
+    assert rewrite("[gaps](docs/gaps.md)", "start.md") == "[gaps](gaps.md)"
+    assert rewrite("[notation.md](../notation.md)", "learned/dense.md") == (
+        "[Notation and formulas](../notation.md)"
+    )
+    assert rewrite("```\n[a](../b.py)\n```\n", "tables.md") == "```\n[a](../b.py)\n```\n"
+
+
+def test_the_reference_has_every_public_name():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    names = set(MADE["_assigned"](tree, "__all__"))
+    pages = [MADE["reference"](name, {}) for name in MADE["NAMESPACES"]]
+    shown = {m for page in pages for m in re.findall(r"^::: [\w.]*?(\w+)$", page, re.MULTILINE)}
+    assert names - shown <= set(MADE["NAMESPACES"]), "each is shown or has a page"
+    assert len(shown) > 100, "premise: pages have names"
+
+
+def _fetched(page: Path) -> list[str]:
+    """Addresses that a browser asks for when it opens the page."""
+    text = page.read_text(encoding="utf-8")
+    tags = re.findall(r"<(?:script|img|link|iframe|source|video)\b[^>]*>", text)
+    plain = [tag for tag in tags if not re.search(r'rel="?(canonical|next|prev)', tag)]
+    return re.findall(r'(?:src|href)="?((?:https?:)?//[^"\s>]+)', " ".join(plain))
+
+
+def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
+    for name in ("mkdocs", "material", "mkdocstrings_handlers.python"):
+        try:
+            present = importlib.util.find_spec(name)
+        except ModuleNotFoundError:
+            present = None
+        if present is None:
+            pytest.skip("needs the extra `docs`")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) >= len(PAGES) + len(MADE["NAMESPACES"])
+    assert not {address for page in pages for address in _fetched(page)}
+    styles = [sheet.read_text(encoding="utf-8") for sheet in tmp_path.rglob("*.css")]
+    assert not [text for text in styles if re.search(r"url\(\"?(https?:)?//", text)]
+    assert "Retrieval" in (tmp_path / "reference" / "hopfield.html").read_text(encoding="utf-8")
+    index = (tmp_path / "search" / "search_index.js").read_text(encoding="utf-8")
+    assert index.startswith("var __index = ") and "reference/nn.html" in index
