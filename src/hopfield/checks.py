@@ -164,7 +164,7 @@ def check_dense(name: str, value: object) -> Tensor:
     if kind:
         raise InputTypeError(f"{name} must be a dense tensor, but is {kind}.")
     if value.is_meta:
-        raise DeviceError(f"{name} must hold numbers, but is on the device 'meta', without any.")
+        raise DeviceError(f"{name} must hold numbers, but is on 'meta'. Use device='cpu'.")
     return value
 
 

@@ -5,13 +5,17 @@ import torch
 from torch import nn
 
 from hopfield import Entmax, Softmax, Sparsemax
+from hopfield.errors import HopfieldError
 from hopfield.nn import (
     DenseMemoryClassifier,
     EnergyTransformerBlock,
     HopfieldAssociation,
+    HopfieldDecoderLayer,
+    HopfieldEncoderLayer,
     HopfieldLookup,
     HopfieldPooling,
     Iteration,
+    MultiheadHopfield,
     Projections,
     functional,
 )
@@ -29,14 +33,18 @@ LAYERS = {
     "lookup without values": lambda: HopfieldLookup(HopfieldAssociation(DIM, 2), 4, values=False),
     "dense memory": lambda: DenseMemoryClassifier(DIM, 3, 6),
     "energy transformer": lambda: EnergyTransformerBlock(DIM, 2, 6),
+    "drop-in": lambda: MultiheadHopfield(DIM, 2, add_bias_kv=True, separation="entmax", beta=BETA),
+    "encoder": lambda: HopfieldEncoderLayer(DIM, 2, 16, beta=FIXED),
+    "decoder": lambda: HopfieldDecoderLayer(DIM, 2, 16, steps=2),
 }
+every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 
 
 def learned_number() -> torch.Tensor:
     return torch.tensor(0.7, device="cpu", requires_grad=True)
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+@every_layer
 def test_weights_on_no_device_are_drawn_when_they_are_on_one(make):
     with torch.device("meta"):
         layer = make()
@@ -53,9 +61,66 @@ def test_weights_on_no_device_are_drawn_when_they_are_on_one(make):
         assert tensor.isfinite().all(), name
     for parameter in layer.parameters():
         assert parameter.ndim, "fully_shard takes no scalar"
-    kept = layer.state_dict()
-    seeded(drawn)
-    assert all(torch.equal(kept[name], tensor) for name, tensor in layer.state_dict().items())
+    direct = seeded(make).state_dict()
+    torch.testing.assert_close(dict(layer.state_dict()), dict(direct))  # the same seed
+
+
+PLACED = {
+    "association": lambda **how: HopfieldAssociation(DIM, 2, Entmax(ALPHA, BETA), **how),
+    "pooling": lambda **how: HopfieldPooling(HopfieldAssociation(DIM, 2, **how), 3),
+    "rows": lambda **how: HopfieldPooling(
+        HopfieldAssociation(DIM, 2, **how), draw(3, DIM), dtype=how["dtype"], device="cpu"
+    ),
+    "lookup": lambda **how: HopfieldLookup(HopfieldAssociation(DIM, 2, Softmax(FIXED), **how), 4),
+    "lookup of its own": lambda **how: HopfieldLookup(HopfieldAssociation(DIM, 2), 4, **how),
+    "dense memory": lambda **how: DenseMemoryClassifier(DIM, 3, 6, **how),
+    "energy transformer": lambda **how: EnergyTransformerBlock(DIM, 2, 6, **how),
+    "drop-in": lambda **how: MultiheadHopfield(DIM, 2, beta=BETA, **how),
+    "encoder": lambda **how: HopfieldEncoderLayer(DIM, 2, 16, beta=FIXED, **how),
+}
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_device_and_dtype_of_all_weights(name):
+    def placed(**how):
+        layer = seeded(lambda: PLACED[name](**how))
+        inside = {
+            key: one for key, one in layer.state_dict().items()
+            if name != "lookup of its own" or "association" not in key
+        }  # fmt: skip
+        assert inside, "premise: there are weights"
+        return {(one.device.type, one.dtype) for one in inside.values()}
+
+    assert placed(dtype=torch.float64) == {("cpu", torch.float64)}
+    assert placed(dtype=torch.bfloat16, device=torch.device("cpu")) == {("cpu", torch.bfloat16)}
+    if name != "rows":
+        assert placed(device="meta", dtype=None) == {("meta", torch.float32)}
+
+
+def test_projections_keep_their_device_and_dtype():
+    given = Projections(query=seeded(lambda: nn.Linear(DIM, DIM, dtype=torch.float64)))
+    layer = seeded(lambda: HopfieldAssociation(DIM, projections=given, device="meta"))
+    assert layer.query.weight.dtype == torch.float64 and layer.query.weight.device.type == "cpu"
+    assert layer.key.weight.is_meta
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [({"device": "warp"}, "device must be a device of torch.*'warp'"),
+     ({"device": 2.5}, "device must be"),
+     ({"dtype": torch.int64}, "dtype must be torch.float16.*int64"),
+     ({"dtype": "float32"}, "dtype must be")],
+)  # fmt: skip
+def test_other_devices_and_dtypes_are_refused(how, says):
+    for make in (
+        lambda: HopfieldAssociation(DIM, **how),
+        lambda: HopfieldPooling(HopfieldAssociation(DIM), **how),
+        lambda: HopfieldLookup(HopfieldAssociation(DIM), 3, **how),
+        lambda: DenseMemoryClassifier(DIM, 3, 6, **how),
+        lambda: EnergyTransformerBlock(DIM, 2, 6, **how),
+    ):
+        with pytest.raises(HopfieldError, match=says):
+            seeded(make)
 
 
 def test_beta_and_alpha_return_to_what_was_given():

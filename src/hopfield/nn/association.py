@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -12,7 +13,7 @@ from .compute import Association, Operands, associate, associate_in_detail
 from .input_checks import check_association, check_instance, project
 from .iteration import ONE_STEP, Iteration
 from .masks import Mask, Masks, combine_masks
-from .parameters import reset_children
+from .parameters import Device, Factory, checked_factory, reset_children
 from .scaled_separation import ScaledSeparation, SeparationModule
 
 
@@ -71,6 +72,8 @@ class HopfieldAssociation(nn.Module):
         projections: modules before and after the heads.
         dropout: share of the weights that are set to 0 in training. All weights are then in
             memory at once.
+        device: device of the weights that the layer makes; modules of `projections` keep theirs.
+        dtype: dtype of these weights.
     """
 
     def __init__(
@@ -81,18 +84,22 @@ class HopfieldAssociation(nn.Module):
         iteration: Iteration = ONE_STEP,
         projections: Projections = LINEAR,
         dropout: float = 0.0,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.dim = None if dim is None else check_integer("dim", dim, low=1)
         self.heads = check_integer("heads", heads, low=1)
         self.iteration = check_instance("iteration", iteration, Iteration, "Iteration(steps=3)")
         self.dropout = check_number("dropout", dropout, low=0.0, high=1.0)
-        self.separation = SeparationModule(separation, heads)
+        factory = checked_factory(device, dtype)
+        self.separation = SeparationModule(separation, heads).to(**factory)
         check_instance("projections", projections, Projections, "Projections(out=Identity())")
-        self.query = self._or_linear(projections.query)
-        self.key = self._or_linear(projections.key)
-        self.value = self._or_linear(projections.value)
-        self.out = self._or_linear(projections.out)
+        self.query = self._or_linear(projections.query, factory)
+        self.key = self._or_linear(projections.key, factory)
+        self.value = self._or_linear(projections.value, factory)
+        self.out = self._or_linear(projections.out, factory)
         self.norm = nn.Identity() if projections.norm is None else projections.norm
         self.null = projections.null
 
@@ -100,7 +107,7 @@ class HopfieldAssociation(nn.Module):
         """Draw all weights again, from torch's global generator; β and α as they were given."""
         reset_children(self)
 
-    def _or_linear(self, module: nn.Module | None) -> nn.Module:
+    def _or_linear(self, module: nn.Module | None, factory: Factory) -> nn.Module:
         if module is not None:
             return module
         if self.dim is None or self.dim % self.heads:
@@ -108,7 +115,7 @@ class HopfieldAssociation(nn.Module):
                 f"dim={self.dim} must be a multiple of heads={self.heads} where a projection is "
                 "not given. Change one of them, or give all projections."
             )
-        return nn.Linear(self.dim, self.dim)
+        return nn.Linear(self.dim, self.dim, **factory)
 
     def forward(
         self,

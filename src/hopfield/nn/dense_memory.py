@@ -11,6 +11,7 @@ from ..separation import RectifiedPolynomial, Separation
 from ..separation.base import at_least_float32
 from .input_checks import check_instance, check_matches
 from .masks import inner_products
+from .parameters import Device, checked_factory
 from .scaled_separation import tensors_of
 
 CUBIC = RectifiedPolynomial(3)
@@ -42,6 +43,8 @@ class DenseMemoryClassifier(nn.Module):
         memories: number of learned patterns.
         separation: F, usually a `RectifiedPolynomial`.
         scale: factor of the logits; 1/scale is the temperature of the paper's tanh.
+        device: device of the memories.
+        dtype: dtype of the memories.
     """
 
     def __init__(
@@ -51,6 +54,9 @@ class DenseMemoryClassifier(nn.Module):
         memories: int,
         separation: Separation = CUBIC,
         scale: float = 1.0,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Draw the memories from torch's global generator."""
         super().__init__()
@@ -65,8 +71,9 @@ class DenseMemoryClassifier(nn.Module):
             )
         self.separation = separation
         self.scale = check_positive("scale", scale)
-        self.memories = nn.Parameter(torch.empty(count, dim))
-        self.classes = nn.Parameter(torch.empty(count, classes))
+        factory = checked_factory(device, dtype)
+        self.memories = nn.Parameter(torch.empty(count, dim, **factory))
+        self.classes = nn.Parameter(torch.empty(count, classes, **factory))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

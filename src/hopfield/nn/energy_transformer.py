@@ -11,6 +11,7 @@ from ..separation import RectifiedPolynomial
 from .energies import potential
 from .input_checks import check_matches
 from .masks import Mask, check_bool, inner_products, masked_scores
+from .parameters import Device, checked_factory
 from .scaled_separation import ScaledSeparation
 
 QUADRATIC = RectifiedPolynomial(2)
@@ -37,10 +38,20 @@ class EnergyTransformerBlock(nn.Module):
         memories: number of ξ.
         steps: number of steps.
         rate: step size.
+        device: device of the weights.
+        dtype: dtype of the weights.
     """
 
     def __init__(
-        self, dim: int, heads: int = 1, memories: int = 64, steps: int = 4, rate: float = 0.1
+        self,
+        dim: int,
+        heads: int = 1,
+        memories: int = 64,
+        steps: int = 4,
+        rate: float = 0.1,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Draw the weights from torch's global generator."""
         super().__init__()
@@ -51,11 +62,12 @@ class EnergyTransformerBlock(nn.Module):
         self.steps = check_integer("steps", steps, low=1)
         self.rate = check_positive("rate", rate)
         count = check_integer("memories", memories, low=1)
-        self.query, self.key = (nn.Linear(dim, dim, bias=False) for _ in range(2))
-        self.memories = nn.Parameter(torch.empty(count, dim))
+        factory = checked_factory(device, dtype)
+        self.query, self.key = (nn.Linear(dim, dim, bias=False, **factory) for _ in range(2))
+        self.memories = nn.Parameter(torch.empty(count, dim, **factory))
         # Of shape (1,): fully_shard takes no parameters without an axis.
-        self.log_gamma = nn.Parameter(torch.empty(1))
-        self.delta = nn.Parameter(torch.empty(dim))
+        self.log_gamma = nn.Parameter(torch.empty(1, **factory))
+        self.delta = nn.Parameter(torch.empty(dim, **factory))
         self._reset_rows()
 
     def reset_parameters(self) -> None:

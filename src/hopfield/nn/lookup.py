@@ -1,5 +1,6 @@
 """The layer whose states read learned memories."""
 
+import torch
 from torch import Tensor, nn
 
 from ..checks import check_flag, check_float
@@ -8,7 +9,7 @@ from .association import HopfieldAssociation
 from .compute import Association
 from .input_checks import check_instance, check_width
 from .masks import Masks
-from .parameters import reset_children, row_parameter
+from .parameters import Device, checked_factory, reset_children, row_parameter
 
 
 class HopfieldLookup(nn.Module):
@@ -21,6 +22,8 @@ class HopfieldLookup(nn.Module):
         values: True learns one value per memory. Its length is the input width of the value
             projection, or that of a memory if the projection does not fix it. A tensor
             `(n, projected)` gives the initial values. False reads the memories as values.
+        device: device of memories and values; None: that of their projections.
+        dtype: dtype of memories and values; None: that of their projections.
     """
 
     def __init__(
@@ -28,19 +31,24 @@ class HopfieldLookup(nn.Module):
         association: HopfieldAssociation,
         memories: int | Tensor,
         values: bool | Tensor = True,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         check_instance("association", association, HopfieldAssociation, "HopfieldAssociation(dim)")
         self.association = association
-        self.memories = row_parameter("memories", memories, association.key, association.dim)
+        factory = checked_factory(device, dtype)
+        key, value = association.key, association.value
+        self.memories = row_parameter("memories", memories, key, association.dim, factory)
         self.values: nn.Parameter | None = None
         count, width = self.memories.shape
         if isinstance(values, Tensor):
-            self.values = row_parameter("values", values, association.value, None)
+            self.values = row_parameter("values", values, value, None, factory)
         elif check_flag("values", values):
-            self.values = row_parameter("values", count, association.value, width)
+            self.values = row_parameter("values", count, value, width, factory)
         else:
-            check_width("memories, as values,", self.memories, association.value, "its projection")
+            check_width("memories, as values,", self.memories, value, "its projection")
         if self.values is not None and len(self.values) != len(self.memories):
             raise ShapeError(
                 f"values must have one row for each of the {len(self.memories)} memories, but "

@@ -10,6 +10,7 @@ from ..separation import SEPARATIONS, Separation
 from .compute import Operands, associate, associate_with_weights
 from .iteration import Iteration
 from .masks import Mask, check_bool
+from .parameters import reset_children
 from .scaled_separation import SeparationModule
 
 
@@ -68,11 +69,11 @@ class MultiheadHopfield(nn.MultiheadAttention):
         # Without it, torch's encoder layer computes softmax attention itself in evaluation.
         self._qkv_same_embed_dim = False
         self.iteration = Iteration(steps)
-        self.separation = SeparationModule(chosen, num_heads)
+        self.separation = SeparationModule(chosen, num_heads).to(device=device, dtype=dtype)
 
     def reset_parameters(self) -> None:
-        """Draw the projections again, as torch does, from its global generator."""
-        self.out_proj.reset_parameters()
+        """Draw the projections again, as torch does, from its global generator; β as given."""
+        reset_children(self)
         for name, parameter in self.named_parameters(recurse=False):
             if name.endswith("weight"):
                 nn.init.xavier_uniform_(parameter)
@@ -270,6 +271,8 @@ def from_multihead_attention(
         module.batch_first, "meta", module.out_proj.weight.dtype,
         steps=steps, separation=separation, beta=beta,
     )  # fmt: skip
+    layer.separation.to_empty(device=module.out_proj.weight.device)
+    reset_children(layer.separation)
     weights = {name: weight.clone() for name, weight in module.state_dict().items()}
     layer.load_state_dict(weights, strict=False, assign=True)
     frozen = {name for name, one in module.named_parameters() if not one.requires_grad}

@@ -1,14 +1,35 @@
 """Parameters of layers: numbers in a range, and rows."""
 
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_float, check_integer, check_patterns, short_repr
-from ..errors import OptionError, ShapeError
+from ..checks import check_dtype, check_float, check_integer, check_patterns, short_repr
+from ..errors import DeviceError, OptionError, ShapeError
 from .input_checks import check_width, input_width
+
+Device = torch.device | str | int | None
+
+
+class Factory(TypedDict):
+    """Device and dtype of the weights that a layer makes; None is the default of torch."""
+
+    device: torch.device | None
+    dtype: torch.dtype | None
+
+
+def checked_factory(device: Device, dtype: torch.dtype | None) -> Factory:
+    """Return the `device` and `dtype` of a constructor for those of torch."""
+    dtype = None if dtype is None else check_dtype("dtype", dtype)
+    try:
+        return {"device": None if device is None else torch.device(device), "dtype": dtype}
+    except (RuntimeError, TypeError, ValueError, OverflowError):
+        raise DeviceError(
+            f"device must be a device of torch, such as 'cpu' or 'cuda:0', but is "
+            f"{short_repr(device)}."
+        ) from None
 
 
 class BoundedParameter(nn.Module):
@@ -62,9 +83,10 @@ class BoundedParameter(nn.Module):
         """Set p to the value that the constructor was given."""
         tensor = self.fixed if self.raw is None else self.raw
         if tensor is not None and self.start is not None:
-            start = torch.tensor(self.start, dtype=tensor.dtype, device=tensor.device)
+            start = torch.tensor(self.start, dtype=tensor.dtype, device=tensor.device).reshape(-1)
+            start = (start if self.raw is None else self._free(start)).reshape(tensor.shape)
             with torch.no_grad():
-                tensor.copy_(start if self.raw is None else self._free(start))
+                tensor.copy_(_shard_like(tensor, start))
 
     def _bounded(self, free: Tensor) -> Tensor:
         if self.has_high:
@@ -85,6 +107,15 @@ class BoundedParameter(nn.Module):
         return f"{self.name}={shown}{', learned' if self.raw is not None else ''}"
 
 
+def _shard_like(tensor: Any, values: Tensor) -> Tensor:
+    """Return `values`, divided among processes as `tensor` is by `fully_shard`."""
+    if not hasattr(tensor, "device_mesh"):
+        return values
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(values, tensor.device_mesh, tensor.placements)
+
+
 def reset_children(module: nn.Module) -> None:
     """Call `reset_parameters` of each part that has it, down to those that have it themselves."""
     for part in module.children():
@@ -95,15 +126,15 @@ def reset_children(module: nn.Module) -> None:
 
 
 def row_parameter(
-    name: str, rows: int | Tensor, projection: nn.Module, dim: int | None
+    name: str, rows: int | Tensor, projection: nn.Module, dim: int | None, factory: Factory
 ) -> nn.Parameter:
     """Return rows to be learned: a copy of those given, or that many from N(0, 1).
 
     Normal ones are drawn from torch's global generator, with the input width of `projection`, or
-    `dim` where it accepts any.
+    `dim` where it accepts any. Without a device or dtype, they have that of `projection`.
     """
     if isinstance(rows, Tensor):
-        rows = check_patterns(name, rows).detach()
+        rows = check_patterns(name, rows).detach().to(**factory)
         return nn.Parameter(check_width(name, rows, projection, "their projection").clone())
     width = input_width(projection) or dim
     if width is None:
@@ -111,5 +142,11 @@ def row_parameter(
             f"{name} must be a tensor of initial rows if the association has dim=None, but is "
             f"{short_repr(rows)}."
         )
-    empty = torch.empty(check_integer(name, rows, low=1), width)
+    weight = next((one for one in projection.parameters() if one.is_floating_point()), None)
+    if weight is not None:
+        factory = {
+            "device": factory["device"] or weight.device,
+            "dtype": factory["dtype"] or weight.dtype,
+        }
+    empty = torch.empty(check_integer(name, rows, low=1), width, **factory)
     return nn.Parameter(nn.init.normal_(empty, generator=None))

@@ -1,5 +1,6 @@
 """The layer whose learned queries read a set of patterns."""
 
+import torch
 from torch import Tensor, nn
 
 from ..checks import check_float
@@ -7,7 +8,7 @@ from .association import HopfieldAssociation
 from .compute import Association
 from .input_checks import check_instance
 from .masks import Masks
-from .parameters import reset_children, row_parameter
+from .parameters import Device, checked_factory, reset_children, row_parameter
 
 
 class HopfieldPooling(nn.Module):
@@ -16,13 +17,25 @@ class HopfieldPooling(nn.Module):
     Args:
         association: the layer by which queries read patterns.
         queries: number of queries, or their initial values, `(queries, dim)`.
+        device: device of the queries; None: that of their projection.
+        dtype: dtype of the queries; None: that of their projection.
     """
 
-    def __init__(self, association: HopfieldAssociation, queries: int | Tensor = 1) -> None:
+    def __init__(
+        self,
+        association: HopfieldAssociation,
+        queries: int | Tensor = 1,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         check_instance("association", association, HopfieldAssociation, "HopfieldAssociation(dim)")
         self.association = association
-        self.queries = row_parameter("queries", queries, association.query, association.dim)
+        factory = checked_factory(device, dtype)
+        self.queries = row_parameter(
+            "queries", queries, association.query, association.dim, factory
+        )
 
     def reset_parameters(self) -> None:
         """Draw all weights again, from torch's global generator, also rows that were given."""

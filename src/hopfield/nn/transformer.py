@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ..checks import check_integer
 from ..separation import Separation
 from .multihead import from_multihead_attention
+from .parameters import reset_children
 
 
 class HopfieldEncoderLayer(nn.TransformerEncoderLayer):
@@ -41,6 +42,10 @@ class HopfieldEncoderLayer(nn.TransformerEncoderLayer):
             self.self_attn, steps=steps, separation=separation, beta=beta
         )
 
+    def reset_parameters(self) -> None:
+        """Draw all weights again, from torch's global generator; β and α as they were given."""
+        reset_children(self)
+
 
 class HopfieldDecoderLayer(nn.TransformerDecoderLayer):
     """torch's decoder layer, whose two attentions are `MultiheadHopfield`s.
@@ -73,3 +78,7 @@ class HopfieldDecoderLayer(nn.TransformerDecoderLayer):
                 getattr(self, name), steps=steps, separation=separation, beta=beta
             )
             setattr(self, name, attention)
+
+    def reset_parameters(self) -> None:
+        """Draw all weights again, from torch's global generator; β and α as they were given."""
+        reset_children(self)
