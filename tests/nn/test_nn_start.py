@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hopfield import Entmax, Softmax, Sparsemax
+from hopfield import Entmax, KSubsets, Normmax, Softmax, Sparsemax, TopK
 from hopfield.errors import HopfieldError
 from hopfield.nn import (
     DenseMemoryClassifier,
@@ -134,7 +134,15 @@ def test_beta_and_alpha_return_to_what_was_given():
     torch.testing.assert_close(scaled.unit.alpha.squeeze(-1), ALPHA)
 
 
-SEPARATIONS = {"softmax": Softmax(0.5), "sparsemax": Sparsemax(0.5), "entmax": Entmax(1.5, 0.5)}
+SEPARATIONS = {
+    "softmax": Softmax(0.5),
+    "sparsemax": Sparsemax(0.5),
+    "entmax": Entmax(1.5, 0.5),
+    "entmax of another α": Entmax(1.3, 0.5),
+    "top-k": TopK(2, 0.5),
+    "normmax": Normmax(beta=0.5),
+    "k-subsets": KSubsets(2, beta=0.5),
+}
 
 
 @pytest.mark.parametrize("separation", SEPARATIONS.values(), ids=SEPARATIONS)
@@ -158,3 +166,27 @@ def test_scores_beyond_float16_are_finite(separation, autocast):
     if autocast and not isinstance(separation, Softmax):  # torch's attention overflows backward
         slopes = torch.autograd.grad(1e-4 * output.float().sum(), given)
         assert all(slope.isfinite().all() for slope in slopes)
+
+
+@pytest.mark.parametrize("make", [LAYERS["energy transformer"], LAYERS["dense memory"]])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_energies_beyond_float16_are_those_of_float32(make, autocast):
+    """Squares of entries of 1 000, and scores of weights of 100, exceed float16."""
+    layer, rows = seeded(make), 1000 * draw(2, 5, DIM)
+    with torch.no_grad():
+        layer.memories.mul_(100)
+    energy = getattr(layer, "energy", layer)
+    assert (rows @ layer.memories.T).abs().max() > torch.finfo(torch.float16).max, "premise"
+    expected, output = energy(rows), layer(rows)
+    if not autocast:
+        layer, rows = layer.half(), rows.half()
+    with torch.autocast("cpu", dtype=torch.float16, enabled=autocast):
+        found = energy(rows)
+        result = layer(rows)
+    if energy is layer and not autocast:  # logits of a half layer are half
+        expected = expected.half().float()
+    torch.testing.assert_close(found.float(), expected, rtol=5e-3, atol=0.5)
+    if energy is not layer:
+        torch.testing.assert_close(
+            result.float(), output, rtol=1e-2, atol=1e-2 * output.abs().max().item()
+        )
