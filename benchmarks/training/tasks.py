@@ -23,7 +23,7 @@ def fit(
     batch: int = 64,
 ) -> list[float]:
     """Train by AdamW with a one-cycle rate; return the mean loss of each epoch."""
-    optimiser = torch.optim.AdamW(parameter_groups(model), rate)
+    optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=1e-2)
     total = epochs * -(-count // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=total)
     curve = []
@@ -38,15 +38,6 @@ def fit(
             losses.append(value.item())
         curve.append(sum(losses) / len(losses))
     return curve
-
-
-def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Return groups for AdamW: matrices with weight decay; β, biases and gains without."""
-    parameters = list(model.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": 1e-2},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
 
 
 def _classified(

@@ -14,8 +14,9 @@ HEADS, MEMORIES = 2, 6
 def lookup() -> HopfieldLookup:
     """Return a layer whose states stop at different steps."""
     steps = Iteration(6, tol=0.05)
+    memories = draw(MEMORIES, DIM, seed=2)
     return seeded(
-        lambda: HopfieldLookup(HopfieldAssociation(DIM, HEADS, iteration=steps), MEMORIES)
+        lambda: HopfieldLookup(HopfieldAssociation(DIM, HEADS, iteration=steps), memories)
     )
 
 

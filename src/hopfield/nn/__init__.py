@@ -2,6 +2,7 @@
 
 Functions:   functional.association, functional.describe
 Layers:      HopfieldAssociation, HopfieldPooling, HopfieldLookup; from_hflayers converts weights
+Bags:        pad_bags makes one padded tensor and its mask of bags of different lengths
 Drop-in:     MultiheadHopfield, HopfieldEncoderLayer, HopfieldDecoderLayer for those of torch;
              from_multihead_attention converts weights
 Energies:    DenseMemoryClassifier, EnergyTransformerBlock
@@ -10,6 +11,7 @@ Options:     Iteration (steps, tolerance, gradient), Projections (modules around
 
 from . import functional
 from .association import HopfieldAssociation, Projections
+from .bags import pad_bags
 from .compute import Association
 from .dense_memory import DenseMemoryClassifier
 from .energy_transformer import EnergyTransformerBlock
@@ -35,4 +37,5 @@ __all__ = [
     "from_hflayers",
     "from_multihead_attention",
     "functional",
+    "pad_bags",
 ]

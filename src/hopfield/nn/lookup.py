@@ -9,16 +9,20 @@ from .association import HopfieldAssociation
 from .compute import Association
 from .input_checks import check_instance, check_width
 from .masks import Masks
-from .parameters import Device, checked_factory, reset_children, row_parameter
+from .parameters import Device, checked_factory, draw_rows, reset_children, row_parameter
 
 
 class HopfieldLookup(nn.Module):
     """States read learned memories and return weighted sums of the learned values.
 
+    Memories start from N(0, 1/length), with norms near 1, and values from N(0, 1). A state then
+    reads many memories at first, so all of them learn, and at the default β a few later on. With
+    a large fixed β, or long memories, one memory may win all states and the others learn nothing.
+
     Args:
         association: the layer by which states read memories.
         memories: number of memories, or their initial rows, `(n, stored)`, for instance some of
-            the training data.
+            the training data, which is the start for a large β.
         values: True learns one value per memory. Its length is the input width of the value
             projection, or that of a memory if the projection does not fix it. A tensor
             `(n, projected)` gives the initial values. False reads the memories as values.
@@ -40,7 +44,7 @@ class HopfieldLookup(nn.Module):
         self.association = association
         factory = checked_factory(device, dtype)
         key, value = association.key, association.value
-        self.memories = row_parameter("memories", memories, key, association.dim, factory)
+        self.memories = row_parameter("memories", memories, key, association.dim, factory, True)
         self.values: nn.Parameter | None = None
         count, width = self.memories.shape
         if isinstance(values, Tensor):
@@ -58,9 +62,9 @@ class HopfieldLookup(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all weights again, from torch's global generator, also rows that were given."""
         reset_children(self)
-        nn.init.normal_(self.memories, generator=None)
+        draw_rows(self.memories, unit=True)
         if self.values is not None:
-            nn.init.normal_(self.values, generator=None)
+            draw_rows(self.values)
 
     def forward(
         self,

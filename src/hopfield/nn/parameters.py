@@ -126,12 +126,17 @@ def reset_children(module: nn.Module) -> None:
 
 
 def row_parameter(
-    name: str, rows: int | Tensor, projection: nn.Module, dim: int | None, factory: Factory
+    name: str,
+    rows: int | Tensor,
+    projection: nn.Module,
+    dim: int | None,
+    factory: Factory,
+    unit: bool = False,
 ) -> nn.Parameter:
-    """Return rows to be learned: a copy of those given, or that many from N(0, 1).
+    """Return rows to be learned: a copy of those given, or that many by `draw_rows`.
 
-    Normal ones are drawn from torch's global generator, with the input width of `projection`, or
-    `dim` where it accepts any. Without a device or dtype, they have that of `projection`.
+    Drawn rows have the input width of `projection`, or `dim` where it accepts any. Without a
+    device or dtype, they have that of `projection`.
     """
     if isinstance(rows, Tensor):
         rows = check_patterns(name, rows).detach().to(**factory)
@@ -149,4 +154,10 @@ def row_parameter(
             "dtype": factory["dtype"] or weight.dtype,
         }
     empty = torch.empty(check_integer(name, rows, low=1), width, **factory)
-    return nn.Parameter(nn.init.normal_(empty, generator=None))
+    return draw_rows(nn.Parameter(empty), unit)
+
+
+def draw_rows(rows: nn.Parameter, unit: bool = False) -> nn.Parameter:
+    """Fill rows from N(0, 1), or N(0, 1/length) for norms near 1, by torch's global generator."""
+    nn.init.normal_(rows, std=rows.shape[-1] ** -0.5 if unit else 1.0, generator=None)
+    return rows
