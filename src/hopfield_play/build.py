@@ -52,7 +52,7 @@ def page() -> str:
 def write(path: str | Path) -> Path:
     """Write the page to a file."""
     target = Path(path)
-    target.write_text(page(), "utf-8")
+    target.write_text(page(), "utf-8", newline="\n")
     return target
 
 

@@ -126,6 +126,25 @@ def reproduce(
     raise typer.Exit(run_results(names or [], full, out, seed, processes, as_json=as_json))
 
 
+@app.command(short_help="Play with a memory in a browser.")
+def play(
+    export: Annotated[
+        str,
+        typer.Option(
+            "--export", metavar="FILE", help="Write the page to this file, and open nothing."
+        ),
+    ] = "",
+) -> None:
+    """Open a page on which a memory can be played with: draw, hide, recall, compare.
+
+    The page is one file of HTML. It computes in the browser, with the formulas of the library, and
+    asks no server for anything.
+    """
+    from .play import play as show_page
+
+    show_page(export)
+
+
 @app.command(short_help="Draw a file of records.")
 def plot(
     records: Annotated[

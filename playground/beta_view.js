@@ -1,0 +1,90 @@
+/** β from a blurred mixture to one pattern: the same cue, read at nine values of β. */
+
+import { colour, drawLine, drawSquare, fit, short, write } from "./canvas.js";
+import { element } from "./elements.js";
+import { answerOf } from "./model.js";
+import { effectiveCount } from "./verdict.js";
+
+const SHOWN = [0.03, 0.1, 0.3, 1, 3, 10, 30, 100];
+const COLUMNS = 4;
+const POINTS = 33;
+
+/** Build the view; returns the function that updates it. */
+export function betaView(body, settings) {
+  const canvas = element("canvas", { class: "strip", role: "img" });
+  const slider = element("input", {
+    type: "range", min: "-2", max: "2", step: "0.02", "aria-label": "β",
+    oninput: () => settings.set({ beta: Number((10 ** slider.value).toPrecision(3)), step: -1 }),
+  }); // prettier-ignore
+  const value = element("output");
+  const curve = element("canvas", { class: "chart", role: "img" });
+  const text = element("p");
+  body.append(
+    element("p", { class: "hint" }, "The cue, read by the modern network at rising β: a picture sets β."),
+    canvas,
+    element("div", { class: "row" }, element("label", {}, "β"), slider, value),
+    element("h3", {}, "Patterns that hold 0.9 of the weights, by β"),
+    curve,
+    text,
+  );
+  canvas.addEventListener("click", (event) => {
+    const column = Math.floor((event.offsetX / canvas.clientWidth) * COLUMNS);
+    const row = event.offsetY > canvas.clientHeight / 2 ? 1 : 0;
+    settings.set({ beta: SHOWN[row * COLUMNS + column], step: -1 });
+  });
+  return (values, job) => {
+    slider.value = Math.log10(values.beta);
+    value.textContent = short(values.beta);
+    const modern = values.network === "modern" ? values : { ...values, network: "modern" };
+    drawStrip(canvas, modern);
+    text.textContent =
+      values.network === "modern"
+        ? textOf(modern)
+        : `Shown for a modern network. ${values.network === "dense" ? "In the dense one β weighs scores of ±1, which are larger." : "The classical one has no β."}`;
+    job.start(() => drawCurve(curve, modern));
+  };
+}
+
+function textOf(values) {
+  const count = effectiveCount(answerOf(values).weights);
+  if (count === 1) return "At this β one pattern has nearly all of the weight.";
+  return `At this β ${count} patterns share the weights: the state is their weighted mean.`;
+}
+
+function drawStrip(canvas, values) {
+  const { context, width, height } = fit(canvas);
+  const size = Math.floor(Math.min(width / COLUMNS - 10, height / 2 - 16));
+  const nearest = SHOWN.reduce((best, beta) =>
+    Math.abs(Math.log(beta / values.beta)) < Math.abs(Math.log(best / values.beta)) ? beta : best,
+  );
+  SHOWN.forEach((beta, i) => {
+    const x = Math.round((i % COLUMNS) * (width / COLUMNS) + (width / COLUMNS - size) / 2);
+    const y = Math.floor(i / COLUMNS) * (height / 2) + 1;
+    drawSquare(context, x, y, size, answerOf({ ...values, beta }).state);
+    context.strokeStyle = colour(beta === nearest ? "warm" : "line");
+    context.lineWidth = beta === nearest ? 2 : 1;
+    context.strokeRect(x - 0.5, y - 0.5, size + 1, size + 1);
+    write(context, `β = ${beta}`, x + size / 2, y + size + 8, { align: "center" });
+  });
+  canvas.setAttribute("aria-label", `The state at β = ${SHOWN.join(", ")}`);
+}
+
+function* drawCurve(canvas, values) {
+  const points = [];
+  for (let i = 0; i < POINTS; i += 1) {
+    const exponent = -2 + (4 * i) / (POINTS - 1);
+    points.push([exponent, effectiveCount(answerOf({ ...values, beta: 10 ** exponent }).weights)]);
+    yield;
+  }
+  const high = Math.max(2, ...points.map(([, y]) => y));
+  const { context, across, frame } = drawLine(canvas, points, {
+    range: [1, high], domain: [-2, 2], labels: ["β = 0.01", "β = 100"],
+  }); // prettier-ignore
+  const x = across(Math.log10(values.beta));
+  context.strokeStyle = colour("warm");
+  context.beginPath();
+  context.moveTo(x, frame.top - 5);
+  context.lineTo(x, frame.bottom + 5);
+  context.stroke();
+  canvas.setAttribute("aria-label", `From ${points[0][1]} patterns at β = 0.01 to ${points.at(-1)[1]} at β = 100`);
+}

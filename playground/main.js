@@ -1,0 +1,69 @@
+/** Start the page: read the address, connect the panels, and keep the address in step. */
+
+import { readColours } from "./canvas.js";
+import { compareCase } from "./conformance.js";
+import { connectCue } from "./cue_panel.js";
+import { connectExplore } from "./explore.js";
+import { connectControls, connectMemory } from "./memory_panel.js";
+import { allDigits, answerOf, loadSets } from "./model.js";
+import { pythonOf } from "./python.js";
+import { connectRetrieval } from "./retrieval_panel.js";
+import { DEFAULTS, hashOf, Settings, settingsFrom } from "./settings.js";
+import { connectShare } from "./share.js";
+import { TOURS } from "./tour_texts.js";
+import { connectTours } from "./tours.js";
+import { verdictOf } from "./verdict.js";
+
+const ADDRESS_DELAY = 250;
+const TOAST = 2500;
+
+function announcer() {
+  const toast = document.getElementById("toast");
+  let timer = 0;
+  return (text) => {
+    clearTimeout(timer);
+    toast.textContent = text;
+    toast.classList.add("shown");
+    timer = setTimeout(() => toast.classList.remove("shown"), TOAST);
+  };
+}
+
+function start() {
+  loadSets(document.getElementById("digits").textContent);
+  const settings = new Settings(settingsFrom(location.hash));
+  const announce = announcer();
+  const showTheme = connectShare(settings, announce);
+  settings.listen((values) => {
+    showTheme(values);
+    readColours();
+  });
+  connectControls(settings);
+  connectMemory(settings, announce);
+  connectCue(settings);
+  connectRetrieval(settings);
+  connectExplore(settings);
+  connectTours(settings);
+  keepAddress(settings);
+  const redraw = () => settings.set({});
+  addEventListener("resize", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  settings.flush();
+  // For tests, and for the console.
+  globalThis.hopfieldPlayground = {
+    settings, defaults: DEFAULTS, answerOf, verdictOf, pythonOf, settingsFrom, hashOf,
+    tours: TOURS,
+    compare: (golden) => compareCase(golden, allDigits()),
+  }; // prettier-ignore
+}
+
+/** Write the settings into the address, and read them when somebody changes it. */
+function keepAddress(settings) {
+  let timer = 0;
+  settings.listen((values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => history.replaceState(null, "", `#${hashOf(values)}`), ADDRESS_DELAY);
+  });
+  addEventListener("hashchange", () => settings.set(settingsFrom(location.hash)));
+}
+
+start();

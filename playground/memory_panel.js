@@ -1,0 +1,248 @@
+/** The panel of the memory: data, stored pictures, network and its parameters. */
+
+import { colour, drawSquare, fit, shade } from "./canvas.js";
+import { encodeLevels, LEVELS } from "./data.js";
+import { connectSegments, markSegments } from "./elements.js";
+import { mostPictures, nameOf, ownPictures, picturesOf, SIDES, sourceOf } from "./model.js";
+
+const MOST_OWN = 40;
+const GAP = 4;
+const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100];
+COUNTS.push(120, 150, 200, 250, 300, 400, 500, 600, 800);
+
+const FORMULAS = {
+  classical: "E = −½ xᵀWx + b·x; each unit takes the sign of its field.",
+  dense: "E = −F(Xx); each unit takes the value of lower energy.",
+  modern: "x′ = Xᵀp, the patterns weighted by p = ∇F(s) of their similarities s.",
+};
+
+const byId = (id) => document.getElementById(id);
+
+/** Connect all elements with `data-setting`, `data-number`, `data-log` and `data-choice`. */
+export function connectControls(settings) {
+  for (const select of document.querySelectorAll("[data-setting]")) {
+    select.addEventListener("change", () =>
+      settings.set({ [select.dataset.setting]: select.value, step: -1, ...emptied(select) }),
+    );
+  }
+  for (const input of document.querySelectorAll("[data-number]")) {
+    input.addEventListener("input", () =>
+      settings.set({ [input.dataset.number]: Number(input.value), step: -1 }),
+    );
+  }
+  for (const input of document.querySelectorAll("[data-log]")) {
+    input.addEventListener("input", () =>
+      settings.set({ [input.dataset.log]: Number((10 ** input.value).toPrecision(3)), step: -1 }),
+    );
+  }
+  for (const group of document.querySelectorAll("[data-choice]")) {
+    connectSegments(group, (button) =>
+      settings.set({ [group.dataset.choice]: button.dataset.value, step: -1 }),
+    );
+  }
+}
+
+// Other pictures have other sizes: cue and own pictures of before do not fit.
+const emptied = ({ dataset, value }) =>
+  dataset.setting === "data" ? { cue: "", hidden: "", own: "", source: 0, count: firstCount(value) } : {};
+const firstCount = (data) => Math.min(10, mostPictures(data));
+
+function showControls(values) {
+  for (const select of document.querySelectorAll("[data-setting]")) {
+    select.value = values[select.dataset.setting];
+  }
+  for (const input of document.querySelectorAll("[data-number]")) {
+    const value = values[input.dataset.number];
+    input.value = value;
+    byId(`${input.id}-value`).textContent = value;
+  }
+  for (const input of document.querySelectorAll("[data-log]")) {
+    const value = values[input.dataset.log];
+    input.value = Math.log10(value);
+    byId(`${input.id}-value`).textContent = Number(value.toPrecision(3));
+  }
+  for (const group of document.querySelectorAll("[data-choice]")) {
+    markSegments(group, ({ dataset }) => dataset.value === values[group.dataset.choice]);
+  }
+  const { network, separation, interaction } = values;
+  const shown = new Set([network]);
+  if (network === "modern" || (network === "dense" && interaction === "softmax")) shown.add("beta");
+  if (network === "dense" && interaction !== "softmax") shown.add("degree");
+  if (network === "modern" && separation === "topk") shown.add("topk");
+  for (const row of document.querySelectorAll("[data-for]")) {
+    row.hidden = !row.dataset.for.split(" ").some((name) => shown.has(name));
+  }
+  byId("formula").textContent = FORMULAS[network];
+}
+
+/** The gallery of stored pictures, on one canvas. */
+class Gallery {
+  constructor(settings) {
+    this.settings = settings;
+    this.canvas = byId("gallery");
+    this.size = 30;
+    this.canvas.addEventListener("click", (event) => this.choose(this.placeAt(event)));
+    this.canvas.addEventListener("mousemove", (event) => this.hint(this.placeAt(event)));
+    this.canvas.addEventListener("mouseleave", () => this.hint(-1));
+    this.canvas.addEventListener("keydown", (event) => this.onKey(event));
+  }
+
+  show(values) {
+    this.pictures = picturesOf(values);
+    const side = SIDES[values.data];
+    this.size = side > 8 ? 40 : 30;
+    this.columns = Math.max(1, Math.floor((this.canvas.parentElement.clientWidth - GAP) / (this.size + GAP)));
+    const rows = Math.ceil(this.pictures.length / this.columns);
+    const height = rows * (this.size + GAP) + GAP;
+    this.canvas.style.height = `${height}px`;
+    const { context } = fit(this.canvas, height);
+    const source = sourceOf(values);
+    this.pictures.forEach(({ levels }, index) => {
+      const [x, y] = this.corner(index);
+      drawThumbnail(context, x, y, this.size, levels, side);
+      if (index !== source) return;
+      context.strokeStyle = colour("warm");
+      context.lineWidth = 2.5;
+      context.strokeRect(x - 1, y - 1, this.size + 2, this.size + 2);
+    });
+    const chosen = source < 0 ? "none chosen" : `${nameOf(this.pictures[source], source)} is the cue`;
+    this.canvas.setAttribute("aria-label", `${this.pictures.length} stored pictures; ${chosen}`);
+  }
+
+  corner(index) {
+    const row = Math.floor(index / this.columns);
+    return [GAP + (index % this.columns) * (this.size + GAP), GAP + row * (this.size + GAP)];
+  }
+
+  placeAt(event) {
+    const column = Math.floor((event.offsetX - GAP / 2) / (this.size + GAP));
+    const row = Math.floor((event.offsetY - GAP / 2) / (this.size + GAP));
+    const index = row * this.columns + column;
+    return column >= 0 && column < this.columns && index < this.pictures.length ? index : -1;
+  }
+
+  choose(index) {
+    if (index < 0 || index >= this.pictures.length) return;
+    this.settings.set({ source: index, cue: "", step: -1 });
+  }
+
+  hint(index) {
+    byId("gallery-hint").textContent =
+      index < 0 ? "Choose a picture to make it the cue." : `${nameOf(this.pictures[index], index)}`;
+  }
+
+  onKey(event) {
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns };
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const source = Math.max(0, sourceOf(this.settings.values));
+    const index = Math.min(this.pictures.length - 1, Math.max(0, source + step));
+    this.choose(index);
+    const frame = this.canvas.parentElement;
+    const top = this.corner(index)[1];
+    frame.scrollTop = Math.min(top, Math.max(frame.scrollTop, top + this.size - frame.clientHeight));
+  }
+}
+
+const thumbnails = new Map();
+
+/** Draw a small picture; it is kept as an image, since galleries hold up to 1000. */
+function drawThumbnail(context, x, y, size, levels, side) {
+  const key = `${shade(1)}${levels.join()}`;
+  let image = thumbnails.get(key);
+  if (!image) {
+    image = document.createElement("canvas");
+    image.width = side;
+    image.height = side;
+    const values = Float64Array.from(levels, (level) => level / LEVELS);
+    drawSquare(image.getContext("2d"), 0, 0, side, values);
+    if (thumbnails.size > 3000) thumbnails.clear();
+    thumbnails.set(key, image);
+  }
+  context.imageSmoothingEnabled = false;
+  context.drawImage(image, x, y, size, size);
+}
+
+/** Read a picture file as levels: ink is what differs from the lighter or darker background. */
+async function levelsOfFile(file, side) {
+  const bitmap = await createImageBitmap(file);
+  const canvas = document.createElement("canvas");
+  canvas.width = side;
+  canvas.height = side;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "white";
+  context.fillRect(0, 0, side, side);
+  const cut = Math.min(bitmap.width, bitmap.height);
+  const [left, top] = [(bitmap.width - cut) / 2, (bitmap.height - cut) / 2];
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, left, top, cut, cut, 0, 0, side, side);
+  const { data } = context.getImageData(0, 0, side, side);
+  const values = Array.from({ length: side * side }, (_, i) => {
+    const [red, green, blue] = data.slice(4 * i, 4 * i + 3);
+    return 1 - (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
+  });
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const scale = high > low ? 1 / (high - low) : 0;
+  return Uint8Array.from(values, (value) => Math.round(LEVELS * (value - low) * scale));
+}
+
+/** Add pictures of one's own to the memory; the last one becomes the cue. */
+export function addOwn(settings, pictures) {
+  const { values } = settings;
+  const own = [...ownPictures(values), ...pictures].slice(-MOST_OWN);
+  const count = Math.min(values.count, mostPictures(values.data));
+  const text = own.map((levels) => encodeLevels(levels)).join(".");
+  settings.set({ own: text, source: count + own.length - 1, cue: "", step: -1 });
+}
+
+async function upload(settings, input, announce) {
+  const pictures = [];
+  for (const file of [...input.files].slice(0, MOST_OWN)) {
+    try {
+      pictures.push(await levelsOfFile(file, SIDES[settings.values.data]));
+    } catch {
+      announce(`${file.name} is no picture that this browser can read.`);
+    }
+  }
+  input.value = "";
+  if (pictures.length) addOwn(settings, pictures);
+}
+
+/** Connect the panel. */
+export function connectMemory(settings, announce) {
+  const gallery = new Gallery(settings);
+  const [slider, number] = [byId("count-slider"), byId("count")];
+  const change = (count) => settings.set({ count, step: -1 });
+  slider.addEventListener("input", () => change(countsOf(settings.values)[Number(slider.value)]));
+  number.addEventListener("change", () => change(boundedCount(settings.values, number.value)));
+  byId("upload").addEventListener("change", (event) => upload(settings, event.target, announce));
+  byId("forget").addEventListener("click", () =>
+    settings.set({ own: "", step: -1, source: 0, cue: "" }),
+  );
+  settings.listen((values) => {
+    showControls(values);
+    const counts = countsOf(values);
+    const stored = boundedCount(values, values.count);
+    const own = ownPictures(values).length;
+    slider.max = counts.length - 1;
+    slider.value = counts.findLastIndex((count) => count <= stored);
+    slider.setAttribute("aria-valuetext", `${stored} pictures`);
+    Object.assign(number, { min: counts[0], max: counts.at(-1), value: stored });
+    byId("own-count").textContent = own ? `and ${own} of your own` : "";
+    byId("forget").disabled = own === 0;
+    gallery.show(values);
+  });
+}
+
+/** Return the numbers of pictures on the slider; none but own ones are possible if there are any. */
+function countsOf(values) {
+  const most = mostPictures(values.data);
+  const counts = COUNTS.filter((count) => count < most);
+  return [...(ownPictures(values).length ? [0] : []), ...counts, most];
+}
+
+function boundedCount(values, count) {
+  const counts = countsOf(values);
+  return Math.min(counts.at(-1), Math.max(counts[0], Math.round(Number(count)) || 0));
+}
