@@ -6,7 +6,8 @@ Bags:        pad_bags makes one padded tensor and its mask of bags of different 
 Drop-in:     MultiheadHopfield, HopfieldEncoderLayer, HopfieldDecoderLayer for those of torch;
              from_multihead_attention converts weights
 Energies:    DenseMemoryClassifier, EnergyTransformerBlock
-Options:     Iteration (steps, tolerance, gradient), Projections (modules around the heads)
+Options:     Iteration (steps, tolerance, gradient), Projections (modules around the heads),
+             Window (positions that a state reads)
 """
 
 from . import functional
@@ -21,6 +22,7 @@ from .lookup import HopfieldLookup
 from .multihead import MultiheadHopfield, from_multihead_attention
 from .pooling import HopfieldPooling
 from .transformer import HopfieldDecoderLayer, HopfieldEncoderLayer
+from .window import Window
 
 __all__ = [
     "Association",
@@ -34,6 +36,7 @@ __all__ = [
     "Iteration",
     "MultiheadHopfield",
     "Projections",
+    "Window",
     "from_hflayers",
     "from_multihead_attention",
     "functional",
