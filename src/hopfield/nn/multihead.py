@@ -66,14 +66,7 @@ class MultiheadHopfield(nn.MultiheadAttention):
         window: Window | None = None,
         num_kv_heads: int | None = None,
     ) -> None:
-        check_integer("embed_dim", embed_dim, low=1)
-        if embed_dim % check_integer("num_heads", num_heads, low=1):
-            raise ShapeError(f"embed_dim={embed_dim} must be a multiple of num_heads={num_heads}.")
-        self.num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
-        if num_heads % check_integer("num_kv_heads", self.num_kv_heads, low=1):
-            raise ShapeError(
-                f"num_heads={num_heads} must be a multiple of num_kv_heads={num_kv_heads}."
-            )
+        self.num_kv_heads = check_heads(embed_dim, num_heads, num_kv_heads)
         if window is not None and (add_bias_kv or add_zero_attn):
             raise OptionError(
                 "window excludes add_bias_kv and add_zero_attn: added keys have no position."
@@ -266,6 +259,20 @@ class MultiheadHopfield(nn.MultiheadAttention):
         output, _ = self._attend(rows, rows, rows, mask, need_weights=False)
         pairs = zip(output, lengths, strict=True)
         return torch.nested.as_nested_tensor([row[:length] for row, length in pairs])
+
+
+def check_heads(embed_dim: int, num_heads: int, num_kv_heads: int | None) -> int:
+    """Return the number of heads of keys and values, if it divides the others."""
+    check_integer("embed_dim", embed_dim, low=1)
+    if embed_dim % check_integer("num_heads", num_heads, low=1):
+        raise ShapeError(f"embed_dim={embed_dim} must be a multiple of num_heads={num_heads}.")
+    if num_kv_heads is None:
+        return num_heads
+    if num_heads % check_integer("num_kv_heads", num_kv_heads, low=1):
+        raise ShapeError(
+            f"num_heads={num_heads} must be a multiple of num_kv_heads={num_kv_heads}."
+        )
+    return num_kv_heads
 
 
 def split_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
