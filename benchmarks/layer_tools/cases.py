@@ -14,6 +14,7 @@ from hopfield.nn import (
     HopfieldLookup,
     HopfieldPooling,
     Iteration,
+    ProductKeyLookup,
 )
 
 DIM, HEADS, MEMORIES = 8, 2, 6
@@ -98,6 +99,7 @@ CASES = {
         lambda: HopfieldLookup(association(), MEMORIES),
         STATE | {"association_mask": "batch m memories"},
     ),
+    "product keys": Case(lambda: ProductKeyLookup(DIM, 9, HEADS, 4), STATE),
     "dense memory": Case(dense_memory, {"inputs": "batch dim"}),
     "energy transformer": Case(
         lambda: EnergyTransformerBlock(DIM, HEADS, MEMORIES, steps=2), TOKENS

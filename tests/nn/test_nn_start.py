@@ -16,6 +16,7 @@ from hopfield.nn import (
     HopfieldPooling,
     Iteration,
     MultiheadHopfield,
+    ProductKeyLookup,
     Projections,
     functional,
 )
@@ -33,6 +34,7 @@ LAYERS = {
     "lookup without values": lambda: HopfieldLookup(HopfieldAssociation(DIM, 2), 4, values=False),
     "dense memory": lambda: DenseMemoryClassifier(DIM, 3, 6),
     "energy transformer": lambda: EnergyTransformerBlock(DIM, 2, 6),
+    "product keys": lambda: ProductKeyLookup(DIM, 9, 2, 4),
     "drop-in": lambda: MultiheadHopfield(DIM, 2, add_bias_kv=True, separation="entmax", beta=BETA),
     "encoder": lambda: HopfieldEncoderLayer(DIM, 2, 16, beta=FIXED),
     "decoder": lambda: HopfieldDecoderLayer(DIM, 2, 16, steps=2),
@@ -75,6 +77,7 @@ PLACED = {
     "lookup of its own": lambda **how: HopfieldLookup(HopfieldAssociation(DIM, 2), 4, **how),
     "dense memory": lambda **how: DenseMemoryClassifier(DIM, 3, 6, **how),
     "energy transformer": lambda **how: EnergyTransformerBlock(DIM, 2, 6, **how),
+    "product keys": lambda **how: ProductKeyLookup(DIM, 9, 2, 4, Softmax(BETA), **how),
     "drop-in": lambda **how: MultiheadHopfield(DIM, 2, beta=BETA, **how),
     "encoder": lambda **how: HopfieldEncoderLayer(DIM, 2, 16, beta=FIXED, **how),
 }
@@ -118,6 +121,7 @@ def test_other_devices_and_dtypes_are_refused(how, says):
         lambda: HopfieldLookup(HopfieldAssociation(DIM), 3, **how),
         lambda: DenseMemoryClassifier(DIM, 3, 6, **how),
         lambda: EnergyTransformerBlock(DIM, 2, 6, **how),
+        lambda: ProductKeyLookup(DIM, 9, **how),
     ):
         with pytest.raises(HopfieldError, match=says):
             seeded(make)

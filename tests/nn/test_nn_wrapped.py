@@ -16,6 +16,7 @@ from hopfield.nn import (
     HopfieldLookup,
     HopfieldPooling,
     Iteration,
+    ProductKeyLookup,
     Projections,
 )
 from nn_layers import DIM, MASKED, STATE, STORED, Case, draw, learned, seeded
@@ -39,6 +40,7 @@ BLOCKS = {
     "energy transformer": Case(
         lambda: EnergyTransformerBlock(DIM, 2, 6, steps=2), (STORED,), MASKED
     ),
+    "product keys": Case(lambda: ProductKeyLookup(DIM, 9, 2, 9), (STATE,), {}),
     "encoder": Case(
         lambda: HopfieldEncoderLayer(DIM, 2, 16, batch_first=True, steps=2).eval(), (STORED,), {}
     ),

@@ -30,8 +30,7 @@ VALID = {("module", "progress"), ("class", "progress"), ("module", "corrupt"),
          ("module", "damage"), ("module", "returned")}  # fmt: skip
 """A callable that the function must call, and that fails by itself."""
 PARTS_OF_OTHERS = {
-    "energy.modern_of_checked", "energy.with_post_of_checked",
-    "errors.missing_extra", "errors.warn_caller", "rules.grown",
+    "energy.modern_of_checked", "errors.missing_extra", "errors.warn_caller", "rules.grown",
     "rules.orthonormal", "rules.with_rounding_slack", "similarity.masked_state",
     "similarity.ratio_or_zero", "similarity.scale_rows", "similarity.squares_of",
     "separation.with_parameters", "units.dense_sweep", "units.exact_dot",
@@ -161,8 +160,10 @@ def _instances() -> dict[str, Callable[[], list[tuple[str, Callable[..., Any]]]]
         "nn.HopfieldLookup": lambda: nn.HopfieldLookup(association(), 3),
         "nn.DenseMemoryClassifier": lambda: nn.DenseMemoryClassifier(8, 2, 3),
         "nn.EnergyTransformerBlock": lambda: nn.EnergyTransformerBlock(8, 2, 3),
+        "nn.ProductKeyLookup": lambda: nn.ProductKeyLookup(8, 9, 2, 3),
     }
-    objects |= {name: (make, ("forward", "describe", "energy")) for name, make in layers.items()}
+    doors = ("forward", "describe", "energy", "nearest")
+    objects |= {name: (make, doors) for name, make in layers.items()}
     dataset = lambda: hopfield.data.Dataset(ROWS.sigmoid(), None, "mine", "here")  # noqa: E731
     objects["data.Dataset"] = (dataset, ("binary", "threshold"))
     objects["experiments.Setup"] = (_setup, ("build",))

@@ -14,6 +14,7 @@ from hopfield.nn import (
     HopfieldLookup,
     HopfieldPooling,
     Iteration,
+    ProductKeyLookup,
 )
 
 DIM = 8
@@ -86,6 +87,11 @@ def dense_memory() -> DenseMemoryClassifier:
     return layer
 
 
+PRODUCT_KEYS = {
+    "product keys": Case(
+        lambda: ProductKeyLookup(DIM, 9, 2, 4, Softmax(learned(2.0))), (STATE,), {}
+    )
+}
 ENERGIES = {
     "dense memory": Case(dense_memory, (STATE[0],), {}),
     "energy transformer": Case(
@@ -95,6 +101,7 @@ ENERGIES = {
 CASES = (
     LAYERS
     | ENERGIES
+    | PRODUCT_KEYS
     | {name: Case(make, (STATE, STORED), MASKED) for name, make in SEPARATIONS.items()}
 )
 COMPILED = {name: case for name, case in CASES.items() if name != "sparsemax"}

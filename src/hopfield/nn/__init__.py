@@ -1,13 +1,13 @@
 """Hopfield networks as layers to train: association, pooling and lookup.
 
 Functions:   functional.association, functional.describe
-Layers:      HopfieldAssociation, HopfieldPooling, HopfieldLookup; from_hflayers converts weights
+Layers:      HopfieldAssociation, HopfieldPooling, HopfieldLookup; from_hflayers converts weights;
+             ProductKeyLookup for very many memories
 Bags:        pad_bags makes one padded tensor and its mask of bags of different lengths
 Drop-in:     MultiheadHopfield, HopfieldEncoderLayer, HopfieldDecoderLayer for those of torch;
              from_multihead_attention converts weights
 Energies:    DenseMemoryClassifier, EnergyTransformerBlock
-Options:     Iteration (steps, tolerance, gradient), Projections (modules around the heads),
-             Window (positions that a state reads)
+Options:     Iteration (steps, tolerance, gradient), Projections (modules around the heads)
 """
 
 from . import functional
@@ -21,8 +21,8 @@ from .iteration import Iteration
 from .lookup import HopfieldLookup
 from .multihead import MultiheadHopfield, from_multihead_attention
 from .pooling import HopfieldPooling
+from .product_keys import ProductKeyLookup
 from .transformer import HopfieldDecoderLayer, HopfieldEncoderLayer
-from .window import Window
 
 __all__ = [
     "Association",
@@ -35,8 +35,8 @@ __all__ = [
     "HopfieldPooling",
     "Iteration",
     "MultiheadHopfield",
+    "ProductKeyLookup",
     "Projections",
-    "Window",
     "from_hflayers",
     "from_multihead_attention",
     "functional",
