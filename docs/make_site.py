@@ -36,6 +36,12 @@ NAMESPACES = (
 )
 """Every public module has a page of the reference, in this order."""
 
+PLAYGROUND = """[Open the playground on a page of its own.](play.html)
+
+<iframe src="play.html" title="Playground" style="width: 100%; height: 56rem; border: 0"></iframe>
+"""
+"""What the site adds to docs/playground.md."""
+
 FENCE = re.compile(r"^(```.*?^```[ ]*)$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^(#+) +(.+)$")
@@ -199,6 +205,9 @@ def on_files(files: "Files", config: "MkDocsConfig") -> None:
     for path, page in OUTSIDE.items():
         text = (ROOT / path).read_text(encoding="utf-8")
         made[page] = _as_page(path, text)
+    from hopfield_play import build
+
+    made["play.html"] = build.page()
     for page, text in made.items():
         files.append(File.generated(config, page, content=text))
 
@@ -213,6 +222,8 @@ def _as_page(path: str, text: str) -> str:
 def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files: "Files") -> str:
     """Rewrite links, except on generated pages of the reference."""
     name = page.file.src_uri
+    if name == "playground.md":
+        markdown = f"{markdown}\n{PLAYGROUND}"
     return markdown if name.startswith("reference/") else rewrite_links(markdown, name)
 
 

@@ -52,6 +52,8 @@ export class Dense {
 
   constructor(rows, { separation, schedule = "synchronous" }) {
     Object.assign(this, { rows, separation, schedule });
+    // The values of one unit in all patterns side by side: fields read them unit by unit.
+    this.columns = Array.from(rows[0], (_, i) => Int8Array.from(rows, (row) => row[i]));
     this.mayCycle = schedule === "synchronous";
   }
 
@@ -77,8 +79,9 @@ export class Dense {
   signOf(scores, state, i) {
     const dim = state.length;
     const counts = new Int32Array(2 * dim + 3);
+    const column = this.columns[i];
     for (let mu = 0; mu < scores.length; mu += 1) {
-      const value = this.rows[mu][i];
+      const value = column[mu];
       counts[scores[mu] - value * state[i] + dim + 1] += value;
     }
     return this.separation.signOfCounts(counts, (at) => at - dim - 1, scores.length);
