@@ -71,6 +71,48 @@ def bags(
     return Bags(torch.stack(found), positive)
 
 
+class UnevenBags(NamedTuple):
+    """Bags of different lengths, `(n_i, 64)` each, and those that hold the digit.
+
+    Attributes:
+        images: of each bag.
+        positive: True for bags that hold the digit.
+        wanted: for each bag, True for its images of the digit, `(n_i,)`.
+    """
+
+    images: list[Tensor]
+    positive: Tensor
+    wanted: list[Tensor]
+
+
+def uneven_bags(
+    images: Tensor,
+    labels: Tensor,
+    count: int,
+    sizes: tuple[int, int],
+    most: int,
+    seed: int,
+    digit: int = 9,
+) -> UnevenBags:
+    """Make bags of a size between two; every second holds 1 … `most` images of `digit`."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(low: int, high: int, shape: tuple[int, ...] = ()) -> Tensor:
+        return torch.randint(low, high, shape, generator=generator)
+
+    holds, lacks = images[labels == digit], images[labels != digit]
+    found, wanted = [], []
+    for bag in range(count):
+        size = int(draw(sizes[0], sizes[1] + 1))
+        number = int(draw(1, most + 1)) if bag % 2 else 0
+        is_wanted = torch.randperm(size, generator=generator) < number
+        rows = lacks[draw(0, len(lacks), (size,))]
+        rows[is_wanted] = holds[draw(0, len(holds), (number,))]
+        found.append(rows)
+        wanted.append(is_wanted)
+    return UnevenBags(found, torch.arange(count) % 2 == 1, wanted)
+
+
 def patches(images: Tensor) -> Tensor:
     """Cut images of 8 × 8 into 16 patches of 2 × 2, `(n, 16, 4)`."""
     return images.unflatten(-1, (4, 2, 4, 2)).transpose(-3, -2).flatten(-2).flatten(-3, -2)

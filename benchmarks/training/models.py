@@ -44,11 +44,39 @@ def dense(train: Split, degree: int, memories: int = 100) -> nn.Module:
     return DenseMemoryClassifier(train.images.shape[-1], 10, memories, separation)
 
 
+class GatedAttention(nn.Module):
+    """Gated attention of Ilse, Tomczak & Welling (2018, eq. 9), for comparison.
+
+    z = Σ_i a_i h_i,    a = softmax(w·(tanh(V h_i) ⊙ sigmoid(U h_i))).
+
+    Args:
+        width: length of a code h.
+        hidden: length of V h.
+    """
+
+    def __init__(self, width: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.value, self.gate = nn.Linear(width, hidden), nn.Linear(width, hidden)
+        self.score = nn.Linear(hidden, 1)
+
+    def weights(self, codes: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Return the weights `(batch, n)`; 0 for padding."""
+        gated = self.value(codes).tanh() * self.gate(codes).sigmoid()
+        scores: Tensor = self.score(gated).squeeze(-1)
+        if padding_mask is not None:
+            scores = scores.masked_fill(padding_mask, -torch.inf)
+        return scores.softmax(-1)
+
+    def forward(self, codes: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Return the weighted mean of the codes, `(batch, width)`."""
+        return (self.weights(codes, padding_mask)[..., None] * codes).sum(1)
+
+
 class BagClassifier(nn.Module):
     """An encoder, a pooling, and one logit per bag.
 
     Args:
-        pooling: "mean", "max" or "hopfield".
+        pooling: "mean", "max", "gated" or "hopfield".
         width: of a code.
     """
 
@@ -60,33 +88,37 @@ class BagClassifier(nn.Module):
         )
         self.head = nn.Linear(width, 1)
         self.pooling = pooling
-        self.pool = HopfieldPooling(_selecting(width)) if pooling == "hopfield" else None
+        self.pool = selecting_pooling(width) if pooling == "hopfield" else None
+        self.gated = GatedAttention(width) if pooling == "gated" else None
 
     def forward(self, bags: Tensor) -> Tensor:
         """Return one logit per bag."""
         codes = self.encoder(bags)
         if self.pool is not None:
             pooled = self.pool(codes).squeeze(1)
+        elif self.gated is not None:
+            pooled = self.gated(codes)
         else:
             pooled = codes.mean(1) if self.pooling == "mean" else codes.amax(1)
         logits: Tensor = self.head(pooled).squeeze(-1)
         return logits
 
 
-def _selecting(width: int) -> HopfieldAssociation:
-    """Return an association with heads of two features on normalised codes.
+def selecting_pooling(width: int, heads: int | None = None) -> HopfieldPooling:
+    """Return a pooling of normalised codes, by default with heads of two features.
 
-    The number of heads and the initial β were chosen on separate bags of training digits.
+    That number of heads and the initial β were chosen on separate bags of training digits.
     """
+    heads = width // 2 if heads is None else heads
     key = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
-    return HopfieldAssociation(
+    query = nn.Linear(width, width)
+    association = HopfieldAssociation(
         width,
-        heads=width // 2,
-        separation=Softmax(torch.ones(width // 2, requires_grad=True)),
-        projections=Projections(
-            query=nn.Linear(width, width), key=key, value=nn.Identity(), out=nn.Identity()
-        ),
+        heads=heads,
+        separation=Softmax(torch.ones(heads, requires_grad=True)),
+        projections=Projections(query, key, nn.Identity(), nn.Identity()),
     )
+    return HopfieldPooling(association)
 
 
 class Completer(nn.Module):

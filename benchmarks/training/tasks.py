@@ -110,14 +110,18 @@ SETS = {"10 images": (10, 2), "50 images, one at most": (50, 1)}
 """Images per bag, and the largest number of images of the digit."""
 
 
+POOLINGS = ("mean", "max", "gated", "hopfield")
+"""Ways to read a bag."""
+
+
 def sets(seed: int, epochs: int = 40) -> list[Record]:
-    """Classify bags that hold a 9, by mean, maximum and Hopfield pooling of the same bags."""
+    """Classify bags that hold a 9, by each kind of pooling of the same bags."""
     held = split(seed)
     records = []
     for case, (size, most) in SETS.items():
         train = bags(held.images, held.labels, 500, size, most, seed)
         test = bags(held.test_images, held.test_labels, 500, size, most, seed)
-        for pooling in ("mean", "max", "hopfield"):
+        for pooling in POOLINGS:
             found = _bagged(pooling, train, test, seed, epochs)
             records.append(
                 {"experiment": "sets", "case": case, "pooling": pooling, "seed": seed, **found}
