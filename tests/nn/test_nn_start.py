@@ -121,7 +121,7 @@ def test_other_devices_and_dtypes_are_refused(how, says):
         lambda: HopfieldLookup(HopfieldAssociation(DIM), 3, **how),
         lambda: DenseMemoryClassifier(DIM, 3, 6, **how),
         lambda: EnergyTransformerBlock(DIM, 2, 6, **how),
-        lambda: ProductKeyLookup(DIM, 9, **how),
+        lambda: ProductKeyLookup(DIM, 36, **how),
     ):
         with pytest.raises(HopfieldError, match=says):
             seeded(make)
