@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: demo docs test test-portable heavy mutants lint types bench clean help
+.PHONY: demo docs notebooks test test-portable heavy mutants lint types bench clean help
 # Two installs into one environment at once would break it, whatever -j says.
 .NOTPARALLEL:
 
@@ -14,6 +14,7 @@ demo: $(VENV)/.demo
 help:
 	@echo "make demo    what two tutorials claim, measured: writes $(OUT)/index.html"
 	@echo "make docs    the documentation as a site: writes site/index.html"
+	@echo "make notebooks  run the scripts of notebooks/ and keep what they print and draw"
 	@echo "make test    lint, types, tests, and the numerical core as an older processor computes it"
 	@echo "make heavy   slow results and their planted faults; threads, processes, damaged files"
 	@echo "make mutants change the library in 400 places, one at a time: tests must notice"
@@ -42,6 +43,10 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "site/index.html"
 
+# After a change of a script: make notebooks NAMES=walkthrough
+notebooks: $(VENV)/.notebooks
+	$(BIN)/python notebooks/build.py $(NAMES)
+
 heavy: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m heavy
 
@@ -68,8 +73,9 @@ bench: $(VENV)/.bench
 $(VENV)/.demo: EXTRAS := all
 $(VENV)/.test: EXTRAS := all,test,docs
 $(VENV)/.docs: EXTRAS := docs
+$(VENV)/.notebooks: EXTRAS := notebooks
 $(VENV)/.bench: EXTRAS := bench
-$(VENV)/.demo $(VENV)/.docs $(VENV)/.test $(VENV)/.bench: pyproject.toml constraints.txt
+$(VENV)/.demo $(VENV)/.docs $(VENV)/.notebooks $(VENV)/.test $(VENV)/.bench: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory environment
 	@echo "Installing hopfield[$(EXTRAS)] into $(VENV): some minutes the first time." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \

@@ -2,12 +2,15 @@
 
 - docs/index.md is the navigation: a heading is a tab or section, the first link of an item a page.
 - README, changelog and other pages outside docs/ become pages; their links are rewritten.
+- Notebooks become pages, with their printed text and pictures.
 - One page of reference per public namespace, made of its docstrings.
 - The search index is also a script: pages opened from a folder cannot fetch the other one.
 """
 
 import ast
+import base64
 import itertools
+import json
 import re
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
@@ -87,6 +90,8 @@ def _with_folder(page: str) -> str | list[str]:
 
 def site_path(path: str) -> str | None:
     """Return where the site has a file of the checkout, None if it has not."""
+    if path.startswith("notebooks/") and path.endswith(".ipynb"):
+        return path.replace(".ipynb", ".md")
     if path.startswith("docs/") and (ROOT / path).is_file() and not path.endswith(".py"):
         return path.removeprefix("docs/")
     return OUTSIDE.get(path)
@@ -94,6 +99,8 @@ def site_path(path: str) -> str | None:
 
 def checkout_path(page: str) -> str:
     """Return where the checkout has a page of the site."""
+    if page.startswith("notebooks/"):
+        return page.replace(".md", ".ipynb")
     return next((path for path, name in OUTSIDE.items() if name == page), f"docs/{page}")
 
 
@@ -123,6 +130,23 @@ def rewrite_links(text: str, page: str) -> str:
 
 def _heading(path: Path) -> str:
     return path.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
+
+
+def notebook(cells: list[dict[str, Any]], name: str) -> tuple[str, dict[str, bytes]]:
+    """Return a notebook as a page, and its pictures by the name of their file."""
+    parts: list[str] = []
+    pictures: dict[str, bytes] = {}
+    for cell in cells:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
+            else:
+                picture = f"{name}-{len(pictures) + 1}.png"
+                pictures[picture] = base64.b64decode(output["data"]["image/png"])
+                parts.append(f"![Figure {len(pictures)}]({picture})")
+    return "\n\n".join(parts) + "\n", pictures
 
 
 def reference(namespace: str, inherited: dict[str, list[str]]) -> str:
@@ -208,8 +232,13 @@ def on_files(files: "Files", config: "MkDocsConfig") -> None:
     from hopfield_play import build
 
     made["play.html"] = build.page()
-    for page, text in made.items():
-        files.append(File.generated(config, page, content=text))
+    pictures: dict[str, bytes] = {}
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        made[f"notebooks/{path.stem}.md"], shown = notebook(cells, path.stem)
+        pictures |= {f"notebooks/{name}": content for name, content in shown.items()}
+    for name, content in [*made.items(), *pictures.items()]:
+        files.append(File.generated(config, name, content=content))
 
 
 def _as_page(path: str, text: str) -> str:

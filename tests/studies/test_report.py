@@ -131,6 +131,20 @@ def test_every_claim_is_on_the_page_with_its_verdict():
         assert f" {count} {said[verdict][count > 1]} " in text
 
 
+def test_the_summary_shows_the_pseudo_inverse():
+    header = _page().split("<section")[0]
+    (line,) = records.select(quick_demo.lines(), "classical", case="pseudo_inverse")
+    row = re.search(r"<tr>(?:(?!</tr>).)*pseudo-inverse.*?</tr>", header)[0]
+    assert f"{100 * line['exact_blind']:.3g}" in _text(row) and "—" in row
+
+
+def test_what_is_folded_away_has_a_title_and_stays_in_its_section():
+    sections = re.findall(r"<section.*?</section>", _page(), flags=re.DOTALL)
+    folds = [len(re.findall(r"<details><summary>", section)) for section in sections]
+    assert folds == [section.count("</details>") for section in sections]
+    assert sum(folds) == len(claims.CLAIMS) + 5, "one per claim, and five parts of sections"
+
+
 def _words(lines):
     """The text of a page whose drawings, which take most of its time, are empty."""
     with pytest.MonkeyPatch.context() as patch:

@@ -111,7 +111,7 @@ def _steps(section: Section, records: Records) -> None:
         )
         for line in lines
     ]
-    section.head("One step?")
+    section.fold("One step?")
     section.add(table(
         ("", "compared by", "β", "done after one step", "steps, mean", "steps, most",
          "still to come, levels"),
@@ -134,7 +134,7 @@ def _by_construction(lines: Records) -> str:
 
 def _energies(section: Section, records: Records) -> None:
     lines = select(records, "energies")
-    section.head("Energies along trajectories")
+    section.fold("Energies along trajectories")
     section.say(
         "The update is a step of E = ½‖z‖² − β⁻¹ log mean exp(β Xz) + ½M². The walkthrough states",
         "−log Σ exp(Xz) + z·z + β⁻¹ log n instead.",
@@ -154,10 +154,10 @@ def _energies(section: Section, records: Records) -> None:
 
 
 def numerics(records: Records) -> Section:
-    """Describe encodings, speed and overflow."""
-    section = Section("numerics", "Encodings, speed, overflow")
-    _encodings(section, records)
+    """Describe speed, overflow and encodings."""
+    section = Section("numerics", "Speed, overflow, encodings")
     _speed_and_overflow(section, records)
+    _encodings(section, records)
     return section
 
 
@@ -174,6 +174,7 @@ def _encodings(section: Section, records: Records) -> None:
         for network, case in cases
     ]
     draws = listed([number(find(records, "encodings", n=n)["samples"]) for n in sizes])
+    section.fold("Encodings")
     section.add(table(
         ("network and encoding", *(f"{number(n)} stored" for n in sizes)), rows,
         caption="Half-hidden images returned: exactly, up to sign, by the document's classical "

@@ -60,14 +60,17 @@ class Section:
     anchor: str
     title: str
     pieces: list[str] = field(default_factory=list)
+    is_folded: bool = field(default=False, init=False)
 
     def say(self, *sentences: str) -> None:
         """Add a paragraph of plain text."""
         self.pieces.append(f"<p>{prose(' '.join(sentences))}</p>")
 
-    def head(self, title: str) -> None:
-        """Add a heading."""
-        self.pieces.append(f"<h3>{escape(title)}</h3>")
+    def fold(self, title: str) -> None:
+        """Fold away all that follows, up to the next fold; a click on the title unfolds it."""
+        closing = "</details>" if self.is_folded else ""
+        self.pieces.append(f"{closing}<details><summary><h3>{escape(title)}</h3></summary>")
+        self.is_folded = True
 
     def show(self, *figures: str) -> None:
         """Add figures side by side; on a phone one below the other."""
@@ -86,7 +89,8 @@ class Section:
     def html(self) -> str:
         """Return the section as HTML."""
         title = f'<h2 id="{self.anchor}">{escape(self.title)}</h2>'
-        return f'<section aria-labelledby="{self.anchor}">{title}{"".join(self.pieces)}</section>'
+        body = "".join(self.pieces) + ("</details>" if self.is_folded else "")
+        return f'<section aria-labelledby="{self.anchor}">{title}{body}</section>'
 
 
 @contextmanager

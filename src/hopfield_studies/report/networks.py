@@ -195,6 +195,8 @@ def summary(records: Records) -> str:
         rows.append(
             ("classical, up to sign", line, rate(line, "exact_blind"), rate(ours, "exact_blind"))
         )
+    for line in select(records, "classical", case="pseudo_inverse"):
+        rows.append(("classical, pseudo-inverse", line, "—", rate(line, "exact_blind")))
     for line in select(records, "dense", case="ink"):
         ours = find(records, "dense", case="unknown", n=line["n"])
         rows.append(("dense, exactly", line, rate(line, "exact"), rate(ours, "exact")))

@@ -72,7 +72,7 @@ def _sweep_counts(line: Record) -> Record:
 
 def _oscillation(page: Section, records: Records) -> None:
     lines = select(records, "oscillation")
-    page.head("All units at once")
+    page.fold("All units at once")
     first = find(records, "oscillation")
     page.say(
         f"{first['starts']} random starts, {first['stored']} stored in {first['units']} units.",
@@ -105,7 +105,7 @@ def _modern(page: Section, records: Records) -> None:
     noisy = find(records, "gaussian")
     double = find(records, "attention", case="float64")
     single = find(records, "attention", case="float32")
-    page.head("The continuous network")
+    page.fold("The continuous network")
     page.say(
         f"{noisy['stored']} Gaussian patterns of {noisy['dim']} entries, noise of standard",
         f"deviation {number(noisy['noise'])}, β = {number(noisy['beta'])}: the cosine to the",
@@ -142,19 +142,19 @@ def _difference(line: Record, field: str) -> str:
 
 
 def claims(rows: Sequence[Record]) -> str:
-    """Return the table of claims with verdict, measurement and reason."""
-    return table_of_rows(("claim", "verdict", "measured", "why"), "".join(map(_claim, rows)))
+    """Return the table of claims with verdict and measurement; the reason unfolds."""
+    return table_of_rows(("claim", "verdict", "measured, and why"), "".join(map(_claim, rows)))
 
 
 def _claim(row: Record) -> str:
     kind, mark = MARKS[row["verdict"]]
     return (
         f'<tr><th scope="row">{prose(row["case"])}'
-        f'<span class="source">{escape(row["source"])}</span></th>'
+        f' <span class="source">{escape(row["source"])}</span></th>'
         f'<td class="verdict {kind}">{mark} {escape(row["verdict"])}</td>'
-        f'<td data-label="measured">{prose(_sentence(row["measured"]))}'
-        f'<span class="criterion">{prose(row["criterion"])}</span></td>'
-        f'<td data-label="why">{prose(_sentence(row["reason"]))}</td></tr>'
+        f'<td data-label="measured"><details><summary>{prose(_sentence(row["measured"]))}</summary>'
+        f"{prose(_sentence(row['reason']))}"
+        f'<span class="criterion">{prose(row["criterion"])}</span></details></td></tr>'
     )
 
 

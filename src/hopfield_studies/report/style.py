@@ -30,9 +30,12 @@ h1, h2, h3, th, nav, caption, figcaption, .verdict, .key, footer, .stamp {
 }
 h1 { font-size: clamp(1.7rem, 5vw, 2.6rem); line-height: 1.15; letter-spacing: -0.02em;
   margin: 0 0 0.8rem; text-wrap: balance; }
-h2 { font-size: 1.45rem; letter-spacing: -0.01em; margin: 3.2rem 0 0.6rem; padding-top: 1.2rem;
+h2 { font-size: 1.45rem; letter-spacing: -0.01em; margin: 2.2rem 0 0.5rem; padding-top: 1rem;
   border-top: 1px solid var(--rule); }
 h3 { font-size: 1.05rem; margin: 1.8rem 0 0.3rem; }
+summary { cursor: pointer; }
+summary h3 { display: inline; }
+section > details { margin: 0.8rem 0; }
 p { max-width: 42rem; margin: 0.6rem 0; }
 a { color: var(--blue); text-underline-offset: 0.15em; }
 .lead { font-size: 1.15rem; }
@@ -40,9 +43,9 @@ a { color: var(--blue); text-underline-offset: 0.15em; }
 nav ol { display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; padding: 0; margin: 1.4rem 0;
   list-style: none; font-size: 0.92rem; }
 .figures { display: grid; gap: 1.6rem 2.2rem; margin: 1.2rem 0;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); }
 .figures > p { margin: 0; }
-figure { margin: 0; max-width: 31rem; }
+figure { margin: 0; max-width: 26rem; }
 figure svg { display: block; width: 100%; height: auto; }
 figcaption { font-size: 0.88rem; line-height: 1.45; color: var(--soft); margin-top: 0.4rem; }
 figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
@@ -50,7 +53,7 @@ svg.pictures image { image-rendering: pixelated; }
 .scroll { overflow-x: auto; margin: 1.2rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.95rem; line-height: 1.4; }
 caption { text-align: left; color: var(--soft); font-size: 0.88rem; padding-bottom: 0.5rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.5rem 0.9rem 0.5rem 0;
+th, td { text-align: left; vertical-align: top; padding: 0.38rem 0.9rem 0.38rem 0;
   border-bottom: 1px solid var(--rule); }
 th { font-size: 0.82rem; font-weight: 600; color: var(--soft); }
 tbody th { color: var(--ink); font-size: 0.9rem; }
@@ -58,7 +61,9 @@ td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .verdict { font-weight: 650; white-space: nowrap; font-size: 0.9rem; }
 .holds { color: var(--good); } .partly { color: var(--half); } .fails { color: var(--bad); }
 .unknown { color: var(--soft); }
-.source, .criterion { display: block; color: var(--soft); font-size: 0.82rem; }
+.source, .criterion { color: var(--soft); font-size: 0.82rem; }
+.criterion { display: block; }
+.source { font-weight: 400; }
 .tally { display: flex; flex-wrap: wrap; gap: 0.4rem 2rem; padding: 0; margin: 1rem 0;
   list-style: none; }
 .tally b { font-size: 1.7rem; font-weight: 650; margin-right: 0.35rem;
@@ -84,5 +89,6 @@ footer { color: var(--soft); font-size: 0.85rem; padding-block: 3rem; }
   nav { display: none; }
   h2 { break-after: avoid; }
   figure, tr { break-inside: avoid; }
+  details::details-content { content-visibility: visible; height: auto; }
 }
 """
