@@ -23,7 +23,7 @@ export function basinView(body, settings) {
   );
   const text = element("p");
   body.append(
-    element("p", { class: "hint" }, `Share of ${DRAWS} damaged copies from which the pattern returns.`),
+    element("p", { class: "hint" }, `The basin of a pattern is the set of cues from which it returns. Measured on ${DRAWS} damaged copies for each amount of damage.`),
     element("div", { class: "row" }, element("label", { for: "basin-damage" }, "Pixels are"), choice),
     chart,
     element("p", { class: "hint" }, "Across: share of damaged pixels. Up: share of copies that return."),

@@ -36,12 +36,14 @@ export function betaView(body, settings) {
     slider.value = Math.log10(values.beta);
     value.textContent = short(values.beta);
     const modern = values.network === "modern" ? values : { ...values, network: "modern" };
-    drawStrip(canvas, modern);
     text.textContent =
       values.network === "modern"
         ? textOf(modern)
         : `Shown for a modern network. ${values.network === "dense" ? "In the dense one β weighs scores of ±1, which are larger." : "The classical one has no β."}`;
-    job.start(() => drawCurve(curve, modern));
+    job.start(function* draw() {
+      yield* drawStrip(canvas, modern);
+      yield* drawCurve(curve, modern);
+    });
   };
 }
 
@@ -51,7 +53,12 @@ function textOf(values) {
   return `At this β ${count} patterns share the weights: the state is their weighted mean.`;
 }
 
-function drawStrip(canvas, values) {
+function* drawStrip(canvas, values) {
+  const states = [];
+  for (const beta of SHOWN) {
+    states.push(answerOf({ ...values, beta }).state);
+    yield;
+  }
   const { context, width, height } = fit(canvas);
   const size = Math.floor(Math.min(width / COLUMNS - 10, height / 2 - 16));
   const nearest = SHOWN.reduce((best, beta) =>
@@ -60,7 +67,7 @@ function drawStrip(canvas, values) {
   SHOWN.forEach((beta, i) => {
     const x = Math.round((i % COLUMNS) * (width / COLUMNS) + (width / COLUMNS - size) / 2);
     const y = Math.floor(i / COLUMNS) * (height / 2) + 1;
-    drawSquare(context, x, y, size, answerOf({ ...values, beta }).state);
+    drawSquare(context, x, y, size, states[i]);
     context.strokeStyle = colour(beta === nearest ? "warm" : "line");
     context.lineWidth = beta === nearest ? 2 : 1;
     context.strokeRect(x - 0.5, y - 0.5, size + 1, size + 1);

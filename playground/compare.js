@@ -36,11 +36,14 @@ export function compareView(body, settings) {
     text,
   );
   return (values, job) => {
-    for (const [name, network] of Object.entries(threeNetworks(values))) {
-      showNetwork(cells[name], name, network, values.network === name);
-    }
     growth.onChange(values);
-    job.start(() => drawLanes(lanes, values));
+    job.start(function* draw() {
+      for (const [name, network] of Object.entries(threeNetworks(values))) {
+        showNetwork(cells[name], name, network, values.network === name);
+        yield;
+      }
+      yield* drawLanes(lanes, values);
+    });
   };
 }
 

@@ -24,10 +24,10 @@ function whyView(body, settings) {
   const remedies = element("div", { class: "remedies" });
   body.append(element("p", { class: "hint" }, "Why did this cue end where it did?"), list, title, remedies);
   return (values, job) => {
-    list.replaceChildren(...reasonsOf(values).map((reason) => element("li", {}, reason)));
-    title.textContent = "";
-    remedies.replaceChildren();
     job.start(function* findRemedies() {
+      list.replaceChildren(...reasonsOf(values).map((reason) => element("li", {}, reason)));
+      title.textContent = "";
+      remedies.replaceChildren();
       yield;
       const found = remediesOf(values);
       const target = targetOf(values);

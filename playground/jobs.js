@@ -1,6 +1,6 @@
 /** Long computations in small parts, so that the page stays responsive. */
 
-const SLICE = 12;
+const SLICE = 6;
 
 /** Runs one generator function at a time; a new one stops the one before. */
 export class Job {

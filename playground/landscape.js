@@ -7,7 +7,7 @@ import { dotProduct } from "./rules.js";
 import { argmax } from "./separation.js";
 import { targetOf } from "./why.js";
 
-const CELLS = 48;
+const CELLS = 64;
 const MARGIN = 0.45;
 const BANDS = 14;
 

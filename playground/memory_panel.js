@@ -80,7 +80,9 @@ class Gallery {
   constructor(settings) {
     this.settings = settings;
     this.canvas = byId("gallery");
+    this.frame = this.canvas.parentElement;
     this.size = 30;
+    this.drawn = "";
     this.canvas.addEventListener("click", (event) => this.choose(this.placeAt(event)));
     this.canvas.addEventListener("mousemove", (event) => this.hint(this.placeAt(event)));
     this.canvas.addEventListener("mouseleave", () => this.hint(-1));
@@ -88,10 +90,18 @@ class Gallery {
   }
 
   show(values) {
+    const { data, count, own, source: chosen } = values;
+    const now = JSON.stringify([data, count, own, chosen, shade(1), this.frame.clientWidth]);
+    if (now === this.drawn) return;
+    this.drawn = now;
+    this.draw(values);
+  }
+
+  draw(values) {
     this.pictures = picturesOf(values);
     const side = SIDES[values.data];
     this.size = side > 8 ? 40 : 30;
-    this.columns = Math.max(1, Math.floor((this.canvas.parentElement.clientWidth - GAP) / (this.size + GAP)));
+    this.columns = Math.max(1, Math.floor((this.frame.clientWidth - GAP) / (this.size + GAP)));
     const rows = Math.ceil(this.pictures.length / this.columns);
     const height = rows * (this.size + GAP) + GAP;
     this.canvas.style.height = `${height}px`;
@@ -105,8 +115,9 @@ class Gallery {
       context.lineWidth = 2.5;
       context.strokeRect(x - 1, y - 1, this.size + 2, this.size + 2);
     });
-    const chosen = source < 0 ? "none chosen" : `${nameOf(this.pictures[source], source)} is the cue`;
-    this.canvas.setAttribute("aria-label", `${this.pictures.length} stored pictures; ${chosen}`);
+    const name = source < 0 ? "none" : nameOf(this.pictures[source], source);
+    const label = `${this.pictures.length} stored pictures; ${name} is the cue`;
+    this.canvas.setAttribute("aria-label", label);
   }
 
   corner(index) {
@@ -139,9 +150,9 @@ class Gallery {
     const source = Math.max(0, sourceOf(this.settings.values));
     const index = Math.min(this.pictures.length - 1, Math.max(0, source + step));
     this.choose(index);
-    const frame = this.canvas.parentElement;
     const top = this.corner(index)[1];
-    frame.scrollTop = Math.min(top, Math.max(frame.scrollTop, top + this.size - frame.clientHeight));
+    const lowest = top + this.size - this.frame.clientHeight;
+    this.frame.scrollTop = Math.min(top, Math.max(this.frame.scrollTop, lowest));
   }
 }
 

@@ -11,10 +11,20 @@ export const THERMAL_SWEEPS = 20;
 
 const RANDOM_PICTURES = 200;
 const RANDOM_SEED = 0;
-const KEPT = 24;
+const KEPT = 80;
 
 let sets = null;
 const networks = new Map();
+const rowSets = new Map();
+
+/** Return what `make` makes for a key; what was used last is kept. */
+function remembered(map, key, make) {
+  const value = map.has(key) ? map.get(key) : make();
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > KEPT) map.delete(map.keys().next().value);
+  return value;
+}
 
 /** Read the digits that the page holds. */
 export function loadSets(digitsText) {
@@ -44,7 +54,7 @@ export function picturesOf(settings) {
 
 /** Return the words for a pattern: its place, and its label where that says more. */
 export function nameOf(picture, index) {
-  const digit = /^\d$/.test(picture.label) ? `a ${picture.label}` : picture.label;
+  const digit = /^\d$/.test(picture.label) ? `digit ${picture.label}` : picture.label;
   return /^random/.test(digit) ? `pattern ${index}` : `pattern ${index} (${digit})`;
 }
 
@@ -63,14 +73,12 @@ export function networkOptions(settings) {
 /** Return the network of these settings, with its patterns; those of late are kept. */
 export function networkOf(settings) {
   const options = networkOptions(settings);
-  const key = JSON.stringify([options, settings.data, settings.count, settings.own]);
-  if (!networks.has(key)) {
-    const isBinary = options.kind !== "modern";
-    const rows = picturesOf(settings).map(({ levels }) => valuesOf(levels, isBinary));
-    networks.set(key, makeNetwork(rows, options));
-    if (networks.size > KEPT) networks.delete(networks.keys().next().value);
-  }
-  return networks.get(key);
+  const pictures = JSON.stringify([settings.data, settings.count, settings.own]);
+  const isBinary = options.kind !== "modern";
+  const makeRows = () => picturesOf(settings).map(({ levels }) => valuesOf(levels, isBinary));
+  const rows = remembered(rowSets, `${isBinary}${pictures}`, makeRows);
+  const make = () => makeNetwork(rows, options);
+  return remembered(networks, JSON.stringify(options) + pictures, make);
 }
 
 /** Return the pattern from which the cue was made, or −1 for a drawing. */

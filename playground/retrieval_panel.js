@@ -27,6 +27,7 @@ class Player {
       this.pause();
       this.goTo(this.shown >= this.answer.steps ? 0 : this.shown + 1);
     });
+    byIdOfState("ask-why").addEventListener("click", () => settings.set({ explore: "why" }));
     const energy = byIdOfState("energy");
     energy.addEventListener("click", (event) => this.onEnergy(event));
   }
@@ -62,6 +63,7 @@ class Player {
     const mark = byIdOfState("verdict-mark");
     mark.className = isRight ? "good" : "bad";
     mark.textContent = isRight === null ? "" : isRight ? "✓ the right one" : "✗ not the right one";
+    byIdOfState("ask-why").hidden = isRight !== false;
     byIdOfState("state").setAttribute("aria-label", `State, ${this.label()}: ${title}. ${text}`);
   }
 

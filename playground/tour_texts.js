@@ -3,7 +3,7 @@
  * ones, and what the retrieval must show: [kind of end, whether it is the pattern of the cue].
  */
 
-const CLASSICAL = { network: "classical" };
+const CLASSICAL = { network: "classical", explore: "landscape" };
 const PAPER = { hiddenAs: "background" };
 const WHOLE = "zzl"; // 64 pixels, none hidden
 
@@ -12,7 +12,7 @@ const one = {
   steps: [
     {
       title: "store it, cover half, recall it",
-      text: "One digit is stored in the coupling W = x xᵀ/N. In the cue the lower half is covered with paper, which counts as evidence, as in the walkthrough. One sweep restores the digit. Look at the energy: it falls to its minimum.",
+      text: "One digit is stored in the coupling W = x xᵀ/N. In the cue the lower half is covered with paper, which counts as evidence, as in the walkthrough. One sweep restores the digit. Look at the energy: it falls to its minimum, also on the slice at the right.",
       set: { ...CLASSICAL, ...PAPER, count: 1, source: 0 },
       expect: ["stored", true],
     },
@@ -67,19 +67,19 @@ const dense = {
     {
       title: "compare with each pattern",
       text: "The network of Demircigil et al. keeps the patterns and gives each unit the value of lower energy, with F = β⁻¹ log mean exp(βs). The walkthrough divides scores by 10, which is β = 0.1. Ten digits are stored, and the 0 comes back.",
-      set: { network: "dense", schedule: "synchronous", beta: 0.1, ...PAPER, source: 0 },
+      set: { network: "dense", schedule: "synchronous", beta: 0.1, ...PAPER, source: 0, explore: "compare" },
       expect: ["stored", true],
     },
     {
       title: "a hundred digits, and mistakes",
       text: "With 100 digits at the same β the patterns blur together. It ends at none of them.",
-      set: { network: "dense", schedule: "synchronous", beta: 0.1, ...PAPER, source: 5, count: 100 },
+      set: { network: "dense", schedule: "synchronous", beta: 0.1, ...PAPER, source: 5, count: 100, explore: "why" },
       expect: ["none", false],
     },
     {
       title: "raise β, and leave the hidden half out",
       text: "At β = 1 the best pattern outweighs the rest. The hidden half is now unknown instead of paper, so that it adds nothing to any score. The same 5 comes back from among 100. Try “count as paper” under the cue.",
-      set: { network: "dense", schedule: "synchronous", beta: 1, source: 5, count: 100 },
+      set: { network: "dense", schedule: "synchronous", beta: 1, source: 5, count: 100, explore: "compare" },
       expect: ["stored", true],
     },
   ],
@@ -97,7 +97,7 @@ const grey = {
     {
       title: "dot products favour much ink",
       text: "The 3 ends at the 5. A dot product grows with the ink of a pattern, so that a bright one beats the right one.",
-      set: { similarity: "dot", beta: 8, ...PAPER, source: 3 },
+      set: { similarity: "dot", beta: 8, ...PAPER, source: 3, explore: "why" },
       expect: ["stored", false],
     },
     {
@@ -223,7 +223,7 @@ const unknown = {
     {
       title: "unknown units are 0",
       text: "Unknown units start at 0 and add nothing until their first update. Known pixels are held. The 2 comes back.",
-      set: { network: "dense", schedule: "synchronous", beta: 1, count: 100, source: 2 },
+      set: { network: "dense", schedule: "synchronous", beta: 1, count: 100, source: 2, explore: "why" },
       expect: ["stored", true],
     },
     {

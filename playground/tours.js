@@ -39,6 +39,7 @@ export function connectTours(settings) {
 function show(tour, page) {
   byIdOfTour("tours").value = tour;
   byIdOfTour("story-buttons").hidden = !tour;
+  byIdOfTour("story").classList.toggle("touring", tour !== "");
   if (!tour) {
     byIdOfTour("story-title").textContent = HINT[0];
     byIdOfTour("story-body").textContent = HINT[1];

@@ -115,6 +115,7 @@ function detailOf(network, answer, index) {
 
 function settlingText(settings, answer) {
   const word = settings.network === "modern" ? "update" : "sweep";
+  if (answer.converged && answer.steps === 0) return "It stays where it is.";
   const after = `${answer.steps} ${word}${answer.steps === 1 ? "" : "s"}`;
   if (answer.converged) return `Settled after ${after}.`;
   if (answer.period > 1) return "One unit at a time it would settle.";

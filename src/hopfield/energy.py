@@ -1,7 +1,7 @@
 """Energies: E(x) = R(x) − F(s(x)) + const, one formula for every network (docs/notation.md).
 
-R = ½‖x‖² for the modern network with the dot product, and 0 for all others. Constants of an energy
-are added here and nowhere else.
+R = ½‖x‖² for the modern network with the dot product, Ψ with a post-transform, and 0 for all
+others. Constants of an energy are added here and nowhere else.
 """
 
 import torch
@@ -12,6 +12,7 @@ from .checks import check_dim, check_float, check_number, is_broadcastable
 from .coupling import Coupling, FullCoupling, check_square, check_thresholds
 from .cue import check_known
 from .errors import DomainError, ShapeError
+from .post import PostTransform
 from .similarity import Similarity, as_similarity
 
 
@@ -135,3 +136,19 @@ def modern_of_checked(
     norm = torch.linalg.vector_norm(masked, dim=-1)  # without a copy of the state
     constant = torch.rsub(potential, largest_norm**2 / 2)
     return torch.addcmul(constant, norm, norm, value=0.5)
+
+
+def with_post_of_checked(
+    masked: Tensor,
+    potential: Tensor,
+    largest_norm: Tensor | float,
+    similarity: Similarity,
+    post: PostTransform,
+) -> Tensor:
+    """Return E = Ψ(x) − F(Xx + bias) of a network with a post-transform; affine scores only.
+
+    The term that all scores share is no function of a convex F: E is without it.
+    """
+    value = post.potential(masked, largest_norm) - potential
+    shared = None if similarity.affine is None else similarity.affine.shared
+    return value if shared is None else value + shared(masked, None)

@@ -13,7 +13,7 @@ ROOMS = (
     ("errors", "mask_hints"),
     ("checks",),
     ("kernels", "files", "cue", "typed", "pictures"),
-    ("similarity", "separation", "coupling", "packing", "theory", "inputs"),
+    ("similarity", "separation", "post", "coupling", "packing", "theory", "inputs"),
     ("rules", "energy", "readout", "leave_one_out", "exact", "cycles"),
     ("stores", "iteration", "units", "calibration"),
     ("memories", "nn", "data", "corruption", "metrics", "synthetic"),

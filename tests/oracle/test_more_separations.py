@@ -70,6 +70,13 @@ def test_k_subsets_are_the_best_of_all_points(k, has_prior):
     torch.testing.assert_close(separation.potential(*given), gain, rtol=1e-9, atol=1e-9)
 
 
+def test_weights_of_scores_that_tie_within_rounding_are_the_gradient():
+    s = torch.tensor([0.6711 + 1e-16, 0.6711, -0.05, 0.108, -0.45], dtype=torch.float64)
+    assert s[0] > s[1], "premise: no exact tie"
+    gradient = torch.func.grad(KSubsets(2, 1.0).potential)(s)
+    torch.testing.assert_close(gradient, KSubsets(2, 1.0)(s))
+
+
 def test_one_subset_is_sparsemax_and_a_large_lead_gives_exact_means():
     s = scores()
     torch.testing.assert_close(KSubsets(1, 0.7)(s), Sparsemax(0.7)(s))

@@ -30,7 +30,8 @@ VALID = {("module", "progress"), ("class", "progress"), ("module", "corrupt"),
          ("module", "damage"), ("module", "returned")}  # fmt: skip
 """A callable that the function must call, and that fails by itself."""
 PARTS_OF_OTHERS = {
-    "energy.modern_of_checked", "errors.missing_extra", "errors.warn_caller", "rules.grown",
+    "energy.modern_of_checked", "energy.with_post_of_checked",
+    "errors.missing_extra", "errors.warn_caller", "rules.grown",
     "rules.orthonormal", "rules.with_rounding_slack", "similarity.masked_state",
     "similarity.ratio_or_zero", "similarity.scale_rows", "similarity.squares_of",
     "separation.with_parameters", "units.dense_sweep", "units.exact_dot",

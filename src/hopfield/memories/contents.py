@@ -218,7 +218,7 @@ class Contents(Network):
             return split_gaps(patterns, known)
         raise OptionError(
             f"known must be left out: {self!r} stores complete patterns only. Use "
-            "ModernHopfield(precision='full'), or fill the gaps before."
+            "ModernHopfield(precision='full') without post=, or fill the gaps before."
         )
 
     def _require_patterns(self, caller: str = "this") -> None:

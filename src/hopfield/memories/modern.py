@@ -9,6 +9,7 @@ from .. import energy
 from ..checks import check_choice
 from ..errors import OptionError
 from ..iteration import Reading
+from ..post import POST_TRANSFORMS
 from ..readout import fused_attention, potential_only, read
 from ..separation import Separation, Softmax, with_parameters
 from ..similarity import ScoreFunction, Similarity, as_similarity, masked_state
@@ -42,6 +43,9 @@ class ModernHopfield(Memory):
             if β is given, as in attention, and Euclidean if β is "auto" or with `Epanechnikov`:
             with the dot product, a pattern is an attractor at no β if its product with another one
             exceeds ‖x_μ‖².
+        post: None, or "unit_norm" or "layer_norm": an update ends at the point of this norm in the
+            direction of Xᵀ∇F(s), as in Hopfield–Fenchel–Young energies (Santos et al. 2024), and E
+            has another first term. With weights that sum to one and the dot product or Euclid.
         precision: "full", or "certified": an 8-bit scan finds the patterns that can have weight,
             and only those are read, in float64; `Retrieval.bound` bounds the distance from the
             full readout. With Softmax and the dot product or Euclidean distance.
@@ -56,6 +60,7 @@ class ModernHopfield(Memory):
         *,
         separation: Separation | None = None,
         similarity: str | Similarity | ScoreFunction | None = None,
+        post: str | None = None,
         precision: str = "full",
         store: Store | None = None,
     ) -> None:
@@ -72,6 +77,9 @@ class ModernHopfield(Memory):
         if precision == "certified":
             self._separation = plain_softmax(self._separation)
             check_certifiable(self.similarity, self._separation)
+        self.post = post
+        if post is not None:
+            self._check_post()
 
     def _check_separation(self, is_fitted: bool) -> None:
         separation, name = self._separation, type(self._separation).__name__
@@ -93,6 +101,20 @@ class ModernHopfield(Memory):
                 f"one, but is given with {name}. Leave beta= out."
             )
 
+    def _check_post(self) -> None:
+        check_choice("post", self.post, POST_TRANSFORMS)
+        if self.precision == "certified":
+            raise OptionError(
+                f"precision must be 'full' with post={self.post!r}, which changes the distance "
+                "that a certified readout bounds. Leave precision= out."
+            )
+        if not (self._separation.simplex and self.similarity.is_affine):
+            raise OptionError(
+                f"post={self.post!r} needs weights that sum to one and the similarity 'dot' or "
+                f"'euclidean', or no energy descends, but has {type(self._separation).__name__} "
+                f"and {self.similarity!r}. For cosines, normalise the patterns and use 'dot'."
+            )
+
     @property
     def separation(self) -> Separation:
         """The separation; with `beta="auto"` its β is the one that fits the stored patterns."""
@@ -102,8 +124,8 @@ class ModernHopfield(Memory):
 
     @property
     def stores_gaps(self) -> bool:
-        """Return True if patterns may have gaps; the 8-bit scan takes complete ones only."""
-        return self.precision == "full"
+        """Return True if patterns may have gaps; the scan and norms take complete ones only."""
+        return self.precision == "full" and self.post is None
 
     @property
     def takes_prior(self) -> bool:
@@ -135,9 +157,15 @@ class ModernHopfield(Memory):
             readout = read_with_gaps(store, state, known, held, *scoring)
         else:
             readout, bound = READOUTS[self.precision](store, state, known, *scoring)
-        masked = masked_state(state, known)
-        value = energy.modern_of_checked(masked, readout.potential, largest, self.similarity)
+        value = self._energy(masked_state(state, known), readout.potential)
         following = readout.state
+        if self.post is not None:
+            if known is not None and held is None:
+                raise OptionError(
+                    f"clamp must be True with post={self.post!r}: if only known entries count and "
+                    "all may change, no energy descends. Leave clamp=False out, or the mask."
+                )
+            following = POST_TRANSFORMS[self.post](following, state, held, largest)
         if readout.mean is not None:  # without weight on any pattern, a state stays where it is
             following = torch.where(readout.weight[:, None] > 0, readout.mean, state)
         return Reading(following, value, readout.index, readout.weight, readout.entropy, bound)
@@ -151,24 +179,38 @@ class ModernHopfield(Memory):
                 bias = self.storage.summary().squared_norms / -2
             prior = self.storage.prior
             following = fused_attention(state, self.storage.rows, beta, bias=bias, prior=prior)
-            if following is not None:
+            if following is not None and self.post is None:
                 return following
+            if following is not None:
+                largest = self.storage.summary().largest_norm
+                return POST_TRANSFORMS[str(self.post)](following, state, None, largest)
         return self.step(state, None, None, generator).next
 
     def energy_of(self, state: Tensor) -> Tensor:
-        """E(x) = ½‖x‖² − F(s) + ½M² for the dot product, −F(s) for every other similarity."""
-        largest = self.storage.summary().largest_norm
+        """E(x) = ½‖x‖² − F(s) + ½M² for the dot product, −F(s) for every other similarity.
+
+        With a post-transform E(x) = Ψ(x) − F(s), see `hopfield.post`.
+        """
+        self.storage.summary()  # before the blocks, so that they carry the norms
         blocks = blocks_of(self.storage, len(state), copied=not self._in_place(state))
         views = [potential_only(block) for block in blocks]
         scores = scores_of(self.storage, self.similarity, self.separation)
         potential = read(views, state, scores, self.separation).potential.to(state.dtype)
-        return energy.modern_of_checked(state, potential, largest, self.similarity)
+        return self._energy(state, potential)
+
+    def _energy(self, masked: Tensor, potential: Tensor) -> Tensor:
+        given = masked, potential, self.storage.summary().largest_norm, self.similarity
+        if self.post is None:
+            return energy.modern_of_checked(*given)
+        return energy.with_post_of_checked(*given, POST_TRANSFORMS[self.post])
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`."""
         config: dict[str, Any] = {"beta": AUTO} if self._is_fitted else {}
         if not self._is_fitted or self._separation != Softmax():
             config["separation"] = self._separation
+        if self.post is not None:
+            config["post"] = self.post
         return config | {"similarity": self.similarity, "precision": self.precision}
 
     def config_text(self) -> dict[str, str]:

@@ -7,7 +7,8 @@ Bags:        pad_bags makes one padded tensor and its mask of bags of different 
 Drop-in:     MultiheadHopfield, HopfieldEncoderLayer, HopfieldDecoderLayer for those of torch;
              from_multihead_attention converts weights
 Energies:    DenseMemoryClassifier, EnergyTransformerBlock
-Options:     Iteration (steps, tolerance, gradient), Projections (modules around the heads)
+Options:     Iteration (steps, tolerance, gradient), Projections (modules around the heads),
+             Window (positions that a state reads)
 """
 
 from . import functional
@@ -23,6 +24,7 @@ from .multihead import MultiheadHopfield, from_multihead_attention
 from .pooling import HopfieldPooling
 from .product_keys import ProductKeyLookup
 from .transformer import HopfieldDecoderLayer, HopfieldEncoderLayer
+from .window import Window
 
 __all__ = [
     "Association",
@@ -37,6 +39,7 @@ __all__ = [
     "MultiheadHopfield",
     "ProductKeyLookup",
     "Projections",
+    "Window",
     "from_hflayers",
     "from_multihead_attention",
     "functional",

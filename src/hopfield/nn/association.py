@@ -9,12 +9,14 @@ from torch.nn.functional import pad
 from ..checks import check_flag, check_float, check_integer, check_number
 from ..errors import OptionError, ShapeError
 from ..separation import Separation
-from .compute import Association, Operands, associate, associate_in_detail
+from .compute import Association, Operands, associate_in_detail
 from .input_checks import check_association, check_instance, project
 from .iteration import ONE_STEP, Iteration
-from .masks import Mask, Masks, combine_masks
+from .masks import Masks, combine_masks
 from .parameters import Device, Factory, checked_factory, reset_children
 from .scaled_separation import ScaledSeparation, SeparationModule
+from .window import Window
+from .windowed import associate_in_window, check_window, empty_states, with_whole_window
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ class HopfieldAssociation(nn.Module):
         *,
         padding_mask: Tensor | None = None,
         association_mask: Tensor | None = None,
+        window: Window | None = None,
         **others: Tensor | None,
     ) -> Tensor:
         """Return the output, `(batch, m, out)`.
@@ -138,12 +141,14 @@ class HopfieldAssociation(nn.Module):
                 state ignores a pattern; or numbers that are added to the scores βkq, such as
                 relative positions, with −∞ to ignore. The output is 0, without the bias of the
                 output projection, for a state that ignores all.
+            window: positions near its own that a state reads; other pairs are not computed.
             others: none; a mask by a name of torch's attention is refused with its name here.
         """
         masks = Masks.checked(padding_mask, association_mask, others)
         operands = self._project(state, stored, projected, masks)
-        output = associate(operands, self.dropout if self.training else 0.0)
-        return self._merge_heads(output, operands.mask)
+        window = check_window(window, operands)
+        output = associate_in_window(operands, window, self.dropout if self.training else 0.0)
+        return self._merge_heads(output, empty_states(operands, window))
 
     def describe(
         self,
@@ -153,13 +158,17 @@ class HopfieldAssociation(nn.Module):
         *,
         padding_mask: Tensor | None = None,
         association_mask: Tensor | None = None,
+        window: Window | None = None,
         **others: Tensor | None,
     ) -> Association:
         """Return the output with weights, energies and steps of each head, without dropout."""
         masks = Masks.checked(padding_mask, association_mask, others)
         operands = self._project(state, stored, projected, masks)
+        operands = with_whole_window(operands, check_window(window, operands))
         result = associate_in_detail(operands)
-        return replace(result, output=self._merge_heads(result.output, operands.mask))
+        return replace(
+            result, output=self._merge_heads(result.output, empty_states(operands, None))
+        )
 
     def _project(
         self,
@@ -202,13 +211,13 @@ class HopfieldAssociation(nn.Module):
             )
         return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def _merge_heads(self, heads: Tensor, mask: Mask | None) -> Tensor:
+    def _merge_heads(self, heads: Tensor, empty: Tensor | None) -> Tensor:
         """Map `(batch, heads, m, width)` to `(batch, m, out)`; 0 if no head may read a pattern."""
         rows = heads.transpose(1, 2).flatten(2)
         output = project("the concatenated heads", rows, self.out, "out")
-        if mask is None or self.null:  # the null pattern is always visible
+        if empty is None or self.null:  # the null pattern is always visible
             return output
-        return output.masked_fill(mask.empty.all(1), 0.0)
+        return output.masked_fill(empty.all(1), 0.0)
 
     def extra_repr(self) -> str:
         """Return the formula of the layer, and its options."""

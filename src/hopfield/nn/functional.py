@@ -7,11 +7,13 @@ from torch import Tensor
 from ..checks import is_broadcastable
 from ..errors import ShapeError
 from ..separation import Separation
-from .compute import Association, Operands, associate, associate_in_detail
+from .compute import Association, Operands, associate_in_detail
 from .input_checks import check_association, check_instance
 from .iteration import ONE_STEP, Iteration
 from .masks import split_bias
 from .scaled_separation import ScaledSeparation, tensors_of
+from .window import Window
+from .windowed import associate_in_window, check_window, with_whole_window
 
 
 def association(
@@ -23,6 +25,7 @@ def association(
     mask: Bool[Tensor, "*#batch #m #n"] | Float[Tensor, "*#batch #m #n"] | None = None,
     iteration: Iteration = ONE_STEP,
     dropout: float = 0.0,
+    window: Window | None = None,
 ) -> Float[Tensor, "*batch m out"]:
     """Update states x in the energy of stored patterns K, then read the projected ones V.
 
@@ -43,6 +46,8 @@ def association(
             are added to the scores βKx, with −∞ to ignore. The output is 0 where all are ignored.
         iteration: number of steps, stopping and differentiation.
         dropout: share of the weights of the last step that are set to 0; give it in training only.
+        window: positions near its own that a state reads, for instance `Window(before=255,
+            after=0)`. Other pairs are not computed. Needs m = n.
 
     Returns:
         `(*batch, m, out)`.
@@ -51,7 +56,7 @@ def association(
         ShapeError, InputTypeError, OptionError, DomainError: with what was expected.
     """
     operands = _check_operands(state, stored, projected, separation, mask, iteration, dropout)
-    return associate(operands, dropout)
+    return associate_in_window(operands, check_window(window, operands), dropout)
 
 
 def describe(
@@ -62,10 +67,11 @@ def describe(
     separation: Separation | None = None,
     mask: Bool[Tensor, "*#batch #m #n"] | Float[Tensor, "*#batch #m #n"] | None = None,
     iteration: Iteration = ONE_STEP,
+    window: Window | None = None,
 ) -> Association:
     """Return the `association` with its weights, energies and steps, all of them in memory."""
     operands = _check_operands(state, stored, projected, separation, mask, iteration, 0.0)
-    return associate_in_detail(operands)
+    return associate_in_detail(with_whole_window(operands, check_window(window, operands)))
 
 
 def _check_operands(

@@ -7,11 +7,13 @@ from torch.nn.functional import linear, pad
 from ..checks import check_float, check_integer
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import SEPARATIONS, Separation
-from .compute import Operands, associate, associate_with_weights
+from .compute import Operands, associate_with_weights
 from .iteration import Iteration
 from .masks import Mask, check_bool
 from .parameters import reset_children
 from .scaled_separation import SeparationModule
+from .window import Window, WindowModule
+from .windowed import associate_in_window, check_window, with_whole_window
 
 
 class MultiheadHopfield(nn.MultiheadAttention):
@@ -38,6 +40,10 @@ class MultiheadHopfield(nn.MultiheadAttention):
         separation: "softmax", "sparsemax" or "entmax", or a `Separation` with its own β.
         beta: β for a separation that is given by name: a number, or a tensor with one entry per
             head, which is learned if it requires grad. None is 1/√d.
+        window: positions near its own that a query reads; None is all. A bias of the window that
+            requires grad is learned.
+        num_kv_heads: number of heads of keys and values, each for `num_heads / num_kv_heads` heads
+            of queries; None is `num_heads`.
     """
 
     def __init__(  # noqa: PLR0913
@@ -57,10 +63,14 @@ class MultiheadHopfield(nn.MultiheadAttention):
         steps: int = 1,
         separation: Separation | str = "softmax",
         beta: float | Tensor | None = None,
+        window: Window | None = None,
+        num_kv_heads: int | None = None,
     ) -> None:
-        check_integer("embed_dim", embed_dim, low=1)
-        if embed_dim % check_integer("num_heads", num_heads, low=1):
-            raise ShapeError(f"embed_dim={embed_dim} must be a multiple of num_heads={num_heads}.")
+        self.num_kv_heads = check_heads(embed_dim, num_heads, num_kv_heads)
+        if window is not None and (add_bias_kv or add_zero_attn):
+            raise OptionError(
+                "window excludes add_bias_kv and add_zero_attn: added keys have no position."
+            )
         chosen = with_beta(separation, beta)
         super().__init__(
             embed_dim, num_heads, dropout, bias, add_bias_kv, add_zero_attn, kdim, vdim,
@@ -70,9 +80,26 @@ class MultiheadHopfield(nn.MultiheadAttention):
         self._qkv_same_embed_dim = False
         self.iteration = Iteration(steps)
         self.separation = SeparationModule(chosen, num_heads).to(device=device, dtype=dtype)
+        self.window = None if window is None else WindowModule(window).to(device, dtype)
+        if self.num_kv_heads < num_heads:
+            self._shrink_keys_and_values()
+
+    def _shrink_keys_and_values(self) -> None:
+        # torch's constructor makes as many heads of keys and values as of queries.
+        width = self.num_kv_heads * self.head_dim
+        for name, parameter in list(self.named_parameters(recurse=False)):
+            shape = list(parameter.shape)
+            if name != "q_proj_weight":
+                axis = -1 if name in ("bias_k", "bias_v") else 0
+                shape[axis] = width + (self.embed_dim + width) * name.startswith("in_proj")
+            setattr(self, name, nn.Parameter(parameter.new_empty(shape)))
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the projections again, as torch does, from its global generator; β as given."""
+        """Draw the projections again, as torch does, from its global generator.
+
+        β, α and the bias of the window are as they were given.
+        """
         reset_children(self)
         for name, parameter in self.named_parameters(recurse=False):
             if name.endswith("weight"):
@@ -118,7 +145,7 @@ class MultiheadHopfield(nn.MultiheadAttention):
             query, key, value = (rows.unsqueeze(0) for rows in (query, key, value))
         elif is_swapped:
             query, key, value = (rows.transpose(0, 1) for rows in (query, key, value))
-        if is_causal and attn_mask is None:
+        if is_causal and attn_mask is None and not self._window_is_causal():
             shape = query.shape[1], key.shape[1]
             attn_mask = torch.ones(shape, dtype=torch.bool, device=query.device).triu(1)
         mask = self._mask(key_padding_mask, attn_mask, query, key)
@@ -138,14 +165,18 @@ class MultiheadHopfield(nn.MultiheadAttention):
         output, weights = self._read(operands, need_weights)
         return self.out_proj(output.transpose(1, 2).flatten(2)), weights
 
+    def _window_is_causal(self) -> bool:
+        return self.window is not None and self.window.start.after == 0
+
     def _read(self, operands: Operands, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         dropout = self.dropout if self.training else 0.0
         if 0 in (*operands.state.shape, *operands.stored.shape):  # no batch, query or key
             weights = operands.state @ operands.stored.mT
             return weights @ operands.projected, weights if need_weights else None
+        window = None if self.window is None else check_window(self.window(), operands)
         if need_weights:
-            return associate_with_weights(operands, dropout)
-        return associate(operands, dropout), None
+            return associate_with_weights(with_whole_window(operands, window), dropout)
+        return associate_in_window(operands, window, dropout), None
 
     def _checked_axes(self, query: Tensor, key: Tensor, value: Tensor) -> bool:
         """Check the inputs, and return True where they have no axis of the batch."""
@@ -167,14 +198,16 @@ class MultiheadHopfield(nn.MultiheadAttention):
 
     def _project(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
         """Return queries, keys and values, `(batch, heads, rows, width)`."""
+        width = self.num_kv_heads * self.head_dim
+        widths = [self.embed_dim, width, width]
         if self.in_proj_weight is not None:
-            matrices = self.in_proj_weight.chunk(3)
+            matrices = self.in_proj_weight.split(widths)
         else:
             matrices = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
-        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.split(widths)
         if self.in_proj_weight is not None and query is key and key is value:
             packed = linear(query, self.in_proj_weight, self.in_proj_bias)
-            parts = list(packed.chunk(3, -1))
+            parts = list(packed.split(widths, -1))
         else:
             given = zip((query, key, value), matrices, biases, strict=True)
             parts = [linear(rows, matrix, bias) for rows, matrix, bias in given]
@@ -182,7 +215,10 @@ class MultiheadHopfield(nn.MultiheadAttention):
             if extra is not None:
                 rows = extra.to(parts[i].dtype).expand(len(parts[i]), 1, -1)
                 parts[i] = torch.cat([parts[i], rows], 1)
-        heads = [part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in parts]
+        heads = [part.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for part in parts]
+        if self.num_kv_heads < self.num_heads:
+            groups = self.num_heads // self.num_kv_heads
+            heads[1:] = (rows.repeat_interleave(groups, 1) for rows in heads[1:])
         if self.add_zero_attn:
             heads[1:] = (pad(rows, (0, 0, 0, 1)) for rows in heads[1:])
         return heads
@@ -225,6 +261,20 @@ class MultiheadHopfield(nn.MultiheadAttention):
         return torch.nested.as_nested_tensor([row[:length] for row, length in pairs])
 
 
+def check_heads(embed_dim: int, num_heads: int, num_kv_heads: int | None) -> int:
+    """Return the number of heads of keys and values, if it divides the others."""
+    check_integer("embed_dim", embed_dim, low=1)
+    if embed_dim % check_integer("num_heads", num_heads, low=1):
+        raise ShapeError(f"embed_dim={embed_dim} must be a multiple of num_heads={num_heads}.")
+    if num_kv_heads is None:
+        return num_heads
+    if num_heads % check_integer("num_kv_heads", num_kv_heads, low=1):
+        raise ShapeError(
+            f"num_heads={num_heads} must be a multiple of num_kv_heads={num_kv_heads}."
+        )
+    return num_kv_heads
+
+
 def split_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
     """Return the bools of a mask of torch's attention, and the numbers of one that is added."""
     adds = mask if mask.is_floating_point() else None
@@ -252,6 +302,7 @@ def from_multihead_attention(
     steps: int = 1,
     separation: Separation | str = "softmax",
     beta: float | Tensor | None = None,
+    window: Window | None = None,
 ) -> MultiheadHopfield:
     """Return a `MultiheadHopfield` with the weights of torch's attention.
 
@@ -260,6 +311,7 @@ def from_multihead_attention(
         steps: number of softmaxes, or of the weights of another separation.
         separation: as in `MultiheadHopfield`.
         beta: as in `MultiheadHopfield`.
+        window: as in `MultiheadHopfield`.
     """
     if not isinstance(module, nn.MultiheadAttention):
         raise InputTypeError(
@@ -269,10 +321,13 @@ def from_multihead_attention(
         module.embed_dim, module.num_heads, module.dropout, module.in_proj_bias is not None,
         module.bias_k is not None, module.add_zero_attn, module.kdim, module.vdim,
         module.batch_first, "meta", module.out_proj.weight.dtype,
-        steps=steps, separation=separation, beta=beta,
+        steps=steps, separation=separation, beta=beta, window=window,
     )  # fmt: skip
-    layer.separation.to_empty(device=module.out_proj.weight.device)
+    device = module.out_proj.weight.device
+    layer.separation.to_empty(device=device)
     reset_children(layer.separation)
+    if layer.window is not None:
+        layer.window.to_empty(device=device).reset_parameters()
     weights = {name: weight.clone() for name, weight in module.state_dict().items()}
     layer.load_state_dict(weights, strict=False, assign=True)
     frozen = {name for name, one in module.named_parameters() if not one.requires_grad}

@@ -8,6 +8,7 @@ from ..checks import check_integer
 from ..separation import Separation
 from .multihead import from_multihead_attention
 from .parameters import reset_children
+from .window import Window
 
 
 class HopfieldEncoderLayer(nn.TransformerEncoderLayer):
@@ -22,6 +23,7 @@ class HopfieldEncoderLayer(nn.TransformerEncoderLayer):
         steps: number of softmaxes of the attention.
         separation: as in `MultiheadHopfield`.
         beta: as in `MultiheadHopfield`.
+        window: as in `MultiheadHopfield`.
         **options: those of `torch.nn.TransformerEncoderLayer`.
     """
 
@@ -33,13 +35,14 @@ class HopfieldEncoderLayer(nn.TransformerEncoderLayer):
         steps: int = 1,
         separation: Separation | str = "softmax",
         beta: float | Tensor | None = None,
+        window: Window | None = None,
         **options: Any,
     ) -> None:
         check_integer("d_model", d_model, low=1)
         check_integer("nhead", nhead, low=1)
         super().__init__(d_model, nhead, *arguments, **options)
         self.self_attn = from_multihead_attention(
-            self.self_attn, steps=steps, separation=separation, beta=beta
+            self.self_attn, steps=steps, separation=separation, beta=beta, window=window
         )
 
     def reset_parameters(self) -> None:
@@ -57,6 +60,7 @@ class HopfieldDecoderLayer(nn.TransformerDecoderLayer):
         steps: number of softmaxes of each attention.
         separation: as in `MultiheadHopfield`.
         beta: as in `MultiheadHopfield`; a tensor that requires grad is learned by each apart.
+        window: as in `MultiheadHopfield`, for self-attention.
         **options: those of `torch.nn.TransformerDecoderLayer`.
     """
 
@@ -68,14 +72,15 @@ class HopfieldDecoderLayer(nn.TransformerDecoderLayer):
         steps: int = 1,
         separation: Separation | str = "softmax",
         beta: float | Tensor | None = None,
+        window: Window | None = None,
         **options: Any,
     ) -> None:
         check_integer("d_model", d_model, low=1)
         check_integer("nhead", nhead, low=1)
         super().__init__(d_model, nhead, *arguments, **options)
-        for name in ("self_attn", "multihead_attn"):
+        for name, own in (("self_attn", window), ("multihead_attn", None)):
             attention = from_multihead_attention(
-                getattr(self, name), steps=steps, separation=separation, beta=beta
+                getattr(self, name), steps=steps, separation=separation, beta=beta, window=own
             )
             setattr(self, name, attention)
 

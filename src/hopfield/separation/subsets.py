@@ -108,5 +108,8 @@ def _deviations(z: Tensor, cap: Tensor, times: Tensor, n: Tensor) -> Tensor:
     known = (times * cut).sum(-1, keepdim=True) - missing
     t = ((between * z).sum(-1, keepdim=True) + known) / torch.where(size > 0, size, 1.0)
     t = torch.where(size > 0, t, middle)
-    free = torch.minimum(torch.maximum(z - t, -torch.ones_like(cap)), cap)
+    free = z - t
+    # Only rounding leaves the limits. The gradient is that of z − t: the sum of d is constant.
+    limited = torch.minimum(torch.maximum(free, -torch.ones_like(cap)), cap)
+    free = free + (limited - free).detach()
     return torch.where(is_zero | is_full, cut, free)
