@@ -5,6 +5,7 @@ import time
 
 from hopfield import data, plots
 from hopfield.experiments import Record, records, show_progress, single_thread
+from hopfield_play import build
 
 from . import claims, report, steps
 from .console import COLUMN, make_folder, parse_seed, print_row, write_page
@@ -31,9 +32,11 @@ def demonstrate(dataset: data.Dataset, out: str, seed: str, *, as_json: bool) ->
     seconds = time.perf_counter() - start
     head = records.header(data=dataset.name, seed=number, seconds=round(seconds, 1))
     verdicts = claims.judge(lines)
-    files = {"records": folder / "records.jsonl", "page": folder / "index.html"}
+    names = {"records": "records.jsonl", "playground": "playground.html", "page": "index.html"}
+    files = {kind: folder / name for kind, name in names.items()}
     records.write(files["records"], head, [*lines, *verdicts])
-    write_page(files["page"], report.page(head, lines))
+    write_page(files["playground"], build.page())
+    write_page(files["page"], report.page(head, lines, names["playground"]))
     if as_json:
         paths = {name: str(path) for name, path in files.items()}
         print(json.dumps({**head, **paths, "claims": verdicts}, ensure_ascii=False))

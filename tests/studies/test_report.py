@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 import quick_demo
 from hopfield.experiments import records
+from hopfield_play.sources import SOURCES
 from hopfield_studies import claims, from_scratch, report
 
 VOID = {"meta", "link", "br", "img", "hr", "use", "path"}
@@ -129,6 +130,15 @@ def test_every_claim_is_on_the_page_with_its_verdict():
     said = {verdict: (verdict, plural) for verdict, _, plural in report.KINDS}
     for verdict, count in counts.items():
         assert f" {count} {said[verdict][count > 1]} " in text
+
+
+def test_the_page_links_to_tours_that_the_playground_has():
+    html = report.page(records.header(data="digits"), quick_demo.lines(), "playground.html")
+    links = re.findall(r'href="playground\.html([^"]*)"', html)
+    assert links == ["", *(f"#tour={tour}" for tour in report.TOURS.values())]
+    texts = (SOURCES / "tour_texts.js").read_text("utf-8")
+    tours = re.search(r"export const TOURS = \{([^}]*)\}", texts)[1]
+    assert set(report.TOURS.values()) <= set(re.findall(r"\w+", tours))
 
 
 def test_the_summary_shows_the_pseudo_inverse():

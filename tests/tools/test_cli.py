@@ -208,7 +208,9 @@ def test_the_demo_writes_records_and_page(capsys, quick, tmp_path):
     out = tmp_path / "deep" / "demo"
     status, printed, told = _run(capsys, "demo", "--out", str(out), "--seed", "7")
     assert status == 0
-    assert sorted(path.name for path in out.iterdir()) == ["index.html", "records.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "index.html", "playground.html", "records.jsonl",
+    ]  # fmt: skip
     assert printed.splitlines()[-1].endswith(str(out / "index.html"))
     flips = "Flipped reconstructions come from the symmetry of the energy. negatives: 100 % with"
     assert flips in " ".join(printed.replace("\u00a0", " ").split())
@@ -226,6 +228,7 @@ def test_the_demo_as_one_json_object(capsys, quick, tmp_path):
     assert status == 0 and printed.count("\n") == 1
     assert len(told["claims"]) == len(claims.CLAIMS)
     assert told["page"] == str(tmp_path / "index.html")
+    assert told["playground"] == str(tmp_path / "playground.html")
     assert told["records"] == str(tmp_path / "records.jsonl")
 
 

@@ -81,8 +81,8 @@ def demo(
 
     Stores real images in three networks, hides half of each, and counts those recalled. Then
     measures energies, steps, cycles, overflow and attention. Writes DIR/index.html, which opens
-    in any browser, and DIR/records.jsonl with every number on it. Takes under a minute on
-    digits.
+    in any browser, DIR/playground.html, to which it links, and DIR/records.jsonl with every
+    number. Takes under a minute on digits.
     """
     from hopfield_studies.demo import demonstrate
 

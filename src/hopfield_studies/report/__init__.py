@@ -35,12 +35,23 @@ SECTIONS: tuple[Callable[[Sequence[Record]], Section], ...] = (
 )
 
 
-def page(head: Record, records: Sequence[Record]) -> str:
+TOURS = {
+    "classical": "several",
+    "dense": "dense",
+    "continuous": "grey",
+    "beta": "sharp",
+    "scratch": "units",
+}
+"""Sections, and the tour of the playground that shows the same."""
+
+
+def page(head: Record, records: Sequence[Record], playground: str = "") -> str:
     """Return the whole page as HTML.
 
     Args:
         head: the header of the records.
         records: the records of a run; sections whose experiments are missing are left out.
+        playground: file of the playground, to which the page then links.
 
     Raises:
         MissingExtraError: without matplotlib.
@@ -48,6 +59,9 @@ def page(head: Record, records: Sequence[Record]) -> str:
     rows = judge(records)
     with theme():
         sections = [made for made in (_made(build, records) for build in SECTIONS) if made]
+    for section in sections:
+        if playground and section.anchor in TOURS:
+            section.link("Try it in the playground.", f"{playground}#tour={TOURS[section.anchor]}")
     closing = Section("claims", "The claims, judged by this run")
     closing.say(
         "Each claim has a score and two thresholds, stated under what was measured. What cannot",
@@ -63,7 +77,7 @@ def page(head: Record, records: Sequence[Record]) -> str:
     if "seconds" in head:
         footer += f" Measured in {head['seconds']:.0f} s."
     title = f"Hopfield networks on {head.get('data', 'records')}, measured"
-    return document(title, _header(records, rows, links), body, footer)
+    return document(title, _header(records, rows, links, playground), body, footer)
 
 
 def _made(
@@ -75,7 +89,7 @@ def _made(
         return None
 
 
-def _header(records: Sequence[Record], rows: Sequence[Record], links: str) -> str:
+def _header(records: Sequence[Record], rows: Sequence[Record], links: str, playground: str) -> str:
     counts = Counter(row["verdict"] for row in rows)
     tally = "".join(
         f'<li><span class="verdict {kind}"><b>{counts[verdict]}</b> '
@@ -87,10 +101,15 @@ def _header(records: Sequence[Record], rows: Sequence[Record], links: str) -> st
         table = networks.summary(records)
     except MissingRecordError:
         table = ""
+    play = (
+        f'<p>Play with the three networks: <a href="{escape(playground)}">the playground</a>.</p>'
+        if playground
+        else ""
+    )
     return (
         f'<p class="lead">{escape(_lead(records, len(rows)))}</p>'
         f'<ul class="tally">{tally}</ul>'
-        f'<nav aria-label="Contents"><ol>{links}</ol></nav>{table}'
+        f'<nav aria-label="Contents"><ol>{links}</ol></nav>{play}{table}'
     )
 
 

@@ -82,6 +82,14 @@ class Section:
             f'<div class="figures"><p>{prose(" ".join(sentences))}</p>{figure}</div>'
         )
 
+    def link(self, words: str, target: str) -> None:
+        """Add a link after all that can be seen, before what is folded away."""
+        here = next(
+            (k for k, piece in enumerate(self.pieces) if piece.startswith("<details>")),
+            len(self.pieces),
+        )
+        self.pieces.insert(here, f'<p><a href="{escape(target)}">{escape(words)}</a></p>')
+
     def add(self, piece: str) -> None:
         """Add a finished piece of HTML."""
         self.pieces.append(piece)
