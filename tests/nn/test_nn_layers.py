@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hopfield import Entmax, Softmax, Sparsemax, TopK
+from hopfield import Entmax, KSubsets, Normmax, Softmax, Sparsemax, TopK
 from hopfield.errors import DomainError, HopfieldError, InputTypeError, OptionError, ShapeError
 from hopfield.nn import (
     HopfieldAssociation,
@@ -166,7 +166,13 @@ def test_a_null_pattern_adds_zeros():
 
 @pytest.mark.parametrize(
     ("name", "separation"),
-    [("softmax", Softmax), ("sparsemax", Sparsemax), ("entmax", lambda b: Entmax(1.5, b))],
+    [
+        ("softmax", Softmax),
+        ("sparsemax", Sparsemax),
+        ("entmax", lambda b: Entmax(1.5, b)),
+        ("normmax", lambda b: Normmax(2.0, b)),
+        ("k_subsets", lambda b: KSubsets(2, b)),
+    ],
 )
 def test_a_named_separation_has_beta_one_over_the_root_of_d(name, separation):
     named = seeded(lambda: HopfieldAssociation(DIM, HEADS, name))

@@ -6,6 +6,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from hopfield.nn import HopfieldAssociation, HopfieldLookup, Iteration
+from hopfield.separation import NAMED
 from nn_layers import DIM, draw, seeded
 
 HEADS, MEMORIES = 2, 6
@@ -56,7 +57,7 @@ def test_one_batch_entry_under_masks_of_several():
     assert bool(((described.weights == 0) == hidden[:, None, None]).all())
 
 
-@pytest.mark.parametrize("separation", ["softmax", "sparsemax", "entmax"])
+@pytest.mark.parametrize("separation", NAMED)
 @pytest.mark.parametrize("gradient", ["unrolled", "implicit", "last"])
 def test_checkpointing_changes_no_gradient(separation, gradient):
     layer = seeded(

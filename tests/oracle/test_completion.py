@@ -11,9 +11,9 @@ from sklearn.datasets import load_wine
 from diagnosed import gaussian, source
 from hopfield import Cue, ModernHopfield, corruption, tune
 from hopfield.analysis.search import DamagedPatterns
-from hopfield.analysis.tuning import SEARCHES, TUNED
+from hopfield.analysis.tuning import SEARCHES
 from hopfield.leave_one_out import average_of_others, beta_limits, left_out_losses, without_own
-from hopfield.separation import SEPARATIONS
+from hopfield.separation import NAMED, SEPARATIONS
 from hopfield.similarity import SIMILARITIES, as_similarity, euclidean
 
 
@@ -70,7 +70,7 @@ def test_records_hold_what_was_measured(objective):
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@pytest.mark.parametrize("separation", TUNED)
+@pytest.mark.parametrize("separation", NAMED)
 def test_errors_are_those_of_a_memory_without_the_row(similarity, separation):
     patterns = gaussian(12, 6).double()
     cue = corruption.occlude_random(patterns, 0.4)

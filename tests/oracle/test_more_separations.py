@@ -1,6 +1,7 @@
 """Normmax, k-subsets and log-sum-ReLU against enumeration, long arithmetic and densities."""
 
 import math
+import re
 from itertools import product
 
 import mpmath
@@ -20,8 +21,13 @@ from hopfield import (
     explain,
     load,
     nn,
+    tune,
 )
-from hopfield.errors import OptionError
+from hopfield.corruption import gaussian_noise
+from hopfield.errors import DomainError, OptionError
+from hopfield.separation import NAMED, UNNAMED
+from hopfield.sklearn import HopfieldRegressor
+from nn_layers import seeded as seeded_layer
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -75,6 +81,53 @@ def test_weights_of_scores_that_tie_within_rounding_are_the_gradient():
     assert s[0] > s[1], "premise: no exact tie"
     gradient = torch.func.grad(KSubsets(2, 1.0).potential)(s)
     torch.testing.assert_close(gradient, KSubsets(2, 1.0)(s))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("visible", [1, 2, 4])
+def test_masked_patterns_of_a_layer_are_no_part_of_a_subset(dtype, visible):
+    patterns, state = scores(6, 5).to(dtype), scores(6, 3, seed=1).to(dtype)
+    mask = torch.arange(5) >= visible
+    separation = KSubsets(3, 0.4)
+    found = nn.functional.association(state, patterns, separation=separation, mask=mask[None])
+    expected = nn.functional.association(state, patterns[:visible], separation=separation)
+    torch.testing.assert_close(found, expected)
+    layer = seeded_layer(lambda: nn.HopfieldAssociation(6, 2, "k_subsets")).to(dtype)
+    hidden = layer(state[None], patterns[None], padding_mask=mask[None])
+    torch.testing.assert_close(hidden, layer(state[None], patterns[None, :visible]))
+
+
+def test_patterns_without_a_common_entry_are_no_part_of_a_subset():
+    patterns = scores(6, 4).nan_to_num()
+    known = torch.ones(4, 6, dtype=torch.bool)
+    known[1:, :2] = False
+    memory = ModernHopfield(separation=KSubsets(3, 0.4), similarity="euclidean")
+    memory.store(patterns, known=known)
+    found = memory.retrieve(patterns[0] + 0.1, torch.arange(6) < 2)
+    assert found.index == 0 and found.weight == 1
+
+
+def test_the_alpha_of_normmax_is_learnable():
+    s = scores(5, 3)
+    alpha = torch.tensor([1.2, 2.0, 4.0], dtype=torch.float64, requires_grad=True)
+    beta = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
+    prior = torch.tensor([0.5, 1.0, 2.0, 1.0, 1.5], dtype=torch.float64)
+    for function in (
+        lambda a, b: Normmax(a, b)(s),
+        lambda a, b: Normmax(a, b)(s, prior),
+        lambda a, b: Normmax(a, b).potential(s),
+        lambda a, b: Normmax(a, b).potential(s, prior),
+    ):
+        assert torch.autograd.gradcheck(function, (alpha, beta))
+    for row, number in enumerate(alpha.tolist()):
+        torch.testing.assert_close(Normmax(alpha, 0.4)(s)[row], Normmax(number, 0.4)(s[row]))
+    learned = Normmax(torch.tensor([1.5, 3.0], requires_grad=True))
+    layer = seeded_layer(lambda: nn.HopfieldAssociation(6, 2, learned))
+    layer(scores(6, 4)[None].float()).square().sum().backward()
+    (raw,) = layer.separation.alpha.parameters()
+    assert bool((raw.grad != 0).all())
+    with pytest.raises(DomainError, match="every entry of alpha must be"):
+        Normmax(torch.tensor([2.0, 20.0]))
 
 
 def test_one_subset_is_sparsemax_and_a_large_lead_gives_exact_means():
@@ -314,3 +367,27 @@ def test_beta_from_the_patterns(separation):
     assert 0 < memory.separation.beta < math.inf
     if isinstance(separation, Normmax):
         assert memory.retrieve(memory.patterns).index.tolist() == list(range(20))
+
+
+# ---- names
+
+
+def test_names_are_those_of_one_table_or_refused_with_a_reason():
+    patterns = scores(4, 8)
+    assert "softmax" in NAMED and not {*NAMED} & {*UNNAMED}
+    for name in ("Softmax", *UNNAMED):
+        reason = UNNAMED.get(name, "Did you mean 'softmax'?").split(":")[0]
+        for call in (
+            lambda name=name: tune(patterns, gaussian_noise, 0.1, separations=[name]),
+            lambda name=name: HopfieldRegressor(separation=name).fit(patterns, patterns[:, 0]),
+            lambda name=name: seeded_layer(lambda: nn.HopfieldAssociation(6, 2, name)),
+            lambda name=name: seeded_layer(lambda: nn.MultiheadHopfield(6, 2, separation=name)),
+        ):
+            with pytest.raises(OptionError, match=re.escape(reason)):
+                call()
+
+
+def test_tuning_names_objects_as_the_table_does():
+    patterns, separations = scores(4, 8), ["k_subsets", KSubsets(3)]
+    with pytest.raises(OptionError, match="name one twice"):
+        tune(patterns, gaussian_noise, 0.1, separations=separations)

@@ -23,10 +23,9 @@ from hopfield import (
     tune,
 )
 from hopfield.analysis.search import DamagedPatterns, RecallSearch
-from hopfield.analysis.tuning import TUNED
 from hopfield.analysis.tuning_result import best_of
 from hopfield.errors import InputTypeError
-from hopfield.separation import SEPARATIONS
+from hopfield.separation import NAMED, SEPARATIONS
 from hopfield.similarity import SIMILARITIES, as_similarity
 
 
@@ -131,7 +130,7 @@ def damaged(patterns, amount, known=None):
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@pytest.mark.parametrize("separation", TUNED)
+@pytest.mark.parametrize("separation", NAMED)
 def test_weights_are_those_of_the_separation(similarity, separation):
     patterns = gaussian(30).double()
     known = torch.arange(32) < 20

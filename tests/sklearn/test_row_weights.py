@@ -6,6 +6,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hopfield import Separation
 from hopfield.errors import OptionError
+from hopfield.separation import NAMED
 from hopfield.sklearn import HopfieldClassifier, HopfieldRegressor, row_weights
 
 
@@ -22,7 +23,7 @@ def kernel(rows, queries, beta):
     return np.exp(-beta / 2 * np.square(queries[:, None] - rows).sum(-1))
 
 
-@pytest.mark.parametrize("separation", ["softmax", "sparsemax", "entmax"])
+@pytest.mark.parametrize("separation", NAMED)
 @pytest.mark.parametrize("prior", [None, "uniform", [0.5, 0.3, 0.2]])
 def test_whole_weights_are_copies(prior, separation):
     rows, labels, targets, count = table()

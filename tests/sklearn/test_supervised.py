@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hopfield import Entmax, Polynomial, Separation, TopK
 from hopfield.errors import DomainError, HopfieldError, InputTypeError, OptionError, ShapeError
-from hopfield.separation import SEPARATIONS
+from hopfield.separation import NAMED, SEPARATIONS
 from hopfield.similarity import SIMILARITIES
 from hopfield.sklearn import HopfieldClassifier, HopfieldRegressor
 
@@ -56,7 +56,7 @@ def test_predictions_are_sums_of_the_weights(scale, beta):
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@pytest.mark.parametrize("separation", ["softmax", "sparsemax", "entmax"])
+@pytest.mark.parametrize("separation", NAMED)
 def test_every_similarity_and_separation(similarity, separation):
     rows, labels, targets = table()
     queries = torch.from_numpy(table(12, seed=1)[0])

@@ -9,10 +9,10 @@ import torch
 import hopfield
 from diagnosed import clustered, gaussian
 from hopfield import corruption, plots, tune
-from hopfield.analysis.tuning import TUNED
 from hopfield.cli.commands import run as command
 from hopfield.errors import DataError
 from hopfield.experiments import records
+from hopfield.separation import NAMED
 from hopfield.similarity import SIMILARITIES
 from source_tree import ROOT
 
@@ -50,17 +50,17 @@ def test_margins_and_curves_are_drawn():
 
 
 def test_every_curve_of_tuning_is_drawn_and_told_apart():
-    lines = tuned(similarities=list(SIMILARITIES), separations=list(TUNED), cues=32)
+    lines = tuned(similarities=list(SIMILARITIES), separations=list(NAMED), cues=32)
     ax = plots.tuning(lines)
     curves = [bars[0] for bars in ax.containers]
-    assert len(curves) == len(SIMILARITIES) * len(TUNED)
+    assert len(curves) == len(SIMILARITIES) * len(NAMED)
     for case, curve in zip(dict.fromkeys(x["case"] for x in lines[1:]), curves, strict=True):
         mine = [line for line in lines if line.get("case") == case]
         assert list(curve.get_xdata()) == [line["beta"] for line in mine]
         assert list(curve.get_ydata()) == [line["accuracy"] for line in mine]
-    styles = {(each.get_color(), each.get_marker(), each.get_linestyle()) for each in curves}
+    styles = {(each.get_color(), each.get_marker(), str(each._dash_pattern)) for each in curves}
     assert len(styles) == len(curves)
-    assert sorted(names(ax)) == sorted([*SIMILARITIES, *TUNED])
+    assert sorted(names(ax)) == sorted([*SIMILARITIES, *NAMED])
     (chosen,) = [line for line in ax.lines if list(line.get_xdata()) == [lines[0]["beta"]] * 2]
     assert chosen.get_linestyle() == ":"
 

@@ -21,7 +21,7 @@ from ..checks import (
 )
 from ..cue import Cue, call_corrupt
 from ..errors import InputTypeError, OptionError, ShapeError
-from ..separation import SEPARATIONS, Separation
+from ..separation import SEPARATIONS, Separation, separation_named
 from ..similarity import SIMILARITIES, ScoreFunction, Similarity, as_similarity
 from .completion import CompletionSearch
 from .search import DamagedPatterns, RecallSearch, Search
@@ -31,9 +31,6 @@ N_BETAS, MOST_BETAS = 20, 10_000
 """Number of β tried per similarity: the default, and the largest that is accepted."""
 LARGEST_BETA = 1e30
 """Largest β that is accepted: its products with scores stay finite."""
-TUNED = ("softmax", "sparsemax", "entmax")
-"""Names of the separations that have a β to choose; "entmax" has α = 1.5."""
-
 SEARCHES: dict[str, type[Search]] = {"recall": RecallSearch, "completion": CompletionSearch}
 """The search that compares settings, by the name of the objective."""
 
@@ -71,7 +68,8 @@ def tune(  # noqa: PLR0913 the objective is one argument more than elsewhere
         amount: the damage to expect.
         objective: "recall" for cues of stored patterns, "completion" for rows that are not stored.
         similarities: names, `Similarity` objects or functions; the first wins a tie.
-        separations: "softmax", "sparsemax", "entmax" (α = 1.5), or objects with a `beta`.
+        separations: "softmax", "sparsemax", "entmax" (α = 1.5), "normmax" (α = 2), "k_subsets"
+            (k = 2), or objects with a `beta`.
         betas: the β to try, or their number.
         cues: number of damaged patterns.
         generator: source of the random numbers; None is a new generator with seed 0.
@@ -134,7 +132,8 @@ def _distinct(argument: str, named: list[tuple[str, Any]]) -> dict[str, Any]:
 def _prototype(given: object) -> tuple[str, Separation]:
     """Return the name of a separation, and a separation whose β will be replaced."""
     if isinstance(given, Separation) and given.simplex and hasattr(given, "beta"):
-        return type(given).__name__.lower(), given
+        names = {kind: name for name, kind in SEPARATIONS.items()}
+        return names.get(type(given), type(given).__name__.lower()), given
     if isinstance(given, Separation):
         lacks = "sum to one" if hasattr(given, "beta") else "have an attribute beta"
         raise OptionError(
@@ -142,8 +141,7 @@ def _prototype(given: object) -> tuple[str, Separation]:
             f"tune, but {type(given).__name__} does not {lacks}."
         )
     hint = " Or give a separation of your own with an attribute beta, such as Own(beta=1.0)."
-    name = check_choice("an entry of separations", given, TUNED, hint=hint)
-    return name, SEPARATIONS[name]()
+    return str(given), separation_named("an entry of separations", given, hint=hint)
 
 
 def _check_betas(given: object) -> int | tuple[float, ...]:

@@ -67,9 +67,9 @@ class HopfieldAssociation(nn.Module):
     Args:
         dim: length of a state; None if all projections are given.
         heads: number of associations in parallel.
-        separation: "softmax", "sparsemax" or "entmax" with β = 1/√d; or a `Separation` with its
-            own β: a number, or a tensor with one entry per head. A tensor that requires grad
-            becomes a learned parameter, with β > 0 and α in its range.
+        separation: "softmax", "sparsemax", "entmax", "normmax" or "k_subsets" with β = 1/√d; or a
+            `Separation` with its own β: a number, or a tensor with one entry per head. A tensor
+            that requires grad becomes a learned parameter, with β > 0 and α in its range.
         iteration: number of softmaxes, stopping and differentiation.
         projections: modules before and after the heads.
         dropout: share of the weights that are set to 0 in training. All weights are then in

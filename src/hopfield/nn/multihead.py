@@ -6,7 +6,7 @@ from torch.nn.functional import linear, pad
 
 from ..checks import check_float, check_integer
 from ..errors import InputTypeError, OptionError, ShapeError
-from ..separation import SEPARATIONS, Separation
+from ..separation import NAMED, SEPARATIONS, Separation
 from .compute import Operands, associate_with_weights
 from .iteration import Iteration
 from .masks import Mask, check_bool
@@ -37,7 +37,8 @@ class MultiheadHopfield(nn.MultiheadAttention):
         device: device of the weights.
         dtype: dtype of the weights.
         steps: number of softmaxes, or of the weights of another separation.
-        separation: "softmax", "sparsemax" or "entmax", or a `Separation` with its own β.
+        separation: "softmax", "sparsemax", "entmax", "normmax" or "k_subsets", or a `Separation`
+            with its own β.
         beta: β for a separation that is given by name: a number, or a tensor with one entry per
             head, which is learned if it requires grad. None is 1/√d.
         window: positions near its own that a query reads; None is all. A bias of the window that
@@ -288,7 +289,7 @@ def with_beta(separation: Separation | str, beta: float | Tensor | None) -> Sepa
     """Return a separation that is given by name with its β."""
     if beta is None:
         return separation
-    if not isinstance(separation, str) or separation not in ("softmax", "sparsemax", "entmax"):
+    if not isinstance(separation, str) or separation not in NAMED:
         raise OptionError(
             "beta is for a separation that is given by name. Give the β of an object to it, for "
             "instance hopfield.Entmax(1.5, beta=0.5)."

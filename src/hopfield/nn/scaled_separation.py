@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_positive, is_traced
+from ..checks import check_positive, is_traced
 from ..errors import OptionError
-from ..separation import SEPARATIONS, Separation, Softmax
+from ..separation import Separation, Softmax, separation_named
 from .input_checks import check_instance
 from .masks import Mask, lowest_score
 from .parameters import BoundedParameter
-
-NAMES = ("softmax", "sparsemax", "entmax")
-"""Names of separations that a layer accepts; by name they have β = 1/√d."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +105,8 @@ class SeparationModule(nn.Module):
     def __init__(self, separation: Separation | str, heads: int) -> None:
         super().__init__()
         if isinstance(separation, str):
-            unit = SEPARATIONS[check_choice("separation", separation, NAMES)]()
-            self.scaled = ScaledSeparation(unit, None)
+            unit = separation_named("separation", separation)
+            self.scaled = ScaledSeparation(unit, None)  # by name β is 1/√d
         else:
             self.scaled = ScaledSeparation.of(separation)
         unit, beta = self.scaled.unit, self.scaled.beta

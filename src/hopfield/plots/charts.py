@@ -18,7 +18,7 @@ BLUE, ORANGE, GREEN, RED = "#0072b2", "#d98c00", "#009e73", "#d55e00"
 INK = "#1d2126"
 COLOURS = (BLUE, RED, GREEN, ORANGE, "#aa4a83", INK)
 MARKERS = "os^Dvx"
-DASHES = ("-", "--", "-.", ":")
+DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 UNKNOWN = (0.72, 0.85, 0.95)
 """Colour of unknown entries of a cue."""
 WIDTH = 4.0

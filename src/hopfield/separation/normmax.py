@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..checks import check_number, is_traced
+from ..checks import is_traced
 from .base import at_least_float32, check_parameter, largest_value, smallest_value
-from .clamping import with_clamped_beta
+from .clamping import with_clamped_beta, with_score_axis
 from .prior import check_factors, multiplicities
 from .sparse import SparseSeparation
 from .tsallis import ALPHA_RANGE
@@ -29,17 +29,20 @@ class Normmax(SparseSeparation):
     w, the mean is weighted, n is Σw, and the weights are ∝ w[1 + κ(s − F)]₊^{r−1}.
 
     Args:
-        alpha: α in [1.01, 10].
+        alpha: α in [1.01, 10]; a tensor that requires grad is learnable.
         beta: β ≥ 0; a tensor that requires grad is learnable.
     """
 
-    alpha: float = 2.0
+    alpha: float | Tensor = 2.0
     beta: float | Tensor = 1.0
 
     def __post_init__(self) -> None:
-        low, high = ALPHA_RANGE
-        object.__setattr__(self, "alpha", check_number("alpha", self.alpha, low=low, high=high))
+        object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
+
+    def parameter_range(self, name: str) -> tuple[float, float]:
+        """Return the range of α; β is positive."""
+        return ALPHA_RANGE if name == "alpha" else (0.0, torch.inf)
 
     def inverse_width(self) -> float:
         """Return β: scores 1/β or more below the best have no weight."""
@@ -80,14 +83,15 @@ class Normmax(SparseSeparation):
         exact, beta = with_clamped_beta(at_least_float32(scores).double(), self.beta)
         times, n = multiplicities(exact, check_factors(prior, scores), count, total)
         top = exact.detach().amax(-1, keepdim=True)
-        return _NormEquation(exact - top, top, times, n, self.alpha / (self.alpha - 1), beta)
+        alpha = with_score_axis(self.alpha, exact)
+        return _NormEquation(exact - top, top, times, n, alpha / (alpha - 1), beta)
 
     def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:
         exact, beta = with_clamped_beta(scores.double(), self.beta)
         if prior is None:
             return exact.amax(-1, keepdim=True) - 1 / beta
         # All weight on one pattern: F ≥ s_μ + β⁻¹(n^{−1/r} − w_μ^{−1/r}).
-        reach = prior.double() ** (1 / self.alpha - 1) / beta
+        reach = prior.double() ** (1 / with_score_axis(self.alpha, exact) - 1) / beta
         return (exact - reach).amax(-1, keepdim=True)
 
 
@@ -102,14 +106,14 @@ class _NormEquation:
     top: Tensor
     times: Tensor
     n: Tensor
-    r: float
+    r: Tensor
     beta: float | Tensor
 
     def root(self) -> Tensor:
         """Return δ, `(*batch, 1)`, with derivatives."""
         with torch.no_grad():
             delta = self._search()
-        inputs = (self.gap, self.beta)
+        inputs = (self.gap, self.beta, self.r)
         differentiable = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
         if is_traced() or (differentiable and torch.is_grad_enabled()):
             # From the root a step of Newton's method stays there, but has its first derivatives;

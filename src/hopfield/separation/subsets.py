@@ -22,8 +22,8 @@ class KSubsets(SparseSeparation):
 
     The weights are means of sets of k patterns: each of the k best weighs exactly 1/k if the k-th
     best score leads the next one by at least 1/(kβ). k = 1 is Sparsemax. If fewer than k patterns
-    are stored, all weigh the same. The SparseMAP of the paper, with weights kq, has kβ for β. With
-    priors w, q ≤ w/k, ‖q‖² is Σq²/w and n is Σw.
+    are stored, all weigh the same; those that a mask hides do not count. The SparseMAP of the
+    paper, with weights kq, has kβ for β. With priors w, q ≤ w/k, ‖q‖² is Σq²/w and n is Σw.
 
     Args:
         k: how many patterns belong to a set, at least 1.
@@ -74,7 +74,9 @@ class KSubsets(SparseSeparation):
         exact, beta = with_clamped_beta(at_least_float32(scores).double(), self.beta)
         times, n = multiplicities(exact, check_factors(prior, scores), count, total)
         kappa = (n * beta).clamp_max(torch.finfo(exact.dtype).max / 8)
-        cap = (n / self.k - 1).clamp_min(0)
+        top = exact.detach().amax(-1, keepdim=True)
+        present = (times * (exact.detach() - top > _far(scores.dtype))).sum(-1, keepdim=True)
+        cap = (n / present.clamp_max(self.k) - 1).clamp_min(0)
         # Relative to the k-th best score: d of patterns further than 1 + cap from it is cut.
         z = kappa * (exact - score_at_place(exact.detach(), self.k, prior))
         z = torch.minimum(torch.maximum(z, -cap - 2), cap + 2)
@@ -84,6 +86,11 @@ class KSubsets(SparseSeparation):
         # Weight below it would leave the k best with 1/k each, and so more than 1 in all.
         exact, beta = with_clamped_beta(scores.detach().double(), self.beta)
         return score_at_place(exact, self.k, prior) - 1 / (self.k * beta)
+
+
+def _far(dtype: torch.dtype) -> float:
+    # Masked patterns, and those without a common entry, have scores near the lowest number.
+    return max(torch.finfo(dtype).min / 128, -1e249)
 
 
 def _deviations(z: Tensor, cap: Tensor, times: Tensor, n: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ class HopfieldDenoiser(OneToOneFeatureMixin, TransformerMixin, RowEstimator):  #
         noise: standard deviation of the noise to expect, for "auto". Its unit is the standard
             deviation of each column or, without `scale`, of all columns together.
         similarity: "euclidean", "dot", "cosine", "correlation", "manhattan", or your own.
-        separation: "softmax", "sparsemax", "entmax" (α = 1.5), or an object such as `TopK(5)`.
+        separation: "softmax", "sparsemax", "entmax" (α = 1.5), "normmax" (α = 2), "k_subsets"
+            (k = 2), or an object such as `TopK(5)`.
         scale: whether to standardise columns. Pictures need none: all pixels have one unit.
         steps: the most reads. The first gives the expected clean row; further ones move on
             to a fixed point, near one stored row or a mean of similar ones.

@@ -7,11 +7,8 @@ import numpy as np
 
 from ..checks import check_choice, check_number, short_repr
 from ..errors import InputTypeError, OptionError
-from ..separation import SEPARATIONS, Separation, with_parameters
+from ..separation import Separation, separation_named, with_parameters
 from ..similarity import Similarity, as_similarity
-
-NAMED = ("softmax", "sparsemax", "entmax")
-"""Names of separations that have a β: entmax with α = 1.5."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,4 +65,4 @@ def _flag(name: str, value: object) -> bool:
 def _separation(value: object) -> Separation:
     if isinstance(value, Separation):
         return value
-    return SEPARATIONS[check_choice("separation, if it is a name,", value, NAMED)]()
+    return separation_named("separation, if it is a name,", value)

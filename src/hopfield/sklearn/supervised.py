@@ -38,7 +38,8 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
     Args:
         beta: β for scaled rows; "auto" chooses; None leaves the β of a `separation` object.
         similarity: "euclidean", "dot", "cosine", "correlation", "manhattan", or your own.
-        separation: "softmax", "sparsemax", "entmax" (α = 1.5), or an object such as `TopK(5)`.
+        separation: "softmax", "sparsemax", "entmax" (α = 1.5), "normmax" (α = 2), "k_subsets"
+            (k = 2), or an object such as `TopK(5)`.
         scale: whether to standardise columns; "auto" chooses.
         class_prior: probability of each class where predictions are made, in the order of
             `classes_`; "uniform": all alike; None: as in the rows stored.
@@ -169,7 +170,8 @@ class HopfieldRegressor(MultiOutputMixin, RegressorMixin, RowEstimator):  # type
     Args:
         beta: β for scaled rows; "auto" chooses; None leaves the β of a `separation` object.
         similarity: "euclidean", "dot", "cosine", "correlation", "manhattan", or your own.
-        separation: "softmax", "sparsemax", "entmax" (α = 1.5), or an object such as `TopK(5)`.
+        separation: "softmax", "sparsemax", "entmax" (α = 1.5), "normmax" (α = 2), "k_subsets"
+            (k = 2), or an object such as `TopK(5)`.
         scale: whether to standardise columns; "auto" chooses.
 
     Attributes:
