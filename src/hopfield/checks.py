@@ -168,14 +168,14 @@ def check_dense(name: str, value: object) -> Tensor:
     return value
 
 
-def check_finite(name: str, value: Tensor) -> Tensor:
-    """Return `value` if it contains neither NaN nor infinity."""
+def check_finite(name: str, value: Tensor, advice: str = "") -> Tensor:
+    """Return `value` if it contains neither NaN nor infinity; `advice` replaces the usual one."""
     # A finite sum has finite terms, and takes a twentieth of the time.
     if is_traced() or math.isfinite(value.sum().item()) or bool(torch.isfinite(value).all()):
         return value
     kind = "NaN" if bool(torch.isnan(value).any()) else "infinity"
-    hint = ""
-    if name in ("cue", "patterns"):
+    hint = f" {advice}" if advice else ""
+    if name in ("cue", "patterns") and not advice:
         hint = f" If those entries are missing, use known=torch.isfinite({name})."
         hint += " Only ModernHopfield.store takes it." if name == "patterns" else ""
     raise DomainError(f"{name} must be finite, but contains {kind}.{hint}")

@@ -5,6 +5,7 @@ tie is exactly 0. For other rules, a field counts as 0 if it is at most `slack`,
 rounding error: otherwise the order of summation would decide ties.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -237,9 +238,16 @@ def check_square(name: str, value: object) -> Tensor:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise ShapeError(
             f"{name} must have shape (dim, dim), one row and one column per unit, but has shape "
-            f"{tuple(matrix.shape)}."
+            f"{tuple(matrix.shape)}.{_square_hint(name, matrix)}"
         )
     return matrix
+
+
+def _square_hint(name: str, matrix: Tensor) -> str:
+    side = math.isqrt(matrix.numel())
+    if matrix.ndim == 1 and side > 1 and side**2 == matrix.numel():
+        return f" For rows one after the other use numpy.reshape({name}, {side, side})."
+    return " Patterns are learned by store(patterns)." if matrix.ndim == 2 and len(matrix) else ""
 
 
 def check_symmetric(

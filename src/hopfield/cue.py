@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -172,6 +173,11 @@ def unpack_cue(
 
 def check_known(known: object, state: Tensor, name: str = "state", mask: str = "known") -> Tensor:
     """Return the argument `mask` expanded to the shape of `state`, or raise a named error."""
+    if isinstance(known, Integral) and not isinstance(known, bool):
+        raise InputTypeError(
+            f"{mask} must be a bool mask, but is the number {known}. If the first {known} entries "
+            f"are known, use torch.arange({state.shape[-1]}) < {known}."
+        )
     known = check_dense(mask, known)
     if known.dtype != torch.bool:
         raise InputTypeError(

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .checks import check_dim, check_float, check_number, is_broadcastable
-from .coupling import Coupling, FullCoupling, check_square, check_thresholds
+from .checks import check_dim, check_float, check_number, is_broadcastable, is_traced
+from .coupling import Coupling, FullCoupling, check_square, check_symmetric, check_thresholds
 from .cue import check_known
 from .errors import DomainError, ShapeError
 from .post import PostTransform
@@ -25,15 +25,18 @@ def classical(
 
     Args:
         state: x.
-        coupling: W, as `rules.hebbian` and the other rules return it, or a `Coupling`.
+        coupling: W = Wᵀ, as `rules.hebbian` and the other rules return it, or a `Coupling`.
         thresholds: b; None is 0.
 
     Raises:
-        ShapeError, InputTypeError: if the arguments do not fit.
+        ShapeError, InputTypeError, DomainError: if the arguments do not fit.
     """
     check_float("state", state)
     if not isinstance(coupling, Coupling):
-        coupling = FullCoupling(check_square("coupling", coupling))
+        weights = check_square("coupling", coupling)
+        if not is_traced():
+            check_symmetric("coupling", weights, "use from_coupling(coupling, symmetric=False)")
+        coupling = FullCoupling(weights)
         check_dim("state", state, len(coupling.entries))
         state = state.to(torch.promote_types(state.dtype, coupling.dtype))
     if thresholds is not None:

@@ -45,7 +45,7 @@ class MissingExtraError(HopfieldError, ImportError):
 
 
 class CapacityWarning(UserWarning):
-    """A classical memory loses some of its patterns: they are too many, or too similar."""
+    """A network loses some of its patterns: they are too many, or too similar."""
 
 
 class CalibrationWarning(UserWarning):

@@ -12,7 +12,16 @@ from PIL import Image
 from torch import Tensor
 
 from bad_inputs import Bad, as_users_see_it, judge
-from hopfield import ClassicalHopfield, Cue, DenseHopfield, Memory, ModernHopfield, data
+from hopfield import (
+    ClassicalHopfield,
+    Cue,
+    DenseHopfield,
+    GradedHopfield,
+    Memory,
+    ModernHopfield,
+    SequenceHopfield,
+    data,
+)
 from hopfield.errors import DomainError, HopfieldError, InputTypeError, ShapeError
 
 N, H, W = 3, 4, 6
@@ -155,12 +164,13 @@ def test_what_no_door_takes(name):
     assert len(empty) == 0
 
 
+MAKE_SIGNS = "2.0 * numpy.asarray(patterns) - 1"
 BINARY: dict[str, tuple[Any, tuple[str, ...]]] = {
     "bytes": (BYTES, ("numpy.asarray(patterns) > 127",)),
     "bytes of 0 and 255": (np.where(BYTES > 127, 255, 0).astype(np.uint8), ("> 127",)),
-    "bytes of 0 and 1": ((BYTES > 127).astype(np.uint8), ("numpy.asarray(patterns) > 0",)),
-    "0 and 1": ((BYTES > 127).astype(int), ("numpy.asarray(patterns) > 0",)),
-    "lists of 0 and 1": ((BYTES > 127).astype(int).tolist(), ("numpy.asarray(patterns) > 0",)),
+    "bytes of 0 and 1": ((BYTES > 127).astype(np.uint8), ("0 and 1", MAKE_SIGNS)),
+    "0 and 1": ((BYTES > 127).astype(int), ("0 and 1", MAKE_SIGNS)),
+    "lists of 0 and 1": ((BYTES > 127).astype(int).tolist(), ("0 and 1", MAKE_SIGNS)),
     "grey": (FLOATS, ("−1 or +1", "bools")),
     "0 among signs": (SIGNS * (BYTES > 9), ("−1 or +1",)),
     "pictures": ([Image.fromarray(picture) for picture in BYTES], ("> 127",)),
@@ -181,11 +191,23 @@ def test_binary_networks_ask_what_is_plus_one(kind, name):
     memory = kind() if kind is DenseHopfield else kind("pseudo_inverse")
     memory.store(eval(advice, {"numpy": np, "patterns": value}))
     assert len(memory) == N
+    if MAKE_SIGNS in shows:
+        assert torch.equal(memory.patterns > 0, torch.tensor(value).flatten(1) > 0)
     if name == "0 among signs":  # unknown units, in a cue
         return
     for door in (retrieve, nearest, energy, update):
         with as_users_see_it(), pytest.raises(DomainError, match=r"True is \+1"):
             door(memory, value)
+
+
+NETWORKS = [ClassicalHopfield, DenseHopfield, SequenceHopfield, GradedHopfield]
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("form", [np.asarray, torch.tensor, np.ndarray.tolist])
+def test_patterns_of_signs_have_no_gaps(kind, form):
+    with pytest.raises(DomainError, match=r"NaN\. Leave those patterns out: only cues"):
+        kind().store(form(np.array([[1.0, -1.0, np.nan], [1.0, 1.0, 1.0]])))
 
 
 def masked(known: Any, cue: Any = BYTES) -> Callable[[Memory], object]:
@@ -226,6 +248,7 @@ SHAPES = {
     "known: text": (masked("left"), TYPE, ("known", "'left'")),
     "known: objects": (masked([None, True]), TYPE, ("known", "list")),
     "known: a number": (masked(True), TYPE, ("known", "True")),
+    "known: a count": (masked(12), TYPE, ("number 12", "torch.arange(24) < 12")),
     "known: a data set": (masked(data.from_array(BYTES)), TYPE, ("known", "Dataset")),
     "known: with a Cue": (masked(WHOLE_MASK, Cue(ROWS)), HopfieldError, ("known", "own mask")),
     "values: too few": (lambda m: m.store(BYTES, [1, 2]), SHAPE, ("values", "3", "(2,)")),

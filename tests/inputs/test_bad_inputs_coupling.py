@@ -30,7 +30,13 @@ MAKING = [
     Bad("a sparse tensor", making(W.to_sparse()), InputTypeError, ("coupling.to_dense()",)),
     Bad("complex", making(numpy.eye(2) * 1j), InputTypeError, ("coupling", "complex128")),
     Bad("text", making([["a", "b"], ["b", "a"]]), InputTypeError, ("coupling", "text")),
-    Bad("ragged", making([[0, 1], [1]]), InputTypeError, ("coupling", "1 to 2 entries")),
+    Bad("numbers as text", making([["0", "1"], ["1", "0"]]), InputTypeError,
+        ("numpy.array(coupling, dtype=float)",)),
+    Bad("a column of names", making(pandas.DataFrame({"unit": ["a"], "a": [0.0]})), InputTypeError,
+        ("coupling.set_index('unit')",)),
+    Bad("rows in one", making([0, 1, 1, 0]), ShapeError, ("numpy.reshape(coupling, (2, 2))",)),
+    Bad("patterns", making(numpy.ones((2, 5))), ShapeError, ("store(patterns)",)),
+    Bad("ragged", making([[0, 1], [1]]), InputTypeError, ("1 to 2 entries", "number of entries.")),
     Bad("meta", making(W.to("meta")), DeviceError, ("coupling", "meta")),
     *[
         Bad(f"shape {shown}", making(coupling), ShapeError, ("(dim, dim)", shown))
@@ -79,6 +85,10 @@ CALLS = [
     Bad("short list", lambda: MEMORY.retrieve([1, 1]), ShapeError, ("3 entries", "(2,)")),
     Bad("grey cue", lambda: MEMORY.retrieve(SIGNS / 2), DomainError, ("cue", "0.5")),
     Bad("grey state", lambda: MEMORY.energy(SIGNS / 2), DomainError, ("state", "0.5")),
+    Bad("to whole numbers", lambda: MEMORY.to(torch.int64), InputTypeError, ("float32 or",)),
+    Bad("to a name", lambda: MEMORY.to("float64"), OptionError, ("to(dtype=torch.float64)",)),
+    Bad("to a dtype", lambda: MEMORY.to(torch.float64), OptionError, ("to(dtype=torch.float64)",)),
+    Bad("to a dtype of NumPy", lambda: MEMORY.to(numpy.float64), OptionError, ("torch.float64",)),
     Bad("float16", lambda: making(1e5 * W)().to(dtype=torch.float16), DomainError, ("coupling",)),
 ]
 

@@ -38,7 +38,10 @@ oddly_declared.symmetric = "no"
 CASES = [
     Bad("a typo", making("perceptorn"), OptionError, ("rule", "'perceptron'")),
     Bad("a class", making(Perceptron), InputTypeError, ("class", "Use rule=Perceptron()")),
-    Bad("a matrix", making(W), OptionError, ("rule must be one of", "tensor")),
+    Bad("a matrix", making(W), OptionError, ("rule must be one of", "tensor", "from_coupling(W)")),
+    Bad("a list", making(W.tolist()), OptionError, ("rule must be one of", "from_coupling(W)")),
+    Bad("kappa", lambda: Perceptron(kappa=0.5), OptionError, ("'kappa'", "κ is margin=")),
+    Bad("an option", lambda: Perceptron(0.5, sweeps=9), OptionError, ("'sweeps'", "passes")),
     Bad("declared by a word", making(oddly_declared), InputTypeError, ("rule.symmetric", "'no'")),
     Bad("margin < 0", lambda: Perceptron(-1), DomainError, ("margin", "-1")),
     Bad("margin: text", lambda: Perceptron("large"), InputTypeError, ("margin", "'large'")),

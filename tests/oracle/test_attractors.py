@@ -97,7 +97,7 @@ def test_long_cycles_merge_into_one_whatever_state_they_are_entered_at():
     too_few = memory.attractors(pulses, steps=n - 2)
     assert len(too_few) == 0 and too_few.unsettled == n and too_few.fixed_points.shape == (0, n)
     assert repr(too_few) == (
-        "0 fixed points, 0 cycles of 31 starts; 31 not settled, try more steps="
+        "0 fixed points, 0 cycles of 31 starts; 31 not settled within steps=29, try more"
     )
     one = ClassicalHopfield.from_coupling(ring + ring.T).attractors(1)
     assert repr(one).startswith("1 fixed point, 0 cycles of 1 start\n")
@@ -151,6 +151,11 @@ def test_the_same_generator_gives_the_same_census():
     assert not torch.equal(one.index, memory.attractors(200, generator=generator(6)).index)
 
 
+def test_starts_may_be_a_whole_number_of_numpy():
+    memory = ClassicalHopfield.from_coupling(given(12, 13)[0])
+    assert torch.equal(memory.attractors(numpy.int64(50)).index, memory.attractors(50).index)
+
+
 def test_bad_arguments_are_refused():
     small = ClassicalHopfield.from_coupling([[0, 1], [1, 0]])
     large = ClassicalHopfield.from_coupling(numpy.zeros((21, 21)))
@@ -164,7 +169,9 @@ def test_bad_arguments_are_refused():
         (lambda: small.attractors([1, 1, 1]), ShapeError, "starts"),
         (lambda: small.attractors(torch.ones(2, 3)), ShapeError, "starts"),
         (lambda: small.attractors(torch.zeros(3, 2)), DomainError, "starts"),
-        (lambda: small.attractors("all"), InputTypeError, "starts"),
+        (lambda: small.attractors("all"), InputTypeError, "starts.*leave it out"),
+        (lambda: small.attractors(1e4), InputTypeError, "starts=10000"),
+        (lambda: small.attractors(0.5), InputTypeError, "whole number.*0.5"),
         (lambda: small.attractors(5, steps=-1), DomainError, "steps"),
         (lambda: small.attractors(5, max_steps=3), OptionError, "steps="),
     ]:

@@ -23,6 +23,7 @@ from hopfield import (
     units,
 )
 from hopfield import similarity as similarities
+from hopfield.errors import DomainError
 
 Floats = list[float]
 SCHEDULES = ("synchronous", "asynchronous")
@@ -285,3 +286,10 @@ def test_sweeps_of_a_matrix_are_those_of_the_memory(rule, diagonal):
         expected = memory.update(states, generator=seeded(3))
         assert torch.equal(found, expected)
         assert not torch.equal(found, states), "premise: something moves"
+
+
+@pytest.mark.parametrize("form", [energy.classical, energy.graded])
+def test_a_matrix_that_is_not_symmetric_has_no_energy(form):
+    directed = torch.tensor([[0.0, 1.0], [0.5, 0.0]])
+    with pytest.raises(DomainError, match=r"coupling must be symmetric.*symmetric=False"):
+        form(torch.ones(2), directed)

@@ -12,6 +12,7 @@ import torch
 
 from draws import all_states, generator, signs
 from hopfield import (
+    CapacityWarning,
     Entmax,
     PackedStore,
     Polynomial,
@@ -158,6 +159,31 @@ def test_dependent_steps_share_their_weight():
     memory = filled(rows, signs(4, 32, seed=7), rule="pseudo_inverse")
     field = memory.field(rows[0])
     assert torch.allclose(field, memory.values[[0, 2]].mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "names", "shown"),
+    [(signs(4, 32, seed=1)[[0, 1, 0, 3]], list("abcd"), "steps 'a', 'c' are equal.* 2 of 4"),
+     (signs(30, 20), None, "steps 0, .*, … depend linearly: .* of 30 steps")],
+)  # fmt: skip
+@pytest.mark.filterwarnings("default::hopfield.CapacityWarning")
+def test_steps_that_the_pseudo_inverse_cannot_tell_apart_are_named(rows, names, shown):
+    memory = SequenceHopfield(rule="pseudo_inverse")
+    memory.store(rows, names=names)
+    with pytest.warns(CapacityWarning, match=shown) as caught:
+        following = memory.update(rows)
+        memory.update(rows)
+    assert len(caught) == 1
+    wrong = (following != torch.cat([rows[1:], rows[-1:]])).any(-1)
+    assert wrong.any(), "premise"
+
+
+@pytest.mark.filterwarnings("error::hopfield.CapacityWarning")
+def test_dependent_steps_that_lead_on_rightly_are_no_reason_to_warn():
+    once = signs(3, 20, seed=5)
+    memory = SequenceHopfield(rule="pseudo_inverse", cyclic=True)
+    memory.store(torch.cat([once, once]))
+    assert torch.equal(memory.update(once), once.roll(-1, 0))
 
 
 @pytest.mark.parametrize("beta", [0.3, 2.0, 5.0])

@@ -76,10 +76,12 @@ def frame_array(name: str, frame: Any) -> np.ndarray | None:
     ]
     if wrong:
         listed = ", ".join(map(repr, wrong[:5])) + (", …" if len(wrong) > 5 else "")
-        raise InputTypeError(
-            f"{name} must be numbers, but the columns {listed} are not. Leave them out of the "
-            "patterns; store(…, table=frame) keeps them beside the patterns."
+        use = (
+            "Leave them out of the patterns; store(…, table=frame) keeps them beside the patterns."
         )
+        if name == "coupling":
+            use = f"If these name the units, use {name}.set_index({wrong[0]!r})."
+        raise InputTypeError(f"{name} must be numbers, but the columns {listed} are not. {use}")
     whole = [array for array in arrays if array is not None]
     return np.stack(whole, axis=1) if whole else np.zeros((len(frame), 0))
 

@@ -37,6 +37,12 @@ LEVELS = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 CHANNELS = (3, 4)
 """Lengths of a last axis that holds the colours of a picture."""
 
+COUPLINGS = ("coupling", "thresholds")
+"""Arguments that are numbers of a network, not of patterns or states."""
+
+NO_GAPS = "Leave those patterns out: only cues may have unknown entries here."
+"""Advice on NaN in patterns of a network that stores no gaps."""
+
 FORMS = "a tensor, an array or list of numbers, a DataFrame or pictures"
 
 
@@ -183,7 +189,7 @@ def _numbers(name: str, value: object, target: Target, has_mask: bool) -> Tensor
             f"{array.shape}."
         )
     if array.dtype.kind == "f" and not has_mask:
-        _check_finite(name, array, value)
+        _check_finite(name, array, value, target.signs)
     if target.signs and array.dtype.kind != "b":
         _check_signs(name, array, is_pictures(value), has_mask)
     return _scaled(array, value, target)
@@ -221,7 +227,7 @@ def _scaled(array: np.ndarray, value: object, target: Target) -> Tensor:
     return tensor if is_float else tensor.to(target.dtype)
 
 
-def _check_finite(name: str, array: np.ndarray, value: object) -> None:
+def _check_finite(name: str, array: np.ndarray, value: object, signs: bool) -> None:
     if math.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all():
         return
     kind = "NaN" if np.isnan(array).any() else "infinity"
@@ -229,6 +235,7 @@ def _check_finite(name: str, array: np.ndarray, value: object) -> None:
     mask = f"known_{name}" if name in ("x", "y") else "known"
     hint = "" if name == "state" else f" If these are missing, use {mask}=numpy.isfinite({plain})."
     hint += " Only ModernHopfield.store takes it." if name == "patterns" else ""
+    hint = f" {NO_GAPS}" if signs and name == "patterns" else hint
     raise DomainError(f"{name} must be finite, but contains {kind}.{hint}")
 
 
@@ -243,13 +250,18 @@ def _check_signs(name: str, array: np.ndarray, is_picture: bool, has_mask: bool)
     largest = array.max() if array.size else 0
     level = 127 if is_picture or (is_level and largest > 1) else 0
     verb = "hold" if name == "patterns" else "holds"
-    missing = ""
-    if name == "cue" and ((array == 0) | (array == 1)).all():
-        missing = " Where 0 means missing, add known=numpy.asarray(cue) != 0."
+    came, hint = (
+        f"{verb} numbers up to {largest:.7g}",
+        f"Say which entries are +1, for instance numpy.asarray({name}) > {level}.",
+    )
+    if not is_picture and array.size and ((array == 0) | (array == 1)).all():
+        came = f"{verb} 0 and 1"
+        hint = f"Make them ±1, for instance 2.0 * numpy.asarray({name}) - 1."
+        if name == "cue":
+            hint += " Where 0 means missing, add known=numpy.asarray(cue) != 0."
     raise DomainError(
-        f"{name} must be −1 or +1 in a binary network, or bools, of which True is +1, but {verb} "
-        f"numbers up to {largest:.7g}. Say which entries are +1, for instance "
-        f"numpy.asarray({name}) > {level}.{missing}"
+        f"{name} must be −1 or +1 in a binary network, or bools, of which True is +1, but {came}. "
+        f"{hint}"
     )
 
 
@@ -259,10 +271,13 @@ def _no_numbers(name: str, value: object, array: np.ndarray | None) -> InputType
     lengths = {len(row) for row in rows if hasattr(row, "__len__") and not isinstance(row, str)}
     if len(lengths) > 1:
         kind = f"a list of rows of {min(lengths)} to {max(lengths)} entries"
-        hint = " Give all rows the same number of entries, with NaN for those that are missing."
+        gaps = "" if name in COUPLINGS else ", with NaN for those that are missing"
+        hint = f" Give all rows the same number of entries{gaps}."
     elif isinstance(value, str) or (array is not None and array.dtype.kind == "U"):
         kind = kind if isinstance(value, str) else f"{kind} of text"
         hint = " Pictures are loaded from their paths by data.load; text needs an embedding."
+        if name in COUPLINGS:
+            hint = f" If the text is numbers, use numpy.array({name}, dtype=float)."
     elif array is not None:
         kind += f" of {'objects' if array.dtype.kind == 'O' else array.dtype}"
     elif hasattr(value, "toarray"):

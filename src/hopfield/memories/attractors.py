@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -9,9 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..checks import check_binary, check_generator, check_integer
+from ..checks import check_binary, check_generator, check_integer, short_repr
 from ..cycles import find_ends
-from ..errors import OptionError
+from ..errors import InputTypeError, OptionError
 from .hooks import energies
 from .query import check_state, given_state
 
@@ -36,20 +37,34 @@ class Attractors:
 
     Attributes:
         states: the states of each attractor in their order, `(period, dim)`: one of a fixed point.
-        period: 1 for fixed points, the number of states for cycles, `(k,)`.
-        basin: the number of starts that end there, `(k,)`.
         energy: the energy of fixed points, and the mean over the states of cycles, `(k,)`; None if
             the network has no energy.
         index: the attractor of each start, `(*starts)`, or −1 if none was found.
-        fixed_points: the states of the fixed points alone, `(m, dim)`.
+        dim: the number of units.
+        steps: the limit of steps.
     """
 
     states: tuple[Float[Tensor, "period dim"], ...]
-    period: Int[Tensor, " k"]
-    basin: Int[Tensor, " k"]
     energy: Float[Tensor, " k"] | None
     index: Int[Tensor, "*starts"]
-    fixed_points: Float[Tensor, "m dim"]
+    dim: int
+    steps: int
+
+    @property
+    def period(self) -> Int[Tensor, " k"]:
+        """1 for fixed points, the number of states for cycles."""
+        return self.index.new_tensor([len(each) for each in self.states])
+
+    @property
+    def basin(self) -> Int[Tensor, " k"]:
+        """The number of starts that end at each attractor."""
+        return torch.bincount(self.index[self.index >= 0], minlength=len(self))
+
+    @property
+    def fixed_points(self) -> Float[Tensor, "m dim"]:
+        """The states of the fixed points alone."""
+        fixed = [each for each in self.states if len(each) == 1]
+        return torch.cat(fixed) if fixed else torch.empty(0, self.dim, device=self.index.device)
 
     @property
     def share(self) -> Float[Tensor, " k"]:
@@ -81,7 +96,7 @@ class Attractors:
         starts = _count(self.index.numel(), "start")
         found = f"{_count(fixed, 'fixed point')}, {_count(cycles, 'cycle')} of {starts}"
         if self.unsettled:
-            found += f"; {self.unsettled} not settled, try more steps="
+            found += f"; {self.unsettled} not settled within steps={self.steps}, try more"
         lines = [found, *self._table()]
         more = len(self) - LISTED
         return "\n".join(lines + [f"and {more} more"] * (more > 0))
@@ -134,10 +149,8 @@ def find_attractors(
     order = torch.from_numpy(numpy.lexsort([key.cpu().numpy() for key in keys])).to(basin.device)
     index = torch.where(found.index < 0, -1, order.argsort()[found.index]) if count else found.index
     states = tuple(found.cycles[place] for place in order.tolist())
-    period = torch.tensor([len(each) for each in states], dtype=torch.long, device=basin.device)
     energy = None if energy is None else energy[order]
-    fixed = torch.cat([rows[:0], *(each for each in states if len(each) == 1)])
-    return Attractors(states, period, basin[order], energy, index.reshape(batch), fixed)
+    return Attractors(states, energy, index.reshape(batch), rows.shape[-1], most)
 
 
 def _starts(memory: "Memory", starts: object, source: torch.Generator) -> tuple[Tensor, torch.Size]:
@@ -153,13 +166,26 @@ def _starts(memory: "Memory", starts: object, source: torch.Generator) -> tuple[
         places = torch.arange(2**store.dim, device=device)[:, None]
         bits = places >> torch.arange(store.dim, device=device).flip(0) & 1
         return 2 * bits.to(dtype) - 1, places.shape[:1]
-    if isinstance(starts, int):
+    if isinstance(starts, (Real, str)):
+        _check_count(starts)
         size = check_integer("starts", starts, low=1), store.dim
         drawn = torch.randint(2, size, generator=source, device=source.device)
         return 2 * drawn.to(device, dtype) - 1, torch.Size(size[:1])
     states, _ = given_state("starts", starts, store, memory.binary)
     rows = check_binary("starts", check_state(states, store, memory.binary, name="starts"))
     return rows.detach().reshape(-1, store.dim), rows.shape[:-1]
+
+
+def _check_count(starts: object) -> None:
+    if isinstance(starts, Integral) and not isinstance(starts, bool):
+        return
+    hint = " For all states leave it out." if isinstance(starts, str) else ""
+    if isinstance(starts, float) and starts.is_integer():
+        hint = f" Use starts={int(starts)}."
+    raise InputTypeError(
+        "starts must be states, or a whole number of random ones, but is "
+        f"{short_repr(starts)}.{hint}"
+    )
 
 
 def _mean_energies(memory: "Memory", cycles: list[Tensor]) -> Tensor | None:

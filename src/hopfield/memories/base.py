@@ -29,7 +29,13 @@ from .contents import Contents
 from .duplicates import MOST_PAIRS, NEAR_DUPLICATE, Duplicates, find_duplicates
 from .hooks import energies, read_step
 from .nearest import Nearest, nearest
-from .options import blocks_of, check_place, check_trace, resolve_unknown_units
+from .options import (
+    blocks_of,
+    check_place,
+    check_trace,
+    float_dtype,
+    resolve_unknown_units,
+)
 from .query import (
     cast_checked,
     check_binary_cue,
@@ -224,10 +230,10 @@ class Memory(CalibratedMemory, Contents):
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "Memory":
         """Move the patterns (and floating values) to a device or dtype, and return the memory."""
-        if isinstance(device, torch.dtype):
-            raise OptionError(
-                f"to() takes a device first, but got a dtype. Use to(dtype={device})."
-            )
+        named = float_dtype(device)
+        if isinstance(device, torch.dtype) or named is not None:
+            own = check_dtype("dtype", device if named is None else named)
+            raise OptionError(f"to() takes a device first, but got a dtype. Use to(dtype={own}).")
         place = check_place("device", device)
         with self.storage.lock.writing:
             if dtype is not None:

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..checks import check_binary
 from ..cue import Cue
 from ..errors import CapacityWarning, EmptyMemoryError, OptionError, warn_caller
 from ..inputs import Given
@@ -110,9 +109,8 @@ class Contents(Network):
 
     def check_storable(self, patterns: object, values: object) -> Tensor:
         """Return the patterns if `store` can add them with these values."""
-        rows = check_storable(self.storage, patterns, values)
-        if self.binary or self.bounded or self.storage.signs_only:
-            check_binary("patterns", rows)
+        signs = self.binary or self.bounded or self.storage.signs_only
+        rows = check_storable(self.storage, patterns, values, signs)
         self.check_new(rows, len(self.storage))
         self.check_new_values(rows, values if isinstance(values, Tensor) else None)
         return rows

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from .. import readout
-from ..checks import check_choice, check_flag, short_repr
+from ..checks import FLOATS, check_choice, check_flag, short_repr
 from ..errors import DeviceError, DomainError, InputTypeError, OptionError
 from ..iteration import Outcome, Reading
 from ..readout import ValuedBlock
@@ -165,6 +165,13 @@ def check_place(name: str, value: object) -> torch.device | None:
             "Use for instance 'cpu'."
         )
     return place
+
+
+def float_dtype(value: object) -> torch.dtype | None:
+    """Return the dtype of FLOATS that another library's dtype or a name stands for."""
+    text = value if isinstance(value, str) else getattr(value, "__name__", None)
+    names = {str(dtype).removeprefix("torch."): dtype for dtype in FLOATS}
+    return names.get(text.removeprefix("torch.")) if isinstance(text, str) else None
 
 
 def check_convertible(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -1,7 +1,7 @@
 """Sequences of ±1 patterns: the network moves from each stored step to the one that follows."""
 
 import sys
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
@@ -16,9 +16,10 @@ from ..checks import (
     check_integer,
     check_number,
     check_patterns,
+    check_rows,
 )
 from ..cue import Cue
-from ..errors import InputTypeError, ShapeError
+from ..errors import CapacityWarning, InputTypeError, ShapeError, warn_caller
 from ..inputs import Given
 from ..iteration import Reading
 from ..readout import ValuedBlock
@@ -37,6 +38,7 @@ from ..units import (
 from ..units.signs import uniform_noise
 from .arguments import named_arguments
 from .base import Memory
+from .naming import names_of
 from .options import check_degree, check_store, plain_softmax, scalar_separation
 from .query import check_binary_cue, check_state, given_state, make_query
 from .rolling import Roll, roll
@@ -242,7 +244,35 @@ class SequenceHopfield(Memory):
     def _duals(self) -> Tensor:
         # N(XXᵀ)⁺X.
         rows = torch.cat([block.rows for block in self.storage.blocks(ROWS)]).double()
-        return rows.shape[-1] * torch.linalg.pinv(rows).T
+        duals = rows.shape[-1] * torch.linalg.pinv(rows).T
+        lost = self._lost_steps(rows, duals)
+        if lost:
+            warn_caller(lost, CapacityWarning)
+        return duals
+
+    def _lost_steps(self, rows: Tensor, duals: Tensor) -> str:
+        # A warning if dependent steps do not lead to the steps that follow them, else "".
+        dim = rows.shape[-1]
+        dependent = ((rows * duals).sum(-1) < dim * (1 - 1e-6)).nonzero().squeeze(-1)
+        if not len(dependent):
+            return ""
+        blocks = self.storage.blocks(ROWS)
+        following = torch.cat([cast(Tensor, block.values) for block in blocks]).double()
+        scores = (rows[dependent] @ duals.T / RESOLUTION).round() * RESOLUTION
+        field = self.separation(scores) @ following / self._scale()
+        lost = dependent[(field * following[dependent] < 1e-6).any(-1)]
+        if not len(lost):
+            return ""
+        names = names_of(self.storage)
+        listed = [repr(names[place]) if names else str(place) for place in lost[:5].tolist()]
+        equal = (rows[lost[0]] == rows[lost]).all(-1)
+        differ = (following[lost[0]] != following[lost]).any(-1)
+        reason = "are equal, but different ones follow" if bool((equal & differ).any()) else ""
+        return (
+            f"steps {', '.join(listed)}{', …' * (len(lost) > 5)} {reason or 'depend linearly'}: "
+            f"rule='pseudo_inverse' cannot lead {len(lost)} of {len(rows)} steps to those that "
+            "follow. Add units that tell such steps apart, for instance the number of the sequence."
+        )
 
     def _scale(self) -> float:
         # c, the weight of a single step with the largest score.
@@ -255,7 +285,7 @@ class SequenceHopfield(Memory):
 
     def implied_values(self, patterns: Tensor) -> Tensor:
         """Return the rows that follow: the next one each; after the last, the first or itself."""
-        rows = check_patterns("patterns", patterns)
+        rows = check_rows("patterns", patterns)
         return torch.cat([rows[1:], rows[:1] if self.cyclic else rows[-1:]])
 
     def check_new_values(self, patterns: Tensor, values: Tensor | None) -> None:

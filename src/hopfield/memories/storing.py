@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from ..checks import (
+    check_binary,
     check_dense,
     check_device,
+    check_dim,
     check_finite,
     check_flag,
     check_norms,
-    check_patterns,
     check_rows,
     check_tensor,
     dtype_name,
@@ -20,6 +21,7 @@ from ..checks import (
 from ..cue import Cue, check_known, unpack_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..inputs import mask_from, patterns_from, values_from
+from ..inputs.rows import NO_GAPS
 from ..stores import Store
 from ..stores.annotations import Annotations
 from .columns import check_table
@@ -71,10 +73,13 @@ def split_gaps(patterns: Tensor | Cue, known: object) -> tuple[Tensor, Tensor | 
     return rows, None if bool(mask.all()) else mask
 
 
-def check_storable(store: Store, patterns: object, values: object) -> Tensor:
-    """Return the patterns if they and their values fit the stored ones."""
+def check_storable(store: Store, patterns: object, values: object, signs: bool) -> Tensor:
+    """Return the patterns if they and their values fit the stored ones; ±1 if `signs`."""
     stored = len(store) > 0
-    rows = check_patterns("patterns", patterns, store.dim if stored else None)
+    rows = check_finite("patterns", check_rows("patterns", patterns), NO_GAPS if signs else "")
+    rows = check_dim("patterns", rows, store.dim) if stored else rows
+    if signs:
+        check_binary("patterns", rows)
     check_norms("patterns", rows)
     if stored:
         check_device("patterns", rows, store.device)

@@ -90,6 +90,8 @@ def check_rule(rule: object, hint: str = "") -> Rule:
             f"Use rule={rule.__name__}()."
         )
     if not callable(rule):
+        is_matrix = len(getattr(rule, "shape", ())) == 2 or isinstance(rule, list)
+        hint = " A matrix W goes to from_coupling(W), patterns to store." if is_matrix else hint
         return check_choice("rule", rule, RULES, hint=hint)
     check_flag("rule.symmetric", getattr(rule, "symmetric", True))
     return rule

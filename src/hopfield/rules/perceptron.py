@@ -1,14 +1,15 @@
 """Perceptron learning of a coupling: each unit learns its entry from those of the others."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..checks import check_flag, check_integer, check_number, check_patterns
-from ..errors import CapacityWarning, DomainError
+from ..errors import CapacityWarning, DomainError, OptionError
+from ..theory import perceptron_load
 
 EXACT_IN_FLOAT32 = 2**24
 """Whole numbers up to this are exact in float32."""
@@ -34,6 +35,17 @@ class Perceptron:
     margin: float = 0.0
     symmetric: bool = False
     passes: int = 1000
+
+    def __new__(cls, *arguments: object, **options: object) -> "Perceptron":
+        """Refuse options that it does not have."""
+        names = [each.name for each in fields(cls)]
+        for name in options:
+            if name not in names:
+                hint = " κ is margin=." if name in ("kappa", "κ") else ""
+                raise OptionError(
+                    f"Perceptron takes {', '.join(names)}, but got {name!r:.80}.{hint}"
+                )
+        return object.__new__(cls)
 
     def __post_init__(self) -> None:
         """Check the arguments."""
@@ -77,12 +89,14 @@ class Perceptron:
 
     def _warn(self, failing: Tensor) -> None:
         lost, units = int(failing.any(-1).sum()), int(failing.any(0).sum())
-        limit = "1.3·N" if self.symmetric else "2·N"
+        limit = "1.3·N at margin 0, fewer at larger ones"
+        if not self.symmetric:
+            limit = f"{perceptron_load(self.margin):.2g}·N at this margin"
         warnings.warn(
             f"{self} did not learn all patterns in {self.passes} passes: {units} of "
             f"{failing.shape[-1]} units have too small a field in {lost} of {len(failing)} "
             f"patterns. Use more passes or a smaller margin. Random patterns can be learned up to "
-            f"about n = {limit} at margin 0; of similar ones, fewer.",
+            f"about n = {limit}; of similar ones, fewer.",
             CapacityWarning,
             stacklevel=3,
         )
