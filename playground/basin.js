@@ -13,6 +13,10 @@ const AMOUNTS = Array.from({ length: 11 }, (_, i) => i / 10);
 const NEEDED = 0.9;
 const DAMAGES = { flip: "inverted", hide: "hidden as unknown" };
 
+const MEANING =
+  "The basin of a pattern is the set of cues from which it returns. " +
+  `Measured on ${DRAWS} damaged copies for each amount of damage.`;
+
 /** Build the view; returns the function that updates it. */
 export function basinView(body, settings) {
   const chart = element("canvas", { class: "chart", role: "img" });
@@ -23,10 +27,19 @@ export function basinView(body, settings) {
   );
   const text = element("p");
   body.append(
-    element("p", { class: "hint" }, `The basin of a pattern is the set of cues from which it returns. Measured on ${DRAWS} damaged copies for each amount of damage.`),
-    element("div", { class: "row" }, element("label", { for: "basin-damage" }, "Pixels are"), choice),
+    element("p", { class: "hint" }, MEANING),
+    element(
+      "div",
+      { class: "row" },
+      element("label", { for: "basin-damage" }, "Pixels are"),
+      choice,
+    ),
     chart,
-    element("p", { class: "hint" }, "Across: share of damaged pixels. Up: share of copies that return."),
+    element(
+      "p",
+      { class: "hint" },
+      "Across: share of damaged pixels. Up: share of copies that return.",
+    ),
     text,
   );
   return (values, job) => {
@@ -53,10 +66,11 @@ function* measure(chart, text, values) {
     text.textContent = `Measuring ${name} …`;
   }
   const radius = radiusOf(points);
+  const share = `${Math.round(100 * radius)} % of pixels ${DAMAGES[values.basin]}`;
   text.textContent =
     radius < 0
       ? `${capital(name)} does not even return from itself: it has no basin.`
-      : `${capital(name)} returns from at least nine of ten copies up to ${Math.round(100 * radius)} % of pixels ${DAMAGES[values.basin]}.`;
+      : `${capital(name)} returns from at least nine of ten copies up to ${share}.`;
   chart.setAttribute("aria-label", text.textContent);
 }
 

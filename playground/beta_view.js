@@ -9,18 +9,31 @@ const SHOWN = [0.03, 0.1, 0.3, 1, 3, 10, 30, 100];
 const COLUMNS = 4;
 const POINTS = 33;
 
+const OTHERS = {
+  classical: "Shown for a modern network: the classical one has no β.",
+  dense: "Shown for a modern network: in the dense one β weighs scores of ±1, which are larger.",
+};
+
 /** Build the view; returns the function that updates it. */
 export function betaView(body, settings) {
   const canvas = element("canvas", { class: "strip", role: "img" });
   const slider = element("input", {
-    type: "range", min: "-2", max: "2", step: "0.02", "aria-label": "β",
+    type: "range",
+    min: "-2",
+    max: "2",
+    step: "0.02",
+    "aria-label": "β",
     oninput: () => settings.set({ beta: Number((10 ** slider.value).toPrecision(3)), step: -1 }),
-  }); // prettier-ignore
+  });
   const value = element("output");
   const curve = element("canvas", { class: "chart", role: "img" });
   const text = element("p");
   body.append(
-    element("p", { class: "hint" }, "The cue, read by the modern network at rising β: a picture sets β."),
+    element(
+      "p",
+      { class: "hint" },
+      "The cue, read by the modern network at rising β: a picture sets β.",
+    ),
     canvas,
     element("div", { class: "row" }, element("label", {}, "β"), slider, value),
     element("h3", {}, "Patterns that hold 0.9 of the weights, by β"),
@@ -36,10 +49,7 @@ export function betaView(body, settings) {
     slider.value = Math.log10(values.beta);
     value.textContent = short(values.beta);
     const modern = values.network === "modern" ? values : { ...values, network: "modern" };
-    text.textContent =
-      values.network === "modern"
-        ? textOf(modern)
-        : `Shown for a modern network. ${values.network === "dense" ? "In the dense one β weighs scores of ±1, which are larger." : "The classical one has no β."}`;
+    text.textContent = OTHERS[values.network] ?? textOf(modern);
     job.start(function* draw() {
       yield* drawStrip(canvas, modern);
       yield* drawCurve(curve, modern);
@@ -85,13 +95,18 @@ function* drawCurve(canvas, values) {
   }
   const high = Math.max(2, ...points.map(([, y]) => y));
   const { context, across, frame } = drawLine(canvas, points, {
-    range: [1, high], domain: [-2, 2], labels: ["β = 0.01", "β = 100"],
-  }); // prettier-ignore
+    range: [1, high],
+    domain: [-2, 2],
+    labels: ["β = 0.01", "β = 100"],
+  });
   const x = across(Math.log10(values.beta));
   context.strokeStyle = colour("warm");
   context.beginPath();
   context.moveTo(x, frame.top - 5);
   context.lineTo(x, frame.bottom + 5);
   context.stroke();
-  canvas.setAttribute("aria-label", `From ${points[0][1]} patterns at β = 0.01 to ${points.at(-1)[1]} at β = 100`);
+  canvas.setAttribute(
+    "aria-label",
+    `From ${points[0][1]} patterns at β = 0.01 to ${points.at(-1)[1]} at β = 100`,
+  );
 }

@@ -7,7 +7,9 @@ export function readColours() {
   const style = getComputedStyle(document.documentElement);
   const names = ["paper", "ink", "grid", "hatch", "accent", "text", "soft", "line", "warm", "good"];
   names.push("bad", "field", "panel");
-  colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  colours = Object.fromEntries(
+    names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]),
+  );
   colours.levels = Array.from({ length: 65 }, (_, i) => mix(colours.paper, colours.ink, i / 64));
 }
 
@@ -89,7 +91,10 @@ function drawGrid(context, x, y, size, side, edge) {
 /** Draw one picture over a whole canvas. */
 export function paint(canvas, values, options = {}) {
   const { context, width } = fit(canvas);
-  drawSquare(context, 0, 0, width, values, { grid: width > 120 && values.length <= 256, ...options });
+  drawSquare(context, 0, 0, width, values, {
+    grid: width > 120 && values.length <= 256,
+    ...options,
+  });
 }
 
 /** Write a text. */
@@ -105,7 +110,8 @@ export function write(context, text, x, y, { align = "left", tone = "soft", size
 export function short(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace("e+", "e").replace("-", "−");
+  if (size >= 1e5 || size < 1e-3)
+    return value.toExponential(1).replace("e+", "e").replace("-", "−");
   return String(Number(value.toPrecision(3))).replace("-", "−");
 }
 
@@ -115,7 +121,11 @@ export function short(value) {
  * @param points [[x, y], …]
  * @param options {range: [low, high] of y, marked: index of a point, labels: [first, last] below}
  */
-export function drawLine(canvas, points, { range = null, marked = -1, labels = [], domain = null } = {}) {
+export function drawLine(
+  canvas,
+  points,
+  { range = null, marked = -1, labels = [], domain = null } = {},
+) {
   const { context, width, height } = fit(canvas);
   const frame = { left: 48, top: 10, right: width - 12, bottom: height - 22 };
   const xs = domain ?? [Math.min(...points.map(([x]) => x)), Math.max(...points.map(([x]) => x))];
@@ -129,7 +139,12 @@ export function drawLine(canvas, points, { range = null, marked = -1, labels = [
   const down = (y) => frame.bottom - ((y - low) / (high - low)) * (frame.bottom - frame.top);
   context.strokeStyle = colours.line;
   context.lineWidth = 1;
-  context.strokeRect(frame.left - 6.5, frame.top - 5.5, frame.right - frame.left + 13, frame.bottom - frame.top + 11);
+  context.strokeRect(
+    frame.left - 6.5,
+    frame.top - 5.5,
+    frame.right - frame.left + 13,
+    frame.bottom - frame.top + 11,
+  );
   write(context, short(high), frame.left - 10, frame.top, { align: "right" });
   write(context, short(low), frame.left - 10, frame.bottom, { align: "right" });
   write(context, labels[0] ?? "", frame.left - 6, height - 7);

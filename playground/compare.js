@@ -17,18 +17,35 @@ export function compareView(body, settings) {
     NAMES.map((name) => {
       const canvas = element("canvas", { role: "img" });
       const text = element("p");
-      const choose = () => settings.set({ ...pick(threeNetworks(settings.values)[name]), step: -1 });
+      const choose = () =>
+        settings.set({ ...pick(threeNetworks(settings.values)[name]), step: -1 });
       const button = element("button", { type: "button", onclick: choose }, "Use");
-      return [name, { canvas, text, button, box: element("div", {}, element("b", {}, name), canvas, text, button) }];
+      return [
+        name,
+        {
+          canvas,
+          text,
+          button,
+          box: element("div", {}, element("b", {}, name), canvas, text, button),
+        },
+      ];
     }),
   );
   const lanes = element("canvas", { class: "chart", role: "img" });
-  const button = element("button", { type: "button", class: "main" }, "Add pictures until it fails");
+  const button = element(
+    "button",
+    { type: "button", class: "main" },
+    "Add pictures until it fails",
+  );
   const text = element("p");
   const growth = new Growth(settings, button, text);
   button.addEventListener("click", () => growth.toggle());
   body.append(
-    element("p", { class: "hint" }, "The same pictures and cue in three networks. Grey: the picture of the cue is not stored yet."),
+    element(
+      "p",
+      { class: "hint" },
+      "The same pictures and cue in three networks. Grey: the picture of the cue is not stored yet.",
+    ),
     element("div", { class: "networks" }, ...NAMES.map((name) => cells[name].box)),
     element("h3", {}, "Recalled by number of pictures"),
     lanes,
@@ -124,11 +141,15 @@ class Growth {
     if (!document.contains(this.button)) return this.stop("");
     if (source < 0) return this.stop("Choose a stored picture as the cue first.");
     if (!recalls(values, source)) {
-      return this.stop(`With ${values.count} pictures the ${values.network} network no longer recalls this one.`);
+      return this.stop(
+        `With ${values.count} pictures the ${values.network} network no longer recalls this one.`,
+      );
     }
     const most = mostPictures(values.data);
-    if (values.count >= most) return this.stop(`All ${most} pictures are stored, and it is still recalled.`);
-    const next = COUNTS_TRIED.find((count) => count > values.count) ?? Math.ceil(values.count * 1.25);
+    if (values.count >= most)
+      return this.stop(`All ${most} pictures are stored, and it is still recalled.`);
+    const next =
+      COUNTS_TRIED.find((count) => count > values.count) ?? Math.ceil(values.count * 1.25);
     return this.settings.set({ count: Math.min(most, next), step: -1 });
   }
 
@@ -143,4 +164,3 @@ class Growth {
     if (!this.timer) this.text.textContent = "";
   }
 }
-

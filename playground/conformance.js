@@ -22,7 +22,10 @@ export function compareCase(golden, digits) {
     [answer.state, golden.state],
     [answer.weights, golden.weights],
     [answer.energies, golden.trace],
-    [[answer.energy, answer.weight], [golden.energy, golden.weight]],
+    [
+      [answer.energy, answer.weight],
+      [golden.energy, golden.weight],
+    ],
   ];
   const wrong = ["index", "converged", "period"].filter((name) => answer[name] !== golden[name]);
   if (answer.steps !== golden.count) wrong.push("steps");

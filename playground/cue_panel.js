@@ -188,8 +188,14 @@ class CueEditor {
     byIdOfCue("clamp").disabled = !isUnknown || count === 0;
     byIdOfCue("undo").disabled = this.history.length === 0;
     const side = SIDES[values.data];
-    const cursor = this.cursor < 0 ? "" : `; row ${Math.floor(this.cursor / side) + 1}, column ${(this.cursor % side) + 1}`;
-    this.canvas.setAttribute("aria-label", `Cue ${name}, ${count} of ${levels.length} pixels hidden${cursor}`);
+    const cursor =
+      this.cursor < 0
+        ? ""
+        : `; row ${Math.floor(this.cursor / side) + 1}, column ${(this.cursor % side) + 1}`;
+    this.canvas.setAttribute(
+      "aria-label",
+      `Cue ${name}, ${count} of ${levels.length} pixels hidden${cursor}`,
+    );
   }
 
   /** Mark hidden pixels that count as paper, and the cursor of the keyboard. */

@@ -22,7 +22,12 @@ function whyView(body, settings) {
   const list = element("ul", { class: "reasons" });
   const title = element("h3");
   const remedies = element("div", { class: "remedies" });
-  body.append(element("p", { class: "hint" }, "Why did this cue end where it did?"), list, title, remedies);
+  body.append(
+    element("p", { class: "hint" }, "Why did this cue end where it did?"),
+    list,
+    title,
+    remedies,
+  );
   return (values, job) => {
     job.start(function* findRemedies() {
       list.replaceChildren(...reasonsOf(values).map((reason) => element("li", {}, reason)));
@@ -39,7 +44,11 @@ function whyView(body, settings) {
             "div",
             {},
             element("span", {}, text),
-            element("button", { type: "button", onclick: () => settings.set({ ...changes, step: -1 }) }, "Try"),
+            element(
+              "button",
+              { type: "button", onclick: () => settings.set({ ...changes, step: -1 }) },
+              "Try",
+            ),
           ),
         ),
       );
@@ -65,7 +74,11 @@ export function connectExplore(settings) {
       update = VIEWS[shown](body, settings);
     }
     // Steps of the animation and pages of a tour change nothing here.
-    const now = JSON.stringify([{ ...values, step: 0, tour: 0, page: 0 }, body.clientWidth, colour("ink")]);
+    const now = JSON.stringify([
+      { ...values, step: 0, tour: 0, page: 0 },
+      body.clientWidth,
+      colour("ink"),
+    ]);
     if (now === before) return;
     before = now;
     job.stop();

@@ -16,7 +16,11 @@ export function landscapeView(body) {
   const map = element("canvas", { class: "map", role: "img" });
   const text = element("p");
   body.append(
-    element("p", { class: "hint" }, "Energy on the plane through two patterns and the cue; dark is low. The line is the way of the state."),
+    element(
+      "p",
+      { class: "hint" },
+      "Energy on the plane through two patterns and the cue; dark is low. The line is the way of the state.",
+    ),
     map,
     text,
   );
@@ -75,7 +79,10 @@ function* drawMap(canvas, text, values) {
   }
   const { context, width } = fit(canvas);
   drawBands(context, width, energies);
-  const onMap = ([u, v]) => [((u - box.left) / box.size) * width, ((v - box.top) / box.size) * width];
+  const onMap = ([u, v]) => [
+    ((u - box.left) / box.size) * width,
+    ((v - box.top) / box.size) * width,
+  ];
   const pictures = picturesOf(values);
   const marks = [
     [onMap(plane.place(a)), nameOf(pictures[target], target)],
@@ -84,9 +91,13 @@ function* drawMap(canvas, text, values) {
   for (const [place, name] of marks) mark(context, place, name, width);
   drawWay(context, way.map(onMap));
   const [low, high] = [Math.min(...energies), Math.max(...energies)];
-  const [first, last] = [answer.states[0], answer.state].map((state) => network.energy(state, null));
+  const [first, last] = [answer.states[0], answer.state].map((state) =>
+    network.energy(state, null),
+  );
   const found = `from ${short(first)} at the cue to ${short(last)} at the end`;
-  text.textContent = `Energies on this plane lie between ${short(low)} and ${short(high)}; the state went ${found}. All pixels count. States off the plane are shown at their nearest point.`;
+  const range = `Energies on this plane lie between ${short(low)} and ${short(high)}`;
+  const note = "All pixels count. States off the plane are shown at their nearest point.";
+  text.textContent = `${range}; the state went ${found}. ${note}`;
   canvas.setAttribute("aria-label", `Energy landscape: ${found}`);
 }
 
@@ -104,7 +115,10 @@ function boundsOf(points) {
 /** Fill cells by the rank of their energy, in bands whose edges are lines of equal energy. */
 function drawBands(context, width, energies) {
   const sorted = energies.toSorted();
-  const edges = Array.from({ length: BANDS }, (_, i) => sorted[Math.floor((i / BANDS) * sorted.length)]);
+  const edges = Array.from(
+    { length: BANDS },
+    (_, i) => sorted[Math.floor((i / BANDS) * sorted.length)],
+  );
   const size = width / CELLS;
   energies.forEach((energy, at) => {
     const band = edges.findLastIndex((edge) => energy >= edge);

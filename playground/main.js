@@ -50,10 +50,16 @@ function start() {
   settings.flush();
   // For tests, and for the console.
   globalThis.hopfieldPlayground = {
-    settings, defaults: DEFAULTS, answerOf, verdictOf, pythonOf, settingsFrom, hashOf,
+    settings,
+    defaults: DEFAULTS,
+    answerOf,
+    verdictOf,
+    pythonOf,
+    settingsFrom,
+    hashOf,
     tours: TOURS,
     compare: (golden) => compareCase(golden, allDigits()),
-  }; // prettier-ignore
+  };
 }
 
 /** Write the settings into the address, and read them when somebody changes it. */

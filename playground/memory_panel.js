@@ -44,7 +44,9 @@ export function connectControls(settings) {
 
 // Other pictures have other sizes: cue and own pictures of before do not fit.
 const emptied = ({ dataset, value }) =>
-  dataset.setting === "data" ? { cue: "", hidden: "", own: "", source: 0, count: firstCount(value) } : {};
+  dataset.setting === "data"
+    ? { cue: "", hidden: "", own: "", source: 0, count: firstCount(value) }
+    : {};
 const firstCount = (data) => Math.min(10, mostPictures(data));
 
 function showControls(values) {

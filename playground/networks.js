@@ -108,7 +108,8 @@ export class Modern {
 
   constructor(rows, { separation, similarity = "dot" }) {
     Object.assign(this, { rows, separation, similarity });
-    this.halfSquares = similarity === "dot" ? Math.max(...rows.map((x) => dotProduct(x, x))) / 2 : 0;
+    this.halfSquares =
+      similarity === "dot" ? Math.max(...rows.map((x) => dotProduct(x, x))) / 2 : 0;
     const width = separation.inverseWidth ** -0.5;
     this.tolerance = deviations(rows).map((deviation) => TOLERANCE * Math.min(deviation, width));
   }

@@ -5,7 +5,11 @@ import { cueOf, drawnCue, ownPictures, SIDES, SWEEPS, THERMAL_SWEEPS } from "./m
 import { shapePictures } from "./shapes.js";
 
 const indent = (text) => text.replace(/^/gm, "    ");
-const rowsOfText = (cells, side) => cells.join("").match(new RegExp(`.{${side}}`, "g")).join("\n");
+const rowsOfText = (cells, side) =>
+  cells
+    .join("")
+    .match(new RegExp(`.{${side}}`, "g"))
+    .join("\n");
 
 function pictureText(levels, side) {
   const cells = Array.from(levels, (level) => level.toString(LEVELS + 1));

@@ -68,9 +68,14 @@ function describe(network, states, known, verdict) {
   const index = strongestOf(network, state, counted);
   const energies = states.map((each) => network.energy(each, counted));
   return {
-    ...verdict, state, states, weights, index, energies,
+    ...verdict,
+    state,
+    states,
+    weights,
+    index,
+    energies,
     steps: states.length - 1,
     energy: energies.at(-1),
     weight: weights[index],
-  }; // prettier-ignore
+  };
 }

@@ -12,7 +12,8 @@ const byIdOfState = (id) => document.getElementById(id);
 
 /** Return the brightness of the pixels of a state, and which of them are still unknown. */
 export function pictureOf(network, state, known = null) {
-  if (!network.binary) return { values: state, unknown: known ? known.map((value) => 1 - value) : null };
+  if (!network.binary)
+    return { values: state, unknown: known ? known.map((value) => 1 - value) : null };
   return { values: state.map((x) => (x + 1) / 2), unknown: state.map((x) => Number(x === 0)) };
 }
 
@@ -37,12 +38,20 @@ class Player {
     this.network = networkOf(values);
     const { steps } = this.answer;
     this.shown = values.step < 0 ? steps : Math.min(steps, values.step);
-    Object.assign(this.slider, { max: Math.max(1, steps), value: this.shown, disabled: steps === 0 });
+    Object.assign(this.slider, {
+      max: Math.max(1, steps),
+      value: this.shown,
+      disabled: steps === 0,
+    });
     this.slider.setAttribute("aria-valuetext", `${this.shown} of ${steps}`);
     byIdOfState("step-label").textContent = this.label();
     const state = this.answer.states[this.shown];
     const { known } = cueOf(values);
-    const { values: pixels, unknown } = pictureOf(this.network, state, this.shown === 0 ? known : null);
+    const { values: pixels, unknown } = pictureOf(
+      this.network,
+      state,
+      this.shown === 0 ? known : null,
+    );
     paint(byIdOfState("state"), pixels, { unknown });
     this.showVerdict(values);
     this.showEnergy(!this.network.binary && known ? " over known pixels" : "");
@@ -72,7 +81,8 @@ class Player {
     const points = energies.map((value, i) => [i, value]);
     const labels = ["cue", steps ? `step ${steps}` : ""];
     this.chart = drawLine(byIdOfState("energy"), points, { marked: this.shown, labels });
-    byIdOfState("energy-value").textContent = `E = ${energies[this.shown].toFixed(3).replace("-", "−")}${objective}`;
+    byIdOfState("energy-value").textContent =
+      `E = ${energies[this.shown].toFixed(3).replace("-", "−")}${objective}`;
   }
 
   onEnergy(event) {
@@ -121,12 +131,23 @@ function showStrongest(values, network, state) {
     const y = i * row;
     const pixels = Float64Array.from(pictures[index].levels, (level) => level / LEVELS);
     drawSquare(context, 1, y + 1, size, pixels);
-    write(context, nameOf(pictures[index], index).replace("pattern ", ""), size + 9, y + row / 2, { tone: "text", size: 12 });
+    write(context, nameOf(pictures[index], index).replace("pattern ", ""), size + 9, y + row / 2, {
+      tone: "text",
+      size: 12,
+    });
     context.fillStyle = colour("line");
     context.fillRect(left, y + row / 2 - 4, right - left, 8);
     context.fillStyle = colour(weights[index] < 0 ? "warm" : "accent");
-    context.fillRect(left, y + row / 2 - 4, Math.min(1, Math.abs(weights[index])) * (right - left), 8);
-    write(context, short(round3(weights[index])), width - 4, y + row / 2, { align: "right", tone: "text" });
+    context.fillRect(
+      left,
+      y + row / 2 - 4,
+      Math.min(1, Math.abs(weights[index])) * (right - left),
+      8,
+    );
+    write(context, short(round3(weights[index])), width - 4, y + row / 2, {
+      align: "right",
+      tone: "text",
+    });
     named.push(`${nameOf(pictures[index], index)} ${short(round3(weights[index]))}`);
   });
   canvas.setAttribute("aria-label", `Strongest patterns: ${named.join(", ")}`);

@@ -77,7 +77,9 @@ export function connectShare(settings, announce) {
     text.textContent = pythonOf(settings.values);
     dialog.showModal();
   });
-  byIdOfShare("python-copy").addEventListener("click", () => copy(text.textContent, announce, "The script is copied."));
+  byIdOfShare("python-copy").addEventListener("click", () =>
+    copy(text.textContent, announce, "The script is copied."),
+  );
   byIdOfShare("python-close").addEventListener("click", () => dialog.close());
   return connectTheme(settings);
 }

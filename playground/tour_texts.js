@@ -19,7 +19,13 @@ const one = {
     {
       title: "the negative is stored too",
       text: "The cue is the digit with ink and paper exchanged. It stays as it is: x and −x have the same energy when there are no thresholds. This is why reconstructions are sometimes flipped.",
-      set: { ...CLASSICAL, count: 1, source: 0, cue: "QQQbQQQQQdQQQQAQQbQQQAQQbQQQAQQbQQQAQQAQQQQAQbQQQQQbQQQ", hidden: WHOLE },
+      set: {
+        ...CLASSICAL,
+        count: 1,
+        source: 0,
+        cue: "QQQbQQQQQdQQQQAQQbQQQAQQbQQQAQQbQQQAQQAQQQQAQbQQQQQbQQQ",
+        hidden: WHOLE,
+      },
       expect: ["inverse", false],
     },
     {
@@ -67,19 +73,41 @@ const dense = {
     {
       title: "compare with each pattern",
       text: "The network of Demircigil et al. keeps the patterns and gives each unit the value of lower energy, with F = β⁻¹ log mean exp(βs). The walkthrough divides scores by 10, which is β = 0.1. Ten digits are stored, and the 0 comes back.",
-      set: { network: "dense", schedule: "synchronous", beta: 0.1, ...PAPER, source: 0, explore: "compare" },
+      set: {
+        network: "dense",
+        schedule: "synchronous",
+        beta: 0.1,
+        ...PAPER,
+        source: 0,
+        explore: "compare",
+      },
       expect: ["stored", true],
     },
     {
       title: "a hundred digits, and mistakes",
       text: "With 100 digits at the same β the patterns blur together. It ends at none of them.",
-      set: { network: "dense", schedule: "synchronous", beta: 0.1, ...PAPER, source: 5, count: 100, explore: "why" },
+      set: {
+        network: "dense",
+        schedule: "synchronous",
+        beta: 0.1,
+        ...PAPER,
+        source: 5,
+        count: 100,
+        explore: "why",
+      },
       expect: ["none", false],
     },
     {
       title: "raise β, and leave the hidden half out",
       text: "At β = 1 the best pattern outweighs the rest. The hidden half is now unknown instead of paper, so that it adds nothing to any score. The same 5 comes back from among 100. Try “count as paper” under the cue.",
-      set: { network: "dense", schedule: "synchronous", beta: 1, source: 5, count: 100, explore: "compare" },
+      set: {
+        network: "dense",
+        schedule: "synchronous",
+        beta: 1,
+        source: 5,
+        count: 100,
+        explore: "compare",
+      },
       expect: ["stored", true],
     },
   ],
@@ -163,7 +191,14 @@ const units = {
     {
       title: "all at once: a cycle",
       text: "The same cue with all units updated at once. Each answers to a state that is gone in the next moment, and two states alternate for ever. Step back and forth between the last two.",
-      set: { ...CLASSICAL, ...PAPER, data: "random", count: 40, source: 34, schedule: "synchronous" },
+      set: {
+        ...CLASSICAL,
+        ...PAPER,
+        data: "random",
+        count: 40,
+        source: 34,
+        schedule: "synchronous",
+      },
       expect: ["cycle", false],
     },
     {
@@ -217,13 +252,28 @@ const unknown = {
     {
       title: "in a binary network",
       text: "A dense network, and half of the 2 as paper: a 1 wins.",
-      set: { network: "dense", schedule: "synchronous", ...PAPER, beta: 1, count: 100, source: 2, explore: "why" },
+      set: {
+        network: "dense",
+        schedule: "synchronous",
+        ...PAPER,
+        beta: 1,
+        count: 100,
+        source: 2,
+        explore: "why",
+      },
       expect: ["stored", false],
     },
     {
       title: "unknown units are 0",
       text: "Unknown units start at 0 and add nothing until their first update. Known pixels are held. The 2 comes back.",
-      set: { network: "dense", schedule: "synchronous", beta: 1, count: 100, source: 2, explore: "why" },
+      set: {
+        network: "dense",
+        schedule: "synchronous",
+        beta: 1,
+        count: 100,
+        source: 2,
+        explore: "why",
+      },
       expect: ["stored", true],
     },
     {

@@ -5,7 +5,8 @@ import { TOURS } from "./tour_texts.js";
 
 const HINT = [
   "Draw into the cue, hide a part of it, or choose another picture.",
-  "The memory completes it at once. Change the network, β or the number of pictures, and see when it fails. A tour shows the way.",
+  "The memory completes it at once. Change the network, β or the number of pictures, and see " +
+    "when it fails. A tour shows the way.",
 ];
 
 const byIdOfTour = (id) => document.getElementById(id);
@@ -19,7 +20,8 @@ export function connectTours(settings) {
     option.textContent = title;
     choice.append(option);
   }
-  const go = (tour, page) => settings.set({ ...settingsOfStep(tour, page), theme: settings.values.theme });
+  const go = (tour, page) =>
+    settings.set({ ...settingsOfStep(tour, page), theme: settings.values.theme });
   choice.addEventListener("change", () => {
     if (choice.value) go(choice.value, 0);
     else settings.set({ tour: "", page: 0 });

@@ -75,22 +75,33 @@ function maskReason(settings) {
   if (argmax(scores) !== target || argmax(scoresAtCue(settings)) === target) {
     return ["Hidden pixels count as evidence that there is no ink."];
   }
-  return ["Hidden pixels count as evidence that there is no ink. If they were unknown, it would lead."];
+  return [
+    "Hidden pixels count as evidence that there is no ink. If they were unknown, it would lead.",
+  ];
 }
 
 /** Say which kind of end it is, and whether its energy is lower. */
 function endReason(settings, network, answer, target, name, isUnstable) {
   const { kind, index, count } = kindOf(network, answer);
   const other = nameOf(picturesOf(settings)[index], index);
-  if (kind === "cycle") return ["All units change at once, so that each answers to a state that is gone."];
-  if (kind === "inverse") return ["A pattern and its negative have the same energy: the cue was nearer to that."];
+  if (kind === "cycle")
+    return ["All units change at once, so that each answers to a state that is gone."];
+  if (kind === "inverse")
+    return ["A pattern and its negative have the same energy: the cue was nearer to that."];
   if (kind === "mixture" && !network.binary) {
-    return [count === 1 ? "Weights are too even at this β." : `At this β ${count} patterns share the weights: the state is their mean.`];
+    return [
+      count === 1
+        ? "Weights are too even at this β."
+        : `At this β ${count} patterns share the weights: the state is their mean.`,
+    ];
   }
   if (kind === "stored" && index !== target) return [`It fell into the basin of ${other}.`];
   if (isUnstable) return [];
   const [end, own] = [answer.energy, network.energy(network.rows[target])];
-  if (end < own) return [`The state where it ended has lower energy (${short(end)}) than ${name} (${short(own)}).`];
+  if (end < own)
+    return [
+      `The state where it ended has lower energy (${short(end)}) than ${name} (${short(own)}).`,
+    ];
   return [`It stopped in a dip of the energy (${short(end)}) above ${name} (${short(own)}).`];
 }
 
@@ -108,7 +119,8 @@ function candidates(settings, target) {
   const add = (text, changes) => found.push({ text, changes });
   const { network } = settings;
   const isClassical = network === "classical";
-  if (settings.hiddenAs === "background") add("Take hidden pixels as unknown", { hiddenAs: "unknown" });
+  if (settings.hiddenAs === "background")
+    add("Take hidden pixels as unknown", { hiddenAs: "unknown" });
   if (isClassical && settings.temperature > 0) add("Temperature 0", { temperature: 0 });
   if (network !== "modern" && settings.schedule === "synchronous") {
     add("Update one unit at a time", { schedule: "asynchronous" });
@@ -122,17 +134,20 @@ function candidates(settings, target) {
   if (network !== "classical") {
     for (const factor of [3, 10]) {
       const beta = Number(Math.min(100, settings.beta * factor).toPrecision(3));
-      if (network === "modern" || settings.interaction === "softmax") add(`Raise β to ${beta}`, { beta });
+      if (network === "modern" || settings.interaction === "softmax")
+        add(`Raise β to ${beta}`, { beta });
     }
   }
   if (network === "modern" && settings.similarity === "dot") {
     add("Compare by Euclidean distance", { similarity: "euclidean" });
   }
-  if (network !== "dense") add("Use a dense network", { network: "dense", interaction: "softmax", beta: 1 });
+  if (network !== "dense")
+    add("Use a dense network", { network: "dense", interaction: "softmax", beta: 1 });
   if (network !== "modern") add("Use a modern network", { network: "modern", beta: 4 });
   const stored = picturesOf(settings).length;
   for (const count of [Math.ceil(stored / 2), Math.max(target + 1, 3)]) {
-    if (count > target && count < stored && !settings.own) add(`Store only ${count} pictures`, { count });
+    if (count > target && count < stored && !settings.own)
+      add(`Store only ${count} pictures`, { count });
   }
   return found;
 }
@@ -140,7 +155,11 @@ function candidates(settings, target) {
 /** Return settings of three networks for the same pictures and cue. */
 export function threeNetworks(settings) {
   const { network, beta } = settings;
-  const given = (kind, other) => ({ ...settings, network: kind, ...(network === kind ? {} : other) });
+  const given = (kind, other) => ({
+    ...settings,
+    network: kind,
+    ...(network === kind ? {} : other),
+  });
   return {
     classical: given("classical", { temperature: 0 }),
     dense: given("dense", settings.interaction === "softmax" ? { beta: 1 } : {}),
