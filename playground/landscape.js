@@ -19,7 +19,7 @@ export function landscapeView(body) {
     element(
       "p",
       { class: "hint" },
-      "Energy on the plane through two patterns and the cue; dark is low. The line is the way of the state.",
+      "Energy on the plane through two patterns and the cue; more ink is lower. The line is the way of the state.",
     ),
     map,
     text,

@@ -166,7 +166,7 @@ const sharp = {
     },
     {
       title: "large β",
-      text: "At β = 8 one pattern has all of the weight. The energy landscape is steep, and every attractor is a stored pattern. Open “Energy” to see it.",
+      text: "At β = 8 one pattern has all of the weight. The energy landscape is steep, and every attractor is a stored pattern. The slice on the right has one dip for each of the two.",
       set: { beta: 8, source: 0, explore: "landscape" },
       expect: ["stored", true],
     },
