@@ -91,7 +91,9 @@ def draw(models: dict[str, Classifier], bags: UnevenBags, path: Path) -> None:
             ax.bar(range(len(heights)), heights, color=plots.COLOURS[: len(heights)])
             ax.set(xticks=[], yticks=[], ylim=(0, 1))
             ax.spines[["left", "top", "right"]].set_visible(False)
-    handles = [drawing.axes[1].bar(0, 0, color=color) for color in plots.COLOURS[: len(weights)]]
+    handles: Any = [
+        drawing.axes[1].bar(0, 0, color=color) for color in plots.COLOURS[: len(weights)]
+    ]
     drawing.legend(
         handles, list(weights), loc="upper center", ncols=2, borderpad=0, frameon=False, fontsize=8
     )

@@ -11,13 +11,20 @@ from .input_checks import check_instance, check_width
 from .masks import Masks
 from .parameters import Device, checked_factory, draw_rows, reset_children, row_parameter
 
+SPREAD = -0.25
+"""Exponent of the length in the initial standard deviation of memories.
+
+At 0 the scores are so far apart that one memory can win all states; at −½, where memories have
+norms near 1, they are nearly equal, and training with β = 1/√d begins slowly.
+"""
+
 
 class HopfieldLookup(nn.Module):
     """States read learned memories and return weighted sums of the learned values.
 
-    Memories start from N(0, 1/length), with norms near 1, and values from N(0, 1). A state then
-    reads many memories at first, so all of them learn, and at the default β a few later on. With
-    a large fixed β, or long memories, one memory may win all states and the others learn nothing.
+    Memories start from N(0, 1/√length) and values from N(0, 1). A state then reads many memories
+    at first, so that all of them learn. With a large β, or longer memories, one memory may win all
+    states, and the others learn nothing.
 
     Args:
         association: the layer by which states read memories.
@@ -44,7 +51,7 @@ class HopfieldLookup(nn.Module):
         self.association = association
         factory = checked_factory(device, dtype)
         key, value = association.key, association.value
-        self.memories = row_parameter("memories", memories, key, association.dim, factory, True)
+        self.memories = row_parameter("memories", memories, key, association.dim, factory, SPREAD)
         self.values: nn.Parameter | None = None
         count, width = self.memories.shape
         if isinstance(values, Tensor):
@@ -62,7 +69,7 @@ class HopfieldLookup(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all weights again, from torch's global generator, also rows that were given."""
         reset_children(self)
-        draw_rows(self.memories, unit=True)
+        draw_rows(self.memories, SPREAD)
         if self.values is not None:
             draw_rows(self.values)
 

@@ -131,7 +131,7 @@ def row_parameter(
     projection: nn.Module,
     dim: int | None,
     factory: Factory,
-    unit: bool = False,
+    exponent: float = 0.0,
 ) -> nn.Parameter:
     """Return rows to be learned: a copy of those given, or that many by `draw_rows`.
 
@@ -154,10 +154,10 @@ def row_parameter(
             "dtype": factory["dtype"] or weight.dtype,
         }
     empty = torch.empty(check_integer(name, rows, low=1), width, **factory)
-    return draw_rows(nn.Parameter(empty), unit)
+    return draw_rows(nn.Parameter(empty), exponent)
 
 
-def draw_rows(rows: nn.Parameter, unit: bool = False) -> nn.Parameter:
-    """Fill rows from N(0, 1), or N(0, 1/length) for norms near 1, by torch's global generator."""
-    nn.init.normal_(rows, std=rows.shape[-1] ** -0.5 if unit else 1.0, generator=None)
+def draw_rows(rows: nn.Parameter, exponent: float = 0.0) -> nn.Parameter:
+    """Fill rows from torch's global generator, with a standard deviation of length^exponent."""
+    nn.init.normal_(rows, std=rows.shape[-1] ** exponent, generator=None)
     return rows

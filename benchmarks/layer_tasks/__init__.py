@@ -1,0 +1,1 @@
+"""Layers against logistic regression, support vectors and gated attention, on small tasks."""
