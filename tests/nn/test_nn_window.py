@@ -1,7 +1,9 @@
 """Windows: equal to the masked computation of all pairs, in time and memory of the window."""
 
+import functools
 import itertools
 import math
+import warnings
 
 import pytest
 import torch
@@ -158,6 +160,21 @@ def test_in_a_layer(pairs):
     torch.testing.assert_close(found.output, expected)
     plain = layer(state, association_mask=hidden(window, 23))
     torch.testing.assert_close(layer(state, window=window), plain)
+
+
+def test_an_export_reads_longer_sequences():
+    layer = seeded(lambda: HopfieldAssociation(DIM * HEADS, HEADS)).double()
+    near = functools.partial(layer.forward, window=Window(2, 1))
+    module = torch.nn.Module()
+    module.layer, module.forward = layer, lambda state: near(state)
+    state = draw(2, 5, DIM * HEADS, seed=1).double()
+    shapes = ({0: torch.export.Dim("batch"), 1: torch.export.Dim("n")},)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(module, (state,), dynamic_shapes=shapes).module()
+    for batch, n in ((1, 1), (3, 8), (2, 57)):
+        state = draw(batch, n, DIM * HEADS, seed=2).double()
+        torch.testing.assert_close(program(state), near(state))
 
 
 @pytest.mark.parametrize("separation", [None, Entmax(1.5, 0.5)], ids=["softmax", "entmax"])

@@ -80,7 +80,8 @@ def associate_in_window(operands: Operands, window: Window | None, dropout: floa
     for chunks in _parts(operands, window, batch):
         output = associate(_operands(chunks, operands), dropout)
         outputs.append(output.unflatten(0, chunks.states.shape[:2]))
-    rows = torch.cat(outputs, 1).transpose(1, 2).flatten(2, 3)[:, :, : operands.state.shape[-2]]
+    rows = torch.cat(outputs, 1).transpose(1, 2).flatten(2, 3)
+    rows = pad(rows, (0, 0, 0, operands.state.shape[-2] - rows.shape[-2]))
     return rows.reshape(*batch, *rows.shape[-2:])
 
 
@@ -142,20 +143,23 @@ def _parts(operands: Operands, window: Window, batch: torch.Size) -> Iterator[Ch
 def _cut(operands: Operands, window: Window, batch: torch.Size) -> Chunks:
     separation, state, stored, projected, _, _ = operands
     n, (before, after), size = state.shape[-2], window.margins, _chunk_size(window)
-    count = -(-n // size)
+    # In an export, chunks more than needed: none of the lengths below can then be 0 or 1.
+    count = n // size + 2 if is_traced() else -(-n // size)
     extra, width = count * size - n, before + size + after
 
-    def of_states(rows: Tensor) -> Tensor:
-        last = rows[..., -1:, :].expand(*rows.shape[:-2], extra, rows.shape[-1])
-        return torch.cat([rows, last], -2).unflatten(-2, (count, size)).transpose(1, 2)
+    def cut(rows: Tensor, margins: tuple[int, int], length: int) -> Tensor:
+        # Not unflatten: an export cannot prove that the padded length is a multiple of `size`.
+        return pad(rows, (0, 0, *margins)).unfold(-2, length, size).movedim(2, 1).mT
 
     def of_patterns(rows: Tensor) -> Tensor:
-        rows = pad(rows, (0, 0, before, after + extra))
-        return rows.unfold(-2, width, size).movedim(2, 1).mT
+        return cut(fold_batch(rows, batch), (before, after + extra), width)
 
     def of_parameter(tensor: Tensor) -> Tensor:
         rows = fold_unexpanded(torch.atleast_2d(tensor[..., None]), batch)
-        return (rows[:, None] if rows.shape[-2] == 1 else of_states(rows)).squeeze(-1)
+        if rows.shape[-2] == 1:
+            return rows[:, None].squeeze(-1)
+        padding = rows[..., -1:, :].expand(*rows.shape[:-2], extra, 1)  # 0 may be no valid value
+        return cut(torch.cat([rows, padding], -2), (0, 0), size).squeeze(-1)
 
     def of_pairs(pairs: Tensor, fill: float) -> Tensor:
         pairs = fold_unexpanded(pairs, batch).expand(*[-1] * 3, n)
@@ -163,11 +167,11 @@ def _cut(operands: Operands, window: Window, batch: torch.Size) -> Chunks:
         columns = pad(pairs, margins, value=fill).unfold(-1, width, size)
         if pairs.shape[-2] == 1:
             return columns.movedim(3, 1)
-        return columns.unflatten(2, (count, size)).diagonal(dim1=2, dim2=4).movedim(-1, 1)
+        return columns.unfold(2, size, size).diagonal(dim1=2, dim2=3).movedim(-1, 1).mT
 
     return Chunks(
-        of_states(fold_batch(state, batch)),
-        (of_patterns(fold_batch(stored, batch)), of_patterns(fold_batch(projected, batch))),
+        cut(fold_batch(state, batch), (0, extra), size),
+        (of_patterns(stored), of_patterns(projected)),
         [of_parameter(tensor) for tensor in separation.tensors()],
         *_cut_masks(operands, window, of_pairs, (size, width, extra)),
     )
@@ -184,14 +188,13 @@ def _cut_masks(
     ignored, bias = None, window.position_bias(size, width, before, state.device)
     if bias is not None:
         bias = bias[None, None] if bias.ndim == 3 else bias[None, None, None]
-    if before + after or extra:
-        inside = torch.zeros(1, state.shape[-2], dtype=torch.bool, device=state.device)
-        ignored = window.ignored(size, width, before, state.device) | of_pairs(inside, True)
-    if mask is not None:
-        hidden = of_pairs(~mask.visible | mask.empty, True)
-        ignored = hidden if ignored is None else ignored | hidden
-        if mask.bias is not None:
-            bias = _sum(bias, of_pairs(mask.bias, 0.0))
+    if mask is not None or is_traced() or before + after or extra:
+        hidden = state.new_zeros(1, state.shape[-2], dtype=torch.bool)
+        hidden = hidden if mask is None else ~mask.visible | mask.empty
+        hidden = of_pairs(hidden, True).contiguous()  # a view of known order, for an export
+        ignored = window.ignored(size, width, before, state.device) | hidden
+    if mask is not None and mask.bias is not None:
+        bias = _sum(bias, of_pairs(mask.bias, 0.0))
     return ignored, bias
 
 
@@ -207,7 +210,7 @@ def _operands(chunks: Chunks, operands: Operands) -> Operands:
     axes = chunks.states.shape[:2]
 
     def folded(tensor: Tensor) -> Tensor:
-        if tensor.shape[:2] == (1, 1):
+        if not is_traced() and tensor.shape[:2] == (1, 1):
             return tensor[0]
         return tensor.expand(*axes, *tensor.shape[2:]).flatten(0, 1)
 
