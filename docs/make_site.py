@@ -41,7 +41,7 @@ NAMESPACES = (
 
 PLAYGROUND = """[Open the playground on a page of its own.](play.html)
 
-<iframe src="play.html" title="Playground" style="width: 100%; height: 56rem; border: 0"></iframe>
+<iframe src="play.html" title="Playground" style="width: 100%; height: 60rem; border: 0"></iframe>
 """
 """What the site adds to docs/playground.md."""
 
@@ -54,26 +54,24 @@ ITEM = re.compile(r"^- \[(.+?)\]\(([^)#\s]+)\)")
 def navigation(index: str) -> list[dict[str, Any]]:
     """Return the tabs of the site from the text of docs/index.md; each page at its first mention.
 
-    A link to the README.md of a folder is a section with all pages of the folder.
+    A link to the README.md of a folder is a section with all pages of the folder, in the order in
+    which it names them.
     """
-    tabs: list[dict[str, Any]] = []
-    levels: dict[int, list[dict[str, Any]]] = {1: tabs}
+    levels: list[list[dict[str, Any]]] = [[]]  # the open lists: tabs, sections, their sections
     seen = {"index.md"}
     for line in index.splitlines():
-        if heading := HEADING.match(line):
-            level = len(heading[1])
-            if level > 1:
-                levels[level] = []
-                levels[level - 1].append({heading[2]: levels[level]})
+        if (heading := HEADING.match(line)) and len(heading[1]) > 1:
+            del levels[len(heading[1]) - 1 :]
+            below: list[dict[str, Any]] = []
+            levels[-1].append({heading[2]: below})
+            levels.append(below)
         elif item := ITEM.match(line):
             page = site_path(normpath(join("docs", item[2])))
             if page is None or page in seen:
                 continue
             seen.add(page)
-            levels[max(levels)].append({_plain(item[1]): _with_folder(page)})
-        if line.startswith("## "):
-            levels = {1: tabs, 2: levels[2]}
-    return tabs
+            levels[-1].append({_plain(item[1]): _with_folder(page)})
+    return levels[0]
 
 
 def _plain(title: str) -> str:
@@ -84,7 +82,9 @@ def _with_folder(page: str) -> str | list[str]:
     if not page.endswith("/README.md"):
         return page
     folder = ROOT / "docs" / dirname(page)
+    text = (folder / "README.md").read_text(encoding="utf-8")
     others = sorted(p.name for p in folder.glob("*.md") if p.name != "README.md")
+    others.sort(key=lambda name: text.find(f"({name})"))
     return [page, *(join(dirname(page), name) for name in others)]
 
 
@@ -252,7 +252,9 @@ def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files:
     """Rewrite links, except on generated pages of the reference."""
     name = page.file.src_uri
     if name == "playground.md":
-        markdown = f"{markdown}\n{PLAYGROUND}"
+        title, text = markdown.split("\n", 1)
+        markdown = f"{title}\n\n{PLAYGROUND}\n{text}"
+        page.meta["hide"] = ["navigation", "toc"]  # room for the four panels
     return markdown if name.startswith("reference/") else rewrite_links(markdown, name)
 
 
