@@ -61,6 +61,15 @@ def pytest_addoption(parser):
     parser.addoption("--reordered", action="store_true", help="round as another processor might")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark most cases of the contract of memories on disk as heavy."""
+    for item in items:
+        share = getattr(getattr(item, "module", None), "SHARE", 1)
+        if "[" in item.name and crc32(item.name.encode()) % share:
+            item.add_marker(pytest.mark.heavy)
+
+
 @pytest.fixture(autouse=True)
 def shapes_in_turn(request):
     """Check shapes in every fourth test, by its name: they take twice as long."""

@@ -40,6 +40,10 @@ class DataError(HopfieldError):
     """A data set is missing, damaged, or of mixed shapes."""
 
 
+class TableError(HopfieldError):
+    """A table on disk is damaged, cannot be read or written, or was changed by another writer."""
+
+
 class MissingExtraError(HopfieldError, ImportError):
     """An optional dependency is not installed; the message names the extra that installs it."""
 
@@ -50,6 +54,10 @@ class CapacityWarning(UserWarning):
 
 class CalibrationWarning(UserWarning):
     """Patterns changed after a calibration that cannot be renewed: its damage is not known."""
+
+
+class RecoveryWarning(UserWarning):
+    """The newest change of a table was cut short by a crash, and has been set aside."""
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:

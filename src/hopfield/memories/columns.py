@@ -8,7 +8,7 @@ from torch import Tensor
 from ..checks import short_repr
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..stores import Store
-from ..stores.annotations import Cell
+from ..stores.annotations import Cell, entries_at
 from .entries import listed
 from .naming import chosen_rows
 
@@ -71,4 +71,5 @@ def table_rows(store: Store, indices: object, names: object) -> list[dict[str, C
     places = chosen_rows(
         store, indices.flatten() if isinstance(indices, Tensor) else indices, names
     )
-    return [{name: column[row] for name, column in stored.table.items()} for row in places]
+    columns = {name: entries_at(column, places) for name, column in stored.table.items()}
+    return [{name: cells[row] for name, cells in columns.items()} for row in range(len(places))]

@@ -13,6 +13,7 @@ from ..checks import short_repr
 from ..errors import DomainError, InputTypeError, OptionError
 from ..stores import Store
 from ..stores.annotations import Name
+from ..stores.annotations import entries_at as entries_at_places
 from .entries import listed
 from .query import index_list
 
@@ -114,5 +115,5 @@ def entries_at(entries: Sequence[Any], index: Int[Tensor, "*batch"]) -> Any:
     if not index.ndim:
         return entries[int(index)]
     found = np.empty(index.numel(), dtype=object)
-    found[:] = [entries[i] for i in index.flatten().tolist()]
+    found[:] = entries_at_places(entries, index.flatten().tolist())
     return found.reshape(tuple(index.shape))

@@ -2,7 +2,17 @@
 
 from .base import Store, Summary
 from .block import Block, PriorBlock
+from .disk import DiskStore
 from .packed import PackedBlock, PackedStore
 from .ram import RamStore
 
-__all__ = ["Block", "PackedBlock", "PackedStore", "PriorBlock", "RamStore", "Store", "Summary"]
+__all__ = [
+    "Block",
+    "DiskStore",
+    "PackedBlock",
+    "PackedStore",
+    "PriorBlock",
+    "RamStore",
+    "Store",
+    "Summary",
+]

@@ -1,6 +1,6 @@
 """Annotations: the data stored with each row apart from its numbers, such as a name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -85,14 +85,21 @@ class Annotations:
         return self if self.prior is None else replace(self, prior=self.prior.to(device))
 
 
-def _joined(old: Sequence[T] | None, new: Sequence[T] | None) -> Column[T] | None:
+def _joined(old: Sequence[T] | None, new: Sequence[T] | None) -> Sequence[T] | None:
     if new is None:
         return None
+    if not old and hasattr(new, "take"):  # a column on disk stays there
+        return new
     return (old if isinstance(old, Column) else Column(old or ())).extended(new)
 
 
 def _at(entries: Sequence[T] | None, places: list[int]) -> Column[T] | None:
     if entries is None:
         return None
-    listed = list(entries)
-    return Column(listed[place] for place in places)
+    return Column(entries_at(entries, places))
+
+
+def entries_at(entries: Sequence[T], places: Sequence[int]) -> Sequence[T]:
+    """Return the entries at these places; a column on disk reads them together."""
+    take: Callable[[Sequence[int]], list[T]] | None = getattr(entries, "take", None)
+    return [entries[place] for place in places] if take is None else take(places)

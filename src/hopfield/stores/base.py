@@ -139,7 +139,7 @@ class Store(ABC):
     resident: ClassVar[bool] = False
     """True if all rows lie in memory; only then do `rows` and `values` exist."""
 
-    signs_only: ClassVar[bool] = False
+    signs_only: bool = False
     """True if the store can hold only ±1."""
 
     holds_patterns: ClassVar[bool] = True
@@ -227,10 +227,15 @@ class Store(ABC):
     def annotate(self, annotations: Annotations | None) -> None:
         """Replace the annotations of all rows."""
         with self.lock.writing:
+            annotations = self.written_annotations(annotations)
             self.annotations = None if annotations is None else annotations.to(self.device)
             self.version += 1
             self.epoch += 1
             self._cache.clear()
+
+    def written_annotations(self, annotations: Annotations | None) -> Annotations | None:
+        """Keep new annotations of all rows, and return them; the default keeps none on disk."""
+        return annotations
 
     def append_with_gaps(
         self, rows: Tensor, known: Tensor | None, values: Tensor | None = None
@@ -288,7 +293,7 @@ class Store(ABC):
         return None if values is None else values[:0]
 
     def take_values(self, indices: Tensor) -> Tensor:
-        """Return copies of the values at `indices`."""
+        """Return copies of the values at `indices`; by default they are sought block by block."""
         if self.resident and self.values is not None:
             return self.values[indices]
         parts, order = [], []

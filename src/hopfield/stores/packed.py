@@ -26,9 +26,10 @@ class PackedBlock:
     Attributes:
         start: index of the first row in the store.
         stop: index after the last row.
-        words: the bits of all rows of the store, `(words, capacity)`.
+        words: the bits of these rows and of others of the store, `(words, capacity)`.
         like: an empty tensor with the dtype and length of the rows.
         values: the values of the rows, `(n, *)`, or None.
+        offset: index of the row whose bits come first in `words`.
     """
 
     start: int
@@ -36,6 +37,7 @@ class PackedBlock:
     words: Tensor
     like: Tensor
     values: Tensor | None = None
+    offset: int = 0
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -72,7 +74,7 @@ class PackedBlock:
         """Return weights @ rows[at], for all rows if `at` is None."""
         wide = weights.to(torch.promote_types(self.like.dtype, weights.dtype))
         if at is not None:
-            words = self.words[:, self.start + at].T
+            words = self.words[:, self.start - self.offset + at].T
             return wide @ unpack(words, self.like.shape[-1], wide.dtype)
         shares = wide.split(UNPACKED_ROWS, dim=-1)
         total = wide.new_zeros(*weights.shape[:-1], self.like.shape[-1])
@@ -85,13 +87,14 @@ class PackedBlock:
             yield self._unpack(start, min(start + UNPACKED_ROWS, self.stop), dtype)
 
     def _unpack(self, start: int, stop: int, dtype: torch.dtype) -> Tensor:
-        return unpack(self.words[:, start:stop].T, self.like.shape[-1], dtype)
+        part = slice(start - self.offset, stop - self.offset)
+        return unpack(self.words[:, part].T, self.like.shape[-1], dtype)
 
     def _count_bits(self, flat: Tensor) -> Tensor | None:
         # By a kernel; None where a state has entries other than −1, 0 and +1.
         from ..kernels import bits
 
-        count, start, words = len(self), self.start, self.words.numpy().view("u8")
+        count, start, words = len(self), self.start - self.offset, self.words.numpy().view("u8")
         batch, places = flat.shape[0], words.shape[0]
         signs, known = np.empty((2, batch, places + places % 2), "u8")
         total = np.empty(batch, "i8")
@@ -111,7 +114,7 @@ class PackedStore(Store):
     """A store of ±1 rows with one bit per entry; its memory grows by doubling."""
 
     resident: ClassVar[bool] = True
-    signs_only: ClassVar[bool] = True
+    signs_only = True
 
     def __init__(self) -> None:
         """Make an empty store; the first rows decide dim, dtype and device."""

@@ -1,0 +1,5 @@
+"""A store on disk: a Lance table whose changes are durable once they return."""
+
+from .store import DiskStore
+
+__all__ = ["DiskStore"]

@@ -1,0 +1,198 @@
+"""The columns of a table of patterns, and record batches of new rows."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import TableError
+from ...packing import pack, unpack, words_of
+from ..annotations import Annotations, Cell
+from .columns import TensorColumn, arrow, cell_field, encode_cells, encode_masks, row_sums
+
+FORMAT = 1
+"""Version of the layout."""
+
+KEY = b"hopfield"
+"""Key of its description in the metadata of the schema."""
+
+RESERVED = ("id", "vector", "value", "name", "known", "prior", "crc")
+"""Names of columns that a table of the user cannot have."""
+
+BATCH_ROWS = 4096
+"""Rows per record batch when they are written."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Columns of a table.
+
+    Attributes:
+        rows: the patterns.
+        bits: True if they are ±1, and kept as bits.
+        values: the values, if they are numbers.
+        fields: Arrow fields of all columns by name.
+    """
+
+    rows: TensorColumn
+    bits: bool
+    values: TensorColumn | None
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def new(
+        cls, rows: Tensor, values: Tensor | None, annotations: Annotations, bits: bool
+    ) -> "Layout":
+        """Return the layout of a table whose first rows are these."""
+        pa, row_column = arrow(), TensorColumn.of("patterns", rows)
+        stored = TensorColumn(torch.int64, (words_of(rows.shape[1]),)) if bits else row_column
+        value_column = None if values is None else TensorColumn.of("values", values)
+        fields = [
+            pa.field("id", pa.int64(), nullable=False),
+            pa.field("vector", stored.arrow_type, nullable=False),
+            pa.field("known", pa.binary()),
+            pa.field("prior", pa.float64()),
+            pa.field("crc", pa.uint32(), nullable=False),
+        ]
+        if value_column is not None:
+            fields.append(pa.field("value", value_column.arrow_type))
+        if annotations.labels is not None:
+            fields.append(pa.field("value", pa.string()))
+        if annotations.names is not None:
+            is_text = isinstance(annotations.names[0], str)
+            fields.append(pa.field("name", pa.string() if is_text else pa.int64()))
+        layout = cls(row_column, bits, value_column, {field.name: field for field in fields})
+        return layout.extended(annotations.table)
+
+    @classmethod
+    def of_schema(cls, path: str, schema: Any) -> "Layout":
+        """Return the layout that a schema describes."""
+        try:
+            facts = json.loads((schema.metadata or {})[KEY])
+            values = facts["values"]
+            if facts["format"] > FORMAT:
+                raise TableError(
+                    f"{path} must have a format up to {FORMAT}, the one of this version of "
+                    f"hopfield, but has {facts['format']}. Update hopfield."
+                )
+            return cls(
+                TensorColumn.from_facts(facts["rows"]),
+                facts["bits"],
+                None if values is None else TensorColumn.from_facts(values),
+                {field.name: field for field in schema},
+            )
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
+            raise TableError(
+                f"{path} must be a table that a DiskStore wrote, but is another Lance table. "
+                "Read it with lance.dataset(path), and store its rows."
+            ) from None
+
+    @property
+    def schema(self) -> Any:
+        """The schema of the table."""
+        facts = {
+            "format": FORMAT,
+            "rows": self.rows.facts(),
+            "bits": self.bits,
+            "values": None if self.values is None else self.values.facts(),
+        }
+        return arrow().schema(list(self.fields.values()), {KEY: json.dumps(facts).encode()})
+
+    @property
+    def has_labels(self) -> bool:
+        """True if the values are strings."""
+        return self.values is None and "value" in self.fields
+
+    @property
+    def stored(self) -> TensorColumn:
+        """The column of the patterns as they are stored."""
+        if not self.bits:
+            return self.rows
+        return TensorColumn(torch.int64, (words_of(self.rows.shape[0]),))
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Names of the columns of the user's table, by their titles."""
+        titled = {field.metadata[b"title"].decode(): name
+                  for name, field in self.fields.items()
+                  if b"title" in (field.metadata or {})}  # fmt: skip
+        return titled
+
+    def extended(self, table: Mapping[str, Sequence[Cell]]) -> "Layout":
+        """Return the layout with columns for those of `table` that it lacks."""
+        fields = dict(self.fields)
+        for title, cells in table.items():
+            if title not in self.columns:
+                name = _free_name(title, fields)
+                fields[name] = cell_field(name, title, cells)
+        return Layout(self.rows, self.bits, self.values, fields)
+
+    def decode(self, parts: Sequence[Any]) -> Tensor:
+        """Return patterns from arrays of their column."""
+        numbers = self.stored.decode(parts)
+        return unpack(numbers, self.rows.shape[0], self.rows.dtype) if self.bits else numbers
+
+    def batches(
+        self,
+        first: int,
+        rows: Tensor,
+        known: Tensor | None,
+        values: Tensor | None,
+        annotations: Mapping[str, Any],
+    ) -> Iterator[Any]:
+        """Yield record batches of new rows, whose ids begin at `first`."""
+        for start in range(0, len(rows), BATCH_ROWS):
+            part = slice(start, start + BATCH_ROWS)
+            count = len(rows[part])
+            content: dict[str, Any] = {
+                "id": arrow().array(range(first + start, first + start + count), arrow().int64()),
+                "vector": self.stored.encode(pack(rows[part]) if self.bits else rows[part]),
+                "known": encode_masks(None if known is None else known[part], count),
+            }
+            if self.values is not None and values is not None:
+                content["value"] = self.values.encode(values[part])
+            content |= {name: array.slice(start, count) for name, array in annotations.items()}
+            yield self.with_sums(content, count)
+
+    def with_sums(self, content: dict[str, Any], count: int) -> Any:
+        """Return the record batch of these columns, null in others, and the checksums of rows."""
+        schema = self.schema
+        names = [name for name in schema.names if name != "crc"]
+        arrays = [
+            content[name] if name in content else arrow().nulls(count, self.fields[name].type)
+            for name in names
+        ]
+        plain = arrow().RecordBatch.from_arrays(arrays, names)
+        ordered = dict(zip(names, arrays, strict=True)) | {"crc": row_sums(plain)}
+        return arrow().RecordBatch.from_arrays([ordered[n] for n in schema.names], schema=schema)
+
+    def encode_annotations(self, annotations: Annotations) -> dict[str, Any]:
+        """Return the columns of names, labels, priors and cells of new rows."""
+        content: dict[str, Any] = {}
+        if annotations.prior is not None:
+            content["prior"] = arrow().array(annotations.prior.tolist(), arrow().float64())
+        named: dict[str, tuple[str, Sequence[Cell] | None]] = {
+            "name": ("names", annotations.names),
+            "value": ("values", annotations.labels),
+        }
+        columns = self.columns
+        for title, cells in annotations.table.items():
+            named[columns[title]] = (f"column {title!r} of the table", cells)
+        for name, (what, entries) in named.items():
+            if entries is not None:
+                content[name] = encode_cells(what, list(entries), self.fields[name])
+        return content
+
+
+def _free_name(title: str, taken: Mapping[str, Any]) -> str:
+    # Lance takes no points in names, and SQL tells no letters from capitals.
+    name = re.sub(r"\W", "_", title) or "column"
+    lower = {each.lower() for each in (*taken, *RESERVED)}
+    number, free = 2, name
+    while free.lower() in lower:
+        free, number = f"{name}_{number}", number + 1
+    return free

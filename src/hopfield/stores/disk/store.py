@@ -1,0 +1,329 @@
+"""A store whose patterns lie in a Lance table on disk."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...checks import check_device, check_flag, check_integer, short_repr
+from ...errors import InputTypeError, OptionError
+from ..annotations import Annotations
+from ..base import Store
+from ..block import Block
+from ..growing import remaining_rows
+from ..packed import PackedBlock
+from .columns import arrow, decode_masks
+from .entries import StoredColumn
+from .layout import Layout
+from .table import Table, open_table, write
+
+IDS_PER_VERSION = 2**32
+"""Ids of the rows that version v of a table adds begin at this number times v."""
+
+
+class DiskStore(Store):
+    """A store whose rows lie in a Lance table, a folder that any reader of Lance opens.
+
+    Rows are read block by block, never all at once. A change is durable when it returns: what was
+    stored survives a crash and a power loss. One store changes a table at a time; others keep the
+    version that they opened. Needs the extra `disk`.
+
+    Args:
+        path: the folder, such as "faces.lance", or an address such as "s3://bucket/faces.lance";
+            made by the first `store` if missing.
+        bits: keep ±1 patterns as bits, as a `PackedStore` does.
+    """
+
+    def __init__(self, path: "str | PathLike[str]", *, bits: bool = False) -> None:
+        """Open a table if there is one; its rows are then those of the store."""
+        self.path = _table_path(path)
+        self.signs_only = check_flag("bits", bits)
+        self._table: Table | None = None
+        self._count = 0
+        self._places: Tensor | None = None
+        self._selection: dict[str, Any] = {}
+        self._adopt(open_table(self.path))
+        if self._count:
+            self.annotations = self._read_annotations()
+
+    def append(self, rows: Tensor, values: Tensor | None = None) -> None:
+        """Add copies of all `rows` and `values`; durable on return."""
+        self._append(rows, None, values)
+
+    def append_with_gaps(
+        self, rows: Tensor, known: Tensor | None, values: Tensor | None = None
+    ) -> None:
+        """Add copies of all `rows`, masks and `values`; durable on return."""
+        if self.signs_only:
+            raise OptionError("known must be left out: bits hold complete rows only.")
+        self._append(rows, known, values)
+
+    def _append(self, rows: Tensor, known: Tensor | None, values: Tensor | None) -> None:
+        self._refuse_selection("append")
+        check_device("patterns", rows, self.device)
+        new = self._incoming or Annotations(len(rows))
+        if not len(rows):
+            return
+        table, before = self._table, self._count
+        if table is None or not before:
+            layout = Layout.new(rows, values, new, self.signs_only)
+            mode = "create" if table is None else "overwrite"
+        else:
+            layout, mode = table.layout.extended(new.table), "append"
+        columns = layout.encode_annotations(new)  # before anything is written
+        if table is not None and before:
+            added = [f for name, f in layout.fields.items() if name not in table.layout.fields]
+            if added:
+                table = self._table = table.add_columns(added)
+        first = (1 if table is None else table.version + 1) * IDS_PER_VERSION
+        batches = layout.batches(first, rows, known, values, columns)
+        table = write(self.path, table, layout.schema, batches, mode)
+        has_gaps = known is not None or (self.has_gaps and before > 0)
+        self._adopt(table, has_gaps)
+        self._extend_annotations(before, new)
+
+    def remove(self, indices: Tensor) -> None:
+        """Remove the rows at `indices`; durable on return."""
+        self._refuse_selection("remove")
+        table = self._table
+        if table is None or not len(indices):
+            return
+        removed = sorted({place % self._count for place in indices.tolist()})
+        prior = self.prior
+        if prior is not None:
+            prior = prior[remaining_rows(self._count, torch.tensor(removed))]
+        self._adopt(table.delete(removed))
+        if self.annotations is not None:
+            self.annotations = self._annotations(prior)
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Return the rows at `indices`."""
+        flat = self._places_of(indices)
+        rows = self._opened.layout.decode([self._opened.take(flat, "vector")])
+        return rows.reshape(*indices.shape, rows.shape[-1])
+
+    def take_values(self, indices: Tensor) -> Tensor:
+        """Return the values at `indices`."""
+        column = self._opened.layout.values
+        if column is None:
+            raise OptionError(f"{self.path} must hold values that are numbers, but holds none.")
+        return column.decode([self._opened.take(self._places_of(indices), "value")])
+
+    def blocks(self, size: int) -> Iterator[Block | PackedBlock]:
+        """Yield all rows in order, `size` per block."""
+        if not self._count:
+            return
+        layout = self._opened.layout
+        columns = ["vector"]
+        columns += ["known"] if self.has_gaps else []
+        columns += ["value"] if layout.values is not None else []
+        start = 0
+        for parts in _grouped(self._opened.scan(columns, **self._selection), size):
+            arrays = {name: [part.column(name) for part in parts] for name in columns}
+            values = None if layout.values is None else layout.values.decode(arrays["value"])
+            stored = layout.stored.decode(arrays["vector"])
+            stop = start + len(stored)
+            if layout.bits:
+                like = torch.empty(0, self.dim, dtype=self.dtype)
+                yield PackedBlock(start, stop, stored.T.contiguous(), like, values, start)
+            else:
+                known = decode_masks(arrays["known"], self.dim) if self.has_gaps else None
+                yield Block(start, stored, values, known=known)
+            start = stop
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._count
+
+    def verify(self) -> Tensor:
+        """Return the indices of rows that are damaged or cannot be read; none if all are whole.
+
+        The checksum of each row is computed again from all that was stored with it. Reading does
+        not compute checksums: call this when a disk is in doubt.
+        """
+        if not self._count:
+            return torch.empty(0, dtype=torch.long)
+        table, damaged, start = self._opened, [], 0
+        with self.lock.reading:
+            for fragment in table.dataset.get_fragments():
+                count = fragment.count_rows()
+                damaged += [start + row for row in table.damaged_rows(fragment, count)]
+                start += count
+        return torch.tensor(damaged, dtype=torch.long)
+
+    def compact(self) -> None:
+        """Join the small files of many appends, and free the space of removed rows."""
+        self._refuse_selection("compact")
+        with self.lock.writing:
+            if self._table is not None:
+                self._adopt(self._table.compact(), self.has_gaps)
+                if self.annotations is not None:
+                    self.annotations = self._annotations(self.prior)
+
+    def written_annotations(self, annotations: Annotations | None) -> Annotations | None:
+        """Write the table again with other priors, all rows or none; names and columns stay."""
+        self._refuse_selection("set_prior")
+        empty = Annotations(self._count)
+        old, new = self.annotations or empty, annotations or empty
+        if (old.names, old.labels, old.table) != (new.names, new.labels, new.table):
+            raise OptionError(
+                f"names, labels and columns of {self.path} must stay as they were stored. Store "
+                "the patterns in a new table."
+            )
+        table = self._opened
+        layout = table.layout
+
+        def batches() -> Iterator[Any]:
+            start = 0
+            for batch in table.scan(layout.schema.names):
+                content = dict(zip(batch.schema.names, batch.columns, strict=True))
+                if new.prior is not None:
+                    part = new.prior[start : start + batch.num_rows]
+                    content["prior"] = arrow().array(part.tolist(), arrow().float64())
+                else:
+                    content["prior"] = arrow().nulls(batch.num_rows, arrow().float64())
+                start += batch.num_rows
+                yield layout.with_sums(content, batch.num_rows)
+
+        written = write(self.path, table, layout.schema, batches(), "overwrite")
+        self._adopt(written, self.has_gaps)
+        return self._annotations(new.prior)
+
+    def where(self, condition: str) -> "DiskStore":
+        """Return a store of the rows that meet an SQL condition on columns, such as "year > 1990".
+
+        It shares the table, is read-only, and keeps the version of now. Columns are those of the
+        table stored with the patterns, `name`, and `value` if values are numbers or strings.
+        """
+        before = self._selection.get("condition")
+        both = condition if before is None else f"({before}) AND ({condition})"
+        return self._view(condition=both)
+
+    def shard(self, rank: int, world: int) -> "DiskStore":
+        """Return a store of every `world`-th file of the table, from `rank` on: read-only."""
+        check_integer("world", world, low=1)
+        check_integer("rank", rank, low=0, high=world - 1)
+        fragments = self._selection.get("fragments") or self._opened.fragments()
+        return self._view(fragments=fragments[rank::world])
+
+    def table(self, indices: Tensor) -> Any:
+        """Return names, strings stored as values, and columns of these rows as an Arrow table."""
+        layout = self._opened.layout
+        titles = {"name": "name"} if "name" in layout.fields else {}
+        titles |= {"value": "value"} if layout.has_labels else {}
+        titles |= layout.columns
+        places = self._places_of(indices)
+        cells = [self._opened.take(places, name) for name in titles.values()]
+        return arrow().table(cells, names=list(titles))
+
+    def _view(self, **selection: Any) -> "DiskStore":
+        view: Any = DiskStore.__new__(DiskStore)
+        view.path, view._selection = self.path, self._selection | selection
+        view._adopt(self._opened, self.has_gaps)
+        every, some = self._opened.ids(), self._opened.ids(**view._selection)
+        view._places = torch.from_numpy(np.searchsorted(every, some))
+        view._count = len(some)
+        view.annotations = view._read_annotations() if view._count else None
+        return view
+
+    # ---- the table behind the store
+
+    @property
+    def _opened(self) -> Table:
+        if self._table is None:
+            raise OptionError(f"{self.path} must hold patterns, but is empty. Store some first.")
+        return self._table
+
+    def _adopt(self, table: Table | None, has_gaps: bool | None = None) -> None:
+        # Make a version of the table the one of this store.
+        self._table, self._count = table, 0 if table is None else table.count()
+        if table is None or not self._count:  # the next rows decide dim and dtype
+            self.has_gaps = False
+            return
+        layout = table.layout
+        self.dim, self.dtype = layout.rows.shape[0], layout.rows.dtype
+        self.signs_only = layout.bits
+        self.has_gaps = table.count("known IS NOT NULL") > 0 if has_gaps is None else has_gaps
+
+    def _refuse_selection(self, caller: str) -> None:
+        if self._selection:
+            raise OptionError(
+                f"{caller} needs a whole table, but this store has only some of its rows. "
+                f"Use DiskStore({short_repr(self.path)})."
+            )
+
+    def _places_of(self, indices: Tensor) -> list[int]:
+        places = indices.flatten() % max(1, self._count)
+        return (places if self._places is None else self._places[places]).tolist()
+
+    def _read_annotations(self) -> Annotations | None:
+        prior = None
+        if self._opened.count("prior IS NOT NULL"):
+            parts = [batch.column(0).fill_null(1.0)
+                     for batch in self._opened.scan(["prior"], **self._selection)]  # fmt: skip
+            prior = torch.from_numpy(arrow().chunked_array(parts).to_numpy().copy())
+        return self._annotations(prior)
+
+    def _annotations(self, prior: Tensor | None) -> Annotations | None:
+        # Names and columns of the table, which are read when needed.
+        table = self._opened
+        places = None if self._places is None else self._places.tolist()
+        fields, columns = table.layout.fields, table.layout.columns
+
+        def column(name: str) -> StoredColumn:
+            return StoredColumn(table, name, places)
+
+        annotations = Annotations(
+            self._count,
+            column("name") if "name" in fields else None,
+            column("value") if table.layout.has_labels else None,
+            prior,
+            {title: column(name) for title, name in columns.items()},
+        )
+        return None if annotations.is_empty or not self._count else annotations
+
+    def _extend_annotations(self, before: int, new: Annotations) -> None:
+        old = self.annotations if before and self.annotations else Annotations(before)
+        prior = None
+        if old.prior is not None or new.prior is not None:
+            prior = torch.cat([old.full_prior(), new.full_prior()])
+        extended = self._annotations(prior)
+        if extended and isinstance(old.names, StoredColumn) and new.names is not None:
+            names = old.names.followed_by(self._opened, new.names)
+            extended = replace(extended, names=names)
+        self.annotations = extended
+
+
+def _table_path(path: object) -> str:
+    try:
+        name = os.fspath(path)  # type: ignore[call-overload]
+    except TypeError:
+        name = None
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise InputTypeError(
+            f"path must be the name of a folder, such as 'faces.lance', but is {short_repr(path)}."
+        )
+    return name if "://" in name else str(Path(name).absolute())
+
+
+def _grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    # Lists of slices of record batches with `size` rows together; the last has the rest.
+    parts: list[Any] = []
+    count = 0
+    for batch in batches:
+        at = 0
+        while at < batch.num_rows:
+            step = min(size - count, batch.num_rows - at)
+            parts.append(batch.slice(at, step))
+            at, count = at + step, count + step
+            if count == size:
+                yield parts
+                parts, count = [], 0
+    if parts:
+        yield parts

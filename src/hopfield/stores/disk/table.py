@@ -1,0 +1,308 @@
+"""A Lance table at one version: it is scanned and changed, and changes are durable on return.
+
+The order of every change: write files, sync them, commit, sync the manifest, return.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from ...errors import HopfieldError, TableError, missing_extra
+from . import durable
+from .columns import arrow, row_sums
+from .layout import Layout
+
+FRAGMENT_ROWS = 2**16
+"""Most rows of a fragment: a file with rows, and the part of a table that one rank reads."""
+
+SCAN = {"batch_size": 4096, "io_buffer_size": 2**25, "batch_readahead": 2, "fragment_readahead": 1}
+"""Settings of scans. Lance's own buffer 700 MB, and are slower."""
+
+NO_ROOM = ("No space left", "File too large", "quota exceeded", "os error 28", "os error 27")
+NO_RIGHT = ("Permission denied", "Read-only", "not permitted", "os error 13", "os error 30")
+
+
+def lance() -> Any:
+    """Return the module lance."""
+    try:
+        import lance
+        import lance.fragment
+        import lance.optimize
+    except ImportError:
+        raise missing_extra("pylance", "disk") from None
+    return lance
+
+
+class Table:
+    """One version of a table; a change returns the next one.
+
+    Attributes:
+        path: the folder, or the address of a bucket.
+        dataset: the dataset of Lance at this version.
+        layout: columns of the table.
+    """
+
+    def __init__(self, path: str, dataset: Any) -> None:
+        """Read the layout of a dataset."""
+        self.path, self.dataset = path, dataset
+        self.layout = Layout.of_schema(path, dataset.schema)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, int]]:
+        """Copy and pickle as a path and a version."""
+        return open_version, (self.path, self.version)
+
+    @property
+    def version(self) -> int:
+        """The number of the version."""
+        return self.dataset.version
+
+    def scan(
+        self,
+        columns: Sequence[str],
+        condition: str | None = None,
+        fragments: Sequence[int] | None = None,
+    ) -> Iterator[Any]:
+        """Yield record batches of some columns, of rows that meet a condition and lie in fragments.
+
+        They come in the order of storage.
+        """
+        chosen = None
+        if fragments is not None:
+            chosen = [self.dataset.get_fragment(number) for number in fragments]
+            if not chosen:
+                return
+        with reading(self.path):
+            scanner = self.dataset.scanner(
+                list(columns), filter=condition, fragments=chosen, scan_in_order=True, **SCAN
+            )
+            yield from scanner.to_batches()
+
+    def fragments(self) -> list[int]:
+        """Return the numbers of the fragments in the order of storage."""
+        return [fragment.fragment_id for fragment in self.dataset.get_fragments()]
+
+    def ids(self, **selection: Any) -> Any:
+        """Return the ids of rows as an array; they ascend."""
+        parts = [batch.column(0) for batch in self.scan(["id"], **selection)]
+        return arrow().chunked_array(parts, arrow().int64()).to_numpy()
+
+    def damaged_rows(self, fragment: Any, count: int) -> list[int]:
+        """Return the rows of a fragment whose checksums are wrong, or all if it is unreadable."""
+        damaged, start = [], 0
+        try:
+            with reading(self.path):
+                for batch in fragment.to_batches(batch_size=SCAN["batch_size"]):
+                    sums = zip(
+                        row_sums(batch).to_pylist(), batch.column("crc").to_pylist(), strict=True
+                    )
+                    damaged += [start + row for row, (now, then) in enumerate(sums) if now != then]
+                    start += batch.num_rows
+        except TableError:
+            return list(range(count))
+        return damaged if start == count else list(range(count))
+
+    def take(self, places: Sequence[int], column: str) -> Any:
+        """Return the entries of a column at these rows, in this order."""
+        with reading(self.path):
+            taken = self.dataset.take(list(places), columns=[column]).column(0)
+            return taken.combine_chunks() if taken.num_chunks != 1 else taken.chunk(0)
+
+    def count(self, condition: str | None = None) -> int:
+        """Return the number of rows, or of those that meet a condition."""
+        with reading(self.path):
+            return self.dataset.count_rows(condition)
+
+    def add_columns(self, fields: Sequence[Any]) -> "Table":
+        """Add columns that are null in all rows."""
+
+        def change(dataset: Any) -> None:
+            dataset.add_columns(arrow().schema(fields))
+
+        return self._change(change)
+
+    def delete(self, places: Sequence[int]) -> "Table":
+        """Remove the rows at these places, which ascend."""
+        identities = self.take(places, "id").to_pylist()
+
+        def change(dataset: Any) -> Any:
+            changed, emptied, start, at = [], [], 0, 0
+            for fragment in dataset.get_fragments():
+                count, first = fragment.count_rows(), at
+                while at < len(places) and places[at] < start + count:
+                    at += 1
+                start += count
+                if at - first == count:
+                    emptied.append(fragment.fragment_id)
+                elif at > first:
+                    changed.append(fragment.delete(_one_of(identities[first:at])))
+            return lance().LanceOperation.Delete(changed, emptied, f"{len(places)} rows by id")
+
+        return self._change(change)
+
+    def compact(self) -> "Table":
+        """Join small fragments, and drop removed rows and all older versions."""
+
+        def change(dataset: Any) -> Any:
+            compaction = lance().optimize.Compaction
+            options = {
+                "target_rows_per_fragment": FRAGMENT_ROWS,
+                "materialize_deletions_threshold": 0.0,
+            }
+            tasks = compaction.plan(dataset, options=options).tasks
+            results = [task.execute(dataset) for task in tasks]
+            return (lambda: compaction.commit(dataset, results)) if results else None
+
+        table = self._change(change)
+        with writing(self.path, table):
+            table.dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
+        return table
+
+    def _change(self, change: Callable[[Any], Any]) -> "Table":
+        # `change` writes files, and returns an operation to commit, a function that commits, or
+        # None after a change of the manifest alone.
+        with writing(self.path, self) as sync_files:
+            dataset = open_dataset(self.path, self.version)
+            operation = change(dataset)
+            sync_files()
+            if callable(operation):
+                operation()
+            elif operation is not None:
+                dataset = commit(self.path, operation, self.version)
+            return _synced(self.path, dataset)
+
+
+def open_table(path: str) -> Table | None:
+    """Return the newest version of a table; None where there is none yet."""
+    folder = local_folder(path)
+    if folder is None:
+        try:
+            return open_version(path)
+        except TableError as error:
+            if "not found" in str(error):
+                return None
+            raise
+    with reading(path):
+        if folder.is_file() or (folder.is_dir() and _is_foreign(folder)):
+            raise TableError(f"{path} must be a Lance table or not exist, but is something else.")
+        version = durable.newest_version(folder)
+        return open_version(path, version) if version else None
+
+
+def open_version(path: str, version: int | None = None) -> Table:
+    """Return one version of a table, or the newest."""
+    with reading(path):
+        return Table(path, open_dataset(path, version))
+
+
+def open_dataset(path: str, version: int | None = None) -> Any:
+    """Return the dataset of Lance at a version; None means the newest."""
+    return lance().dataset(path, version=version)
+
+
+def write(path: str, table: Table | None, schema: Any, batches: Iterable[Any], mode: str) -> Table:
+    """Write rows into new fragments, and commit; `mode` is create, append or overwrite."""
+    operations = lance().LanceOperation
+    with writing(path, table) as sync_files:
+        fragments = lance().fragment.write_fragments(
+            arrow().RecordBatchReader.from_batches(schema, batches),
+            path if table is None else table.dataset,
+            schema=schema,
+            mode=mode,
+            max_rows_per_file=FRAGMENT_ROWS,
+        )
+        sync_files()
+        is_append = mode == "append"
+        operation = (
+            operations.Append(fragments) if is_append else operations.Overwrite(schema, fragments)
+        )
+        return _synced(path, commit(path, operation, None if table is None else table.version))
+
+
+def commit(path: str, operation: Any, version: int | None) -> Any:
+    """Commit an operation on a version, and return the dataset after it."""
+    return lance().LanceDataset.commit(
+        path, operation, read_version=version, enable_v2_manifest_paths=True
+    )
+
+
+def _synced(path: str, dataset: Any) -> Table:
+    folder = local_folder(path)
+    dataset = open_dataset(path, dataset.version)
+    if folder is not None:
+        durable.sync_commit(folder, dataset.version)
+    return Table(path, dataset)
+
+
+def local_folder(path: str) -> Path | None:
+    """Return the folder of a local table; None for one in a bucket, where writes are durable."""
+    return None if "://" in path else Path(path)
+
+
+def _is_foreign(folder: Path) -> bool:
+    ours = {durable.VERSIONS, durable.DATA, durable.DELETIONS, durable.TORN, "_transactions"}
+    present = set(os.listdir(folder))
+    return bool(present) and not present & ours
+
+
+def _one_of(identities: Sequence[int]) -> str:
+    # A condition that holds for these ascending ids.
+    first, last = identities[0], identities[-1]
+    if last - first == len(identities) - 1:
+        return f"id >= {first} AND id <= {last}"
+    return f"id IN ({', '.join(map(str, identities))})"
+
+
+@contextmanager
+def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
+    """Change a table as its only writer; yield a function that syncs the files written so far."""
+    folder = local_folder(path)
+    if folder is None:
+        with reading(path):
+            yield lambda: None
+        return
+    with reading(path):
+        if not folder.parent.is_dir():
+            raise TableError(f"{path} must be in a folder that exists. Make {folder.parent} first.")
+        if not folder.is_dir():
+            folder.mkdir()
+            durable.sync(folder.parent)
+        with durable.locked(folder):
+            version = 0 if table is None else table.version
+            if durable.newest_version(folder) != version:
+                raise TableError(
+                    f"{path} was changed by another writer since it was opened here. Open it "
+                    "again: DiskStore(path)."
+                )
+            before = durable.files_of(folder)
+            try:
+                yield lambda: durable.sync_new(folder, before)
+            except BaseException:
+                if max(durable.manifests_of(folder), default=0) == version:
+                    durable.remove_files(durable.files_of(folder) - before)
+                raise
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Raise errors of Lance and of the system as `TableError`."""
+    try:
+        yield
+    except HopfieldError:
+        raise
+    except BaseException as error:
+        text = " ".join(str(error).split())
+        is_panic = type(error).__name__ == "PanicException"
+        if not (
+            is_panic or isinstance(error, (OSError, ValueError, RuntimeError, ArithmeticError))
+        ):
+            raise
+        if any(mark in text for mark in NO_ROOM):
+            what = "needs room for what is stored, but the disk or a limit of the process is full"
+        elif any(mark in text for mark in NO_RIGHT):
+            what = "must be a table that this process may write, but is not"
+        else:
+            what = "must be a whole Lance table, but is damaged or cannot be read"
+        raise TableError(f"{path} {what}: {text:.200}.") from None
