@@ -11,10 +11,13 @@ from hopfield.nn import (
     DenseMemoryClassifier,
     EnergyTransformerBlock,
     HopfieldAssociation,
+    HopfieldEncoderLayer,
     HopfieldLookup,
     HopfieldPooling,
     Iteration,
+    MultiheadHopfield,
     ProductKeyLookup,
+    Window,
 )
 
 DIM, HEADS, MEMORIES = 8, 2, 6
@@ -31,6 +34,8 @@ class Case(NamedTuple):
     shapes: dict[str, str]
     least: int = 1
     """Smallest number of patterns in an export."""
+    numbers: bool = False
+    """True for masks of numbers, which are added to the scores."""
 
     def layer(self) -> nn.Module:
         """Make the layer, with the same weights each time."""
@@ -44,7 +49,7 @@ class Case(NamedTuple):
         for name, axes in self.shapes.items():
             shape = [sizes[axis] for axis in axes.split()]
             inputs[name] = torch.randn(shape, generator=generator)
-            if "mask" in name:
+            if "mask" in name and not self.numbers:
                 inputs[name] = inputs[name] > 0.4
                 inputs[name][0] = True
         return inputs
@@ -53,6 +58,27 @@ class Case(NamedTuple):
 def association(separation: object = "softmax", **options: object) -> HopfieldAssociation:
     """Return the layer by which all others read."""
     return HopfieldAssociation(DIM, HEADS, separation, **options)  # type: ignore[arg-type]
+
+
+class DropIn(nn.Module):
+    """Torch's call of attention, without the weights."""
+
+    def __init__(self, **options: object) -> None:
+        """Make the attention."""
+        super().__init__()
+        self.attention = MultiheadHopfield(DIM, HEADS, batch_first=True, **options)  # type: ignore[arg-type]
+
+    def forward(
+        self,
+        tokens: Tensor,
+        key: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
+        attn_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the output where the keys are the values; None for self-attention."""
+        key = tokens if key is None else key
+        output: Tensor = self.attention(tokens, key, key, key_padding_mask, False, attn_mask)[0]
+        return output
 
 
 def learned(value: float) -> Tensor:
@@ -70,6 +96,7 @@ def dense_memory() -> DenseMemoryClassifier:
 STATE, STORED = {"state": "batch m dim"}, {"stored": "batch n dim"}
 PADDED, PAIRS = {"padding_mask": "batch n"}, {"association_mask": "m n"}
 TOKENS = {"tokens": "batch n dim"}
+QUERY = {"tokens": "batch m dim", "key": "batch n dim"}
 
 CASES = {
     "association": Case(association, STATE | STORED),
@@ -100,6 +127,24 @@ CASES = {
         STATE | {"association_mask": "batch m memories"},
     ),
     "product keys": Case(lambda: ProductKeyLookup(DIM, 9, HEADS, 4), STATE),
+    "association, bias": Case(association, STATE | STORED | PAIRS, numbers=True),
+    "drop-in": Case(DropIn, QUERY | {"attn_mask": "m n"}),
+    "drop-in, bias": Case(DropIn, QUERY | {"attn_mask": "m n"}, numbers=True),
+    "drop-in, entmax, 2 steps, padded": Case(
+        lambda: DropIn(separation="entmax", steps=2), QUERY | {"key_padding_mask": "batch n"}
+    ),
+    "drop-in, learned β, grouped heads": Case(
+        lambda: DropIn(beta=learned(0.5), num_kv_heads=1), QUERY
+    ),
+    "drop-in, window with ALiBi": Case(lambda: DropIn(window=Window.alibi(HEADS, 2)), TOKENS),
+    "drop-in, entmax, window, padded": Case(
+        lambda: DropIn(separation="entmax", window=Window(1, 1)),
+        TOKENS | {"key_padding_mask": "batch n"},
+    ),
+    "encoder layer, entmax, padded": Case(
+        lambda: HopfieldEncoderLayer(DIM, HEADS, 16, batch_first=True, separation="entmax"),
+        {"src": "batch n dim", "src_key_padding_mask": "batch n"},
+    ),
     "dense memory": Case(dense_memory, {"inputs": "batch dim"}),
     "energy transformer": Case(
         lambda: EnergyTransformerBlock(DIM, HEADS, MEMORIES, steps=2), TOKENS
