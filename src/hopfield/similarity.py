@@ -28,10 +28,11 @@ from .checks import (
     check_patterns,
     is_traced,
     short_repr,
-    version_of,
 )
 from .cue import check_known
-from .errors import DomainError, OptionError, ShapeError
+from .errors import InputTypeError
+from .overrides import check_callable
+from .own_scores import BlockFunction, RowFunction, name_of
 
 
 @runtime_checkable
@@ -51,6 +52,10 @@ class RowProducts(Protocol):
 
 ScoreFunction = Callable[..., Tensor]
 """(rows `(n, dim)`, state `(*batch, dim)`, known or None) → scores `(*batch, n)`."""
+
+
+ROW_ARGUMENTS, BLOCK_ARGUMENTS = ("rows", "state", "known"), ("block", "state", "known")
+"""Arguments of a function that is a similarity by itself, and of that of a `Similarity`."""
 
 
 class Affine(NamedTuple):
@@ -109,7 +114,18 @@ class Similarity:
         return self.function(patterns, state, known)
 
     def __post_init__(self) -> None:
-        """Check the degree."""
+        """Check all arguments."""
+        if not isinstance(self.name, str):
+            raise InputTypeError(f"name must be a word, but is {short_repr(self.name)}.")
+        check_callable(f"the function of {self.name!r}", self.function, BLOCK_ARGUMENTS)
+        is_built_in = getattr(self.function, "__module__", None) == __name__
+        if not is_built_in and not isinstance(self.function, (BlockFunction, RowFunction)):
+            object.__setattr__(self, "function", BlockFunction(self.function))
+        if self.affine is not None and not isinstance(self.affine, Affine):
+            raise InputTypeError(
+                f"affine must be an Affine or None, but is {short_repr(self.affine)}. Use "
+                "hopfield.similarity.Affine() for plain dot products."
+            )
         if self.degree is not None:
             check_number("degree", self.degree)
 
@@ -265,48 +281,12 @@ def as_similarity(value: object) -> Similarity:
         return value
     is_separation = hasattr(value, "potential")  # callable too, but with other arguments
     if callable(value) and not isinstance(value, type) and not is_separation:
-        return Similarity(_name_of(value), _RowFunction(value))
+        check_callable(f"similarity {name_of(value)}", value, ROW_ARGUMENTS)
+        return Similarity(name_of(value), RowFunction(value))
     hint = ""
     if isinstance(value, type) and not is_separation:
         hint = f" Use {value.__name__}(…), an object rather than the class."
     return SIMILARITIES[check_choice("similarity", value, SIMILARITIES, hint=hint)]
-
-
-@dataclass(frozen=True)
-class _RowFunction:
-    """An adapter: applies a user's function of rows to blocks."""
-
-    function: ScoreFunction
-
-    def __call__(self, block: RowProducts, state: Tensor, known: Tensor | None) -> Tensor:
-        """Return the scores of the block's rows in the precision of the state."""
-        dtype = torch.promote_types(block.rows.dtype, state.dtype)
-        given = block.rows.to(dtype), state.to(dtype)
-        before = [version_of(tensor) for tensor in given]
-        scores = self.function(*given, known)
-        if before != [version_of(tensor) for tensor in given]:
-            raise OptionError(
-                f"a similarity must not modify rows or state, but {_name_of(self.function)} wrote "
-                "to them: they may be the stored patterns. Work on rows.clone(), state.clone()."
-            )
-        expected = (*state.shape[:-1], len(block.rows))
-        if not isinstance(scores, Tensor) or scores.shape != expected:
-            raise ShapeError(
-                f"a similarity must return scores of shape {expected}, one per state and row, but "
-                f"{_name_of(self.function)} returned {short_repr(scores)}."
-            )
-        if not is_traced():
-            found = "NaN" if bool(scores.isnan().any()) else "inf"
-            if found == "NaN" or bool((scores == torch.inf).any()):
-                raise DomainError(
-                    f"a similarity must return finite numbers, but {_name_of(self.function)} "
-                    f"returned {found}."
-                )
-        return scores.to(torch.promote_types(scores.dtype, dtype))
-
-
-def _name_of(function: ScoreFunction) -> str:
-    return getattr(function, "__name__", type(function).__name__)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from source_tree import PACKAGE, calls, dotted, imports, parse, place, within
 ROOMS = (
     ("errors", "mask_hints"),
     ("checks",),
-    ("kernels", "files", "cue", "typed", "pictures"),
+    ("kernels", "files", "cue", "typed", "pictures", "overrides", "own_scores"),
     ("similarity", "separation", "post", "coupling", "packing", "theory", "inputs"),
     ("rules", "energy", "readout", "leave_one_out", "exact", "cycles"),
     ("stores", "iteration", "units", "calibration"),

@@ -19,6 +19,7 @@ from ..cue import Cue
 from ..errors import OptionError
 from ..inputs import Given
 from ..iteration import TOLERANCE, Reading, Retrieval, Trace
+from ..overrides import check_overrides
 from ..readout import ValuedBlock
 from ..stores import RamStore
 from ..stores.sending import move_when_unread
@@ -27,8 +28,9 @@ from .arguments import check_keywords, named_arguments
 from .calibrating import CalibratedMemory, add_p_values, keep_calibration, without_recipe
 from .contents import Contents
 from .duplicates import MOST_PAIRS, NEAR_DUPLICATE, Duplicates, find_duplicates
-from .hooks import energies, read_step
+from .hooks import energies, read_step, value_weights_of
 from .nearest import Nearest, nearest
+from .network import Network
 from .options import (
     blocks_of,
     check_place,
@@ -79,7 +81,8 @@ class Memory(CalibratedMemory, Contents):
         return memory
 
     def __init_subclass__(cls) -> None:
-        """Register the class, so that `hopfield.load` finds it."""
+        """Check the methods of the class, and register it, so that `hopfield.load` finds it."""
+        check_overrides(cls, Network)
         MEMORIES.setdefault(cls.__name__, cls)
         move_when_unread(cls, lambda memory: memory.storage.lock, move_to_shared_memory)
 
@@ -130,7 +133,7 @@ class Memory(CalibratedMemory, Contents):
         """
         with self.storage.lock.reading, torch.set_grad_enabled(False):
             self._require_network()
-            weights = self.value_weights
+            weights = value_weights_of(self)
             clamp = False if clamp is None and self.moves_on else clamp
             query = make_query(cue, known, clamp, evidence, self.storage, self.binary, weights)
             if type(steps) is not int or steps < 0:
@@ -195,7 +198,7 @@ class Memory(CalibratedMemory, Contents):
         with self.storage.lock.reading:
             self._require_network()
             state, _ = given_state("state", state, self.storage, self.binary)
-            states = check_state(state, self.storage, self.binary, self.value_weights)
+            states = check_state(state, self.storage, self.binary, value_weights_of(self))
             if self.bounded:
                 check_bounded("state", states)
             energy = energies(self, states.reshape(-1, states.shape[-1]))
@@ -213,7 +216,7 @@ class Memory(CalibratedMemory, Contents):
         with self.storage.lock.reading:
             self._require_network()
             state, shape = given_state("state", state, self.storage, self.binary)
-            states = check_state(state, self.storage, self.binary, self.value_weights)
+            states = check_state(state, self.storage, self.binary, value_weights_of(self))
             if self.bounded:
                 check_bounded("state", states)
             flat = states.reshape(-1, states.shape[-1])

@@ -31,6 +31,7 @@ from .answer import answer
 from .arguments import named_arguments
 from .copies import copy_of, is_stored
 from .gaps import common_scores
+from .hooks import scoring_of
 from .options import blocks_of, resolve_unknown_units
 from .query import Query, check_binary_cue, computing_dtype, make_query
 from .run import run
@@ -338,7 +339,7 @@ def _answer(
 def _top_scores(memory: "Memory", query: Query, pattern: Tensor) -> TopScores:
     # In float64: rounding must not decide which of two scores is larger.
     store, known, state = memory.storage, query.known, query.state.double()
-    similarity = memory.scoring[0]
+    similarity = scoring_of(memory)[0]
     if similarity.half_squared_norm and not memory.binary:
         similarity = euclidean  # dot products grow with the norm of a pattern
     scores = partial(common_scores, similarity) if store.has_gaps else similarity.function

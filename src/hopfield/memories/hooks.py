@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from ..checks import short_repr, version_of
-from ..errors import InputTypeError, OptionError, ShapeError
+from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..iteration import Reading
+from ..separation import Separation
+from ..similarity import Similarity
 
 if TYPE_CHECKING:
     from .base import Memory
@@ -51,12 +53,61 @@ def read_step(
         if part is not None and not _has_shape(part, state.shape[:1]):
             wanted = "step must return energy, index, weight and entropy"
             raise _wrong_shape(memory, wanted, state.shape[:1], part)
-    if reading.index is not None and reading.index.dtype not in (torch.int64, torch.int32):
+    if not reading.next.is_floating_point():
+        raise InputTypeError(
+            f"{type(memory).__name__}.step must return floating point states, but returned "
+            f"{reading.next.dtype}. Use next.to(state.dtype)."
+        )
+    if reading.index is not None:
+        _check_index(memory, reading.index)
+    return reading
+
+
+def _check_index(memory: "Memory", index: Tensor) -> None:
+    if index.dtype not in (torch.int64, torch.int32):
         raise InputTypeError(
             f"{type(memory).__name__}.step must return whole numbers as index, but returned "
-            f"{reading.index.dtype}. Use index.long()."
+            f"{index.dtype}. Use index.long()."
         )
-    return reading
+    count = len(memory)
+    if not (count and index.numel()):
+        return
+    low, high = (int(end) for end in index.aminmax())
+    if low < 0 or high >= count:
+        raise DomainError(
+            f"{type(memory).__name__}.step must return an index from 0 to {count - 1}, the place "
+            f"of a stored pattern, but returned {low if low < 0 else high}."
+        )
+
+
+def value_weights_of(memory: "Memory") -> "tuple[Similarity, Separation] | None":
+    """Return `memory.value_weights`, and raise unless it is a pair or None."""
+    pair = memory.value_weights
+    return None if pair is None else _checked_pair(memory, "value_weights", pair)
+
+
+def scoring_of(memory: "Memory") -> "tuple[Similarity, Separation | None]":
+    """Return `memory.scoring`, and raise unless it is a pair."""
+    return _checked_pair(memory, "scoring", memory.scoring)
+
+
+def _checked_pair(memory: "Memory", name: str, pair: Any) -> Any:
+    may_lack = name == "scoring"
+    if (
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and isinstance(pair[0], Similarity)
+        and (isinstance(pair[1], Separation) or (may_lack and pair[1] is None))
+    ):
+        return pair
+    found = short_repr(pair)
+    if isinstance(pair, tuple):
+        found = f"({', '.join(short_repr(each) for each in pair)})"
+    raise InputTypeError(
+        f"{type(memory).__name__}.{name} must be a pair (similarity, separation"
+        f"{' or None' * may_lack}) of a Similarity and a Separation, but is {found}. "
+        "Use for instance (hopfield.similarity.dot, hopfield.Softmax(4.0))."
+    )
 
 
 def energies(memory: "Memory", state: Tensor) -> Tensor | None:
@@ -72,9 +123,20 @@ def constructor_of(kind: "type[Memory]", name: str) -> "Callable[..., Memory]":
     return kind if name == "__init__" else getattr(kind, name)
 
 
+def config_of(memory: "Memory") -> dict[str, Any]:
+    """Return `memory.config()`, and raise unless it is a dict."""
+    config = memory.config()
+    if not isinstance(config, dict):
+        raise InputTypeError(
+            f"{type(memory).__name__}.config must return a dict of arguments, but returned "
+            f"{short_repr(config)}."
+        )
+    return config
+
+
 def checked_config(memory: "Memory") -> dict[str, Any]:
     """Call `memory.config`, and raise unless the constructor accepts the arguments it returns."""
-    config = memory.config()
+    config = config_of(memory)
     signature = inspect.signature(constructor_of(type(memory), memory.constructor))
     try:
         signature.bind(**config)

@@ -14,6 +14,7 @@ from ..separation import Separation
 from ..similarity import cosine
 from ..units import exact_dot
 from .certified import certified_readout
+from .hooks import scoring_of
 from .naming import entries_at
 from .options import blocks_of, reads_in_place
 from .pairwise import block_scoring, pair_scores
@@ -96,7 +97,7 @@ class _Ranked:
 
     def __init__(self, memory: "Memory", k: int, weights: bool) -> None:
         self.memory, self.store, self.k, self.weights = memory, memory.storage, k, weights
-        self.similarity, self.separation = memory.scoring
+        self.similarity, self.separation = scoring_of(memory)
 
     def __call__(self, state: Tensor, known: Tensor | None) -> tuple[Tensor, ...]:
         """Return index, score and, where they are wanted, weight, each `(batch, k)`."""

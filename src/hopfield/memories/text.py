@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..stores import RamStore
-from .hooks import argument_text
+from .hooks import argument_text, config_of
 
 if TYPE_CHECKING:
     from .base import Memory
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def memory_text(memory: "Memory") -> str:
     """Return the class, its parameters and the content of its store."""
-    values = {name: argument_text(value) for name, value in memory.config().items()}
+    values = {name: argument_text(value) for name, value in config_of(memory).items()}
     values |= {name: text for name, text in memory.config_text().items() if name in values}
     texts = [f"{name}={text}" for name, text in values.items()]
     parameters = ", ".join(texts)

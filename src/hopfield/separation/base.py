@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..checks import check_float, check_number, is_traced, short_repr, version_of
 from ..errors import DomainError, OptionError, ShapeError
+from ..overrides import check_overrides
 from .prior import arguments, prior_of
 
 MAX_GATHERED_ROWS = 4096
@@ -113,6 +114,10 @@ class Separation(ABC):
 
     A prior of 2 must equal a pattern stored twice, with the weights of both added.
     """
+
+    def __init_subclass__(cls) -> None:
+        """Check that the methods of the class take the arguments that they get."""
+        check_overrides(cls, Separation, ("prior",) if cls.takes_prior is True else ())
 
     @abstractmethod
     def potential(self, scores: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
