@@ -7,6 +7,7 @@ from . import (
     certified,
     dynamics,
     layers,
+    lookups,
     modern,
     nearest,
     peers,
@@ -28,6 +29,7 @@ ENTRIES: dict[str, Entry] = {
         peers,
         nearest,
         layers,
+        lookups,
         analysis,
     )
     for entry in group.ENTRIES

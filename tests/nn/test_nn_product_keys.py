@@ -30,7 +30,7 @@ def of_one_head(layer: ProductKeyLookup, head: int, separation: object) -> Hopfi
     plain = torch.nn.Identity()
     given = Projections(query=query, key=plain, value=plain, out=plain)
     association = HopfieldAssociation(None, 1, separation, projections=given)
-    return HopfieldLookup(association, layer.expanded_keys()[head], layer.values.detach())
+    return HopfieldLookup(association, layer.expanded_keys()[head], layer.values.weight.detach())
 
 
 @pytest.mark.parametrize("heads", [1, 2])
@@ -87,7 +87,7 @@ def test_gradients(sparse):
     again = torch.autograd.grad((output * seed).sum(), weights)
     expected = torch.autograd.grad((dense(STATES) * seed).sum(), list(dense.parameters()))
     for name, slope, twice, other in zip(names, slopes, again, expected, strict=True):
-        assert slope.is_sparse == (sparse and name == "values")
+        assert slope.is_sparse == (sparse and name == "values.weight")
         torch.testing.assert_close(slope.to_dense(), other)
         torch.testing.assert_close(slope.to_dense(), twice.to_dense())
 
@@ -125,20 +125,23 @@ class Largest(TorchDispatchMode):
 
 def test_a_step_of_training_makes_nothing_as_large_as_the_memories():
     layer = seeded(lambda: ProductKeyLookup(DIM, 300**2, 2, 4, sparse=True))
-    keep = layer.values.detach().clone()
-    with Largest(layer.values) as largest:
+    keep = layer.values.weight.detach().clone()
+    with Largest(layer.values.weight) as largest:
         layer(STATES.float()).square().sum().backward()
-    assert 0 < largest.nbytes < layer.values.nbytes / 16
-    torch.optim.SGD([layer.values], 0.1).step()
-    changed = (layer.values != keep).any(-1).nonzero()[:, 0]
+    assert 0 < largest.nbytes < layer.values.weight.nbytes / 16
+    torch.optim.SGD(layer.values.parameters(), 0.1).step()
+    changed = (layer.values.weight != keep).any(-1).nonzero()[:, 0]
     assert torch.equal(changed, layer.nearest(STATES.float()).index.unique())
 
 
 def test_sparse_gradients_train_with_sparse_adam():
     layer = seeded(lambda: ProductKeyLookup(DIM, 16, 1, 4, sparse=True))
     targets, state = draw(15, DIM, seed=9), STATES.float().flatten(0, 1)
-    rest = [weight for name, weight in layer.named_parameters() if name != "values"]
-    optimizers = torch.optim.SparseAdam([layer.values], 0.05), torch.optim.Adam(rest, 0.05)
+    rest = [weight for name, weight in layer.named_parameters() if name != "values.weight"]
+    optimizers = (
+        torch.optim.SparseAdam(layer.values.parameters(), 0.05),
+        torch.optim.Adam(rest, 0.05),
+    )
     losses = []
     for _ in range(60):
         loss = (layer(state) - targets).square().mean()

@@ -17,7 +17,14 @@ from torch.export import Dim
 from torch.nn.parallel import DistributedDataParallel
 
 from hopfield import Softmax, Sparsemax
-from hopfield.nn import HopfieldAssociation, HopfieldLookup, Iteration, from_hflayers, functional
+from hopfield.nn import (
+    HopfieldAssociation,
+    HopfieldLookup,
+    Iteration,
+    ProductKeyLookup,
+    from_hflayers,
+    functional,
+)
 from nn_layers import (
     CASES,
     COMPILED,
@@ -232,7 +239,8 @@ def test_autocast_without_projections(separation, order):
         torch.testing.assert_close(one, other, rtol=0, atol=0.1 * other.abs().max().item())
 
 
-TRAINED = CASES | GRADIENTS
+SPARSE = {"sparse": Case(lambda: ProductKeyLookup(DIM, 9, 2, 4, sparse=True), (STATE,), {})}
+TRAINED = CASES | GRADIENTS | SPARSE
 
 
 def _train(rank: int, folder: str) -> None:
@@ -263,6 +271,8 @@ def test_two_processes_train_as_one(tmp_path):
         for one, other in zip(gradients, expected, strict=True):
             assert (one is None) == (other is None), name
             if one is not None:
+                assert one.is_sparse == other.is_sparse
+                one, other = one.to_dense(), other.to_dense()
                 torch.testing.assert_close(2 * one, other, rtol=1e-4, atol=1e-5)
 
 

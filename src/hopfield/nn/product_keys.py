@@ -83,31 +83,35 @@ class ProductKeyLookup(nn.Module):
                 f"memories must be a square m², but is {count}. Use {rows**2} or {(rows + 1) ** 2}."
             )
         self.k = check_integer("k", k, low=1, high=count)
-        self.sparse = check_flag("sparse", sparse)
+        check_flag("sparse", sparse)
         factory = checked_factory(device, dtype)
         self.separation = SeparationModule(separation, heads).to(**factory)
         self.query = nn.Linear(dim, dim, **factory)
         self.keys = nn.Parameter(torch.empty(2, heads, rows, dim // (2 * heads), **factory))
-        self.values = nn.Parameter(torch.empty(count, dim, **factory))
+        # DistributedDataParallel expects sparse gradients of embeddings alone.
+        empty = torch.empty(count, dim, **factory)
+        self.values = nn.EmbeddingBag(count, dim, mode="sum", sparse=sparse, _weight=empty)
         self._reset_rows()
 
     def reset_parameters(self) -> None:
         """Draw all weights again, from torch's global generator; β and α as they were given."""
-        reset_children(self)
+        reset_children(self.separation)
+        self.query.reset_parameters()
         self._reset_rows()
 
     def _reset_rows(self) -> None:
         nn.init.normal_(self.keys, generator=None)
-        nn.init.normal_(self.values, std=self.dim**-0.5, generator=None)
+        nn.init.normal_(self.values.weight, std=self.dim**-0.5, generator=None)
 
     def forward(self, state: Tensor) -> Tensor:
         """Return the output, `(*batch, dim)`, for states `(*batch, dim)`."""
         index, weights = self._match(state)
-        weights = weights.to(self.values.dtype)
+        values = self.values.weight
+        weights = weights.to(values.dtype)
         if is_traced():  # embedding_bag has no forward mode, and no form in ONNX
-            output = _gathered_sum(index, weights, self.values)
+            output = _gathered_sum(index, weights, values)
         else:
-            output = _WeightedSum.apply(self.sparse, index, weights, self.values)
+            output = _WeightedSum.apply(self.values.sparse, index, weights, values)
         return output.reshape(state.shape)
 
     def nearest(self, state: Tensor) -> ProductKeyMatches:
@@ -140,10 +144,9 @@ class ProductKeyLookup(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the formula of the layer, and its options."""
-        sparse = ", sparse gradients" if self.sparse else ""
         return (
-            f"v∇F(β(aq₁ + bq₂)), dim={self.dim}, memories={len(self.values)}, "
-            f"heads={self.heads}, k={self.k}{sparse}"
+            f"v∇F(β(aq₁ + bq₂)), dim={self.dim}, "
+            f"memories={self.values.num_embeddings}, heads={self.heads}, k={self.k}"
         )
 
 
