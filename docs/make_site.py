@@ -41,7 +41,7 @@ NAMESPACES = (
 
 PLAYGROUND = """[Open the playground on a page of its own.](play.html)
 
-<iframe src="play.html" title="Playground" style="width: 100%; height: 60rem; border: 0"></iframe>
+<iframe src="play.html" title="Playground" style="width: 100%; height: 42rem; border: 0"></iframe>
 """
 """What the site adds to docs/playground.md."""
 
