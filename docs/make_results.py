@@ -27,7 +27,7 @@ def pages(folder: Path = FOLDER) -> dict[str, str]:
     _, seeds = records.read(folder / "seeds.jsonl")
     verdicts = records.select(lines, "verdict")
     made = {f"{verdict['result']}.md": _page(verdict, head, lines) for verdict in verdicts}
-    return {"README.md": _overview(head, verdicts, seeds), **made}
+    return {"README.md": _overview(head, lines, seeds), **made}
 
 
 def figures(folder: Path = FOLDER) -> None:
@@ -89,8 +89,9 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _overview(head: Record, verdicts: list[Record], seeds: list[Record]) -> str:
+def _overview(head: Record, lines: list[Record], seeds: list[Record]) -> str:
     """The table of all, and how often a right library fails."""
+    verdicts = records.select(lines, "verdict")
     hold = sum(verdict["holds"] for verdict in verdicts)
     rows = [
         f"| {verdict['number']} | [{verdict['title']}]({verdict['result']}.md) "
@@ -98,6 +99,8 @@ def _overview(head: Record, verdicts: list[Record], seeds: list[Record]) -> str:
         f"| {_closest(seeds, verdict['result'])} |"
         for verdict in verdicts
     ]
+    added = sorted({line["result"] for line in lines if "code" in line})
+    later = f" The lines of {', '.join(added)} were added later: each has its `code`." * bool(added)
     made = ", ".join(f"{name} {head[name]}" for name in ("hopfield", "torch", "numpy", "python"))
     where = {"mnist": "the MNIST test images", "digits": "the digits of scikit-learn"}
     return "\n\n".join([
@@ -105,15 +108,15 @@ def _overview(head: Record, verdicts: list[Record], seeds: list[Record]) -> str:
         f"{hold} of {len(verdicts)} results hold in the {head['form']} form of `hopfield "
         "reproduce`. Theory is drawn beside what was measured, error bars are standard errors, "
         "and every tolerance comes from theory or from the sampling error of the draws. The "
-        f"walkthrough was measured on {where[head['data']]}.",
+        f"walkthrough and metastable states were measured on {where[head['data']]}.",
         "\n".join(["| | result | verdict | checks that hold | closest of all seeds |",
                    "|---|---|---|---|---|", *rows]),
         "## How often a right library fails",
         *_chance(head, seeds),
         "## Made with",
-        f"{made}; seed {head['seed']}. `hopfield reproduce --full` made records.jsonl, `python "
-        "tests/support/seeds.py` seeds.jsonl, `python docs/make_results.py` these pages of them; "
-        "index.html, to be opened in a browser, has all on one.",
+        f"{made}; seed {head['seed']}.{later} `hopfield reproduce --full` made records.jsonl, "
+        "`python tests/support/seeds.py` seeds.jsonl, `python docs/make_results.py` these pages of "
+        "them; index.html, to be opened in a browser, has all on one.",
     ]) + "\n"  # fmt: skip
 
 

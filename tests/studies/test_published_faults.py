@@ -26,6 +26,7 @@ from hopfield_studies.published import (
     dense,
     hebbian,
     kernels,
+    metastable,
     more,
     perceptrons,
     sequences,
@@ -143,6 +144,11 @@ def another_bandwidth(patch):
     )
 
 
+def a_twentieth_more_of_alpha(patch):
+    family = metastable.FAMILIES["1.5-entmax"]
+    patch.setitem(metastable.FAMILIES, "1.5-entmax", family._replace(make=partial(Entmax, 1.55)))
+
+
 FAULTS = {
     "hebbian-curve": self_term_kept,
     "modern-theorems": half_of_the_norm_missing,
@@ -163,6 +169,7 @@ FAULTS = {
     "graded": half_of_the_integral_missing,
     "epanechnikov": a_wider_kernel,
     "mean-shift": another_bandwidth,
+    "metastable": a_twentieth_more_of_alpha,
 }
 
 

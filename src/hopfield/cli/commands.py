@@ -115,11 +115,11 @@ def reproduce(
     NAME is hebbian-curve, modern-theorems, sparse-exact, dense-capacity, exponential-capacity,
     learning-rules, attention, walkthrough, from-scratch, capacity-exponent, mixtures,
     temperature, sequence-capacity, perceptron-capacity, correlated-patterns, bidirectional,
-    graded, epanechnikov or mean-shift.
+    graded, epanechnikov, mean-shift or metastable.
     Writes DIR/index.html, with figures, tolerances and their reasons, and
     DIR/records.jsonl. A run that was stopped continues when started again. The walkthrough
-    is measured on MNIST where HOPFIELD_DATA holds it, else on digits. The last line counts the
-    results that hold; the exit status is 1 where one does not.
+    and metastable are measured on MNIST where HOPFIELD_DATA holds it, else on digits. The last
+    line counts the results that hold; the exit status is 1 where one does not.
     """
     from hopfield_studies.reproduce import reproduce as run_results
 

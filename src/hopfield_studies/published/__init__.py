@@ -16,6 +16,7 @@ from . import (
     graded,
     hebbian,
     kernels,
+    metastable,
     modern,
     more,
     pairs,
@@ -52,6 +53,7 @@ RESULTS: tuple[Result, ...] = (
     graded.GRADED_UNITS,
     kernels.EPANECHNIKOV,
     kernels.MEAN_SHIFT,
+    metastable.METASTABLE,
 )
 """All results: `NINE`, and others from the literature."""
 

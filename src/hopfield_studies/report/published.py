@@ -41,11 +41,12 @@ def _lead(head: Record, verdicts: Sequence[Record]) -> str:
         f"leaves one of them with a probability of {number(head['chance'])}."
     ]
     if head.get("data") == "mnist":
-        sentences.append("The walkthrough ran on the MNIST test images.")
+        sentences.append("The walkthrough and metastable states ran on the MNIST test images.")
     if head.get("data") == "digits":
         sentences.append(
-            "No MNIST was found here, so the walkthrough ran on the digits that come with "
-            "scikit-learn, with expectations of their own instead of the published numbers."
+            "No MNIST was found here, so the walkthrough and metastable states ran on the digits "
+            "that come with scikit-learn, the walkthrough with expectations of its own instead of "
+            "the published numbers."
         )
     return "".join(f"<p>{escape(each)}</p>" for each in sentences)
 
