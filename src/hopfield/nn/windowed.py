@@ -189,10 +189,10 @@ def _cut_masks(
     if bias is not None:
         bias = bias[None, None] if bias.ndim == 3 else bias[None, None, None]
     if mask is not None or is_traced() or before + after or extra:
-        hidden = state.new_zeros(1, state.shape[-2], dtype=torch.bool)
-        hidden = hidden if mask is None else ~mask.visible | mask.empty
-        hidden = of_pairs(hidden, True).contiguous()  # a view of known order, for an export
-        ignored = window.ignored(size, width, before, state.device) | hidden
+        none = state.new_zeros(1, state.shape[-2], dtype=torch.bool)
+        hidden = of_pairs(none if mask is None else ~mask.visible | mask.empty, True)
+        # Contiguous: an export does not know the order of strides of a view.
+        ignored = window.ignored(size, width, before, state.device) | hidden.contiguous()
     if mask is not None and mask.bias is not None:
         bias = _sum(bias, of_pairs(mask.bias, 0.0))
     return ignored, bias
