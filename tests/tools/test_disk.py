@@ -152,9 +152,9 @@ def test_no_readout_takes_all_rows_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr("hopfield.readout.BLOCK_ROWS", 256)
     decode, most = TensorColumn.decode, [0]
 
-    def spying(column, parts):
+    def spying(column, parts, shared=False):
         most[0] = max(most[0], sum(map(len, parts)))
-        return decode(column, parts)
+        return decode(column, parts, shared)
 
     rows = torch.randn(3000, 8, generator=seeded(6))
     memory = ModernHopfield(2.0, store=DiskStore(tmp_path / "t.lance"))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from ...checks import dtype_name, short_repr
 from ...errors import InputTypeError, missing_extra
@@ -79,9 +80,12 @@ class TensorColumn:
             return numbers
         return arrow().FixedSizeListArray.from_arrays(numbers, prod(self.shape))
 
-    def decode(self, parts: Sequence[Any]) -> Tensor:
-        """Return the entries of several Arrow arrays in one new tensor."""
+    def decode(self, parts: Sequence[Any], shared: bool = False) -> Tensor:
+        """Return the entries of several Arrow arrays; `shared` may be a view of a single one."""
         counts = [len(part) for part in parts]
+        if shared and len(parts) == 1 and self.dtype != torch.bool:
+            view = from_dlpack(parts[0].flatten() if self.shape else parts[0])
+            return view.view(self.dtype).view(counts[0], *self.shape)
         tensor = torch.empty((sum(counts), *self.shape), dtype=self.dtype)
         flat, at = _as_numpy(tensor).reshape(-1), 0
         for part in parts:

@@ -116,25 +116,30 @@ class DiskStore(Store):
         return column.decode([self._opened.take(self._places_of(indices), "value")])
 
     def blocks(self, size: int) -> Iterator[Block | PackedBlock]:
-        """Yield all rows in order, `size` per block."""
+        """Yield all rows in order, at most `size` per block."""
         if not self._count:
             return
         layout = self._opened.layout
         columns = ["vector"]
         columns += ["known"] if self.has_gaps else []
         columns += ["value"] if layout.values is not None else []
+        summary = self._cache.get("summary")
+        norms = summary[1].squared_norms if summary and summary[0] == (self.version,) else None
         start = 0
         for parts in _grouped(self._opened.scan(columns, **self._selection), size):
             arrays = {name: [part.column(name) for part in parts] for name in columns}
-            values = None if layout.values is None else layout.values.decode(arrays["value"])
-            stored = layout.stored.decode(arrays["vector"])
+            values = None
+            if layout.values is not None:
+                values = layout.values.decode(arrays["value"], shared=True)
+            stored = layout.stored.decode(arrays["vector"], shared=True)
             stop = start + len(stored)
             if layout.bits:
                 like = torch.empty(0, self.dim, dtype=self.dtype)
                 yield PackedBlock(start, stop, stored.T.contiguous(), like, values, start)
             else:
                 known = decode_masks(arrays["known"], self.dim) if self.has_gaps else None
-                yield Block(start, stored, values, known=known)
+                some_norms = None if norms is None else norms[start:stop]
+                yield Block(start, stored, values, some_norms, known=known)
             start = stop
 
     def __len__(self) -> int:
@@ -313,11 +318,15 @@ def _table_path(path: object) -> str:
 
 
 def _grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    # Lists of slices of record batches with `size` rows together; the last has the rest.
+    # Lists of slices of record batches with at most `size` rows together. Only few rows are joined
+    # with some of the next batch: a single slice is read where it lies.
     parts: list[Any] = []
     count = 0
     for batch in batches:
         at = 0
+        if 2 * count >= size and count + batch.num_rows > size:
+            yield parts
+            parts, count = [], 0
         while at < batch.num_rows:
             step = min(size - count, batch.num_rows - at)
             parts.append(batch.slice(at, step))
