@@ -152,7 +152,7 @@ def _claim(row: Record) -> str:
         f'<tr><th scope="row">{prose(row["case"])}'
         f' <span class="source">{escape(row["source"])}</span></th>'
         f'<td class="verdict {kind}">{mark} {escape(row["verdict"])}</td>'
-        f'<td><details><summary>{prose(_sentence(row["measured"]))}</summary>'
+        f"<td><details><summary>{prose(_sentence(row['measured']))}</summary>"
         f"{prose(_sentence(row['reason']))}"
         f'<span class="criterion">{prose(row["criterion"])}</span></details></td></tr>'
     )
