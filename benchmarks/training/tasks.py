@@ -12,6 +12,7 @@ from hopfield.experiments.records import Record
 
 from . import models
 from .digits import Bags, Split, bags, patches, split
+from .recall import recall
 
 
 def fit(
@@ -193,5 +194,6 @@ TASKS: dict[str, tuple[Callable[[int], list[Record]], int]] = {
     "mnist": (partial(dense, epochs=15, name="mnist"), 3),
     "sets": (sets, 10),
     "complete": (complete, 3),
+    "recall": (recall, 3),
 }
 """Tasks with their number of seeds, by name."""

@@ -6,7 +6,7 @@ import statistics
 import pytest
 import torch
 
-from benchmarks.training import digits, tasks
+from benchmarks.training import digits, recall, tasks
 from hopfield.experiments import records
 from source_tree import ROOT
 
@@ -129,3 +129,13 @@ def test_patches_are_the_image_cut():
 def test_auc_counts_pairs_in_order():
     scores, positive = torch.tensor([0.1, 0.4, 0.4, 0.9]), torch.tensor([False, True, False, True])
     assert tasks.auc(scores, positive) == 3.5 / 4
+
+
+def test_product_keys_recall_what_a_lookup_of_all_recalls():
+    found = records.read(RESULTS / "recall.jsonl")[1]
+    text = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
+    for name in recall.LAYERS:
+        own = records.select(found, "recall", case=name)
+        assert {line["seed"] for line in own} == {0, 1, 2}
+        row = f"| {name} | {mean(own, 'recall'):.3f} | {mean(own, 'loss'):.2f} |"
+        assert row in text and mean(own, "recall") > 0.95
