@@ -184,6 +184,27 @@ def test_small_appends_are_compacted(tmp_path):
     assert torch.equal(DiskStore(store.path).take(torch.arange(21))[-1], rows[0])
 
 
+def test_rows_keep_their_order_where_only_some_files_are_joined(tmp_path, monkeypatch):
+    monkeypatch.setattr("hopfield.stores.disk.table.FRAGMENT_ROWS", 8)
+    store, rows = DiskStore(tmp_path / "t.lance"), torch.randn(36, 3, generator=seeded(7))
+    for part in rows.split([8, 1, 1, 1, 16, 1, 1, 7]):
+        store.append(part)
+    store.remove(torch.tensor([12, 35]))
+    expected = torch.cat([rows[:12], rows[13:35]])
+    assert torch.equal(store.take(torch.arange(34)), expected)
+    before = store._opened.fragments()
+    store.compact()
+    for opened in (store, DiskStore(store.path)):
+        assert torch.equal(opened.take(torch.arange(34)), expected) and not len(opened.verify())
+        assert torch.equal(torch.cat([block.rows for block in opened.blocks(5)]), expected)
+    assert torch.equal(store.where("id >= 0").take(torch.arange(34)), expected)
+    joined = store._opened.fragments()
+    assert len(joined) == 5 and joined[0] == before[0]  # a full file is not written again
+    store.compact()
+    assert store._opened.fragments() == joined
+    assert torch.equal(store.take(torch.arange(34)), expected)
+
+
 @pytest.mark.heavy
 def test_a_thousand_appends_are_compacted(tmp_path):
     store, rows = DiskStore(tmp_path / "t.lance"), torch.randn(1000, 4, generator=seeded(7))

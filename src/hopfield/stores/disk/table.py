@@ -30,7 +30,6 @@ def lance() -> Any:
     try:
         import lance
         import lance.fragment
-        import lance.optimize
     except ImportError:
         raise missing_extra("pylance", "disk") from None
     return lance
@@ -146,14 +145,17 @@ class Table:
         """Join small fragments, and drop removed rows and all older versions."""
 
         def change(dataset: Any) -> Any:
-            compaction = lance().optimize.Compaction
-            options = {
-                "target_rows_per_fragment": FRAGMENT_ROWS,
-                "materialize_deletions_threshold": 0.0,
-            }
-            tasks = compaction.plan(dataset, options=options).tasks
-            results = [task.execute(dataset) for task in tasks]
-            return (lambda: compaction.commit(dataset, results)) if results else None
+            # Lance puts new fragments behind all others: to keep the order of rows, all that
+            # follow the first one to be joined are written again.
+            fragments = dataset.get_fragments()
+            old = fragments[_count_unchanged(fragments) :]
+            if not old:
+                return None
+            rows = dataset.scanner(fragments=old, scan_in_order=True, **SCAN).to_batches()
+            new = write_fragments(dataset, dataset.schema, rows, "append")
+            operations = lance().LanceOperation
+            group = operations.RewriteGroup([fragment.metadata for fragment in old], new)
+            return operations.Rewrite([group], [])
 
         table = self._change(change)
         with writing(self.path, table):
@@ -161,15 +163,12 @@ class Table:
         return table
 
     def _change(self, change: Callable[[Any], Any]) -> "Table":
-        # `change` writes files, and returns an operation to commit, a function that commits, or
-        # None after a change of the manifest alone.
+        # `change` writes files, and returns the operation to commit; None if nothing is left to do.
         with writing(self.path, self) as sync_files:
             dataset = open_dataset(self.path, self.version)
             operation = change(dataset)
             sync_files()
-            if callable(operation):
-                operation()
-            elif operation is not None:
+            if operation is not None:
                 dataset = commit(self.path, operation, self.version)
             return _synced(self.path, dataset)
 
@@ -206,19 +205,35 @@ def write(path: str, table: Table | None, schema: Any, batches: Iterable[Any], m
     """Write rows into new fragments, and commit; `mode` is create, append or overwrite."""
     operations = lance().LanceOperation
     with writing(path, table) as sync_files:
-        fragments = lance().fragment.write_fragments(
-            arrow().RecordBatchReader.from_batches(schema, batches),
-            path if table is None else table.dataset,
-            schema=schema,
-            mode=mode,
-            max_rows_per_file=FRAGMENT_ROWS,
-        )
+        fragments = write_fragments(path if table is None else table.dataset, schema, batches, mode)
         sync_files()
         is_append = mode == "append"
         operation = (
             operations.Append(fragments) if is_append else operations.Overwrite(schema, fragments)
         )
         return _synced(path, commit(path, operation, None if table is None else table.version))
+
+
+def write_fragments(target: Any, schema: Any, batches: Iterable[Any], mode: str) -> Any:
+    """Write rows into new files of a dataset, or of a path; return what to commit."""
+    return lance().fragment.write_fragments(
+        arrow().RecordBatchReader.from_batches(schema, batches),
+        target,
+        schema=schema,
+        mode=mode,
+        max_rows_per_file=FRAGMENT_ROWS,
+    )
+
+
+def _count_unchanged(fragments: Sequence[Any]) -> int:
+    # Fragments at the start that stay: full ones, and the last one, if no rows were removed.
+    count = 0
+    for fragment in fragments:
+        is_last = count == len(fragments) - 1
+        if fragment.num_deletions or not (is_last or fragment.count_rows() == FRAGMENT_ROWS):
+            break
+        count += 1
+    return count
 
 
 def commit(path: str, operation: Any, version: int | None) -> Any:
