@@ -103,6 +103,16 @@ MISTAKES = {
         InputTypeError,
         "a list of tensors",
     ),
+    "values of other lengths": (
+        lambda: pooling()(BAGS, BAGS[::-1]),
+        ShapeError,
+        "bags of the same lengths",
+    ),
+    "values of fewer bags": (
+        lambda: pooling()(BAGS, BAGS[:1]),
+        ShapeError,
+        "bags of the same lengths",
+    ),
 }
 
 

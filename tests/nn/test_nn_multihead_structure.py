@@ -139,6 +139,8 @@ def test_grouped_heads_are_repeated_keys_and_values(made, kv_heads):
     for one, expected in zip(*results, strict=True):
         torch.testing.assert_close(one, expected)
     assert all(slope.any() for slope in slopes(results[0][0], grouped)[:1])
+    taken = from_multihead_attention(grouped)(query, key, value)[0]
+    torch.testing.assert_close(taken, results[0][0])
 
 
 def test_grouped_heads_start_as_heads_do():

@@ -153,6 +153,14 @@ def test_sparse_gradients_train_with_sparse_adam():
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_a_batch_norm_in_the_query_reads_all_states():
+    layer = lookup()
+    norm = torch.nn.BatchNorm1d(DIM, dtype=torch.float64)
+    layer.query = torch.nn.Sequential(layer.query, norm)
+    expected = layer(STATES.flatten(0, 1)).unflatten(0, STATES.shape[:2])
+    torch.testing.assert_close(layer(STATES), expected)
+
+
 @pytest.mark.parametrize("shape", [(DIM,), (0, DIM), (2, 0, DIM), (2, 1, 3, DIM)], ids=str)
 def test_states_of_every_shape(shape):
     layer, states = lookup(), draw(*shape).double()

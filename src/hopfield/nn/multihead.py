@@ -323,6 +323,7 @@ def from_multihead_attention(
         module.bias_k is not None, module.add_zero_attn, module.kdim, module.vdim,
         module.batch_first, "meta", module.out_proj.weight.dtype,
         steps=steps, separation=separation, beta=beta, window=window,
+        num_kv_heads=getattr(module, "num_kv_heads", None),
     )  # fmt: skip
     device = module.out_proj.weight.device
     layer.separation.to_empty(device=device)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_float
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 from .association import HopfieldAssociation
 from .bags import pad_bags
 from .compute import Association
@@ -120,7 +120,9 @@ def _batched(
         if masks.padding_mask is not None:
             raise OptionError("padding_mask follows from the lengths of a list of bags: leave it.")
         rows, padding = pad_bags(stored)
-        values = None if projected is None else pad_bags(projected)[0]
+        values, ends = (None, padding) if projected is None else pad_bags(projected)
+        if not torch.equal(ends, padding):
+            raise ShapeError("stored and projected must be bags of the same lengths, in order.")
         return False, rows, values, masks._replace(padding_mask=padding)
     value = None if projected is None else check_float("projected", projected)
     if check_float("stored", stored).ndim != 2:

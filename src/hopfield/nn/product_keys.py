@@ -133,7 +133,8 @@ class ProductKeyLookup(nn.Module):
             raise ShapeError(
                 f"state must have shape (*batch, {self.dim}), but has shape {tuple(state.shape)}."
             )
-        rows = project("state", state, self.query, "its projection").reshape(-1, self.dim)
+        # Rows before the projection: a BatchNorm1d would read a second axis as features.
+        rows = project("state", state.reshape(-1, self.dim), self.query, "its projection")
         query = rows.unflatten(-1, (self.heads, -1)).transpose(0, 1)
         separation = self.separation()
         halves = (separation.scale(query) * query).unflatten(-1, (2, -1)).movedim(-2, 0)
