@@ -121,7 +121,7 @@ def _batched(
             raise OptionError("padding_mask follows from the lengths of a list of bags: leave it.")
         rows, padding = pad_bags(stored)
         values, ends = (None, padding) if projected is None else pad_bags(projected)
-        if not torch.equal(ends, padding):
+        if values is not None and not torch.equal(ends, padding):
             raise ShapeError("stored and projected must be bags of the same lengths, in order.")
         return False, rows, values, masks._replace(padding_mask=padding)
     value = None if projected is None else check_float("projected", projected)
