@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_float
+from ..checks import check_float, is_traced
 from ..errors import OptionError, ShapeError
 from .association import HopfieldAssociation
 from .bags import pad_bags
@@ -121,7 +121,7 @@ def _batched(
             raise OptionError("padding_mask follows from the lengths of a list of bags: leave it.")
         rows, padding = pad_bags(stored)
         values, ends = (None, padding) if projected is None else pad_bags(projected)
-        if values is not None and not torch.equal(ends, padding):
+        if not (values is None or is_traced() or torch.equal(ends, padding)):
             raise ShapeError("stored and projected must be bags of the same lengths, in order.")
         return False, rows, values, masks._replace(padding_mask=padding)
     value = None if projected is None else check_float("projected", projected)
