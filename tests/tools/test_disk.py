@@ -1,6 +1,7 @@
 """Tables on disk: what they hold, who reads them, parts of them, and mistakes."""
 
 import copy
+import errno
 import os
 import pickle
 import subprocess
@@ -21,7 +22,9 @@ from hopfield.errors import (
     TableError,
 )
 from hopfield.stores import DiskStore
+from hopfield.stores.disk import durable
 from hopfield.stores.disk.columns import TensorColumn
+from hopfield.stores.disk.table import Table
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8)
 
@@ -144,8 +147,31 @@ def test_parts_of_a_table(tmp_path):
     for change in (recent.compact, lambda: recent.remove(torch.tensor([0]))):
         with pytest.raises(OptionError, match="only some of its rows"):
             change()
-    with pytest.raises(TableError):
+    assert not len(store.shard(5, 6).shard(0, 1)), "a part of no rows has none"
+    with pytest.raises(TableError, match=r"a condition on its columns.*named no\."):
         store.where("no such column > 3")
+    with pytest.raises(InputTypeError, match="condition must be"):
+        store.where(3)
+
+
+def test_a_part_lists_its_own_damaged_rows(tmp_path, monkeypatch):
+    store = films(tmp_path / "t.lance").storage
+    monkeypatch.setattr(Table, "damaged_rows", lambda self, fragment, count: [1, 4])
+    assert store.verify().tolist() == [1, 4]
+    assert store.where("year >= 1983").verify().tolist() == [1]
+
+
+def test_every_title_of_a_column_can_be_stored(tmp_path):
+    memory = ModernHopfield(8.0, store=DiskStore(tmp_path / "t.lance"))
+    titles = ("_rowid", "_RowAddr", "crc", "A b", "a_b", "name", "1", "ä.ö")
+    memory.store(torch.eye(2), table={title: [1, 2] for title in titles})
+    again = ModernHopfield(8.0, store=DiskStore(tmp_path / "t.lance"))
+    assert again.rows([1]) == [dict.fromkeys(titles, 2)]
+
+
+def test_an_address_of_a_local_file_is_a_folder(tmp_path):
+    store = DiskStore((tmp_path / "my t.lance").as_uri())
+    assert store.path == str(tmp_path / "my t.lance")
 
 
 def test_no_readout_takes_all_rows_at_once(tmp_path, monkeypatch):
@@ -305,6 +331,20 @@ def test_a_torn_manifest_is_set_aside_with_a_warning(damage, tmp_path):
     assert (tmp_path / "t.lance" / "_torn" / newest.name).exists()
     again.append(2 * torch.eye(3))
     assert torch.equal(DiskStore(store.path).take(torch.tensor([5])), 2 * torch.eye(3)[2:])
+
+
+def test_a_torn_manifest_that_cannot_be_moved_is_passed_over(tmp_path, monkeypatch):
+    store = DiskStore(tmp_path / "t.lance")
+    store.append(torch.eye(3))
+    store.append(torch.eye(3))
+    durable.manifests_of(Path(store.path))[2].write_bytes(bytes(100))
+
+    def refuse(*args: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.warns(RecoveryWarning, match="torn, and stays"):
+        assert torch.equal(DiskStore(store.path).take(torch.arange(3)), torch.eye(3))
 
 
 def test_mistakes_are_named(tmp_path):

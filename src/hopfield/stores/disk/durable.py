@@ -83,11 +83,10 @@ def newest_version(folder: Path) -> int:
     for version in sorted(manifests, reverse=True):
         if _is_whole(manifests[version]):
             return version
-        _set_aside(folder, manifests[version])
+        place = f"now lies in {TORN}" if _set_aside(folder, manifests[version]) else "stays"
         warn_caller(
             f"the newest change of {folder} was cut short, as by a power loss: its manifest is "
-            f"torn, and now lies in {TORN}. It had not been acknowledged; the table is as before "
-            "it.",
+            f"torn, and {place}. It had not been acknowledged; the table is as before it.",
             RecoveryWarning,
         )
     return 0
@@ -102,11 +101,14 @@ def _is_whole(manifest: Path) -> bool:
         return file.read() == MAGIC
 
 
-def _set_aside(folder: Path, manifest: Path) -> None:
-    with suppress(PermissionError):  # a table that can only be read is opened by its version
+def _set_aside(folder: Path, manifest: Path) -> bool:
+    try:
         (folder / TORN).mkdir(exist_ok=True)
         os.replace(manifest, folder / TORN / manifest.name)
-        sync(folder / VERSIONS)
+    except OSError:  # a table that can only be read is opened by its version
+        return False
+    sync(folder / VERSIONS)
+    return True
 
 
 def remove_files(paths: Iterable[Path]) -> None:

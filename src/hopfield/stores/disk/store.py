@@ -6,6 +6,8 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import torch
@@ -160,7 +162,8 @@ class DiskStore(Store):
                 count = fragment.count_rows()
                 damaged += [start + row for row in table.damaged_rows(fragment, count)]
                 start += count
-        return torch.tensor(damaged, dtype=torch.long)
+        found = torch.tensor(damaged, dtype=torch.long)
+        return found if self._places is None else torch.isin(self._places, found).nonzero()[:, 0]
 
     def compact(self) -> None:
         """Join the small files of many appends, and free the space of removed rows."""
@@ -206,6 +209,11 @@ class DiskStore(Store):
         It shares the table, is read-only, and keeps the version of now. Columns are those of the
         table stored with the patterns, `name`, and `value` if values are numbers or strings.
         """
+        if not isinstance(condition, str):
+            raise InputTypeError(
+                f"condition must be a string, such as 'year > 1990', but is "
+                f"{short_repr(condition)}."
+            )
         before = self._selection.get("condition")
         both = condition if before is None else f"({before}) AND ({condition})"
         return self._view(condition=both)
@@ -214,7 +222,7 @@ class DiskStore(Store):
         """Return a store of every `world`-th file of the table, from `rank` on: read-only."""
         check_integer("world", world, low=1)
         check_integer("rank", rank, low=0, high=world - 1)
-        fragments = self._selection.get("fragments") or self._opened.fragments()
+        fragments = self._selection.get("fragments", self._opened.fragments())
         return self._view(fragments=fragments[rank::world])
 
     def table(self, indices: Tensor) -> Any:
@@ -314,6 +322,8 @@ def _table_path(path: object) -> str:
         raise InputTypeError(
             f"path must be the name of a folder, such as 'faces.lance', but is {short_repr(path)}."
         )
+    if name.startswith("file://"):  # a folder, whose changes are synced as those of others
+        name = url2pathname(urlsplit(name).path)
     return name if "://" in name else str(Path(name).absolute())
 
 

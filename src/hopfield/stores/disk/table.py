@@ -22,6 +22,7 @@ SCAN = {"batch_size": 4096, "io_buffer_size": 2**25, "batch_readahead": 2, "frag
 """Settings of scans. Lance's own buffer 700 MB, and are slower."""
 
 NO_ROOM = ("No space left", "File too large", "quota exceeded", "os error 28", "os error 27")
+BAD_REQUEST = "Invalid user input: "
 NO_RIGHT = ("Permission denied", "Read-only", "not permitted", "os error 13", "os error 30")
 
 
@@ -318,6 +319,9 @@ def reading(path: str) -> Iterator[None]:
             what = "needs room for what is stored, but the disk or a limit of the process is full"
         elif any(mark in text for mark in NO_RIGHT):
             what = "must be a table that this process may write, but is not"
+        elif BAD_REQUEST in text:
+            what = "needs a condition on its columns, in SQL, but the answer was"
+            text = text.partition(BAD_REQUEST)[2]
         else:
             what = "must be a whole Lance table, but is damaged or cannot be read"
         raise TableError(f"{path} {what}: {text:.200}.") from None
