@@ -1,7 +1,6 @@
 """Tables on disk: what they hold, who reads them, parts of them, and mistakes."""
 
 import copy
-import errno
 import os
 import pickle
 import subprocess
@@ -18,11 +17,9 @@ from hopfield.errors import (
     InputTypeError,
     MissingExtraError,
     OptionError,
-    RecoveryWarning,
     TableError,
 )
 from hopfield.stores import DiskStore
-from hopfield.stores.disk import durable
 from hopfield.stores.disk.columns import TensorColumn
 from hopfield.stores.disk.table import Table
 
@@ -314,37 +311,6 @@ def test_a_table_that_can_only_be_read():
             for place in places:
                 place.chmod(0o755)
         assert len(DiskStore(store.path)) == 3
-
-
-@pytest.mark.parametrize(
-    "damage", [lambda text: bytes(len(text)), lambda text: text[: len(text) // 2]]
-)
-def test_a_torn_manifest_is_set_aside_with_a_warning(damage, tmp_path):
-    store = DiskStore(tmp_path / "t.lance")
-    store.append(torch.eye(3))
-    store.append(torch.eye(3))
-    newest = min((tmp_path / "t.lance" / "_versions").glob("*.manifest"))
-    newest.write_bytes(damage(newest.read_bytes()))
-    with pytest.warns(RecoveryWarning, match="cut short"):
-        again = DiskStore(store.path)
-    assert len(again) == 3 and len(DiskStore(store.path)) == 3
-    assert (tmp_path / "t.lance" / "_torn" / newest.name).exists()
-    again.append(2 * torch.eye(3))
-    assert torch.equal(DiskStore(store.path).take(torch.tensor([5])), 2 * torch.eye(3)[2:])
-
-
-def test_a_torn_manifest_that_cannot_be_moved_is_passed_over(tmp_path, monkeypatch):
-    store = DiskStore(tmp_path / "t.lance")
-    store.append(torch.eye(3))
-    store.append(torch.eye(3))
-    durable.manifests_of(Path(store.path))[2].write_bytes(bytes(100))
-
-    def refuse(*args: object) -> None:
-        raise OSError(errno.EROFS, "Read-only file system")
-
-    monkeypatch.setattr("os.replace", refuse)
-    with pytest.warns(RecoveryWarning, match="torn, and stays"):
-        assert torch.equal(DiskStore(store.path).take(torch.arange(3)), torch.eye(3))
 
 
 def test_mistakes_are_named(tmp_path):

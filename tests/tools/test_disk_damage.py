@@ -1,5 +1,6 @@
 """Tables and damage: killed writers lose nothing acknowledged, and flipped bits are found."""
 
+import errno
 import json
 import random
 import shutil
@@ -11,9 +12,10 @@ import pytest
 import torch
 
 from cases import seeded
-from hopfield.errors import HopfieldError
+from hopfield.errors import HopfieldError, RecoveryWarning
 from hopfield.stores import DiskStore
 from hopfield.stores.annotations import Annotations
+from hopfield.stores.disk import durable
 from source_tree import ROOT
 
 
@@ -85,3 +87,34 @@ def test_damaged_rows_are_listed(tmp_path):
     again = DiskStore(store.path)
     assert again.verify().tolist() == [500]
     assert not torch.equal(again.take(torch.tensor([500])), rows[500:501]), "premise: silent"
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: bytes(len(text)), lambda text: text[: len(text) // 2]]
+)
+def test_a_torn_manifest_is_set_aside_with_a_warning(damage, tmp_path):
+    store = DiskStore(tmp_path / "t.lance")
+    store.append(torch.eye(3))
+    store.append(torch.eye(3))
+    newest = min((tmp_path / "t.lance" / "_versions").glob("*.manifest"))
+    newest.write_bytes(damage(newest.read_bytes()))
+    with pytest.warns(RecoveryWarning, match="cut short"):
+        again = DiskStore(store.path)
+    assert len(again) == 3 and len(DiskStore(store.path)) == 3
+    assert (tmp_path / "t.lance" / "_torn" / newest.name).exists()
+    again.append(2 * torch.eye(3))
+    assert torch.equal(DiskStore(store.path).take(torch.tensor([5])), 2 * torch.eye(3)[2:])
+
+
+def test_a_torn_manifest_that_cannot_be_moved_is_passed_over(tmp_path, monkeypatch):
+    store = DiskStore(tmp_path / "t.lance")
+    store.append(torch.eye(3))
+    store.append(torch.eye(3))
+    durable.manifests_of(Path(store.path))[2].write_bytes(bytes(100))
+
+    def refuse(*args: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.warns(RecoveryWarning, match="torn, and stays"):
+        assert torch.equal(DiskStore(store.path).take(torch.arange(3)), torch.eye(3))
