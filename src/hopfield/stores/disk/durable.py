@@ -6,7 +6,7 @@ cut is set aside before Lance sees it.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,10 +37,8 @@ def sync(path: Path) -> None:
 def sync_new(folder: Path, before: set[Path]) -> None:
     """Sync the files that were not there `before`, and the folders that hold them."""
     new = files_of(folder) - before
-    for path in sorted(new):
+    for path in (*sorted(new), *sorted({path.parent for path in new})):
         sync(path)
-    for inner in sorted({path.parent for path in new}):
-        sync(inner)
     if new:
         sync(folder)  # it may have got its first folder of removed rows
 
@@ -93,12 +91,7 @@ def newest_version(folder: Path) -> int:
 
 
 def _is_whole(manifest: Path) -> bool:
-    with open(manifest, "rb") as file:
-        file.seek(0, os.SEEK_END)
-        if file.tell() < len(MAGIC):
-            return False
-        file.seek(-len(MAGIC), os.SEEK_END)
-        return file.read() == MAGIC
+    return manifest.read_bytes().endswith(MAGIC)
 
 
 def _set_aside(folder: Path, manifest: Path) -> bool:
@@ -109,13 +102,6 @@ def _set_aside(folder: Path, manifest: Path) -> bool:
         return False
     sync(folder / VERSIONS)
     return True
-
-
-def remove_files(paths: Iterable[Path]) -> None:
-    """Remove files that a failed change has left."""
-    for path in paths:
-        with suppress(OSError):
-            path.unlink()
 
 
 @contextmanager

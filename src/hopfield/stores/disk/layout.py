@@ -23,9 +23,6 @@ KEY = b"hopfield"
 RESERVED = ("id", "vector", "value", "name", "known", "prior", "crc")
 """Names of columns that a table of the user cannot have."""
 
-PREFIX_OF_LANCE = "_row"
-"""Beginning of the names that Lance reserves, such as `_rowid`."""
-
 BATCH_ROWS = 4096
 """Rows per record batch when they are written."""
 
@@ -192,10 +189,9 @@ class Layout:
 
 
 def _free_name(title: str, taken: Mapping[str, Any]) -> str:
-    # Lance takes no points in names, and SQL tells no letters from capitals.
-    name = re.sub(r"\W", "_", title) or "column"
-    if name.lower().startswith(PREFIX_OF_LANCE):
-        name = f"column{name}"
+    # Lance takes no points in names, and reserves `_rowid` and others; SQL tells no letters from
+    # capitals.
+    name = re.sub("^(?=_row|$)", "column", re.sub(r"\W", "_", title), flags=re.IGNORECASE)
     lower = {each.lower() for each in (*taken, *RESERVED)}
     number, free = 2, name
     while free.lower() in lower:

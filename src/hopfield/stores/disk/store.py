@@ -191,11 +191,9 @@ class DiskStore(Store):
             start = 0
             for batch in table.scan(layout.schema.names):
                 content = dict(zip(batch.schema.names, batch.columns, strict=True))
-                if new.prior is not None:
-                    part = new.prior[start : start + batch.num_rows]
-                    content["prior"] = arrow().array(part.tolist(), arrow().float64())
-                else:
-                    content["prior"] = arrow().nulls(batch.num_rows, arrow().float64())
+                part = slice(start, start + batch.num_rows)
+                prior = [None] * batch.num_rows if new.prior is None else new.prior[part].tolist()
+                content["prior"] = arrow().array(prior, arrow().float64())
                 start += batch.num_rows
                 yield layout.with_sums(content, batch.num_rows)
 

@@ -208,10 +208,9 @@ def write(path: str, table: Table | None, schema: Any, batches: Iterable[Any], m
     with writing(path, table) as sync_files:
         fragments = write_fragments(path if table is None else table.dataset, schema, batches, mode)
         sync_files()
-        is_append = mode == "append"
-        operation = (
-            operations.Append(fragments) if is_append else operations.Overwrite(schema, fragments)
-        )
+        operation: Any = operations.Append(fragments)
+        if mode != "append":
+            operation = operations.Overwrite(schema, fragments)
         return _synced(path, commit(path, operation, None if table is None else table.version))
 
 
@@ -228,13 +227,11 @@ def write_fragments(target: Any, schema: Any, batches: Iterable[Any], mode: str)
 
 def _count_unchanged(fragments: Sequence[Any]) -> int:
     # Fragments at the start that stay: full ones, and the last one, if no rows were removed.
-    count = 0
-    for fragment in fragments:
-        is_last = count == len(fragments) - 1
-        if fragment.num_deletions or not (is_last or fragment.count_rows() == FRAGMENT_ROWS):
-            break
-        count += 1
-    return count
+    for count, fragment in enumerate(fragments, 1):
+        is_filled = count == len(fragments) or fragment.count_rows() == FRAGMENT_ROWS
+        if fragment.num_deletions or not is_filled:
+            return count - 1
+    return len(fragments)
 
 
 def commit(path: str, operation: Any, version: int | None) -> Any:
@@ -297,7 +294,8 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
                 yield lambda: durable.sync_new(folder, before)
             except BaseException:
                 if max(durable.manifests_of(folder), default=0) == version:
-                    durable.remove_files(durable.files_of(folder) - before)
+                    for path_left in durable.files_of(folder) - before:
+                        path_left.unlink(missing_ok=True)
                 raise
 
 
