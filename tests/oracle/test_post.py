@@ -291,7 +291,7 @@ def test_beta_can_be_fitted_and_a_memory_diagnosed(post):
         ({"similarity": lambda rows, state, known: state @ rows.T}, "Softmax and '<lambda>'"),
         ({"separation": Epanechnikov(0.5)}, "Epanechnikov and 'euclidean'"),
     ],
-    ids=str,
+    ids=["name", "certified", "cosine", "own-similarity", "separation"],
 )
 def test_what_has_no_energy_on_the_sphere_is_refused(options, message):
     given = {"post": "unit_norm"} | ({} if "separation" in options else {"beta": 1.0}) | options
