@@ -28,7 +28,10 @@ class Player {
       this.pause();
       this.goTo(this.shown >= this.answer.steps ? 0 : this.shown + 1);
     });
-    byIdOfState("ask-why").addEventListener("click", () => settings.set({ explore: "why" }));
+    byIdOfState("ask-why").addEventListener("click", () => {
+      settings.set({ explore: "why" });
+      byIdOfState("explore").scrollIntoView({ block: "nearest" });
+    });
     const energy = byIdOfState("energy");
     energy.addEventListener("click", (event) => this.onEnergy(event));
   }
@@ -65,13 +68,13 @@ class Player {
   }
 
   showVerdict(values) {
-    const { kind, title, text, isRight } = verdictOf(values, this.answer);
+    const { kind, title, text, isRight, mark: words } = verdictOf(values, this.answer);
     byIdOfState("verdict").dataset.kind = kind;
     byIdOfState("verdict-title").textContent = title;
     byIdOfState("verdict-text").textContent = text;
     const mark = byIdOfState("verdict-mark");
     mark.className = isRight ? "good" : "bad";
-    mark.textContent = isRight === null ? "" : isRight ? "✓ the right one" : "✗ not the right one";
+    mark.textContent = words;
     byIdOfState("ask-why").hidden = isRight !== false;
     byIdOfState("state").setAttribute("aria-label", `State, ${this.label()}: ${title}. ${text}`);
   }

@@ -55,7 +55,7 @@ export const DEFAULTS = Object.freeze({
 
 /** Return the settings of a step of a tour; without one, the default ones. */
 export function settingsOfStep(tour, page) {
-  if (!(tour in TOURS)) return { ...DEFAULTS };
+  if (!Object.hasOwn(TOURS, tour)) return { ...DEFAULTS };
   const { steps } = TOURS[tour];
   const at = Math.min(Math.max(0, page), steps.length - 1);
   return { ...DEFAULTS, ...steps[at].set, tour, page: at };
@@ -67,7 +67,7 @@ export function settingsFrom(hash) {
   const page = readValue("page", given.get("page") ?? "");
   const settings = settingsOfStep(given.get("tour"), page);
   for (const [name, value] of given) {
-    if (name in DEFAULTS && name !== "tour" && name !== "page") {
+    if (Object.hasOwn(DEFAULTS, name) && name !== "tour" && name !== "page") {
       settings[name] = readValue(name, value, settings[name]);
     }
   }

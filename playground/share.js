@@ -2,8 +2,12 @@
 
 import { colour, write } from "./canvas.js";
 import { pythonOf } from "./python.js";
+import { hashOf } from "./settings.js";
 
 const byIdOfShare = (id) => document.getElementById(id);
+const LINK = "The link is copied: it opens the page as it is now.";
+const LOCAL_LINK =
+  "The link is copied. It leads to a file on this computer: for others, put the file on a web server.";
 const THEMES = { auto: "light", light: "dark", dark: "auto" };
 
 /** Return a canvas of cue, state, energy and strongest patterns, with the verdict. */
@@ -59,8 +63,8 @@ function connectTheme(settings) {
   button.addEventListener("click", () => settings.set({ theme: THEMES[settings.values.theme] }));
   const show = ({ theme }) => {
     document.documentElement.dataset.theme = theme;
-    button.textContent = theme[0].toUpperCase() + theme.slice(1);
-    button.setAttribute("aria-label", `Colours: ${theme === "auto" ? "as the system" : theme}`);
+    button.textContent = `Theme: ${theme}`;
+    button.setAttribute("aria-label", `Theme: ${theme === "auto" ? "as the system" : theme}`);
   };
   return show;
 }
@@ -69,9 +73,11 @@ function connectTheme(settings) {
 export function connectShare(settings, announce) {
   const dialog = byIdOfShare("python");
   const text = byIdOfShare("python-text");
-  byIdOfShare("share-link").addEventListener("click", () =>
-    copy(location.href, announce, "The link is copied: it opens the page as it is now."),
-  );
+  byIdOfShare("share-link").addEventListener("click", () => {
+    // The address itself follows a change a little later.
+    const link = `${location.href.split("#")[0]}#${hashOf(settings.values)}`;
+    copy(link, announce, location.protocol === "file:" ? LOCAL_LINK : LINK);
+  });
   byIdOfShare("share-png").addEventListener("click", savePicture);
   byIdOfShare("share-python").addEventListener("click", () => {
     text.textContent = pythonOf(settings.values);

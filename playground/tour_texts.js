@@ -12,7 +12,7 @@ const one = {
   steps: [
     {
       title: "store it, cover half, recall it",
-      text: "One digit is stored in the coupling W = x xᵀ/N. In the cue the lower half is covered with paper, which counts as evidence, as in the walkthrough. One sweep restores the digit. Look at the energy: it falls to its minimum, also on the slice at the right.",
+      text: "One digit is stored in the coupling W = x xᵀ/N. In the cue the lower half is covered with paper, which counts as evidence, as in the walkthrough. One sweep restores the digit. Look at the energy: it falls to its minimum, also on the slice under Explore.",
       set: { ...CLASSICAL, ...PAPER, count: 1, source: 0 },
       expect: ["stored", true],
     },
@@ -42,7 +42,7 @@ const several = {
   steps: [
     {
       title: "four digits blend",
-      text: "With four digits of 8 × 8 pixels Hebb's rule fails: it ends at a mixture. The walkthrough, with 28 × 28 pixels, sees the same at ten. Open “Why?” on the right: not even the undamaged 3 is stable.",
+      text: "With four digits of 8 × 8 pixels Hebb's rule fails: it ends at a mixture. The walkthrough, with 28 × 28 pixels, sees the same at ten. Open “Why?” under Explore: not even the undamaged 3 is stable.",
       set: { ...CLASSICAL, ...PAPER, count: 4, source: 3, explore: "why" },
       expect: ["mixture", false],
     },
@@ -160,13 +160,13 @@ const sharp = {
     },
     {
       title: "in between",
-      text: "At β = 0.5 the 0 leads, with a quarter of the weight. Move β on the right and watch the curve: it counts the patterns that share 0.9 of the weights.",
+      text: "At β = 0.5 the 0 leads, with a quarter of the weight. Move β under Explore and watch the curve: it counts the patterns that share 0.9 of the weights.",
       set: { beta: 0.5, source: 0 },
       expect: ["mixture", false],
     },
     {
       title: "large β",
-      text: "At β = 8 one pattern has all of the weight. The energy landscape is steep, and every attractor is a stored pattern. The slice on the right has one dip for each of the two.",
+      text: "At β = 8 one pattern has all of the weight. The energy landscape is steep, and every attractor is a stored pattern. The slice under Explore has one dip for each of the two.",
       set: { beta: 8, source: 0, explore: "landscape" },
       expect: ["stored", true],
     },
@@ -278,7 +278,7 @@ const unknown = {
     },
     {
       title: "your turn",
-      text: "Hide other parts with the brush, or store a drawing of your own and recall it from a piece. “Basin” on the right measures how many pixels may be unknown.",
+      text: "Hide other parts with the brush, or store a drawing of your own and recall it from a piece. “Basin” under Explore measures how many pixels may be unknown.",
       set: { beta: 30, count: 100, source: 8, explore: "basin", basin: "hide" },
       expect: ["stored", true],
     },

@@ -35,7 +35,7 @@ export function connectTours(settings) {
     else settings.set({ tour: "", page: 0 });
   });
   byIdOfTour("story-close").addEventListener("click", () => settings.set({ tour: "", page: 0 }));
-  settings.listen(({ tour, page }) => show(tour in TOURS ? tour : "", page));
+  settings.listen(({ tour, page }) => show(Object.hasOwn(TOURS, tour) ? tour : "", page));
 }
 
 function show(tour, page) {

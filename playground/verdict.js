@@ -78,7 +78,13 @@ const TITLES = {
   none: "None",
 };
 
-/** Return {kind, title, text, isRight} for people: isRight is null where the cue was drawn. */
+const MARKS = {
+  right: "✓ the right one",
+  near: "✗ the right one, but not exactly",
+  wrong: "✗ not the right one",
+};
+
+/** Return {kind, title, text, isRight, mark} for people: isRight is null where the cue was drawn. */
 export function verdictOf(settings, answer) {
   const network = networkOf(settings);
   const pictures = picturesOf(settings);
@@ -97,7 +103,9 @@ export function verdictOf(settings, answer) {
     none: () => `It is no stored pattern; ${name} is the nearest.`,
   };
   const text = `${texts[kind]()} ${settlingText(settings, answer)}`;
-  return { kind, title: TITLES[kind], text, isRight, index };
+  const isNear = kind === "stored" && index === source;
+  const mark = isRight === null ? "" : isRight ? MARKS.right : isNear ? MARKS.near : MARKS.wrong;
+  return { kind, title: TITLES[kind], text, isRight, index, mark };
 }
 
 function mixtureText(count, name, weight) {
