@@ -32,7 +32,7 @@ export function betaView(body, settings) {
     element(
       "p",
       { class: "hint" },
-      "The cue, read by the modern network at rising β: a picture sets β.",
+      "Small β blends the patterns that fit, large β picks the best one. Choose a picture to set β.",
     ),
     canvas,
     element("div", { class: "row" }, element("label", {}, "β"), slider, value),
@@ -58,9 +58,16 @@ export function betaView(body, settings) {
 }
 
 function textOf(values) {
-  const count = effectiveCount(answerOf(values).weights);
-  if (count === 1) return "At this β one pattern has nearly all of the weight.";
-  return `At this β ${count} patterns share the weights: the state is their weighted mean.`;
+  const { weights } = answerOf(values);
+  const count = effectiveCount(weights);
+  const share =
+    count === 1
+      ? "At this β one pattern has nearly all of the weight."
+      : `At this β ${count} patterns hold 0.9 of the weights: the state is a blend of them.`;
+  // In softmax a weight of 0 is only too small for the numbers of the computer.
+  if (values.separation === "softmax") return share;
+  const empty = weights.filter((weight) => weight === 0).length;
+  return `${share} ${empty} of ${weights.length} patterns have weight 0, exactly.`;
 }
 
 function* drawStrip(canvas, values) {

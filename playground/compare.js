@@ -44,7 +44,7 @@ export function compareView(body, settings) {
     element(
       "p",
       { class: "hint" },
-      "The same pictures and cue in three networks. Grey: the picture of the cue is not stored yet.",
+      "The same pictures and cue in three networks. Boxes below: green if the picture of the cue is recalled, red if not, grey if it is not stored yet.",
     ),
     element("div", { class: "networks" }, ...NAMES.map((name) => cells[name].box)),
     element("h3", {}, "Recalled by number of pictures"),

@@ -11,9 +11,9 @@ const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 8
 COUNTS.push(120, 150, 200, 250, 300, 400, 500, 600, 800);
 
 const FORMULAS = {
-  classical: "E = −½ xᵀWx + b·x; each unit takes the sign of its field.",
-  dense: "E = −F(Xx); each unit takes the value of lower energy.",
-  modern: "x′ = Xᵀp, the patterns weighted by p = ∇F(s) of their similarities s.",
+  classical: "One matrix W holds all patterns; each unit takes the sign of its field. E = −½ xᵀWx + b·x",
+  dense: "The state is compared with each pattern; each unit takes the value of lower energy. E = −F(Xx)",
+  modern: "The state becomes a mean of the patterns, weighted by how well each one fits. x′ = Xᵀp, p = ∇F(s)",
 };
 
 const byId = (id) => document.getElementById(id);
@@ -177,7 +177,7 @@ function drawThumbnail(context, x, y, size, levels, side) {
   context.drawImage(image, x, y, size, size);
 }
 
-/** Read a picture file as levels: ink is what differs from the lighter or darker background. */
+/** Read a picture file as levels: its darkest part is ink, its lightest is paper. */
 async function levelsOfFile(file, side) {
   const bitmap = await createImageBitmap(file);
   const canvas = document.createElement("canvas");
@@ -213,7 +213,9 @@ async function upload(settings, input, announce) {
   const pictures = [];
   for (const file of [...input.files].slice(0, MOST_OWN)) {
     try {
-      pictures.push(await levelsOfFile(file, SIDES[settings.values.data]));
+      const levels = await levelsOfFile(file, SIDES[settings.values.data]);
+      if (levels.some((level) => level > 0)) pictures.push(levels);
+      else announce(`${file.name} has one colour only: there is nothing to store.`);
     } catch {
       announce(`${file.name} is no picture that this browser can read.`);
     }

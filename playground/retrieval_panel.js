@@ -147,16 +147,20 @@ function showStrongest(values, network, state) {
       Math.min(1, Math.abs(weights[index])) * (right - left),
       8,
     );
-    write(context, short(round3(weights[index])), width - 4, y + row / 2, {
+    write(context, shownWeight(weights[index]), width - 4, y + row / 2, {
       align: "right",
       tone: "text",
     });
-    named.push(`${nameOf(pictures[index], index)} ${short(round3(weights[index]))}`);
+    named.push(`${nameOf(pictures[index], index)} ${shownWeight(weights[index])}`);
   });
   canvas.setAttribute("aria-label", `Strongest patterns: ${named.join(", ")}`);
 }
 
-const round3 = (value) => Math.round(value * 1000) / 1000;
+/** Return a weight with three decimals; only a weight of exactly 0 is shown as 0. */
+function shownWeight(weight) {
+  const rounded = Math.round(weight * 1000) / 1000;
+  return rounded === 0 && weight !== 0 ? "≈ 0" : short(rounded);
+}
 
 /** Connect the panel. */
 export function connectRetrieval(settings) {

@@ -75,7 +75,7 @@ const TITLES = {
   inverse: "Inverse",
   mixture: "Mixture",
   cycle: "Cycle",
-  none: "None",
+  none: "No pattern",
 };
 
 const MARKS = {

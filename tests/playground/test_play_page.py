@@ -59,6 +59,14 @@ def settle(browser):
     browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def wait_for(is_done, browser):
+    """Wait until a condition holds, for a hundred redrawings at most."""
+    for _ in range(100):
+        settle(browser)
+        if is_done():
+            break
+
+
 def values(browser):
     return browser.run(f"{PAGE}.settings.values")
 
@@ -167,11 +175,24 @@ def test_a_file_that_is_no_picture_is_refused_in_words(visit, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     browser = visit()
     browser.choose_file("#upload", tmp_path / "text.png")
-    for _ in range(100):
-        settle(browser)
-        if text(browser, "toast"):
-            break
+    wait_for(lambda: text(browser, "toast"), browser)
     assert "is no picture" in text(browser, "toast")
+
+
+def test_a_picture_of_one_colour_is_refused_in_words(visit, tmp_path):
+    Image.new("RGB", (30, 20), "red").save(tmp_path / "red.png")
+    browser = visit()
+    browser.choose_file("#upload", tmp_path / "red.png")
+    wait_for(lambda: text(browser, "toast"), browser)
+    assert "one colour only" in text(browser, "toast") and values(browser)["own"] == ""
+
+
+def test_only_weights_of_exactly_0_are_shown_as_0(visit):
+    strongest = "document.getElementById('strongest').getAttribute('aria-label')"
+    assert visit("beta=100").run(strongest).endswith("≈ 0")
+    browser = visit("beta=0.5&separation=sparsemax&source=0")
+    assert browser.run(strongest).endswith(" 0") and "≈" not in browser.run(strongest)
+    assert "7 of 10 patterns have weight 0" in text(browser, "explore-body")
 
 
 @pytest.mark.parametrize("tour", TOURS)
