@@ -11,7 +11,7 @@ const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 8
 COUNTS.push(120, 150, 200, 250, 300, 400, 500, 600, 800);
 
 const FORMULAS = {
-  classical: "One matrix W holds all patterns; each unit takes the sign of its field. E = −½ xᵀWx + b·x",
+  classical: "One matrix W holds all patterns; each unit takes the sign of its field. E = −½ xᵀWx + b·x",
   dense: "The state is compared with each pattern; each unit takes the value of lower energy. E = −F(Xx)",
   modern: "The state becomes a mean of the patterns, weighted by how well each one fits. x′ = Xᵀp, p = ∇F(s)",
 };

@@ -57,7 +57,8 @@ class Player {
     );
     paint(byIdOfState("state"), pixels, { unknown });
     this.showVerdict(values);
-    this.showEnergy(!this.network.binary && known ? " over known pixels" : "");
+    const held = values.clamp ? " (held)" : "";
+    this.showEnergy(!this.network.binary && known ? ` over known pixels${held}` : "");
     showStrongest(values, this.network, state);
   }
 
