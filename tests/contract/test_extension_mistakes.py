@@ -136,6 +136,47 @@ def test_states_that_are_no_floats_are_refused():
         own.retrieve(ROWS)
 
 
+@pytest.mark.parametrize("known", [None, torch.arange(4) < 2])
+@pytest.mark.parametrize(
+    ("binary", "step", "match"),
+    [
+        (False, lambda x: x * torch.nan, "Own.step must return finite states, but returned NaN"),
+        (True, lambda x: x / 0, "Own.step must return finite states, but returned (inf|NaN)"),
+        (False, lambda x: 2e9 * (1 + x.abs()), "Own.step must return finite states, but .* inf"),
+        (True, lambda x: x / 2, r"Own.step must return −1 or 1, and 0 only .* returned -?0.5\."),
+        (True, lambda x: x * 0 + (x == 0), "Own.step must return −1 or 1, .* returned 0. Where"),
+    ],
+    ids=["NaN", "inf", "grows until it overflows", "between −1 and 1", "0 for a known unit"],
+)
+def test_states_are_finite_and_units_plus_or_minus_1(binary, step, match, known):
+    members = {"step": lambda self, x, k, h, g: Reading(step(x)), "binary": binary}
+    own, rows = type("Own", (Stays,), members)(), ROWS.sign() if binary else ROWS
+    own.store(rows)
+    with pytest.raises(DomainError, match=match):
+        own.retrieve(rows, known=known, clamp=False)
+
+
+def test_a_network_of_a_user_may_return_anything_at_held_entries_and_leave_units_unknown():
+    known = torch.arange(4) < 2
+    members = {"step": lambda self, x, k, h, g: Reading(x.where(~k, torch.nan)), "binary": True}
+    own = type("Own", (Stays,), members)()
+    own.store(ROWS.sign())
+    state = own.retrieve(ROWS.sign(), known=known).state
+    assert torch.equal(state[:, :2], ROWS.sign()[:, :2])
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_energies_are_finite(value):
+    infinite = torch.full((5,), value)
+    own = type("Own", (Stays,), {"energy_of": lambda self, state: infinite})()
+    own.store(ROWS)
+    for call in (own.retrieve, own.energy):
+        with pytest.raises(DomainError, match=r"Own.energy_of must return finite energies"):
+            call(ROWS)
+    with pytest.raises(DomainError, match=r"Own.step must return finite energies"):
+        reading(energy=infinite).retrieve(ROWS)
+
+
 @pytest.mark.parametrize(
     ("pair", "found"),
     [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..checks import short_repr, version_of
+from ..checks import is_traced, short_repr, version_of
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..iteration import Reading
 from ..separation import Separation
@@ -34,6 +34,7 @@ def read_step(
         OptionError: if `step` writes to the states.
         InputTypeError: if it returns no `Reading`.
         ShapeError: if a part of the `Reading` has another shape than the states require.
+        DomainError: if the `step` of a user returns NaN or inf, or units other than −1 and 1.
     """
     changes = version_of(state)
     reading = memory.step(state, known, held, generator)
@@ -60,7 +61,37 @@ def read_step(
         )
     if reading.index is not None:
         _check_index(memory, reading.index)
+    if is_users(memory, "step"):
+        following = reading.next if held is None else torch.where(held, state, reading.next)
+        _check_finite(memory, "step must return finite states", following)
+        if memory.binary:
+            _check_units(memory, state, following)
+        if reading.energy is not None:
+            _check_finite(memory, "step must return finite energies", reading.energy)
     return reading
+
+
+def is_users(memory: "Memory", method: str) -> bool:
+    """Return True if a user wrote this method: only then each of its results is checked."""
+    module = str(getattr(getattr(type(memory), method), "__module__", ""))
+    return module.split(".")[0] != __name__.split(".")[0]
+
+
+def _check_finite(memory: "Memory", wanted: str, values: Tensor) -> None:
+    if not is_traced() and not bool(values.isfinite().all()):
+        found = "NaN" if bool(values.isnan().any()) else "inf"
+        raise DomainError(f"{type(memory).__name__}.{wanted}, but returned {found}.")
+
+
+def _check_units(memory: "Memory", state: Tensor, following: Tensor) -> None:
+    # A unit may stay 0, unknown, but no known unit becomes 0.
+    wrong = (following.abs() != 1) & ((following != 0) | (state != 0))
+    if not is_traced() and bool(wrong.any()):
+        raise DomainError(
+            f"{type(memory).__name__}.step must return −1 or 1, and 0 only for units that are "
+            f"still unknown, as binary = True, but returned {float(following[wrong][0]):g}. "
+            "Where a field is 0, keep the state."
+        )
 
 
 def _check_index(memory: "Memory", index: Tensor) -> None:
@@ -115,6 +146,8 @@ def energies(memory: "Memory", state: Tensor) -> Tensor | None:
     energy = memory.energy_of(state)
     if energy is not None and not _has_shape(energy, state.shape[:1]):
         raise _wrong_shape(memory, "energy_of must return energies", state.shape[:1], energy)
+    if energy is not None and is_users(memory, "energy_of"):
+        _check_finite(memory, "energy_of must return finite energies", energy)
     return energy
 
 

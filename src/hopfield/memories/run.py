@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..iteration import Outcome, Reading, Trace, iterate, never_settled
-from .hooks import energies, read_step
+from .hooks import energies, is_users, read_step
 from .query import Query
 from .settling import stopping_rule
 
@@ -28,6 +28,8 @@ def run(
     cache_reading = query.clamp and query.evidence == "known" and memory.one_read_completes
     cached: list[Reading] = []
     energy_added, settled = False, stopping_rule(memory, query.dtype, tol)
+    checked = partial(read_step, memory)  # of the library's own networks the first step only
+    later = checked if is_users(memory, "step") else memory.step
 
     def read(state: Tensor, active: Tensor | None, step: int) -> Reading:
         nonlocal energy_added
@@ -35,9 +37,8 @@ def run(
             return cached[0].at(active, state)
         if step == steps and settled is never_settled:
             reading = Reading(state)
-        elif query.known is None:  # the hook is checked at the first step
-            step_once = memory.step if step else partial(read_step, memory)
-            reading = step_once(state, None, None, generator)
+        elif query.known is None:
+            reading = (later if step else checked)(state, None, None, generator)
         else:
             reading = _read_masked(memory, query, state, active, step, generator)
         if trace and reading.energy is None:
