@@ -149,7 +149,7 @@ def test_the_table_of_choices_holds_the_numbers_of_the_code():
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("Nearest", 5),
+        ("WinnerTakesAll", 5),
         ("TwoScales", 12),
         ("chebyshev", 10),
         ("Bidirectional", 80),

@@ -93,7 +93,7 @@ class Separation(ABC):
     are numbers, or tensors broadcastable to the batch of the scores.
 
     The other members are optional: they allow faster or more exact computations. Their defaults are
-    right for every F.
+    right for every F, except `simplex`: set it to False if the weights do not sum to one.
     """
 
     simplex: ClassVar[bool] = True
