@@ -283,7 +283,7 @@ def as_similarity(value: object) -> Similarity:
     if callable(value) and not isinstance(value, type) and not is_separation:
         check_callable(f"similarity {name_of(value)}", value, ROW_ARGUMENTS)
         return Similarity(name_of(value), RowFunction(value))
-    hint = ""
+    hint = f" Or give a function ({', '.join(ROW_ARGUMENTS)})."
     if isinstance(value, type) and not is_separation:
         hint = f" Use {value.__name__}(…), an object rather than the class."
     return SIMILARITIES[check_choice("similarity", value, SIMILARITIES, hint=hint)]

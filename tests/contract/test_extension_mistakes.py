@@ -5,7 +5,7 @@ import torch
 
 from cases import seeded
 from hopfield import Memory, ModernHopfield, Separation, Softmax
-from hopfield.errors import DomainError, InputTypeError, ShapeError
+from hopfield.errors import DomainError, InputTypeError, OptionError, ShapeError
 from hopfield.iteration import Reading
 from hopfield.overrides import check_callable
 from hopfield.similarity import EntrySum, Similarity, dot
@@ -204,3 +204,27 @@ def test_a_config_is_a_dict():
     own = type("Own", (Stays,), {"config": lambda self: None})()
     with pytest.raises(InputTypeError, match=r"Own.config must return a dict .* returned None"):
         repr(own)
+
+
+class Sized(Stays):
+    """A network with one argument."""
+
+    def __init__(self, size, *, store=None):
+        self.size = size
+
+    def config(self):
+        return {"size": self.size}
+
+
+@pytest.mark.parametrize("value", [object(), [object()], {1, 2}], ids=["object", "list", "set"])
+def test_an_argument_that_no_file_can_hold_is_named_with_config(value, tmp_path):
+    with pytest.raises(InputTypeError, match=r"^size, which Sized.config returns, must hold what"):
+        Sized(value).save(tmp_path / "sized.hop")
+
+
+@pytest.mark.parametrize("value", [3, "chebyshev"])
+def test_what_is_no_similarity_may_be_meant_as_a_function(value):
+    with pytest.raises(
+        OptionError, match=r"'manhattan', but is .*a function \(rows, state, known\)"
+    ):
+        ModernHopfield(similarity=value)

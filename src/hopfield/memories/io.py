@@ -54,6 +54,8 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
     tensors: dict[str, Tensor] = {}
     given = checked_config(memory)
     arguments = {name: _described(name, given, tensors) for name in given}
+    for name, value in arguments.items():
+        _as_json(value, f"{name}, which {type(memory).__name__}.config returns,")
     content: dict[str, Any] = {"class": type(memory).__name__, "arguments": arguments}
     if memory.constructor != "__init__":
         content["constructor"] = memory.constructor
@@ -124,12 +126,12 @@ def load(path: "str | PathLike[str]") -> Memory:
     return memory
 
 
-def _as_json(content: dict[str, Any]) -> str:
+def _as_json(content: object, name: str = "metadata") -> str:
     try:
         return json.dumps(content)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputTypeError(
-            f"metadata must hold what JSON can (text, numbers, lists, dicts), but: {error}."
+            f"{name} must hold what JSON can (text, numbers, lists, dicts), but: {error}."
         ) from None
 
 
