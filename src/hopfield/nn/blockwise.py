@@ -15,7 +15,16 @@ from .masks import Mask, fold_batch, fold_unexpanded, inner_products, masked_sco
 from .scaled_separation import replace_tensors, tensors_of
 
 BLOCK = 2**22
-"""Number of scores per block, or one row of scores if that is more. Smaller blocks are slower."""
+"""Most scores per block, or one row of scores if that is more.
+
+Smaller blocks are slower on a GPU, and where a block is divided among many threads.
+"""
+
+THREAD_BLOCK = 2**20
+"""Most scores per block and thread of a CPU.
+
+The arrays of a larger block leave the cache, and each is taken from the system and cleared again.
+"""
 
 
 class Block(NamedTuple):
@@ -168,7 +177,9 @@ def _gradients(
 
 def _blocks(inputs: Sequence[Tensor]) -> Iterator[Block]:
     (groups, heads, m, _), n = inputs[0].shape, inputs[1].shape[-2]
-    return split_blocks(groups, heads, m, n, BLOCK)
+    on_cpu = inputs[0].device.type == "cpu"
+    limit = min(BLOCK, torch.get_num_threads() * THREAD_BLOCK) if on_cpu else BLOCK
+    return split_blocks(groups, heads, m, n, limit)
 
 
 def _weights(
