@@ -80,6 +80,7 @@ def damage_patterns(
     patterns: Tensor,
     amount: object,
     generator: torch.Generator,
+    name: str = "damage",
 ) -> Cue:
     """Return the cues that `damage` makes of `patterns`; the patterns themselves for None.
 
@@ -89,6 +90,7 @@ def damage_patterns(
         patterns: `(n, dim)`.
         amount: the second argument, or None to leave it out.
         generator: the source of random numbers.
+        name: the argument that the caller gave as `damage`, for errors.
     """
     if damage is None:
         return Cue(patterns)
@@ -100,8 +102,8 @@ def damage_patterns(
             "Give amount=, as in calibrate(damage, amount=0.2)."
         )
     form = "patterns, generator=…" if amount is None else "patterns, amount, generator=…"
-    cue = call_given("damage", form, damage, *arguments, **options)
-    return _check_corrupted("damage", Cue(cue) if isinstance(cue, Tensor) else cue, patterns)
+    cue = call_given(name, form, damage, *arguments, **options)
+    return _check_corrupted(name, Cue(cue) if isinstance(cue, Tensor) else cue, patterns)
 
 
 def damage_name(damage: Callable[..., object] | None, amount: object) -> str:

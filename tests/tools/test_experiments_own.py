@@ -93,6 +93,57 @@ def test_a_measure_returns_one_number_per_state():
         recall(Recall(), replace(HEBB, measure=lambda x, y: x == y))
 
 
+def returns(value):
+    """A memory whose `retrieve` returns this."""
+    return type("Mine", (Nearest,), {"retrieve": lambda self, cue: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"make": returns(None)},
+            r"Mine.retrieve must return .*`state` .*\(10, 100\), but its state is None",
+        ),
+        ({"make": returns(torch.ones(10, 100))}, "state is None"),
+        ({"make": returns(SimpleNamespace(state=3))}, "but its state is 3"),
+        ({"corrupt": lambda rows, amount, generator: 3}, "corrupt must return a Cue, .* 3"),
+        ({"corrupt": lambda: 3}, r"corrupt must be a function of \(patterns, amount\b.*"),
+        (
+            {"measure": lambda x, y: y[:, 0] * torch.nan},
+            "values of <lambda> must be finite and .*nan",
+        ),
+        (
+            {"measure": lambda x, y: y[:, 0] / 0},
+            "values of <lambda> must be finite and .*(inf|nan)",
+        ),
+    ],
+)
+def test_what_the_parts_of_a_setup_return_is_named(changes, said):
+    with pytest.raises(HopfieldError, match=said):
+        recall(Recall(), replace(HEBB, **changes))
+
+
+def test_damage_needs_no_generator_and_half_no_amount_and_may_return_states():
+    def flipped(rows, amount):
+        return hopfield.corruption.flip(rows, amount).state
+
+    config, half = Recall(draws=2), hopfield.corruption.occlude_half
+    assert recall(config, replace(HEBB, corrupt=flipped))["recalled"] > 0.8
+    for corrupt in (half, partial(half, shape=(10, 10), side="left")):
+        setup, rows = replace(HEBB, corrupt=corrupt), synthetic.random_binary(3, 100)
+        assert setup.damaged(rows, 0.1, generator(0)).known.sum(-1).tolist() == [50, 50, 50]
+        assert recall(config, setup)["recalled"] > 0.8
+    asked = []
+    recall(config, replace(HEBB, corrupt=lambda *given, **_: asked.append(given[1]) or given[0]))
+    assert asked == [0.1, 0.1]
+
+
+def test_a_block_takes_config_and_setup():
+    with pytest.raises(InputTypeError, match=r"<lambda> must take \(config, setup\), but takes"):
+        experiments.plan(lambda config: {}, Recall(), HEBB)
+
+
 def test_parameters_make_the_memory_and_are_fields_of_the_record():
     setup = Setup("rules", partial(hopfield.ClassicalHopfield, rule="storkey"))
     setups = sweep(setup, rule=["hebbian", "pseudo_inverse"])

@@ -60,7 +60,7 @@ def metastable(config: Metastable, setup: Setup) -> Record:
     means, singles = [], []
     counts = torch.zeros(config.n + 1, dtype=torch.int64)
     for rows, memory, source in draws(config, setup, beta=config.beta):
-        cue = setup.corrupt(rows, config.damage, generator=source)
+        cue = setup.damaged(rows, config.damage, source)
         k = n_effective(pattern_weights(memory, setup.final_states(memory, cue, source)))
         means.append(k.double().mean().item())
         singles.append((k == 1).double().mean().item())

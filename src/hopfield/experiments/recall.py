@@ -115,7 +115,7 @@ def recall(config: Recall, setup: Setup) -> Record:
 def _scores(config: Recall, setup: Setup) -> Iterator[dict[str, float]]:
     for rows, memory, source in draws(config, setup):
         originals = rows[: config.cues]
-        cue = setup.corrupt(originals, config.damage, generator=source)
+        cue = setup.damaged(originals, config.damage, source)
         states = setup.final_states(memory, cue, source)
         further = {"overlap": overlap_or_cosine(originals, states)}
         if is_binary(originals):
@@ -184,7 +184,7 @@ def speed(config: Speed, setup: Setup) -> Record:
     check_counts(config, units=1, n=1, queries=1, repeats=1)
     rows, memory, source = draw(config, setup)
     originals = rows[torch.arange(config.queries) % config.n]
-    cue = setup.corrupt(originals, config.damage, generator=source)
+    cue = setup.damaged(originals, config.damage, source)
 
     def milliseconds() -> float:
         start, calls = time.perf_counter(), 0

@@ -90,7 +90,7 @@ def mean_and_sd(name: str, values: Sequence[float] | Tensor) -> dict[str, float]
         numbers = [float(value) for value in values]
     except (RuntimeError, TypeError, ValueError):
         raise InputTypeError(f"values must be numbers, but are {short_repr(values)}.") from None
-    if not numbers or math.inf in map(abs, numbers):
+    if not numbers or not all(map(math.isfinite, numbers)):
         raise DomainError(f"values of {name} must be finite and at least one, but are {numbers}.")
     deviation = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
     return {name: statistics.fmean(numbers), f"{name}_sd": deviation}

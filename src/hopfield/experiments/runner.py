@@ -23,6 +23,7 @@ import torch
 
 from ..checks import check_integer, short_repr
 from ..errors import FileFormatError, InputTypeError, OptionError
+from ..overrides import check_takes
 from ..typed import typed
 from .identity import UncomparableError, fingerprint
 from .records import Record, check_config, header, read, to_json_lines, to_json_value, write
@@ -121,6 +122,7 @@ def plan(
         InputTypeError: where an argument is something else.
     """
     check_callable("experiment", experiment, "recall")
+    check_takes(f"experiment {name_of(experiment)}", experiment, ("config", "setup"))
     all_configs = _as_list("configs", configs, "config such as Recall()", is_dataclass)
     all_setups = _as_list("setups", setups, "Setup", lambda each: hasattr(each, "facts"))
     return [Task(experiment, config, setup, tags) for setup in all_setups for config in all_configs]

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from .. import data
 from ..checks import LARGEST_INTEGER, check_integer, short_repr
-from ..corruption import flip
-from ..cue import Cue
+from ..corruption import flip, occlude_half
+from ..cue import Cue, damage_patterns
 from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
 from ..memories import Memory
 from ..metrics import recalled
@@ -22,7 +22,7 @@ from ..separation.prior import arguments
 from ..similarity import as_similarity
 from ..synthetic import random_binary
 from ..typed import typed
-from .records import Record
+from .records import Record, mean_and_sd
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 PLAIN_VALUES = (type(None), bool, int, float, str)
@@ -99,13 +99,26 @@ class Setup:
             memory.store(rows)
         return memory
 
+    def damaged(self, rows: Tensor, amount: float, generator: torch.Generator) -> Cue:
+        """Return the cues that `corrupt` makes of the rows."""
+        is_half = getattr(self.corrupt, "func", self.corrupt) is occlude_half
+        return damage_patterns(
+            self.corrupt, rows, None if is_half else amount, generator, "corrupt"
+        )
+
     def final_states(self, memory: Any, cue: Tensor | Cue, generator: torch.Generator) -> Tensor:
         """Return the states that the memory retrieves."""
         options = {**_generator_argument(memory.retrieve, generator), **self.options}
         with warnings.catch_warnings():
             # Some rules learn, and warn of patterns that they lose, at the first use.
             warnings.simplefilter("ignore", CapacityWarning)
-            state: Tensor = memory.retrieve(cue, **options).state
+            result = memory.retrieve(cue, **options)
+        state = getattr(result, "state", None)
+        if not isinstance(state, Tensor) or state.shape != cue.shape:
+            raise InputTypeError(
+                f"{type(memory).__name__}.retrieve must return an object whose `state` is a tensor "
+                f"of shape {tuple(cue.shape)}, but its state is {short_repr(state)}."
+            )
         return state
 
     def measured(self, originals: Tensor, states: Tensor) -> dict[str, float]:
@@ -119,6 +132,7 @@ class Setup:
                     f"{tuple(states.shape[:-1])}, but returned {short_repr(values)}."
                 )
             means[name] = values.double().mean().item()
+            mean_and_sd(name_of(measure), [means[name]])  # raises unless it is finite
         return means
 
     def facts(self) -> Record:
@@ -304,8 +318,5 @@ def load_of(n: int, units: int) -> float:
     return round(n / units, 12)
 
 
-def _generator_argument(
-    method: Callable[..., Any], generator: torch.Generator
-) -> dict[str, torch.Generator]:
-    parameters = inspect.signature(method).parameters
-    return {"generator": generator} if "generator" in parameters else {}
+def _generator_argument(method: Any, source: torch.Generator) -> dict[str, torch.Generator]:
+    return {"generator": source} if "generator" in inspect.signature(method).parameters else {}

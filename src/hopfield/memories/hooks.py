@@ -73,8 +73,7 @@ def read_step(
 
 def is_users(memory: "Memory", method: str) -> bool:
     """Return True if a user wrote this method: only then each of its results is checked."""
-    module = str(getattr(getattr(type(memory), method), "__module__", ""))
-    return module.split(".")[0] != __name__.split(".")[0]
+    return not str(getattr(type(memory), method).__module__).startswith("hopfield.")
 
 
 def _check_finite(memory: "Memory", wanted: str, values: Tensor) -> None:
@@ -84,13 +83,11 @@ def _check_finite(memory: "Memory", wanted: str, values: Tensor) -> None:
 
 
 def _check_units(memory: "Memory", state: Tensor, following: Tensor) -> None:
-    # A unit may stay 0, unknown, but no known unit becomes 0.
     wrong = (following.abs() != 1) & ((following != 0) | (state != 0))
     if not is_traced() and bool(wrong.any()):
         raise DomainError(
-            f"{type(memory).__name__}.step must return −1 or 1, and 0 only for units that are "
-            f"still unknown, as binary = True, but returned {float(following[wrong][0]):g}. "
-            "Where a field is 0, keep the state."
+            f"{type(memory).__name__}.step must return −1 or 1, and 0 only for unknown units, "
+            f"but returned {float(following[wrong][0]):g}. Where a field is 0, keep the state."
         )
 
 

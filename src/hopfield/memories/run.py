@@ -28,8 +28,8 @@ def run(
     cache_reading = query.clamp and query.evidence == "known" and memory.one_read_completes
     cached: list[Reading] = []
     energy_added, settled = False, stopping_rule(memory, query.dtype, tol)
-    checked = partial(read_step, memory)  # of the library's own networks the first step only
-    later = checked if is_users(memory, "step") else memory.step
+    checked = partial(read_step, memory)
+    later = checked if is_users(memory, "step") else memory.step  # the library's: first step only
 
     def read(state: Tensor, active: Tensor | None, step: int) -> Reading:
         nonlocal energy_added

@@ -79,7 +79,7 @@ def retrieved_overlap(config: Recall, setup: Setup) -> Record:
     means = []
     for rows, memory, source in draws(config, setup):
         originals = rows[: config.cues]
-        cue = setup.corrupt(originals, config.damage, generator=source)
+        cue = setup.damaged(originals, config.damage, source)
         overlaps = overlap(originals, setup.final_states(memory, cue, source)).double()
         retrieved = overlaps[overlaps > RETRIEVED]
         if len(retrieved):
