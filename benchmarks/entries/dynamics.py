@@ -16,7 +16,7 @@ SAMPLE = 100
 def connectome(units: int, directed: bool) -> Tensor:
     """Draw lognormal weights: one in ten is not 0, and three units in ten inhibit.
 
-    They are multiples of 1/16, so that sums are exact in float32.
+    All are multiples of 1/64, so that sums are exact in float32.
     """
     source = torch.Generator().manual_seed(0)
     weights = torch.randn(units, units, generator=source).exp()
@@ -24,7 +24,8 @@ def connectome(units: int, directed: bool) -> Tensor:
     inhibits = torch.rand(units, generator=source) < 0.3
     weights *= torch.where(inhibits, -1.5, 1.0)
     weights = (16 * weights).round().fill_diagonal_(0) / 16
-    return weights if directed else weights + weights.T
+    # Without a quarter of them backwards, updates are chaotic: no cycle ends within 100 steps.
+    return weights + weights.T * (0.25 if directed else 1.0)
 
 
 def census(units: int, starts: int, directed: int) -> Case:
@@ -126,9 +127,9 @@ ENTRIES = (
         {"units": 20, "starts": 50, "directed": 1},
         (Target("attractors", 10.0, "in less than 10 s", field="seconds"),),
         measures_memory=False,
-        note="Directed: W is not symmetric, updates are synchronous, and cycles of any length are "
-        "found. Else W is symmetric, and updates are asynchronous. The loop follows 100 starts, "
-        "one after the other; its time is that of all.",
+        note="Directed: weights act backwards with a quarter of their size, updates are "
+        "synchronous, and cycles of any length are found. Else W is symmetric, and updates are "
+        "asynchronous. The loop follows 100 starts, one after the other; its time is that of all.",
     ),
     Entry(
         "roll",
