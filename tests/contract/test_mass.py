@@ -20,8 +20,8 @@ def test_answers_are_finite_and_energies_descend(first):
 
 def test_faults_are_seen(monkeypatch):
     """Of energies that rise, and of numbers that are not finite."""
-    real = mass.ModernHopfield.energy_of, mass.rise
-    monkeypatch.setattr(mass.ModernHopfield, "energy_of", lambda *a: real[0](*a) + float("nan"))
+    real = mass.ModernHopfield.energy, mass.rise
+    monkeypatch.setattr(mass.ModernHopfield, "energy", lambda *a: real[0](*a) + float("nan"))
     monkeypatch.setattr(mass, "rise", lambda drawn, found: 2.0)
     texts = [mass.check(seed)[1] for seed in range(20)]
     assert any("energy()" in text for text in texts)
