@@ -59,9 +59,9 @@ def read_step(
             f"{type(memory).__name__}.step must return floating point states, but returned "
             f"{reading.next.dtype}. Use next.to(state.dtype)."
         )
-    if reading.index is not None:
-        _check_index(memory, reading.index)
     if is_users(memory, "step"):
+        if reading.index is not None:
+            _check_index(memory, reading.index)
         following = reading.next if held is None else torch.where(held, state, reading.next)
         _check_finite(memory, "step must return finite states", following)
         if memory.binary:
