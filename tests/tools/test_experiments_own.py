@@ -109,6 +109,12 @@ def returns(value):
         ({"make": returns(SimpleNamespace(state=3))}, "but its state is 3"),
         ({"corrupt": lambda rows, amount, generator: 3}, "corrupt must return a Cue, .* 3"),
         ({"corrupt": lambda: 3}, r"corrupt must be a function of \(patterns, amount\b.*"),
+        ({"patterns": lambda n: 3}, r"patterns must be a function of \(n, dim, generator=…\)"),
+        (
+            {"patterns": lambda n, dim, generator: torch.ones(1, dim)},
+            r"<lambda> must return patterns of shape \(10, 100\), but returned .*\(1, 100\)",
+        ),
+        ({"measure": lambda x: x}, r"measure must be a function of \(originals, states\)"),
         (
             {"measure": lambda x, y: y[:, 0] * torch.nan},
             "values of <lambda> must be finite and .*nan",
@@ -142,6 +148,35 @@ def test_damage_needs_no_generator_and_half_no_amount_and_may_return_states():
 def test_a_block_takes_config_and_setup():
     with pytest.raises(InputTypeError, match=r"<lambda> must take \(config, setup\), but takes"):
         experiments.plan(lambda config: {}, Recall(), HEBB)
+
+
+def line_with(value):
+    return {"experiment": "mine", "n": 3, "found": value}
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (3, "mine must return a record or several, .* but returned 3"),
+        (None, "but returned None"),
+        (torch.ones(3), r"but returned a tensor of shape \(3,\)"),
+        ([line_with(1), 7], "but returned 7"),
+        ({"n": 3}, "with a field 'experiment', but returned a dict"),
+        (line_with(torch.nan), "'found' of a record of mine must be .* is nan: .*not JSON"),
+        ([line_with(1), line_with([1, torch.inf])], "'found' .*: .*not JSON compliant"),
+        (line_with(torch.ones(2)), "'found' .* is a tensor of shape .*: .*Tensor is not JSON"),
+        (line_with({1}), "'found' .* is a set: "),
+    ],
+)
+@pytest.mark.parametrize("has_file", [True, False])
+def test_what_a_block_returns_is_named(result, said, has_file, tmp_path):
+    def mine(config, setup):
+        return result
+
+    path = tmp_path / "r.jsonl" if has_file else None
+    with pytest.raises(InputTypeError, match=said):
+        experiments.run(experiments.plan(mine, Recall(), HEBB), path, progress=str)
+    assert not has_file or experiments.records.read(path)[1] == []
 
 
 def test_parameters_make_the_memory_and_are_fields_of_the_record():

@@ -83,9 +83,29 @@ class Task:
         """Run the task, and return its records, marked with its identity and their number."""
         with single_thread():
             result = self.experiment(self.config, self.setup)
-            lines = [result] if isinstance(result, dict) else list(result)
+            lines = _checked_records(name_of(self.experiment), result)
         marks = {"task": self.identity, "lines": len(lines)}
         return [{**self.tags, **line, **marks} for line in lines]
+
+
+def _checked_records(experiment: str, result: Any) -> list[Record]:
+    several = isinstance(result, Iterable) and not isinstance(result, (Mapping, torch.Tensor))
+    lines = list(result) if several else [result]
+    for line in lines:
+        if not isinstance(line, Mapping) or not isinstance(line.get("experiment"), str):
+            raise InputTypeError(
+                f"{experiment} must return a record or several, with a field 'experiment', but "
+                f"returned {short_repr(line)}. Build each by record(name, setup, config, …)."
+            )
+        for name, value in line.items():
+            try:
+                to_json_lines([{name: value}])
+            except (TypeError, ValueError) as error:
+                raise InputTypeError(
+                    f"field {name!r} of a record of {experiment} must be text, a finite number, "
+                    f"True, False, None or a list of these, but is {short_repr(value)}: {error}."
+                ) from None
+    return lines
 
 
 def sweep(config: Any, **axes: Iterable[Any]) -> list[Any]:

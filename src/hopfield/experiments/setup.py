@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import data
-from ..checks import LARGEST_INTEGER, check_integer, short_repr
+from ..checks import LARGEST_INTEGER, call_given, check_integer, short_repr
 from ..corruption import flip, occlude_half
 from ..cue import Cue, damage_patterns
 from ..errors import CapacityWarning, InputTypeError, OptionError, ShapeError
@@ -45,7 +45,8 @@ class Setup:
             add the argument they vary, such as `temperature=` or `beta=`. Keywords of a `partial`
             are fields of the records, which distinguish setups of one name.
         patterns: `patterns(n, dim, generator=…)` returns rows. Functions of `synthetic` do.
-        corrupt: `corrupt(rows, amount, generator=…)` returns a `Cue`. Functions of `corruption` do.
+        corrupt: `corrupt(rows, amount, generator=…)` returns a `Cue`, or the states. Functions of
+            `corruption` do. An argument `generator` is optional, as for `retrieve` and `update`.
         measure: `measure(originals, states)` returns one number per state, from 0 to 1. Its mean is
             the field `recalled` of records. Several are a mapping of fields to such functions; the
             first decides in `capacity`.
@@ -125,7 +126,7 @@ class Setup:
         """Return the mean of each measure over these states, by the name of its field."""
         means = {}
         for name, measure in self._measures.items():
-            values = measure(originals, states)
+            values = call_given("measure", "originals, states", measure, originals, states)
             if not isinstance(values, Tensor) or values.shape != states.shape[:-1]:
                 raise ShapeError(
                     f"{name_of(measure)} must return one number per state, a tensor of shape "
@@ -162,7 +163,13 @@ Draw = tuple[Tensor, Any, torch.Generator]
 def draw(config: Any, setup: Setup, *stream: int, **options: Any) -> Draw:
     """Draw the config's number of patterns, and store them in a new memory."""
     source = generator(config.seed, config.n, *stream)
-    rows = setup.patterns(config.n, config.units, generator=source)
+    form, shape = "n, dim, generator=…", (config.n, config.units)
+    rows = call_given("patterns", form, setup.patterns, *shape, generator=source)
+    if not isinstance(rows, Tensor) or rows.shape != shape:
+        raise ShapeError(
+            f"{name_of(setup.patterns)} must return patterns of shape {shape}, but returned "
+            f"{short_repr(rows)}."
+        )
     return rows, setup.build(rows, **options), source
 
 
