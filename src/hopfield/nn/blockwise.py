@@ -134,13 +134,13 @@ def full_attention(separation: Separation, mask: Mask | None, *inputs: Tensor) -
 
 
 def gradients_of(
-    output: Tensor, inputs: Sequence[Tensor], wanted: Sequence[bool], grad_output: Tensor
+    output: Tensor, inputs: Sequence[Tensor | None], wanted: Sequence[bool], grad_output: Tensor
 ) -> list[Tensor | None]:
     """Return the gradient of each wanted input, and None for the others.
 
     In a backward pass that will itself be differentiated, the gradients have a graph.
     """
-    leaves = [tensor for tensor, want in zip(inputs, wanted, strict=True) if want]
+    leaves = [x for x, want in zip(inputs, wanted, strict=True) if want and x is not None]
     create_graph = torch.is_grad_enabled()
     gradients = iter(torch.autograd.grad(output, leaves, grad_output, create_graph=create_graph))
     return [next(gradients) if want else None for want in wanted]

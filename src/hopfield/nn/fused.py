@@ -1,7 +1,7 @@
 """torch's attention, differentiable any number of times, in the layouts where it is fast."""
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from ..separation import Softmax
 from . import blockwise
+from .inner_graph import InnerGraph
 from .masks import Mask, fold_batch, fold_unexpanded
 
 SOFTMAX = Softmax()
@@ -59,50 +60,26 @@ def _autocast(state: Tensor, stored: Tensor, projected: Tensor) -> Inputs:
 def _differentiable_sdpa(inputs: Inputs, visible: Tensor | None, beta: float) -> Tensor:
     if not torch.is_grad_enabled():
         return scaled_dot_product_attention(*inputs, visible, scale=beta)
-    output: Tensor = _Attention.apply(visible, beta, *inputs)
+    functions = partial(_fast_attention, beta), partial(_plain_attention, beta)
+    output: Tensor = InnerGraph.apply(*functions, visible, *inputs)
     return output
 
 
-class _Attention(torch.autograd.Function):
-    """torch's attention, which is differentiable once; then `full_attention` replaces it."""
-
-    @staticmethod
-    def forward(ctx: Any, visible: Tensor | None, beta: float, *inputs: Tensor) -> Tensor:
-        ctx.beta, ctx.wanted = beta, ctx.needs_input_grad[2:]
-        ctx.save_for_backward(visible, *inputs)
-        ctx.inner = _inner_graph(visible, beta, inputs, ctx.wanted)
-        output: Tensor = ctx.inner[0]
-        return output.detach()
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        visible, *inputs = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            mask = None if visible is None else _as_mask(visible)
-            output = blockwise.full_attention(SOFTMAX, mask, ctx.beta * inputs[0], *inputs[1:])
-        else:
-            # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
-            output, inputs = ctx.inner or _inner_graph(visible, ctx.beta, inputs, ctx.wanted)
-            ctx.inner = None
-        return None, None, *blockwise.gradients_of(output, inputs, ctx.wanted, grad_outputs[0])
-
-
-def _inner_graph(
-    visible: Tensor | None, beta: float, inputs: Sequence[Tensor], wanted: Sequence[bool]
-) -> tuple[Tensor, Inputs]:
-    """Return attention of detached copies, and the copies."""
-    x, k, v = (t.detach().requires_grad_(want) for t, want in zip(inputs, wanted, strict=True))
-    bias = visible
+def _fast_attention(beta: float, visible: Tensor | None, *inputs: Tensor) -> Tensor:
+    """torch's attention, which is differentiable once."""
+    (x, k, v), bias = inputs, visible
     if visible is not None and visible.dtype == torch.bool:
-        bias = _additive_mask(visible, inputs[0].dtype)
-    with torch.enable_grad(), _rebuilt_for_backward(visible, bias):
-        output = scaled_dot_product_attention(x, k, v, bias, scale=beta)
-    return output, (x, k, v)
+        bias = _additive_mask(visible, x.dtype)
+    with _rebuilt_for_backward(visible, bias):
+        return scaled_dot_product_attention(x, k, v, bias, scale=beta)
 
 
-def _as_mask(visible: Tensor) -> Mask:
-    is_bool = visible.dtype == torch.bool
-    return Mask(visible, visible) if is_bool else Mask.of_scores(visible)
+def _plain_attention(beta: float, visible: Tensor | None, x: Tensor, *patterns: Tensor) -> Tensor:
+    mask = None
+    if visible is not None:
+        is_bool = visible.dtype == torch.bool
+        mask = Mask(visible, visible) if is_bool else Mask.of_scores(visible)
+    return blockwise.full_attention(SOFTMAX, mask, beta * x, *patterns)
 
 
 def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:

@@ -1,9 +1,8 @@
 """A lookup of very many memories, whose keys are all pairs of two short lists."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch.nn.functional import embedding_bag
 from ..checks import check_flag, check_float, check_integer, is_traced
 from ..errors import ShapeError
 from ..separation import Separation
-from .blockwise import gradients_of
+from .inner_graph import InnerGraph
 from .input_checks import project
 from .masks import inner_products, masked_scores
 from .parameters import Device, checked_factory, reset_children
@@ -111,7 +110,8 @@ class ProductKeyLookup(nn.Module):
         if is_traced():  # embedding_bag has no forward mode, and no form in ONNX
             output = _gathered_sum(index, weights, values)
         else:
-            output = _WeightedSum.apply(self.values.sparse, index, weights, values)
+            bag_sum = partial(_bag_sum, self.values.sparse)
+            output = InnerGraph.apply(bag_sum, _gathered_sum, index, weights, values)
         return output.reshape(state.shape)
 
     def nearest(self, state: Tensor) -> ProductKeyMatches:
@@ -167,36 +167,6 @@ def _gathered_sum(index: Tensor, weights: Tensor, values: Tensor) -> Tensor:
     return (weights[:, None] @ values[index]).squeeze(1)
 
 
-class _WeightedSum(torch.autograd.Function):
+def _bag_sum(sparse: bool, index: Tensor, weights: Tensor, values: Tensor) -> Tensor:
     """Σ_j w_j v_j by torch's `embedding_bag`, which is differentiable once."""
-
-    @staticmethod
-    def forward(ctx: Any, sparse: bool, index: Tensor, *inputs: Tensor) -> Tensor:
-        ctx.sparse, ctx.wanted = sparse, ctx.needs_input_grad[2:]
-        ctx.save_for_backward(index, *inputs)
-        ctx.inner = _inner_graph(sparse, index, inputs, ctx.wanted)
-        output: Tensor = ctx.inner[0]
-        return output.detach()
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        index, *inputs = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            output = _gathered_sum(index, *inputs)
-        else:
-            # The first backward pass frees the inner graph; with retain_graph the next rebuilds it.
-            output, inputs = ctx.inner or _inner_graph(ctx.sparse, index, inputs, ctx.wanted)
-            ctx.inner = None
-        return None, None, *gradients_of(output, inputs, ctx.wanted, grad_outputs[0])
-
-
-def _inner_graph(
-    sparse: bool, index: Tensor, inputs: Sequence[Tensor], wanted: Sequence[bool]
-) -> tuple[Tensor, list[Tensor]]:
-    """Return the sum of detached copies, and the copies."""
-    weights, values = copies = [
-        tensor.detach().requires_grad_(want) for tensor, want in zip(inputs, wanted, strict=True)
-    ]
-    with torch.enable_grad():
-        output = embedding_bag(index, values, per_sample_weights=weights, mode="sum", sparse=sparse)
-    return output, copies
+    return embedding_bag(index, values, per_sample_weights=weights, mode="sum", sparse=sparse)
