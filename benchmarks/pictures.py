@@ -26,6 +26,7 @@ def svg(drawing: Any, digest: str) -> str:
 def speeds(bars: Sequence[tuple[str, float, float]]) -> Any:
     """Draw bars of measured speeds with a mark at each target: (name, speed, target)."""
     drawing = figure(height=0.8 + 0.32 * len(bars))
+    drawing.set_figwidth(8)  # half of it for the names
     ax = drawing.add_subplot()
     places = range(len(bars))
     ax.barh(places, [speed for _, speed, _ in bars], color=BLUE, height=0.6, label="measured")
@@ -34,8 +35,9 @@ def speeds(bars: Sequence[tuple[str, float, float]]) -> Any:
     ax.set_yticks(places, [name for name, *_ in bars], fontsize=8)
     ax.invert_yaxis()
     ax.set_xlabel("speed (×)")
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=8, loc="lower right")
     ax.spines[["top", "right"]].set_visible(False)
+    ax.margins(y=0.01)
     return drawing
 
 

@@ -7,8 +7,10 @@ so that they can be read where nothing runs them; a test compares cells and prin
 scripts. Needs the extra `notebooks`.
 """
 
+import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -24,9 +26,15 @@ def build(script: Path) -> None:
     import jupytext
     import nbformat
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
     notebook = jupytext.read(script)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": FOLDER}}).execute()
+    with TemporaryDirectory() as folder:
+        # Sockets of the file system: over TCP a kernel warns that others could listen.
+        sockets = Config(KernelManager={"transport": "ipc", "ip": f"{folder}/kernel"})
+        options = {"timeout": 300, "resources": {"metadata": {"path": FOLDER}}}
+        # Else the printed text is cut wherever the kernel happened to send it.
+        NotebookClient(notebook, config=sockets, coalesce_streams=True, **options).execute()
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number}", {}
     notebook.metadata.pop("language_info", None)
@@ -34,6 +42,7 @@ def build(script: Path) -> None:
 
 
 if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"  # sums in the same order, and so the same figures
     for script in scripts(sys.argv[1:]):
         print(script.stem)
         build(script)

@@ -292,7 +292,7 @@ ENTRIES = (
         (SIZE,),
         TINY,
         (Target("layer", 20.0, "≥ 20× hflayers' way", strict=True),),
-        note="The ratio varies from 16.7× to 22.6× between runs: hflayers' way spends most of its "
+        note="The ratio was between 10× and 23× in other runs: hflayers' way spends most of its "
         "time on 5 GiB of fresh memory. The limit counts the products alone, at the shapes of one "
         "entry of the batch: per softmax 2 of 512 × 32 × 512 per head forward and 5 backward. "
         "Exponentials and sums are not counted, so no layer reaches it. The rest of the time is "
