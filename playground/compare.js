@@ -2,7 +2,7 @@
 
 import { colour, fit, paint, write } from "./canvas.js";
 import { element } from "./elements.js";
-import { answerOf, mostPictures, networkOf, ownPictures, sourceOf } from "./model.js";
+import { answerOf, mostPictures, networkOf, sourceOf } from "./model.js";
 import { pictureOf } from "./retrieval_panel.js";
 import { verdictOf } from "./verdict.js";
 import { recalls, threeNetworks } from "./why.js";
@@ -79,8 +79,6 @@ function showNetwork({ canvas, text, button }, name, values, isChosen) {
 
 /** Draw one lane per network: a filled box where the pattern of the cue is recalled. */
 function* drawLanes(canvas, values) {
-  const source = Math.max(0, sourceOf(values));
-  const base = withFixedCue(values);
   const counts = COUNTS_TRIED.filter((count) => count <= mostPictures(values.data));
   const { context, width, height } = fit(canvas);
   const left = 64;
@@ -90,8 +88,9 @@ function* drawLanes(canvas, values) {
   for (const [row, name] of NAMES.entries()) {
     write(context, name, 4, row * lane + lane / 2, { tone: "text", size: 12 });
     for (const [i, count] of counts.entries()) {
-      const isTried = count > source && ownPictures(values).length === 0;
-      const isRight = isTried && recalls(threeNetworks({ ...base, count })[name], source);
+      const source = sourceOf({ ...values, count });
+      const isTried = source >= 0;
+      const isRight = isTried && recalls(threeNetworks({ ...values, count })[name], source);
       if (isRight) most[name] = count;
       const [x, y] = [left + i * step, row * lane + 4];
       context.fillStyle = colour(!isTried ? "field" : isRight ? "good" : "bad");
@@ -113,11 +112,6 @@ function* drawLanes(canvas, values) {
   }
   const parts = NAMES.map((name) => `${name} up to ${most[name] ?? 0}`);
   canvas.setAttribute("aria-label", `Recalled: ${parts.join(", ")}`);
-}
-
-/** Return settings whose cue stays the same when the number of pictures changes. */
-function withFixedCue(values) {
-  return { ...values, source: Math.max(0, sourceOf(values)) };
 }
 
 /** Adds pictures step by step until the network in use loses the pattern of the cue. */

@@ -3,9 +3,9 @@
 import { colour, paint } from "./canvas.js";
 import { encodeLevels, LEVELS } from "./data.js";
 import { connectSegments, markSegments } from "./elements.js";
-import { addOwn } from "./memory_panel.js";
-import { drawnCue, nameOf, picturesOf, SIDES, sourceOf } from "./model.js";
+import { drawnCue, hasInk, nameOf, picturesOf, SIDES, sourceOf, sourcePicture } from "./model.js";
 import { Generator } from "./random.js";
+import { addOwn } from "./upload.js";
 
 const MOST_UNDO = 50;
 const FLIPPED = 0.1;
@@ -23,8 +23,9 @@ const byIdOfCue = (id) => document.getElementById(id);
 
 /** The canvas on which the cue is drawn, and the buttons around it. */
 class CueEditor {
-  constructor(settings) {
+  constructor(settings, announce) {
     this.settings = settings;
+    this.announce = announce;
     this.canvas = byIdOfCue("cue");
     this.brush = "draw";
     this.cursor = -1;
@@ -63,7 +64,8 @@ class CueEditor {
     });
     byIdOfCue("keep").addEventListener("click", () => {
       const { levels } = drawnCue(this.settings.values);
-      addOwn(this.settings, [levels]);
+      if (hasInk(levels)) addOwn(this.settings, [levels]);
+      else this.announce("The cue has no ink: there is nothing to store. Draw something first.");
     });
     const clamp = byIdOfCue("clamp");
     clamp.addEventListener("change", () => this.settings.set({ clamp: clamp.checked, step: -1 }));
@@ -128,9 +130,13 @@ class CueEditor {
   damage(name) {
     this.remember();
     const { levels, hidden } = drawnCue(this.settings.values);
+    if (name === "clear") {
+      // A blank sheet, which is no longer the picture of before.
+      this.settings.set({ source: -1, cue: "", hidden: encodeLevels(hidden.fill(0)), step: -1 });
+      return;
+    }
     this.draws += 1;
     const generator = new Generator(this.draws);
-    if (name === "clear") levels.fill(0);
     if (name === "flip") {
       const count = Math.round(FLIPPED * levels.length);
       for (const at of generator.permutation(levels.length).slice(0, count)) {
@@ -180,13 +186,13 @@ class CueEditor {
     });
     paint(this.canvas, shown, { unknown: isUnknown ? hidden : null });
     this.outline(hidden, isUnknown);
-    const source = sourceOf(values);
-    const name = source < 0 ? "a drawing" : `from ${nameOf(picturesOf(values)[source], source)}`;
+    const name = sourceText(values);
     const count = hidden.reduce((sum, value) => sum + value, 0);
     byIdOfCue("cue-source").textContent = name;
     byIdOfCue("clamp").checked = values.clamp;
     byIdOfCue("clamp").disabled = !isUnknown || count === 0;
     byIdOfCue("undo").disabled = this.history.length === 0;
+    byIdOfCue("restore").disabled = values.source < 0;
     const side = SIDES[values.data];
     const cursor =
       this.cursor < 0
@@ -218,9 +224,17 @@ class CueEditor {
   }
 }
 
+function sourceText(values) {
+  const picture = sourcePicture(values);
+  if (!picture) return "a drawing";
+  const source = sourceOf(values);
+  if (source >= 0) return `from ${nameOf(picturesOf(values)[source], source)}`;
+  return `from ${nameOf(picture, values.source).replace("pattern", "picture")}, not stored`;
+}
+
 /** Connect the panel. */
-export function connectCue(settings) {
-  const editor = new CueEditor(settings);
+export function connectCue(settings, announce) {
+  const editor = new CueEditor(settings, announce);
   settings.listen((values) => editor.show(values));
   return editor;
 }

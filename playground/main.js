@@ -5,7 +5,7 @@ import { compareCase } from "./conformance.js";
 import { connectCue } from "./cue_panel.js";
 import { connectExplore } from "./explore.js";
 import { connectControls, connectMemory } from "./memory_panel.js";
-import { allDigits, answerOf, loadSets } from "./model.js";
+import { allDigits, answerOf, loadSets, tidied } from "./model.js";
 import { pythonOf } from "./python.js";
 import { connectRetrieval } from "./retrieval_panel.js";
 import { DEFAULTS, hashOf, Settings, settingsFrom } from "./settings.js";
@@ -30,7 +30,7 @@ function announcer() {
 
 function start() {
   loadSets(document.getElementById("digits").textContent);
-  const settings = new Settings(settingsFrom(location.hash));
+  const settings = new Settings(settingsFrom(location.hash), tidied);
   const announce = announcer();
   const showTheme = connectShare(settings, announce);
   settings.listen((values) => {
@@ -39,7 +39,7 @@ function start() {
   });
   connectControls(settings);
   connectMemory(settings, announce);
-  connectCue(settings);
+  connectCue(settings, announce);
   connectRetrieval(settings);
   connectExplore(settings);
   connectTours(settings);
@@ -56,6 +56,7 @@ function start() {
     verdictOf,
     pythonOf,
     settingsFrom,
+    tidied,
     hashOf,
     tours: TOURS,
     compare: (golden) => compareCase(golden, allDigits()),

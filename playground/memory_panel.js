@@ -1,11 +1,19 @@
 /** The panel of the memory: data, stored pictures, network and its parameters. */
 
 import { colour, drawSquare, fit, shade } from "./canvas.js";
-import { encodeLevels, LEVELS } from "./data.js";
+import { LEVELS } from "./data.js";
 import { connectSegments, markSegments } from "./elements.js";
-import { mostPictures, nameOf, ownPictures, picturesOf, SIDES, sourceOf } from "./model.js";
+import {
+  mostPictures,
+  nameOf,
+  ownPictures,
+  picturesOf,
+  SIDES,
+  sourceAt,
+  sourceOf,
+} from "./model.js";
+import { connectUpload } from "./upload.js";
 
-const MOST_OWN = 40;
 const GAP = 4;
 const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100];
 COUNTS.push(120, 150, 200, 250, 300, 400, 500, 600, 800);
@@ -136,7 +144,7 @@ class Gallery {
 
   choose(index) {
     if (index < 0 || index >= this.pictures.length) return;
-    this.settings.set({ source: index, cue: "", step: -1 });
+    this.settings.set({ source: sourceAt(this.settings.values, index), cue: "", step: -1 });
   }
 
   hint(index) {
@@ -177,68 +185,21 @@ function drawThumbnail(context, x, y, size, levels, side) {
   context.drawImage(image, x, y, size, size);
 }
 
-/** Read a picture file as levels: its darkest part is ink, its lightest is paper. */
-async function levelsOfFile(file, side) {
-  const bitmap = await createImageBitmap(file);
-  const canvas = document.createElement("canvas");
-  canvas.width = side;
-  canvas.height = side;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "white";
-  context.fillRect(0, 0, side, side);
-  const cut = Math.min(bitmap.width, bitmap.height);
-  const [left, top] = [(bitmap.width - cut) / 2, (bitmap.height - cut) / 2];
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, left, top, cut, cut, 0, 0, side, side);
-  const { data } = context.getImageData(0, 0, side, side);
-  const values = Array.from({ length: side * side }, (_, i) => {
-    const [red, green, blue] = data.slice(4 * i, 4 * i + 3);
-    return 1 - (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
-  });
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const scale = high > low ? 1 / (high - low) : 0;
-  return Uint8Array.from(values, (value) => Math.round(LEVELS * (value - low) * scale));
-}
-
-/** Add pictures of one's own to the memory; the last one becomes the cue. */
-export function addOwn(settings, pictures) {
-  const { values } = settings;
-  const own = [...ownPictures(values), ...pictures].slice(-MOST_OWN);
-  const count = Math.min(values.count, mostPictures(values.data));
-  const text = own.map((levels) => encodeLevels(levels)).join(".");
-  settings.set({ own: text, source: count + own.length - 1, cue: "", step: -1 });
-}
-
-async function upload(settings, input, announce) {
-  const pictures = [];
-  for (const file of [...input.files].slice(0, MOST_OWN)) {
-    try {
-      const levels = await levelsOfFile(file, SIDES[settings.values.data]);
-      if (levels.some((level) => level > 0)) pictures.push(levels);
-      else announce(`${file.name} has one colour only: there is nothing to store.`);
-    } catch {
-      announce(`${file.name} is no picture that this browser can read.`);
-    }
-  }
-  input.value = "";
-  if (pictures.length) addOwn(settings, pictures);
-}
-
 /** Connect the panel. */
 export function connectMemory(settings, announce) {
   const gallery = new Gallery(settings);
   const [slider, number] = [byId("count-slider"), byId("count")];
   const change = (count) => settings.set({ count, step: -1 });
   slider.addEventListener("input", () => change(countsOf(settings.values)[Number(slider.value)]));
-  number.addEventListener("change", () => change(boundedCount(settings.values, number.value)));
-  byId("upload").addEventListener("change", (event) => upload(settings, event.target, announce));
+  number.addEventListener("change", () => change(typedCount(number, settings.values)));
+  connectUpload(settings, announce);
   byId("forget").addEventListener("click", () =>
     settings.set({ own: "", step: -1, source: 0, cue: "" }),
   );
   settings.listen((values) => {
     showControls(values);
     const counts = countsOf(values);
-    const stored = boundedCount(values, values.count);
+    const stored = values.count;
     const own = ownPictures(values).length;
     slider.max = counts.length - 1;
     slider.value = counts.findLastIndex((count) => count <= stored);
@@ -257,7 +218,5 @@ function countsOf(values) {
   return [...(ownPictures(values).length ? [0] : []), ...counts, most];
 }
 
-function boundedCount(values, count) {
-  const counts = countsOf(values);
-  return Math.min(counts.at(-1), Math.max(counts[0], Math.round(Number(count)) || 0));
-}
+const typedCount = ({ valueAsNumber }, { count }) =>
+  Number.isFinite(valueAsNumber) ? Math.round(valueAsNumber) : count;

@@ -1,6 +1,13 @@
 /** From settings to what they mean: pictures, networks, the cue, and the answer. */
 
-import { decodeLevels, LEVELS, randomPictures, readDigits, valuesOf } from "./data.js";
+import {
+  decodeLevels,
+  encodeLevels,
+  LEVELS,
+  randomPictures,
+  readDigits,
+  valuesOf,
+} from "./data.js";
 import { makeNetwork } from "./networks.js";
 import { retrieve } from "./retrieval.js";
 import { shapePictures } from "./shapes.js";
@@ -8,6 +15,7 @@ import { shapePictures } from "./shapes.js";
 export const SIDES = { digits: 8, shapes: 16, random: 16 };
 export const SWEEPS = 100;
 export const THERMAL_SWEEPS = 20;
+export const MOST_OWN = 40;
 
 const RANDOM_PICTURES = 200;
 const RANDOM_SEED = 0;
@@ -16,6 +24,8 @@ const KEPT = 80;
 let sets = null;
 const networks = new Map();
 const rowSets = new Map();
+const pictureSets = new Map();
+const answers = new Map();
 
 /** Return what `make` makes for a key; what was used last is kept. */
 function remembered(map, key, make) {
@@ -38,18 +48,56 @@ export function loadSets(digitsText) {
 export const mostPictures = (data) => sets[data].length;
 export const allDigits = () => sets.digits;
 
-/** Return the levels of own pictures, of which the letters are joined by full stops. */
-export function ownPictures({ own, data }) {
-  const size = SIDES[data] ** 2;
-  const pictures = own.split(".").filter(Boolean).map(decodeLevels);
-  return pictures.filter((levels) => levels.length === size && levels.every((v) => v <= LEVELS));
+/** Return the levels of a picture of `size` pixels; null where letters are none. */
+function levelsOf(letters, size) {
+  if (letters.length > size) return null;
+  const levels = decodeLevels(letters);
+  return levels.length === size && levels.every((level) => level <= LEVELS) ? levels : null;
 }
 
+/** Return true for a picture with ink. */
+export const hasInk = (levels) => levels.some((level) => level > 0);
+
+/** Return the levels of own pictures, of which the letters are joined by full stops. */
+export function ownPictures({ own, data }) {
+  if (!own) return [];
+  const pictures = own.split(".").map((letters) => levelsOf(letters, SIDES[data] ** 2));
+  return pictures.filter((levels) => levels && hasInk(levels)).slice(-MOST_OWN);
+}
+
+/** Return the letters of own pictures. */
+export const ownText = (pictures) => pictures.map((levels) => encodeLevels(levels)).join(".");
+
 /** Return {label, levels} of all stored pictures: the first of the set, then own ones. */
-export function picturesOf(settings) {
-  const own = ownPictures(settings).map((levels, i) => ({ label: `own ${i + 1}`, levels }));
-  const least = own.length ? 0 : 1;
-  return [...sets[settings.data].slice(0, Math.max(least, settings.count)), ...own];
+export function picturesOf({ data, count, own }) {
+  return remembered(pictureSets, `${data},${count},${own}`, () => {
+    const pictures = ownPictures({ data, own }).map((levels, i) => ({
+      label: `own ${i + 1}`,
+      levels,
+    }));
+    return [...sets[data].slice(0, count), ...pictures];
+  });
+}
+
+/** Return settings that fit together: numbers in range, and pictures of the size of the set. */
+export function tidied(settings) {
+  const { data } = settings;
+  const size = SIDES[data] ** 2;
+  const most = mostPictures(data);
+  const own = ownPictures(settings);
+  const count = Math.min(most, Math.max(own.length ? 0 : 1, settings.count));
+  const source = settings.source < most + own.length ? settings.source : 0;
+  const cue = levelsOf(settings.cue, size);
+  const hidden = levelsOf(settings.hidden, size)?.map((level) => (level > 0 ? 1 : 0));
+  const letters = (levels) => (levels ? encodeLevels(levels) : "");
+  return {
+    ...settings,
+    own: ownText(own),
+    count,
+    source,
+    cue: letters(cue),
+    hidden: letters(hidden),
+  };
 }
 
 /** Return the words for a pattern: its place, and its label where that says more. */
@@ -81,24 +129,38 @@ export function networkOf(settings) {
   return remembered(networks, JSON.stringify(options) + pictures, make);
 }
 
-/** Return the pattern from which the cue was made, or −1 for a drawing. */
-export function sourceOf(settings) {
-  return settings.source < picturesOf(settings).length ? settings.source : -1;
+/**
+ * Return the place of the source of the cue among the stored patterns; −1 where it is not stored.
+ *
+ * `settings.source` counts the pictures of the whole set, then own ones, so that it names the same
+ * picture whatever number is stored. It is −1 for a drawing.
+ */
+export function sourceOf({ data, count, source }) {
+  const most = mostPictures(data);
+  if (source >= most) return count + source - most;
+  return source < count ? source : -1;
+}
+
+/** Return `settings.source` of the pattern at a place among the stored ones. */
+export function sourceAt({ data, count }, index) {
+  return index < count ? index : mostPictures(data) + index - count;
+}
+
+/** Return {label, levels} of the picture from which the cue was made; null for a drawing. */
+export function sourcePicture(settings) {
+  const { data, source } = settings;
+  if (source < 0) return null;
+  return sets[data][source] ?? picturesOf(settings)[sourceOf(settings)];
 }
 
 /** Return {levels, hidden} of the cue as drawn: hidden is 1 where a pixel is not seen. */
 export function drawnCue(settings) {
   const size = SIDES[settings.data] ** 2;
-  const given = settings.cue ? decodeLevels(settings.cue) : null;
-  const pictures = picturesOf(settings);
-  const source = pictures[Math.max(0, sourceOf(settings))].levels;
-  const isFitting = given?.length === size && given.every((level) => level <= LEVELS);
-  const levels = Uint8Array.from(isFitting ? given : source);
-  const mask = settings.hidden ? decodeLevels(settings.hidden) : null;
-  const hidden =
-    mask?.length === size
-      ? mask.map((value) => (value > 0 ? 1 : 0))
-      : Uint8Array.from({ length: size }, (_, i) => (i >= size / 2 ? 1 : 0));
+  const source = sourcePicture(settings)?.levels ?? new Uint8Array(size);
+  const levels = Uint8Array.from(settings.cue ? decodeLevels(settings.cue) : source);
+  const hidden = settings.hidden
+    ? decodeLevels(settings.hidden)
+    : Uint8Array.from({ length: size }, (_, i) => (i >= size / 2 ? 1 : 0));
   return { levels, hidden };
 }
 
@@ -114,14 +176,15 @@ export function cueOf(settings, { levels, hidden } = drawnCue(settings)) {
   };
 }
 
-/** Run the network of these settings from their cue. */
-export function answerOf(settings, cue = cueOf(settings)) {
+/** Run the network of these settings from their cue, or from another one. */
+export function answerOf(settings, cue = null) {
   const isThermal = settings.network === "classical" && settings.temperature > 0;
   const steps = isThermal ? THERMAL_SWEEPS : SWEEPS;
-  return retrieve(networkOf(settings), cue, { steps, seed: settings.seed });
-}
-
-/** Return settings with another cue: pattern `source` in full, or `levels`, with the same mask. */
-export function withCue(settings, source, levels = null) {
-  return { ...settings, source, cue: levels ?? "" };
+  const answer = (from) => retrieve(networkOf(settings), from, { steps, seed: settings.seed });
+  if (cue) return answer(cue);
+  const { data, count, own, source, hidden, hiddenAs, clamp, seed } = settings;
+  const key = [networkOptions(settings), data, count, own, source, settings.cue, hidden];
+  return remembered(answers, JSON.stringify([...key, hiddenAs, clamp, seed]), () =>
+    answer(cueOf(settings)),
+  );
 }

@@ -50,9 +50,8 @@ function memoryText(settings) {
 }
 
 function imagesText(settings) {
-  const { data, count } = settings;
+  const { data, count: used } = settings;
   const own = ownPictures(settings);
-  const used = own.length ? count : Math.max(1, count);
   const parts = [];
   if (data === "digits" && used > 0) {
     parts.push(`data.load("digits").images[:${used}].flatten(1).double()`);

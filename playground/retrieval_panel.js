@@ -41,6 +41,7 @@ class Player {
     this.network = networkOf(values);
     const { steps } = this.answer;
     this.shown = values.step < 0 ? steps : Math.min(steps, values.step);
+    if (values.step >= steps) this.settings.set({ step: -1 });
     Object.assign(this.slider, {
       max: Math.max(1, steps),
       value: this.shown,
@@ -74,7 +75,7 @@ class Player {
     byIdOfState("verdict-title").textContent = title;
     byIdOfState("verdict-text").textContent = text;
     const mark = byIdOfState("verdict-mark");
-    mark.className = isRight ? "good" : "bad";
+    mark.className = isRight === null ? "" : isRight ? "good" : "bad";
     mark.textContent = words;
     byIdOfState("ask-why").hidden = isRight !== false;
     byIdOfState("state").setAttribute("aria-label", `State, ${this.label()}: ${title}. ${text}`);

@@ -2,13 +2,19 @@
 
 import { TOURS } from "./tour_texts.js";
 
-export const RANGES = {
+const RANGES = {
   beta: [0.01, 100],
   temperature: [0, 3],
   degree: [2, 20],
   k: [1, 20],
   seed: [0, 9999],
 };
+/** Numbers that are not whole, with the digits that the page shows. */
+const ROUNDED = {
+  beta: (value) => Number(value.toPrecision(3)),
+  temperature: (value) => Number(value.toFixed(2)),
+};
+const LONGEST_TEXT = 12_000;
 
 export const CHOICES = {
   data: ["digits", "shapes", "random"],
@@ -76,13 +82,17 @@ export function settingsFrom(hash) {
 
 function readValue(name, text, standard = DEFAULTS[name]) {
   if (name in CHOICES) return CHOICES[name].includes(text) ? text : standard;
-  if (typeof standard === "boolean") return text === "true";
-  if (typeof standard === "string") return /^[\w.~-]*$/.test(text) ? text : standard;
+  if (typeof standard === "boolean") {
+    return ["true", "false"].includes(text) ? text === "true" : standard;
+  }
+  if (typeof standard === "string") {
+    return text.length <= LONGEST_TEXT && /^[A-Qb-z.]*$/.test(text) ? text : standard;
+  }
   const number = Number(text);
-  if (text === "" || !Number.isFinite(number)) return standard;
+  if (text.trim() === "" || !Number.isFinite(number)) return standard;
   const [low, high] = RANGES[name] ?? [-1, 9999];
   const bounded = Math.min(high, Math.max(low, number));
-  return name === "beta" || name === "temperature" ? bounded : Math.round(bounded);
+  return name in ROUNDED ? ROUNDED[name](bounded) : Math.round(bounded);
 }
 
 /** Return the part of the address behind #: what differs from the defaults, or from the tour. */
@@ -94,10 +104,12 @@ export function hashOf(settings) {
   return changed.map(([name, value]) => `${name}=${value}`).join("&");
 }
 
-/** Holds the settings, keeps the address in step, and calls all listeners after a change. */
+/** Holds the settings, and calls all listeners after a change. */
 export class Settings {
-  constructor(values) {
-    this.values = values;
+  /** `tidy` returns settings that fit together; it is applied after every change. */
+  constructor(values, tidy = (given) => given) {
+    this.tidy = tidy;
+    this.values = tidy(values);
     this.listeners = [];
     this.waiting = false;
   }
@@ -108,7 +120,7 @@ export class Settings {
 
   /** Change some settings. Listeners run once before the next frame, however many changes come. */
   set(changes) {
-    this.values = { ...this.values, ...changes };
+    this.values = this.tidy({ ...this.values, ...changes });
     if (this.waiting) return;
     this.waiting = true;
     requestAnimationFrame(() => this.flush());

@@ -1,6 +1,6 @@
 /** Name the state at which a retrieval ended, by the rules of `hopfield.explain`. */
 
-import { cueOf, nameOf, networkOf, picturesOf, sourceOf } from "./model.js";
+import { cueOf, nameOf, networkOf, picturesOf, sourceOf, sourcePicture } from "./model.js";
 import { argmax } from "./separation.js";
 
 const PATTERN_WEIGHT = 0.51;
@@ -82,6 +82,7 @@ const MARKS = {
   right: "✓ the right one",
   near: "✗ the right one, but not exactly",
   wrong: "✗ not the right one",
+  absent: "the cue is not stored",
 };
 
 /** Return {kind, title, text, isRight, mark} for people: isRight is null where the cue was drawn. */
@@ -104,7 +105,9 @@ export function verdictOf(settings, answer) {
   };
   const text = `${texts[kind]()} ${settlingText(settings, answer)}`;
   const isNear = kind === "stored" && index === source;
-  const mark = isRight === null ? "" : isRight ? MARKS.right : isNear ? MARKS.near : MARKS.wrong;
+  const failed = isNear ? MARKS.near : MARKS.wrong;
+  const absent = sourcePicture(settings) ? MARKS.absent : "";
+  const mark = isRight === null ? absent : isRight ? MARKS.right : failed;
   return { kind, title: TITLES[kind], text, isRight, index, mark };
 }
 

@@ -1,7 +1,7 @@
 /** Why a cue ended where it did: reasons in sentences, and changes after which it comes back. */
 
 import { short } from "./canvas.js";
-import { answerOf, nameOf, networkOf, picturesOf, sourceOf } from "./model.js";
+import { answerOf, nameOf, networkOf, picturesOf, sourceOf, sourcePicture } from "./model.js";
 import { argmax } from "./separation.js";
 import { isRecalled, kindOf, scoresAtCue } from "./verdict.js";
 
@@ -22,6 +22,7 @@ export function reasonsOf(settings) {
   const answer = answerOf(settings);
   const target = targetOf(settings);
   const name = nameOf(picturesOf(settings)[target], target);
+  if (sourceOf(settings) < 0) return [absentReason(settings, name)];
   if (isRecalled(network, answer.state, target)) {
     return [`It did not fail: ${name} came back.`, ...leadReason(settings, network, target)];
   }
@@ -32,6 +33,11 @@ export function reasonsOf(settings) {
     ...maskReason(settings),
     ...endReason(settings, network, answer, target, name, fixed.length > 0),
   ];
+}
+
+function absentReason(settings, name) {
+  const cue = sourcePicture(settings) ? "The picture of the cue is not stored" : "The cue is a drawing";
+  return `${cue}: no end is right or wrong. Of the stored patterns ${name} scores best at the cue.`;
 }
 
 /** Compare the scores of the target and of its strongest rival at the cue. */
