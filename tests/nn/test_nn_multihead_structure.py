@@ -59,15 +59,42 @@ def test_a_window_is_a_mask(steps, separation):
 
 def test_a_causal_window_needs_no_mask_to_be_causal():
     rows = draw(2, N, DIM, seed=1).double()
-    for window in (Window(3, 0), Window(3, 2)):
+    given = torch.ones(N, N, dtype=torch.bool).triu(1)
+    for window in (Window(3, 0), Window(3, 2), Window(0, 0, 4), Window(1, 1, 3), WINDOW):
         near = layer(window=window)
-        given = torch.ones(N, N, dtype=torch.bool).triu(1)
-        output = near(rows, rows, rows, is_causal=True)[0]
-        torch.testing.assert_close(output, near(rows, rows, rows, attn_mask=given)[0])
-    rows = draw(1, 1024, DIM, seed=1).double()
-    with Largest() as largest, torch.no_grad():
-        layer(window=Window(3, 0))(rows, rows, rows, need_weights=False, is_causal=True)
-    assert 0 < largest.numel < 1024**2
+        expected = near(rows, rows, rows, attn_mask=given)
+        output = near(rows, rows, rows, is_causal=True, need_weights=False)[0]
+        torch.testing.assert_close(output, expected[0])
+        for one, other in zip(near(rows, rows, rows, is_causal=True), expected, strict=True):
+            torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("separation", ["softmax", "entmax"])
+@pytest.mark.parametrize("window", [None, Window(3, 0), Window(3, 2), Window(0, 0, 64)], ids=str)
+def test_causal_attention_needs_no_array_of_all_pairs(window, separation):
+    n, causal = 4096, layer(window=window, separation=separation)
+    rows = draw(1, n, DIM, seed=1).double()
+    with Largest() as largest:
+        output = causal(rows, rows, rows, need_weights=False, is_causal=True)[0]
+        output.sum().backward()
+    assert 0 < largest.numel <= n**2 // 2
+
+
+@pytest.mark.parametrize("separation", ["softmax", "entmax"])
+@pytest.mark.parametrize("m", [5, 40])
+def test_causal_attention_is_a_mask(separation, m, monkeypatch):
+    monkeypatch.setattr(windowed, "LONGEST", 4)
+    rows, keys = draw(2, m, DIM, seed=1).double(), draw(2, N, DIM, seed=2).double()
+    padding = torch.arange(N) < torch.tensor([[3], [0]])
+    hidden = torch.ones(m, N, dtype=torch.bool).triu(1)
+    for options in ({}, {"steps": 2}, {"add_zero_attn": True}):
+        causal = layer(separation=separation, **options)
+        for given in ({}, {"key_padding_mask": padding}):
+            expected, _ = causal(rows, keys, keys, attn_mask=hidden, **given)
+            output, _ = causal(rows, keys, keys, is_causal=True, need_weights=False, **given)
+            torch.testing.assert_close(output, expected)
+            for one, other in zip(slopes(output, causal), slopes(expected, causal), strict=True):
+                torch.testing.assert_close(one, other)
 
 
 def test_windows_in_the_layers_of_a_transformer():

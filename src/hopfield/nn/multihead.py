@@ -1,10 +1,12 @@
 """A layer that takes the place of `torch.nn.MultiheadAttention`."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from ..checks import check_float, check_integer
+from ..checks import check_float, check_integer, is_traced
 from ..errors import InputTypeError, OptionError, ShapeError
 from ..separation import NAMED, SEPARATIONS, Separation
 from .compute import Operands, associate_with_weights
@@ -13,7 +15,12 @@ from .masks import Mask, check_bool
 from .parameters import reset_children
 from .scaled_separation import SeparationModule
 from .window import Window, WindowModule
-from .windowed import associate_in_window, check_window, with_whole_window
+from .windowed import (
+    associate_causally,
+    associate_in_window,
+    check_window,
+    with_whole_window,
+)
 
 
 class MultiheadHopfield(nn.MultiheadAttention):
@@ -146,11 +153,14 @@ class MultiheadHopfield(nn.MultiheadAttention):
             query, key, value = (rows.unsqueeze(0) for rows in (query, key, value))
         elif is_swapped:
             query, key, value = (rows.transpose(0, 1) for rows in (query, key, value))
-        if is_causal and attn_mask is None and not self._window_is_causal():
+        is_causal = is_causal and attn_mask is None
+        has_whole_mask = need_weights or is_traced() or self._added_keys() > 0
+        if is_causal and has_whole_mask and self.window is None:
             shape = query.shape[1], key.shape[1]
             attn_mask = torch.ones(shape, dtype=torch.bool, device=query.device).triu(1)
+            is_causal = False
         mask = self._mask(key_padding_mask, attn_mask, query, key)
-        output, weights = self._attend(query, key, value, mask, need_weights)
+        output, weights = self._attend(query, key, value, mask, need_weights, is_causal)
         if weights is not None and average_attn_weights:
             weights = weights.mean(1)
         if is_single:
@@ -158,23 +168,35 @@ class MultiheadHopfield(nn.MultiheadAttention):
         return output.transpose(0, 1) if is_swapped else output, weights
 
     def _attend(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Mask | None, need_weights: bool
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Mask | None,
+        need_weights: bool,
+        is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Return output and weights of rows with the batch first, for any mask of the scores."""
         q, k, v = self._project(query, key, value)
         operands = Operands(self.separation(), q, k, v, mask, self.iteration)
-        output, weights = self._read(operands, need_weights)
+        output, weights = self._read(operands, need_weights, is_causal)
         return self.out_proj(output.transpose(1, 2).flatten(2)), weights
 
-    def _window_is_causal(self) -> bool:
-        return self.window is not None and self.window.start.after == 0
+    def _added_keys(self) -> int:
+        return int(self.bias_k is not None) + int(self.add_zero_attn)
 
-    def _read(self, operands: Operands, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+    def _read(
+        self, operands: Operands, need_weights: bool, is_causal: bool
+    ) -> tuple[Tensor, Tensor | None]:
         dropout = self.dropout if self.training else 0.0
         if 0 in (*operands.state.shape, *operands.stored.shape):  # no batch, query or key
             weights = operands.state @ operands.stored.mT
             return weights @ operands.projected, weights if need_weights else None
+        if self.window is None and is_causal:
+            return associate_causally(operands, dropout), None
         window = None if self.window is None else check_window(self.window(), operands)
+        if window is not None and is_causal:
+            window = replace(window, causal=True)
         if need_weights:
             return associate_with_weights(with_whole_window(operands, window), dropout)
         return associate_in_window(operands, window, dropout), None
@@ -243,7 +265,7 @@ class MultiheadHopfield(nn.MultiheadAttention):
             if adds is not None:
                 adds = adds.reshape(*axes, m, n)
                 bias = adds if bias is None else bias + adds
-        extra = int(self.bias_k is not None) + int(self.add_zero_attn)
+        extra = self._added_keys()
         if ignored is not None and extra:
             ignored = pad(ignored, (0, extra))
             bias = None if bias is None else pad(bias, (0, extra))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_float, check_integer
+from ..checks import check_flag, check_float, check_integer
 from ..errors import OptionError, ShapeError
 from .input_checks import check_instance
 
@@ -25,16 +25,19 @@ class Window:
             into blocks of 64, which do not read each other.
         bias: numbers that are added to the scores βKx by relative position, from j − i = −before to
             after: `(before + after + 1,)`, or one row per head. Needs block=1.
+        causal: True hides the patterns after its own from a state, also in its own block.
     """
 
     before: int
     after: int
     block: int = 1
     bias: Tensor | None = None
+    causal: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("before", 0), ("after", 0), ("block", 1)):
             object.__setattr__(self, name, check_integer(name, getattr(self, name), low=least))
+        check_flag("causal", self.causal)
         if self.bias is None:
             return
         if self.block > 1:
@@ -69,13 +72,15 @@ class Window:
     @property
     def margins(self) -> tuple[int, int]:
         """Numbers of patterns before and after a block that its states read."""
-        return self.before * self.block, self.after * self.block
+        return self.before * self.block, 0 if self.causal else self.after * self.block
 
     def ignored(self, m: int, n: int, shift: int, device: torch.device) -> Tensor:
         """Return True where state i ignores pattern j − shift, for m states and n patterns."""
-        i = torch.arange(m, device=device)[:, None].div(self.block, rounding_mode="floor")
-        j = (torch.arange(n, device=device) - shift).div(self.block, rounding_mode="floor")
-        return (j - i < -self.before) | (j - i > self.after)
+        states = torch.arange(m, device=device)[:, None]
+        patterns = torch.arange(n, device=device) - shift
+        i, j = (place.div(self.block, rounding_mode="floor") for place in (states, patterns))
+        ignored = (j - i < -self.before) | (j - i > self.after)
+        return ignored | (patterns > states) if self.causal else ignored
 
     def position_bias(self, m: int, n: int, shift: int, device: torch.device) -> Tensor | None:
         """Return the bias of state i and pattern j − shift, `(m, n)` or `(heads, m, n)`."""
@@ -112,7 +117,9 @@ class WindowModule(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the window as text."""
-        before, after, block, _ = vars(self.start).values()
+        before, after, block, _, causal = vars(self.start).values()
         learned = ", learned bias" if isinstance(self.bias, nn.Parameter) else ""
         bias = ", bias" if self.bias is not None and not learned else ""
-        return f"before={before}, after={after}, block={block}{learned or bias}"
+        return (
+            f"before={before}, after={after}, block={block}{learned or bias}{', causal' * causal}"
+        )

@@ -85,6 +85,29 @@ def associate_in_window(operands: Operands, window: Window | None, dropout: floa
     return rows.reshape(*batch, *rows.shape[-2:])
 
 
+def associate_causally(operands: Operands, dropout: float) -> Tensor:
+    """Return the output of an association whose states read no pattern after their own."""
+    m, n, outputs = operands.state.shape[-2], operands.stored.shape[-2], []
+    # Other separations keep a copy of the patterns per chunk for their gradients.
+    is_softmax = operands.separation.unit.softmax_beta() is not None
+    size = LONGEST if is_softmax else max(LONGEST, m // 4)
+    for start in range(0, m, size):
+        stop = min(start + size, m)
+        rows = torch.arange(start, stop, device=operands.state.device)[:, None]
+        ignored, bias = torch.arange(min(stop, n), device=rows.device) > rows, None
+        if (mask := operands.mask) is not None:
+            ignored = ignored | (~mask.visible | mask.empty)[..., :stop]
+            bias = None if mask.bias is None else mask.bias[..., :stop]
+        part = operands._replace(
+            state=operands.state[..., start:stop, :],
+            stored=operands.stored[..., :stop, :],
+            projected=operands.projected[..., :stop, :],
+            mask=operands.separation.mask(ignored, bias),
+        )
+        outputs.append(associate(part, dropout))
+    return torch.cat(outputs, -2)
+
+
 def empty_states(operands: Operands, window: Window | None) -> Tensor | None:
     """Return True for states of a layer that may read no pattern, `(batch, heads, m, 1)`."""
     if operands.mask is None or window is None:
@@ -188,7 +211,7 @@ def _cut_masks(
     ignored, bias = None, window.position_bias(size, width, before, state.device)
     if bias is not None:
         bias = bias[None, None] if bias.ndim == 3 else bias[None, None, None]
-    if mask is not None or is_traced() or before + after or extra:
+    if mask is not None or is_traced() or before + after or extra or window.causal:
         none = state.new_zeros(1, state.shape[-2], dtype=torch.bool)
         hidden = of_pairs(none if mask is None else ~mask.visible | mask.empty, True)
         # Contiguous: an export does not know the order of strides of a view.
