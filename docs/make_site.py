@@ -12,11 +12,13 @@ import base64
 import itertools
 import json
 import re
+from collections.abc import Container
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import griffe
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
@@ -149,12 +151,24 @@ def notebook(cells: list[dict[str, Any]], name: str) -> tuple[str, dict[str, byt
     return "\n\n".join(parts) + "\n", pictures
 
 
-def reference(namespace: str, inherited: dict[str, list[str]]) -> str:
+class Shown(NamedTuple):
+    """What the page of a class shows beside its docstring.
+
+    Attributes:
+        members: names, in the order of the page.
+        bases: paths of the bases that a reader can look up.
+    """
+
+    members: list[str]
+    bases: list[str]
+
+
+def reference(namespace: str, classes: dict[str, Shown]) -> str:
     """Return the page of a namespace: a heading, a sentence, and every public name.
 
     Args:
         namespace: one of `NAMESPACES`.
-        inherited: the members that a class shows in the place of its inner bases.
+        classes: what the page shows of a class, by its name.
     """
     path = PACKAGE if namespace == "hopfield" else PACKAGE / namespace
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -163,8 +177,9 @@ def reference(namespace: str, inherited: dict[str, list[str]]) -> str:
     names = _top_level(tree) if namespace == "hopfield" else public_names(tree)
     parts = [f"# {_title(namespace)}", summary]
     for name in names:
-        options = f"    options: {{inherited_members: {inherited.get(name, [])}}}"
-        parts.append(f"::: {_title(namespace)}.{name}\n{options}")
+        members, bases = classes.get(name, Shown([], []))
+        options = {"members": members, "inherited_members": members, "extra": {"bases": bases}}
+        parts.append(f"::: {_title(namespace)}.{name}\n    options: {json.dumps(options)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -196,20 +211,43 @@ def _assigned(tree: ast.Module, name: str) -> Any:
     return None
 
 
-def inherited_members() -> dict[str, list[str]]:
-    """Return the members of each public class from bases before the first public one."""
+def shown_classes() -> dict[str, Shown]:
+    """Return what the reference shows of each public class."""
     import griffe
 
     package = griffe.load("hopfield", search_paths=[ROOT / "src"])
     namespaces = [package, *(package[name] for name in NAMESPACES if name != "hopfield")]
     exported = ((space, name) for space in namespaces for name in space.exports or ())
     public = {name: space[name] for space, name in exported if not name.isupper()}
-    found = {}
+    common = public["Memory"].all_members
+    shown = {}
     for name, value in public.items():
         if value.is_class:
-            inner = itertools.takewhile(lambda base: base.name not in public, value.mro())
-            found[name] = [m for base in inner for m in base.members if not m.startswith("_")]
-    return found
+            bases = value.mro()
+            inner = list(itertools.takewhile(lambda base: base.name not in public, bases))
+            # What all memories have is on one page: their networks override much of it.
+            hidden = common if any(base.name == "Memory" for base in bases) else ()
+            shown[name] = Shown(_members([value, *inner], hidden), _bases([value, *inner], public))
+    return shown
+
+
+def _members(classes: "list[griffe.Class]", hidden: Container[str]) -> list[str]:
+    """Return the documented members, first those of the first class."""
+    documented = [m.name for base in classes for m in base.members.values() if m.has_docstring]
+    shown = (name for name in documented if not name.startswith("_") and name not in hidden)
+    return list(dict.fromkeys(shown))
+
+
+def _bases(classes: "list[griffe.Class]", public: Container[str]) -> list[str]:
+    """Return the bases of a class and of its inner bases that are public or of other packages."""
+
+    def is_shown(path: str) -> bool:
+        if path.startswith("hopfield."):
+            return path.rpartition(".")[2] in public
+        return path not in ("abc.ABC", "typing.Protocol")
+
+    paths = [getattr(b, "canonical_path", str(b)) for base in classes for b in base.bases]
+    return list(filter(is_shown, dict.fromkeys(paths)))
 
 
 def on_config(config: "MkDocsConfig") -> None:
@@ -224,8 +262,8 @@ def on_files(files: "Files", config: "MkDocsConfig") -> None:
     """Add the pages from outside docs/ and the reference."""
     from mkdocs.structure.files import File
 
-    inherited = inherited_members()
-    made = {f"reference/{name}.md": reference(name, inherited) for name in NAMESPACES}
+    classes = shown_classes()
+    made = {f"reference/{name}.md": reference(name, classes) for name in NAMESPACES}
     for path, page in OUTSIDE.items():
         text = (ROOT / path).read_text(encoding="utf-8")
         made[page] = _as_page(path, text)
@@ -255,6 +293,8 @@ def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files:
         title, text = markdown.split("\n", 1)
         markdown = f"{title}\n\n{PLAYGROUND}\n{text}"
         page.meta["hide"] = ["navigation", "toc"]  # room for the four panels
+    if name == "index.md":
+        page.meta["hide"] = ["navigation"]  # its only page
     return markdown if name.startswith("reference/") else rewrite_links(markdown, name)
 
 

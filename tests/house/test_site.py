@@ -12,6 +12,7 @@ from posixpath import dirname, join, normpath
 
 import pytest
 
+import chromium
 from source_tree import PACKAGE, ROOT, within
 
 MADE = runpy.run_path(str(ROOT / "docs" / "make_site.py"))
@@ -86,7 +87,9 @@ def _fetched(page: Path) -> list[str]:
     return re.findall(r'(?:src|href)="?((?:https?:)?//[^"\s>]+)', " ".join(plain))
 
 
-def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built without a warning."""
     for name in ("mkdocs", "material", "mkdocstrings_handlers.python"):
         try:
             present = importlib.util.find_spec(name)
@@ -94,17 +97,49 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
             present = None
         if present is None:
             pytest.skip("needs the extra `docs`")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     built = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True, text=True,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
-    pages = list(tmp_path.rglob("*.html"))
+    return folder
+
+
+def test_the_site_has_every_page_and_fetches_nothing(site):
+    pages = list(site.rglob("*.html"))
     assert len(pages) >= len(PAGES) + len(MADE["NAMESPACES"])
     assert not {address for page in pages for address in _fetched(page)}
-    styles = [sheet.read_text(encoding="utf-8") for sheet in tmp_path.rglob("*.css")]
+    styles = [sheet.read_text(encoding="utf-8") for sheet in site.rglob("*.css")]
     assert not [text for text in styles if re.search(r"url\(\"?(https?:)?//", text)]
-    assert "Retrieval" in (tmp_path / "reference" / "hopfield.html").read_text(encoding="utf-8")
-    index = (tmp_path / "search" / "search_index.js").read_text(encoding="utf-8")
+    index = (site / "search" / "search_index.js").read_text(encoding="utf-8")
     assert index.startswith("var __index = ") and "reference/nn.html" in index
+
+
+def test_a_network_shows_what_memory_lacks_and_names_its_base(site):
+    text = (site / "reference" / "hopfield.html").read_text(encoding="utf-8")
+    shown = set(re.findall(r'<h3 id="hopfield\.(\w+\.\w+)"', text))
+    assert {"Memory.store", "Memory.retrieve", "Memory.nearest", "Memory.energy_of"} <= shown
+    assert {"ClassicalHopfield.attractors", "SequenceHopfield.roll"} <= shown
+    assert not {"ClassicalHopfield.energy_of", "ModernHopfield.store"} & shown
+    assert '<a class="autorefs autorefs-internal" title="Memory' in text, "a base is a link"
+    assert "CalibratedMemory" not in text, "bases that no page shows are left out"
+
+
+@pytest.mark.skipif(chromium.find() is None, reason="needs Chromium")
+def test_a_page_opened_from_its_folder_finds_words(site, tmp_path):
+    with chromium.Browser(tmp_path) as browser:
+        browser.resize(1280, 800)
+        browser.open(f"file://{site / 'gaps.html'}")
+        browser.click("input[name=query]")
+        for letter in "sparsemax":
+            browser.press(letter)
+        found = f"""new Promise(done => {{
+            const look = () => document.querySelector(".md-search-result__item a")?.href
+            setTimeout(() => done(null), {1000 * chromium.SECONDS})
+            setInterval(() => look() && done(look()), 50)
+        }})"""
+        assert "reference/separation.html" in (browser.run(found) or "nothing")
+        assert not browser.problems
+        assert not [address for address in browser.requests if address.startswith("http")]
