@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from hopfield import Entmax
 from hopfield.errors import OptionError, ShapeError
 from hopfield.nn import (
     HopfieldDecoderLayer,
@@ -168,6 +169,33 @@ def test_grouped_heads_are_repeated_keys_and_values(made, kv_heads):
     assert all(slope.any() for slope in slopes(results[0][0], grouped)[:1])
     taken = from_multihead_attention(grouped)(query, key, value)[0]
     torch.testing.assert_close(taken, results[0][0])
+
+
+def test_a_copy_of_a_layer_takes_over_its_options():
+    beta = torch.tensor([0.3, 0.5, 0.7, 0.9]).double().requires_grad_()
+    table = draw(4, seed=3).double().requires_grad_()
+    made = layer(
+        separation=Entmax(torch.tensor(1.3), beta), steps=3, window=Window(2, 1, bias=table)
+    ).eval()
+    made.out_proj.requires_grad_(False)
+    rows = draw(2, N, DIM, seed=1).double()
+    taken = from_multihead_attention(made)
+    torch.testing.assert_close(taken(rows, rows, rows), made(rows, rows, rows))
+    for (name, one), (other, copied) in zip(
+        made.named_parameters(), taken.named_parameters(), strict=True
+    ):
+        assert name == other and one.requires_grad == copied.requires_grad
+        assert one.data_ptr() != copied.data_ptr()
+    assert repr(taken) == repr(made) and not taken.training
+    options = {"steps": 1, "separation": "sparsemax", "beta": 0.4, "window": WINDOW}
+    changed, whole = from_multihead_attention(made, **options), layer(**options)
+    shared = {name: w for name, w in made.state_dict().items() if name in whole.state_dict()}
+    whole.load_state_dict(shared)
+    torch.testing.assert_close(changed(rows, rows, rows), whole(rows, rows, rows))
+    with pytest.raises(OptionError, match=r"beta for a copy .* needs separation="):
+        from_multihead_attention(made, beta=1.0)
+    with pytest.raises(OptionError, match="no position"):
+        from_multihead_attention(layer(add_zero_attn=True), window=WINDOW)
 
 
 def test_grouped_heads_start_as_heads_do():

@@ -1,5 +1,6 @@
 """A layer that takes the place of `torch.nn.MultiheadAttention`."""
 
+import copy
 from dataclasses import replace
 
 import torch
@@ -75,10 +76,7 @@ class MultiheadHopfield(nn.MultiheadAttention):
         num_kv_heads: int | None = None,
     ) -> None:
         self.num_kv_heads = check_heads(embed_dim, num_heads, num_kv_heads)
-        if window is not None and (add_bias_kv or add_zero_attn):
-            raise OptionError(
-                "window excludes add_bias_kv and add_zero_attn: added keys have no position."
-            )
+        check_positions(window, add_bias_kv or add_zero_attn)
         chosen = with_beta(separation, beta)
         super().__init__(
             embed_dim, num_heads, dropout, bias, add_bias_kv, add_zero_attn, kdim, vdim,
@@ -154,7 +152,7 @@ class MultiheadHopfield(nn.MultiheadAttention):
         elif is_swapped:
             query, key, value = (rows.transpose(0, 1) for rows in (query, key, value))
         is_causal = is_causal and attn_mask is None
-        has_whole_mask = need_weights or is_traced() or self._added_keys() > 0
+        has_whole_mask = need_weights or is_traced() or self.added_keys() > 0
         if is_causal and has_whole_mask and self.window is None:
             shape = query.shape[1], key.shape[1]
             attn_mask = torch.ones(shape, dtype=torch.bool, device=query.device).triu(1)
@@ -182,7 +180,8 @@ class MultiheadHopfield(nn.MultiheadAttention):
         output, weights = self._read(operands, need_weights, is_causal)
         return self.out_proj(output.transpose(1, 2).flatten(2)), weights
 
-    def _added_keys(self) -> int:
+    def added_keys(self) -> int:
+        """Return the number of keys that the layer adds."""
         return int(self.bias_k is not None) + int(self.add_zero_attn)
 
     def _read(
@@ -265,7 +264,7 @@ class MultiheadHopfield(nn.MultiheadAttention):
             if adds is not None:
                 adds = adds.reshape(*axes, m, n)
                 bias = adds if bias is None else bias + adds
-        extra = self._added_keys()
+        extra = self.added_keys()
         if ignored is not None and extra:
             ignored = pad(ignored, (0, extra))
             bias = None if bias is None else pad(bias, (0, extra))
@@ -298,6 +297,14 @@ def check_heads(embed_dim: int, num_heads: int, num_kv_heads: int | None) -> int
     return num_kv_heads
 
 
+def check_positions(window: Window | None, has_added_keys: bool) -> None:
+    """Raise for a window in attention with added keys."""
+    if window is not None and has_added_keys:
+        raise OptionError(
+            "window excludes add_bias_kv and add_zero_attn: added keys have no position."
+        )
+
+
 def split_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:
     """Return the bools of a mask of torch's attention, and the numbers of one that is added."""
     adds = mask if mask.is_floating_point() else None
@@ -322,20 +329,23 @@ def with_beta(separation: Separation | str, beta: float | Tensor | None) -> Sepa
 def from_multihead_attention(
     module: nn.MultiheadAttention,
     *,
-    steps: int = 1,
-    separation: Separation | str = "softmax",
+    steps: int | None = None,
+    separation: Separation | str | None = None,
     beta: float | Tensor | None = None,
     window: Window | None = None,
 ) -> MultiheadHopfield:
     """Return a `MultiheadHopfield` with the weights of torch's attention.
 
     Args:
-        module: the attention whose weights are copied.
-        steps: number of softmaxes, or of the weights of another separation.
-        separation: as in `MultiheadHopfield`.
+        module: the attention whose weights are copied. A `MultiheadHopfield` is copied with its
+            options, as far as they are not given here.
+        steps: number of softmaxes, or of the weights of another separation; None is 1.
+        separation: as in `MultiheadHopfield`; None is "softmax".
         beta: as in `MultiheadHopfield`.
         window: as in `MultiheadHopfield`.
     """
+    if isinstance(module, MultiheadHopfield):
+        return _copy_with(module, steps, separation, beta, window)
     if not isinstance(module, nn.MultiheadAttention):
         raise InputTypeError(
             f"module must be a torch.nn.MultiheadAttention, but is {type(module).__name__}."
@@ -344,8 +354,8 @@ def from_multihead_attention(
         module.embed_dim, module.num_heads, module.dropout, module.in_proj_bias is not None,
         module.bias_k is not None, module.add_zero_attn, module.kdim, module.vdim,
         module.batch_first, "meta", module.out_proj.weight.dtype,
-        steps=steps, separation=separation, beta=beta, window=window,
-        num_kv_heads=getattr(module, "num_kv_heads", None),
+        steps=1 if steps is None else steps, separation=separation or "softmax", beta=beta,
+        window=window,
     )  # fmt: skip
     device = module.out_proj.weight.device
     layer.separation.to_empty(device=device)
@@ -358,3 +368,24 @@ def from_multihead_attention(
     for name, parameter in layer.named_parameters():
         parameter.requires_grad_(name not in frozen)
     return layer.train(module.training)
+
+
+def _copy_with(
+    module: MultiheadHopfield,
+    steps: int | None,
+    separation: Separation | str | None,
+    beta: float | Tensor | None,
+    window: Window | None,
+) -> MultiheadHopfield:
+    if beta is not None and separation is None:
+        raise OptionError("beta for a copy of a MultiheadHopfield needs separation=, by name.")
+    layer = copy.deepcopy(module)
+    if steps is not None:
+        layer.iteration = Iteration(steps)
+    if separation is not None:
+        part = SeparationModule(with_beta(separation, beta), layer.num_heads)
+        layer.separation = part.to(layer.out_proj.weight)
+    if window is not None:
+        check_positions(window, layer.added_keys() > 0)
+        layer.window = WindowModule(window).to(layer.out_proj.weight)
+    return layer
