@@ -92,5 +92,6 @@ function damagedCue(values, levels, amount, draw) {
     if (values.basin === "hide") hidden[at] = 1;
     else changed[at] = LEVELS - changed[at];
   }
-  return cueOf({ ...values, hiddenAs: "unknown" }, { levels: changed, hidden });
+  const hiddenAs = values.hiddenAs === "background" ? "unknown" : values.hiddenAs;
+  return cueOf({ ...values, hiddenAs }, { levels: changed, hidden });
 }

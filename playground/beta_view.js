@@ -2,7 +2,7 @@
 
 import { colour, drawLine, drawSquare, fit, short, write } from "./canvas.js";
 import { element } from "./elements.js";
-import { answerOf } from "./model.js";
+import { answerOf, betaOf } from "./model.js";
 import { effectiveCount } from "./verdict.js";
 
 const SHOWN = [0.03, 0.1, 0.3, 1, 3, 10, 30, 100];
@@ -46,9 +46,10 @@ export function betaView(body, settings) {
     settings.set({ beta: SHOWN[row * COLUMNS + column], step: -1 });
   });
   return (values, job) => {
-    slider.value = Math.log10(values.beta);
-    value.textContent = short(values.beta);
-    const modern = values.network === "modern" ? values : { ...values, network: "modern" };
+    const given = { ...values, network: "modern" };
+    const modern = { ...given, beta: betaOf(given) };
+    slider.value = Math.log10(modern.beta);
+    value.textContent = short(modern.beta);
     text.textContent = OTHERS[values.network] ?? textOf(modern);
     job.start(function* draw() {
       yield* drawStrip(canvas, modern);

@@ -15,6 +15,7 @@ export function compareCase(golden, digits) {
     state: Float64Array.from(golden.cue),
     known: golden.known && Uint8Array.from(golden.known, Number),
     clamp: golden.clamp,
+    evidence: golden.evidence,
   };
   const { steps, seed } = golden;
   const answer = retrieve(network, cue, { steps, seed });

@@ -144,8 +144,9 @@ class CueEditor {
       }
     }
     if (name === "noise") {
+      const noise = generator.normals(levels.length);
       levels.forEach((level, at) => {
-        const noisy = level + Math.round(NOISE * LEVELS * generator.normal());
+        const noisy = level + Math.round(NOISE * LEVELS * noise[at]);
         levels[at] = Math.min(LEVELS, Math.max(0, noisy));
       });
     }
@@ -179,7 +180,7 @@ class CueEditor {
   show(values) {
     const { levels, hidden } = drawnCue(values);
     const isBinary = values.network !== "modern";
-    const isUnknown = values.hiddenAs === "unknown";
+    const isUnknown = values.hiddenAs !== "background";
     const shown = Float64Array.from(levels, (level, at) => {
       if (hidden[at]) return 0;
       return isBinary ? Number(2 * level >= LEVELS) : level / LEVELS;

@@ -4,6 +4,7 @@ import { colour, drawSquare, fit, shade } from "./canvas.js";
 import { LEVELS } from "./data.js";
 import { connectSegments, markSegments } from "./elements.js";
 import {
+  betaOf,
   mostPictures,
   nameOf,
   ownPictures,
@@ -26,7 +27,7 @@ const FORMULAS = {
 
 const byId = (id) => document.getElementById(id);
 
-/** Connect all elements with `data-setting`, `data-number`, `data-log` and `data-choice`. */
+/** Connect β, and all elements with `data-setting`, `data-number` and `data-choice`. */
 export function connectControls(settings) {
   for (const select of document.querySelectorAll("[data-setting]")) {
     select.addEventListener("change", () =>
@@ -38,11 +39,15 @@ export function connectControls(settings) {
       settings.set({ [input.dataset.number]: Number(input.value), step: -1 }),
     );
   }
-  for (const input of document.querySelectorAll("[data-log]")) {
-    input.addEventListener("input", () =>
-      settings.set({ [input.dataset.log]: Number((10 ** input.value).toPrecision(3)), step: -1 }),
-    );
-  }
+  const setBeta = (beta) => settings.set({ beta, step: -1 });
+  const bounded = (beta) => Math.min(100, Math.max(0.01, Number(beta.toPrecision(3))));
+  byId("beta").addEventListener("input", ({ target }) =>
+    setBeta(bounded(10 ** target.value)),
+  );
+  byId("beta-auto").addEventListener("click", () => {
+    const { beta } = settings.values;
+    setBeta(beta === "auto" ? bounded(betaOf(settings.values)) : "auto");
+  });
   for (const group of document.querySelectorAll("[data-choice]")) {
     connectSegments(group, (button) =>
       settings.set({ [group.dataset.choice]: button.dataset.value, step: -1 }),
@@ -66,11 +71,12 @@ function showControls(values) {
     input.value = value;
     byId(`${input.id}-value`).textContent = value;
   }
-  for (const input of document.querySelectorAll("[data-log]")) {
-    const value = values[input.dataset.log];
-    input.value = Math.log10(value);
-    byId(`${input.id}-value`).textContent = Number(value.toPrecision(3));
-  }
+  const isFitted = values.network === "modern" && values.beta === "auto";
+  const beta = values.network === "classical" ? 1 : betaOf(values);
+  byId("beta").value = Math.log10(beta);
+  byId("beta-value").textContent = Number(beta.toPrecision(3));
+  byId("beta-auto").setAttribute("aria-pressed", String(isFitted));
+  byId("beta-auto").hidden = values.network !== "modern";
   for (const group of document.querySelectorAll("[data-choice]")) {
     markSegments(group, ({ dataset }) => dataset.value === values[group.dataset.choice]);
   }

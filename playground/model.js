@@ -90,8 +90,11 @@ export function tidied(settings) {
   const cue = levelsOf(settings.cue, size);
   const hidden = levelsOf(settings.hidden, size)?.map((level) => (level > 0 ? 1 : 0));
   const letters = (levels) => (levels ? encodeLevels(levels) : "");
+  // Only a modern network fits β to its patterns; 1 is the default of a dense one.
+  const beta = settings.network === "dense" && settings.beta === "auto" ? 1 : settings.beta;
   return {
     ...settings,
+    beta,
     own: ownText(own),
     count,
     source,
@@ -127,6 +130,11 @@ export function networkOf(settings) {
   const rows = remembered(rowSets, `${isBinary}${pictures}`, makeRows);
   const make = () => makeNetwork(rows, options);
   return remembered(networks, JSON.stringify(options) + pictures, make);
+}
+
+/** Return β as a number: that of the network where the patterns decide. */
+export function betaOf(settings) {
+  return settings.beta === "auto" ? networkOf(settings).separation.beta : settings.beta;
 }
 
 /**
@@ -168,11 +176,13 @@ export function drawnCue(settings) {
 export function cueOf(settings, { levels, hidden } = drawnCue(settings)) {
   const isBinary = settings.network !== "modern";
   const seen = levels.map((level, i) => (hidden[i] ? 0 : level));
-  const isMasked = settings.hiddenAs === "unknown" && hidden.some(Boolean);
+  const isMasked = settings.hiddenAs !== "background" && hidden.some(Boolean);
   return {
     state: valuesOf(seen, isBinary),
     known: isMasked ? hidden.map((value) => 1 - value) : null,
     clamp: settings.clamp,
+    // In a binary network a unit counts in any case as soon as it has been updated.
+    evidence: settings.hiddenAs === "first" && !isBinary ? "all" : "known",
   };
 }
 

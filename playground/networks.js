@@ -1,5 +1,6 @@
 /** Three networks. Each makes steps, and gives energies and the weights of the patterns. */
 
+import { fittedBeta } from "./fitting.js";
 import { dotProduct, RULES } from "./rules.js";
 import { argmax, Entmax, Polynomial, Softmax, TopK } from "./separation.js";
 
@@ -168,11 +169,17 @@ export function makeSeparation({ name, beta, k, degree }) {
   return makers[name]();
 }
 
-/** Make a network of these rows: `kind` is classical, dense or modern. */
+/**
+ * Make a network of these rows: `kind` is classical, dense or modern. In a modern one β can be
+ * "auto": the patterns decide.
+ */
 export function makeNetwork(rows, { kind, separation, ...options }) {
   if (kind === "classical") return new Classical(rows, options);
-  const parts = { ...options, separation: makeSeparation(separation) };
-  return kind === "dense" ? new Dense(rows, parts) : new Modern(rows, parts);
+  const of = (beta) => ({ ...options, separation: makeSeparation({ ...separation, beta }) });
+  if (kind === "dense") return new Dense(rows, of(separation.beta));
+  const isFitted = separation.beta === "auto";
+  const beta = isFitted ? fittedBeta(new Modern(rows, of(1))) : separation.beta;
+  return new Modern(rows, of(beta));
 }
 
 /** Return the place of the strongest pattern: that of the largest score. */

@@ -2,6 +2,7 @@
 
 import { LEVELS } from "./data.js";
 import { cueOf, drawnCue, ownPictures, SIDES, SWEEPS, THERMAL_SWEEPS } from "./model.js";
+import { PASSES } from "./rules.js";
 import { shapePictures } from "./shapes.js";
 
 const indent = (text) => text.replace(/^/gm, "    ");
@@ -15,6 +16,8 @@ function pictureText(levels, side) {
   const cells = Array.from(levels, (level) => level.toString(LEVELS + 1));
   return `picture("""\n${indent(rowsOfText(cells, side))}\n""")`;
 }
+
+const PERCEPTRON = `Perceptron(symmetric=True, passes=${PASSES})`;
 
 const float = (value) => (Number.isInteger(value) ? `${value}.0` : `${value}`);
 
@@ -41,12 +44,19 @@ function memoryText(settings) {
   const { network, rule, schedule, temperature, similarity } = settings;
   if (network === "classical") {
     const thermal = temperature > 0 ? `, temperature=${float(temperature)}` : "";
-    return `ClassicalHopfield("${rule}", schedule="${schedule}"${thermal})`;
+    const learned = rule === "perceptron" ? PERCEPTRON : `"${rule}"`;
+    return `ClassicalHopfield(${learned}, schedule="${schedule}"${thermal})`;
   }
   if (network === "dense") {
     return `DenseHopfield(separation=${interactionText(settings)}, schedule="${schedule}")`;
   }
-  return `ModernHopfield(separation=${separationText(settings)}, similarity="${similarity}")`;
+  const last = `similarity="${similarity}"`;
+  if (settings.beta !== "auto") {
+    return `ModernHopfield(separation=${separationText(settings)}, ${last})`;
+  }
+  // The β of the separation is replaced by the one that fits.
+  const fitted = `beta="auto", separation=${separationText({ ...settings, beta: 1 })}`;
+  return `ModernHopfield(${fitted}, ${last})`;
 }
 
 function imagesText(settings) {
@@ -80,14 +90,15 @@ export function pythonOf(settings) {
   const side = SIDES[settings.data];
   const isBinary = settings.network !== "modern";
   const { levels, hidden } = drawnCue(settings);
-  const { known } = cueOf(settings);
+  const { known, evidence } = cueOf(settings);
   const seen = levels.map((level, i) => (hidden[i] ? 0 : level));
   const memory = memoryText(settings);
-  const names = ["Cue", ...memory.match(/[A-Z]\w+(?=\()/g)];
+  const names = ["Cue", ...memory.match(/[A-Z]\w+(?=\()/g)].filter((x) => x !== "Perceptron");
+  const rules = memory.includes("Perceptron") ? "from hopfield.rules import Perceptron\n" : "";
   if (settings.data === "digits") names.push("data");
   const isThermal = settings.network === "classical" && settings.temperature > 0;
   const lines = [
-    `import torch\n\nfrom hopfield import ${names.sort(byName).join(", ")}\n\n`,
+    `import torch\n\nfrom hopfield import ${names.sort(byName).join(", ")}\n${rules}\n`,
     PICTURE,
     ...(settings.data === "random" ? ["\nsource = torch.Generator().manual_seed(0)"] : [""]),
     `images = ${imagesText(settings)}`,
@@ -105,6 +116,7 @@ export function pythonOf(settings) {
   const options = [
     `Cue(state${known ? ", known" : ""})`,
     ...(known && !settings.clamp ? ["clamp=False"] : []),
+    ...(known && evidence === "all" ? ['evidence="all"'] : []),
     `steps=${isThermal ? THERMAL_SWEEPS : SWEEPS}`,
     "trace=True",
     `generator=torch.Generator().manual_seed(${settings.seed})`,

@@ -50,9 +50,24 @@ export class Generator {
     return order;
   }
 
-  /** Return a normal random number (Box & Muller 1958); torch draws others. */
-  normal() {
-    const radius = Math.sqrt(-2 * Math.log1p(-this.uniform()));
-    return radius * Math.cos(2 * Math.PI * this.uniform());
+  /** Return normal random numbers, as `torch.randn(…, dtype=torch.float64)` of 16 or more. */
+  normals(count) {
+    const values = Float64Array.from({ length: count }, () => this.uniform());
+    for (let start = 0; start + 16 <= count; start += 16) makeNormal(values, start);
+    if (count % 16) {
+      for (let at = count - 16; at < count; at += 1) values[at] = this.uniform();
+      makeNormal(values, count - 16);
+    }
+    return values;
+  }
+}
+
+/** Turn 16 uniform numbers into normal ones, in pairs (Box & Muller 1958). */
+function makeNormal(values, start) {
+  for (let at = start; at < start + 8; at += 1) {
+    const radius = Math.sqrt(-2 * Math.log(1 - values[at]));
+    const angle = 2 * Math.PI * values[at + 8];
+    values[at] = radius * Math.cos(angle);
+    values[at + 8] = radius * Math.sin(angle);
   }
 }

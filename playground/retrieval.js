@@ -28,8 +28,9 @@ class CycleFinder {
  * Return the states from the cue on, their energies, and a description of the last one.
  *
  * @param network one of `makeNetwork`
- * @param cue {state, known, clamp}: known is null, or 1 where an entry is known; known entries
- *   are held if clamp is true
+ * @param cue {state, known, clamp, evidence}: known is null, or 1 where an entry is known; known
+ *   entries are held if clamp is true; with evidence "all", all entries count from the second
+ *   read of a continuous network on
  * @param options {steps, seed}: the most steps, and the seed of random orders and thermal noise
  */
 export function retrieve(network, cue, { steps = 100, seed = 0 } = {}) {
@@ -38,13 +39,14 @@ export function retrieve(network, cue, { steps = 100, seed = 0 } = {}) {
   const held = known && cue.clamp !== false ? known : null;
   let state = known ? cue.state.map((x, i) => (known[i] ? x : 0)) : Float64Array.from(cue.state);
   const isUnread = !network.binary && known?.some((k) => !k);
+  const later = cue.evidence === "all" ? null : known;
   const finder = network.mayCycle ? new CycleFinder(state) : null;
   const states = [state];
   let converged = false;
   let period = network.mayCycle ? 0 : null;
   for (let step = 0; step <= steps; step += 1) {
     if (!network.settles && step === steps) break;
-    const next = network.step(state, known, held, generator);
+    const next = network.step(state, step ? later : known, held, generator);
     const settled = network.binary ? isSame(state, next) : network.hasSettled(state, next);
     converged = network.settles && settled && !(isUnread && step === 0);
     if (finder) period = converged ? 1 : finder.period(step, state, next);
@@ -58,7 +60,7 @@ export function retrieve(network, cue, { steps = 100, seed = 0 } = {}) {
     converged = false;
     if (period !== null) period = 0;
   }
-  return describe(network, states, known, { converged, period });
+  return describe(network, states, later, { converged, period });
 }
 
 function describe(network, states, known, verdict) {

@@ -51,6 +51,7 @@ class Player {
     byIdOfState("step-label").textContent = this.label();
     const state = this.answer.states[this.shown];
     const { known } = cueOf(values);
+    this.known = known;
     const { values: pixels, unknown } = pictureOf(
       this.network,
       state,
@@ -59,8 +60,15 @@ class Player {
     paint(byIdOfState("state"), pixels, { unknown });
     this.showVerdict(values);
     const held = values.clamp ? " (held)" : "";
-    this.showEnergy(!this.network.binary && known ? ` over known pixels${held}` : "");
-    showStrongest(values, this.network, state);
+    const isMasked = !this.network.binary && known && values.hiddenAs === "unknown";
+    this.showEnergy(isMasked ? ` over known pixels${held}` : "");
+    showStrongest(values, this.network, state, this.countedAt(values, this.shown));
+  }
+
+  /** Return which entries count for the weights at a step; null for all. */
+  countedAt({ hiddenAs }, step) {
+    if (this.network.binary) return null;
+    return hiddenAs === "unknown" || step === 0 ? this.known : null;
   }
 
   label() {
@@ -118,9 +126,7 @@ class Player {
 }
 
 /** Draw the patterns with the largest weights, or overlaps: picture, bar, number. */
-function showStrongest(values, network, state) {
-  const isUpdated = network.binary || values.hiddenAs !== "unknown";
-  const known = isUpdated ? null : cueOf(values).known;
+function showStrongest(values, network, state, known) {
   const weights = network.weights(state, known);
   const isOverlap = values.network === "classical";
   byIdOfState("weights-kind").textContent = isOverlap ? "overlap x·y/N" : "share of the weights";

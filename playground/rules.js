@@ -1,5 +1,8 @@
 /** Learning rules of the classical network: patterns of ±1 in, a coupling W out. */
 
+/** The most passes of the perceptron rule, so that no choice of patterns stops the page. */
+export const PASSES = 100;
+
 /**
  * A coupling: the field of unit i is scale·Σ_j entries_ij x_j − threshold, and 0 up to `slack`.
  * The diagonal is 0. Whole numbers as entries make sums of Hebb's rule exact.
@@ -11,10 +14,7 @@ class Coupling {
   }
 
   field(state, i) {
-    const start = i * this.dim;
-    let sum = 0;
-    for (let j = 0; j < this.dim; j += 1) sum += this.entries[start + j] * state[j];
-    return sum * this.scale - this.threshold;
+    return fieldOf(this.entries, state, i) * this.scale - this.threshold;
   }
 
   /** E = −½ xᵀWx + b·x. */
@@ -114,6 +114,52 @@ function storkey(rows) {
   return new Coupling(entries, dim, { slack: roundingOf(entries, dim, 1) });
 }
 
+/**
+ * The perceptron rule with W = Wᵀ: each pass adds x_μi x_μj to W_ij and W_ji for all patterns of
+ * which unit i has a field of the wrong sign, until none has.
+ */
+function perceptron(rows) {
+  const dim = rows[0].length;
+  const entries = new Float64Array(dim * dim);
+  let failing = rows.map((row) => new Uint8Array(row.length).fill(1));
+  let aligned = 0;
+  for (let pass = 0; pass < PASSES && failing.some((units) => units.includes(1)); pass += 1) {
+    growSymmetrically(entries, rows, failing);
+    aligned = 0;
+    failing = rows.map((row) =>
+      Uint8Array.from(row, (value, i) => {
+        const product = value * fieldOf(entries, row, i);
+        aligned += product;
+        return product <= 0 ? 1 : 0;
+      }),
+    );
+  }
+  // A power of two keeps whole numbers exact, and fields of about 1.
+  const mean = Math.max(1, aligned / (rows.length * dim));
+  return new Coupling(entries, dim, { scale: 2 ** -Math.round(Math.log2(mean)) });
+}
+
+function growSymmetrically(entries, rows, failing) {
+  const dim = rows[0].length;
+  rows.forEach((row, mu) => {
+    for (let i = 0; i < dim; i += 1) {
+      if (!failing[mu][i]) continue;
+      for (let j = 0; j < dim; j += 1) {
+        if (j === i) continue;
+        entries[i * dim + j] += row[i] * row[j];
+        entries[j * dim + i] += row[i] * row[j];
+      }
+    }
+  });
+}
+
+function fieldOf(entries, state, i) {
+  const start = i * state.length;
+  let sum = 0;
+  for (let j = 0; j < state.length; j += 1) sum += entries[start + j] * state[j];
+  return sum;
+}
+
 /** x·y. */
 export function dotProduct(x, y) {
   let sum = 0;
@@ -121,4 +167,4 @@ export function dotProduct(x, y) {
   return sum;
 }
 
-export const RULES = { hebbian, covariance, pseudo_inverse: pseudoInverse, storkey };
+export const RULES = { hebbian, covariance, pseudo_inverse: pseudoInverse, storkey, perceptron };

@@ -15,6 +15,9 @@ function scaledToOne(weights) {
 
 /** F(s) = β⁻¹ log mean exp(βs), ∇F = softmax(βs): Ramsauer et al. 2021, Demircigil et al. 2017. */
 export class Softmax {
+  /** The distance below the best score from which on weights are 0. */
+  cutoff = Infinity;
+
   constructor(beta) {
     this.beta = beta;
   }
@@ -67,6 +70,10 @@ export class Entmax {
     return (this.alpha - 1) * this.beta;
   }
 
+  get cutoff() {
+    return 1 / this.inverseWidth;
+  }
+
   weights(scores) {
     const top = scores[argmax(scores)];
     const power = 1 / (this.alpha - 1);
@@ -113,6 +120,8 @@ function thresholdOf(z, power) {
 
 /** Softmax over the k largest scores; those that tie for the last places share them. */
 export class TopK {
+  cutoff = Infinity;
+
   constructor(k, beta) {
     this.k = k;
     this.beta = beta;

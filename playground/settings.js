@@ -19,18 +19,18 @@ const LONGEST_TEXT = 12_000;
 export const CHOICES = {
   data: ["digits", "shapes", "random"],
   network: ["classical", "dense", "modern"],
-  rule: ["hebbian", "covariance", "pseudo_inverse", "storkey"],
+  rule: ["hebbian", "covariance", "pseudo_inverse", "storkey", "perceptron"],
   schedule: ["asynchronous", "synchronous"],
   separation: ["softmax", "sparsemax", "entmax", "topk"],
   interaction: ["softmax", "polynomial", "rectified"],
   similarity: ["euclidean", "dot"],
-  hiddenAs: ["unknown", "background"],
+  hiddenAs: ["unknown", "first", "background"],
   basin: ["flip", "hide"],
   explore: ["beta", "compare", "landscape", "basin", "why"],
   theme: ["auto", "light", "dark"],
 };
 
-/** `cue` and `hidden` are letters of levels; empty is pattern `source` and its lower half. */
+/** β is a number or "auto". `cue` and `hidden` are letters of levels; empty is pattern `source` and its lower half. */
 export const DEFAULTS = Object.freeze({
   data: "digits",
   count: 10,
@@ -88,6 +88,7 @@ function readValue(name, text, standard = DEFAULTS[name]) {
   if (typeof standard === "string") {
     return text.length <= LONGEST_TEXT && /^[A-Qb-z.]*$/.test(text) ? text : standard;
   }
+  if (name === "beta" && text === "auto") return text;
   const number = Number(text);
   if (text.trim() === "" || !Number.isFinite(number)) return standard;
   const [low, high] = RANGES[name] ?? [-1, 9999];

@@ -1,7 +1,7 @@
 /** Why a cue ended where it did: reasons in sentences, and changes after which it comes back. */
 
 import { short } from "./canvas.js";
-import { answerOf, nameOf, networkOf, picturesOf, sourceOf, sourcePicture } from "./model.js";
+import { answerOf, betaOf, nameOf, networkOf, picturesOf, sourceOf, sourcePicture } from "./model.js";
 import { argmax } from "./separation.js";
 import { isRecalled, kindOf, scoresAtCue } from "./verdict.js";
 
@@ -52,8 +52,9 @@ function leadReason(settings, network, target) {
   const start = `At the cue its score is ${short(lead)} above that of ${other}`;
   if (settings.network !== "modern") return [`${start}.`];
   if (settings.separation !== "softmax") return [`${start}.`];
-  const times = Math.exp(Math.min(700, settings.beta * lead));
-  return [`${start}: at β = ${short(settings.beta)} it weighs ${short(times)} times as much.`];
+  const beta = betaOf(settings);
+  const times = Math.exp(Math.min(700, beta * lead));
+  return [`${start}: at β = ${short(beta)} it weighs ${short(times)} times as much.`];
 }
 
 /** Say whether the target would survive without any damage. */
@@ -139,10 +140,13 @@ function candidates(settings, target) {
   }
   if (network !== "classical") {
     for (const factor of [3, 10]) {
-      const beta = Number(Math.min(100, settings.beta * factor).toPrecision(3));
+      const beta = Number(Math.min(100, betaOf(settings) * factor).toPrecision(3));
       if (network === "modern" || settings.interaction === "softmax")
         add(`Raise β to ${beta}`, { beta });
     }
+  }
+  if (network === "modern" && settings.beta !== "auto") {
+    add("Fit β to the patterns (auto)", { beta: "auto" });
   }
   if (network === "modern" && settings.similarity === "dot") {
     add("Compare by Euclidean distance", { similarity: "euclidean" });

@@ -30,6 +30,7 @@ from hopfield import (
     TopK,
     similarity,
 )
+from hopfield.rules import Perceptron
 
 from . import digits
 
@@ -38,6 +39,8 @@ Case = dict[str, Any]
 SCHEDULES = ("asynchronous", "synchronous")
 DAMAGES = ("noise", "half", "free")
 """Flips or noise on all entries; a half unknown; the same with known entries free to change."""
+FULL = ("full", "full-free")
+"""As the last two, with evidence="all"."""
 
 BINARY_SETS: list[Case] = [
     {"digits": 3}, {"digits": 12}, {"random": 10, "dim": 64, "seed": 3},
@@ -51,22 +54,37 @@ DENSE: list[Case] = [
     *({"name": "polynomial", "degree": degree} for degree in (2, 3, 6)),
     *({"name": "rectified", "degree": degree} for degree in (3, 5, 20)),
 ]
+RULES = ("hebbian", "covariance", "pseudo_inverse", "storkey", "perceptron")
+PERCEPTRON = Perceptron(symmetric=True, passes=100)
+"""The perceptron rule of the page, whose network has an energy."""
 MODERN: list[Case] = [
     *({"name": name, "beta": beta} for name in ("softmax", "sparsemax", "entmax")
       for beta in (0.5, 2.0, 16.0)),
     *({"name": "topk", "k": k, "beta": 2.0} for k in (1, 3, 50)),
 ]  # fmt: skip
+FITTED: list[Case] = [
+    *({"name": name, "beta": "auto"} for name in ("softmax", "sparsemax", "entmax")),
+    *({"name": "topk", "k": k, "beta": "auto"} for k in (1, 5)),
+]  # fmt: skip
+LARGE: Case = {"digits": 600}
+"""More patterns than the fit of β compares with all others."""
 
 
 def networks() -> Iterator[tuple[Case, Case]]:
     """Yield the settings of each network, with each of the sets of patterns."""
-    rules = ("hebbian", "covariance", "pseudo_inverse", "storkey")
-    classical = itertools.product(rules, SCHEDULES, (0.0, 0.5), BINARY_SETS)
+    classical = itertools.product(RULES, SCHEDULES, (0.0, 0.5), BINARY_SETS)
     for rule, schedule, temperature, patterns in classical:
         options = {"rule": rule, "schedule": schedule, "temperature": temperature}
         yield {"kind": "classical", **options}, patterns
     for separation, schedule, patterns in itertools.product(DENSE, SCHEDULES, BINARY_SETS):
         yield {"kind": "dense", "schedule": schedule, "separation": separation}, patterns
+    yield from modern()
+    for separation, patterns in itertools.product(FITTED, (*REAL_SETS, LARGE)):
+        yield {"kind": "modern", "similarity": "euclidean", "separation": separation}, patterns
+
+
+def modern() -> Iterator[tuple[Case, Case]]:
+    """Yield the settings of modern networks, with each of the sets of patterns."""
     for separation, name, patterns in itertools.product(MODERN, ("dot", "euclidean"), REAL_SETS):
         yield {"kind": "modern", "similarity": name, "separation": separation}, patterns
 
@@ -78,7 +96,9 @@ def cases() -> list[Case]:
         return [
             _case(number, network, patterns, damage)
             for number, ((network, patterns), damage) in enumerate(
-                itertools.product(networks(), DAMAGES)
+                itertools.chain(
+                    itertools.product(networks(), DAMAGES), itertools.product(modern(), FULL)
+                )
             )
         ]
 
@@ -98,11 +118,14 @@ def memory_of(network: Case) -> Memory:
     """Return an empty memory of these settings."""
     options = {key: value for key, value in network.items() if key not in ("kind", "separation")}
     if network["kind"] == "classical":
-        return ClassicalHopfield(**options)
-    separation = separation_of(network["separation"])
+        rule = PERCEPTRON if options["rule"] == "perceptron" else options["rule"]
+        return ClassicalHopfield(**{**options, "rule": rule})
     if network["kind"] == "dense":
-        return DenseHopfield(separation=separation, **options)
-    return ModernHopfield(separation=separation, **options)
+        return DenseHopfield(separation=separation_of(network["separation"]), **options)
+    if network["separation"].get("beta") == "auto":
+        separation = separation_of({**network["separation"], "beta": 1.0})
+        return ModernHopfield("auto", separation=separation, **options)
+    return ModernHopfield(separation=separation_of(network["separation"]), **options)
 
 
 def separation_of(settings: Case) -> Separation:
@@ -122,12 +145,16 @@ def _case(number: int, network: Case, patterns: Case, damage: str) -> Case:
     memory.store(rows)
     cue = _cue(rows[number % len(rows)], damage, number, is_binary)
     steps = 8 if network.get("temperature") else 100
-    clamp = None if cue.known is None else damage == "half"
+    clamp = None if cue.known is None else damage in ("half", "full")
+    evidence = "all" if damage in FULL else "known"
     source = torch.Generator().manual_seed(number)
-    result = memory.retrieve(cue, clamp=clamp, steps=steps, trace=True, generator=source)
-    counted = None if is_binary else cue.known
+    result = memory.retrieve(
+        cue, clamp=clamp, evidence=evidence, steps=steps, trace=True, generator=source
+    )
+    counted = None if is_binary or evidence == "all" else cue.known
     return {
-        "network": network, "patterns": patterns, "steps": steps, "seed": number, "clamp": clamp,
+        "network": network, "patterns": patterns, "steps": steps, "seed": number,
+        "clamp": clamp, "evidence": evidence,
         "cue": cue.state.tolist(), "known": None if cue.known is None else cue.known.tolist(),
         "state": result.state.tolist(), "index": int(result.index),
         "weight": float(result.weight), "weights": _weights(memory, rows, result.state, counted),

@@ -9,7 +9,7 @@ from hopfield import data
 from hopfield_play import build, digits, golden
 from hopfield_play.sources import SOURCES
 
-TOLERANCE, PART = 1e-5, 52
+TOLERANCE, PART = 1e-5, 73
 
 needs_browser = pytest.mark.skipif(chromium.find() is None, reason="no Chromium on this machine")
 
@@ -31,6 +31,9 @@ def test_cases_are_of_all_kinds(cases):
         moves = [case["count"] for case in cases if case["network"]["kind"] == kind]
         assert max(moves) >= 3
     assert {case["clamp"] for case in cases} == {None, True, False}
+    assert {case["evidence"] for case in cases} == {"known", "all"}
+    fitted = [case for case in cases if case["network"].get("separation", {}).get("beta") == "auto"]
+    assert len({json.dumps(case["state"]) for case in fitted}) > 20
 
 
 def test_digits_are_those_of_the_library():

@@ -84,6 +84,31 @@ def test_networks_and_their_controls(visit):
         assert browser.run(is_shown.format(shown)) and not browser.run(is_shown.format(hidden))
 
 
+def test_the_patterns_decide_beta(visit):
+    browser = visit("count=20")
+    click(browser, "#beta-auto")
+    fitted = text(browser, "beta-value")
+    assert values(browser)["beta"] == "auto" and fitted != "4"
+    choose(browser, "separation", "sparsemax")
+    assert text(browser, "beta-value") != fitted and values(browser)["beta"] == "auto"
+    click(browser, "[data-value=dense]")
+    assert values(browser)["beta"] == 1
+    click(browser, "[data-value=modern]")
+    click(browser, "#beta-auto")
+    click(browser, "#beta-auto")
+    assert values(browser)["beta"] == float(text(browser, "beta-value"))
+
+
+def test_hidden_pixels_can_count_after_the_first_read(visit):
+    """With all pixels as evidence, a blend moves on where known pixels alone would end."""
+    browser = visit("beta=1&source=0&count=30")
+    steps = answer(browser)["steps"]
+    choose(browser, "hidden-as", "first")
+    assert answer(browser)["steps"] > steps
+    click(browser, "#share-python")
+    assert 'evidence="all"' in text(browser, "python-text")
+
+
 def test_beta_blurs(visit):
     browser = visit()
     choose(browser, "beta", "-1")
