@@ -14,7 +14,7 @@ import hopfield
 from bad_inputs import CUE, EMPTY, PATTERNS, Bad, by_kind, cases, filled, judge, judge_unchanged
 from hopfield import ClassicalHopfield, DenseHopfield, ModernHopfield, Softmax
 from hopfield.errors import FileFormatError, InputTypeError, OptionError
-from hopfield.memories.io import FORMAT
+from hopfield.memories.describing import FORMAT
 
 KINDS = tuple(EMPTY)
 FILLED = {kind: filled(kind) for kind in KINDS}

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 
-from hopfield.memories.io import _sums
+from hopfield.memories.describing import _sums
 
 ODD = (
     *(None, True, -1, 0, 1, 2.5, 10**30, float("inf"), float("nan"), "", "abc", "float64", "nn"),
