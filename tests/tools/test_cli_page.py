@@ -1,22 +1,26 @@
-"""The page on files is true: its commands run as written, and print what it says."""
+"""Pages of commands are true: they run as written, and print what the page says."""
 
 import contextlib
 import io
 import re
 import shlex
 
+import pytest
+
 from hopfield.cli import commands
 from source_tree import ROOT
 
-PAGE = ROOT / "docs" / "files.md"
+PAGES = {"files.md": 6, "disk.md": 7}
+"""Pages, and the number of texts that are compared."""
+
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$(\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
 
-def printed_by(language, body, names):
+def printed_by(page, language, body, names):
     """Run a block, and return what it prints."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         if language == "python":
-            exec(compile(body, str(PAGE), "exec"), names)
+            exec(compile(body, str(page), "exec"), names)
         else:
             for line in body.splitlines():
                 program, *arguments = shlex.split(line)
@@ -24,13 +28,14 @@ def printed_by(language, body, names):
     return printed.getvalue()
 
 
-def test_the_page_prints_what_it_says(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_prints_what_it_says(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names, compared = {}, 0
-    for language, body, _, expected in BLOCK.findall(PAGE.read_text("utf-8")):
+    page, names, compared = ROOT / "docs" / name, {}, 0
+    for language, body, _, expected in BLOCK.findall(page.read_text("utf-8")):
         if language in ("python", "console"):
-            printed = printed_by(language, body, names)
+            printed = printed_by(page, language, body, names)
             if expected:
                 compared += 1
                 assert printed.splitlines() == expected.splitlines(), body
-    assert compared == 6
+    assert compared == PAGES[name]

@@ -71,6 +71,8 @@ def root(
 app.command(short_help="Store files in a memory.")(memory_commands.store)
 app.command(short_help="Recall from a memory by damaged or partial cues.")(memory_commands.recall)
 app.command(short_help="Remove patterns from a memory.")(memory_commands.remove)
+app.command(short_help="Check that a memory is as it was stored.")(memory_commands.verify)
+app.command(short_help="Join the files of a table on disk.")(memory_commands.compact)
 
 
 @app.command(short_help="Measure what two documents claim; write a page about it.")
@@ -166,20 +168,20 @@ def plot(
     draw(records, out)
 
 
-@app.command(short_help="Describe a memory file or a data set.")
+@app.command(short_help="Describe a memory or a data set.")
 def info(
     name_or_path: Annotated[
         str,
         typer.Argument(
             metavar="NAME_OR_PATH",
-            help="A file that hopfield store wrote, or as for --data of hopfield demo.",
+            help="A memory that hopfield store wrote, or as for --data of hopfield demo.",
         ),
     ] = "digits",
     as_json: AsJson = False,
 ) -> None:
-    """Print the number of patterns of a memory file or a data set, and what they are.
+    """Print the number of patterns of a memory or a data set, and what they are.
 
-    Of a memory file also its network and names, and pairs of patterns that are nearly the same; of
+    Of a memory also its network and names, and pairs of patterns that are nearly the same; of
     a data set its shape and source.
     """
     from .info import describe

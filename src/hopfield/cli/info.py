@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .. import data
 from ..errors import HopfieldError
+from ..stores.disk.table import names_table
 from .memory_info import describe_memory
 from .pictures import is_picture
 
@@ -14,7 +15,8 @@ DATA_FILES = (".npy", ".npz", ".csv")
 def describe(name_or_path: str, *, as_json: bool) -> None:
     """Print the facts of a memory file or a data set, in lines or as one JSON object."""
     path = Path(name_or_path)
-    if path.is_file() and not is_picture(path) and path.suffix.lower() not in DATA_FILES:
+    is_file = path.is_file() and not is_picture(path) and path.suffix.lower() not in DATA_FILES
+    if is_file or names_table(name_or_path):
         describe_memory(name_or_path, as_json=as_json)
         return
     dataset = load(name_or_path, "NAME_OR_PATH")

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..checks import short_repr
 from ..corruption import SIDES
 from ..errors import HopfieldError
+from ..stores.disk.table import names_table
 from . import arrays, columns, pictures
 from .form import RowForm
 from .reading import ReadOptions, Rows, joined
@@ -57,7 +58,7 @@ def _kind(path: str, argument: str) -> str:
         raise HopfieldError(
             f"{argument} must be files or folders, but {short_repr(path)} is not there."
         )
-    if pictures.is_picture(Path(path)):
+    if pictures.is_picture(Path(path)) and not names_table(path):
         return "pictures"
     if suffix in columns.SUFFIXES:
         return "columns"

@@ -1,11 +1,14 @@
-"""The commands that keep a memory in a file: store, recall, remove."""
+"""The commands that keep a memory on disk: store, recall, remove, verify, compact."""
 
 from typing import Annotated
 
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-File = Annotated[str, typer.Argument(metavar="MEMORY", help="A file that hopfield store wrote.")]
+File = Annotated[
+    str,
+    typer.Argument(metavar="MEMORY", help="A file or .lance table that hopfield store wrote."),
+]
 Missing = Annotated[
     str,
     typer.Option(
@@ -28,7 +31,15 @@ Inputs = Annotated[
         help="Pictures, folders of pictures, .csv, .parquet, .npy, .npz or .safetensors.",
     ),
 ]
-OutFile = Annotated[str, typer.Option("-o", "--out", metavar="MEMORY", help="The file to write.")]
+OutFile = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="MEMORY",
+        help="The file to write; NAME.lance is a table on disk, which may outgrow the memory.",
+    ),
+]
 Size = Annotated[
     str,
     typer.Option(
@@ -154,7 +165,7 @@ def store(  # noqa: PLR0913 one argument per option
     similarity: Similarity = "",
     as_json: AsJson = False,
 ) -> None:
-    """Store pictures, the rows of tables, or vectors in a memory file.
+    """Store pictures, the rows of tables, or vectors in a memory: a file, or a table on disk.
 
     A picture is stored under its path, upright, resized, transparent places in white. Of a table,
     the columns of numbers become the pattern, each divided by its standard deviation; other columns
@@ -209,7 +220,27 @@ def remove(
     index: Index = "",
     as_json: AsJson = False,
 ) -> None:
-    """Remove patterns from a memory file."""
+    """Remove patterns from a memory."""
     from .remove import remove as remove_patterns
 
     remove_patterns(memory, names or [], index, as_json=as_json)
+
+
+def verify(memory: File, as_json: AsJson = False) -> None:
+    """Check that a memory is as it was stored; the exit status is 1 where it is not.
+
+    Computes the checksums of all rows, and of all files of a table.
+    """
+    from .tables import verify as verify_memory
+
+    verify_memory(memory, as_json=as_json)
+
+
+def compact(memory: File, as_json: AsJson = False) -> None:
+    """Join the small files of a table on disk, and free the space of what was removed.
+
+    Each change of a table writes a file, and keeps the version before it.
+    """
+    from .tables import compact as compact_table
+
+    compact_table(memory, as_json=as_json)

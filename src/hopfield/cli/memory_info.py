@@ -1,14 +1,13 @@
-"""The facts of a memory file: its content, network, names, and pairs that are alike."""
+"""The facts of a memory: its content, network, names, and pairs that are alike."""
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..memories.io import load
+from ..stores import Store
 from .form import form_of
+from .tables import size_in_words, size_of
 
 COMPARED = 5000
 """Most patterns that are compared in pairs, within seconds."""
@@ -18,30 +17,35 @@ LISTED = 5
 
 
 def describe_memory(file: str, *, as_json: bool) -> None:
-    """Print the facts of a memory file, in lines or as one JSON object."""
+    """Print the facts of a memory, in lines or as one JSON object."""
     memory = load(file)
     form = form_of(memory, file)
-    values, names = memory.values, memory.names
-    different = None
-    if values is not None:
-        labels = values.tolist() if isinstance(values, torch.Tensor) else values
-        different = len({str(label) for label in labels})
     facts: dict[str, Any] = {
         "file": file,
-        "bytes": Path(file).stat().st_size,
+        "bytes": size_of(file)[0],
         "patterns": len(memory),
         "kind": form.kind,
         "shape": list(form.shape),
         "columns": list(form.columns),
         "network": repr(memory).split(" <")[0],
-        "names": names,
-        "values": different,
+        "names": memory.names,
+        "values": _count_values(memory.storage),
         "table": list(memory.storage.annotations.table) if memory.storage.annotations else [],
         "gaps": bool(len(memory) and memory.storage.has_gaps),
     }
     is_compared = 1 < len(memory) <= COMPARED and not facts["gaps"]
     facts["duplicates"] = [list(pair) for pair in memory.duplicates()] if is_compared else None
     print(json.dumps(facts, ensure_ascii=False) if as_json else _in_lines(facts, form.describe()))
+
+
+def _count_values(store: Store) -> int | None:
+    # Number of different values; None without values, or where all rows of a table must be read.
+    if not len(store) or not (store.resident or len(store) <= COMPARED):
+        return None
+    if store.annotations is not None and store.annotations.labels is not None:
+        return len(set(store.annotations.labels))
+    values = [block.values for block in store.blocks(COMPARED) if block.values is not None]
+    return len({str(value) for part in values for value in part.tolist()}) if values else None
 
 
 def _in_lines(facts: dict[str, Any], description: str) -> str:
@@ -61,7 +65,7 @@ def _in_lines(facts: dict[str, Any], description: str) -> str:
     if facts["duplicates"]:
         texts = [" = ".join(map(str, pair)) for pair in facts["duplicates"]]
         lines.append(f"Nearly the same: {_listed(texts)}")
-    lines.append(f"File: {facts['bytes'] / 1e6:.1f} MB")
+    lines += [f"File: {size}"] if (size := size_in_words(facts["file"])) else []
     return "\n    ".join(lines)
 
 

@@ -90,7 +90,7 @@ def recall(
     *,
     as_json: bool,
 ) -> None:
-    """Retrieve from a memory file, print a table of matches, and write patterns into `out`."""
+    """Retrieve from a memory, print a table of matches, and write patterns into `out`."""
     query.check()
     if out and (Path(out).exists() and not Path(out).is_dir()):
         raise HopfieldError(f"--out must be a folder, but {out} is a file.")

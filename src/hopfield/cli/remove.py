@@ -1,4 +1,4 @@
-"""`hopfield remove`: patterns of a memory file are removed by name or number."""
+"""`hopfield remove`: patterns of a memory are removed by name or number."""
 
 import difflib
 import json
@@ -7,24 +7,26 @@ from collections.abc import Sequence
 from ..checks import short_repr
 from ..errors import HopfieldError
 from ..memories.io import load
+from ..memories.naming import names_of
 
 
 def remove(file: str, names: Sequence[str], index: str, *, as_json: bool) -> None:
-    """Remove patterns from a memory file by names or row numbers; on an error, none."""
+    """Remove patterns from a memory by names or row numbers; on an error, none."""
     if bool(names) == bool(index):
         raise HopfieldError("Give the names of the patterns, or their rows by --index 3,5.")
     memory = load(file)
-    stored = [str(name) for name in memory.names or ()]
     if index:
         rows = _numbers(index, len(memory))
     else:
-        for name in names:
-            if name not in stored:
-                raise _unknown(file, name, stored)
-        wanted = set(names)
-        rows = [row for row, name in enumerate(stored) if name in wanted]
+        wanted, stored = set(names), names_of(memory.storage)
+        named = [(row, str(name)) for row, name in enumerate(stored) if str(name) in wanted]
+        if unknown := wanted - {name for _, name in named}:
+            first = next(name for name in names if name in unknown)
+            raise _unknown(file, first, [str(name) for name in stored])
+        rows = [row for row, _ in named]
     memory.remove(rows)
-    memory.save(file)
+    if memory.storage.resident:  # a table is changed already
+        memory.save(file)
     if as_json:
         print(json.dumps({"file": file, "removed": len(rows), "patterns": len(memory)}))
     else:

@@ -10,10 +10,13 @@ from ..checks import short_repr
 from ..errors import HopfieldError
 from ..memories import Memory, ModernHopfield
 from ..memories.io import load
+from ..memories.naming import names_of
+from ..stores.disk.table import names_table
 from .form import RowForm, form_of
 from .inputs import read_inputs
 from .progress import report_skipped
 from .reading import ReadOptions, Rows
+from .tables import memory_exists
 
 
 def store(
@@ -30,7 +33,7 @@ def store(
     _check_target(out, update, overwrite)
     form, before = None, 0
     memory = _new_memory(*network)
-    if update and Path(out).exists():
+    if update and memory_exists(out):
         memory = load(out)
         form, before = form_of(memory, out), len(memory)
         if any((*network, options.pictures.size, options.pictures.mode, options.table.columns)):
@@ -40,16 +43,21 @@ def store(
             )
     rows, form, skipped = read_inputs(inputs, options, form)
     _check_names(rows)
-    replaced = _remove_repeated(memory, rows)
-    _store_rows(memory, rows)
     form.write_to(memory)
-    memory.save(out)
+    repeated = _repeated(memory, rows)
+    if memory.storage.resident:
+        _remove(memory, repeated)
+        _store_rows(memory, rows)
+        memory.save(out)
+    else:  # each change is durable: a power loss must find the old rows or the new ones
+        _store_rows(memory, rows)
+        _remove(memory, repeated)
     report_skipped(skipped)
     facts = {
         "out": out,
         "patterns": len(memory),
         "added": len(memory) - before,
-        "replaced": replaced,
+        "replaced": len(repeated),
         "skipped": len(skipped),
         "kind": form.kind,
         "shape": list(form.shape),
@@ -58,12 +66,13 @@ def store(
 
 
 def _check_target(out: str, update: bool, overwrite: bool) -> None:
-    path = Path(out)
+    path, is_table = Path(out), names_table(out)
     if update and overwrite:
         raise HopfieldError("--update adds to the file and --overwrite replaces it. Give one.")
-    if not out or path.is_dir() or not path.parent.is_dir():
+    is_file = out and not path.is_dir() and path.parent.is_dir()
+    if not (is_file or (is_table and ("://" in out or path.parent.is_dir()))):
         raise HopfieldError(f"--out must be a file in an existing folder, but is {out!r}.")
-    if path.exists() and not update and not overwrite:
+    if not update and not overwrite and memory_exists(out):
         raise HopfieldError(
             f"--out {out} exists. Add --update to store in it, or --overwrite to replace it."
         )
@@ -92,12 +101,14 @@ def _check_names(rows: Rows) -> None:
         seen.add(name)
 
 
-def _remove_repeated(memory: Memory, rows: Rows) -> int:
+def _repeated(memory: Memory, rows: Rows) -> list[int]:
     wanted = set(rows.names)
-    repeated = [row for row, name in enumerate(memory.names or ()) if str(name) in wanted]
-    if repeated:
-        memory.remove(repeated)
-    return len(repeated)
+    return [row for row, name in enumerate(names_of(memory.storage)) if str(name) in wanted]
+
+
+def _remove(memory: Memory, places: list[int]) -> None:
+    if places:
+        memory.remove(places)
 
 
 def _store_rows(memory: Memory, rows: Rows) -> None:
@@ -111,6 +122,7 @@ def _store_rows(memory: Memory, rows: Rows) -> None:
         known=None if bool(known.all()) else known,
         names=rows.names,
         table=rows.table or None,
+        unique=False,
     )
 
 

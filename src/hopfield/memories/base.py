@@ -248,11 +248,14 @@ class Memory(CalibratedMemory, Contents):
 
     @named_arguments
     def save(self, path: "str | PathLike[str]") -> None:
-        """Write the memory to a file that `hopfield.load` reads; atomically, and without pickle."""
+        """Write the memory to a file that `hopfield.load` reads; atomically, and without pickle.
+
+        A path that ends in .lance is a table on disk, see `DiskStore`. Into the table of its own
+        rows, a memory writes how it answers: network, metadata and calibration.
+        """
         from .io import save
 
-        with self.storage.lock.reading:
-            save(self, path)
+        save(self, path)
 
     def __repr__(self) -> str:
         """Return the class, its parameters and the size of its store."""

@@ -20,10 +20,12 @@ from ..files import write_whole
 from ..packing import pack, unpack, words_of
 from ..readout import BLOCK_ROWS
 from ..stores import Block, PackedStore, Store
+from ..stores.disk.table import names_table
 from .annotation_tensors import TENSORS, annotation_tensors, restore_annotations
 from .base import Memory
 from .calibrating import describe_calibration
 from .describing import as_bytes, describe, restored
+from .tables import load_table, save_table
 
 ROWS = {"patterns", "values", "known", "calibration"}
 """Names of tensors that come with rows, apart from their annotations."""
@@ -32,11 +34,16 @@ ROWS = {"patterns", "values", "known", "calibration"}
 def save(memory: Memory, path: "str | PathLike[str]") -> None:
     """Write `memory` to `path`, all or nothing."""
     file = _path(path)
-    content, tensors = describe(memory)
-    if len(memory):
-        tensors |= _rows(memory.storage, content) | annotation_tensors(memory.storage.annotations)
-        tensors |= describe_calibration(memory, content)
-    written = as_bytes(content, tensors)
+    if names_table(os.fspath(path)):
+        save_table(memory, os.fspath(path))
+        return
+    with memory.storage.lock.reading:
+        content, tensors = describe(memory)
+        if len(memory):
+            store = memory.storage
+            tensors |= _rows(store, content) | annotation_tensors(store.annotations)
+            tensors |= describe_calibration(memory, content)
+        written = as_bytes(content, tensors)
     try:
         write_whole(file, written)
     except OSError as error:
@@ -47,12 +54,15 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
 
 
 def load(path: "str | PathLike[str]") -> Memory:
-    """Read a memory that `save` wrote.
+    """Read a memory that `save` wrote: a file, or a table on disk, which is read as it is asked.
 
     Raises:
         FileFormatError: where the file is missing, damaged, or from a newer version.
+        TableError: where a table is damaged or cannot be read.
     """
     file = _path(path)
+    if names_table(os.fspath(path)):
+        return load_table(os.fspath(path))
     try:
         if not file.is_file():
             found = "a folder" if file.is_dir() else "not there"

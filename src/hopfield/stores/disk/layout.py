@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,9 @@ FORMAT = 1
 
 KEY = b"hopfield"
 """Key of its description in the metadata of the schema."""
+
+MEMORY = b"hopfield.memory"
+"""Key of the description of the memory that reads the table."""
 
 RESERVED = ("id", "vector", "value", "name", "known", "prior", "crc")
 """Names of columns that a table of the user cannot have."""
@@ -36,12 +39,14 @@ class Layout:
         bits: True if they are ±1, and kept as bits.
         values: the values, if they are numbers.
         fields: Arrow fields of all columns by name.
+        description: the description of the memory that reads the table, or "".
     """
 
     rows: TensorColumn
     bits: bool
     values: TensorColumn | None
     fields: Mapping[str, Any]
+    description: str = ""
 
     @classmethod
     def new(
@@ -84,6 +89,7 @@ class Layout:
                 facts["bits"],
                 None if values is None else TensorColumn.from_facts(values),
                 {field.name: field for field in schema},
+                schema.metadata.get(MEMORY, b"").decode(),
             )
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
             raise TableError(
@@ -100,7 +106,10 @@ class Layout:
             "bits": self.bits,
             "values": None if self.values is None else self.values.facts(),
         }
-        return arrow().schema(list(self.fields.values()), {KEY: json.dumps(facts).encode()})
+        metadata = {KEY: json.dumps(facts).encode()}
+        if self.description:
+            metadata[MEMORY] = self.description.encode()
+        return arrow().schema(list(self.fields.values()), metadata)
 
     @property
     def has_labels(self) -> bool:
@@ -129,7 +138,7 @@ class Layout:
             if title not in self.columns:
                 name = _free_name(title, fields)
                 fields[name] = cell_field(name, title, cells)
-        return Layout(self.rows, self.bits, self.values, fields)
+        return replace(self, fields=fields)
 
     def decode(self, parts: Sequence[Any]) -> Tensor:
         """Return patterns from arrays of their column."""

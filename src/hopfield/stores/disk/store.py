@@ -44,7 +44,7 @@ class DiskStore(Store):
 
     def __init__(self, path: "str | PathLike[str]", *, bits: bool = False) -> None:
         """Open a table if there is one; its rows are then those of the store."""
-        self.path = _table_path(path)
+        self.path = table_path(path)
         self.signs_only = check_flag("bits", bits)
         self._table: Table | None = None
         self._count = 0
@@ -75,6 +75,8 @@ class DiskStore(Store):
         table, before = self._table, self._count
         if table is None or not before:
             layout = Layout.new(rows, values, new, self.signs_only)
+            if table is not None:  # emptied: how it answers stays
+                layout = replace(layout, description=table.layout.description)
             mode = "create" if table is None else "overwrite"
         else:
             layout, mode = table.layout.extended(new.table), "append"
@@ -311,7 +313,8 @@ class DiskStore(Store):
         self.annotations = extended
 
 
-def _table_path(path: object) -> str:
+def table_path(path: object) -> str:
+    """Return the absolute path of a table, or its address."""
     try:
         name = os.fspath(path)  # type: ignore[call-overload]
     except TypeError:

@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import HopfieldError, TableError, missing_extra
 from . import durable
 from .columns import arrow, row_sums
-from .layout import Layout
+from .layout import MEMORY, Layout
 
 FRAGMENT_ROWS = 2**16
 """Most rows of a fragment: a file with rows, and the part of a table that one rank reads."""
@@ -120,6 +120,16 @@ class Table:
 
         def change(dataset: Any) -> None:
             dataset.add_columns(arrow().schema(fields))
+
+        return self._change(change)
+
+    def describe(self, description: str) -> "Table":
+        """Keep the description of the memory that reads the table."""
+
+        def change(dataset: Any) -> Any:
+            operations = lance().LanceOperation
+            updates = operations.UpdateMap({MEMORY.decode(): description})
+            return operations.UpdateConfig(schema_metadata_updates=updates)
 
         return self._change(change)
 
@@ -247,6 +257,12 @@ def _synced(path: str, dataset: Any) -> Table:
     if folder is not None:
         durable.sync_commit(folder, dataset.version)
     return Table(path, dataset)
+
+
+def names_table(path: str) -> bool:
+    """Return True if a path ends in .lance, is an address, or is the folder of a table."""
+    ending = path.rstrip("/\\").lower().endswith(".lance")
+    return ending or "://" in path or os.path.isdir(os.path.join(path, durable.VERSIONS))
 
 
 def local_folder(path: str) -> Path | None:
