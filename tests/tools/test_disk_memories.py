@@ -176,7 +176,9 @@ def test_a_wrong_description_is_refused(tmp_path):
 
 def test_a_missing_extra_is_one_line(tmp_path):
     _named().save(tmp_path / "m.lance")
-    code = "import sys; sys.modules['lance'] = None; from hopfield.cli import main; sys.exit(main())"
+    code = (
+        "import sys; sys.modules['lance'] = None; from hopfield.cli import main; sys.exit(main())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, "info", "m.lance"],
         capture_output=True,

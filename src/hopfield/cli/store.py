@@ -45,13 +45,7 @@ def store(
     _check_names(rows)
     form.write_to(memory)
     repeated = _repeated(memory, rows)
-    if memory.storage.resident:
-        _remove(memory, repeated)
-        _store_rows(memory, rows)
-        memory.save(out)
-    else:  # each change is durable: a power loss must find the old rows or the new ones
-        _store_rows(memory, rows)
-        _remove(memory, repeated)
+    _write(memory, rows, repeated, out)
     report_skipped(skipped)
     facts = {
         "out": out,
@@ -106,9 +100,16 @@ def _repeated(memory: Memory, rows: Rows) -> list[int]:
     return [row for row, name in enumerate(names_of(memory.storage)) if str(name) in wanted]
 
 
-def _remove(memory: Memory, places: list[int]) -> None:
-    if places:
-        memory.remove(places)
+def _write(memory: Memory, rows: Rows, repeated: list[int], out: str) -> None:
+    if memory.storage.resident:
+        if repeated:
+            memory.remove(repeated)
+        _store_rows(memory, rows)
+        memory.save(out)
+        return
+    _store_rows(memory, rows)  # first: a power loss in between leaves the old rows and the new ones
+    if repeated:
+        memory.remove(repeated)
 
 
 def _store_rows(memory: Memory, rows: Rows) -> None:

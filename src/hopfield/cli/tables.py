@@ -24,8 +24,8 @@ def size_of(path: str) -> tuple[int | None, int]:
     """Return the bytes of a memory and the number of its files; None in a bucket."""
     if "://" in path:
         return None, 0
-    files = [path, *Path(path).rglob("*")]
-    sizes = [file.stat().st_size for file in map(Path, files) if file.is_file()]
+    files = [Path(path), *Path(path).rglob("*")]
+    sizes = [file.stat().st_size for file in files if file.is_file()]
     return sum(sizes), len(sizes)
 
 
