@@ -131,6 +131,17 @@ def test_a_network_without_energy_reports_none():
         memory.energy(rows)
 
 
+def test_nothing_is_proved_of_a_network_whose_update_is_no_weighted_sum():
+    scoring = similarity.dot, Softmax(4.0)
+    for updates_by_weighted_sum in (True, False):
+        members = {"value_weights": scoring, "updates_by_weighted_sum": updates_by_weighted_sum}
+        memory = type("Weighted", (Halfway,), members)()
+        memory.store(4 * torch.eye(6))
+        report = diagnose(memory)
+        assert report.radius.isnan().all() != updates_by_weighted_sum
+        assert (report.theory.error is None) != updates_by_weighted_sum
+
+
 class Nearest(Memory):
     """A continuous network that says nothing about weights: it jumps to the nearest pattern."""
 

@@ -68,7 +68,7 @@ def measure_margins(memory: Memory, patterns: Patterns) -> dict[str, Tensor]:
         table[:, indices] = torch.stack([value.double() for value in values])
     columns = dict(zip(names, table, strict=True))
     columns |= {name: columns[name].long() for name in ("rival", "neighbour")}
-    if memory.config().get("post") is not None:  # the proof is for x' = Xᵀ∇F(s)
+    if not memory.updates_by_weighted_sum:
         columns["radius"] = torch.full_like(columns["margin"], torch.nan)
     return columns | {"numerically_undecided": columns["numerically_undecided"] > 0}
 

@@ -44,7 +44,7 @@ def theory_of(memory: Memory, patterns: Patterns, columns: dict[str, Tensor]) ->
     load, dim = patterns.count / patterns.dim, patterns.dim
     if memory.storage.prior is not None:
         return Theory(load, source="no theorem for patterns with priors")
-    if memory.config().get("post") is not None:
+    if not memory.updates_by_weighted_sum:
         return Theory(load)
     rule, scoring = memory.config().get("rule"), scoring_of(memory)
     if rule == "pseudo_inverse":

@@ -138,6 +138,11 @@ class ModernHopfield(Memory):
         return self.similarity, self.separation
 
     @property
+    def updates_by_weighted_sum(self) -> bool:
+        """Return True without a post-transform."""
+        return self.post is None
+
+    @property
     def scans_rows(self) -> bool:
         """True for certified precision."""
         return self.precision == "certified"

@@ -101,6 +101,14 @@ class Network(ABC):
         return None
 
     @property
+    def updates_by_weighted_sum(self) -> bool:
+        """Return True, the default, if an update is Xᵀ∇F(s) by the weights of `value_weights`.
+
+        Theorems on fixed points and proved radii apply to such updates only.
+        """
+        return True
+
+    @property
     def scoring(self) -> tuple[Similarity, Separation | None]:
         """Return what ranks patterns, and what weighs them; by default as for float values."""
         return self.value_weights or (dot if self.binary else euclidean, None)
