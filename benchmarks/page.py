@@ -18,18 +18,24 @@ from .harness import Entry, Record, Target, compared
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE, IMAGES = ROOT / "docs" / "performance.md", ROOT / "docs" / "images"
+MISSED = "**missed**"
 SHORTFALL = 0.15
 """Largest shortfall that counts as met where the row also shows the limit of the machine."""
 
-INTRODUCTION = """# Performance
+TITLE = """# Performance
+
+Speed and memory against other tools on the same work, each answer checked first. Of {all} \
+targets {met} are met natively, and {limited} limited to AVX2, with those that are less than 15 % \
+short; those that are missed are in bold. [How it is measured](#how-it-is-measured) \
+names the processor."""
+
+METHOD = """## How it is measured
 
 `python -m benchmarks page` makes this page from the records under `benchmarks/results`. To change \
-it, measure again.
-
-From a checkout, `make bench` measures everything twice, natively and limited to AVX2 (as on half \
-of all processors), in about an hour, and makes this page; `python -m benchmarks NAME` measures \
-one row, with `--isa avx2` under that limit. `python -m benchmarks compare --before DIR` compares \
-the speed of two source trees, row by row.
+it, measure again: `make bench` measures everything twice, natively and limited to AVX2 (as on \
+half of all processors), in about an hour, and makes this page; `python -m benchmarks NAME` \
+measures one row, with `--isa avx2` under that limit. `python -m benchmarks compare --before DIR` \
+compares the speed of two source trees, row by row.
 
 Each answer is first checked against a float64 reference. All contenders are then timed in turn \
 within one process, in 5 rounds of at least 50 ms. Seconds are medians. A speed is the ratio of \
@@ -88,7 +94,7 @@ class Verdict:
             return "met"
         lenient = self.target.field == "speed" and not self.target.strict and "share" in self.line
         near = lenient and 1 - 1 / self.strain < SHORTFALL
-        return "met (less than 15 % short)" if near else "**missed**"
+        return "met (less than 15 % short)" if near else MISSED
 
 
 def folder(limit: str) -> Path:
@@ -152,11 +158,17 @@ def text(native: list[Measured], limited: list[Measured]) -> str:
         for name, (alt, _, caption) in drawings(native).items()
     )
     avx2 = {m.entry.name: m for m in limited}
-    parts = [INTRODUCTION, _machine(native, "natively"), _machine(limited, "limited to AVX2")]
-    parts += ["## Targets", _targets(native, avx2), shown, _peaks(), _bounds(), _comparison()]
-    parts += ["## All rows"]
+    parts = [_title(native, limited), "## Targets", _targets(native, avx2), shown]
+    parts += [METHOD, _machine(native, "natively"), _machine(limited, "limited to AVX2")]
+    parts += [_peaks(), _bounds(), _comparison(), "## All rows"]
     parts += [_section(m, avx2.get(m.entry.name)) for m in native]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _title(native: list[Measured], limited: list[Measured]) -> str:
+    met = [sum(v.word != MISSED for m in part for v in verdicts(m)) for part in (native, limited)]
+    count = sum(len(verdicts(m)) for m in native)
+    return TITLE.format(all=count, met=met[0], limited=met[1])
 
 
 def _peaks(path: Path = RESULTS / "peaks.jsonl") -> str:

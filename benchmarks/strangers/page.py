@@ -24,13 +24,8 @@ RIGHT = 0.95
 
 INTRODUCTION = """# Saying none, measured
 
-`python -m benchmarks.strangers page` makes this page from the records under \
-`benchmarks/results/strangers`. [Saying none](none.md) shows how to use it.
-
-```console
-python -m benchmarks.strangers --quick    # two sets and two seeds: a minute
-python -m benchmarks.strangers            # all: ten minutes, can be stopped
-```
+Strangers are cues that come from nothing stored. How many of them does a calibrated memory \
+accept, against the rate that was chosen? [Saying none](none.md) shows how to use it.
 
 In each of {seeds} draws, {stored} rows of a set are stored and `memory.calibrate(damage, alpha)` \
 leaves them out in turn. Then {strangers} other rows, the strangers, are damaged alike and asked \
@@ -39,7 +34,11 @@ digits (8 × 8 pixels), 10 000 pictures each of MNIST and Fashion-MNIST (28 × 2
 unit vectors of 128 entries around 200 centres, as embeddings are. The memory is Euclidean, with a \
 large β. s is the standard deviation of all entries of a set. *Extremes* are entries set to the \
 smallest or largest value, a *block* is a part of the picture of half its area if hidden and a \
-tenth if blackened, and *dimmed* pictures are multiplied by a number between .7 and 1."""
+tenth if blackened, and *dimmed* pictures are multiplied by a number between .7 and 1.
+
+`python -m benchmarks.strangers` measures all in ten minutes, and can be stopped; with `--quick` \
+two sets and two seeds in one. `python -m benchmarks.strangers page` makes this page from the \
+records under `benchmarks/results/strangers`."""
 
 ERRORS = """The standard error of a cell is √(α(1 − α)(1/n + 1/m)/{seeds}): n rows calibrate, \
 and m strangers are asked, in each draw."""
