@@ -26,16 +26,14 @@ TITLE = """# Performance
 
 Speed and memory against other tools on the same work, each answer checked first. Of {all} \
 targets {met} are met natively, and {limited} limited to AVX2, with those that are less than 15 % \
-short; those that are missed are in bold. [How it is measured](#how-it-is-measured) \
-names the processor."""
+short; those missed are in bold. [How it is measured](#how-it-is-measured)."""
 
 METHOD = """## How it is measured
 
-`python -m benchmarks page` makes this page from the records under `benchmarks/results`. To change \
-it, measure again: `make bench` measures everything twice, natively and limited to AVX2 (as on \
-half of all processors), in about an hour, and makes this page; `python -m benchmarks NAME` \
-measures one row, with `--isa avx2` under that limit. `python -m benchmarks compare --before DIR` \
-compares the speed of two source trees, row by row.
+`make bench` measures everything twice, natively and limited to AVX2 (as on half of all \
+processors), in about an hour; `python -m benchmarks NAME` measures one row, with `--isa avx2` \
+under that limit; `page` in place of NAME makes this page from the records. `python -m benchmarks \
+compare --before DIR` compares two source trees, row by row.
 
 Each answer is first checked against a float64 reference. All contenders are then timed in turn \
 within one process, in 5 rounds of at least 50 ms. Seconds are medians. A speed is the ratio of \
@@ -45,8 +43,7 @@ one call in a separate process, without its inputs and its result. The limit of 
 time of its float32 products and of one read of its patterns on this machine, measured in the same \
 rounds. On a shared machine trust ratios, not seconds.
 
-GPUs are not measured. The library has no kernels for them: torch's attention and products run \
-where the tensors are."""
+GPUs are not measured: torch's attention and products run there, and no kernels of the library."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +163,9 @@ def text(native: list[Measured], limited: list[Measured]) -> str:
 
 
 def _title(native: list[Measured], limited: list[Measured]) -> str:
-    met = [sum(v.word != MISSED for m in part for v in verdicts(m)) for part in (native, limited)]
-    count = sum(len(verdicts(m)) for m in native)
-    return TITLE.format(all=count, met=met[0], limited=met[1])
+    words = [[v.word for m in part for v in verdicts(m)] for part in (native, limited)]
+    met, below = (len(part) - part.count(MISSED) for part in words)
+    return TITLE.format(all=len(words[0]), met=met, limited=below)
 
 
 def _peaks(path: Path = RESULTS / "peaks.jsonl") -> str:
