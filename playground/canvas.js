@@ -26,10 +26,19 @@ export function shade(value) {
   return colours.levels[Math.round(64 * Math.min(1, Math.max(0, value)))];
 }
 
+const fixedSizes = new WeakMap();
+
+/** Make a canvas outside the page, of a size in CSS pixels, with `ratio` dots per pixel. */
+export function canvasOf(width, height, ratio) {
+  const canvas = document.createElement("canvas");
+  fixedSizes.set(canvas, { width, height, ratio });
+  return canvas;
+}
+
 /** Fit a canvas to its place on the page, and return {context, width, height} in CSS pixels. */
-export function fit(canvas, height = canvas.clientHeight) {
-  const ratio = window.devicePixelRatio || 1;
-  const width = canvas.clientWidth;
+export function fit(canvas, given = canvas.clientHeight) {
+  const onPage = { width: canvas.clientWidth, height: given, ratio: window.devicePixelRatio || 1 };
+  const { width, height, ratio } = fixedSizes.get(canvas) ?? onPage;
   const [columns, rows] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== columns || canvas.height !== rows) {
     canvas.width = columns;
@@ -95,6 +104,7 @@ export function paint(canvas, values, options = {}) {
     grid: width > 120 && values.length <= 256,
     ...options,
   });
+  return { context, width };
 }
 
 /** Write a text. */
@@ -119,20 +129,19 @@ export function short(value) {
  * Draw a line of points with axes.
  *
  * @param points [[x, y], …]
- * @param options {range: [low, high] of y, marked: index of a point, labels: [first, last] below}
+ * @param options {range: [low, high] of y, marked: index of a point, labels: [first, last] below,
+ *   other: {points, label} of a dashed line}
  */
 export function drawLine(
   canvas,
   points,
-  { range = null, marked = -1, labels = [], domain = null } = {},
+  { range = null, marked = -1, labels = [], domain = null, other = null } = {},
 ) {
   const { context, width, height } = fit(canvas);
   const frame = { left: 48, top: 10, right: width - 12, bottom: height - 22 };
   const xs = domain ?? [Math.min(...points.map(([x]) => x)), Math.max(...points.map(([x]) => x))];
-  let [low, high] = range ?? [
-    Math.min(...points.map(([, y]) => y)),
-    Math.max(...points.map(([, y]) => y)),
-  ];
+  const all = [...points, ...(other?.points ?? [])].map(([, y]) => y);
+  let [low, high] = range ?? [Math.min(...all), Math.max(...all)];
   if (high - low < 1e-9) [low, high] = [low - 0.5, high + 0.5];
   const across = (x) =>
     frame.left + (xs[1] > xs[0] ? (x - xs[0]) / (xs[1] - xs[0]) : 0.5) * (frame.right - frame.left);
@@ -149,11 +158,22 @@ export function drawLine(
   write(context, short(low), frame.left - 10, frame.bottom, { align: "right" });
   write(context, labels[0] ?? "", frame.left - 6, height - 7);
   write(context, labels[1] ?? "", frame.right + 6, height - 7, { align: "right" });
+  const draw = (line) => {
+    context.beginPath();
+    line.forEach(([x, y], i) => context[i ? "lineTo" : "moveTo"](across(x), down(y)));
+    context.stroke();
+  };
+  if (other) {
+    const [x, y] = other.points[0];
+    context.strokeStyle = colours.soft;
+    context.setLineDash([5, 4]);
+    draw(other.points);
+    context.setLineDash([]);
+    write(context, other.label, across(x) + 24, down(y) + (down(y) > height / 2 ? -8 : 6));
+  }
   context.strokeStyle = colours.accent;
   context.lineWidth = 2;
-  context.beginPath();
-  points.forEach(([x, y], i) => context[i ? "lineTo" : "moveTo"](across(x), down(y)));
-  context.stroke();
+  draw(points);
   points.forEach(([x, y], i) => {
     context.fillStyle = i === marked ? colours.warm : colours.accent;
     context.beginPath();

@@ -177,7 +177,9 @@ class CueEditor {
     this.show(this.settings.values);
   }
 
-  show(values) {
+  /** Draw the cue on a canvas: that of the panel, or that of a picture to save. */
+  draw(canvas) {
+    const { values } = this.settings;
     const { levels, hidden } = drawnCue(values);
     const isBinary = values.network !== "modern";
     const isUnknown = values.hiddenAs !== "background";
@@ -185,8 +187,15 @@ class CueEditor {
       if (hidden[at]) return 0;
       return isBinary ? Number(2 * level >= LEVELS) : level / LEVELS;
     });
-    paint(this.canvas, shown, { unknown: isUnknown ? hidden : null });
-    this.outline(hidden, isUnknown);
+    const { context, width } = paint(canvas, shown, { unknown: isUnknown ? hidden : null });
+    const size = width / SIDES[values.data];
+    if (!isUnknown) dot(context, size, hidden);
+    return { context, size, hidden, isUnknown };
+  }
+
+  show(values) {
+    const { context, size, hidden, isUnknown } = this.draw(this.canvas);
+    if (this.cursor >= 0) this.outline(context, size);
     const name = sourceText(values);
     const count = hidden.reduce((sum, value) => sum + value, 0);
     byIdOfCue("cue-source").textContent = name;
@@ -201,28 +210,28 @@ class CueEditor {
         : `; row ${Math.floor(this.cursor / side) + 1}, column ${(this.cursor % side) + 1}`;
     this.canvas.setAttribute(
       "aria-label",
-      `Cue ${name}, ${count} of ${levels.length} pixels hidden${cursor}`,
+      `Cue ${name}, ${count} of ${hidden.length} pixels hidden${cursor}`,
     );
   }
 
-  /** Mark hidden pixels that count as paper, and the cursor of the keyboard. */
-  outline(hidden, isUnknown) {
-    const side = Math.sqrt(hidden.length);
-    const size = this.canvas.clientWidth / side;
-    const context = this.canvas.getContext("2d");
-    if (!isUnknown) {
-      context.fillStyle = colour("hatch");
-      hidden.forEach((value, at) => {
-        const [x, y] = [(at % side) + 0.5, Math.floor(at / side) + 0.5];
-        if (value) context.fillRect(x * size - 1, y * size - 1, 2, 2);
-      });
-    }
-    if (this.cursor < 0) return;
+  /** Mark the pixel of the cursor of the keyboard. */
+  outline(context, size) {
+    const side = SIDES[this.settings.values.data];
     context.strokeStyle = colour("warm");
     context.lineWidth = 2;
     const [x, y] = [this.cursor % side, Math.floor(this.cursor / side)];
     context.strokeRect(x * size + 1, y * size + 1, size - 2, size - 2);
   }
+}
+
+/** Mark hidden pixels that count as paper. */
+function dot(context, size, hidden) {
+  const side = Math.sqrt(hidden.length);
+  context.fillStyle = colour("hatch");
+  hidden.forEach((value, at) => {
+    const [x, y] = [(at % side) + 0.5, Math.floor(at / side) + 0.5];
+    if (value) context.fillRect(x * size - 1, y * size - 1, 2, 2);
+  });
 }
 
 function sourceText(values) {

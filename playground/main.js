@@ -4,12 +4,13 @@ import { readColours } from "./canvas.js";
 import { compareCase } from "./conformance.js";
 import { connectCue } from "./cue_panel.js";
 import { connectExplore } from "./explore.js";
+import { connectHelp } from "./help.js";
 import { connectControls, connectMemory } from "./memory_panel.js";
 import { allDigits, answerOf, loadSets, tidied } from "./model.js";
 import { pythonOf } from "./python.js";
 import { connectRetrieval } from "./retrieval_panel.js";
 import { DEFAULTS, hashOf, Settings, settingsFrom } from "./settings.js";
-import { connectShare } from "./share.js";
+import { connectShare, connectTheme } from "./share.js";
 import { TOURS } from "./tour_texts.js";
 import { connectTours } from "./tours.js";
 import { verdictOf } from "./verdict.js";
@@ -22,9 +23,10 @@ function announcer() {
   let timer = 0;
   return (text) => {
     clearTimeout(timer);
+    toast.hidePopover();
+    toast.showPopover(); // above an open dialog
     toast.textContent = text;
-    toast.classList.add("shown");
-    timer = setTimeout(() => toast.classList.remove("shown"), TOAST);
+    timer = setTimeout(() => toast.hidePopover(), TOAST);
   };
 }
 
@@ -32,17 +34,18 @@ function start() {
   loadSets(document.getElementById("digits").textContent);
   const settings = new Settings(settingsFrom(location.hash), tidied);
   const announce = announcer();
-  const showTheme = connectShare(settings, announce);
+  const showTheme = connectTheme(settings);
   settings.listen((values) => {
     showTheme(values);
     readColours();
   });
   connectControls(settings);
   connectMemory(settings, announce);
-  connectCue(settings, announce);
-  connectRetrieval(settings);
+  const panels = { cue: connectCue(settings, announce), retrieval: connectRetrieval(settings) };
+  connectShare(settings, announce, panels);
   connectExplore(settings);
   connectTours(settings);
+  connectHelp();
   keepAddress(settings);
   const redraw = () => settings.set({});
   addEventListener("resize", redraw);

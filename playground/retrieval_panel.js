@@ -3,6 +3,7 @@
 import { colour, drawLine, drawSquare, fit, paint, short, write } from "./canvas.js";
 import { answerOf, cueOf, nameOf, networkOf, picturesOf } from "./model.js";
 import { LEVELS } from "./data.js";
+import { dotProduct } from "./rules.js";
 import { verdictOf } from "./verdict.js";
 
 const FRAME = 450;
@@ -39,6 +40,7 @@ class Player {
   show(values) {
     this.answer = answerOf(values);
     this.network = networkOf(values);
+    this.known = cueOf(values).known;
     const { steps } = this.answer;
     this.shown = values.step < 0 ? steps : Math.min(steps, values.step);
     if (values.step >= steps) this.settings.set({ step: -1 });
@@ -49,20 +51,54 @@ class Player {
     });
     this.slider.setAttribute("aria-valuetext", `${this.shown} of ${steps}`);
     byIdOfState("step-label").textContent = this.label();
-    const state = this.answer.states[this.shown];
-    const { known } = cueOf(values);
-    this.known = known;
-    const { values: pixels, unknown } = pictureOf(
-      this.network,
-      state,
-      this.shown === 0 ? known : null,
-    );
-    paint(byIdOfState("state"), pixels, { unknown });
+    this.drawState(byIdOfState("state"));
     this.showVerdict(values);
-    const held = values.clamp ? " (held)" : "";
-    const isMasked = !this.network.binary && known && values.hiddenAs === "unknown";
-    this.showEnergy(isMasked ? ` over known pixels${held}` : "");
-    showStrongest(values, this.network, state, this.countedAt(values, this.shown));
+    this.showEnergy();
+    const isOverlap = values.network === "classical";
+    byIdOfState("weights-kind").textContent = isOverlap ? "overlap x·y/N" : "weight, overlap";
+    const named = this.drawStrongest(byIdOfState("strongest"));
+    byIdOfState("strongest").setAttribute("aria-label", `Strongest patterns: ${named.join(", ")}`);
+  }
+
+  drawState(canvas) {
+    const state = this.answer.states[this.shown];
+    const known = this.shown === 0 ? this.known : null;
+    const { values: pixels, unknown } = pictureOf(this.network, state, known);
+    paint(canvas, pixels, { unknown });
+  }
+
+  drawEnergy(canvas) {
+    const { energies, steps } = this.answer;
+    const points = energies.map((value, i) => [i, value]);
+    const labels = ["cue", steps ? `step ${steps}` : ""];
+    return drawLine(canvas, points, { marked: this.shown, labels, other: this.fullEnergy() });
+  }
+
+  get isMasked() {
+    return !this.network.binary && this.known && this.settings.values.hiddenAs === "unknown";
+  }
+
+  /** Return the energy of all pixels where that of the network is over the known ones only. */
+  fullEnergy() {
+    if (!this.isMasked) return null;
+    const energies = this.answer.states.map((state) => this.network.energy(state, null));
+    return { points: energies.map((value, i) => [i, value]), label: "all pixels" };
+  }
+
+  drawStrongest(canvas) {
+    const { values } = this.settings;
+    const state = this.answer.states[this.shown];
+    const known = this.countedAt(values, this.shown);
+    const weights = this.network.weights(state, known);
+    const overlapOf = values.network === "classical" ? null : (index) => this.overlap(index, state);
+    return drawStrongest(canvas, picturesOf(values), weights, overlapOf);
+  }
+
+  /** x·y/(‖x‖‖y‖): x·y/N where both are ±1. */
+  overlap(index, state) {
+    const row = this.network.rows[index];
+    const norms = Math.sqrt(dotProduct(row, row) * dotProduct(state, state));
+    return norms > 0 ? dotProduct(row, state) / norms : 0;
   }
 
   /** Return which entries count for the weights at a step; null for all. */
@@ -89,13 +125,11 @@ class Player {
     byIdOfState("state").setAttribute("aria-label", `State, ${this.label()}: ${title}. ${text}`);
   }
 
-  showEnergy(objective) {
-    const { energies, steps } = this.answer;
-    const points = energies.map((value, i) => [i, value]);
-    const labels = ["cue", steps ? `step ${steps}` : ""];
-    this.chart = drawLine(byIdOfState("energy"), points, { marked: this.shown, labels });
-    byIdOfState("energy-value").textContent =
-      `E = ${energies[this.shown].toFixed(3).replace("-", "−")}${objective}`;
+  showEnergy() {
+    this.chart = this.drawEnergy(byIdOfState("energy"));
+    const objective = this.isMasked ? ", known pixels" : "";
+    const energy = this.answer.energies[this.shown].toFixed(3).replace("-", "−");
+    byIdOfState("energy-value").textContent = `E = ${energy}${objective}`;
   }
 
   onEnergy(event) {
@@ -125,18 +159,13 @@ class Player {
   }
 }
 
-/** Draw the patterns with the largest weights, or overlaps: picture, bar, number. */
-function showStrongest(values, network, state, known) {
-  const weights = network.weights(state, known);
-  const isOverlap = values.network === "classical";
-  byIdOfState("weights-kind").textContent = isOverlap ? "overlap x·y/N" : "share of the weights";
-  const canvas = byIdOfState("strongest");
+/** Draw the patterns with the largest weights, or overlaps: picture, bar, number; return their names. */
+function drawStrongest(canvas, pictures, weights, overlapOf) {
   const { context, width, height } = fit(canvas);
   const order = [...weights.keys()].sort((a, b) => Math.abs(weights[b]) - Math.abs(weights[a]));
-  const pictures = picturesOf(values);
   const row = height / ROWS;
   const size = Math.floor(row) - 3;
-  const [left, right] = [size + 96, width - 52];
+  const [left, right] = [size + 92, width - (overlapOf ? 88 : 46)];
   const named = [];
   order.slice(0, ROWS).forEach((index, i) => {
     const y = i * row;
@@ -155,13 +184,15 @@ function showStrongest(values, network, state, known) {
       Math.min(1, Math.abs(weights[index])) * (right - left),
       8,
     );
-    write(context, shownWeight(weights[index]), width - 4, y + row / 2, {
-      align: "right",
-      tone: "text",
+    const numbers = [shownWeight(weights[index])];
+    if (overlapOf) numbers.push(overlapOf(index).toFixed(2).replace("-", "−"));
+    numbers.forEach((text, column) => {
+      const x = width - 4 - 42 * (numbers.length - 1 - column);
+      write(context, text, x, y + row / 2, { align: "right", tone: column ? "soft" : "text" });
     });
-    named.push(`${nameOf(pictures[index], index)} ${shownWeight(weights[index])}`);
+    named.push(`${nameOf(pictures[index], index)} ${numbers.join(", overlap ")}`);
   });
-  canvas.setAttribute("aria-label", `Strongest patterns: ${named.join(", ")}`);
+  return named;
 }
 
 /** Return a weight with three decimals; only a weight of exactly 0 is shown as 0. */

@@ -1,39 +1,14 @@
 /** Share what is on screen: the address, a picture, and a script. */
 
-import { colour, write } from "./canvas.js";
 import { pythonOf } from "./python.js";
 import { hashOf } from "./settings.js";
+import { sheetOf } from "./sheet.js";
 
 const byIdOfShare = (id) => document.getElementById(id);
 const LINK = "The link is copied: it opens the page as it is now.";
 const LOCAL_LINK =
   "The link is copied. It leads to a file on this computer: for others, put the file on a web server.";
 const THEMES = { auto: "light", light: "dark", dark: "auto" };
-
-/** Return a canvas of cue, state, energy and strongest patterns, with the verdict. */
-function sheet() {
-  const [width, height] = [760, 560];
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: 2 * width, height: 2 * height });
-  const context = canvas.getContext("2d");
-  context.scale(2, 2);
-  context.fillStyle = colour("panel");
-  context.fillRect(0, 0, width, height);
-  write(context, "hopfield playground", 24, 26, { tone: "text", size: 16 });
-  const places = { cue: [24, 70, 250, 250], state: [300, 70, 250, 250] };
-  Object.assign(places, { energy: [24, 390, 340, 150], strongest: [390, 390, 340, 150] });
-  for (const [id, place] of Object.entries(places)) {
-    context.imageSmoothingEnabled = false;
-    context.drawImage(byIdOfShare(id), ...place);
-  }
-  write(context, "Cue", 24, 56, { size: 13 });
-  write(context, "Retrieved", 300, 56, { size: 13 });
-  write(context, `Energy ${byIdOfShare("energy-value").textContent}`, 24, 374, { size: 13 });
-  write(context, "Strongest patterns", 390, 374, { size: 13 });
-  write(context, byIdOfShare("verdict-title").textContent, 24, 342, { tone: "text", size: 15 });
-  write(context, byIdOfShare("verdict-text").textContent, 150, 342, { size: 13 });
-  return canvas;
-}
 
 async function copy(text, announce, done) {
   try {
@@ -51,14 +26,15 @@ async function copy(text, announce, done) {
   }
 }
 
-function savePicture() {
+function savePicture(sheet) {
   const link = document.createElement("a");
   link.download = "hopfield-playground.png";
-  link.href = sheet().toDataURL("image/png");
+  link.href = sheet.toDataURL("image/png");
   link.click();
 }
 
-function connectTheme(settings) {
+/** Connect the button of the theme, and return the function that shows the theme. */
+export function connectTheme(settings) {
   const button = byIdOfShare("theme");
   button.addEventListener("click", () => settings.set({ theme: THEMES[settings.values.theme] }));
   const show = ({ theme }) => {
@@ -69,8 +45,8 @@ function connectTheme(settings) {
   return show;
 }
 
-/** Connect the buttons of the header, and return the function that shows the theme. */
-export function connectShare(settings, announce) {
+/** Connect the buttons that share; `panels` are {cue, retrieval}. */
+export function connectShare(settings, announce, panels) {
   const dialog = byIdOfShare("python");
   const text = byIdOfShare("python-text");
   byIdOfShare("share-link").addEventListener("click", () => {
@@ -78,7 +54,9 @@ export function connectShare(settings, announce) {
     const link = `${location.href.split("#")[0]}#${hashOf(settings.values)}`;
     copy(link, announce, location.protocol === "file:" ? LOCAL_LINK : LINK);
   });
-  byIdOfShare("share-png").addEventListener("click", savePicture);
+  byIdOfShare("share-png").addEventListener("click", () =>
+    savePicture(sheetOf(settings.values, panels)),
+  );
   byIdOfShare("share-python").addEventListener("click", () => {
     text.textContent = pythonOf(settings.values);
     dialog.showModal();
@@ -87,5 +65,6 @@ export function connectShare(settings, announce) {
     copy(text.textContent, announce, "The script is copied."),
   );
   byIdOfShare("python-close").addEventListener("click", () => dialog.close());
-  return connectTheme(settings);
+  // A click beside the dialog closes it: the dialog itself is then the target.
+  dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
 }

@@ -117,9 +117,9 @@ def test_beta_blurs(visit):
 
 def test_only_weights_of_exactly_0_are_shown_as_0(visit):
     strongest = "document.getElementById('strongest').getAttribute('aria-label')"
-    assert visit("beta=100").run(strongest).endswith("≈ 0")
+    assert visit("beta=100").run(strongest).endswith("≈ 0, overlap 0.77")
     browser = visit("beta=0.5&separation=sparsemax&source=0")
-    assert browser.run(strongest).endswith(" 0") and "≈" not in browser.run(strongest)
+    assert " 0, overlap" in browser.run(strongest) and "≈" not in browser.run(strongest)
     assert "7 of 10 patterns have weight 0" in text(browser, "explore-body")
 
 
@@ -191,6 +191,32 @@ def test_why_brings_the_reasons_into_view_on_a_phone(visit):
         " return [box.top, box.bottom]; })()"
     )
     assert 0 <= top < bottom <= SIZES[1][1] + 1
+
+
+HELP = "document.getElementById('help').matches(':popover-open')"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_explanations_open_by_mouse_finger_and_keyboard(visit, size):
+    browser = visit("network=classical", size)
+    buttons = browser.run("[...document.querySelectorAll('.help')].filter(e => e.checkVisibility())"
+                          ".map(e => e.getAttribute('aria-label'))")  # fmt: skip
+    assert len(buttons) == len(set(buttons)) >= 9
+    click(browser, '[aria-label="About Rule"]')
+    assert browser.run(HELP) and text(browser, "help").startswith("How patterns are written")
+    left, top, right, bottom = browser.run(
+        "(() => { const box = document.getElementById('help').getBoundingClientRect();"
+        " return [box.left, box.top, box.right, box.bottom]; })()"
+    )
+    assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
+    browser.press("Escape")
+    assert not browser.run(HELP)
+    browser.touch('[aria-label="About Temperature"]')
+    settle(browser)
+    assert browser.run(HELP) and "probability" in text(browser, "help")
+    browser.touch("#energy")
+    settle(browser)
+    assert not browser.run(HELP)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -120,8 +120,21 @@ class Browser:
     def press(self, key: str) -> None:
         """Press a key such as ArrowRight, or type a letter."""
         options = {"text": key} if len(key) == 1 else {}
+        # Keys that the browser itself obeys are known to it by their number.
+        number = {"Tab": 9, "Enter": 13, "Escape": 27}.get(key, 0)
         for kind in ("keyDown", "keyUp"):
-            self._send("Input.dispatchKeyEvent", type=kind, key=key, code=key, **options)
+            self._send(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key,
+                windowsVirtualKeyCode=number, **options,
+            )  # fmt: skip
+
+    def touch(self, selector: str) -> None:
+        """Tap with a finger on the centre of an element."""
+        x, y = self.place(selector)
+        self._send("Emulation.setTouchEmulationEnabled", enabled=True)
+        self._send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        self._send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        self._send("Emulation.setTouchEmulationEnabled", enabled=False)
 
     def choose_file(self, selector: str, path: Path) -> None:
         """Choose a file in an input element."""
