@@ -4,6 +4,7 @@ Sequences of updates are in test_sequence_rolls.py.
 """
 
 import math
+import warnings
 from collections import Counter
 from decimal import Decimal, localcontext
 
@@ -176,6 +177,25 @@ def test_steps_that_the_pseudo_inverse_cannot_tell_apart_are_named(rows, names, 
     assert len(caught) == 1
     wrong = (following != torch.cat([rows[1:], rows[-1:]])).any(-1)
     assert wrong.any(), "premise"
+
+
+@pytest.mark.filterwarnings("default::hopfield.CapacityWarning")
+@pytest.mark.parametrize("separation", [None, Softmax(1.0)])
+def test_equal_steps_with_different_followers_are_named(separation):
+    rows = signs(6, 40, seed=1)
+    memory = SequenceHopfield(separation)
+    memory.store(rows[:3], names=list("abc"))
+    memory.store(rows[[0, 1]], names=list("AB"))
+    with pytest.warns(CapacityWarning, match="steps 'b', 'B' are equal to others, but") as caught:
+        following = memory.update(rows[:3])
+        memory.roll(rows, 3)
+    assert len(caught) == 1
+    assert not torch.equal(following[1], rows[2]), "premise: the network cannot lead on"
+    memory.remove(names=["B"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        memory.store(rows[:3], names=list("xyz"))  # the same ones follow
+        assert torch.equal(memory.update(rows[:2]), rows[1:3])
 
 
 @pytest.mark.filterwarnings("error::hopfield.CapacityWarning")

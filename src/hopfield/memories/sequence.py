@@ -38,6 +38,7 @@ from ..units import (
 from ..units.signs import uniform_noise
 from .arguments import named_arguments
 from .base import Memory
+from .copies import copy_of
 from .naming import names_of
 from .options import check_degree, check_store, plain_softmax, scalar_separation
 from .query import check_binary_cue, check_state, given_state, make_query
@@ -51,6 +52,8 @@ ROWS = 1024
 
 RESOLUTION = 2.0**-30
 """Scores of the pseudo-inverse are multiples of it: finer differences would be rounding errors."""
+
+TELL_APART = "Add units that tell such steps apart, for instance the number of the sequence."
 
 
 class SequenceHopfield(Memory):
@@ -232,6 +235,7 @@ class SequenceHopfield(Memory):
     def _score(self) -> ScoreFunction:
         # The score function of a block, state and mask.
         if self.rule == "hebbian":
+            self.storage.cached("forks", self._warn_of_forks)
             return exact_dot
         duals = self.storage.cached("duals", self._duals)
 
@@ -240,6 +244,24 @@ class SequenceHopfield(Memory):
             return (scores / RESOLUTION).round() * RESOLUTION  # equal ones must not differ
 
         return score
+
+    def _warn_of_forks(self) -> None:
+        first, differ = copy_of(self.storage), []
+        for block in self.storage.blocks(ROWS):
+            other = self.storage.take_values(first[block.start : block.start + len(block)])
+            differ.append((cast(Tensor, block.values) != other).any(-1))
+        forks = torch.isin(first, first[torch.cat(differ)]).nonzero().squeeze(-1)
+        if len(forks):
+            warn_caller(
+                f"steps {self._listed(forks)} are equal to others, but different ones follow: the "
+                f"network cannot lead to all of them. {TELL_APART}",
+                CapacityWarning,
+            )
+
+    def _listed(self, places: Tensor) -> str:
+        names = names_of(self.storage)
+        listed = [repr(names[place]) if names else str(place) for place in places[:5].tolist()]
+        return ", ".join(listed) + ", …" * (len(places) > 5)
 
     def _duals(self) -> Tensor:
         # N(XXᵀ)⁺X.
@@ -263,15 +285,12 @@ class SequenceHopfield(Memory):
         lost = dependent[(field * following[dependent] < 1e-6).any(-1)]
         if not len(lost):
             return ""
-        names = names_of(self.storage)
-        listed = [repr(names[place]) if names else str(place) for place in lost[:5].tolist()]
         equal = (rows[lost[0]] == rows[lost]).all(-1)
         differ = (following[lost[0]] != following[lost]).any(-1)
         reason = "are equal, but different ones follow" if bool((equal & differ).any()) else ""
         return (
-            f"steps {', '.join(listed)}{', …' * (len(lost) > 5)} {reason or 'depend linearly'}: "
-            f"rule='pseudo_inverse' cannot lead {len(lost)} of {len(rows)} steps to those that "
-            "follow. Add units that tell such steps apart, for instance the number of the sequence."
+            f"steps {self._listed(lost)} {reason or 'depend linearly'}: rule='pseudo_inverse' "
+            f"cannot lead {len(lost)} of {len(rows)} steps to those that follow. {TELL_APART}"
         )
 
     def _scale(self) -> float:
