@@ -27,14 +27,17 @@ class Bound:
         state: bound of ‖x' − x'_full‖, `(*batch)`: the largest over the steps. Full readouts
             from the start could still lead to another fixed point.
         energy: bound of |E − E_full|, `(*batch)`.
+        dropped: bound of the weight of the patterns that were not read, `(*batch)`: the largest
+            over the steps; 0 for queries that were read in full at each step.
     """
 
     state: Tensor
     energy: Tensor
+    dropped: Tensor
 
     def at(self, queries: Tensor) -> "Bound":
         """Return the bounds of some of the queries."""
-        return Bound(self.state[queries], self.energy[queries])
+        return Bound(self.state[queries], self.energy[queries], self.dropped[queries])
 
     def with_rounding(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
         """Return bounds that also cover the rounding of the result to the dtype of `state`."""
@@ -45,7 +48,9 @@ class Bound:
             bound = bound + unit.eps * (
                 torch.linalg.vector_norm(state, dim=-1, dtype=dtype) + least
             )
-        return Bound(bound, self.energy.reshape(batch).to(dtype))
+        return Bound(
+            *(part.reshape(batch).to(dtype) for part in (bound, self.energy, self.dropped))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,8 +308,12 @@ class _Results:
         if reading.bound is not None:
             if self.bound is None:
                 empty = reading.bound.state.new_zeros(self.count)
-                self.bound = Bound(empty, empty.clone())
-            self.bound.state[at] = torch.maximum(self.bound.state[at], reading.bound.state)
+                self.bound = Bound(empty, empty.clone(), empty.clone())
+            for kept, new in (
+                (self.bound.state, reading.bound.state),
+                (self.bound.dropped, reading.bound.dropped),
+            ):
+                kept[at] = torch.maximum(kept[at], new)
             self.bound.energy[at] = reading.bound.energy
 
     def outcome_of_all(

@@ -35,6 +35,7 @@ CHANGES = {  # a change, and all rows after it
     "create": (lambda store: _append(store, FIRST), FIRST),
     "append": (lambda store: _append(store, SECOND), FIVE[:3]),
     "append a column": (lambda store: _append(store, THIRD, year=1982), FIVE),
+    "add a sketch": (lambda store: store.add_sketch(), FIVE),
     "remove": (lambda store: store.remove(torch.tensor([0, 3])), FIVE[[1, 2, 4]]),
     "compact": (lambda store: store.compact(), FIVE[[1, 2, 4]]),
 }
@@ -44,7 +45,7 @@ def count_states(folder, *, thorough: bool = False) -> int:
     """Check every state after a power loss, and return their number."""
     table, after, count = folder / "t.lance", folder / "after.lance", 0
     before = rows = FIVE[:0]
-    change = ""
+    change, has_sketch = "", False
 
     def cut() -> None:
         nonlocal count
@@ -53,7 +54,7 @@ def count_states(folder, *, thorough: bool = False) -> int:
             with pytest.MonkeyPatch.context() as inner:
                 inner.setattr(durable, "sync", lambda path: None)
                 try:
-                    _check(after, (before, rows))
+                    _check(after, (before, rows), has_sketch)
                 except HopfieldError as error:
                     raise AssertionError(f"{change}, {state}: {error}") from error
 
@@ -65,11 +66,12 @@ def count_states(folder, *, thorough: bool = False) -> int:
             make, rows = CHANGES[change]
             make(store)
             before = rows  # acknowledged
+            has_sketch |= change == "add a sketch"
             cut()
     return count
 
 
-def _check(path, expected: tuple[Tensor, Tensor]) -> None:
+def _check(path, expected: tuple[Tensor, Tensor], has_sketch: bool) -> None:
     """Open what is left: the change was made or not, no row is lost, and the next is taken."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RecoveryWarning)
@@ -77,6 +79,10 @@ def _check(path, expected: tuple[Tensor, Tensor]) -> None:
     rows = _all(store)
     assert any(torch.equal(rows, each) for each in expected), f"{len(rows)} rows"
     assert not len(store.verify())
+    if store.sketch is None:
+        assert not has_sketch
+    else:
+        assert torch.equal(torch.cat(list(store.sketches())), store.sketch.columns(rows))
     store.append(FIVE[:1])
     assert torch.equal(_all(DiskStore(path)), torch.cat([rows, FIVE[:1]]))
 

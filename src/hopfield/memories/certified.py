@@ -12,7 +12,6 @@ include all that are needed: these are the candidates. Read in float64, they giv
 largest norm of a row.
 """
 
-import math
 from dataclasses import dataclass, fields
 from functools import cache, reduce
 
@@ -31,9 +30,8 @@ from ..stores import Store
 from ..stores.base import SUMMARY_ROWS
 from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
 from .options import blocks_of, reads_in_place
-
-DROPPED_WEIGHT = 1e-9
-"""ε: the largest total weight of the rows that a certified readout leaves out."""
+from .query_batch import DROPPED_WEIGHT, QueryBatch
+from .sketched import TakenRows, can_sketch, sketched_candidates
 
 SCAN_SCORES = 2**19
 """Scores computed at a time by the scan, 2 MiB in float32: they stay in the L2 cache."""
@@ -100,8 +98,15 @@ def certified_readout(
     known, beta = known if euclidean else None, min(separation.inverse_width() or 0.0, 1e30)
     batch = QueryBatch(masked, known, beta, euclidean, store.prior)
     result, crowded = None, torch.ones(len(state), dtype=torch.bool, device=state.device)
-    if can_scan(store, batch):
+    dropped = torch.zeros(len(state), dtype=torch.float64, device=state.device)
+    if can_sketch(store, batch):
+        search = sketched_candidates(store, batch)
+        crowded, dropped = search.crowded, search.dropped
+        if not bool(crowded.all()):
+            result = read_candidates(search.taken, batch, *search.pairs)
+    elif can_scan(store, batch):
         queries, members, crowded = candidates(store, batch)
+        dropped = dropped.masked_fill(~crowded, DROPPED_WEIGHT)
         result = read_candidates(store, batch, queries, members)
     if result is None or bool(crowded.any()):
         mask = known if known is None or known.ndim == 1 else known[crowded]
@@ -113,40 +118,11 @@ def certified_readout(
             for field in fields(Readout):
                 if getattr(full, field.name) is not None:
                     getattr(result, field.name)[crowded] = getattr(full, field.name)
-    return result, _bound(store, batch, result.potential, crowded)
+    return result, _bound(store, batch, result.potential, crowded, dropped)
 
 
 READOUTS = {"full": full_readout, "certified": certified_readout}
 """The readout for each value of the option `precision`."""
-
-
-@dataclass(frozen=True, eq=False)
-class QueryBatch:
-    """A batch of states x with their mask m, and how rows are scored against them.
-
-    Attributes:
-        masked: m⊙x, `(batch, dim)`, float32 or float64.
-        known: m, `(dim,)` or `(batch, dim)`, or None; always None if scores are dot products.
-        beta: β.
-        euclidean: True if scores are −½‖m⊙(x_μ − x)‖²; False if they are (m⊙x)·x_μ.
-        prior: w of each row, `(n,)`, or None.
-    """
-
-    masked: Tensor
-    known: Tensor | None
-    beta: float
-    euclidean: bool
-    prior: Tensor | None = None
-
-    def window(self, count: int) -> float:
-        """log(n/ε)/β for n = `count`: rows further below the best score are left out.
-
-        With priors n is Σw/min w: the row of the best score may have the smallest prior.
-        """
-        total: float = count
-        if self.prior is not None:
-            total = float(self.prior.sum() / self.prior.min())
-        return math.log(total / DROPPED_WEIGHT) / self.beta
 
 
 def can_scan(store: Store, batch: QueryBatch) -> bool:
@@ -154,6 +130,8 @@ def can_scan(store: Store, batch: QueryBatch) -> bool:
     known, masked = batch.known, batch.masked
     small = len(masked) * len(store) * store.dim < SCAN_WORK or not len(masked)
     if not scan_pays() or small or store.device.type != "cpu" or not batch.beta:
+        return False
+    if not store.resident:  # rows that memory does not hold are not copied there
         return False
     if store.dim > MOST_TERMS or (known is not None and known.ndim > 1):
         return False
@@ -201,7 +179,9 @@ def scan_bias(store: Store, batch: QueryBatch, copy: ScanCopy) -> Tensor:
     return pad(bias, (0, copy.codes.shape[1] - len(store)), value=-torch.inf)
 
 
-def _bound(store: Store, batch: QueryBatch, potential: Tensor, crowded: Tensor) -> Bound:
+def _bound(
+    store: Store, batch: QueryBatch, potential: Tensor, crowded: Tensor, dropped: Tensor
+) -> Bound:
     # For candidates: the bounds of the module's docstring, and rounding. For crowded queries, which
     # are read in full: rounding alone.
     summary = store.summary()
@@ -213,16 +193,17 @@ def _bound(store: Store, batch: QueryBatch, potential: Tensor, crowded: Tensor) 
     own = batch.masked.double().norm(dim=-1)
     reach = torch.maximum(own, largest)
     scores = exact_eps * dim * (largest + own).square()  # rounding of one score in float64
-    state = largest * (2 * DROPPED_WEIGHT + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
+    state = largest * (2 * dropped + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
     size = torch.maximum(potential.double().abs(), reach.square() / 2)
     # The ½M² of dot products is as exact as the norms that are stored.
     constant = 0.0 if batch.euclidean else 4 * max(0.0, stored.eps - eps) * largest.square()
-    energy = -math.log1p(-DROPPED_WEIGHT) / max(beta, 1e-300) + scores + 8 * eps * size
+    energy = -torch.log1p(-dropped) / max(beta, 1e-300) + scores + 8 * eps * size
     kappa = 1 + beta * largest * reach
     # No two points of the rows' convex hull are further apart than 2M.
     return Bound(
         torch.where(crowded, largest * (16 * eps * kappa).clamp_max(2), state),
         torch.where(crowded, 8 * eps * kappa * size, energy) + constant,
+        dropped,
     )
 
 
@@ -317,7 +298,9 @@ def _candidates_of_groups(
     return queries[pairs], members[pairs, place]
 
 
-def read_candidates(store: Store, batch: QueryBatch, queries: Tensor, members: Tensor) -> Readout:
+def read_candidates(
+    store: "Store | TakenRows", batch: QueryBatch, queries: Tensor, members: Tensor
+) -> Readout:
     """Read each query from its candidates only: row `members[i]` is one of query `queries[i]`.
 
     Computes in float64; the result has the dtype of the states.

@@ -122,7 +122,7 @@ def block_scoring(
         units = units * (count + 4)
     elif state.dtype == torch.float32 and _is_coarse(store, state, known, similarity, norms):
         state = state.double()
-    eps = _eps_of_products() if state.dtype == torch.float32 else torch.finfo(state.dtype).eps
+    eps = eps_of_products() if state.dtype == torch.float32 else torch.finfo(state.dtype).eps
     error, shift = eps * units + count * torch.finfo(state.dtype).tiny, None
     affine = similarity.affine
     if affine is not None and affine.shared is not None and not store.has_gaps:
@@ -187,7 +187,7 @@ def _is_coarse(
     return bool((8 * rounding > spread).any())
 
 
-def _eps_of_products() -> float:
-    # torch may be told to multiply float32 in fewer bits.
+def eps_of_products() -> float:
+    """Return eps of products in float32: torch may be told to multiply in fewer bits."""
     bits = {"highest": 23, "high": 10, "medium": 7}
     return 2.0 ** -bits[torch.get_float32_matmul_precision()]

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from ..similarity import Similarity, masked_state
 from ..stores import Store
-from .certified import EncodedStates, QueryBatch, can_scan, scan_bias, scan_copy
+from .certified import EncodedStates, can_scan, scan_bias, scan_copy
 from .pairwise import block_scoring, pair_scores
+from .query_batch import QueryBatch
 from .ranking import Scoring
 
 SCANNED_SCORES = 2**20

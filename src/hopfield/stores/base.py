@@ -17,6 +17,7 @@ from .block import Block
 from .following import following_annotations
 from .lock import ReadWriteLock
 from .sending import move_tensors, move_when_unread
+from .sketch import Sketch
 
 T = TypeVar("T")
 SUMMARY_ROWS = 1024
@@ -199,6 +200,15 @@ class Store(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of rows."""
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """Return the map from rows to their sketches; None if the store keeps no sketches."""
+        return None
+
+    def sketches(self) -> Iterable[Tensor]:
+        """Return the sketches of all rows in order, part by part, as `Sketch.columns` does."""
+        return []
 
     @property
     def prior(self) -> Tensor | None:

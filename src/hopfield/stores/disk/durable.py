@@ -18,6 +18,7 @@ except ImportError:  # Windows has no lock for folders: a second writer is found
     flock = None  # type: ignore[assignment]
 
 VERSIONS, DATA, DELETIONS, TORN = "_versions", "data", "_deletions", "_torn"
+SKETCHES = "_sketches"
 SUFFIX, MAGIC = ".manifest", b"LANC"
 LARGEST = 2**64 - 1
 """A manifest's name is this number minus its version, so that the newest comes first."""
@@ -44,9 +45,9 @@ def sync_new(folder: Path, before: set[Path]) -> None:
 
 
 def files_of(folder: Path) -> set[Path]:
-    """Return the files with rows, or marks of removed ones, of a table."""
+    """Return the files with rows, marks of removed ones, or axes of sketches of a table."""
     found: set[Path] = set()
-    for name in (DATA, DELETIONS):
+    for name in (DATA, DELETIONS, SKETCHES):
         with suppress(FileNotFoundError):
             found.update(folder / name / entry for entry in os.listdir(folder / name))
     return found

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...errors import TableError
 from ...packing import pack, unpack, words_of
 from ..annotations import Annotations, Cell
+from .basis import SketchColumn
 from .columns import TensorColumn, arrow, cell_field, encode_cells, encode_masks, row_sums
 
 FORMAT = 1
@@ -23,7 +24,7 @@ KEY = b"hopfield"
 MEMORY = b"hopfield.memory"
 """Key of the description of the memory that reads the table."""
 
-RESERVED = ("id", "vector", "value", "name", "known", "prior", "crc")
+RESERVED = ("id", "vector", "value", "name", "known", "prior", "crc", "sketch")
 """Names of columns that a table of the user cannot have."""
 
 BATCH_ROWS = 4096
@@ -40,6 +41,7 @@ class Layout:
         values: the values, if they are numbers.
         fields: Arrow fields of all columns by name.
         description: the description of the memory that reads the table, or "".
+        sketch: the column of sketches, or None.
     """
 
     rows: TensorColumn
@@ -47,6 +49,7 @@ class Layout:
     values: TensorColumn | None
     fields: Mapping[str, Any]
     description: str = ""
+    sketch: SketchColumn | None = None
 
     @classmethod
     def new(
@@ -90,6 +93,7 @@ class Layout:
                 None if values is None else TensorColumn.from_facts(values),
                 {field.name: field for field in schema},
                 schema.metadata.get(MEMORY, b"").decode(),
+                SketchColumn.from_facts(facts.get("sketch")),
             )
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
             raise TableError(
@@ -106,6 +110,8 @@ class Layout:
             "bits": self.bits,
             "values": None if self.values is None else self.values.facts(),
         }
+        if self.sketch is not None:
+            facts["sketch"] = self.sketch.facts()
         metadata = {KEY: json.dumps(facts).encode()}
         if self.description:
             metadata[MEMORY] = self.description.encode()
@@ -139,6 +145,11 @@ class Layout:
                 name = _free_name(title, fields)
                 fields[name] = cell_field(name, title, cells)
         return replace(self, fields=fields)
+
+    def with_sketch(self, sketch: SketchColumn) -> "Layout":
+        """Return the layout with this column of sketches."""
+        field = arrow().field("sketch", sketch.tensors.arrow_type, nullable=False)
+        return replace(self, fields={**self.fields, "sketch": field}, sketch=sketch)
 
     def decode(self, parts: Sequence[Any]) -> Tensor:
         """Return patterns from arrays of their column."""

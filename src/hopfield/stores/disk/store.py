@@ -20,9 +20,11 @@ from ..base import Store
 from ..block import Block
 from ..growing import remaining_rows
 from ..packed import PackedBlock
+from ..sketch import Sketch
 from .columns import arrow, decode_masks
 from .entries import StoredColumn
 from .layout import Layout
+from .sketching import add_sketches, encode_sketches, read_sketches
 from .table import Table, open_table, write
 
 IDS_PER_VERSION = 2**32
@@ -85,6 +87,8 @@ class DiskStore(Store):
             added = [f for name, f in layout.fields.items() if name not in table.layout.fields]
             if added:
                 table = self._table = table.add_columns(added)
+        if before:
+            columns |= encode_sketches(table, rows)
         first = (1 if table is None else table.version + 1) * IDS_PER_VERSION
         batches = layout.batches(first, rows, known, values, columns)
         table = write(self.path, table, layout.schema, batches, mode)
@@ -154,11 +158,13 @@ class DiskStore(Store):
         """Return the indices of rows that are damaged or cannot be read; none if all are whole.
 
         The checksum of each row is computed again from all that was stored with it. Reading does
-        not compute checksums: call this when a disk is in doubt.
+        not compute checksums: call this when a disk is in doubt. Damaged axes of sketches raise.
         """
         if not self._count:
             return torch.empty(0, dtype=torch.long)
         table, damaged, start = self._opened, [], 0
+        if table.layout.sketch is not None:
+            table.layout.sketch.read(table.path)
         with self.lock.reading:
             for fragment in table.dataset.get_fragments():
                 count = fragment.count_rows()
@@ -175,6 +181,27 @@ class DiskStore(Store):
                 self._adopt(self._table.compact(), self.has_gaps)
                 if self.annotations is not None:
                     self.annotations = self._annotations(self.prior)
+
+    def add_sketch(self, size: int | None = None) -> None:
+        """Add `size` coordinates to each row, by which certified readouts find those they need.
+
+        They are principal coordinates of the rows as they are now: by default 64, or half of
+        `dim` if that is less. The table is written again. Rows stored later get theirs.
+        """
+        self._refuse_selection("add_sketch")
+        with self.lock.writing:
+            self._adopt(add_sketches(self._opened, size), self.has_gaps)
+            if self.annotations is not None:
+                self.annotations = self._annotations(self.prior)
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """The map from rows to their sketches; None without `add_sketch`."""
+        return None if self._table is None or not self._count else self._table.sketch
+
+    def sketches(self) -> Iterator[Tensor]:
+        """Yield the sketches of all rows in order, float32, part by part."""
+        return read_sketches(self._opened, **self._selection)
 
     def written_annotations(self, annotations: Annotations | None) -> Annotations | None:
         """Write the table again with other priors, all rows or none; names and columns stay."""

@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ...errors import HopfieldError, TableError, missing_extra
+from ..sketch import Sketch
 from . import durable
+from .basis import SketchColumn, remove_others
 from .columns import arrow, row_sums
 from .layout import MEMORY, Layout
 
@@ -58,6 +61,12 @@ class Table:
     def version(self) -> int:
         """The number of the version."""
         return self.dataset.version
+
+    @cached_property
+    def sketch(self) -> Sketch | None:
+        """The map from rows to their sketches, or None."""
+        with reading(self.path):
+            return None if self.layout.sketch is None else self.layout.sketch.read(self.path)
 
     def scan(
         self,
@@ -171,6 +180,7 @@ class Table:
         table = self._change(change)
         with writing(self.path, table):
             table.dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
+            remove_others(self.path, table.layout.sketch)
         return table
 
     def _change(self, change: Callable[[Any], Any]) -> "Table":
@@ -212,10 +222,22 @@ def open_dataset(path: str, version: int | None = None) -> Any:
     return lance().dataset(path, version=version)
 
 
-def write(path: str, table: Table | None, schema: Any, batches: Iterable[Any], mode: str) -> Table:
-    """Write rows into new fragments, and commit; `mode` is create, append or overwrite."""
+def write(
+    path: str,
+    table: Table | None,
+    schema: Any,
+    batches: Iterable[Any],
+    mode: str,
+    sketch: Sketch | None = None,
+) -> Table:
+    """Write rows into new fragments, and commit; `mode` is create, append or overwrite.
+
+    The file of a new `sketch` is written first.
+    """
     operations = lance().LanceOperation
     with writing(path, table) as sync_files:
+        if sketch is not None:
+            SketchColumn.of(sketch).write(path, sketch)
         fragments = write_fragments(path if table is None else table.dataset, schema, batches, mode)
         sync_files()
         operation: Any = operations.Append(fragments)

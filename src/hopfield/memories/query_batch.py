@@ -1,0 +1,38 @@
+"""A batch of queries of a certified readout."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+DROPPED_WEIGHT = 1e-9
+"""ε: the largest total weight of the rows that a certified readout leaves out."""
+
+
+@dataclass(frozen=True, eq=False)
+class QueryBatch:
+    """A batch of states x with their mask m, and how rows are scored against them.
+
+    Attributes:
+        masked: m⊙x, `(batch, dim)`, float32 or float64.
+        known: m, `(dim,)` or `(batch, dim)`, or None; always None if scores are dot products.
+        beta: β.
+        euclidean: True if scores are −½‖m⊙(x_μ − x)‖²; False if they are (m⊙x)·x_μ.
+        prior: w of each row, `(n,)`, or None.
+    """
+
+    masked: Tensor
+    known: Tensor | None
+    beta: float
+    euclidean: bool
+    prior: Tensor | None = None
+
+    def window(self, count: int) -> float:
+        """log(n/ε)/β for n = `count`: rows further below the best score are left out.
+
+        With priors n is Σw/min w: the row of the best score may have the smallest prior.
+        """
+        total: float = count
+        if self.prior is not None:
+            total = float(self.prior.sum() / self.prior.min())
+        return math.log(total / DROPPED_WEIGHT) / self.beta
