@@ -27,17 +27,17 @@ class Bound:
         state: bound of ‖x' − x'_full‖, `(*batch)`: the largest over the steps. Full readouts
             from the start could still lead to another fixed point.
         energy: bound of |E − E_full|, `(*batch)`.
-        dropped: bound of the weight of the patterns that were not read, `(*batch)`: the largest
-            over the steps; 0 for queries that were read in full at each step.
+        unread_weight: bound of the weight of the patterns that were not read, `(*batch)`: the
+            largest over the steps; 0 for queries that were read in full at each step.
     """
 
     state: Tensor
     energy: Tensor
-    dropped: Tensor
+    unread_weight: Tensor
 
     def at(self, queries: Tensor) -> "Bound":
         """Return the bounds of some of the queries."""
-        return Bound(self.state[queries], self.energy[queries], self.dropped[queries])
+        return Bound(self.state[queries], self.energy[queries], self.unread_weight[queries])
 
     def with_rounding(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
         """Return bounds that also cover the rounding of the result to the dtype of `state`."""
@@ -49,7 +49,7 @@ class Bound:
                 torch.linalg.vector_norm(state, dim=-1, dtype=dtype) + least
             )
         return Bound(
-            *(part.reshape(batch).to(dtype) for part in (bound, self.energy, self.dropped))
+            *(part.reshape(batch).to(dtype) for part in (bound, self.energy, self.unread_weight))
         )
 
 
@@ -309,11 +309,9 @@ class _Results:
             if self.bound is None:
                 empty = reading.bound.state.new_zeros(self.count)
                 self.bound = Bound(empty, empty.clone(), empty.clone())
-            for kept, new in (
-                (self.bound.state, reading.bound.state),
-                (self.bound.dropped, reading.bound.dropped),
-            ):
-                kept[at] = torch.maximum(kept[at], new)
+            for name in ("state", "unread_weight"):
+                largest = getattr(self.bound, name)
+                largest[at] = torch.maximum(largest[at], getattr(reading.bound, name))
             self.bound.energy[at] = reading.bound.energy
 
     def outcome_of_all(

@@ -91,8 +91,8 @@ def test_answers_are_within_their_bounds(kind, similarity, prior, tmp_path):
             want = full.step(cues.double(), None, None, torch.Generator())
             assert ((got.next.double() - want.next).norm(dim=-1) <= got.bound.state).all()
             assert ((got.energy.double() - want.energy).abs() <= got.bound.energy).all()
-            assert (got.bound.dropped <= sketched.MOST_DROPPED).all()
-            is_searched = got.bound.dropped > 0
+            assert (got.bound.unread_weight <= sketched.UNREAD_WEIGHT).all()
+            is_searched = got.bound.unread_weight > 0
             weight = want.weight[is_searched]
             torch.testing.assert_close(
                 got.weight[is_searched].double(), weight, rtol=1e-5, atol=1e-5
@@ -115,8 +115,8 @@ def test_the_dropped_weight_is_that_of_the_rows_not_read(tmp_path):
         queries, members = search.pairs
         assert 0 < int((~search.crowded).sum()), "premise: sketches were of use"
         weights[queries, members] = 0
-        assert (weights.sum(-1) <= search.dropped)[~search.crowded].all()
-        assert (search.dropped[search.crowded] == 0).all()
+        assert (weights.sum(-1) <= search.unread_weight)[~search.crowded].all()
+        assert (search.unread_weight[search.crowded] == 0).all()
         assert len(torch.stack(search.pairs).unique(dim=1).T) == len(queries), "none is read twice"
 
 
@@ -177,7 +177,7 @@ def test_other_queries_are_read_in_full(case, tmp_path, monkeypatch):
     else:
         assert case == "no sketch"
     found = memory.step(cue, known, None, torch.Generator())
-    assert (found.bound.dropped == 0).all()
+    assert (found.bound.unread_weight == 0).all()
 
 
 def test_sketches_on_disk_answer_as_those_in_memory(tmp_path, monkeypatch):
@@ -188,10 +188,10 @@ def test_sketches_on_disk_answer_as_those_in_memory(tmp_path, monkeypatch):
     held = memory.retrieve(cues)
     monkeypatch.setattr(sketched, "HELD_SKETCHES", 0)
     read = memory.retrieve(cues)
-    assert (held.bound.dropped > 0).any(), "premise: sketches were of use"
+    assert (held.bound.unread_weight > 0).any(), "premise: sketches were of use"
     assert torch.equal(held.state, read.state) and torch.equal(
-        held.bound.dropped, read.bound.dropped
+        held.bound.unread_weight, read.bound.unread_weight
     )
     monkeypatch.setattr(sketched, "BOUNDS", 900)
     found = memory.step(cues, None, None, torch.Generator())
-    assert (found.bound.dropped == 0).all(), "one pass for each query is too much"
+    assert (found.bound.unread_weight == 0).all(), "one pass for each query is too much"

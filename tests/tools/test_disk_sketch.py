@@ -83,7 +83,7 @@ def test_a_new_sketch_replaces_the_one_in_use(tmp_path, monkeypatch):
     for size in (None, 2, 10):
         store.add_sketch(size)
         found = memory.retrieve(ROWS[7])
-        assert found.index == 7 and 0 < found.bound.dropped <= 1e-6
+        assert found.index == 7 and 0 < found.bound.unread_weight <= 1e-6
 
 
 def test_an_emptied_table_has_no_sketch(tmp_path):

@@ -98,15 +98,15 @@ def certified_readout(
     known, beta = known if euclidean else None, min(separation.inverse_width() or 0.0, 1e30)
     batch = QueryBatch(masked, known, beta, euclidean, store.prior)
     result, crowded = None, torch.ones(len(state), dtype=torch.bool, device=state.device)
-    dropped = torch.zeros(len(state), dtype=torch.float64, device=state.device)
+    unread = torch.zeros(len(state), dtype=torch.float64, device=state.device)
     if can_sketch(store, batch):
         search = sketched_candidates(store, batch)
-        crowded, dropped = search.crowded, search.dropped
+        crowded, unread = search.crowded, search.unread_weight
         if not bool(crowded.all()):
             result = read_candidates(search.taken, batch, *search.pairs)
     elif can_scan(store, batch):
         queries, members, crowded = candidates(store, batch)
-        dropped = dropped.masked_fill(~crowded, DROPPED_WEIGHT)
+        unread = unread.masked_fill(~crowded, DROPPED_WEIGHT)
         result = read_candidates(store, batch, queries, members)
     if result is None or bool(crowded.any()):
         mask = known if known is None or known.ndim == 1 else known[crowded]
@@ -118,7 +118,7 @@ def certified_readout(
             for field in fields(Readout):
                 if getattr(full, field.name) is not None:
                     getattr(result, field.name)[crowded] = getattr(full, field.name)
-    return result, _bound(store, batch, result.potential, crowded, dropped)
+    return result, _bound(store, batch, result.potential, crowded, unread)
 
 
 READOUTS = {"full": full_readout, "certified": certified_readout}
@@ -180,7 +180,7 @@ def scan_bias(store: Store, batch: QueryBatch, copy: ScanCopy) -> Tensor:
 
 
 def _bound(
-    store: Store, batch: QueryBatch, potential: Tensor, crowded: Tensor, dropped: Tensor
+    store: Store, batch: QueryBatch, potential: Tensor, crowded: Tensor, unread: Tensor
 ) -> Bound:
     # For candidates: the bounds of the module's docstring, and rounding. For crowded queries, which
     # are read in full: rounding alone.
@@ -193,17 +193,17 @@ def _bound(
     own = batch.masked.double().norm(dim=-1)
     reach = torch.maximum(own, largest)
     scores = exact_eps * dim * (largest + own).square()  # rounding of one score in float64
-    state = largest * (2 * dropped + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
+    state = largest * (2 * unread + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
     size = torch.maximum(potential.double().abs(), reach.square() / 2)
     # The ½M² of dot products is as exact as the norms that are stored.
     constant = 0.0 if batch.euclidean else 4 * max(0.0, stored.eps - eps) * largest.square()
-    energy = -torch.log1p(-dropped) / max(beta, 1e-300) + scores + 8 * eps * size
+    energy = -torch.log1p(-unread) / max(beta, 1e-300) + scores + 8 * eps * size
     kappa = 1 + beta * largest * reach
     # No two points of the rows' convex hull are further apart than 2M.
     return Bound(
         torch.where(crowded, largest * (16 * eps * kappa).clamp_max(2), state),
         torch.where(crowded, 8 * eps * kappa * size, energy) + constant,
-        dropped,
+        unread,
     )
 
 
@@ -298,6 +298,16 @@ def _candidates_of_groups(
     return queries[pairs], members[pairs, place]
 
 
+def _scores(
+    store: "Store | TakenRows", batch: QueryBatch, queries: Tensor, members: Tensor
+) -> Tensor:
+    rows, x = store.take(members).double(), batch.masked[queries].double()
+    if not batch.euclidean:
+        return torch.linalg.vecdot(rows, x)
+    visible = rows if batch.known is None else torch.where(batch.known, rows, 0.0)
+    return (visible - x).square().sum(-1) / -2
+
+
 def read_candidates(
     store: "Store | TakenRows", batch: QueryBatch, queries: Tensor, members: Tensor
 ) -> Readout:
@@ -305,21 +315,13 @@ def read_candidates(
 
     Computes in float64; the result has the dtype of the states.
     """
-    masked, count = batch.masked.double(), len(store)
-    size, dtype = len(masked), batch.masked.dtype
-
-    def scored(part: Tensor) -> Tensor:
-        rows, x = store.take(members[part]).double(), masked[queries[part]]
-        if not batch.euclidean:
-            return torch.linalg.vecdot(rows, x)
-        visible = rows if batch.known is None else torch.where(batch.known, rows, 0.0)
-        return (visible - x).square().sum(-1) / -2
+    masked, size, count = batch.masked.double(), len(batch.masked), len(store)
 
     def summed(terms: Tensor) -> Tensor:
         return terms.new_zeros(size, *terms.shape[1:]).index_add(0, queries, terms)
 
     parts = _parts(queries, store.dim)
-    scores = torch.cat([scored(part) for part in parts])
+    scores = torch.cat([_scores(store, batch, queries[part], members[part]) for part in parts])
     top = scores.new_full((size,), -torch.inf).scatter_reduce(0, queries, scores, "amax")
     x = batch.beta * (scores - top[queries])
     prior = torch.ones_like(x) if batch.prior is None else batch.prior[members]
@@ -336,13 +338,14 @@ def read_candidates(
     if batch.prior is not None:
         ranked, strongest = power, top.new_zeros(size).scatter_reduce(0, queries, power, "amax")
     best = torch.where(ranked == strongest[queries], members, count)
-    index = torch.full_like(top, count, dtype=torch.long)
     return Readout(
-        state=(state / sum_exp[:, None]).to(dtype),
-        potential=(top + log_mean(sum_exp, sum_expm1, total) / batch.beta).to(dtype),
-        index=index.scatter_reduce(0, queries, best, "amin"),
-        weight=((1 if batch.prior is None else strongest) / sum_exp).to(dtype),
-        entropy=(sum_exp.log() - sum_x_exp / sum_exp).clamp_min(0.0).to(dtype),
+        state=(state / sum_exp[:, None]).to(batch.masked.dtype),
+        potential=(top + log_mean(sum_exp, sum_expm1, total) / batch.beta).to(batch.masked.dtype),
+        index=torch.full_like(top, count, dtype=torch.long).scatter_reduce(
+            0, queries, best, "amin"
+        ),
+        weight=((1 if batch.prior is None else strongest) / sum_exp).to(batch.masked.dtype),
+        entropy=(sum_exp.log() - sum_x_exp / sum_exp).clamp_min(0.0).to(batch.masked.dtype),
     )
 
 

@@ -48,7 +48,8 @@ class ModernHopfield(Memory):
             has another first term. With weights that sum to one and the dot product or Euclid.
         precision: "full", or "certified": an 8-bit scan finds the patterns that can have weight,
             and only those are read, in float64; `Retrieval.bound` bounds the distance from the
-            full readout. With Softmax and the dot product or Euclidean distance.
+            full readout. With Softmax and the dot product or Euclidean distance. A `DiskStore`
+            needs sketches for it, see its `add_sketch`.
         store: where the patterns live; None is a `RamStore`.
     """
 

@@ -26,7 +26,7 @@ from ..stores.sketch import Sketch
 from .pairwise import eps_of_products
 from .query_batch import QueryBatch
 
-MOST_DROPPED = 1e-6
+UNREAD_WEIGHT = 1e-6
 """ε: the largest total weight of the rows that are not read."""
 
 SKETCH_WORK = 2**21
@@ -132,7 +132,7 @@ class Search:
 
     Attributes:
         crowded: True for queries that are read in full: they have too many candidates.
-        dropped: a bound of the weight of the rows that are not read, `(batch,)`, float64.
+        unread_weight: a bound of the weight of the rows that are not read, `(batch,)`, float64.
         taken: the rows that were read.
     """
 
@@ -141,7 +141,7 @@ class Search:
         count, size = len(store), len(batch.masked)
         self.store, self.batch = store, batch
         self.crowded = torch.ones(size, dtype=torch.bool)
-        self.dropped = torch.zeros(size, dtype=torch.float64)
+        self.unread_weight = torch.zeros(size, dtype=torch.float64)
         none = torch.empty(0, store.dim, dtype=store.dtype)
         self.taken = TakenRows(torch.empty(0, dtype=torch.long), none, count)
         # Rows that may be read per query: fewer once a scan of all is due, which others can join.
@@ -159,21 +159,22 @@ class Search:
     def find(self, queries: Tensor, parts: Iterable[Tensor]) -> None:
         """Find the candidates of some queries; `parts` are the sketches of all rows."""
         sketch, beta = self.store.sketch, self.batch.beta
-        assert sketch is not None
+        if sketch is None:
+            return
         states = SketchedStates.of(sketch, self.batch, queries)
         bounds = self._bounds(states, parts)
         top = bounds.amax(-1)
         # Rows this close to the largest bound must be read, one by one, for most weights.
-        nearest = top - math.log(1 / MOST_DROPPED) / beta
+        nearest = top - math.log(1 / UNREAD_WEIGHT) / beta
         near = bounds >= nearest[:, None]
         counts = near.sum(-1)
         if bool((counts > self.many).any()):
             self.many = self.few
             near &= (counts <= self.many)[:, None]
-        counts, places = near.sum(-1).tolist(), near.nonzero()[:, 1]
+        lengths, places = near.sum(-1).tolist(), near.nonzero()[:, 1]
         open_queries = [
             OpenQuery(at, bounds[at], some, states.extra[at].item(), self.many)
-            for at, some in enumerate(places.split(counts))
+            for at, some in enumerate(places.split(lengths))
             if len(some)
         ]
         while open_queries:
@@ -189,7 +190,7 @@ class Search:
     def _close(self, done: "list[OpenQuery]", queries: Tensor) -> None:
         for query in done:
             number = queries[query.at]
-            self.crowded[number], self.dropped[number] = False, query.dropped
+            self.crowded[number], self.unread_weight[number] = False, query.unread_weight
             members = query.order[: query.count]
             self._pairs.append((number.expand(len(members)), members))
 
@@ -262,7 +263,7 @@ class OpenQuery:
         at: its place among the states.
         order: rows by their bounds, the largest first: all that may have to be read.
         count: rows read so far, the first of `order`.
-        dropped: a bound of the weight of all other rows.
+        unread_weight: a bound of the weight of all other rows.
         is_done: True if that is small enough.
         is_crowded: True if too many rows would have to be read.
     """
@@ -272,7 +273,7 @@ class OpenQuery:
         self.at, self._all, self._extra, self._limit = at, bounds, extra, limit
         self._scores = torch.empty(0, dtype=torch.float64)
         self.count, self._needed = 0, FIRST_ROWS
-        self.dropped, self.is_done, self.is_crowded = 1.0, False, False
+        self.unread_weight, self.is_done, self.is_crowded = 1.0, False, False
         self._sort(places)
 
     def wanted(self) -> Tensor:
@@ -285,7 +286,7 @@ class OpenQuery:
         first = not self.count
         self.count += len(places)
         self._scores = torch.cat([self._scores, beta * scores])
-        total, share = self._scores.logsumexp(0).item(), 1e-3 * MOST_DROPPED
+        total, share = self._scores.logsumexp(0).item(), 1e-3 * UNREAD_WEIGHT
         if first:  # the others weigh less than `share` together; the more is read, the less
             floor = (total - math.log(len(self._all) / share)) / beta - self._extra
             self._sort((self._all >= floor).nonzero()[:, 0])
@@ -293,10 +294,10 @@ class OpenQuery:
             return
         weights = (beta * (self._bounds + self._extra) - total).exp()
         rest = weights.flip(0).cumsum(0).flip(0) + share
-        enough = int((rest > MOST_DROPPED).sum())
+        enough = int((rest > UNREAD_WEIGHT).sum())
         self._needed = max(self.count, enough)
-        self.dropped = rest[self.count].item() if self.count < len(rest) else share
-        self.is_done = self.dropped <= MOST_DROPPED
+        self.unread_weight = rest[self.count].item() if self.count < len(rest) else share
+        self.is_done = self.unread_weight <= UNREAD_WEIGHT
         self.is_crowded = self._needed > self._limit
 
     def _sort(self, places: Tensor) -> None:

@@ -203,11 +203,11 @@ class Store(ABC):
 
     @property
     def sketch(self) -> Sketch | None:
-        """Return the map from rows to their sketches; None if the store keeps no sketches."""
+        """Return the map from rows to sketches; by default None: the store keeps no sketches."""
         return None
 
     def sketches(self) -> Iterable[Tensor]:
-        """Return the sketches of all rows in order, part by part, as `Sketch.columns` does."""
+        """Return `Sketch.columns` of all rows, part by part; by default none."""
         return []
 
     @property
