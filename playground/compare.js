@@ -68,7 +68,7 @@ const pick = ({ network, beta, temperature }) => ({ network, beta, temperature }
 
 function showNetwork({ canvas, text, button }, name, values, isChosen) {
   const answer = answerOf(values);
-  const { values: pixels } = pictureOf(networkOf(values), answer.state);
+  const { values: pixels } = pictureOf(values.network !== "modern", answer.state);
   paint(canvas, pixels, { grid: false });
   const { title, isRight } = verdictOf(values, answer);
   text.textContent = `${isRight === null ? "" : isRight ? "✓ " : "✗ "}${title.toLowerCase()}`;

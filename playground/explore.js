@@ -6,6 +6,7 @@ import { compareView } from "./compare.js";
 import { connectSegments, element, markSegments } from "./elements.js";
 import { colour } from "./canvas.js";
 import { Job } from "./jobs.js";
+import { viewFor } from "./library_view.js";
 import { landscapeView } from "./landscape.js";
 import { nameOf, picturesOf } from "./model.js";
 import { reasonsOf, remediesOf, targetOf } from "./why.js";
@@ -61,17 +62,18 @@ export function connectExplore(settings) {
   const body = document.getElementById("explore-body");
   const tabs = document.getElementById("tabs");
   const job = new Job();
-  let shown = "";
+  let shown = null;
   let update = null;
   let before = "";
   connectSegments(tabs, (button) => settings.set({ explore: button.dataset.tab }));
   settings.listen((values) => {
     markSegments(tabs, ({ dataset }) => dataset.tab === values.explore, "aria-selected");
-    if (shown !== values.explore) {
-      shown = values.explore;
+    const view = viewFor(values, VIEWS[values.explore]);
+    if (shown !== view) {
+      shown = view;
       before = "";
       body.replaceChildren();
-      update = VIEWS[shown](body, settings);
+      update = view(body, settings);
     }
     // Steps of the animation and pages of a tour change nothing here.
     const now = JSON.stringify([

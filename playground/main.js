@@ -8,6 +8,7 @@ import { connectHelp } from "./help.js";
 import { connectControls, connectMemory } from "./memory_panel.js";
 import { allDigits, answerOf, loadSets, tidied } from "./model.js";
 import { pythonOf } from "./python.js";
+import { connectServer, servedSettings } from "./library.js";
 import { connectRetrieval } from "./retrieval_panel.js";
 import { DEFAULTS, hashOf, Settings, settingsFrom } from "./settings.js";
 import { connectShare, connectTheme } from "./share.js";
@@ -30,10 +31,12 @@ function announcer() {
   };
 }
 
-function start() {
+async function start() {
   loadSets(document.getElementById("digits").textContent);
-  const settings = new Settings(settingsFrom(location.hash), tidied);
   const announce = announcer();
+  await connectServer().catch(({ message }) => announce(message));
+  const given = settingsFrom(location.hash);
+  const settings = new Settings(location.hash ? given : { ...given, ...servedSettings() }, tidied);
   const showTheme = connectTheme(settings);
   settings.listen((values) => {
     showTheme(values);

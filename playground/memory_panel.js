@@ -17,7 +17,7 @@ import { connectUpload } from "./upload.js";
 
 const GAP = 4;
 const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100];
-COUNTS.push(120, 150, 200, 250, 300, 400, 500, 600, 800);
+COUNTS.push(120, 150, 200, 250, 300, 400, 500, 600, 800, 1000, 2000, 5000, 10000, 20000, 50000);
 
 const FORMULAS = {
   classical: "One matrix W holds all patterns; each unit takes the sign of its field. E = −½ xᵀWx + b·x",
@@ -81,7 +81,7 @@ function showControls(values) {
     markSegments(group, ({ dataset }) => dataset.value === values[group.dataset.choice]);
   }
   const { network, separation, interaction } = values;
-  const shown = new Set([network]);
+  const shown = new Set([network, values.data]);
   if (network === "modern" || (network === "dense" && interaction === "softmax")) shown.add("beta");
   if (network === "dense" && interaction !== "softmax") shown.add("degree");
   if (network === "modern" && separation === "topk") shown.add("topk");
@@ -115,17 +115,19 @@ class Gallery {
 
   draw(values) {
     this.pictures = picturesOf(values);
+    // A server has more pictures than the page holds.
+    this.shown = [...this.pictures.keys()].filter((index) => this.pictures[index].levels);
     const side = SIDES[values.data];
     this.size = side > 8 ? 40 : 30;
     this.columns = Math.max(1, Math.floor((this.frame.clientWidth - GAP) / (this.size + GAP)));
-    const rows = Math.ceil(this.pictures.length / this.columns);
+    const rows = Math.ceil(this.shown.length / this.columns);
     const height = rows * (this.size + GAP) + GAP;
     this.canvas.style.height = `${height}px`;
     const { context } = fit(this.canvas, height);
     const source = sourceOf(values);
-    this.pictures.forEach(({ levels }, index) => {
-      const [x, y] = this.corner(index);
-      drawThumbnail(context, x, y, this.size, levels, side);
+    this.shown.forEach((index, place) => {
+      const [x, y] = this.corner(place);
+      drawThumbnail(context, x, y, this.size, this.pictures[index].levels, side);
       if (index !== source) return;
       context.strokeStyle = colour("warm");
       context.lineWidth = 2.5;
@@ -136,16 +138,18 @@ class Gallery {
     this.canvas.setAttribute("aria-label", label);
   }
 
-  corner(index) {
-    const row = Math.floor(index / this.columns);
-    return [GAP + (index % this.columns) * (this.size + GAP), GAP + row * (this.size + GAP)];
+  corner(place) {
+    const row = Math.floor(place / this.columns);
+    return [GAP + (place % this.columns) * (this.size + GAP), GAP + row * (this.size + GAP)];
   }
 
   placeAt(event) {
     const column = Math.floor((event.offsetX - GAP / 2) / (this.size + GAP));
     const row = Math.floor((event.offsetY - GAP / 2) / (this.size + GAP));
-    const index = row * this.columns + column;
-    return column >= 0 && column < this.columns && index < this.pictures.length ? index : -1;
+    const place = row * this.columns + column;
+    return column >= 0 && column < this.columns && place < this.shown.length
+      ? this.shown[place]
+      : -1;
   }
 
   choose(index) {
@@ -164,9 +168,10 @@ class Gallery {
     if (!step) return;
     event.preventDefault();
     const source = Math.max(0, sourceOf(this.settings.values));
-    const index = Math.min(this.pictures.length - 1, Math.max(0, source + step));
-    this.choose(index);
-    const top = this.corner(index)[1];
+    const place = this.shown.indexOf(source) + step;
+    const next = Math.min(this.shown.length - 1, Math.max(0, place));
+    this.choose(this.shown[next]);
+    const top = this.corner(next)[1];
     const lowest = top + this.size - this.frame.clientHeight;
     this.frame.scrollTop = Math.min(top, Math.max(this.frame.scrollTop, lowest));
   }

@@ -45,6 +45,12 @@ export function loadSets(digitsText) {
   };
 }
 
+/** Add a set: pictures with levels, and exact values where the levels are rounded. */
+export function addSet(name, pictures, side) {
+  sets[name] = pictures;
+  SIDES[name] = side;
+}
+
 export const mostPictures = (data) => sets[data].length;
 export const allDigits = () => sets.digits;
 
@@ -106,6 +112,7 @@ export function tidied(settings) {
 /** Return the words for a pattern: its place, and its label where that says more. */
 export function nameOf(picture, index) {
   const digit = /^\d$/.test(picture.label) ? `digit ${picture.label}` : picture.label;
+  if (!picture.label) return `pattern ${index}`;
   return /^random/.test(digit) ? `pattern ${index}` : `pattern ${index} (${digit})`;
 }
 
@@ -126,15 +133,23 @@ export function networkOf(settings) {
   const options = networkOptions(settings);
   const pictures = JSON.stringify([settings.data, settings.count, settings.own]);
   const isBinary = options.kind !== "modern";
-  const makeRows = () => picturesOf(settings).map(({ levels }) => valuesOf(levels, isBinary));
+  const makeRows = () => picturesOf(settings).map((each) => rowOf(each, isBinary));
   const rows = remembered(rowSets, `${isBinary}${pictures}`, makeRows);
   const make = () => makeNetwork(rows, options);
   return remembered(networks, JSON.stringify(options) + pictures, make);
 }
 
+let betaOfLibrary = () => null;
+
+/** Let `fit` give β for settings of which it knows the network; it returns null for others. */
+export function fitBetaBy(fit) {
+  betaOfLibrary = fit;
+}
+
 /** Return β as a number: that of the network where the patterns decide. */
 export function betaOf(settings) {
-  return settings.beta === "auto" ? networkOf(settings).separation.beta : settings.beta;
+  if (settings.beta !== "auto") return settings.beta;
+  return betaOfLibrary(settings) ?? networkOf(settings).separation.beta;
 }
 
 /**
@@ -172,13 +187,20 @@ export function drawnCue(settings) {
   return { levels, hidden };
 }
 
+/** Return the row of a picture: exact values where it has them. */
+const rowOf = ({ levels, values }, isBinary) =>
+  values && !isBinary ? Float64Array.from(values) : valuesOf(levels, isBinary);
+
 /** Return the cue of the network: hidden pixels are unknown, or paper that counts as evidence. */
 export function cueOf(settings, { levels, hidden } = drawnCue(settings)) {
   const isBinary = settings.network !== "modern";
   const seen = levels.map((level, i) => (hidden[i] ? 0 : level));
   const isMasked = settings.hiddenAs !== "background" && hidden.some(Boolean);
+  const source = sourcePicture(settings);
+  const isExact = (i) => source?.values && !hidden[i] && levels[i] === source.levels[i];
+  const exact = (value, i) => (!isBinary && isExact(i) ? source.values[i] : value);
   return {
-    state: valuesOf(seen, isBinary),
+    state: valuesOf(seen, isBinary).map(exact),
     known: isMasked ? hidden.map((value) => 1 - value) : null,
     clamp: settings.clamp,
     // In a binary network a unit counts in any case as soon as it has been updated.

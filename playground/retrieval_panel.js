@@ -3,6 +3,7 @@
 import { colour, drawLine, drawSquare, fit, paint, short, write } from "./canvas.js";
 import { answerOf, cueOf, nameOf, networkOf, picturesOf } from "./model.js";
 import { LEVELS } from "./data.js";
+import { Asker, computedText, usesLibrary } from "./library.js";
 import { dotProduct } from "./rules.js";
 import { verdictOf } from "./verdict.js";
 
@@ -12,8 +13,8 @@ const ROWS = 5;
 const byIdOfState = (id) => document.getElementById(id);
 
 /** Return the brightness of the pixels of a state, and which of them are still unknown. */
-export function pictureOf(network, state, known = null) {
-  if (!network.binary)
+export function pictureOf(isBinary, state, known = null) {
+  if (!isBinary)
     return { values: state, unknown: known ? known.map((value) => 1 - value) : null };
   return { values: state.map((x) => (x + 1) / 2), unknown: state.map((x) => Number(x === 0)) };
 }
@@ -22,10 +23,12 @@ class Player {
   constructor(settings) {
     this.settings = settings;
     this.timer = 0;
+    this.asker = new Asker(() => settings.set({}));
     this.slider = byIdOfState("step");
     this.slider.addEventListener("input", () => this.goTo(Number(this.slider.value)));
     byIdOfState("run").addEventListener("click", () => (this.timer ? this.pause() : this.run()));
     byIdOfState("step-button").addEventListener("click", () => {
+      if (!this.answer) return;
       this.pause();
       this.goTo(this.shown >= this.answer.steps ? 0 : this.shown + 1);
     });
@@ -38,8 +41,12 @@ class Player {
   }
 
   show(values) {
-    this.answer = answerOf(values);
-    this.network = networkOf(values);
+    const answer = usesLibrary(values) ? this.asker.answerTo(values) : answerOf(values);
+    byIdOfState("retrieval").classList.toggle("waiting", !answer);
+    if (!answer) return this.wait();
+    this.answer = answer;
+    this.isBinary = values.network !== "modern";
+    byIdOfState("computed").textContent = computedText(values, answer);
     this.known = cueOf(values).known;
     const { steps } = this.answer;
     this.shown = values.step < 0 ? steps : Math.min(steps, values.step);
@@ -60,10 +67,17 @@ class Player {
     byIdOfState("strongest").setAttribute("aria-label", `Strongest patterns: ${named.join(", ")}`);
   }
 
+  /** Leave the answer before on the screen until the library has computed the next one. */
+  wait() {
+    const { failure } = this.asker;
+    if (failure) byIdOfState("verdict-title").textContent = failure;
+    byIdOfState("step-label").textContent = failure ? "" : "the library computes …";
+  }
+
   drawState(canvas) {
     const state = this.answer.states[this.shown];
     const known = this.shown === 0 ? this.known : null;
-    const { values: pixels, unknown } = pictureOf(this.network, state, known);
+    const { values: pixels, unknown } = pictureOf(this.isBinary, state, known);
     paint(canvas, pixels, { unknown });
   }
 
@@ -75,35 +89,29 @@ class Player {
   }
 
   get isMasked() {
-    return !this.network.binary && this.known && this.settings.values.hiddenAs === "unknown";
+    return !this.isBinary && this.known && this.settings.values.hiddenAs === "unknown";
   }
 
   /** Return the energy of all pixels where that of the network is over the known ones only. */
   fullEnergy() {
     if (!this.isMasked) return null;
-    const energies = this.answer.states.map((state) => this.network.energy(state, null));
+    const network = () => networkOf(this.settings.values);
+    const { states, fullEnergies } = this.answer;
+    const energies = fullEnergies ?? states.map((state) => network().energy(state, null));
     return { points: energies.map((value, i) => [i, value]), label: "all pixels" };
   }
 
   drawStrongest(canvas) {
     const { values } = this.settings;
-    const state = this.answer.states[this.shown];
+    const { strongest, states } = this.answer;
     const known = this.countedAt(values, this.shown);
-    const weights = this.network.weights(state, known);
-    const overlapOf = values.network === "classical" ? null : (index) => this.overlap(index, state);
-    return drawStrongest(canvas, picturesOf(values), weights, overlapOf);
-  }
-
-  /** x·y/(‖x‖‖y‖): x·y/N where both are ±1. */
-  overlap(index, state) {
-    const row = this.network.rows[index];
-    const norms = Math.sqrt(dotProduct(row, row) * dotProduct(state, state));
-    return norms > 0 ? dotProduct(row, state) / norms : 0;
+    const shown = strongest?.[this.shown] ?? strongestAt(values, states[this.shown], known);
+    return drawStrongest(canvas, picturesOf(values), shown, values.network !== "classical");
   }
 
   /** Return which entries count for the weights at a step; null for all. */
   countedAt({ hiddenAs }, step) {
-    if (this.network.binary) return null;
+    if (this.isBinary) return null;
     return hiddenAs === "unknown" || step === 0 ? this.known : null;
   }
 
@@ -133,6 +141,7 @@ class Player {
   }
 
   onEnergy(event) {
+    if (!this.answer) return;
     const { frame } = this.chart;
     const share = (event.offsetX - frame.left) / (frame.right - frame.left);
     this.pause();
@@ -144,6 +153,7 @@ class Player {
   }
 
   run() {
+    if (!this.answer) return;
     byIdOfState("run").textContent = "Pause";
     if (this.shown >= this.answer.steps) this.goTo(0);
     this.timer = setInterval(() => {
@@ -159,15 +169,32 @@ class Player {
   }
 }
 
-/** Draw the patterns with the largest weights, or overlaps: picture, bar, number; return their names. */
-function drawStrongest(canvas, pictures, weights, overlapOf) {
-  const { context, width, height } = fit(canvas);
+/** Return {index, weight, overlap} of the patterns with the largest weights, or overlaps. */
+function strongestAt(values, state, known) {
+  const network = networkOf(values);
+  const weights = network.weights(state, known);
   const order = [...weights.keys()].sort((a, b) => Math.abs(weights[b]) - Math.abs(weights[a]));
+  return order.slice(0, ROWS).map((index) => ({
+    index,
+    weight: weights[index],
+    overlap: overlapOf(network.rows[index], state),
+  }));
+}
+
+/** x·y/(‖x‖‖y‖): x·y/N where both are ±1. */
+function overlapOf(row, state) {
+  const norms = Math.sqrt(dotProduct(row, row) * dotProduct(state, state));
+  return norms > 0 ? dotProduct(row, state) / norms : 0;
+}
+
+/** Draw the strongest patterns: picture, bar, numbers; return their names. */
+function drawStrongest(canvas, pictures, strongest, hasOverlaps) {
+  const { context, width, height } = fit(canvas);
   const row = height / ROWS;
   const size = Math.floor(row) - 3;
-  const [left, right] = [size + 92, width - (overlapOf ? 88 : 46)];
+  const [left, right] = [size + 92, width - (hasOverlaps ? 88 : 46)];
   const named = [];
-  order.slice(0, ROWS).forEach((index, i) => {
+  strongest.forEach(({ index, weight, overlap }, i) => {
     const y = i * row;
     const pixels = Float64Array.from(pictures[index].levels, (level) => level / LEVELS);
     drawSquare(context, 1, y + 1, size, pixels);
@@ -177,15 +204,15 @@ function drawStrongest(canvas, pictures, weights, overlapOf) {
     });
     context.fillStyle = colour("line");
     context.fillRect(left, y + row / 2 - 4, right - left, 8);
-    context.fillStyle = colour(weights[index] < 0 ? "warm" : "accent");
+    context.fillStyle = colour(weight < 0 ? "warm" : "accent");
     context.fillRect(
       left,
       y + row / 2 - 4,
-      Math.min(1, Math.abs(weights[index])) * (right - left),
+      Math.min(1, Math.abs(weight)) * (right - left),
       8,
     );
-    const numbers = [shownWeight(weights[index])];
-    if (overlapOf) numbers.push(overlapOf(index).toFixed(2).replace("-", "−"));
+    const numbers = [shownWeight(weight)];
+    if (hasOverlaps) numbers.push(overlap.toFixed(2).replace("-", "−"));
     numbers.forEach((text, column) => {
       const x = width - 4 - 42 * (numbers.length - 1 - column);
       write(context, text, x, y + row / 2, { align: "right", tone: column ? "soft" : "text" });

@@ -18,6 +18,7 @@ const LONGEST_TEXT = 12_000;
 
 export const CHOICES = {
   data: ["digits", "shapes", "random"],
+  core: ["page", "library"],
   network: ["classical", "dense", "modern"],
   rule: ["hebbian", "covariance", "pseudo_inverse", "storkey", "perceptron"],
   schedule: ["asynchronous", "synchronous"],
@@ -33,6 +34,7 @@ export const CHOICES = {
 /** β is a number or "auto". `cue` and `hidden` are letters of levels; empty is pattern `source` and its lower half. */
 export const DEFAULTS = Object.freeze({
   data: "digits",
+  core: "page",
   count: 10,
   own: "",
   network: "modern",

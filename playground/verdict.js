@@ -87,17 +87,15 @@ const MARKS = {
 
 /** Return {kind, title, text, isRight, mark} for people: isRight is null where the cue was drawn. */
 export function verdictOf(settings, answer) {
-  const network = networkOf(settings);
-  const pictures = picturesOf(settings);
-  const { kind, index, count } = kindOf(network, answer);
-  const name = nameOf(pictures[index], index);
+  const end = answer.end ?? endOf(settings, answer);
+  const { kind, index, count, isRight } = end;
+  const name = nameOf(picturesOf(settings)[index], index);
   const source = sourceOf(settings);
-  const isRight = source < 0 ? null : isRecalled(network, answer.state, source);
   const texts = {
-    stored: () => `It ended at ${name}${detailOf(network, answer, index)}.`,
+    stored: () => `It ended at ${name}${detailOf(end, answer)}.`,
     inverse: () => `It ended at the negative of ${name}, which has the same energy.`,
     mixture: () =>
-      network.binary
+      settings.network !== "modern"
         ? `It ended at a mixture of ${count} patterns; ${name} is the nearest.`
         : mixtureText(count, name, answer.weight),
     cycle: () => `${count === 2 ? "Two states alternate" : `${count} states repeat`} for ever.`,
@@ -116,10 +114,22 @@ function mixtureText(count, name, weight) {
   return `It ended at a blend: ${count} patterns hold 0.9 of the weights.`;
 }
 
-function detailOf(network, answer, index) {
-  if (!network.binary) return ` with weight ${answer.weight.toFixed(3)}`;
-  const row = network.rows[index];
-  const errors = answer.state.reduce((sum, value, i) => sum + (value !== row[i]), 0);
+/** Return {kind, index, count, isRight, errors}, as the library does of its answers. */
+function endOf(settings, answer) {
+  const network = networkOf(settings);
+  const end = kindOf(network, answer);
+  const source = sourceOf(settings);
+  const row = network.rows[end.index];
+  const isWrong = (sum, value, i) => sum + Number(value !== row[i]);
+  return {
+    ...end,
+    isRight: source < 0 ? null : isRecalled(network, answer.state, source),
+    errors: network.binary ? answer.state.reduce(isWrong, 0) : null,
+  };
+}
+
+function detailOf({ errors }, answer) {
+  if (errors === null) return ` with weight ${answer.weight.toFixed(3)}`;
   if (errors === 0) return ", exactly";
   return errors === 1 ? ", but for one pixel" : `, but for ${errors} pixels`;
 }

@@ -36,9 +36,14 @@ def _collect(name: str, parts: dict[str, str]) -> None:
     parts[name] = f"// {name}\n{EXPORT.sub('', IMPORT.sub('', text))}"
 
 
-def page() -> str:
-    """Return the page, with style, scripts and digits in it."""
+def page(served: bool = False) -> str:
+    """Return the page, with style, scripts and digits in it.
+
+    A served page may ask the server that it came from, and no other.
+    """
     values = {
+        "connect": "; connect-src 'self'" if served else "",
+        "served": "served" if served else "static",
         "version": metadata.version("hopfield"),
         "cases": str(CASES),
         "style": (SOURCES / "style.css").read_text("utf-8"),

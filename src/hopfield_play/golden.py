@@ -14,25 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hopfield import (
-    CapacityWarning,
-    ClassicalHopfield,
-    Cue,
-    DenseHopfield,
-    Entmax,
-    Memory,
-    ModernHopfield,
-    Polynomial,
-    RectifiedPolynomial,
-    Separation,
-    Softmax,
-    Sparsemax,
-    TopK,
-    similarity,
-)
-from hopfield.rules import Perceptron
+from hopfield import CapacityWarning, ClassicalHopfield, Cue, Memory, ModernHopfield, similarity
 
 from . import digits
+from .networks import RULES, memory_of
 
 Case = dict[str, Any]
 
@@ -54,9 +39,6 @@ DENSE: list[Case] = [
     *({"name": "polynomial", "degree": degree} for degree in (2, 3, 6)),
     *({"name": "rectified", "degree": degree} for degree in (3, 5, 20)),
 ]
-RULES = ("hebbian", "covariance", "pseudo_inverse", "storkey", "perceptron")
-PERCEPTRON = Perceptron(symmetric=True, passes=100)
-"""The perceptron rule of the page, whose network has an energy."""
 MODERN: list[Case] = [
     *({"name": name, "beta": beta} for name in ("softmax", "sparsemax", "entmax")
       for beta in (0.5, 2.0, 16.0)),
@@ -112,30 +94,6 @@ def rows_of(patterns: Case, is_binary: bool) -> Tensor:
         shape = patterns["random"], patterns["dim"]
         rows = torch.rand(shape, dtype=torch.float64, generator=generator)
     return torch.where(rows >= 0.5, 1.0, -1.0).double() if is_binary else rows
-
-
-def memory_of(network: Case) -> Memory:
-    """Return an empty memory of these settings."""
-    options = {key: value for key, value in network.items() if key not in ("kind", "separation")}
-    if network["kind"] == "classical":
-        rule = PERCEPTRON if options["rule"] == "perceptron" else options["rule"]
-        return ClassicalHopfield(**{**options, "rule": rule})
-    if network["kind"] == "dense":
-        return DenseHopfield(separation=separation_of(network["separation"]), **options)
-    if network["separation"].get("beta") == "auto":
-        separation = separation_of({**network["separation"], "beta": 1.0})
-        return ModernHopfield("auto", separation=separation, **options)
-    return ModernHopfield(separation=separation_of(network["separation"]), **options)
-
-
-def separation_of(settings: Case) -> Separation:
-    """Return the separation of these settings."""
-    options = {key: value for key, value in settings.items() if key != "name"}
-    kinds: dict[str, Any] = {
-        "softmax": Softmax, "sparsemax": Sparsemax, "entmax": Entmax, "topk": TopK,
-        "polynomial": Polynomial, "rectified": RectifiedPolynomial,
-    }  # fmt: skip
-    return kinds[settings["name"]](**options)
 
 
 def _case(number: int, network: Case, patterns: Case, damage: str) -> Case:

@@ -133,18 +133,33 @@ def play(
     export: Annotated[
         str,
         typer.Option(
-            "--export", metavar="FILE", help="Write the page to this file, and open nothing."
+            "--export", metavar="FILE", help="Write the page to this file, and serve nothing."
         ),
     ] = "",
+    data_set: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="NAME_OR_PATH",
+            help="digits, mnist or fashion-mnist; a folder of images or of IDX files; a memory "
+            "file; a .npy, .npz or .csv file. By default digits.",
+        ),
+    ] = "",
+    port: Annotated[
+        str, typer.Option("--port", metavar="N", help="Port of the server; 0 for any free one.")
+    ] = "8000",
 ) -> None:
     """Open a page on which a memory can be played with: draw, hide, recall, compare.
 
-    The page is one file of HTML. It computes in the browser, with the formulas of the library, and
-    asks no server for anything.
+    Serves the page on this computer only, until Ctrl-C, and opens it in a browser. The library
+    computes for the data of --data, up to 100000 patterns, explains retrievals and diagnoses
+    memories. For other pictures the page computes itself, in JavaScript.
+
+    With --export, the page is one file of HTML that asks no server for anything.
     """
     from .play import play as show_page
 
-    show_page(export)
+    show_page(export, data_set, port)
 
 
 @app.command(short_help="Draw a file of records.")

@@ -1,0 +1,52 @@
+/** What the library says of a retrieval and of a memory, in the panel Explore. */
+
+import { element } from "./elements.js";
+import { ask, cueQuestion, limitOf, memoryQuestion, usesLibrary } from "./library.js";
+
+const WAITING = "The library computes …";
+
+/** Build the view of `hopfield.explain` and `hopfield.diagnose`. */
+function libraryWhyView(body) {
+  const explained = element("pre", { tabindex: "0", "aria-label": "Explanation" });
+  const diagnosed = element("pre", { tabindex: "0", "aria-label": "Diagnosis", hidden: "" });
+  const button = element("button", { type: "button" }, "Diagnose the memory");
+  let shown = null;
+  const show = async (target, path, question, settings) => {
+    target.hidden = false;
+    target.textContent = WAITING;
+    const text = await ask(path, question).then(
+      (answer) => answer.text,
+      ({ message }) => message,
+    );
+    if (shown === settings) target.textContent = text;
+  };
+  button.addEventListener("click", () => show(diagnosed, "diagnose", memoryQuestion(shown), shown));
+  body.append(
+    element("p", { class: "hint" }, "hopfield.explain on this cue, at seed 0; patterns by number."),
+    explained,
+    element("p", { class: "hint" }, "hopfield.diagnose retrieves from every stored pattern."),
+    button,
+    diagnosed,
+  );
+  let timer = 0;
+  return (values) => {
+    shown = values;
+    diagnosed.hidden = true;
+    clearTimeout(timer);
+    timer = setTimeout(() => show(explained, "explain", cueQuestion(values), values), 300);
+  };
+}
+
+function limitView(body) {
+  const text = element("p");
+  body.append(text);
+  return (values) => {
+    text.textContent = `This view computes in the page, but ${limitOf(values)}.`;
+  };
+}
+
+/** Return a view for settings that the library computes, or the `view` of the page. */
+export function viewFor(values, view) {
+  if (values.explore === "why" && usesLibrary(values)) return libraryWhyView;
+  return limitOf(values) ? limitView : view;
+}
