@@ -172,6 +172,15 @@ def test_scores_beyond_float16_are_finite(separation, autocast):
         assert all(slope.isfinite().all() for slope in slopes)
 
 
+@pytest.mark.parametrize("separation", SEPARATIONS.values(), ids=SEPARATIONS)
+def test_scores_of_bfloat16_are_not_rounded(separation):
+    given = [2 * draw(2, rows, 64, seed=rows).bfloat16() for rows in (40, 30)]
+    exact = functional.association(*(rows.double() for rows in given), separation=separation)
+    output = functional.association(*given, separation=separation).double()
+    eps = torch.finfo(torch.bfloat16).eps  # the outputs alone are rounded
+    assert (output - exact).norm() < eps * exact.norm()
+
+
 @pytest.mark.parametrize("make", [LAYERS["energy transformer"], LAYERS["dense memory"]])
 @pytest.mark.parametrize("autocast", [False, True])
 def test_energies_beyond_float16_are_those_of_float32(make, autocast):

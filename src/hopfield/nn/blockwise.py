@@ -165,7 +165,7 @@ def _gradients(
         leaves = [products, *leaves] if with_parameters else [products]
         grad_weights = (g @ v.mT).to(weights.dtype)
         grad_products, *grad_parameters = torch.autograd.grad(weights, leaves, grad_weights)
-        grad_products = grad_products.to(k.dtype)  # products of float16 are float32
+        grad_products = grad_products.to(k.dtype)  # products of half precision are float32
         grad_x, grad_k, grad_v, *others = block.parts(gradients)
         grad_x.add_(grad_products @ k)
         grad_k.add_(grad_products.mT @ x)

@@ -78,11 +78,14 @@ class Mask(NamedTuple):
 
 
 def inner_products(state: Tensor, stored: Tensor) -> Tensor:
-    """Return x Kᵀ; float16 is multiplied in float32, since scores can exceed its range."""
+    """Return x Kᵀ, in float32 for half precision.
+
+    Scores can exceed the range of float16, and rounding to bfloat16 changes weights by percents.
+    """
     device, dtype = state.device.type, torch.promote_types(state.dtype, stored.dtype)
     if torch.is_autocast_enabled(device) and dtype != torch.float64:
         dtype = torch.get_autocast_dtype(device)
-    if dtype != torch.float16:
+    if dtype.itemsize > 2:
         return state @ stored.mT
     with torch.autocast(device, enabled=False):
         return state.float() @ stored.float().mT
