@@ -17,7 +17,7 @@ class PowerLoss:
 
     def __init__(self, folder: Path, at_cut: Callable[[], None]) -> None:
         self.folder, self.at_cut = folder, at_cut
-        self.contents: dict[Path, bytes] = {}
+        self.contents: dict[int, bytes] = {}  # by the number of the file, which renaming keeps
         self.names: set[Path] = set()
 
     def sync(self, path: Path) -> None:
@@ -26,7 +26,7 @@ class PowerLoss:
         if path.is_dir():
             self.names |= set(path.iterdir())
         else:
-            self.contents[path] = path.read_bytes()
+            self.contents[path.stat().st_ino] = path.read_bytes()
 
     def unsafe(self) -> list[Path]:
         """Files whose content or name a power loss may take."""
@@ -56,7 +56,7 @@ class PowerLoss:
         return all(each in self.names for each in (path, *above))
 
     def _has_content(self, path: Path) -> bool:
-        return self.contents.get(path) == path.read_bytes()
+        return self.contents.get(path.stat().st_ino) == path.read_bytes()
 
     def _damage(self, copy: Path, path: Path, damage: str) -> None:
         content = copy.read_bytes()

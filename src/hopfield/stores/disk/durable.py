@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...errors import RecoveryWarning, TableError, warn_caller
+from . import sums
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
@@ -19,7 +20,7 @@ except ImportError:  # Windows has no lock for folders: a second writer is found
 
 VERSIONS, DATA, DELETIONS, TORN = "_versions", "data", "_deletions", "_torn"
 SKETCHES = "_sketches"
-SUFFIX, MAGIC = ".manifest", b"LANC"
+SUFFIX, MAGIC, HINT = ".manifest", b"LANC", "latest_version_hint.json"
 LARGEST = 2**64 - 1
 """A manifest's name is this number minus its version, so that the newest comes first."""
 
@@ -56,12 +57,43 @@ def files_of(folder: Path) -> set[Path]:
 def sync_commit(folder: Path, version: int) -> None:
     """Sync the manifest of a version, the file of its transaction, and the folders."""
     manifests = manifests_of(folder)
+    (folder / VERSIONS / HINT).unlink(missing_ok=True)  # a guess of Lance, which has no checksum
     sync(manifests[version])
     for path in (folder / "_transactions").glob(f"{version - 1}-*"):
         sync(path)
     for path in (folder / VERSIONS, folder / "_transactions", folder, folder.parent):
         if path.is_dir():
             sync(path)
+
+
+def write_sums(folder: Path, version: int, before: set[Path]) -> None:
+    """Keep the checksums of all files that are new since `before` and a version; durable."""
+    manifests = manifests_of(folder)
+    files = files_of(folder) - before
+    for number in range(version + 1, max(manifests, default=0) + 1):
+        files |= {manifests[number]} if number in manifests else set()
+        files |= set((folder / "_transactions").glob(f"{number - 1}-*"))
+    if files:
+        _write(folder, max(manifests, default=0), sums.describe(folder, files))
+
+
+def merge_sums(folder: Path, version: int) -> None:
+    """Join the files of checksums in that of a version."""
+    old = set(os.listdir(folder / sums.SUMS)) - {str(version)}
+    _write(folder, version, sums.merged(folder))
+    for name in old:
+        (folder / sums.SUMS / name).unlink()
+
+
+def _write(folder: Path, version: int, content: bytes) -> None:
+    place = folder / sums.SUMS
+    place.mkdir(exist_ok=True)
+    unfinished = place / f"{version}{sums.UNFINISHED}"
+    unfinished.write_bytes(content)
+    sync(unfinished)
+    os.replace(unfinished, place / str(version))
+    sync(place)
+    sync(folder)
 
 
 def manifests_of(folder: Path) -> dict[int, Path]:
@@ -77,10 +109,21 @@ def manifests_of(folder: Path) -> dict[int, Path]:
 
 
 def newest_version(folder: Path) -> int:
-    """Return the newest version whose manifest is whole, or 0; set torn ones aside, and warn."""
+    """Return the newest version whose manifest is whole, or 0; set torn ones aside, and warn.
+
+    Raises:
+        TableError: if the manifest of an acknowledged change is damaged.
+    """
     manifests = manifests_of(folder)
     for version in sorted(manifests, reverse=True):
-        if _is_whole(manifests[version]):
+        content = manifests[version].read_bytes()
+        if sums.is_damaged_manifest(folder, version, manifests[version], content):
+            raise TableError(
+                f"{folder} must be as it was written, but {VERSIONS}/{manifests[version].name}, "
+                "the manifest of its newest version, is damaged. Use a copy of it; without this "
+                "file the version before opens."
+            )
+        if content.endswith(MAGIC):
             return version
         place = f"now lies in {TORN}" if _set_aside(folder, manifests[version]) else "stays"
         warn_caller(
@@ -89,10 +132,6 @@ def newest_version(folder: Path) -> int:
             RecoveryWarning,
         )
     return 0
-
-
-def _is_whole(manifest: Path) -> bool:
-    return manifest.read_bytes().endswith(MAGIC)
 
 
 def _set_aside(folder: Path, manifest: Path) -> bool:

@@ -157,10 +157,14 @@ class DiskStore(Store):
     def verify(self) -> Tensor:
         """Return the indices of rows that are damaged or cannot be read; none if all are whole.
 
-        The checksum of each row is computed again from all that was stored with it. Reading does
-        not compute checksums: call this when a disk is in doubt. Damaged axes of sketches raise.
+        The checksum of each row is computed again from all that was stored with it, and in a local
+        folder that of each file. Reading does not compute checksums: call this when a disk is in
+        doubt.
+
+        Raises:
+            TableError: if files are damaged from which no row is read, such as the axes of sketches.
         """
-        if not self._count:
+        if self._table is None:
             return torch.empty(0, dtype=torch.long)
         table, damaged, start = self._opened, [], 0
         if table.layout.sketch is not None:
@@ -170,6 +174,7 @@ class DiskStore(Store):
                 count = fragment.count_rows()
                 damaged += [start + row for row in table.damaged_rows(fragment, count)]
                 start += count
+            table.check_files(bool(damaged))
         found = torch.tensor(damaged, dtype=torch.long)
         return found if self._places is None else torch.isin(self._places, found).nonzero()[:, 0]
 

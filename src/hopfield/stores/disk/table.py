@@ -17,6 +17,7 @@ from . import durable
 from .basis import SketchColumn, remove_others
 from .columns import arrow, row_sums
 from .layout import MEMORY, Layout
+from .sums import SUMS, damaged_files
 
 FRAGMENT_ROWS = 2**16
 """Most rows of a fragment: a file with rows, and the part of a table that one rank reads."""
@@ -113,6 +114,19 @@ class Table:
             return list(range(count))
         return damaged if start == count else list(range(count))
 
+    def check_files(self, are_rows_damaged: bool) -> None:
+        """Raise if a file differs from what was written; those of damaged rows may."""
+        folder = local_folder(self.path)
+        with reading(self.path):
+            damaged = [] if folder is None else damaged_files(folder)
+        if are_rows_damaged:
+            damaged = [name for name in damaged if not name.startswith(f"{durable.DATA}/")]
+        if damaged:
+            raise TableError(
+                f"{self.path} must be as it was written, but has damaged files: "
+                f"{', '.join(damaged):.200}. Use a copy of the table."
+            )
+
     def take(self, places: Sequence[int], column: str) -> Any:
         """Return the entries of a column at these rows, in this order."""
         with reading(self.path):
@@ -181,6 +195,9 @@ class Table:
         with writing(self.path, table):
             table.dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
             remove_others(self.path, table.layout.sketch)
+            folder = local_folder(self.path)
+            if folder is not None:
+                durable.merge_sums(folder, table.version)
         return table
 
     def _change(self, change: Callable[[Any], Any]) -> "Table":
@@ -293,7 +310,7 @@ def local_folder(path: str) -> Path | None:
 
 
 def _is_foreign(folder: Path) -> bool:
-    ours = {durable.VERSIONS, durable.DATA, durable.DELETIONS, durable.TORN, "_transactions"}
+    ours = {durable.VERSIONS, durable.DATA, durable.DELETIONS, durable.TORN, "_transactions", SUMS}
     present = set(os.listdir(folder))
     return bool(present) and not present & ours
 
@@ -335,6 +352,7 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
                     for path_left in durable.files_of(folder) - before:
                         path_left.unlink(missing_ok=True)
                 raise
+            durable.write_sums(folder, version, before)
 
 
 @contextmanager
