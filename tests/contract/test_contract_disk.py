@@ -9,6 +9,7 @@ import test_contract_energy
 import test_contract_masks
 import test_contract_nearest
 import test_contract_storing
+import test_names_changes
 import torch
 
 from disk_stores import use_disk_stores
@@ -25,6 +26,7 @@ for module in (
     test_contract_masks,
     test_contract_nearest,
     test_contract_storing,
+    test_names_changes,
 ):
     globals().update({k: test for k, test in vars(module).items() if k.startswith("test_")})
 

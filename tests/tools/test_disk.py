@@ -102,6 +102,25 @@ def test_an_opened_table_is_the_memory_that_was_closed(tmp_path):
     assert torch.equal(after.retrieve(cues).state, copy.copy(after).retrieve(cues).state)
 
 
+def test_replacing_is_one_change(tmp_path):
+    memory = films(tmp_path / "t.lance")
+    version = memory.storage._opened.version
+    new = torch.ones(2, 5)
+    memory.replace(["film 4", "film 0"], new, torch.zeros(2, 2), prior=[5, 6])
+    assert memory.storage._opened.version == version + 1
+    again = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(tmp_path / "t.lance"))
+    for each in (memory, again):
+        assert each.names == ["film 1", "film 2", "film 3", "film 5", "film 4", "film 0"]
+        assert each.prior.tolist() == [2, 1, 2, 2, 5, 6]
+        assert torch.equal(each.storage.take(torch.tensor([4, 5])), new)
+        assert each.rows(names=["film 4"]) == [{"year": 1984, "a.b": "x"}]
+        assert not len(each.storage.verify())
+    memory.replace(memory.names, torch.zeros(6, 5))
+    again = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(tmp_path / "t.lance"))
+    assert not again.storage.take(torch.arange(6)).any() and again.names == memory.names
+    assert again.prior.tolist() == [2, 1, 2, 2, 5, 6]
+
+
 def test_other_readers_of_lance_read_the_columns(tmp_path):
     import lance
 

@@ -29,6 +29,11 @@ def _append(store: DiskStore, rows: Tensor, **cells: int) -> None:
     store.add(rows, annotations=Annotations(len(rows), table=table) if table else None)
 
 
+def _replace(store: DiskStore, places: list[int], rows: Tensor) -> None:
+    with store.replacing(torch.tensor(places)):
+        _append(store, rows, year=1990)
+
+
 FIRST, SECOND, THIRD = _rows(2, 1), _rows(1, 2), _rows(2, 3)
 FIVE = torch.cat([FIRST, SECOND, THIRD])
 CHANGES = {  # a change, and all rows after it
@@ -37,7 +42,8 @@ CHANGES = {  # a change, and all rows after it
     "append a column": (lambda store: _append(store, THIRD, year=1982), FIVE),
     "add a sketch": (lambda store: store.add_sketch(), FIVE),
     "remove": (lambda store: store.remove(torch.tensor([0, 3])), FIVE[[1, 2, 4]]),
-    "compact": (lambda store: store.compact(), FIVE[[1, 2, 4]]),
+    "replace": (lambda store: _replace(store, [0, 2], FIRST), torch.cat([FIVE[[2]], FIRST])),
+    "compact": (lambda store: store.compact(), torch.cat([FIVE[[2]], FIRST])),
 }
 
 

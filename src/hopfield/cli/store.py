@@ -106,10 +106,11 @@ def _write(memory: Memory, rows: Rows, repeated: list[int], out: str) -> None:
             memory.remove(repeated)
         _store_rows(memory, rows)
         memory.save(out)
-        return
-    _store_rows(memory, rows)  # first: a power loss in between leaves the old rows and the new ones
-    if repeated:
-        memory.remove(repeated)
+    elif repeated:
+        with memory.storage.replacing(torch.tensor(repeated)):
+            _store_rows(memory, rows)
+    else:
+        _store_rows(memory, rows)
 
 
 def _store_rows(memory: Memory, rows: Rows) -> None:

@@ -57,13 +57,8 @@ def replace(
     warning = _capacity_warning(memory, places, patterns)
     if warning is not None:
         warnings.warn(warning, CapacityWarning, stacklevel=4)
-    before = len(store)
-    append(store, patterns, numbers, rows[1], new)
-    try:
-        store.remove(places.sort().values)
-    except BaseException:
-        store.remove(torch.arange(before, len(store)))
-        raise
+    with store.replacing(places.sort().values):
+        append(store, patterns, numbers, rows[1], new)
 
 
 def _single_places(names: list[Name], stored: Sequence[Name]) -> Int[Tensor, " k"]:

@@ -2,7 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar
@@ -233,6 +234,18 @@ class Store(ABC):
                     self.append_with_gaps(rows, known, values)
             finally:
                 self._incoming = None
+
+    @contextmanager
+    def replacing(self, indices: Tensor) -> Iterator[None]:
+        """Remove the rows at `indices` where an `add` inside succeeds; by default after it."""
+        with self.lock.writing:
+            before = len(self)
+            yield
+            try:
+                self.remove(indices)
+            except BaseException:
+                self.remove(torch.arange(before, len(self)))
+                raise
 
     def annotate(self, annotations: Annotations | None) -> None:
         """Replace the annotations of all rows."""

@@ -1,7 +1,8 @@
 """A store whose patterns lie in a Lance table on disk."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -44,6 +45,9 @@ class DiskStore(Store):
         bits: keep ±1 patterns as bits, as a `PackedStore` does.
     """
 
+    _replaced: Sequence[int] = ()
+    """Places of rows that the next append removes."""
+
     def __init__(self, path: "str | PathLike[str]", *, bits: bool = False) -> None:
         """Open a table if there is one; its rows are then those of the store."""
         self.path = table_path(path)
@@ -59,6 +63,18 @@ class DiskStore(Store):
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of all `rows` and `values`; durable on return."""
         self._append(rows, None, values)
+
+    @contextmanager
+    def replacing(self, indices: Tensor) -> Iterator[None]:
+        """Remove the rows at `indices` in one change with the `add` inside."""
+        with self.lock.writing:
+            self._replaced = sorted(place % self._count for place in indices.tolist())
+            try:
+                yield
+            finally:
+                self._replaced = ()
+                self.epoch += 1
+                self._cache.clear()
 
     def append_with_gaps(
         self, rows: Tensor, known: Tensor | None, values: Tensor | None = None
@@ -91,10 +107,14 @@ class DiskStore(Store):
             columns |= encode_sketches(table, rows)
         first = (1 if table is None else table.version + 1) * IDS_PER_VERSION
         batches = layout.batches(first, rows, known, values, columns)
-        table = write(self.path, table, layout.schema, batches, mode)
+        prior = self._remaining_prior(self._replaced)
+        if table is not None and self._replaced:
+            table = table.replace(self._replaced, batches)
+        else:
+            table = write(self.path, table, layout.schema, batches, mode)
         has_gaps = known is not None or (self.has_gaps and before > 0)
         self._adopt(table, has_gaps)
-        self._extend_annotations(before, new)
+        self._extend_annotations(before - len(self._replaced), prior, new)
 
     def remove(self, indices: Tensor) -> None:
         """Remove the rows at `indices`; durable on return."""
@@ -103,9 +123,7 @@ class DiskStore(Store):
         if table is None or not len(indices):
             return
         removed = sorted({place % self._count for place in indices.tolist()})
-        prior = self.prior
-        if prior is not None:
-            prior = prior[remaining_rows(self._count, torch.tensor(removed))]
+        prior = self._remaining_prior(removed)
         self._adopt(table.delete(removed))
         if self.annotations is not None:
             self.annotations = self._annotations(prior)
@@ -333,15 +351,21 @@ class DiskStore(Store):
         )
         return None if annotations.is_empty or not self._count else annotations
 
-    def _extend_annotations(self, before: int, new: Annotations) -> None:
-        old = self.annotations if before and self.annotations else Annotations(before)
-        prior = None
-        if old.prior is not None or new.prior is not None:
+    def _remaining_prior(self, removed: Sequence[int]) -> Tensor | None:
+        prior = self.prior
+        if prior is None or not len(removed):
+            return prior
+        return prior[remaining_rows(self._count, torch.tensor(removed))]
+
+    def _extend_annotations(self, before: int, prior: Tensor | None, new: Annotations) -> None:
+        # `before` and `prior` are those of the rows that the new ones follow.
+        names = self.annotations.names if before and self.annotations else None
+        if prior is not None or new.prior is not None:
+            old = Annotations(before, prior=prior if before else None)
             prior = torch.cat([old.full_prior(), new.full_prior()])
         extended = self._annotations(prior)
-        if extended and isinstance(old.names, StoredColumn) and new.names is not None:
-            names = old.names.followed_by(self._opened, new.names)
-            extended = replace(extended, names=names)
+        if extended and isinstance(names, StoredColumn) and new.names and not self._replaced:
+            extended = replace(extended, names=names.followed_by(self._opened, new.names))
         self.annotations = extended
 
 

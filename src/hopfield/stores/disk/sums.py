@@ -71,12 +71,18 @@ def is_damaged_manifest(folder: Path, version: int, manifest: Path, content: byt
     return False
 
 
-def damaged_files(folder: Path) -> list[str]:
-    """Return the files of a table that differ from what was written, by their paths in it."""
+def damaged_files(folder: Path, within: str = "") -> list[str]:
+    """Return the files of a table that differ from what was written, by their paths in it.
+
+    Args:
+        folder: the table.
+        within: how these paths start; with "" also damaged files of checksums.
+    """
     damaged = []
     for sums, entries in _all(folder).items():
-        damaged += [] if entries else [f"{SUMS}/{sums}"]
-        for name, entry in entries.items():
+        damaged += [] if entries or within else [f"{SUMS}/{sums}"]
+        for name in (name for name in entries if name.startswith(within)):
+            entry = entries[name]
             with suppress(FileNotFoundError):
                 path = folder / name
                 if (checksum(path), path.stat().st_size) != entry:

@@ -161,17 +161,19 @@ class Table:
         identities = self.take(places, "id").to_pylist()
 
         def change(dataset: Any) -> Any:
-            changed, emptied, start, at = [], [], 0, 0
-            for fragment in dataset.get_fragments():
-                count, first = fragment.count_rows(), at
-                while at < len(places) and places[at] < start + count:
-                    at += 1
-                start += count
-                if at - first == count:
-                    emptied.append(fragment.fragment_id)
-                elif at > first:
-                    changed.append(fragment.delete(_one_of(identities[first:at])))
+            changed, emptied = _mark_removed(dataset, places, identities)
             return lance().LanceOperation.Delete(changed, emptied, f"{len(places)} rows by id")
+
+        return self._change(change)
+
+    def replace(self, places: Sequence[int], batches: Iterable[Any]) -> "Table":
+        """Add rows, and remove those at these places, which ascend."""
+        identities = self.take(places, "id").to_pylist()
+
+        def change(dataset: Any) -> Any:
+            changed, emptied = _mark_removed(dataset, places, identities)
+            new = write_fragments(dataset, self.layout.schema, batches, "append")
+            return lance().LanceOperation.Update(emptied, changed, new)
 
         return self._change(change)
 
@@ -225,6 +227,11 @@ def open_table(path: str) -> Table | None:
         if folder.is_file() or (folder.is_dir() and _is_foreign(folder)):
             raise TableError(f"{path} must be a Lance table or not exist, but is something else.")
         version = durable.newest_version(folder)
+        if marks := damaged_files(folder, f"{durable.DELETIONS}/"):  # Lance can abort the process
+            raise TableError(
+                f"{path} must be as it was written, but its marks of removed rows are damaged: "
+                f"{', '.join(marks):.200}. Use a copy of the table."
+            )
         return open_version(path, version) if version else None
 
 
@@ -313,6 +320,23 @@ def _is_foreign(folder: Path) -> bool:
     ours = {durable.VERSIONS, durable.DATA, durable.DELETIONS, durable.TORN, "_transactions", SUMS}
     present = set(os.listdir(folder))
     return bool(present) and not present & ours
+
+
+def _mark_removed(
+    dataset: Any, places: Sequence[int], identities: Sequence[int]
+) -> tuple[list[Any], list[int]]:
+    # Write marks of removed rows; return the fragments that have some, and numbers of emptied ones.
+    changed, emptied, start, at = [], [], 0, 0
+    for fragment in dataset.get_fragments():
+        count, first = fragment.count_rows(), at
+        while at < len(places) and places[at] < start + count:
+            at += 1
+        start += count
+        if at - first == count:
+            emptied.append(fragment.fragment_id)
+        elif at > first:
+            changed.append(fragment.delete(_one_of(identities[first:at])))
+    return changed, emptied
 
 
 def _one_of(identities: Sequence[int]) -> str:
