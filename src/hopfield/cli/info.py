@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .. import data
 from ..errors import HopfieldError
-from ..stores.disk.table import names_table
+from ..stores.disk.paths import names_table
 from .memory_info import describe_memory
 from .pictures import is_picture
 

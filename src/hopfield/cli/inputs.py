@@ -6,7 +6,7 @@ from pathlib import Path
 from ..checks import short_repr
 from ..corruption import SIDES
 from ..errors import HopfieldError
-from ..stores.disk.table import names_table
+from ..stores.disk.paths import names_table
 from . import arrays, columns, pictures
 from .form import RowForm
 from .reading import ReadOptions, Rows, joined

@@ -11,7 +11,7 @@ from ..errors import HopfieldError
 from ..memories import Memory, ModernHopfield
 from ..memories.io import load
 from ..memories.naming import names_of
-from ..stores.disk.table import names_table
+from ..stores.disk.paths import names_table
 from .form import RowForm, form_of
 from .inputs import read_inputs
 from .progress import report_skipped

@@ -7,7 +7,7 @@ from ..errors import DataError, HopfieldError
 from ..memories.io import load
 from ..stores import DiskStore
 from ..stores.disk.description import read_description
-from ..stores.disk.table import names_table
+from ..stores.disk.paths import names_table
 
 LISTED = 5
 """Most damaged rows in a message."""

@@ -20,7 +20,7 @@ from ..files import write_whole
 from ..packing import pack, unpack, words_of
 from ..readout import BLOCK_ROWS
 from ..stores import Block, PackedStore, Store
-from ..stores.disk.table import names_table
+from ..stores.disk.paths import names_table
 from .annotation_tensors import TENSORS, annotation_tensors, restore_annotations
 from .base import Memory
 from .calibrating import describe_calibration

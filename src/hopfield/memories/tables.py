@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import FileFormatError, OptionError
 from ..stores import DiskStore
 from ..stores.disk.description import read_description, rows_key, write_description, write_store
-from ..stores.disk.store import table_path
+from ..stores.disk.paths import table_path
 from .base import Memory
 from .calibrating import describe_calibration
 from .describing import as_bytes, describe, restored

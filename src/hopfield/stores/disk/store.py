@@ -1,14 +1,10 @@
 """A store whose patterns lie in a Lance table on disk."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import numpy as np
 import torch
@@ -25,6 +21,7 @@ from ..sketch import Sketch
 from .columns import arrow, decode_masks
 from .entries import StoredColumn
 from .layout import Layout
+from .paths import table_path
 from .sketching import add_sketches, encode_sketches, read_sketches
 from .table import Table, open_table, write
 
@@ -180,7 +177,7 @@ class DiskStore(Store):
         doubt.
 
         Raises:
-            TableError: if files are damaged from which no row is read, such as the axes of sketches.
+            TableError: if files are damaged from which no row is read.
         """
         if self._table is None:
             return torch.empty(0, dtype=torch.long)
@@ -367,21 +364,6 @@ class DiskStore(Store):
         if extended and isinstance(names, StoredColumn) and new.names and not self._replaced:
             extended = replace(extended, names=names.followed_by(self._opened, new.names))
         self.annotations = extended
-
-
-def table_path(path: object) -> str:
-    """Return the absolute path of a table, or its address."""
-    try:
-        name = os.fspath(path)  # type: ignore[call-overload]
-    except TypeError:
-        name = None
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise InputTypeError(
-            f"path must be the name of a folder, such as 'faces.lance', but is {short_repr(path)}."
-        )
-    if name.startswith("file://"):  # a folder, whose changes are synced as those of others
-        name = url2pathname(urlsplit(name).path)
-    return name if "://" in name else str(Path(name).absolute())
 
 
 def _grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:

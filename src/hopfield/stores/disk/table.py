@@ -3,12 +3,10 @@
 The order of every change: write files, sync them, commit, sync the manifest, return.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ...errors import HopfieldError, TableError, missing_extra
@@ -17,7 +15,8 @@ from . import durable
 from .basis import SketchColumn, remove_others
 from .columns import arrow, row_sums
 from .layout import MEMORY, Layout
-from .sums import SUMS, damaged_files
+from .paths import is_foreign, local_folder
+from .sums import damaged_files
 
 FRAGMENT_ROWS = 2**16
 """Most rows of a fragment: a file with rows, and the part of a table that one rank reads."""
@@ -224,7 +223,7 @@ def open_table(path: str) -> Table | None:
                 return None
             raise
     with reading(path):
-        if folder.is_file() or (folder.is_dir() and _is_foreign(folder)):
+        if folder.is_file() or (folder.is_dir() and is_foreign(folder)):
             raise TableError(f"{path} must be a Lance table or not exist, but is something else.")
         version = durable.newest_version(folder)
         if marks := damaged_files(folder, f"{durable.DELETIONS}/"):  # Lance can abort the process
@@ -303,23 +302,6 @@ def _synced(path: str, dataset: Any) -> Table:
     if folder is not None:
         durable.sync_commit(folder, dataset.version)
     return Table(path, dataset)
-
-
-def names_table(path: str) -> bool:
-    """Return True if a path ends in .lance, is an address, or is the folder of a table."""
-    ending = path.rstrip("/\\").lower().endswith(".lance")
-    return ending or "://" in path or os.path.isdir(os.path.join(path, durable.VERSIONS))
-
-
-def local_folder(path: str) -> Path | None:
-    """Return the folder of a local table; None for one in a bucket, where writes are durable."""
-    return None if "://" in path else Path(path)
-
-
-def _is_foreign(folder: Path) -> bool:
-    ours = {durable.VERSIONS, durable.DATA, durable.DELETIONS, durable.TORN, "_transactions", SUMS}
-    present = set(os.listdir(folder))
-    return bool(present) and not present & ours
 
 
 def _mark_removed(
