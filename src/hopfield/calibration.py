@@ -11,12 +11,14 @@ then P(p ≤ α) ≤ α (Vovk et al. 2005, conformal prediction).
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .ranks import ranks_of
 from .readout import Block
 
 SCORES = ("distance", "margin")
@@ -24,6 +26,10 @@ SCORES = ("distance", "margin")
 
 TIE = 1e-9
 """Difference that counts as a tie, relative to the largest score. Rounding is far smaller."""
+
+
+Rivals = tuple[Tensor, Tensor, Tensor]
+"""The best score of each cue, the pattern that has it, and the best score of all others."""
 
 
 class TopScores(NamedTuple):
@@ -69,9 +75,10 @@ def top_scores(
         copy_of: for each pattern the index of its first copy.
     """
     lowest = torch.full((len(state),), -math.inf, dtype=state.dtype, device=state.device)
-    own, rival, next_rival = lowest, lowest, lowest
-    rival_of = torch.full_like(pattern, -1)
+    own = lowest
+    rivals, ranks = (lowest, torch.full_like(pattern, -1), lowest), None
     for block in blocks:
+        ranks = ranks_of(block)
         scores = similarity(block, state, known)
         # A pattern with gaps that shares no known entry with the cue has a number near −∞.
         scores = torch.where(scores > torch.finfo(scores.dtype).min / 16, scores, -math.inf)
@@ -82,11 +89,19 @@ def top_scores(
         best, at = others.max(-1)
         best_of = group[at]
         others = others.masked_fill_(group == best_of[:, None], -math.inf)
-        lesser = torch.where(best_of == rival_of, -math.inf, torch.minimum(best, rival))
-        next_rival = torch.maximum(torch.maximum(next_rival, others.amax(-1)), lesser)
-        rival_of = torch.where(best > rival, best_of, rival_of)
-        rival = torch.maximum(rival, best)
-    return TopScores(own, rival, next_rival)
+        rivals = _best_two(rivals, (best, best_of, others.amax(-1)))
+    if ranks is not None:
+        owns, *each = ranks.gather(own, *rivals)
+        parts: Iterable[Rivals] = zip(*each, strict=True)
+        own, rivals = owns.amax(0), reduce(_best_two, parts)
+    return TopScores(own, rivals[0], rivals[2])
+
+
+def _best_two(one: Rivals, other: Rivals) -> Rivals:
+    (best, best_of, next_best), (top, top_of, next_top) = one, other
+    lesser = torch.where(top_of == best_of, -math.inf, torch.minimum(top, best))
+    next_best = torch.maximum(torch.maximum(next_best, next_top), lesser)
+    return torch.maximum(best, top), torch.where(top > best, top_of, best_of), next_best
 
 
 def p_values(strangers: Float[Tensor, " n"], scores: Float[Tensor, " batch"]) -> Tensor:

@@ -44,6 +44,19 @@ class TableError(HopfieldError):
     """A table on disk is damaged, cannot be read or written, or was changed by another writer."""
 
 
+class WorkerLostError(HopfieldError):
+    """A process that shares a memory has ended, stopped, or made other calls.
+
+    Attributes:
+        ranks: the numbers of these processes, as `torch.distributed.get_rank()` gives them.
+    """
+
+    def __init__(self, message: str, ranks: tuple[int, ...] = ()) -> None:
+        """Keep the ranks beside the message."""
+        super().__init__(message)
+        self.ranks = ranks
+
+
 class MissingExtraError(HopfieldError, ImportError):
     """An optional dependency is not installed; the message names the extra that installs it."""
 

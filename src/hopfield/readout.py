@@ -21,8 +21,9 @@ from .checks import (
     is_traced,
 )
 from .errors import InputTypeError, ShapeError
+from .ranks import ranks_of
 from .separation import Partial, Readout, Rows, Separation, Softmax
-from .separation.base import check_parameter, largest_value
+from .separation.base import check_parameter, entered, largest_value
 from .separation.prior import prior_of
 from .separation.softmax import LN_2
 from .similarity import RowProducts, ScoreFunction, Similarity
@@ -153,7 +154,8 @@ def read(
 ) -> Readout:
     """Read the patterns in `blocks` at `state`: x' = Xᵀ∇F(s), F(s) and the strongest pattern.
 
-    The result does not depend on the blocks: their partials merge (formulas in docs/notation.md).
+    The result does not depend on the blocks: their partials merge (formulas in docs/notation.md),
+    also those of other ranks.
 
     Args:
         blocks: all rows, in order; some separations iterate over them twice.
@@ -164,19 +166,27 @@ def read(
     """
     partial: Partial | None = None
     shared: Tensor | None = None
+    own, asked, ranks, is_large = separation, state, None, False
     score: Callable[..., Tensor] = similarity
     if isinstance(similarity, Similarity):
         score, affine = similarity.function, similarity.affine
         if separation.shift_invariant and affine is not None and affine.shared is not None:
             score, shared = similarity.without_shared, affine.shared(state, known)
     for block in blocks:
-        part = separation.partial(score(block, state, known), block)
+        if partial is None and (ranks := ranks_of(block)) is not None:
+            own, asked = entered(separation, ranks), ranks.enter(state)
+        part = own.partial(score(block, asked, known), block)
         partial = part if partial is None else partial.merge(part)
-        if partial.kept_scores > BLOCK_SCORES and _can_split(state, separation):
-            return _read_halves(blocks, state, similarity, separation, known)
+        is_large = partial.kept_scores > BLOCK_SCORES and _can_split(state, separation)
+        if is_large:
+            break
     if partial is None:
         raise ValueError("a readout needs at least one block of rows")
-    result = partial.result(blocks)
+    if ranks is not None and partial.keeps_scores:  # all ranks split the batch, or none
+        is_large = bool(ranks.gather(state.new_tensor(is_large))[0].any())
+    if is_large:
+        return _read_halves(blocks, state, similarity, separation, known)
+    result = (partial if ranks is None else partial.merge_ranks(ranks, separation)).result(blocks)
     if shared is None:
         return result
     potential = result.potential + shared
@@ -209,35 +219,6 @@ def _read_halves(
     first, second = (vars(result) for result in results)
     both: Any = {k: None if x is None else torch.cat([x, second[k]]) for k, x in first.items()}
     return Readout(**both)
-
-
-def strongest(
-    blocks: Iterable[Block],
-    state: Float[Tensor, "*batch dim"],
-    similarity: Similarity | ScoreFunction,
-) -> tuple[Float[Tensor, "*batch"], Tensor]:
-    """Return the largest score and the first pattern with it; memory O(batch·block)."""
-    largest: tuple[Tensor, Tensor] | None = None
-    for block in blocks:
-        top, index = similarity(block, state, None).max(-1)
-        index = index + block.start
-        if largest is not None:
-            index = torch.where(top > largest[0], index, largest[1])
-            top = torch.maximum(top, largest[0])
-        largest = top, index
-    if largest is None:
-        raise ValueError("there must be at least one block of rows")
-    return largest
-
-
-def all_scores(
-    blocks: Iterable[Block],
-    state: Float[Tensor, "*batch dim"],
-    similarity: Similarity | ScoreFunction,
-    known: Tensor | None = None,
-) -> Float[Tensor, "*batch n"]:
-    """Return the scores of every pattern; memory O(batch·n)."""
-    return torch.cat([similarity(block, state, known) for block in blocks], dim=-1)
 
 
 def fused_attention(

@@ -12,9 +12,9 @@ from source_tree import PACKAGE, calls, dotted, imports, parse, place, within
 ROOMS = (
     ("errors", "mask_hints"),
     ("checks",),
-    ("kernels", "files", "cue", "typed", "pictures", "overrides", "own_scores"),
+    ("kernels", "files", "cue", "typed", "pictures", "overrides", "own_scores", "ranks"),
     ("similarity", "separation", "post", "coupling", "packing", "theory", "inputs"),
-    ("rules", "energy", "readout", "leave_one_out", "exact", "cycles"),
+    ("rules", "energy", "readout", "scores", "leave_one_out", "exact", "cycles"),
     ("stores", "iteration", "units", "calibration"),
     ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
     ("sklearn",),

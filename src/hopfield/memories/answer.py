@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..iteration import Outcome, Reading, Retrieval
-from ..readout import read, strongest, with_values
+from ..readout import read, with_values
+from ..scores import strongest
 from ..separation import Softmax
 from ..similarity import dot, euclidean, scale_rows
 from .gaps import scores_of

@@ -72,8 +72,13 @@ def full_readout(
     return read(blocks, state, similarity, separation, known), None
 
 
-def check_certifiable(similarity: Similarity, separation: Separation) -> None:
-    """Raise unless a certified readout supports this similarity and separation."""
+def check_certifiable(similarity: Similarity, separation: Separation, store: Store) -> None:
+    """Raise unless a certified readout supports this similarity, separation and store."""
+    if store.is_shared:
+        raise OptionError(
+            f"precision must be 'full' with a {type(store).__name__}, whose ranks merge what they "
+            "read, but is 'certified'. Leave precision= out."
+        )
     if separation.softmax_beta() is None or not similarity.is_affine:
         raise OptionError(
             "precision='certified' needs Softmax and similarity 'dot' or 'euclidean', but has "

@@ -11,7 +11,6 @@ the β_i. Data × a have scores × a^degree, and so the β that fits is divided 
 
 import math
 from functools import partial
-from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -19,9 +18,10 @@ from torch import Tensor
 
 from ..checks import short_repr
 from ..errors import InputTypeError
+from ..ranks import join
 from ..separation import Separation, with_parameters
 from ..similarity import ScoreFunction, Similarity
-from ..stores import Block, Store
+from ..stores import Store
 from .gaps import common_scores
 from .options import blocks_of
 from .query import computing_dtype
@@ -113,9 +113,9 @@ def sample_of(store: Store) -> Int[Tensor, " k"]:
         return torch.arange(count, device=store.device)
     source = torch.Generator().manual_seed(0)
     direction = torch.randn(store.dim, generator=source, dtype=torch.float64).to(store.device)
-    projections = [block.scores(direction[None])[0] for block in blocks_of(store, 1)]
+    projections = join(blocks_of(store, 1), lambda block: block.scores(direction[None])[0])
     ranks = (torch.arange(size, device=store.device) + 0.5) * (count / size)
-    return torch.cat(projections).argsort(stable=True)[ranks.long()]
+    return projections.argsort(stable=True)[ranks.long()]
 
 
 def leads(
@@ -129,17 +129,18 @@ def leads(
     score: ScoreFunction = similarity.function
     if store.has_gaps:
         score = partial(common_scores, similarity)
-        masks = torch.cat([cast(Block, block).mask for block in blocks_of(store, len(sample))])
+        masks = join(blocks_of(store, len(sample)), lambda block: block.mask.T).T
         rows, known = torch.cat([rows, masks[sample]], -1).unique(dim=0).chunk(2, -1)
         known = known > 0
     else:
         rows = rows.unique(dim=0)
-    norms = store.summary().squared_norms.double()  # first: blocks then carry the norms
+    store.summary()  # first: blocks then carry the norms
     blocks = blocks_of(store, len(sample))
-    scores = torch.cat([score(block, rows, known).double() for block in blocks], -1)
+    scores = join(blocks, lambda block: score(block, rows, known).double())
     lead = scores.amax(-1, keepdim=True) - scores
     size = OTHER_ROUNDING * scores.abs().amax(-1, keepdim=True)
     if similarity.is_affine:
+        norms = join(blocks, lambda block: block.squares(None).double())
         size = (rows.square().sum(-1, keepdim=True) + norms) / 2
     rounding = torch.finfo(computing_dtype(store.dtype)).eps
     lead = torch.where(lead > rounding * size, lead, 0.0)

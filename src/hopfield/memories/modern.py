@@ -77,7 +77,7 @@ class ModernHopfield(Memory):
         self.storage = check_store(store)
         if precision == "certified":
             self._separation = plain_softmax(self._separation)
-            check_certifiable(self.similarity, self._separation)
+            check_certifiable(self.similarity, self._separation, self.storage)
         self.post = post
         if post is not None:
             self._check_post()

@@ -120,7 +120,7 @@ def check_store(store: object) -> Store:
 def blocks_of(store: Store, states: int, copied: bool = True) -> Iterable[ValuedBlock]:
     """Return blocks of a size for a batch of states; `copied` where reading copies their rows."""
     size = readout.block_rows(states, copied)
-    blocks, prior = store.blocks(size), store.prior
+    blocks, prior = store.read_blocks(size), store.prior
     if not isinstance(blocks, list):
         return _Blocks(store, size)
     return blocks if prior is None else list(with_prior(blocks, prior))
@@ -133,7 +133,7 @@ class _Blocks:
         self._store, self._size = store, size
 
     def __iter__(self) -> Iterator[ValuedBlock]:
-        blocks, prior = self._store.blocks(self._size), self._store.prior
+        blocks, prior = self._store.read_blocks(self._size), self._store.prior
         return iter(blocks) if prior is None else with_prior(blocks, prior)
 
 

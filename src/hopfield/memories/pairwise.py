@@ -105,7 +105,7 @@ def block_scoring(
     of_pairs = (
         None
         if store.has_gaps and not store.resident
-        else pair_scores(store, state, known, similarity)
+        else pair_scores(store, state, known, similarity, take=store.take_own)
     )
     if store.has_gaps:
         of_block: ScoreFunction = partial(common_scores, similarity)
@@ -136,13 +136,18 @@ def pair_scores(
     known: Tensor | None,
     similarity: Similarity,
     dtype: torch.dtype = torch.float64,
+    take: Callable[[Tensor], Tensor] | None = None,
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a function of queries and rows, `(p,)`, that scores these pairs."""
+    """Return a function of queries and rows, `(p,)`, that scores these pairs.
+
+    `take` returns the rows; None is `store.take`.
+    """
+    take = store.take if take is None else take
     score = PAIRWISE[similarity.function].score
     all_known = torch.ones(1, store.dim, dtype=torch.bool, device=state.device)
 
     def score_part(queries: Tensor, places: Tensor) -> Tensor:
-        rows, states = store.take(places).to(dtype), state[queries].to(dtype)
+        rows, states = take(places).to(dtype), state[queries].to(dtype)
         mask = all_known if known is None else known.expand(state.shape)[queries]
         if store.known is None:
             if known is not None:

@@ -5,6 +5,7 @@ best so far is not among the k best. The others are kept, and scored in float64 
 result is that of all scores in float64, and neither blocks nor threads change it.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
+from ..ranks import Ranks, ranks_of
 from ..similarity import ScoreFunction
 
 GROUP = 64
@@ -26,6 +29,8 @@ PENDING = 2**16
 
 EXACT_ENTRIES = 2**21
 """Matrix entries gathered at a time for exact scores, 16 MiB in float64."""
+
+_NO_ROW = torch.iinfo(torch.int64).max
 
 Pairs = tuple[Int[Tensor, " p"], Int[Tensor, " p"], Float[Tensor, " p"]]
 """Queries, rows and scores of candidates."""
@@ -66,13 +71,27 @@ def k_best(
     Rows of equal scores follow in the order of storage. There must be at least k rows. `also` gets
     each block with its scores, and may overwrite these.
     """
-    leaders = _Leaders(scoring, k)
+    leaders, ranks = _Leaders(scoring, k), None
     for block in blocks:
+        if ranks is None and (ranks := ranks_of(block)) is not None:
+            leaders = _Leaders(scoring, min(k, ranks.own_count))
         scores = scoring.of_block(block, state, known)
-        leaders.add(block.start, scores)
+        if leaders.k:
+            leaders.add(block.start, scores)
         if also is not None:
             also(block, scores)
-    return leaders.result()
+    return leaders.result() if ranks is None else _best_of_ranks(ranks, leaders, k)
+
+
+def _best_of_ranks(ranks: Ranks, leaders: "_Leaders", k: int) -> tuple[Tensor, Tensor]:
+    # The k best of the best rows of each rank.
+    score, index = leaders.result() if leaders.k else leaders.none()
+    room = (0, k - leaders.k)
+    score, index = pad(score, room, value=-math.inf), pad(index, room, value=_NO_ROW)
+    scores, indices = (torch.cat([*each], dim=-1) for each in ranks.gather(score, index))
+    order = indices.argsort(dim=-1)  # equal scores: lower rows first
+    order = order.gather(-1, scores.gather(-1, order).argsort(dim=-1, descending=True, stable=True))
+    return scores.gather(-1, order[:, :k]), indices.gather(-1, order[:, :k])
 
 
 class _Leaders:
@@ -106,6 +125,10 @@ class _Leaders:
         self.size += len(queries)
         if self.size > PENDING:
             self._drop()
+
+    def none(self) -> tuple[Tensor, Tensor]:
+        """Return the scores and rows of no patterns, each `(batch, 0)`."""
+        return self.floor.new_empty(self.batch, 0), self.kept[1].new_empty(self.batch, 0)
 
     def result(self) -> tuple[Tensor, Tensor]:
         """Return scores and rows, each `(batch, k)`."""

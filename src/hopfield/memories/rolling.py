@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..readout import all_scores, strongest
+from ..scores import all_scores, strongest
 from ..units import exact_dot
 from .naming import entries_at, names_of
 from .options import blocks_of

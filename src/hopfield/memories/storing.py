@@ -22,12 +22,13 @@ from ..cue import Cue, check_known, unpack_cue
 from ..errors import DomainError, InputTypeError, OptionError, ShapeError
 from ..inputs import mask_from, patterns_from, values_from
 from ..inputs.rows import NO_GAPS
+from ..readout import block_rows
 from ..stores import Store
 from ..stores.annotations import Annotations
 from .columns import check_table
 from .entries import has_strings, listed
 from .naming import check_names, check_new_names, names_of
-from .options import blocks_of, check_convertible
+from .options import check_convertible
 from .priors import new_prior
 from .query import target_of
 
@@ -207,7 +208,7 @@ def _check_dtype(name: str, new: Tensor, dtype: object) -> None:
 
 def check_conversion(memory: "Contents", dtype: torch.dtype) -> None:
     """Raise unless all patterns and floating point values can be converted to `dtype`."""
-    for block in blocks_of(memory.storage, 1):
+    for block in memory.storage.blocks(block_rows(1)):  # all rows, whatever rank has them
         rows = check_convertible("patterns", block.rows, dtype)
         memory.check_new(check_norms("patterns", rows), len(memory) - len(rows))
         if block.values is not None and block.values.is_floating_point():

@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from ..ranks import Ranks, ranks_of
 from ..readout import BlockView, potential_only, read
 from ..separation import Partial, Separation
 from ..similarity import ScoreFunction, Similarity
@@ -21,15 +22,20 @@ class SoftmaxTotal:
     def __init__(self, separation: Separation) -> None:
         self.separation = separation
         self.partial: Partial | None = None
+        self.ranks: Ranks | None = None
 
     def add(self, block: Any, scores: Tensor) -> None:
         """Add the patterns of a block; overwrites `scores`."""
+        self.ranks = ranks_of(block)
         part = self.separation.partial(scores, potential_only(block))
         self.partial = part if self.partial is None else self.partial.merge(part)
 
     def largest(self) -> Tensor:
         """Return the largest weight of each query."""
-        return cast(Partial, self.partial).result([]).weight
+        partial = cast(Partial, self.partial)
+        if self.ranks is not None:
+            partial = partial.merge_ranks(self.ranks, self.separation)
+        return partial.result([]).weight
 
     def weights(self, scores: Tensor, largest: Tensor) -> Tensor:
         """Return the weights of the patterns that have these scores, the best first."""

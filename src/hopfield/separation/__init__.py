@@ -4,9 +4,10 @@ from typing import Any
 
 from ..checks import check_choice
 from ..errors import OptionError
-from .base import Partial, Readout, Rows, Separation, with_parameters
+from .base import Separation, with_parameters
 from .epanechnikov import Epanechnikov
 from .normmax import Normmax
+from .partial import Partial, Readout, Rows
 from .polynomial import Polynomial, RectifiedPolynomial
 from .softmax import Softmax
 from .sparse import Entmax, Sparsemax, TopK

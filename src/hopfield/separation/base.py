@@ -1,20 +1,20 @@
 """The interface of a separation: a potential F on the scores, and its gradient, the weights."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from copy import copy
-from dataclasses import dataclass, is_dataclass, replace
-from functools import reduce
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from dataclasses import is_dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..checks import check_float, check_number, is_traced, short_repr, version_of
-from ..errors import DomainError, OptionError, ShapeError
+from ..checks import check_float, check_number, is_traced, short_repr
+from ..errors import ShapeError
 from ..overrides import check_overrides
-from .prior import arguments, prior_of
+from ..ranks import Ranks
+from .partial import Partial, Rows
+from .prior import prior_of
 
 MAX_GATHERED_ROWS = 4096
 """Largest number of rows with weight that a readout copies out of a block.
@@ -22,67 +22,10 @@ MAX_GATHERED_ROWS = 4096
 With more, a weighted sum of the whole block is faster.
 """
 
-SUM_TOLERANCE = 1e-3
-"""Largest difference from 1 of the sum of weights that should sum to one: more is an error."""
-
 
 def max_gathered_rows(count: int) -> int:
     """Return the number of rows with weight up to which copying them beats reading all `count`."""
     return min(MAX_GATHERED_ROWS, count // 4)
-
-
-@runtime_checkable
-class Rows(Protocol):
-    """Consecutive patterns and their weighted sum: all that a separation needs of a block."""
-
-    @property
-    def start(self) -> int:
-        """Return the index of the first row."""
-
-    def __len__(self) -> int: ...
-
-    def weighted_sum(self, weights: Tensor, at: Tensor | None = None) -> Tensor:
-        """Return weights @ rows[at], for all rows if `at` is None."""
-
-
-@dataclass(frozen=True, eq=False)
-class Readout:
-    """The result of reading a memory at a batch of states, one entry per state.
-
-    Attributes:
-        state: the sum of patterns by their weights, Xᵀ∇F(s), `(*batch, dim)`.
-        potential: F(s), `(*batch)`.
-        index: the pattern with the largest weight, `(*batch)`; the first of those that tie. Weights
-            include the prior.
-        weight: the weight of that pattern, `(*batch)`.
-        entropy: entropy of the weights, −Σ p log p in nats, `(*batch)`.
-        mean: the mean of patterns by their weights, Xᵀ∇F(s)/Σ∇F(s), where the separation says
-            `mean_ascends`, NaN if all weights are 0; None elsewhere.
-    """
-
-    state: Tensor
-    potential: Tensor
-    index: Tensor
-    weight: Tensor
-    entropy: Tensor
-    mean: Tensor | None = None
-
-
-class Partial(ABC):
-    """A readout of some of the rows; `merge` adds other rows, and `result` finishes it."""
-
-    @property
-    def kept_scores(self) -> int:
-        """Return how many scores are kept until the end; none by default."""
-        return 0
-
-    @abstractmethod
-    def merge(self, other: "Partial") -> "Partial":
-        """Return the partial readout of both sets of rows."""
-
-    @abstractmethod
-    def result(self, blocks: Iterable[Rows]) -> Readout:
-        """Return the readout; a partial readout without sums of rows reads them from `blocks`."""
 
 
 class Separation(ABC):
@@ -132,6 +75,8 @@ class Separation(ABC):
 
         The default gathers the scores of all patterns, O(batch·n), and reads the rows at the end.
         """
+        from .gathered import GatheredPartial
+
         return GatheredPartial(self, ((rows.start, scores, prior_of(rows)),))
 
     def inverse_width(self) -> float | None:
@@ -219,116 +164,14 @@ def _equal(a: object, b: object) -> bool:
     return bool(a == b)
 
 
-@dataclass(frozen=True, eq=False)
-class GatheredPartial(Partial):
-    """A partial readout that keeps scores and priors of each block, and sums at the end."""
-
-    separation: Separation
-    parts: tuple[tuple[int, Tensor, Tensor | None], ...]
-
-    @property
-    def kept_scores(self) -> int:
-        """Return the number of all scores."""
-        return sum(scores.numel() for _, scores, _ in self.parts)
-
-    def merge(self, other: Partial) -> "GatheredPartial":
-        """Return a partial readout with the scores of both, in the order of the rows."""
-        parts = self.parts + check_mergeable(self, other).parts
-        return GatheredPartial(self.separation, tuple(sorted(parts, key=lambda part: part[0])))
-
-    def result(self, blocks: Iterable[Rows]) -> Readout:
-        """Weigh all patterns at once, then sum block by block."""
-        scores = torch.cat([scores for _, scores, _ in self.parts], dim=-1)
-        priors = [prior for _, _, prior in self.parts if prior is not None]
-        if priors and not self.separation.takes_prior:
-            raise OptionError(
-                f"separation must take the priors of these patterns, but "
-                f"{type(self.separation).__name__} does not. Set takes_prior = True there, and let "
-                "both its methods take (scores, prior)."
-            )
-        given = arguments(scores, torch.cat(priors) if priors else None)
-        before = version_of(scores)
-        weights, potential = self.separation(*given), self.separation.potential(*given)
-        if version_of(scores) != before:
-            raise OptionError(
-                f"{type(self.separation).__name__} must not modify the scores, but wrote to them. "
-                "Work on scores.clone()."
-            )
-        _check_shapes(self.separation, scores, weights, potential)
-        dtype = torch.promote_types(scores.dtype, torch.float32)
-        weights, potential = weights.to(dtype), potential.to(dtype)
-        size = weights.abs()
-        total = size.sum(-1, keepdim=True)
-        if not is_traced():
-            _check_numbers(self.separation, scores, total, potential)
-            if self.separation.simplex:
-                _check_simplex(self.separation, weights, total[..., 0])
-        shares = size / total.clamp_min(torch.finfo(total.dtype).tiny)
-        weight, index = shares.max(-1)
-        state = reduce(torch.add, (weighted_part(rows, weights) for rows in blocks))
-        return Readout(
-            state=state,
-            potential=potential,
-            index=index,
-            weight=weight,
-            entropy=entropy(shares),
-            mean=state / total if self.separation.mean_ascends else None,
-        )
-
-
-def _check_shapes(
-    separation: Separation, scores: Tensor, weights: object, potential: object
-) -> None:
-    parts = ("weights", weights, scores.shape), ("a potential", potential, scores.shape[:-1])
-    for name, value, shape in parts:
-        if not isinstance(value, Tensor) or value.shape != shape:
-            raise ShapeError(
-                f"{type(separation).__name__} must return {name} of shape {tuple(shape)} for "
-                f"scores of shape {tuple(scores.shape)}, but returned {short_repr(value)}."
-            )
-
-
-def _check_numbers(
-    separation: Separation, scores: Tensor, total: Tensor, potential: Tensor
-) -> None:
-    for name, values in (("weights", total), ("a potential", potential)):
-        if bool(values.isnan().any()):
-            least, largest = scores.aminmax()
-            raise DomainError(
-                f"{type(separation).__name__} must return {name} without NaN, but returned NaN. "
-                f"Its formula must hold for all scores: these lie between {least:.3g} and "
-                f"{largest:.3g}."
-            )
-
-
-def _check_simplex(separation: Separation, weights: Tensor, total: Tensor) -> None:
-    sums = weights.sum(-1)
-    if bool((total - sums > SUM_TOLERANCE).any()):
-        found = f"the least is {weights.min():.4g}"
-    elif bool(((sums - 1).abs() > SUM_TOLERANCE).any()):
-        found = f"a sum is {sums.flatten()[(sums - 1).abs().argmax()]:.4g}"
-    else:
-        return
-    raise DomainError(
-        f"{type(separation).__name__} must return weights that are at least 0 and sum to one, as "
-        f"simplex = True states, but {found}. Set simplex = False for other weights; those of a "
-        "potential sum to one only if F(s + c) = F(s) + c."
-    )
-
-
-def weighted_part(rows: Rows, weights: Tensor) -> Tensor:
-    """Return the weighted sum of these rows, given the weights of all rows."""
-    return rows.weighted_sum(weights[..., rows.start : rows.start + len(rows)])
-
-
-P = TypeVar("P", bound=Partial)
-
-
-def check_mergeable(partial: P, other: Partial) -> P:
-    """Return `other` if it has the same class as `partial`."""
-    if not isinstance(other, type(partial)):
-        raise TypeError(f"{type(partial).__name__} does not merge with {type(other).__name__}")
-    return other
+def entered(separation: Separation, ranks: Ranks) -> Separation:
+    """Return a separation for the rows of one rank; gradients of its parameters are summed."""
+    learned = {
+        name: ranks.enter(value)
+        for name, value in vars(separation).items()
+        if isinstance(value, Tensor) and value.requires_grad
+    }
+    return with_parameters(separation, **learned) if learned else separation
 
 
 def check_parameter(
@@ -381,8 +224,3 @@ def largest_value(parameter: "float | Tensor") -> float:
 def smallest_value(parameter: "float | Tensor") -> float:
     """Return the smallest entry of a parameter, as a number."""
     return -largest_value(-parameter)
-
-
-def entropy(weights: Tensor) -> Tensor:
-    """Return the entropy of weights over the last axis, −Σ p log p in nats."""
-    return torch.special.entr(weights).sum(-1) + 0.0  # no −0

@@ -1,6 +1,7 @@
 """β within the range in which its products with scores keep their digits."""
 
 from functools import cache
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -46,6 +47,18 @@ def with_clamped_beta(scores: Tensor, beta: "float | Tensor") -> "tuple[Tensor, 
     if isinstance(beta, Tensor):
         return scores, with_score_axis(beta, scores).clamp(low, high)
     return scores, min(max(beta, low), high)
+
+
+def beta_after_merge(
+    beta: "float | Tensor", separation: object, scores: Tensor
+) -> "float | Tensor":
+    """Return β, of the batch of `scores`, as parameter of a separation that ranks have merged.
+
+    `beta` is that of one rank, whose gradient is the sum over ranks.
+    """
+    if not isinstance(beta, Tensor):
+        return beta
+    return cast(Tensor, with_clamped_beta(scores[..., None], vars(separation)["beta"])[1])[..., 0]
 
 
 def _underflows(scores: Tensor, beta: float) -> bool:

@@ -8,17 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .base import (
-    Partial,
-    Readout,
-    Rows,
-    Separation,
-    at_least_float32,
-    check_mergeable,
-    check_parameter,
-    largest_value,
-)
-from .clamping import with_clamped_beta
+from ..ranks import Ranks, first_best
+from .base import Separation, at_least_float32, check_parameter, largest_value
+from .clamping import beta_after_merge, with_clamped_beta
+from .partial import Partial, Readout, Rows, check_mergeable
 from .prior import check_factors, prior_of
 
 FLOOR = 2.0**-100
@@ -165,6 +158,15 @@ class KernelPartial(Partial):
             largest=torch.where(better, other.largest, self.largest),
             index=torch.where(better, other.index, self.index),
         )
+
+    def merge_ranks(self, ranks: Ranks, separation: Separation) -> "KernelPartial":
+        """Add the sums of all ranks, and keep the strongest pattern."""
+        strongest, largest, index = ranks.gather(self.strongest, self.largest, self.index)
+        total, *sums = ranks.sum(self.weighted_sum, *self.sums)
+        beta = beta_after_merge(self.beta, separation, self.largest)
+        first = first_best(index, strongest, largest)
+        best = strongest.amax(0), largest.amax(0)
+        return KernelPartial(beta, KernelSums(*sums), total, *best, first)
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Return the readout; weight and entropy are those of shares that sum to one."""

@@ -9,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..checks import check_integer
-from .base import Partial, Readout, Rows, Separation, at_least_float32, check_mergeable
+from ..ranks import Ranks, first_best
+from .base import Separation, at_least_float32
+from .partial import Partial, Readout, Rows, check_mergeable
 from .prior import check_factors, prior_of
 
 
@@ -149,6 +151,15 @@ class AdditivePartial(Partial):
             index=torch.where(better, other.index, self.index),
             strongest=torch.where(better, other.strongest, self.strongest),
         )
+
+    def merge_ranks(self, ranks: Ranks, separation: Separation) -> "AdditivePartial":
+        """Add the sums of all ranks, and keep the largest score."""
+        largest, indices = ranks.gather(self.largest, self.index)
+        index = first_best(indices, largest)
+        strongest = torch.where(self.index == index, self.strongest, 0.0)
+        added = ranks.sum(*self.sums, self.weighted_sum, strongest)
+        sums = torch.stack(added[:3])
+        return AdditivePartial(sums, added[3], largest.amax(0), index, added[4])
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Return the readout; shares are 0 where Σ|w| is 0."""

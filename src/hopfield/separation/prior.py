@@ -1,6 +1,7 @@
 """Priors: pattern μ counts w_μ > 0 times, as if it was stored w_μ times."""
 
 from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy
 import torch
@@ -17,6 +18,7 @@ from ..checks import (
     short_repr,
 )
 from ..errors import DomainError, InputTypeError, ShapeError
+from ..ranks import join
 
 SMALLEST_PRIOR, LARGEST_PRIOR = 1e-12, 1e12
 """Range of priors. Within it, weights and sums keep their digits in float32."""
@@ -36,10 +38,12 @@ def prior_of(rows: object) -> Tensor | None:
     return prior
 
 
-def prior_of_all(blocks: Iterable[object]) -> Tensor | None:
+def prior_of_all(blocks: Iterable[Any]) -> Tensor | None:
     """Return the priors of the rows of all blocks, or None if every row counts once."""
-    priors = [prior for prior in map(prior_of, blocks) if prior is not None]
-    return torch.cat(priors) if priors else None
+    parts = list(blocks)
+    if prior_of(parts[0]) is None:
+        return None
+    return join(parts, lambda block: cast(Tensor, prior_of(block)))
 
 
 def arguments(scores: Tensor, prior: Tensor | None) -> tuple[Tensor, ...]:

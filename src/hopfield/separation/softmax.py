@@ -9,20 +9,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..ranks import Ranks, first_best
 from .base import (
-    Partial,
-    Readout,
-    Rows,
     Separation,
     at_least_float32,
-    check_mergeable,
     check_parameter,
     largest_value,
     max_gathered_rows,
     smallest_value,
 )
-from .clamping import with_clamped_beta
+from .clamping import beta_after_merge, with_clamped_beta
 from .decimals import exact_sign_of_exponentials
+from .partial import Partial, Readout, Rows, check_mergeable
 from .prior import check_factors, prior_of
 
 GROUP_SIZE = 64
@@ -287,6 +285,28 @@ class SoftmaxPartial(Partial):
         index = torch.where(is_better, other.index, self.index)
         total = total.to(self.weighted_sum.dtype)
         return SoftmaxPartial(sums + other_sums, total, index, self.dtype, strongest)
+
+    def merge_ranks(self, ranks: Ranks, separation: Separation) -> "SoftmaxPartial":
+        """Rescale to the largest score of all ranks, and add."""
+        has_prior = self.strongest is not None
+        own = torch.ones_like(self.sums.largest) if self.strongest is None else self.strongest
+        largest, strongest, index = ranks.gather(self.sums.largest, own, self.index)
+        top = largest.amax(0)
+        key = strongest * (self.sums.beta * (largest - top)).exp() if has_prior else largest
+        # A rank without rows adds nothing, but its powers must be finite.
+        sums, factor = self.sums.relative_to(torch.maximum(top, self.sums.largest))
+        below = sums.sum_exp - sums.count if sums.sum_expm1 is None else sums.sum_expm1
+        count = torch.as_tensor(sums.count, dtype=sums.sum_exp.dtype)
+        total, *added = ranks.sum(
+            self.weighted_sum * factor[..., None], sums.sum_exp, below, sums.sum_x_exp, count
+        )
+        sum_exp, below, sum_x_exp, count = added
+        number = count.to(sum_exp) if has_prior else ranks.count
+        beta = beta_after_merge(self.sums.beta, separation, top)
+        merged = SoftmaxSums(number, beta, top, sum_exp, below, sum_x_exp)
+        best = key.amax(0) if has_prior else None
+        total = total.to(self.weighted_sum.dtype)
+        return SoftmaxPartial(merged, total, first_best(index, key), self.dtype, best)
 
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Divide the weighted sum by Σ exp(x)."""

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any, cast
 
 import torch
@@ -11,21 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..checks import check_integer
+from ..ranks import Ranks
 from .base import (
-    Partial,
-    Readout,
-    Rows,
     Separation,
     at_least_float32,
-    check_mergeable,
     check_parameter,
-    entropy,
     largest_value,
     max_gathered_rows,
     smallest_value,
-    weighted_part,
 )
 from .clamping import with_clamped_beta, with_score_axis
+from .partial import Partial, Readout, Rows, check_mergeable, entropy, sum_of_blocks
 from .prior import arguments, check_factors, prior_of
 from .softmax import Softmax, log_mean
 from .tsallis import ALPHA_RANGE, tsallis_potential, tsallis_weights
@@ -281,6 +276,8 @@ class CandidatePartial(Partial):
     parts: tuple[tuple[Tensor, ...], ...]
     least: int
     total: float | None = None
+    ranks: Ranks | None = None
+    keeps_scores = True
 
     @property
     def kept_scores(self) -> int:
@@ -310,6 +307,14 @@ class CandidatePartial(Partial):
         size = sum(part[0].shape[-1] for part in parts)
         return merged.pruned() if size >= 2 * max(self.least, 1) else merged
 
+    def merge_ranks(self, ranks: Ranks, separation: Separation) -> "CandidatePartial":
+        """Gather the candidates of all ranks."""
+        part, total = ranks.columns(*self.pruned()._joined()), self.total
+        if total is not None:
+            total = float(ranks.sum(torch.tensor([total], dtype=torch.float64))[0])
+        chosen = cast(SparseSeparation, separation)
+        return CandidatePartial(chosen, ranks.count, (part,), part[0].shape[-1], total, ranks)
+
     def result(self, blocks: Iterable[Rows]) -> Readout:
         """Compute the weights, and sum the rows of blocks with a pattern that has weight."""
         scores, index, *priors = self._joined()
@@ -336,7 +341,8 @@ class CandidatePartial(Partial):
     def _weighted_sum(self, weights: Tensor, index: Tensor, blocks: Iterable[Rows]) -> Tensor:
         if 8 * weights.shape[-1] > self.count:  # most blocks hold many of the candidates
             full = weights.new_zeros(*weights.shape[:-1], self.count).scatter(-1, index, weights)
-            return reduce(torch.add, (weighted_part(rows, full) for rows in blocks))
+            return sum_of_blocks(blocks, full, self.ranks)
+        weights = weights if self.ranks is None else self.ranks.enter(weights)
         total = None
         for rows in blocks:
             at = index - rows.start
@@ -347,7 +353,7 @@ class CandidatePartial(Partial):
             total = part if total is None else total + part
         if total is None:
             raise ValueError("a readout needs at least one block of rows")
-        return total
+        return total if self.ranks is None else self.ranks.sum(total)[0]
 
     @staticmethod
     def _block_sum(rows: Rows, at: Tensor, inside: Tensor, weights: Tensor) -> Tensor:

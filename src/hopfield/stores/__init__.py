@@ -5,6 +5,7 @@ from .block import Block, PriorBlock
 from .disk import DiskStore
 from .packed import PackedBlock, PackedStore
 from .ram import RamStore
+from .sharded import ShardedStore
 
 __all__ = [
     "Block",
@@ -13,6 +14,7 @@ __all__ = [
     "PackedStore",
     "PriorBlock",
     "RamStore",
+    "ShardedStore",
     "Store",
     "Summary",
 ]

@@ -60,12 +60,16 @@ def merge_summaries(parts: "list[Summary]") -> Summary:
             [n.expand_as(p.mean) if p.counts is None else p.counts for p, n in rows]
         )
         counts = sizes.sum(0)
+    mean, std = merge_moments(means, deviations, sizes)
+    norms = torch.cat([part.squared_norms for part in parts])
+    return Summary(norms, max(part.largest_norm for part in parts), mean, std, counts)
+
+
+def merge_moments(means: Tensor, stds: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of all rows from those of parts, `(parts, dim)` each."""
     shares = sizes / sizes.sum(0).clamp_min(1)
     mean = (shares * means).sum(0)
-    variance = (shares * (deviations.square() + (means - mean).square())).sum(0)
-    norms = torch.cat([part.squared_norms for part in parts])
-    largest = max(part.largest_norm for part in parts)
-    return Summary(norms, largest, mean, variance.sqrt(), counts)
+    return mean, (shares * (stds.square() + (means - mean).square())).sum(0).sqrt()
 
 
 def summarise(blocks: Iterable[ValuedBlock]) -> Summary:
@@ -144,6 +148,9 @@ class Store(ABC):
     signs_only: bool = False
     """True if the store can hold only ±1."""
 
+    is_shared: ClassVar[bool] = False
+    """True if other processes have some of the rows: `read_blocks` then returns only those here."""
+
     holds_patterns: ClassVar[bool] = True
     """False if a network takes something else than patterns from the store, such as its coupling:
     it can then be used while the store has no rows."""
@@ -201,6 +208,14 @@ class Store(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of rows."""
+
+    def read_blocks(self, size: int) -> Iterable[ValuedBlock]:
+        """Return the blocks of a readout, which merges those of ranks; by default all rows."""
+        return self.blocks(size)
+
+    def take_own(self, indices: Tensor) -> Tensor:
+        """Return copies of rows that this process has; by default it has all."""
+        return self.take(indices)
 
     @property
     def sketch(self) -> Sketch | None:
@@ -289,6 +304,7 @@ class Store(ABC):
         return self.cached("spread", partial(weighted_spread, self, self.prior))
 
     def _summarise(self) -> Summary:
+        """Compute the summary; the default reads all blocks."""
         old = self._cache.get("summary")  # of the first rows: all changes but `append` clear it
         if old is None or not self.resident:
             summary = summarise(self.blocks(SUMMARY_ROWS))
@@ -311,6 +327,7 @@ class Store(ABC):
         return self.cached("empty values", self._empty_values)
 
     def _empty_values(self) -> Tensor | None:
+        """Find empty values; the default reads a block."""
         first = None if self.resident else next(iter(self.blocks(SUMMARY_ROWS)), None)
         values = self.values if first is None else first.values
         return None if values is None else values[:0]

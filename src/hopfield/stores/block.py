@@ -1,13 +1,14 @@
 """Blocks of consecutive rows of a store, with their scores and weighted sums."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..ranks import Ranks
 from ..readout import ValuedBlock, WrappedBlock
 
 SQUARED_ENTRIES = 2**18
@@ -37,6 +38,15 @@ class Block:
     def __len__(self) -> int:
         """Return the number of rows."""
         return self.rows.shape[0]
+
+    def placed(self, first: int, stop: int, start: int) -> "Block":
+        """Return some of the rows as those from `start` on of another store."""
+        if (first, stop) == (0, len(self)):
+            return replace(self, start=start)
+        parts = self.rows, self.values, self.squared_norms, self.known
+        rows, *others = (None if part is None else part[first:stop] for part in parts)
+        values, norms, known = others
+        return Block(start, cast(Tensor, rows), values, norms, None, known)
 
     def scores(self, state: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch n"]:
         """Return the scores Xx."""
@@ -93,15 +103,8 @@ class Block:
         return self.converted[wide]
 
 
-@dataclass(frozen=True, eq=False)
-class PriorBlock(WrappedBlock):
-    """A block with a prior per row; all else is as in the block itself.
-
-    Attributes:
-        prior: w of each row, `(n,)`.
-    """
-
-    prior: Tensor
+class _SameBlock(WrappedBlock):
+    """A block to which subclasses add a fact; all else is as in the block itself."""
 
     def scores(self, state: Tensor) -> Tensor:
         """Return the scores Xx."""
@@ -114,6 +117,28 @@ class PriorBlock(WrappedBlock):
     def __getattr__(self, name: str) -> Any:
         """Return another attribute of the block, such as the mask of known entries."""
         return getattr(self.block, name)
+
+
+@dataclass(frozen=True, eq=False)
+class PriorBlock(_SameBlock):
+    """A block with a prior per row.
+
+    Attributes:
+        prior: w of each row, `(n,)`.
+    """
+
+    prior: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class RankBlock(_SameBlock):
+    """A block of the rows of one rank.
+
+    Attributes:
+        ranks: the processes that share the rows of the store.
+    """
+
+    ranks: Ranks
 
 
 def with_prior(blocks: Iterable[ValuedBlock], prior: Tensor) -> Iterator[PriorBlock]:

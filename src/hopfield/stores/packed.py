@@ -43,6 +43,13 @@ class PackedBlock:
         """Return the number of rows."""
         return self.stop - self.start
 
+    def placed(self, first: int, stop: int, start: int) -> "PackedBlock":
+        """Return some of the rows as those from `start` on of another store."""
+        offset = self.offset + start - (self.start + first)
+        values = None if self.values is None else self.values[first:stop]
+        place = start, start + stop - first
+        return PackedBlock(*place, self.words, self.like, values, offset)
+
     @property
     def rows(self) -> Tensor:
         """The rows as numbers, unpacked at each access."""

@@ -12,7 +12,9 @@ from torch import Tensor
 from .. import kernels
 from ..exact import exact_signs
 from ..packing import pack
-from ..readout import Block, all_scores
+from ..ranks import count_of, join
+from ..readout import Block
+from ..scores import all_scores
 from ..separation import Readout, Separation
 from ..separation.prior import prior_of_all
 from .flips import FlipRule, FlipTable, exact_dot, flip_rule
@@ -53,7 +55,7 @@ def dense_sweep(
     rule = flip_rule(separation, prior)
     if order is None:
         return _synchronous(blocks, rule, separation, exact, held, readout).to(state.dtype)
-    count = sum(len(block) for block in blocks)
+    count = count_of(blocks)
     table, entries = rule.table(count, state.shape[-1]), len(state) * len(order) * count
     if table is None or not kernels.fused("dense", len(order), entries, exact):
         sweep, scores = partial(_asynchronous, blocks, rule, separation, order), SWEEP_SCORES
@@ -101,7 +103,7 @@ def _decide_exactly(
     queries, units = doubtful.nonzero(as_tuple=True)
     if not len(queries):
         return
-    count, prior = sum(len(block) for block in blocks), prior_of_all(blocks)
+    count, prior = count_of(blocks), prior_of_all(blocks)
     for at in torch.arange(len(queries)).split(max(1, EXACT_SCORES // count)):
         q, i = queries[at], units[at]
         rows, which = q.unique(return_inverse=True)
@@ -112,7 +114,7 @@ def _decide_exactly(
 
 
 def _unit_columns(blocks: Iterable[Block], units: Int[Tensor, " k"]) -> Float[Tensor, "k n"]:
-    return torch.cat([block.rows[:, units] for block in blocks]).T.double()
+    return join(blocks, lambda block: block.rows[:, units].T.double())
 
 
 def _asynchronous(
@@ -127,7 +129,7 @@ def _asynchronous(
     state, prior = state.clone(), prior_of_all(blocks)
     scores = all_scores(blocks, state, exact_dot)
     for i in order.tolist():
-        column = torch.cat([block.rows[:, i] for block in blocks]).double()
+        column = _unit_columns(blocks, order.new_tensor([i]))[0]
         present = state[:, i].clone()
         levels = scores - column * present[:, None]
         field, error = rule.one_unit(levels, column)

@@ -18,8 +18,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..readout import Block, all_scores, read
+from ..ranks import count_of, join, ranks_of
+from ..readout import Block, read
 from ..rules import EXACT_INTEGERS
+from ..scores import all_scores
 from ..separation import Readout, Separation, Softmax
 from ..separation.prior import arguments, whole_multiples
 from ..similarity import RowProducts, dot
@@ -122,7 +124,7 @@ class _SoftmaxFlips(FlipRule):
         positive if ½ log(A₊/A₋) = artanh (Xᵀp)_i exceeds βx_i. With saturated β in float64, neither
         sum underflows.
         """
-        count = sum(len(block) for block in blocks)
+        count = count_of(blocks)
         beta = self._saturated_beta(count)
         if readout is None or beta != self.beta:
             readout = read(blocks, state, exact_dot, Softmax(beta))
@@ -170,11 +172,10 @@ class _AdditiveFlips(FlipRule):
         They are ½(Xᵀ(G⁻ + G⁺) + x_i Σ(G⁻ − G⁺))_i with G± = g(s ± 1); (Xᵀg(s))_i for x_i = 0.
         """
         field = torch.zeros_like(state)
-        size = state.new_zeros(*state.shape[:-1], 1)
+        size, ranks = state.new_zeros(*state.shape[:-1], 1), None
         unknown = bool((state == 0).any())
         for block in blocks:
-            scores = exact_dot(block, state)
-            prior = None
+            ranks, scores, prior = ranks_of(block), exact_dot(block, state), None
             if self.prior is not None:
                 prior = self.prior[block.start : block.start + len(block)]
             below, above = (self._gain(scores + step, prior) for step in (-1, 1))
@@ -184,7 +185,9 @@ class _AdditiveFlips(FlipRule):
                 part = torch.where(state == 0, 2 * block.weighted_sum(gain), part)
             field = field + part / 2
             size = size + (below.abs() + above.abs()).sum(-1, keepdim=True)
-        count = sum(len(block) for block in blocks)
+        if ranks is not None:
+            field, size = ranks.sum(field, size)
+        count = count_of(blocks)
         return field, self._error(size, count, state.shape[-1] + 1.0).expand(state.shape)
 
     def one_unit(self, levels: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
@@ -227,7 +230,7 @@ class _PotentialFlips(FlipRule):
         self, blocks: Iterable[Block], state: Tensor, readout: Readout | None
     ) -> tuple[Tensor, Tensor]:
         """Return the fields; levels `(batch, units, n)` exist for few queries and units at once."""
-        columns = torch.cat([block.rows for block in blocks]).T.double()
+        columns = join(blocks, lambda block: block.rows.T.double())
         queries = state.split(max(1, POTENTIAL_SCORES // columns.shape[-1]))
         parts = [self._some_queries(blocks, part, columns) for part in queries]
         field, error = (torch.cat(part) for part in zip(*parts, strict=True))

@@ -272,6 +272,11 @@ class DiskStore(Store):
         fragments = self._selection.get("fragments", self._opened.fragments())
         return self._view(fragments=fragments[rank::world])
 
+    def places_in(self, whole: "DiskStore") -> Tensor:
+        """Return the index of each row in a store of which this one is a part."""
+        own = torch.arange(self._count) if self._places is None else self._places
+        return own if whole._places is None else torch.searchsorted(whole._places, own)
+
     def table(self, indices: Tensor) -> Any:
         """Return names, strings stored as values, and columns of these rows as an Arrow table."""
         layout = self._opened.layout

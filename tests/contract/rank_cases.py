@@ -1,0 +1,57 @@
+"""The contract of memories of several processes: `test_contract_ranks` runs this on each rank."""
+
+import pytest
+import test_contract
+import test_contract_energy
+import test_contract_masks
+import test_contract_nearest
+import test_contract_storing
+import torch
+
+from answers import assert_same_answer
+from cases import DETERMINISTIC, filled, in_turn, patterns_and_cues
+from hopfield import ModernHopfield, readout
+from hopfield.stores import ShardedStore
+from rank_stores import join_ranks, use_rank_stores
+
+SHARE = 128
+"""See `tests/conftest.py`, which marks the other cases as heavy."""
+
+pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
+for module in (
+    test_contract,
+    test_contract_energy,
+    test_contract_masks,
+    test_contract_nearest,
+    test_contract_storing,
+):
+    globals().update({k: test for k, test in vars(module).items() if k.startswith("test_")})
+
+
+@pytest.fixture(autouse=True)
+def rows_on_ranks(monkeypatch, request):
+    case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
+    if getattr(case, "name", "").endswith("-certified"):
+        pytest.skip("a store of several ranks refuses certified readouts")
+    join_ranks()
+    use_rank_stores(monkeypatch)
+
+
+@in_turn(DETERMINISTIC, 0)
+def test_blocks_do_not_matter(case, dtype, monkeypatch):
+    patterns, cues = patterns_and_cues(case, dtype, n=8)
+    cues, memory = cues[2:5], filled(case, patterns)
+    whole = memory.retrieve(cues)
+    for rows in (1, 3):
+        monkeypatch.setattr(readout, "block_rows", lambda queries, copied=True, rows=rows: rows)
+        stored = max(1, len(memory.storage.store))
+        blocks = list(memory._blocks(3))
+        assert len(blocks) == -(-stored // rows), "premise: the blocks of a rank are that small"
+        assert_same_answer(case, patterns, whole, memory.retrieve(cues))
+
+
+def test_premise_memories_share_their_rows():
+    memory, rows = ModernHopfield(), torch.eye(7)
+    memory.store(rows)
+    assert isinstance(memory.storage, ShardedStore) and torch.equal(memory.patterns, rows)
+    assert len(memory.storage.store) < len(memory) == 7
