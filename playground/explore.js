@@ -11,6 +11,8 @@ import { landscapeView } from "./landscape.js";
 import { nameOf, picturesOf } from "./model.js";
 import { reasonsOf, remediesOf, targetOf } from "./why.js";
 
+const MOST_REMEDIES = 5;
+
 const VIEWS = {
   beta: betaView,
   compare: compareView,
@@ -35,7 +37,11 @@ function whyView(body, settings) {
       title.textContent = "";
       remedies.replaceChildren();
       yield;
-      const found = remediesOf(values);
+      const found = [];
+      for (const remedy of remediesOf(values)) {
+        if (remedy && found.length < MOST_REMEDIES) found.push(remedy);
+        yield;
+      }
       const target = targetOf(values);
       const name = nameOf(picturesOf(values)[target], target);
       if (found.length) title.textContent = `Any one of these brings ${name} back`;

@@ -1,7 +1,7 @@
 /** Learning rules of the classical network: patterns of ±1 in, a coupling W out. */
 
 /** The most passes of the perceptron rule, so that no choice of patterns stops the page. */
-export const PASSES = 100;
+export const PASSES = 60;
 
 /**
  * A coupling: the field of unit i is scale·Σ_j entries_ij x_j − threshold, and 0 up to `slack`.
@@ -120,19 +120,22 @@ function storkey(rows) {
  */
 function perceptron(rows) {
   const dim = rows[0].length;
-  const entries = new Float64Array(dim * dim);
-  let failing = rows.map((row) => new Uint8Array(row.length).fill(1));
+  const signs = rows.map((row) => Int8Array.from(row));
+  const entries = new Int32Array(dim * dim);
+  let failing = signs.map(() => new Uint8Array(dim).fill(1));
   let aligned = 0;
   for (let pass = 0; pass < PASSES && failing.some((units) => units.includes(1)); pass += 1) {
-    growSymmetrically(entries, rows, failing);
+    growSymmetrically(entries, signs, failing);
     aligned = 0;
-    failing = rows.map((row) =>
-      Uint8Array.from(row, (value, i) => {
-        const product = value * fieldOf(entries, row, i);
+    failing = signs.map((row) => {
+      const units = new Uint8Array(dim);
+      for (let i = 0; i < dim; i += 1) {
+        const product = row[i] * fieldOf(entries, row, i);
         aligned += product;
-        return product <= 0 ? 1 : 0;
-      }),
-    );
+        if (product <= 0) units[i] = 1;
+      }
+      return units;
+    });
   }
   // A power of two keeps whole numbers exact, and fields of about 1.
   const mean = Math.max(1, aligned / (rows.length * dim));
@@ -141,16 +144,20 @@ function perceptron(rows) {
 
 function growSymmetrically(entries, rows, failing) {
   const dim = rows[0].length;
+  const growth = new Int32Array(dim * dim);
   rows.forEach((row, mu) => {
     for (let i = 0; i < dim; i += 1) {
       if (!failing[mu][i]) continue;
-      for (let j = 0; j < dim; j += 1) {
-        if (j === i) continue;
-        entries[i * dim + j] += row[i] * row[j];
-        entries[j * dim + i] += row[i] * row[j];
-      }
+      const start = i * dim;
+      const sign = row[i];
+      for (let j = 0; j < dim; j += 1) growth[start + j] += sign * row[j];
     }
   });
+  for (let i = 0; i < dim; i += 1) {
+    for (let j = 0; j < dim; j += 1) {
+      if (i !== j) entries[i * dim + j] += growth[i * dim + j] + growth[j * dim + i];
+    }
+  }
 }
 
 function fieldOf(entries, state, i) {

@@ -112,13 +112,13 @@ function endReason(settings, network, answer, target, name, isUnstable) {
   return [`It stopped in a dip of the energy (${short(end)}) above ${name} (${short(own)}).`];
 }
 
-/** Return {text, changes} of single changes after which the pattern comes back. */
-export function remediesOf(settings) {
+/** Yield {text, changes} of single changes after which the pattern comes back, or null if not. */
+export function* remediesOf(settings) {
   const target = targetOf(settings);
-  if (recalls(settings, target)) return [];
-  return candidates(settings, target)
-    .filter(({ changes }) => recalls({ ...settings, ...changes }, target))
-    .slice(0, 5);
+  if (recalls(settings, target)) return;
+  for (const candidate of candidates(settings, target)) {
+    yield recalls({ ...settings, ...candidate.changes }, target) ? candidate : null;
+  }
 }
 
 function candidates(settings, target) {

@@ -27,7 +27,7 @@ SEPARATIONS: dict[str, type[Separation]] = {
 
 KINDS = {ClassicalHopfield: "classical", DenseHopfield: "dense", ModernHopfield: "modern"}
 RULES = ("hebbian", "covariance", "pseudo_inverse", "storkey", "perceptron")
-PERCEPTRON = Perceptron(symmetric=True, passes=100)
+PERCEPTRON = Perceptron(symmetric=True, passes=60)
 """The perceptron rule of the page, whose network has an energy."""
 
 SIMILARITIES = ("euclidean", "dot")
