@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from . import INTERRUPTED, memory_commands
-from .memory_commands import AsJson
+from .memory_commands import AsJson, option
 
 HELP_OPTIONS = ["-h", "--help"]
 HELP_WIDTH = 88
@@ -32,19 +32,15 @@ app = typer.Typer(
 
 DataSet = Annotated[
     str,
-    typer.Option(
+    option(
         "--data",
-        metavar="NAME_OR_PATH",
-        help="digits, mnist or fashion-mnist; a folder of images or of IDX files; a .npy, .npz "
-        "or .csv file.",
+        "NAME_OR_PATH",
+        "digits, mnist or fashion-mnist; a folder of images or of IDX files; a .npy, .npz or .csv "
+        "file.",
     ),
 ]
-Folder = Annotated[
-    str, typer.Option("--out", metavar="DIR", help="Folder for the files; made if missing.")
-]
-Seed = Annotated[
-    str, typer.Option("--seed", metavar="N", help="Seed of all randomness, from 0 on.")
-]
+Folder = Annotated[str, option("--out", "DIR", "Folder for the files; made if missing.")]
+Seed = Annotated[str, option("--seed", "N", "Seed of all randomness, from 0 on.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -106,9 +102,7 @@ def reproduce(
     seed: Seed = "0",
     processes: Annotated[
         str,
-        typer.Option(
-            "--processes", metavar="N", help="Processes at the same time; one per core by default."
-        ),
+        option("--processes", "N", "Processes at the same time; one per core by default."),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -132,22 +126,18 @@ def reproduce(
 def play(
     export: Annotated[
         str,
-        typer.Option(
-            "--export", metavar="FILE", help="Write the page to this file, and serve nothing."
-        ),
+        option("--export", "FILE", "Write the page to this file, and serve nothing."),
     ] = "",
     data_set: Annotated[
         str,
-        typer.Option(
+        option(
             "--data",
-            metavar="NAME_OR_PATH",
-            help="digits, mnist or fashion-mnist; a folder of images or of IDX files; a memory "
-            "file; a .npy, .npz or .csv file. By default digits.",
+            "NAME_OR_PATH",
+            "digits, mnist or fashion-mnist; a folder of images or of IDX files; a "
+            "memory file; a .npy, .npz or .csv file. By default digits.",
         ),
     ] = "",
-    port: Annotated[
-        str, typer.Option("--port", metavar="N", help="Port of the server; 0 for any free one.")
-    ] = "8000",
+    port: Annotated[str, option("--port", "N", "Port of the server; 0 for any free one.")] = "8000",
 ) -> None:
     """Open a page on which a memory can be played with: draw, hide, recall, compare.
 
@@ -169,12 +159,7 @@ def plot(
     ],
     out: Annotated[
         str,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="FILE",
-            help="A .png, .svg or .pdf file; a .png next to RECORDS by default.",
-        ),
+        option("-o --out", "FILE", "A .png, .svg or .pdf file; a .png next to RECORDS by default."),
     ] = "",
 ) -> None:
     """Draw every figure that a file of records can show, on one sheet."""
@@ -209,20 +194,18 @@ def impute(
     table: Annotated[
         str, typer.Argument(metavar="TABLE", help="A CSV or Parquet file; - for standard input.")
     ],
-    out: Annotated[
-        str, typer.Option("-o", "--out", metavar="FILE", help="Standard output by default.")
-    ] = "",
+    out: Annotated[str, option("-o --out", "FILE", "Standard output by default.")] = "",
     interval: Annotated[
         str,
-        typer.Option("--interval", metavar="SHARE", help="Also write bounds: .9 for 90 % of gaps."),
+        option("--interval", "SHARE", "Also write bounds: .9 for 90 % of gaps."),
     ] = "",
     categories: Annotated[
         str,
-        typer.Option("--categories", metavar="NAMES", help="Columns of codes, such as a,b."),
+        option("--categories", "NAMES", "Columns of codes, such as a,b."),
     ] = "",
     missing: Annotated[
         str,
-        typer.Option("--missing", metavar="MARKS", help="Further marks of gaps, such as -999,k.A."),
+        option("--missing", "MARKS", "Further marks of gaps, such as -999,k.A."),
     ] = "",
     as_json: AsJson = False,
 ) -> None:

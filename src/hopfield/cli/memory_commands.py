@@ -1,8 +1,14 @@
 """The commands that keep a memory on disk: store, recall, remove, verify, compact."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+
+def option(names: str, metavar: str, text: str) -> Any:
+    """Return an option that takes a value, by its names and its help."""
+    return typer.Option(*names.split(), metavar=metavar, help=text)
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 File = Annotated[
@@ -11,15 +17,11 @@ File = Annotated[
 ]
 Missing = Annotated[
     str,
-    typer.Option(
-        "--missing",
-        metavar="MARK",
-        help="Entries that are unknown: nan, a number, or for pictures transparent.",
+    option(
+        "--missing", "MARK", "Entries that are unknown: nan, a number, or for pictures transparent."
     ),
 ]
-Array = Annotated[
-    str, typer.Option("--array", metavar="NAME", help="The array of a file that holds several.")
-]
+Array = Annotated[str, option("--array", "NAME", "The array of a file that holds several.")]
 Skip = Annotated[
     bool, typer.Option("--skip", help="Leave out pictures that cannot be read, and list them.")
 ]
@@ -33,44 +35,35 @@ Inputs = Annotated[
 ]
 OutFile = Annotated[
     str,
-    typer.Option(
-        "-o",
-        "--out",
-        metavar="MEMORY",
-        help="The file to write; NAME.lance is a table on disk, which may outgrow the memory.",
+    option(
+        "-o --out",
+        "MEMORY",
+        "The file to write; NAME.lance is a table on disk, which may outgrow the memory.",
     ),
 ]
 Size = Annotated[
     str,
-    typer.Option(
-        "--size", metavar="WxH", help="Pixels that pictures are resized to; 64x64 by default."
-    ),
+    option("--size", "WxH", "Pixels that pictures are resized to; 64x64 by default."),
 ]
 Mode = Annotated[
     str,
-    typer.Option("--mode", metavar="MODE", help="L (grey) or RGB; RGB if a picture has colours."),
+    option("--mode", "MODE", "L (grey) or RGB; RGB if a picture has colours."),
 ]
 Names = Annotated[
     str,
-    typer.Option(
-        "--names", metavar="NAME", help="A column, an array or a text file with the names."
-    ),
+    option("--names", "NAME", "A column, an array or a text file with the names."),
 ]
 Values = Annotated[
     str,
-    typer.Option(
+    option(
         "--values",
-        metavar="NAME",
-        help="A column, an array or a text file with values to recall; for pictures folder.",
+        "NAME",
+        "A column, an array or a text file with values to recall; for pictures folder.",
     ),
 ]
 Columns = Annotated[
     str,
-    typer.Option(
-        "--columns",
-        metavar="NAMES",
-        help="Columns of the pattern, such as a,b; all of numbers.",
-    ),
+    option("--columns", "NAMES", "Columns of the pattern, such as a,b; all of numbers."),
 ]
 Unscaled = Annotated[
     bool,
@@ -85,15 +78,11 @@ Update = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace MEMORY.")]
 Beta = Annotated[
     str,
-    typer.Option(
-        "--beta", metavar="β", help="Inverse temperature; auto, the default, fits the rows."
-    ),
+    option("--beta", "β", "Inverse temperature; auto, the default, fits the rows."),
 ]
 Similarity = Annotated[
     str,
-    typer.Option(
-        "--similarity", metavar="NAME", help="euclidean, cosine, dot, correlation or manhattan."
-    ),
+    option("--similarity", "NAME", "euclidean, cosine, dot, correlation or manhattan."),
 ]
 Cues = Annotated[
     list[str],
@@ -101,50 +90,38 @@ Cues = Annotated[
 ]
 Keep = Annotated[
     str,
-    typer.Option(
-        "--keep",
-        metavar="SIDE",
-        help="The half of each picture that is known: top, bottom, left or right.",
-    ),
+    option("--keep", "SIDE", "The half of each picture that is known: top, bottom, left or right."),
 ]
 Half = Annotated[
     str,
-    typer.Option(
-        "--half", metavar="SIDE", help="The half of a picture that each file is, torn or cut."
-    ),
+    option("--half", "SIDE", "The half of a picture that each file is, torn or cut."),
 ]
 Known = Annotated[
     str,
-    typer.Option(
-        "--known", metavar="MASK", help="A picture, white where cues are known, or a .npy mask."
-    ),
+    option("--known", "MASK", "A picture, white where cues are known, or a .npy mask."),
 ]
-K = Annotated[str, typer.Option("-k", "--k", metavar="N", help="Number of matches per cue.")]
+K = Annotated[str, option("-k --k", "N", "Number of matches per cue.")]
 Alpha = Annotated[
     str,
-    typer.Option(
+    option(
         "--alpha",
-        metavar="SHARE",
-        help="Answer none of these, but for this share of cues that were never stored.",
+        "SHARE",
+        "Answer none of these, but for this share of cues that were never stored.",
     ),
 ]
 Strangers = Annotated[
     str,
-    typer.Option("--strangers", metavar="INPUT", help="Inputs that are not stored, to judge by."),
+    option("--strangers", "INPUT", "Inputs that are not stored, to judge by."),
 ]
-CueNames = Annotated[
-    str, typer.Option("--names", metavar="NAME", help="A column with the names of the cues.")
-]
+CueNames = Annotated[str, option("--names", "NAME", "A column with the names of the cues.")]
 OutFolder = Annotated[
     str,
-    typer.Option("-o", "--out", metavar="DIR", help="Folder for the completed patterns."),
+    option("-o --out", "DIR", "Folder for the completed patterns."),
 ]
 RemovedNames = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]...", help="Names of patterns.")
 ]
-Index = Annotated[
-    str, typer.Option("--index", metavar="NUMBERS", help="Rows from 0 on, such as 3,5.")
-]
+Index = Annotated[str, option("--index", "NUMBERS", "Rows from 0 on, such as 3,5.")]
 
 
 def store(  # noqa: PLR0913 one argument per option
