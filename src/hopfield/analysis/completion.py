@@ -33,7 +33,7 @@ class CompletionSearch(Search[CompletionPoint]):
             # a² − b² = (a − b)(a + b), for the paired difference of two roots.
             difference_se = _ratio(sums - squares[best], hidden)[1]
             deficit_se = difference_se / max(error + least, math.ulp(0))
-            points.append(CompletionPoint(*place, error, error_se, error - least, deficit_se))
+            points.append(CompletionPoint(*place, error - least, deficit_se, error, error_se))
         return points
 
     def beta_range(self, similarity: str, damaged: DamagedPatterns) -> tuple[float, float]:

@@ -136,7 +136,7 @@ class RecallSearch(Search[Point]):
         accuracy, mean = right.mean(-1), weight.double().mean(-1)
         best = max(range(len(tried)), key=lambda i: (float(accuracy[i]), float(mean[i])))
         deficit = right[best] - right
-        columns = (accuracy, standard_error(right), mean, deficit.mean(-1), standard_error(deficit))
+        columns = (deficit.mean(-1), standard_error(deficit), accuracy, standard_error(right), mean)
         values = zip(*(column.tolist() for column in columns), strict=True)
         return [Point(*place, *value) for place, value in zip(tried, values, strict=True)]
 

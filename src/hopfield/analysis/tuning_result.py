@@ -1,11 +1,12 @@
 """The result of tuning: the settings chosen, and the curve they were chosen from."""
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -37,30 +38,53 @@ Setting = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Point:
-    """One setting on the curve.
+class CurvePoint(ABC):
+    """One setting on the curve of an objective.
 
     Attributes:
         setting: names of similarity and separation.
         beta: β.
-        accuracy: share of the cues at which the right pattern has more than half of the weight.
-        accuracy_se: its standard error.
-        weight: the mean weight of the right pattern.
-        deficit: the difference to the accuracy of the best setting on the same cues.
+        deficit: the difference to the best setting on the same cues.
         deficit_se: the standard error of that paired difference.
     """
 
     setting: Setting
     beta: float
-    accuracy: float
-    accuracy_se: float
-    weight: float
     deficit: float
     deficit_se: float
 
     @property
+    @abstractmethod
     def quality(self) -> tuple[float, float]:
-        """Accuracy and weight: the larger, the better."""
+        """Two numbers in order of importance: the larger, the better."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The measure and its standard error."""
+
+    @abstractmethod
+    def text_of(self, value: float, error: float) -> str:
+        """Return a value of this measure and its standard error as text."""
+
+
+@dataclass(frozen=True)
+class Point(CurvePoint):
+    """One setting on the curve of the objective "recall".
+
+    Attributes:
+        accuracy: share of the cues at which the right pattern has more than half of the weight.
+        accuracy_se: its standard error.
+        weight: the mean weight of the right pattern.
+    """
+
+    accuracy: float
+    accuracy_se: float
+    weight: float
+
+    @property
+    def quality(self) -> tuple[float, float]:
+        """Accuracy and weight."""
         return self.accuracy, self.weight
 
     @property
@@ -74,28 +98,20 @@ class Point:
 
 
 @dataclass(frozen=True)
-class CompletionPoint:
+class CompletionPoint(CurvePoint):
     """One setting on the curve of the objective "completion".
 
     Attributes:
-        setting: names of similarity and separation.
-        beta: β.
         error: root mean squared error at the hidden entries of rows that are left out.
         error_se: its standard error.
-        deficit: the difference to the error of the best setting on the same rows.
-        deficit_se: the standard error of that paired difference.
     """
 
-    setting: Setting
-    beta: float
     error: float
     error_se: float
-    deficit: float
-    deficit_se: float
 
     @property
     def quality(self) -> tuple[float, float]:
-        """The negative error, and β: the larger, the better."""
+        """The negative error, and −β."""
         return -self.error, -self.beta
 
     @property
@@ -106,37 +122,6 @@ class CompletionPoint:
     def text_of(self, value: float, error: float) -> str:
         """An error, in the units of the patterns, and its standard error."""
         return f"{value:.3g} ± {error:.2g}"
-
-
-class CurvePoint(Protocol):
-    """The members that the points of every objective have."""
-
-    @property
-    def setting(self) -> Setting:
-        """Names of similarity and separation."""
-
-    @property
-    def beta(self) -> float:
-        """β."""
-
-    @property
-    def deficit(self) -> float:
-        """The difference to the best setting on the same cues."""
-
-    @property
-    def deficit_se(self) -> float:
-        """The standard error of that paired difference."""
-
-    @property
-    def quality(self) -> tuple[float, float]:
-        """Two numbers in order of importance: the larger, the better."""
-
-    @property
-    def text(self) -> str:
-        """The measure and its standard error."""
-
-    def text_of(self, value: float, error: float) -> str:
-        """Return a value of this measure and its standard error as text."""
 
 
 AnyPoint = TypeVar("AnyPoint", bound=CurvePoint)
