@@ -31,6 +31,13 @@ BATCH_ROWS = 4096
 """Rows per record batch when they are written."""
 
 
+PLAIN_ROWS = {
+    b"lance-encoding:structural-encoding": b"fullzip",
+    b"lance-encoding:compression": b"none",
+}
+"""Makes Lance write short rows as it writes long ones: one after another, uncompressed."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Columns of a table.
@@ -58,10 +65,11 @@ class Layout:
         """Return the layout of a table whose first rows are these."""
         pa, row_column = arrow(), TensorColumn.of("patterns", rows)
         stored = TensorColumn(torch.int64, (words_of(rows.shape[1]),)) if bits else row_column
+        encoding = None if stored.dtype == torch.bool else PLAIN_ROWS  # which needs whole bytes
         value_column = None if values is None else TensorColumn.of("values", values)
         fields = [
             pa.field("id", pa.int64(), nullable=False),
-            pa.field("vector", stored.arrow_type, nullable=False),
+            pa.field("vector", stored.arrow_type, nullable=False, metadata=encoding),
             pa.field("known", pa.binary()),
             pa.field("prior", pa.float64()),
             pa.field("crc", pa.uint32(), nullable=False),

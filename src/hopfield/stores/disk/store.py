@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..packed import PackedBlock
 from ..sketch import Sketch
 from .columns import arrow, decode_masks
 from .entries import StoredColumn
+from .files import RowFiles
 from .layout import Layout
 from .paths import table_path
 from .sketching import add_sketches, encode_sketches, read_sketches
@@ -142,20 +144,20 @@ class DiskStore(Store):
         """Yield all rows in order, at most `size` per block."""
         if not self._count:
             return
-        layout = self._opened.layout
-        columns = ["vector"]
+        layout, files = self._opened.layout, self._row_files()
+        columns = ["vector"] if files is None else []
         columns += ["known"] if self.has_gaps else []
         columns += ["value"] if layout.values is not None else []
         summary = self._cache.get("summary")
         norms = summary[1].squared_norms if summary and summary[0] == (self.version,) else None
-        start = 0
-        for parts in _grouped(self._opened.scan(columns, **self._selection), size):
-            arrays = {name: [part.column(name) for part in parts] for name in columns}
+        for start, stop, arrays in self._parts(columns, size):
             values = None
             if layout.values is not None:
                 values = layout.values.decode(arrays["value"], shared=True)
-            stored = layout.stored.decode(arrays["vector"], shared=True)
-            stop = start + len(stored)
+            if files is None:
+                stored = layout.stored.decode(arrays["vector"], shared=True)
+            else:
+                stored = files.read(start, stop)
             if layout.bits:
                 like = torch.empty(0, self.dim, dtype=self.dtype)
                 yield PackedBlock(start, stop, stored.T.contiguous(), like, values, start)
@@ -163,7 +165,6 @@ class DiskStore(Store):
                 known = decode_masks(arrays["known"], self.dim) if self.has_gaps else None
                 some_norms = None if norms is None else norms[start:stop]
                 yield Block(start, stored, values, some_norms, known=known)
-            start = stop
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -315,6 +316,26 @@ class DiskStore(Store):
         self.dim, self.dtype = layout.rows.shape[0], layout.rows.dtype
         self.signs_only = layout.bits
         self.has_gaps = table.count("known IS NOT NULL") > 0 if has_gaps is None else has_gaps
+
+    def _row_files(self) -> RowFiles | None:
+        # Where the rows lie in the files; None if Lance has to find or to decode them.
+        if "condition" in self._selection:
+            return None
+        table, column = self._opened, self._opened.layout.stored
+        make = partial(RowFiles.of, table, "vector", column, **self._selection)
+        return self.cached("files", make, table.version)
+
+    def _parts(self, columns: list[str], size: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        # Consecutive parts of the rows: first row, end, and arrays of each column.
+        if not columns:
+            for start in range(0, self._count, size):
+                yield start, min(start + size, self._count), {}
+            return
+        start = 0
+        for parts in _grouped(self._opened.scan(columns, **self._selection), size):
+            stop = start + sum(part.num_rows for part in parts)
+            yield start, stop, {name: [part.column(name) for part in parts] for name in columns}
+            start = stop
 
     def _refuse_selection(self, caller: str) -> None:
         if self._selection:

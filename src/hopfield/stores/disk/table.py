@@ -33,6 +33,7 @@ def lance() -> Any:
     """Return the module lance."""
     try:
         import lance
+        import lance.file
         import lance.fragment
     except ImportError:
         raise missing_extra("pylance", "disk") from None
