@@ -6,6 +6,7 @@ a block is one read. The metadata of a file says where they lie.
 """
 
 import re
+import weakref
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -78,11 +79,13 @@ class RowFiles:
                 runs += found
         return cls(table.path, column, runs)
 
-    def read(self, start: int, stop: int) -> Tensor:
-        """Return the rows from `start` to `stop`."""
+    def read(self, start: int, stop: int, spare: "list[Any] | None" = None) -> Tensor:
+        """Return the rows from `start` to `stop`.
+
+        Their memory goes to the list `spare` once no tensor uses it, and is taken from there.
+        """
         width = _row_bytes(self.column)
-        # Arrays of NumPy lie in huge pages: a new tensor of torch takes five times as long.
-        numbers = np.empty((stop - start) * width, np.uint8)
+        numbers = _memory((stop - start) * width, [] if spare is None else spare)
         buffer = numbers.data
         with reading(self.path):
             for path, cuts in groupby(self._cuts(start, stop), key=lambda cut: cut.path):
@@ -105,6 +108,15 @@ class RowFiles:
 
 def _row_bytes(column: TensorColumn) -> int:
     return prod(column.shape) * column.dtype.itemsize
+
+
+def _memory(size: int, spare: list[Any]) -> Any:
+    # New memory for each block would be spread over the heap, and be as large as the table. NumPy
+    # asks for huge pages, which are several times as fast as the memory of a tensor.
+    memory = spare.pop() if spare and len(spare[-1]) >= size else np.empty(size, np.uint8)
+    numbers = memory[:size]
+    weakref.finalize(numbers, spare.append, memory).atexit = False
+    return numbers
 
 
 def _fill(file: Any, buffer: memoryview, size: int) -> memoryview:

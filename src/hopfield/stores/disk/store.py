@@ -150,6 +150,7 @@ class DiskStore(Store):
         columns += ["value"] if layout.values is not None else []
         summary = self._cache.get("summary")
         norms = summary[1].squared_norms if summary and summary[0] == (self.version,) else None
+        spare: list[Any] = []
         for start, stop, arrays in self._parts(columns, size):
             values = None
             if layout.values is not None:
@@ -157,7 +158,7 @@ class DiskStore(Store):
             if files is None:
                 stored = layout.stored.decode(arrays["vector"], shared=True)
             else:
-                stored = files.read(start, stop)
+                stored = files.read(start, stop, spare)
             if layout.bits:
                 like = torch.empty(0, self.dim, dtype=self.dtype)
                 yield PackedBlock(start, stop, stored.T.contiguous(), like, values, start)
