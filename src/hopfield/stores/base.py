@@ -16,6 +16,7 @@ from ..readout import ValuedBlock
 from .annotations import Annotations
 from .block import Block
 from .following import following_annotations
+from .growing import GrowingTensor
 from .lock import ReadWriteLock
 from .sending import move_tensors, move_when_unread
 from .sketch import Sketch
@@ -74,7 +75,25 @@ def merge_moments(means: Tensor, stds: Tensor, sizes: Tensor) -> tuple[Tensor, T
 
 def summarise(blocks: Iterable[ValuedBlock]) -> Summary:
     """Return the statistics of the rows in `blocks`."""
-    return merge_summaries([_summary_of(block) for block in blocks])
+    # Results lie in two tensors: many small ones, made between the large temporary ones of the
+    # parts, would spread these over as much memory as all rows take.
+    norms, vectors, largest, has_gaps = GrowingTensor(), GrowingTensor(), [], False
+    lengths = []
+    for block in blocks:
+        part = _summary_of(block)
+        counts = torch.full_like(part.mean, len(block)) if part.counts is None else part.counts
+        norms.append(part.squared_norms)
+        vectors.append(torch.stack([part.mean, part.std, counts])[None])
+        lengths.append(len(block))
+        largest.append(part.largest_norm)
+        has_gaps |= part.counts is not None
+    columns = norms.filled.split(lengths), largest, vectors.filled
+    return merge_summaries(
+        [
+            Summary(squares, longest, mean, std, counts if has_gaps else None)
+            for squares, longest, (mean, std, counts) in zip(*columns, strict=True)
+        ]
+    )
 
 
 def _summary_of_known(block: ValuedBlock, known: Tensor) -> Summary:
@@ -315,12 +334,14 @@ class Store(ABC):
                 )
             return summary
         rows, known, before = self.rows, self.known, len(old[1].squared_norms)
+        if before == len(self):
+            return old[1]
         parts = (slice(at, at + SUMMARY_ROWS) for at in range(before, len(self), SUMMARY_ROWS))
-        new = [
-            _summary_of(Block(part.start, rows[part], known=None if known is None else known[part]))
+        new = summarise(
+            Block(part.start, rows[part], known=None if known is None else known[part])
             for part in parts
-        ]
-        return merge_summaries([old[1], *new])
+        )
+        return merge_summaries([old[1], new])
 
     def empty_values(self) -> Tensor | None:
         """Return an empty tensor like the values, or None where none are stored."""

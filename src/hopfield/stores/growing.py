@@ -32,6 +32,23 @@ def appended(old: Tensor | None, new: Tensor, room: Tensor | None, axis: int = 0
     return room
 
 
+class GrowingTensor:
+    """Rows that are appended to one tensor.
+
+    Attributes:
+        filled: the rows so far
+    """
+
+    filled: Tensor
+    _room: Tensor | None = None
+
+    def append(self, rows: Tensor) -> None:
+        """Add copies of the rows."""
+        before = None if self._room is None else self.filled
+        self._room = appended(before, rows, self._room)
+        self.filled = self._room[: len(rows) + (0 if before is None else len(before))]
+
+
 def remaining_rows(count: int, indices: Tensor) -> Tensor:
     """Return a mask of `count` rows, False at `indices`."""
     remaining = torch.ones(count, dtype=torch.bool, device=indices.device)
