@@ -27,8 +27,8 @@ from ..separation import Readout, Separation
 from ..separation.softmax import log_mean
 from ..similarity import Similarity, masked_state
 from ..stores import Store
-from ..stores.base import SUMMARY_ROWS
 from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
+from ..stores.summary import SUMMARY_ROWS
 from .options import blocks_of, reads_in_place
 from .query_batch import DROPPED_WEIGHT, QueryBatch
 from .sketched import TakenRows, can_sketch, sketched_candidates

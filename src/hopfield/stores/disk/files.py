@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from .columns import TensorColumn
-from .table import Table, lance, local_folder, reading
+from .paths import local_folder
+from .table import Table, lance, reading
 
 PLAIN = (
     "PageLayout{layout:Some(FullZipLayout(FullZipLayout{bits_rep:0,bits_def:0,num_items:N,"
@@ -163,3 +164,24 @@ def _without_removed(runs: list[Run], fragment: Any, width: int) -> list[Run]:
                 left.append(Run(run.path, run.position + int(part[0]) * width, len(part)))
         first += run.count
     return left
+
+
+def grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Yield lists of slices of record batches with at most `size` rows together."""
+    # Only few rows are joined with some of the next batch: a single slice is read where it lies.
+    parts: list[Any] = []
+    count = 0
+    for batch in batches:
+        at = 0
+        if 2 * count >= size and count + batch.num_rows > size:
+            yield parts
+            parts, count = [], 0
+        while at < batch.num_rows:
+            step = min(size - count, batch.num_rows - at)
+            parts.append(batch.slice(at, step))
+            at, count = at + step, count + step
+            if count == size:
+                yield parts
+                parts, count = [], 0
+    if parts:
+        yield parts

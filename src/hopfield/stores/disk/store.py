@@ -21,7 +21,7 @@ from ..packed import PackedBlock
 from ..sketch import Sketch
 from .columns import arrow, decode_masks
 from .entries import StoredColumn
-from .files import RowFiles
+from .files import RowFiles, grouped
 from .layout import Layout
 from .paths import table_path
 from .sketching import add_sketches, encode_sketches, read_sketches
@@ -333,7 +333,7 @@ class DiskStore(Store):
                 yield start, min(start + size, self._count), {}
             return
         start = 0
-        for parts in _grouped(self._opened.scan(columns, **self._selection), size):
+        for parts in grouped(self._opened.scan(columns, **self._selection), size):
             stop = start + sum(part.num_rows for part in parts)
             yield start, stop, {name: [part.column(name) for part in parts] for name in columns}
             start = stop
@@ -391,24 +391,3 @@ class DiskStore(Store):
         if extended and isinstance(names, StoredColumn) and new.names and not self._replaced:
             extended = replace(extended, names=names.followed_by(self._opened, new.names))
         self.annotations = extended
-
-
-def _grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    # Lists of slices of record batches with at most `size` rows together. Only few rows are joined
-    # with some of the next batch: a single slice is read where it lies.
-    parts: list[Any] = []
-    count = 0
-    for batch in batches:
-        at = 0
-        if 2 * count >= size and count + batch.num_rows > size:
-            yield parts
-            parts, count = [], 0
-        while at < batch.num_rows:
-            step = min(size - count, batch.num_rows - at)
-            parts.append(batch.slice(at, step))
-            at, count = at + step, count + step
-            if count == size:
-                yield parts
-                parts, count = [], 0
-    if parts:
-        yield parts

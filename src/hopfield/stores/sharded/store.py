@@ -10,9 +10,10 @@ from torch import Tensor
 from ...checks import short_repr
 from ...errors import InputTypeError, OptionError
 from ..annotations import Annotations
-from ..base import Store, Summary, merge_moments
+from ..base import Store
 from ..block import Block, RankBlock
 from ..ram import RamStore
+from ..summary import Summary, merge_moments
 from .group import rank_group
 from .merging import Merging
 from .runs import Runs
