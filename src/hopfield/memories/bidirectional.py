@@ -25,7 +25,7 @@ from ..units import (
 from ..units.following import with_sum_of_weights
 from ..units.signs import uniform_noise
 from .learning import LEARNING_ROWS
-from .modern import ModernHopfield
+from .modern import AttentionMemory
 from .options import check_degree, check_store, plain_softmax, scalar_separation
 from .pairs import PairedMemory, check_sides
 
@@ -244,7 +244,7 @@ def _updated(
     return value if held is None else torch.where(held, units, value)
 
 
-class ModernBidirectional(PairedMemory):
+class ModernBidirectional(PairedMemory, AttentionMemory):
     """Modern network on pairs of vectors: weights p of the pairs give y' = pY and x' = pX.
 
     The scores of pairs are sums over both sides, of their known entries only:
@@ -263,8 +263,6 @@ class ModernBidirectional(PairedMemory):
         store: where the rows (x|y) live; None is a `RamStore`.
     """
 
-    one_read_completes: ClassVar[bool] = True
-
     def __init__(
         self,
         beta: float | str | None = None,
@@ -276,70 +274,9 @@ class ModernBidirectional(PairedMemory):
         store: Store | None = None,
     ) -> None:
         """Make an empty memory."""
-        self._network = ModernHopfield(
-            beta, separation=separation, similarity=similarity, precision=precision
-        )
+        self._configure(beta, separation, similarity, None, precision, store)
         self._set_split(split)
-        self.storage = check_store(store)
-
-    @property
-    def network(self) -> ModernHopfield:
-        """The modern network on the rows (x|y)."""
-        self._network.storage = self.storage
-        return self._network
-
-    @property
-    def similarity(self) -> Similarity:
-        """The similarity of rows (x|y)."""
-        return self._network.similarity
-
-    @property
-    def separation(self) -> Separation:
-        """The separation; without β, with the one that fits the pairs."""
-        return self.network.separation
-
-    @property
-    def stores_gaps(self) -> bool:
-        """Return True unless an 8-bit scan finds the candidates."""
-        return self._network.stores_gaps
-
-    @property
-    def takes_prior(self) -> bool:
-        """Return True if the separation takes a prior."""
-        return self._network.takes_prior
-
-    @property
-    def value_weights(self) -> tuple[Similarity, Separation]:
-        """The similarity and separation of the readout: values are averaged by its weights."""
-        return self.network.value_weights
-
-    @property
-    def scans_rows(self) -> bool:
-        """True for certified precision."""
-        return self._network.scans_rows
-
-    def step(
-        self,
-        state: Tensor,
-        known: Tensor | None,
-        held: Tensor | None,
-        generator: torch.Generator,
-    ) -> Reading:
-        """Make one update of both sides."""
-        return self.network.step(state, known, held, generator)
-
-    def next_state(self, state: Tensor, generator: torch.Generator) -> Tensor:
-        """Make one update of both sides, by fused attention where it can."""
-        return self.network.next_state(state, generator)
-
-    def energy_of(self, state: Tensor) -> Tensor:
-        """E of the modern network at rows (x|y)."""
-        return self.network.energy_of(state)
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments but `store`."""
-        return {"split": self.split} | self._network.config()
-
-    def config_text(self) -> dict[str, str]:
-        """Return the texts of `beta` and `separation` that show the fitted β."""
-        return self.network.config_text()
+        return {"split": self.split} | self._settings()

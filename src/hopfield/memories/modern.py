@@ -21,51 +21,21 @@ from .gaps import read_with_gaps, scores_of
 from .options import blocks_of, check_store, plain_softmax, reads_in_place, scalar_separation
 
 
-class ModernHopfield(Memory):
-    """Continuous network of Ramsauer (2021), and the sparse ones of Hu (2023) and Santos (2024).
-
-    E(x) = ½‖x‖² − F(Xx) + ½M²,   x' = Xᵀ∇F(Xx);   F = β⁻¹ log mean exp(βs), ∇F = softmax(βs).
-
-    With `similarity="euclidean"`, s_μ = −½‖x_μ − x‖² and E = −F(s), at the same cost. Every
-    distinct pattern is then an attractor at large β; with the dot product, some may not be. An
-    update never raises E for these two similarities; for others it can.
-
-    Args:
-        beta: β ≥ 0, shorthand for `separation=Softmax(beta)`. "auto" (the default without a
-            separation) is the smallest β at which cues find 95 % of the patterns although damage
-            leaves them a quarter of their lead over the others. It is fitted again when patterns
-            change. With a separation, "auto" sets its β.
-        separation: `Softmax`, `Sparsemax`, `Entmax`, `Normmax`, `TopK`, `KSubsets`, or your own
-            with simplex weights; `Epanechnikov`, or your own that says `mean_ascends`: an update is
-            then the mean of patterns by their weights.
-        similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan", or your own: a
-            function (rows, state, known) → scores, or a `Similarity`. By default the dot product
-            if β is given, as in attention, and Euclidean if β is "auto" or with `Epanechnikov`:
-            with the dot product, a pattern is an attractor at no β if its product with another one
-            exceeds ‖x_μ‖².
-        post: None, or "unit_norm" or "layer_norm": an update ends at the point of this norm in the
-            direction of Xᵀ∇F(s), as in Hopfield–Fenchel–Young energies (Santos et al. 2024), and E
-            has another first term. With weights that sum to one and the dot product or Euclid.
-        precision: "full", or "certified": an 8-bit scan finds the patterns that can have weight,
-            and only those are read, in float64; `Retrieval.bound` bounds the distance from the
-            full readout. With Softmax and the dot product or Euclidean distance. A `DiskStore`
-            needs sketches for it, see its `add_sketch`.
-        store: where the patterns live; None is a `RamStore`.
-    """
+class AttentionMemory(Memory):
+    """The dynamics of `ModernHopfield`: E(x) = ½‖x‖² − F(Xx) + ½M², x' = Xᵀ∇F(Xx)."""
 
     one_read_completes: ClassVar[bool] = True
 
-    def __init__(
+    def _configure(
         self,
-        beta: float | str | None = None,
-        *,
-        separation: Separation | None = None,
-        similarity: str | Similarity | ScoreFunction | None = None,
-        post: str | None = None,
-        precision: str = "full",
-        store: Store | None = None,
+        beta: float | str | None,
+        separation: Separation | None,
+        similarity: str | Similarity | ScoreFunction | None,
+        post: str | None,
+        precision: str,
+        store: Store | None,
     ) -> None:
-        """Make an empty memory."""
+        # Check and keep the arguments of the constructor of `ModernHopfield`.
         is_fitted = self._is_fitted = is_auto(beta, separation)
         self._separation = scalar_separation(None if is_fitted else beta, separation)
         if similarity is None:
@@ -210,8 +180,8 @@ class ModernHopfield(Memory):
             return energy.modern_of_checked(*given)
         return energy.with_post_of_checked(*given, POST_TRANSFORMS[self.post])
 
-    def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments but `store`."""
+    def _settings(self) -> dict[str, Any]:
+        # The arguments of `_configure` but `store`.
         config: dict[str, Any] = {"beta": AUTO} if self._is_fitted else {}
         if not self._is_fitted or self._separation != Softmax():
             config["separation"] = self._separation
@@ -230,3 +200,53 @@ class ModernHopfield(Memory):
 
     def _in_place(self, state: Tensor) -> bool:
         return reads_in_place(self.storage, self.similarity, state)
+
+
+class ModernHopfield(AttentionMemory):
+    """Continuous network of Ramsauer (2021), and the sparse ones of Hu (2023) and Santos (2024).
+
+    E(x) = ½‖x‖² − F(Xx) + ½M²,   x' = Xᵀ∇F(Xx);   F = β⁻¹ log mean exp(βs), ∇F = softmax(βs).
+
+    With `similarity="euclidean"`, s_μ = −½‖x_μ − x‖² and E = −F(s), at the same cost. Every
+    distinct pattern is then an attractor at large β; with the dot product, some may not be. An
+    update never raises E for these two similarities; for others it can.
+
+    Args:
+        beta: β ≥ 0, shorthand for `separation=Softmax(beta)`. "auto" (the default without a
+            separation) is the smallest β at which cues find 95 % of the patterns although damage
+            leaves them a quarter of their lead over the others. It is fitted again when patterns
+            change. With a separation, "auto" sets its β.
+        separation: `Softmax`, `Sparsemax`, `Entmax`, `Normmax`, `TopK`, `KSubsets`, or your own
+            with simplex weights; `Epanechnikov`, or your own that says `mean_ascends`: an update is
+            then the mean of patterns by their weights.
+        similarity: "dot", "euclidean", "cosine", "correlation" or "manhattan", or your own: a
+            function (rows, state, known) → scores, or a `Similarity`. By default the dot product
+            if β is given, as in attention, and Euclidean if β is "auto" or with `Epanechnikov`:
+            with the dot product, a pattern is an attractor at no β if its product with another one
+            exceeds ‖x_μ‖².
+        post: None, or "unit_norm" or "layer_norm": an update ends at the point of this norm in the
+            direction of Xᵀ∇F(s), as in Hopfield–Fenchel–Young energies (Santos et al. 2024), and E
+            has another first term. With weights that sum to one and the dot product or Euclid.
+        precision: "full", or "certified": an 8-bit scan finds the patterns that can have weight,
+            and only those are read, in float64; `Retrieval.bound` bounds the distance from the
+            full readout. With Softmax and the dot product or Euclidean distance. A `DiskStore`
+            needs sketches for it, see its `add_sketch`.
+        store: where the patterns live; None is a `RamStore`.
+    """
+
+    def __init__(
+        self,
+        beta: float | str | None = None,
+        *,
+        separation: Separation | None = None,
+        similarity: str | Similarity | ScoreFunction | None = None,
+        post: str | None = None,
+        precision: str = "full",
+        store: Store | None = None,
+    ) -> None:
+        """Make an empty memory."""
+        self._configure(beta, separation, similarity, post, precision, store)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments but `store`."""
+        return self._settings()
