@@ -94,18 +94,28 @@ function* drawStrip(canvas, values) {
   canvas.setAttribute("aria-label", `The state at β = ${SHOWN.join(", ")}`);
 }
 
-function* drawCurve(canvas, values) {
+function* pointsOf(values) {
   const points = [];
   for (let i = 0; i < POINTS; i += 1) {
     const exponent = -2 + (4 * i) / (POINTS - 1);
     points.push([exponent, effectiveCount(answerOf({ ...values, beta: 10 ** exponent }).weights)]);
     yield;
   }
-  const high = Math.max(2, ...points.map(([, y]) => y));
+  return points;
+}
+
+function* drawCurve(canvas, values) {
+  const points = yield* pointsOf(values);
+  const isSoftmax = values.separation === "softmax";
+  const other = isSoftmax
+    ? null
+    : { points: yield* pointsOf({ ...values, separation: "softmax" }), label: "softmax" };
+  const high = Math.max(2, ...[...points, ...(other?.points ?? [])].map(([, y]) => y));
   const { context, across, frame } = drawLine(canvas, points, {
     range: [1, high],
     domain: [-2, 2],
     labels: ["β = 0.01", "β = 100"],
+    other,
   });
   const x = across(Math.log10(values.beta));
   context.strokeStyle = colour("warm");

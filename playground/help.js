@@ -42,7 +42,7 @@ class Help {
   }
 }
 
-/** Put a button beside every element with `data-help`. */
+/** Put a button beside every element with `data-help`; return the box for others. */
 export function connectHelp() {
   const help = new Help(document.getElementById("help"));
   for (const named of document.querySelectorAll("[data-help]")) {
@@ -59,10 +59,11 @@ export function connectHelp() {
     both.append(named, button);
   }
   document.addEventListener("pointerdown", ({ target }) => {
-    if (!target.closest(".help")) help.close();
+    if (!target.closest(".help, .asks-help")) help.close();
   });
   document.addEventListener("keydown", ({ key }) => {
     if (key === "Escape") help.close();
   });
   addEventListener("resize", () => help.close());
+  return help;
 }

@@ -47,8 +47,7 @@ async function start() {
   const panels = { cue: connectCue(settings, announce), retrieval: connectRetrieval(settings) };
   connectShare(settings, announce, panels);
   connectExplore(settings);
-  connectTours(settings);
-  connectHelp();
+  connectTours(settings, connectHelp());
   keepAddress(settings);
   const redraw = () => settings.set({});
   addEventListener("resize", redraw);

@@ -16,6 +16,7 @@ import {
 import { connectUpload } from "./upload.js";
 
 const GAP = 4;
+const SEEDS = 10_000;
 const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100];
 COUNTS.push(120, 150, 200, 250, 300, 400, 500, 600, 800, 1000, 2000, 5000, 10000, 20000, 50000);
 
@@ -48,6 +49,9 @@ export function connectControls(settings) {
     const { beta } = settings.values;
     setBeta(beta === "auto" ? bounded(betaOf(settings.values)) : "auto");
   });
+  byId("draw-again").addEventListener("click", () =>
+    settings.set({ seed: (settings.values.seed + 1) % SEEDS, step: -1 }),
+  );
   for (const group of document.querySelectorAll("[data-choice]")) {
     connectSegments(group, (button) =>
       settings.set({ [group.dataset.choice]: button.dataset.value, step: -1 }),
@@ -77,6 +81,7 @@ function showControls(values) {
   byId("beta-value").textContent = Number(beta.toPrecision(3));
   byId("beta-auto").setAttribute("aria-pressed", String(isFitted));
   byId("beta-auto").hidden = values.network !== "modern";
+  byId("draw-again").disabled = values.temperature === 0 && values.schedule === "synchronous";
   for (const group of document.querySelectorAll("[data-choice]")) {
     markSegments(group, ({ dataset }) => dataset.value === values[group.dataset.choice]);
   }

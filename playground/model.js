@@ -20,19 +20,22 @@ export const MOST_OWN = 40;
 const RANDOM_PICTURES = 200;
 const RANDOM_SEED = 0;
 const KEPT = 80;
+const MOST_ANSWERS = 200;
 
 let sets = null;
 const networks = new Map();
 const rowSets = new Map();
 const pictureSets = new Map();
 const answers = new Map();
+const signsOf = new WeakMap();
+const numbersOf = new WeakMap();
 
 /** Return what `make` makes for a key; what was used last is kept. */
-function remembered(map, key, make) {
+function remembered(map, key, make, most = KEPT) {
   const value = map.has(key) ? map.get(key) : make();
   map.delete(key);
   map.set(key, value);
-  if (map.size > KEPT) map.delete(map.keys().next().value);
+  if (map.size > most) map.delete(map.keys().next().value);
   return value;
 }
 
@@ -187,9 +190,15 @@ export function drawnCue(settings) {
   return { levels, hidden };
 }
 
-/** Return the row of a picture: exact values where it has them. */
-const rowOf = ({ levels, values }, isBinary) =>
-  values && !isBinary ? Float64Array.from(values) : valuesOf(levels, isBinary);
+/** Return the row of a picture: exact values where it has them. Networks share it. */
+function rowOf(picture, isBinary) {
+  const kept = isBinary ? signsOf : numbersOf;
+  const { levels, values } = picture;
+  if (!kept.has(picture)) {
+    kept.set(picture, values && !isBinary ? Float64Array.from(values) : valuesOf(levels, isBinary));
+  }
+  return kept.get(picture);
+}
 
 /** Return the cue of the network: hidden pixels are unknown, or paper that counts as evidence. */
 export function cueOf(settings, { levels, hidden } = drawnCue(settings)) {
@@ -216,7 +225,6 @@ export function answerOf(settings, cue = null) {
   if (cue) return answer(cue);
   const { data, count, own, source, hidden, hiddenAs, clamp, seed } = settings;
   const key = [networkOptions(settings), data, count, own, source, settings.cue, hidden];
-  return remembered(answers, JSON.stringify([...key, hiddenAs, clamp, seed]), () =>
-    answer(cueOf(settings)),
-  );
+  const whole = JSON.stringify([...key, hiddenAs, clamp, seed]);
+  return remembered(answers, whole, () => answer(cueOf(settings)), MOST_ANSWERS);
 }

@@ -1,6 +1,7 @@
 /**
  * The texts of the tours. A step has a title, a text, the settings that differ from the default
  * ones, and what the retrieval must show: [kind of end, whether it is the pattern of the cue].
+ * The source of a tour is the passage of a tutorial that it follows.
  */
 
 const CLASSICAL = { network: "classical", explore: "landscape" };
@@ -9,6 +10,8 @@ const WHOLE = "zzl"; // 64 pixels, none hidden
 
 const one = {
   title: "1 · One digit",
+  source:
+    "The walkthrough, one of the two tutorials on which these tours follow, uses digits of 28 × 28 pixels. It stores one by W += digit @ digit.T, and updates by binarize(W @ z). Its binarize gives the negative of the sign: this, and no symmetry of the energy, inverts its reconstructions. Here an update is the sign itself.",
   steps: [
     {
       title: "store it, cover half, recall it",
@@ -39,6 +42,8 @@ const one = {
 
 const several = {
   title: "2 · More digits, and failure",
+  source:
+    "The walkthrough, where it adds digits to W until the network fails. It hides half of the cue with ink, which counts as evidence. Here the half is covered with paper.",
   steps: [
     {
       title: "four digits blend",
@@ -69,6 +74,8 @@ const several = {
 
 const dense = {
   title: "3 · A dense network",
+  source:
+    "The walkthrough: demircigil_update_rule(z, xs). Its text writes the update as −sign(E⁺ + E⁻), which is always +1; its code, sign(E⁻ − E⁺), is right. In the library: DenseHopfield(beta=0.1).update(z).",
   steps: [
     {
       title: "compare with each pattern",
@@ -115,6 +122,8 @@ const dense = {
 
 const grey = {
   title: "4 · Grey levels",
+  source:
+    "The walkthrough: continuous_update_rule(X, z, beta). It concludes that similar images defeat even this network. That holds for dot products, which favour images with much ink, and not for distances over known pixels. In the library: ModernHopfield(beta).update(z).",
   steps: [
     {
       title: "the continuous network",
@@ -151,6 +160,8 @@ const grey = {
 
 const sharp = {
   title: "5 · β from blur to pattern",
+  source:
+    "The tutorial “from scratch”: ModernHopfield.retrieve(query, beta, steps), with one β for each call. In the library a memory has one β: ModernHopfield(beta). Sparse separations are in neither tutorial: Hu et al. 2023, Santos et al. 2024.",
   steps: [
     {
       title: "small β",
@@ -181,6 +192,8 @@ const sharp = {
 
 const units = {
   title: "6 · One unit at a time",
+  source:
+    'The tutorial “from scratch”, under “Why asynchronous?”: all neurons at once can oscillate between two states, one at a time the energy can only fall. In the library: ClassicalHopfield(schedule="asynchronous"), which is the default.',
   steps: [
     {
       title: "asynchronous sweeps",
@@ -212,6 +225,8 @@ const units = {
 
 const attention = {
   title: "7 · An update is attention",
+  source:
+    "The tutorial “from scratch”: attention_retrieve(query, beta), with β = 1/√d and K = V = X. In the library: hopfield.attention(query, patterns, beta).",
   steps: [
     {
       title: "β = 1/√d",
@@ -236,6 +251,8 @@ const attention = {
 
 const unknown = {
   title: "8 · Known against unknown",
+  source:
+    "In neither tutorial: both let hidden pixels count as evidence. In the library: memory.retrieve(cue, known=mask).",
   steps: [
     {
       title: "covered with paper",

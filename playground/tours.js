@@ -9,10 +9,14 @@ const HINT = [
     "when it fails. A tour shows the way.",
 ];
 
+const READ_ON =
+  "“hopfield demo” repeats both tutorials and checks their claims; “Coming from the two tutorials” " +
+  "in the documentation lists their calls beside those of the library.";
+
 const byIdOfTour = (id) => document.getElementById(id);
 
 /** Connect the guide below the header. */
-export function connectTours(settings) {
+export function connectTours(settings, help) {
   const choice = byIdOfTour("tours");
   for (const [name, { title }] of Object.entries(TOURS)) {
     const option = document.createElement("option");
@@ -35,6 +39,9 @@ export function connectTours(settings) {
     else settings.set({ tour: "", page: 0 });
   });
   byIdOfTour("story-close").addEventListener("click", () => settings.set({ tour: "", page: 0 }));
+  byIdOfTour("story-source").addEventListener("click", ({ target }) =>
+    help.toggle(target, `${TOURS[settings.values.tour].source} ${READ_ON}`),
+  );
   settings.listen(({ tour, page }) => show(Object.hasOwn(TOURS, tour) ? tour : "", page));
 }
 

@@ -24,6 +24,22 @@ def test_a_picture_of_ones_own_and_a_drawing_are_stored_and_recalled(visit, tmp_
     assert values(browser)["own"] == ""
 
 
+@pytest.mark.parametrize(("event", "field"), [("drop", "dataTransfer"), ("paste", "clipboardData")])
+def test_pictures_can_be_dropped_and_pasted(visit, event, field):
+    browser = visit()
+    browser.run(
+        "(async () => { const canvas = new OffscreenCanvas(20, 20);"
+        " const context = canvas.getContext('2d'); context.fillStyle = 'white';"
+        " context.fillRect(0, 0, 20, 20); context.fillStyle = 'black';"
+        " context.fillRect(5, 5, 10, 10); const files = new DataTransfer();"
+        " files.items.add(new File([await canvas.convertToBlob()], 'own.png'));"
+        f" const event = new Event({event!r}, {{bubbles: true, cancelable: true}});"
+        f" event.{field} = files; document.body.dispatchEvent(event); return 0; }})()"
+    )
+    wait_for(lambda: values(browser)["own"], browser)
+    assert "own 1" in text(browser, "cue-source")
+
+
 def test_a_file_that_is_no_picture_is_refused_in_words(visit, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     browser = visit()

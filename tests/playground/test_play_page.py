@@ -1,8 +1,13 @@
 """The page as a visitor uses it: draw, hide, retrieve, switch, follow tours."""
 
+import json
+
+import numpy as np
 import pytest
 
 from playing import PAGE, SIZES, TOURS, answer, choose, click, settle, text, values
+
+HELP = "document.getElementById('help').matches(':popover-open')"
 
 
 def test_drawing_changes_the_cue_and_the_answer(visit):
@@ -36,6 +41,41 @@ def test_every_button_of_the_cue_changes_it(visit):
         click(browser, selector)
         after = values(browser)
         assert (before["cue"], before["hidden"]) != (after["cue"], after["hidden"]), selector
+
+
+def test_brushes_erase_hide_and_show(visit):
+    """Each brush changes what it says along a stroke, and nothing else."""
+    browser = visit("network=classical&source=0")
+    click(browser, "[data-hide=none]")
+    x, y = browser.place("#cue")
+    stroke = [(x - 20, y - 60), (x - 20, y + 60)]
+    whole = answer(browser)["states"][0]
+
+    def paint(brush):
+        click(browser, f"[data-brush={brush}]")
+        browser.drag(stroke)
+        settle(browser)
+        return answer(browser)["states"][0]
+
+    hidden = paint("hide")
+    (at,) = np.nonzero(np.not_equal(hidden, whole))
+    assert {hidden[i] for i in at} == {0} and set(at % 8) == {3} and len(at) == 6
+    assert paint("show") == whole
+    erased = paint("erase")
+    assert {erased[i] for i in at} == {-1} and np.delete(erased, at).tolist() == (
+        np.delete(whole, at).tolist()
+    )
+    drawn = paint("draw")
+    assert {drawn[i] for i in at} == {1}
+
+
+def test_other_random_numbers_give_another_run(visit):
+    browser = visit("network=classical&temperature=1&count=4")
+    runs = []
+    for _ in range(3):
+        runs.append(json.dumps(answer(browser)["states"]))
+        click(browser, "#draw-again")
+    assert len(set(runs)) == 3 and values(browser)["seed"] == 3
 
 
 def test_a_blank_sheet_is_a_drawing_which_is_stored_once_it_has_ink(visit):
@@ -127,6 +167,8 @@ def test_only_weights_of_exactly_0_are_shown_as_0(visit):
 def test_tours_show_what_they_say(visit, tour):
     browser = visit(f"tour={tour}")
     steps = browser.run(f"{PAGE}.tours[{tour!r}].steps.map(step => step.expect)")
+    click(browser, "#story-source")
+    assert browser.run(HELP) and "tutorial" in text(browser, "help")
     for number, (kind, is_right) in enumerate(steps):
         assert text(browser, "story-count") == f"{number + 1} of {len(steps)}"
         verdict = browser.run(
@@ -191,9 +233,6 @@ def test_why_brings_the_reasons_into_view_on_a_phone(visit):
         " return [box.top, box.bottom]; })()"
     )
     assert 0 <= top < bottom <= SIZES[1][1] + 1
-
-
-HELP = "document.getElementById('help').matches(':popover-open')"
 
 
 @pytest.mark.parametrize("size", SIZES)
