@@ -8,6 +8,7 @@ from importlib import metadata
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import hopfield
 import quick_demo
@@ -53,6 +54,9 @@ def sets(tmp_path):
     (tmp_path / "text.npy").write_text("no array")
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "pictures").mkdir()
+    for side in (10, 20):
+        Image.new("L", (side, side)).save(tmp_path / "pictures" / f"{side}.png")
     return tmp_path
 
 
@@ -103,6 +107,11 @@ MISTAKES = [
     ("demo --data {}/vectors.npy", 1, "plain vectors"),
     ("demo --data {}/large.npy", 1, "at most 4096 pixels"),
     ("demo --data {}/flat.npy", 1, "two rows"),
+    (
+        "demo --data {}/pictures",
+        1,
+        "10 × 10 pixels and '20.png' has 20 × 20. Bring them to one size",
+    ),
     ("demo --data=", 1, "--data must be a name or a path, but is empty"),
     ("demo --out=", 1, "--out must be a folder, but is empty"),
     ("demo --out {}/file", 1, "is a file"),

@@ -192,7 +192,7 @@ thin.npy -o x.hop | 1 | one pattern per row
 nan.npy -o x.hop | 1 | NaN. --missing nan
 inf.npy -o x.hop | 1 | has inf
 inf.npy -o x.hop --missing nan | 1 | has inf
-all-nan.npy -o x.hop --missing nan | 1 | at least one known entry
+all-nan.npy -o x.hop --missing nan | 1 | known entries in each row, but 'all-nan.npy[0]' has none
 v.npy other.npy -o x.hop | 1 | (6,), as 'v.npy', but those of 'other.npy'
 two.npz -o x.hop | 1 | Choose one by --array
 none.npz -o x.hop | 1 | holds none

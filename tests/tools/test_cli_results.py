@@ -58,7 +58,7 @@ def test_reproduce_names_every_result_in_its_help():
         ('{"experiment": "header", "format": 1}\n{"experiment": "a", "trajectories": 1}\n',
          "RECORDS must be complete"),
         ("", "must begin with a header line"),
-        ("#", "cannot be read as records"),
+        ("#", "line 1 column 1 (char 0). Name a file that a run wrote.\n"),
     ],
 )  # fmt: skip
 def test_plot_says_what_is_wrong_with_a_file(capsys, tmp_path, content, said):

@@ -203,3 +203,27 @@ def test_none_of_these_for_rows(run):
     completed = np.load("out/retrieved.npy")
     refused = [not answer["accepted"] for answer in facts]
     assert np.array_equal(np.isnan(completed).all(1), refused)
+
+
+def test_a_column_of_numbers_and_a_slip_is_kept_with_a_notice(run, capsys, tmp_path):
+    """Columns that are chosen need no notice."""
+    (tmp_path / "slip.csv").write_text("age,width\n34,3.1\n28,2.9\nabc,3.3\n41,2.7\n")
+    assert commands.run("store slip.csv -o a.hop".split()) == 0
+    out, err = capsys.readouterr()
+    assert out == "Stored 4 rows of 1 column in a.hop.\n"
+    assert err == "Kept as text, not in the pattern: 'age' (numbers, but 'abc' in line 4).\n"
+    assert run("store slip.csv -o b.hop --columns width")["shape"] == [1]
+
+
+def test_bytes_that_are_no_utf_8_come_back_as_they_were(run, tmp_path):
+    (tmp_path / "l.csv").write_bytes("größe,w\n1,2\n3,4\n".encode("latin-1"))
+    run("store l.csv -o l.hop")
+    run("recall l.hop l.csv -o out")
+    assert (
+        (tmp_path / "out/retrieved.csv").read_bytes().startswith("name,größe,w".encode("latin-1"))
+    )
+
+
+def test_one_row_is_not_rows(run):
+    np.save("one.npy", ROWS[0])
+    assert run("store one.npy -o o.hop", False) == "Stored 1 array of shape 12 in o.hop.\n"

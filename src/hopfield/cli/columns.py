@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import DataError, HopfieldError
 from .form import RowForm, fit_columns, to_stored
 from .parquet_table import MAGIC, ParquetTable
+from .progress import report_kept
 from .reading import ReadOptions, Rows, joined, read_lines, to_values, unknown_name
 from .text_columns import Column
 from .text_table import TextTable
@@ -43,6 +44,11 @@ class TableFile:
     def numeric(self) -> list[str]:
         """Return the names of the columns of numbers."""
         return [name for name, column in self.columns.items() if _is_number(column)]
+
+    def nearly_numeric(self) -> dict[str, str]:
+        """Return why columns of numbers are text, by their names."""
+        reasons = {name: column.reason.split(";")[0] for name, column in self.columns.items()}
+        return {name: why for name, why in reasons.items() if why.startswith("numbers, but")}
 
     def numbers(self, name: str) -> np.ndarray:
         """Return a column of numbers, NaN in gaps."""
@@ -84,6 +90,8 @@ def read_tables(
     rows = joined(parts)
     if form is None:
         form = fit_columns(columns, rows.numbers, not options.table.unscaled)
+        if not options.table.columns:
+            report_kept(tables[0].nearly_numeric())
     return Rows(to_stored(form, rows.numbers), rows.names, rows.values, rows.table), form
 
 

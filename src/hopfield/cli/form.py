@@ -59,16 +59,16 @@ class RowForm:
             facts |= {name: list(getattr(self, name)) for name in ("columns", "centre", "scale")}
         memory.metadata[KEY] = facts
 
-    def describe(self) -> str:
-        """Say in words what a row is."""
+    def describe(self, count: int = 2) -> str:
+        """Say in words what `count` rows are."""
+        plural = "s" * (count != 1)
         if self.kind == "pictures":
             height, width = self.size
-            return (
-                f"pictures of {width}x{height} pixels, {'colour' if self.mode == 'RGB' else 'grey'}"
-            )
+            colour = "colour" if self.mode == "RGB" else "grey"
+            return f"picture{plural} of {width}x{height} pixels, {colour}"
         if self.kind == "columns":
-            return f"rows of {len(self.columns)} column{'s' * (len(self.columns) > 1)}"
-        return f"arrays of shape {' × '.join(map(str, self.shape))}"
+            return f"row{plural} of {len(self.columns)} column{'s' * (len(self.columns) > 1)}"
+        return f"array{plural} of shape {' × '.join(map(str, self.shape))}"
 
 
 def form_of(memory: Memory, file: str) -> RowForm:

@@ -15,6 +15,10 @@ from .progress import terminal_bar
 from .text_columns import Column, FilledColumn, fill
 from .text_table import TextTable
 
+PARQUET, TEXT = (".parquet", ".pq"), (".csv", ".tsv", ".txt")
+SHEETS = (".xlsx", ".xls", ".ods")
+"""Endings by which other programs choose how to read a file."""
+
 LONG_WORK = 10**6
 """Number of cells from which the work is announced where no terminal shows its progress."""
 
@@ -43,6 +47,7 @@ def impute(
     if not to_stdout and not (is_file and target.parent.is_dir()):
         raise HopfieldError(f"--out must be a file in an existing folder, but is {out!r}.")
     content, table = _read(file)
+    _check_ending(target, table)
     if isinstance(table, ParquetTable) and to_stdout and sys.stdout.isatty():
         raise HopfieldError("a Parquet file is no text for a terminal. Add -o FILE.")
     marks = {mark.lower() for mark in _items(missing)}
@@ -66,6 +71,17 @@ def impute(
         print(_summary(facts, filled, share), file=sys.stderr)
 
 
+def _check_ending(target: Path, table: TextTable | ParquetTable) -> None:
+    is_parquet = isinstance(table, ParquetTable)
+    wrong = (*SHEETS, *(TEXT if is_parquet else PARQUET))
+    if target.suffix.lower() in wrong:
+        kind, right = ("Parquet", ".parquet") if is_parquet else ("text", ".csv")
+        raise HopfieldError(
+            f"--out must end as a file of {kind}, as the table is, but is {str(target)!r}. Use "
+            f"{target.stem}{right}."
+        )
+
+
 def _share(interval: str) -> float | None:
     if not interval:
         return None
@@ -74,7 +90,7 @@ def _share(interval: str) -> float | None:
     except ValueError:
         share = math.nan
     if not 0 < share < 1:
-        hint = f"Use {share / 100:g}." if 1 < share < 100 else "Use .9 for 90 %."
+        hint = f"Use {share / 100:g}." if 2 <= share < 100 else "Use .9 for 90 %."
         raise HopfieldError(
             f"--interval must be a share between 0 and 1, but is {interval!r}. {hint}"
         )

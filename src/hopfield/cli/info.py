@@ -1,6 +1,7 @@
 """`hopfield info`: the facts of a memory file or a data set."""
 
 import json
+import re
 from pathlib import Path
 
 from .. import data
@@ -41,4 +42,6 @@ def load(name: str, option: str) -> data.Dataset:
     try:
         return data.load(name)
     except HopfieldError as error:
-        raise HopfieldError(str(error).replace("name_or_path", option)) from None
+        text = re.sub(r" Use split=.*", "", str(error).replace("name_or_path", option))
+        text = re.sub(r"Give size=.*", "Bring them to one size first.", text)  # no options here
+        raise HopfieldError(text) from None

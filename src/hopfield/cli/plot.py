@@ -31,7 +31,7 @@ def draw(file: str, out: str) -> None:
         )
     if not target.parent.is_dir():
         raise HopfieldError(f"--out must lie in a folder, but {target.parent} is none. Make it.")
-    _, lines = records.read(source)
+    lines = _records(source)
     picture = io.BytesIO()
     try:
         sheet = plots.sheet(lines)
@@ -45,6 +45,14 @@ def draw(file: str, out: str) -> None:
     sheet.savefig(picture, format=target.suffix[1:], dpi=DPI)
     write_whole(target, picture.getvalue())
     print(target)
+
+
+def _records(source: Path) -> list[records.Record]:
+    try:
+        return records.read(source)[1]
+    except HopfieldError as error:
+        hint = "Name a file that a run wrote."
+        raise HopfieldError(str(error).replace(records.ANOTHER_FILE, hint)) from None
 
 
 def _readable(file: str) -> Path:

@@ -1,7 +1,7 @@
 """What commands say on standard error: progress, and inputs that were left out."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -43,3 +43,9 @@ def report_skipped(lines: Sequence[str]) -> None:
     """Print a line for each input that was left out."""
     if lines:
         print(f"Left out {len(lines)}:", *lines, sep="\n  ", file=sys.stderr)
+
+
+def report_kept(reasons: Mapping[str, str]) -> None:
+    """Print a line for each column of numbers that is text because of some cells."""
+    for name, reason in reasons.items():
+        print(f"Kept as text, not in the pattern: {name!r} ({reason}).", file=sys.stderr)

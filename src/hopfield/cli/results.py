@@ -43,7 +43,8 @@ def write_results(folder: Path, form: RowForm, results: Results) -> dict[str, An
     if form.kind == "columns":
         numbers = to_units(form, results.states).masked_fill(~accepted[:, None], torch.nan)
         path = folder / "retrieved.csv"
-        write_whole(path, to_csv(form, results.cues.names, numbers).encode())
+        text = to_csv(form, results.cues.names, numbers)
+        write_whole(path, text.encode(errors="surrogateescape"))  # bytes that are no UTF-8, as read
     else:
         numbers = results.states.masked_fill(~accepted[:, None], torch.nan)
         path, content = folder / "retrieved.npy", io.BytesIO()

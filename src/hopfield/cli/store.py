@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -43,11 +44,12 @@ def store(
             )
     rows, form, skipped = read_inputs(inputs, options, form)
     _check_names(rows)
+    _check_known(rows)
     form.write_to(memory)
     repeated = _repeated(memory, rows)
     _write(memory, rows, repeated, out)
     report_skipped(skipped)
-    facts = {
+    facts: dict[str, Any] = {
         "out": out,
         "patterns": len(memory),
         "added": len(memory) - before,
@@ -95,6 +97,15 @@ def _check_names(rows: Rows) -> None:
         seen.add(name)
 
 
+def _check_known(rows: Rows) -> None:
+    unknown = rows.numbers.isnan().all(dim=1)
+    if unknown.any():
+        name = short_repr(rows.names[int(unknown.int().argmax())])
+        raise HopfieldError(
+            f"INPUT must have known entries in each row, but {name} has none. Leave it out."
+        )
+
+
 def _repeated(memory: Memory, rows: Rows) -> list[int]:
     wanted = set(rows.names)
     return [row for row, name in enumerate(names_of(memory.storage)) if str(name) in wanted]
@@ -128,11 +139,11 @@ def _store_rows(memory: Memory, rows: Rows) -> None:
     )
 
 
-def _summary(facts: dict[str, object], form: RowForm, before: int) -> str:
-    text = f"Stored {facts['added']} {form.describe()} in {facts['out']}."
+def _summary(facts: dict[str, Any], form: RowForm, before: int) -> str:
+    text = f"Stored {facts['added']} {form.describe(facts['added'])} in {facts['out']}."
     if before:
         text = (
             f"Added {facts['added']} and replaced {facts['replaced']} in {facts['out']}, which now "
-            f"holds {facts['patterns']} {form.describe()}."
+            f"holds {facts['patterns']} {form.describe(facts['patterns'])}."
         )
     return text
