@@ -107,13 +107,16 @@ export function paint(canvas, values, options = {}) {
   return { context, width };
 }
 
-/** Write a text. */
-export function write(context, text, x, y, { align = "left", tone = "soft", size = 11 } = {}) {
+/** Write a text, cut where it is wider than `room` pixels. */
+export function write(context, text, x, y, options = {}) {
+  const { align = "left", tone = "soft", size = 11, room = Infinity } = options;
   context.fillStyle = colours[tone];
   context.font = `${size}px system-ui, "DejaVu Sans", sans-serif`;
   context.textAlign = align;
   context.textBaseline = "middle";
-  context.fillText(text, x, y);
+  let shown = text;
+  while (context.measureText(shown).width > room && shown.length > 2) shown = `${shown.slice(0, -2)}…`;
+  context.fillText(shown, x, y);
 }
 
 /** Return a number with three digits, for axes and labels. */

@@ -24,6 +24,9 @@ let served = null;
 let lastBeta = 1;
 const answersOfLibrary = new Map();
 
+/** Return the set of the server, or null for a page without one. */
+export const servedSet = () => served;
+
 /** Send a message, and return the answer; an error has the server's reason. */
 export async function ask(path, content, type = "application/json") {
   const body = type === "application/json" ? JSON.stringify(content) : content;
@@ -56,6 +59,13 @@ export async function connectServer() {
   const notes = document.getElementById("served-notes");
   notes.textContent = served.notes.join(" ");
   notes.hidden = notes.textContent === "";
+}
+
+/** Return the light values of a picture that the browser cannot read, as the library reads it. */
+export async function lightByLibrary(file, side) {
+  if (served?.side !== side) throw new Error(`${file.name} is no picture that this browser can read.`);
+  const { light } = await ask("picture", file, "application/octet-stream");
+  return Array.from(unpacked(light));
 }
 
 /** Return what a served page shows first: its set, as the library computes it. */
@@ -115,9 +125,13 @@ export function cueQuestion(settings) {
   };
 }
 
+/** Return the answer of the library to these settings, if it has come. */
+export const libraryAnswer = (settings) =>
+  answersOfLibrary.get(JSON.stringify(cueQuestion(settings))) ?? null;
+
 /** Return β of the library's answer to these settings, or of the answer before. */
 function betaAnswered(settings) {
-  lastBeta = answersOfLibrary.get(JSON.stringify(cueQuestion(settings)))?.beta ?? lastBeta;
+  lastBeta = libraryAnswer(settings)?.beta ?? lastBeta;
   return lastBeta;
 }
 
@@ -171,6 +185,6 @@ function readAnswer(answer, settings) {
 
 /** Say which core computed the answer on the screen. */
 export function computedText(settings, answer) {
-  if (!usesLibrary(settings)) return "computed in this page, in JavaScript";
-  return `computed by the library, in Python: ${answer.milliseconds.toFixed(0)} ms`;
+  if (!usesLibrary(settings)) return "Computed by this page, in JavaScript.";
+  return `Computed by the library, in ${answer.milliseconds.toFixed(0)} ms.`;
 }

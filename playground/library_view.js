@@ -1,24 +1,31 @@
 /** What the library says of a retrieval and of a memory, in the panel Explore. */
 
 import { element } from "./elements.js";
-import { ask, cueQuestion, limitOf, memoryQuestion, usesLibrary } from "./library.js";
+import { ask, cueQuestion, limitOf, memoryQuestion, servedSet, usesLibrary } from "./library.js";
 
 const WAITING = "The library computes …";
 
+/** Show a text of the library: sentences wrap, tables keep their columns. */
+function writeReport(target, text) {
+  const blocks = text.split("\n\n");
+  const isTable = (block) => / {2}/.test(block);
+  target.replaceChildren(...blocks.map((block) => element(isTable(block) ? "pre" : "p", {}, block)));
+}
+
 /** Build the view of `hopfield.explain` and `hopfield.diagnose`. */
 function libraryWhyView(body) {
-  const explained = element("pre", { tabindex: "0", "aria-label": "Explanation" });
-  const diagnosed = element("pre", { tabindex: "0", "aria-label": "Diagnosis", hidden: "" });
+  const explained = element("div", { class: "report", "aria-label": "Explanation" });
+  const diagnosed = element("div", { class: "report", "aria-label": "Diagnosis", hidden: "" });
   const button = element("button", { type: "button" }, "Diagnose the memory");
   let shown = null;
   const show = async (target, path, question, settings) => {
     target.hidden = false;
-    target.textContent = WAITING;
+    writeReport(target, WAITING);
     const text = await ask(path, question).then(
       (answer) => answer.text,
       ({ message }) => message,
     );
-    if (shown === settings) target.textContent = text;
+    if (shown === settings) writeReport(target, text);
   };
   button.addEventListener("click", () => show(diagnosed, "diagnose", memoryQuestion(shown), shown));
   body.append(
@@ -37,11 +44,15 @@ function libraryWhyView(body) {
   };
 }
 
-function limitView(body) {
+function limitView(body, settings) {
   const text = element("p");
-  body.append(text);
+  const button = element("button", { type: "button" });
+  button.addEventListener("click", () => settings.set({ count: servedSet().held, step: -1 }));
+  body.append(text, button);
   return (values) => {
     text.textContent = `This view computes in the page, but ${limitOf(values)}.`;
+    button.textContent = `Store ${servedSet().held} pictures`;
+    button.hidden = limitOf({ ...values, count: servedSet().held }) !== "";
   };
 }
 

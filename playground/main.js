@@ -8,7 +8,7 @@ import { connectHelp } from "./help.js";
 import { connectControls, connectMemory } from "./memory_panel.js";
 import { allDigits, answerOf, loadSets, tidied } from "./model.js";
 import { pythonOf } from "./python.js";
-import { connectServer, servedSettings } from "./library.js";
+import { connectServer, libraryAnswer, servedSettings } from "./library.js";
 import { connectRetrieval } from "./retrieval_panel.js";
 import { DEFAULTS, hashOf, Settings, settingsFrom } from "./settings.js";
 import { connectShare, connectTheme } from "./share.js";
@@ -58,6 +58,7 @@ async function start() {
     settings,
     defaults: DEFAULTS,
     answerOf,
+    libraryAnswer,
     verdictOf,
     pythonOf,
     settingsFrom,

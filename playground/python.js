@@ -1,7 +1,16 @@
 /** "Show me the Python": a script that repeats with the library what the page shows. */
 
 import { LEVELS } from "./data.js";
-import { cueOf, drawnCue, ownPictures, SIDES, SWEEPS, THERMAL_SWEEPS } from "./model.js";
+import {
+  cueOf,
+  drawnCue,
+  ownPictures,
+  SIDES,
+  sourcePicture,
+  SWEEPS,
+  THERMAL_SWEEPS,
+} from "./model.js";
+import { servedSet } from "./library.js";
 import { PASSES } from "./rules.js";
 import { shapePictures } from "./shapes.js";
 
@@ -65,6 +74,8 @@ function imagesText(settings) {
   const parts = [];
   if (data === "digits" && used > 0) {
     parts.push(`data.load("digits").images[:${used}].flatten(1).double()`);
+  } else if (data === "served" && used > 0) {
+    parts.push(`(${servedSet().script})[:${used}].double()`);
   } else if (data === "random" && used > 0) {
     const size = SIDES.random ** 2;
     const draw = `torch.rand(200, ${size}, dtype=torch.float64, generator=source)`;
@@ -72,9 +83,33 @@ function imagesText(settings) {
   }
   const drawn = data === "shapes" ? shapePictures(SIDES.shapes).slice(0, used) : [];
   const levels = [...drawn.map((shape) => shape.levels), ...own];
-  const texts = levels.map((each) => pictureText(each, SIDES[data]));
+  const texts = levels.map((each) => pictureText(each, SIDES[data]) + cropOf(data));
   if (texts.length) parts.push(`torch.stack([${texts.join(", ")}])`);
   return parts.length === 1 ? parts[0] : `torch.cat([\n${parts.join(",\n")},\n])`;
+}
+
+/** Return the part of a square that holds the entries of a served set; empty for all of it. */
+const cropOf = (data) => (data === "served" ? servedSet().crop : "");
+
+function maskText(name, mask, { data }) {
+  const cells = Array.from(mask, (value) => (value ? "#" : "."));
+  const pixels = 'pixel == "#" for pixel in "".join(mask.split())';
+  const text = `mask = """\n${indent(rowsOfText(cells, SIDES[data]))}\n"""`;
+  return `${text}\n${name} = torch.tensor([${pixels}])${cropOf(data)}`;
+}
+
+/** Return lines that give the pixels of a served picture that were not drawn their exact values. */
+function exactLines(settings, hidden) {
+  if (settings.data !== "served" || !sourcePicture(settings)?.values) return [];
+  const lines = [
+    `source = (${servedSet().script})[${settings.source}].double()`,
+    `levels = (${LEVELS} * source + 0.5).floor()`,
+    `levels = torch.where(source < 0.5, levels.clamp_max(${LEVELS / 2 - 1}), levels)`,
+    `images = torch.where(levels == ${LEVELS} * images, source, images)  # exact values`,
+  ];
+  if (settings.hiddenAs !== "background" || !hidden.some(Boolean)) return lines;
+  const shown = maskText("shown", hidden.map((value) => 1 - value), settings);
+  return [...lines, shown, "images = torch.where(shown, images, 0.0)"];
 }
 
 const PICTURE = `def picture(levels):
@@ -96,6 +131,7 @@ export function pythonOf(settings) {
   const names = ["Cue", ...memory.match(/[A-Z]\w+(?=\()/g)].filter((x) => x !== "Perceptron");
   const rules = memory.includes("Perceptron") ? "from hopfield.rules import Perceptron\n" : "";
   if (settings.data === "digits") names.push("data");
+  if (settings.data === "served") names.push(servedSet().script.match(/data(?=\.load)|load/)[0]);
   const isThermal = settings.network === "classical" && settings.temperature > 0;
   const lines = [
     `import torch\n\nfrom hopfield import ${names.sort(byName).join(", ")}\n${rules}\n`,
@@ -105,14 +141,11 @@ export function pythonOf(settings) {
     isBinary ? `patterns = ${SIGNS}  # binary networks` : "patterns = images",
     `memory = ${memory}`,
     "memory.store(patterns)\n",
-    `images = ${pictureText(seen, side)}`,
+    `images = ${pictureText(seen, side)}${cropOf(settings.data)}`,
+    ...(isBinary ? [] : exactLines(settings, hidden)),
     `state = ${isBinary ? SIGNS : "images"}`,
   ];
-  if (known) {
-    const cells = Array.from(known, (value) => (value ? "#" : "."));
-    lines.push(`mask = """\n${indent(rowsOfText(cells, side))}\n"""`);
-    lines.push('known = torch.tensor([pixel == "#" for pixel in "".join(mask.split())])');
-  }
+  if (known) lines.push(maskText("known", known, settings));
   const options = [
     `Cue(state${known ? ", known" : ""})`,
     ...(known && !settings.clamp ? ["clamp=False"] : []),

@@ -198,10 +198,8 @@ function drawStrongest(canvas, pictures, strongest, hasOverlaps) {
     const y = i * row;
     const pixels = Float64Array.from(pictures[index].levels, (level) => level / LEVELS);
     drawSquare(context, 1, y + 1, size, pixels);
-    write(context, nameOf(pictures[index], index).replace("pattern ", ""), size + 9, y + row / 2, {
-      tone: "text",
-      size: 12,
-    });
+    const name = nameOf(pictures[index], index).replace("pattern ", "");
+    write(context, name, size + 9, y + row / 2, { tone: "text", size: 12, room: left - size - 14 });
     context.fillStyle = colour("line");
     context.fillRect(left, y + row / 2 - 4, right - left, 8);
     context.fillStyle = colour(weight < 0 ? "warm" : "accent");

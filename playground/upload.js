@@ -1,6 +1,7 @@
 /** Own pictures: chosen, dropped or pasted files, read as levels and stored. */
 
 import { LEVELS } from "./data.js";
+import { lightByLibrary } from "./library.js";
 import { hasInk, MOST_OWN, mostPictures, ownPictures, ownText, SIDES } from "./model.js";
 
 const OPAQUE = 128;
@@ -45,7 +46,8 @@ export function levelsOfLight(light, side) {
 }
 
 async function levelsOfFile(file, side) {
-  const bitmap = await createImageBitmap(file);
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  if (!bitmap) return levelsOfLight(await lightByLibrary(file, side), side);
   const background = backgroundOf(pixelsOf(bitmap, side, null));
   const pixels = pixelsOf(bitmap, side, background);
   bitmap.close();
@@ -68,8 +70,8 @@ async function store(settings, files, announce) {
       const levels = await levelsOfFile(file, SIDES[settings.values.data]);
       if (hasInk(levels)) pictures.push(levels);
       else announce(`${file.name} has one colour only: there is nothing to store.`);
-    } catch {
-      announce(`${file.name} is no picture that this browser can read.`);
+    } catch ({ message }) {
+      announce(message);
     }
   }
   if (pictures.length) addOwn(settings, pictures);

@@ -10,6 +10,12 @@ from .sources import SOURCES
 CASES = 876
 """Number of golden cases, which the page names; a test counts them."""
 
+PLACES = (
+    "computed in this page, in JavaScript; nothing leaves it",
+    "served by hopfield play; nothing leaves this computer",
+)
+"""The place where the page computes, in words: as a file, and served."""
+
 IMPORT = re.compile(r"^import \{[^}]*\} from \"\./([\w-]+\.js)\";\n", re.MULTILINE)
 EXPORT = re.compile(r"^export (?=async function|function|class|const)", re.MULTILINE)
 
@@ -44,6 +50,7 @@ def page(served: bool = False) -> str:
     values = {
         "connect": "; connect-src 'self'" if served else "",
         "served": "served" if served else "static",
+        "place": PLACES[served],
         "version": metadata.version("hopfield"),
         "cases": str(CASES),
         "style": (SOURCES / "style.css").read_text("utf-8"),

@@ -46,6 +46,16 @@ class Square:
         """Return True if no pixel is empty."""
         return len(self.places) == self.side**2
 
+    def crop(self) -> str:
+        """Return an index of Python that takes the entries from all pixels; empty for all."""
+        if self.is_full:
+            return ""
+        if int(self.places[-1]) < len(self.places):
+            return f"[:{len(self.places)}]"
+        (top, left), (bottom, right) = (divmod(int(self.places[i]), self.side) for i in (0, -1))
+        lines, columns = f"{top}:{bottom + 1}", f"{left}:{right + 1}"
+        return f".reshape({self.side}, {self.side})[{lines}, {columns}].flatten()"
+
     def pixels_of(self, rows: Tensor, empty: float = 0.0) -> Tensor:
         """Return rows `(*batch, dim)` as pixels `(*batch, side²)`."""
         pixels = rows.new_full((*rows.shape[:-1], self.side**2), empty)

@@ -21,7 +21,7 @@ from . import build
 from .answers import Answer, Library, packed
 from .questions import CueQuestion, MemoryQuestion
 from .served_set import ServedSet
-from .uploads import levels_of
+from .uploads import light_of
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
@@ -144,7 +144,7 @@ def application(served: ServedSet) -> FastAPI:
         if not request.headers.get("content-type", "").startswith("application/octet-stream"):
             raise Refusal(415, "The content type must be application/octet-stream.")
         content = await request.body()
-        return await desk.ask(lambda c: {"levels": levels_of(c, served.square.side)}, content)
+        return await desk.ask(lambda c: {"light": packed(light_of(c, served.square.side))}, content)
 
     @app.exception_handler(Refusal)
     async def refuse(_: Request, refusal: Refusal) -> Response:
@@ -175,7 +175,8 @@ class Desk:
         """Return the answer to a question, computed in a thread."""
         if self._limiter is None:  # needs a running loop
             self._limiter = anyio.CapacityLimiter(AT_ONCE)
-        if self._limiter.statistics().tasks_waiting >= MOST_WAITING:
+        waiting = self._limiter.statistics().tasks_waiting
+        if self._limiter.available_tokens < 1 and waiting >= MOST_WAITING:
             raise Refusal(503, "Too many questions wait. Ask again later.")
         work: Callable[[], Answer] = lambda: answer(question)  # noqa: E731
         try:
@@ -193,7 +194,7 @@ def describe(served: ServedSet) -> Answer:
         "title": served.title, "total": total, "dim": dim, "side": served.square.side,
         "isSquare": served.square.is_full, "labels": list(served.labels[:held]),
         "values": packed(served.square.pixels_of(served.rows[:held])),
-        "script": served.script, "settings": served.start.settings,
+        "script": served.script, "crop": served.square.crop(), "settings": served.start.settings,
         "notes": list(served.start.notes),
     }  # fmt: skip
 

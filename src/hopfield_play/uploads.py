@@ -4,33 +4,30 @@ import io
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from hopfield import HopfieldError
 from hopfield.data.images import FORMATS
 from hopfield.errors import DataError
 from hopfield.pictures import PictureForm, import_pillow, problem_of, to_numbers
 
-from . import digits
-
 MOST_PIXELS = 2**22
 """Largest number of pixels of an uploaded picture: decoded, it takes 4 bytes for each."""
 
 
-def levels_of(content: bytes, side: int) -> str:
-    """Return a picture as letters of levels in a square. Its darkest part is ink.
+def light_of(content: bytes, side: int) -> Tensor:
+    """Return a picture as light values in [0, 1], `(side²,)`; white is 1.
 
     Raises:
         DataError: if the content is no picture that the library reads, or too large.
     """
     try:
-        grey = _read(content, PictureForm("L", (side, side)))
+        return torch.from_numpy(_read(content, PictureForm("L", (side, side)))).flatten()
     except HopfieldError:
         raise
     except Exception:  # Pillow raises errors of every class on damaged files
         raise DataError("The library cannot read this file as a picture.") from None
-    low, high = float(grey.min()), float(grey.max())
-    ink = (high - grey) / (high - low) if high > low else np.zeros_like(grey)
-    return digits.encode(np.floor(digits.LEVELS * ink + 0.5).astype(int).flatten().tolist())
 
 
 def _read(content: bytes, form: PictureForm) -> np.ndarray:

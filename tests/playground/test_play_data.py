@@ -91,6 +91,8 @@ def test_signs_and_colours(tmp_path, capsys):
     assert commands.run(["store", str(folder), "--out", str(out), "--size", "8x6"]) == 0
     served = load_set(str(out))
     assert served.rows.shape == (3, 48) and served.square.side == 8 and not served.square.is_full
+    names = {"pixels": torch.arange(64)}
+    assert eval(f"pixels{served.square.crop()}", names).equal(served.square.places)
     assert "Colours are shown as grey." in served.start.notes
     torch.testing.assert_close(rows_of_script(served), served.rows)
     assert "<b>0.png" in served.labels[0]
