@@ -140,6 +140,10 @@ def notebook(cells: list[dict[str, Any]], name: str) -> tuple[str, dict[str, byt
     pictures: dict[str, bytes] = {}
     for cell in cells:
         text = "".join(cell["source"])
+        if not parts:
+            title, _, text = text.partition("\n")
+            parts += [title, f'<a href="{name}.ipynb" download>Download for Jupyter.</a>']
+            text = text.strip()
         parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
         for output in cell.get("outputs", []):
             if "text" in output:
@@ -270,12 +274,13 @@ def on_files(files: "Files", config: "MkDocsConfig") -> None:
     from hopfield_play import build
 
     made["play.html"] = build.page()
-    pictures: dict[str, bytes] = {}
+    extra: dict[str, bytes] = {}
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         made[f"notebooks/{path.stem}.md"], shown = notebook(cells, path.stem)
-        pictures |= {f"notebooks/{name}": content for name, content in shown.items()}
-    for name, content in [*made.items(), *pictures.items()]:
+        extra |= {f"notebooks/{name}": content for name, content in shown.items()}
+        extra[f"notebooks/{path.name}"] = path.read_bytes()
+    for name, content in [*made.items(), *extra.items()]:
         files.append(File.generated(config, name, content=content))
 
 

@@ -113,6 +113,10 @@ def test_the_site_has_every_page_and_fetches_nothing(site):
     assert not {address for page in pages for address in _fetched(page)}
     styles = [sheet.read_text(encoding="utf-8") for sheet in site.rglob("*.css")]
     assert not [text for text in styles if re.search(r"url\(\"?(https?:)?//", text)]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        text = (site / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert f'<a href="{path.name}" download>' in text
+        assert (site / "notebooks" / path.name).read_bytes() == path.read_bytes()
     index = (site / "search" / "search_index.js").read_text(encoding="utf-8")
     assert index.startswith("var __index = ") and "reference/nn.html" in index
 
