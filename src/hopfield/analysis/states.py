@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..checks import has_only_signs
 from ..metrics import cosine, overlap
 
 MASS = 0.9
@@ -37,7 +38,7 @@ def kinds_of_states(rows: Tensor, states: Tensor, near: float) -> dict[str, Tens
 
 def _mixtures(rows: Tensor, alike: Tensor, count: int) -> Tensor:
     """Mix the `count` patterns nearest to each state; ±1: signs of sums, 0 where they tie."""
-    if not is_binary(rows):
+    if not has_only_signs(rows):
         return rows[alike.topk(count, dim=-1).indices].mean(dim=1)
     index = alike.abs().topk(count, dim=-1).indices
     signs = alike.gather(-1, index).sign()
@@ -47,9 +48,4 @@ def _mixtures(rows: Tensor, alike: Tensor, count: int) -> Tensor:
 
 def overlap_or_cosine(rows: Tensor, states: Tensor) -> Tensor:
     """Overlap of ±1 patterns with states, or else the cosine; one value per row."""
-    return overlap(rows, states) if is_binary(rows) else cosine(rows, states)
-
-
-def is_binary(rows: Tensor) -> bool:
-    """True if all entries are ±1."""
-    return bool((rows.abs() == 1).all())
+    return overlap(rows, states) if has_only_signs(rows) else cosine(rows, states)

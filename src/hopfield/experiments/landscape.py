@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..analysis.states import is_binary
-from ..checks import check_float, short_repr
+from ..checks import check_float, has_only_signs, short_repr
 from ..errors import DomainError, HopfieldError, InputTypeError, ShapeError
 from ..metrics import cosine
 from ..typed import typed
@@ -78,7 +77,7 @@ def energy_plane(config: EnergyPlane, setup: Setup) -> Record:
     check_counts(config, units=1, n=1, grid=2, starts=1, steps=0)
     source = generator(config.seed, config.n)
     drawn = setup.patterns(config.n, config.units, generator=source)
-    rows = drawn if is_binary(drawn) else drawn.double()
+    rows = drawn if has_only_signs(drawn) else drawn.double()
     view = _view(rows, config.grid, config.starts, source)
     memory = setup.build(rows)
     return record("energy_plane", setup, config, **_measured(memory, rows, view, config, source))
@@ -129,7 +128,7 @@ def _measured(
 def _view(rows: Tensor, grid: int, starts: int, source: torch.Generator) -> View:
     if rows.shape[1] < 2:
         raise ShapeError("patterns must have at least 2 entries, to span a plane, but have 1.")
-    if is_binary(rows):
+    if has_only_signs(rows):
         return _square(rows, grid, starts, source)
     rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
     return (_entries if rows.shape[1] == 2 else _plane)(rows, grid, starts, source)
@@ -203,7 +202,7 @@ def energy_path(config: EnergyPath, setup: Setup) -> Record:
     check_counts(config, units=1, n=2, points=2)
     rows, memory, source = draw(config, setup)
     position = torch.linspace(0, 1, config.points, dtype=rows.dtype)
-    if is_binary(rows):
+    if has_only_signs(rows):
         differ = (rows[0] != rows[1]).nonzero().squeeze(-1)
         position = (position * len(differ)).round().unique() / max(1, len(differ))
         states = rows[0] * _flips(rows.shape[1], differ, position, source).to(rows.dtype)

@@ -13,8 +13,8 @@ from statistics import fmean
 
 import torch
 
-from ..analysis.states import is_binary, overlap_or_cosine
-from ..checks import check_number
+from ..analysis.states import overlap_or_cosine
+from ..checks import check_number, has_only_signs
 from ..metrics import hamming_accuracy
 from ..typed import typed
 from .records import Record, mean_and_sd, means_and_sds, record
@@ -118,7 +118,7 @@ def _scores(config: Recall, setup: Setup) -> Iterator[dict[str, float]]:
         cue = setup.damaged(originals, config.damage, source)
         states = setup.final_states(memory, cue, source)
         further = {"overlap": overlap_or_cosine(originals, states)}
-        if is_binary(originals):
+        if has_only_signs(originals):
             further["accuracy"] = hamming_accuracy(originals, states)
         means = {name: values.double().mean().item() for name, values in further.items()}
         scores = setup.measured(originals, states)

@@ -12,7 +12,7 @@ from ..checks import check_number
 from ..errors import OptionError
 from ..iteration import Reading
 from ..readout import potential_only, read
-from ..rules import EXACT_INTEGERS
+from ..rules.precision import exact_dtype
 from ..separation import Readout, Separation
 from ..similarity import ScoreFunction, Similarity, dot
 from ..stores import Store
@@ -193,8 +193,8 @@ class BidirectionalMemory(PairedMemory):
         # W in a precision in which its products with ±1 are exact.
         blocks = self.storage.blocks(LEARNING_ROWS) if len(self) else []
         parts = [block.rows for block in blocks] + ([] if new is None else [new])
-        exact = sum(map(len, parts)) * parts[0].shape[1] < EXACT_INTEGERS[torch.float32]
-        sides = (self._split_rows(part.float() if exact else part.double()) for part in parts)
+        dtype = exact_dtype(torch.float32, sum(map(len, parts)) * parts[0].shape[1])
+        sides = (self._split_rows(part.to(dtype)) for part in parts)
         return functools.reduce(torch.add, (x.T @ y for x, y in sides))
 
     def _lost(self, new: Tensor | None) -> int:

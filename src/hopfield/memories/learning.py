@@ -19,6 +19,7 @@ from ..rules import (
     with_rounding_slack,
 )
 from ..rules.functions import Learned, learned_by
+from ..rules.precision import exact_dtype
 from ..rules.sums import covariance_midpoint, mean_entry
 from ..stores import Store
 
@@ -71,10 +72,8 @@ def _coupling(rule: str, store: Store, diagonal: bool) -> Coupling:
 
 
 def _parts(store: Store) -> Iterator[Tensor]:
-    # Rows in a precision that holds sums of n·N products of ±1 exactly; float32 at least.
-    dtype = torch.promote_types(store.dtype, torch.float32)
-    if len(store) * store.dim >= EXACT_INTEGERS[dtype]:
-        dtype = torch.float64
+    # Rows in a precision that holds sums of n·N products of ±1 exactly.
+    dtype = exact_dtype(store.dtype, len(store) * store.dim)
     for block in store.blocks(LEARNING_ROWS):
         yield block.rows.to(dtype)
 

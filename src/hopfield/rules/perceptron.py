@@ -7,12 +7,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..checks import check_flag, check_integer, check_number, check_patterns
+from ..checks import check_flag, check_integer, check_number, check_patterns, has_only_signs
 from ..errors import CapacityWarning, DomainError, OptionError
 from ..theory import perceptron_load
-
-EXACT_IN_FLOAT32 = 2**24
-"""Whole numbers up to this are exact in float32."""
+from .precision import EXACT_INTEGERS
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Perceptron:
     def __call__(self, patterns: Float[Tensor, "n dim"]) -> Float[Tensor, "dim dim"]:
         """Return W, in float32 if that holds it exactly, else in float64."""
         rows = check_patterns("patterns", patterns).detach().double()
-        if not bool((rows.abs() == 1).all()):
+        if not has_only_signs(rows):
             raise DomainError("patterns must be ±1, but have other entries. Use patterns.sign().")
         entries, failing = self._learn(rows)
         if bool(failing.any()):
@@ -64,7 +62,7 @@ class Perceptron:
         # A power of two, so that W holds the digits of whole numbers: ties are exact.
         mean = float(((rows @ entries.T) * rows).mean())
         scale = 2.0 ** -round(torch.tensor(max(mean, 1.0)).log2().item())
-        is_short = float(entries.abs().sum(-1).max()) < EXACT_IN_FLOAT32
+        is_short = float(entries.abs().sum(-1).max()) < EXACT_INTEGERS[torch.float32]
         dtype = torch.promote_types(patterns.dtype, torch.float32)
         return (scale * entries).to(dtype if is_short else torch.float64)
 

@@ -11,10 +11,13 @@ EXACT_INTEGERS = {torch.float32: 2**24, torch.float64: 2**53}
 
 def upcast(patterns: Tensor) -> Tensor:
     """Convert to a precision that holds sums of n·N products of ±1 exactly; float32 at least."""
-    dtype = torch.promote_types(patterns.dtype, torch.float32)
-    if patterns.numel() >= EXACT_INTEGERS[dtype]:
-        dtype = torch.float64
-    return patterns.to(dtype)
+    return patterns.to(exact_dtype(patterns.dtype, patterns.numel()))
+
+
+def exact_dtype(dtype: torch.dtype, largest: int) -> torch.dtype:
+    """Return the narrowest dtype from float32 and `dtype` on that holds whole numbers exactly."""
+    dtype = torch.promote_types(dtype, torch.float32)
+    return dtype if largest < EXACT_INTEGERS[dtype] else torch.float64
 
 
 def with_rounding_slack(weights: Tensor, is_symmetric: bool = True) -> FullCoupling:
