@@ -121,6 +121,30 @@ def test_replacing_is_one_change(tmp_path):
     assert again.prior.tolist() == [2, 1, 2, 2, 5, 6]
 
 
+def test_priors_are_written_without_the_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("hopfield.stores.disk.table.FRAGMENT_ROWS", 8)
+    memory = ModernHopfield(8.0, store=DiskStore(tmp_path / "t.lance"))
+    memory.store(torch.randn(40, 300, generator=seeded(9)), names=range(40))
+    memory.remove([0, 20])
+    before = {path: path.stat().st_size for path in (tmp_path / "t.lance" / "data").iterdir()}
+    fragments = memory.storage._opened.fragments()
+    memory.set_prior([3, 5, 39], [2.0, 3.0, 4.0])
+    memory.set_prior([5], 1.0)
+    new = set((tmp_path / "t.lance" / "data").iterdir()) - set(before)
+    assert len(new) == 3 and max(path.stat().st_size for path in new) < min(before.values()) / 2
+    again = DiskStore(tmp_path / "t.lance")
+    expected = torch.ones(38).double()
+    expected[[2, 37]] = torch.tensor([2.0, 4.0]).double()
+    assert torch.equal(again.prior, expected) and torch.equal(memory.prior, expected)
+    assert again._opened.fragments() == fragments and not len(again.verify())
+    assert list(again.annotations.names) == [x for x in range(40) if x not in (0, 20)]
+    memory.set_prior(None, 1.0)
+    assert memory.prior is None and DiskStore(tmp_path / "t.lance").prior is None
+    memory.set_prior(None, 2.0)
+    memory.storage.compact()
+    assert (DiskStore(tmp_path / "t.lance").prior == 2).all() and not len(memory.storage.verify())
+
+
 def test_other_readers_of_lance_read_the_columns(tmp_path):
     import lance
 

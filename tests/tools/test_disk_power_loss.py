@@ -1,6 +1,7 @@
 """Tables survive power losses: before every sync the power fails, and what is unsynced is lost."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -24,6 +25,11 @@ def _all(store: DiskStore) -> Tensor:
     return torch.cat([block.rows for block in store.blocks(1024)] or [torch.empty(0, DIM)])
 
 
+def _set_prior(store: DiskStore) -> None:
+    annotations = store.annotations or Annotations(len(store))
+    store.annotate(replace(annotations, prior=PRIOR[: len(store)]))
+
+
 def _append(store: DiskStore, rows: Tensor, **cells: int) -> None:
     table = {name: [cell] * len(rows) for name, cell in cells.items()}
     store.add(rows, annotations=Annotations(len(rows), table=table) if table else None)
@@ -35,6 +41,7 @@ def _replace(store: DiskStore, places: list[int], rows: Tensor) -> None:
 
 
 FIRST, SECOND, THIRD = _rows(2, 1), _rows(1, 2), _rows(2, 3)
+PRIOR = torch.tensor([1.0, 3.0, 2.0], dtype=torch.float64)
 FIVE = torch.cat([FIRST, SECOND, THIRD])
 CHANGES = {  # a change, and all rows after it
     "create": (lambda store: _append(store, FIRST), FIRST),
@@ -43,6 +50,7 @@ CHANGES = {  # a change, and all rows after it
     "add a sketch": (lambda store: store.add_sketch(), FIVE),
     "remove": (lambda store: store.remove(torch.tensor([0, 3])), FIVE[[1, 2, 4]]),
     "replace": (lambda store: _replace(store, [0, 2], FIRST), torch.cat([FIVE[[2]], FIRST])),
+    "set prior": (lambda store: _set_prior(store), torch.cat([FIVE[[2]], FIRST])),
     "compact": (lambda store: store.compact(), torch.cat([FIVE[[2]], FIRST])),
 }
 
@@ -85,6 +93,7 @@ def _check(path, expected: tuple[Tensor, Tensor], has_sketch: bool) -> None:
     rows = _all(store)
     assert any(torch.equal(rows, each) for each in expected), f"{len(rows)} rows"
     assert not len(store.verify())
+    assert store.prior is None or store.prior.tolist() == [*PRIOR.tolist(), 1][: len(store)]
     if store.sketch is None:
         assert not has_sketch
     else:

@@ -24,6 +24,7 @@ from .entries import StoredColumn
 from .files import RowFiles, grouped
 from .layout import Layout
 from .paths import table_path
+from .priors import set_priors
 from .sketching import add_sketches, encode_sketches, read_sketches
 from .table import Table, open_table, write
 
@@ -226,7 +227,7 @@ class DiskStore(Store):
         return read_sketches(self._opened, **self._selection)
 
     def written_annotations(self, annotations: Annotations | None) -> Annotations | None:
-        """Write the table again with other priors, all rows or none; names and columns stay."""
+        """Write other priors, of all rows or none; names and columns stay."""
         self._refuse_selection("set_prior")
         empty = Annotations(self._count)
         old, new = self.annotations or empty, annotations or empty
@@ -235,21 +236,11 @@ class DiskStore(Store):
                 f"names, labels and columns of {self.path} must stay as they were stored. Store "
                 "the patterns in a new table."
             )
-        table = self._opened
-        layout = table.layout
-
-        def batches() -> Iterator[Any]:
-            start = 0
-            for batch in table.scan(layout.schema.names):
-                content = dict(zip(batch.schema.names, batch.columns, strict=True))
-                part = slice(start, start + batch.num_rows)
-                prior = [None] * batch.num_rows if new.prior is None else new.prior[part].tolist()
-                content["prior"] = arrow().array(prior, arrow().float64())
-                start += batch.num_rows
-                yield layout.with_sums(content, batch.num_rows)
-
-        written = write(self.path, table, layout.schema, batches(), "overwrite")
-        self._adopt(written, self.has_gaps)
+        numbers = new.full_prior()
+        changed = (numbers != old.full_prior()).nonzero()[:, 0]
+        if len(changed):
+            places, priors = changed.tolist(), numbers[changed].tolist()
+            self._adopt(set_priors(self._opened, places, priors), self.has_gaps)
         return self._annotations(new.prior)
 
     def where(self, condition: str) -> "DiskStore":

@@ -129,9 +129,13 @@ class Table:
 
     def take(self, places: Sequence[int], column: str) -> Any:
         """Return the entries of a column at these rows, in this order."""
+        taken = self.take_columns(places, [column]).column(0)
+        return taken.combine_chunks() if taken.num_chunks != 1 else taken.chunk(0)
+
+    def take_columns(self, places: Sequence[int], columns: Sequence[str]) -> Any:
+        """Return columns of these rows, in this order, as an Arrow table."""
         with reading(self.path):
-            taken = self.dataset.take(list(places), columns=[column]).column(0)
-            return taken.combine_chunks() if taken.num_chunks != 1 else taken.chunk(0)
+            return self.dataset.take(list(places), columns=list(columns))
 
     def count(self, condition: str | None = None) -> int:
         """Return the number of rows, or of those that meet a condition."""
@@ -144,7 +148,7 @@ class Table:
         def change(dataset: Any) -> None:
             dataset.add_columns(arrow().schema(fields))
 
-        return self._change(change)
+        return self.change(change)
 
     def describe(self, description: str) -> "Table":
         """Keep the description of the memory that reads the table."""
@@ -154,7 +158,7 @@ class Table:
             updates = operations.UpdateMap({MEMORY.decode(): description})
             return operations.UpdateConfig(schema_metadata_updates=updates)
 
-        return self._change(change)
+        return self.change(change)
 
     def delete(self, places: Sequence[int]) -> "Table":
         """Remove the rows at these places, which ascend."""
@@ -164,7 +168,7 @@ class Table:
             changed, emptied = _mark_removed(dataset, places, identities)
             return lance().LanceOperation.Delete(changed, emptied, f"{len(places)} rows by id")
 
-        return self._change(change)
+        return self.change(change)
 
     def replace(self, places: Sequence[int], batches: Iterable[Any]) -> "Table":
         """Add rows, and remove those at these places, which ascend."""
@@ -175,7 +179,7 @@ class Table:
             new = write_fragments(dataset, self.layout.schema, batches, "append")
             return lance().LanceOperation.Update(emptied, changed, new)
 
-        return self._change(change)
+        return self.change(change)
 
     def compact(self) -> "Table":
         """Join small fragments, and drop removed rows and all older versions."""
@@ -193,7 +197,7 @@ class Table:
             group = operations.RewriteGroup([fragment.metadata for fragment in old], new)
             return operations.Rewrite([group], [])
 
-        table = self._change(change)
+        table = self.change(change)
         with writing(self.path, table):
             table.dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
             remove_others(self.path, table.layout.sketch)
@@ -202,8 +206,8 @@ class Table:
                 durable.merge_sums(folder, table.version)
         return table
 
-    def _change(self, change: Callable[[Any], Any]) -> "Table":
-        # `change` writes files, and returns the operation to commit; None if nothing is left to do.
+    def change(self, change: Callable[[Any], Any]) -> "Table":
+        """Write files and commit; `change` returns the operation, None if nothing is left to do."""
         with writing(self.path, self) as sync_files:
             dataset = open_dataset(self.path, self.version)
             operation = change(dataset)
@@ -305,20 +309,27 @@ def _synced(path: str, dataset: Any) -> Table:
     return Table(path, dataset)
 
 
+def parts_of(dataset: Any, places: Sequence[int]) -> Iterator[tuple[Any, slice]]:
+    """Yield each fragment with some of the rows at `places`, which ascend, and their part."""
+    start, at = 0, 0
+    for fragment in dataset.get_fragments():
+        first, start = at, start + fragment.count_rows()
+        while at < len(places) and places[at] < start:
+            at += 1
+        if at > first:
+            yield fragment, slice(first, at)
+
+
 def _mark_removed(
     dataset: Any, places: Sequence[int], identities: Sequence[int]
 ) -> tuple[list[Any], list[int]]:
     # Write marks of removed rows; return the fragments that have some, and numbers of emptied ones.
-    changed, emptied, start, at = [], [], 0, 0
-    for fragment in dataset.get_fragments():
-        count, first = fragment.count_rows(), at
-        while at < len(places) and places[at] < start + count:
-            at += 1
-        start += count
-        if at - first == count:
+    changed, emptied = [], []
+    for fragment, part in parts_of(dataset, places):
+        if part.stop - part.start == fragment.count_rows():
             emptied.append(fragment.fragment_id)
-        elif at > first:
-            changed.append(fragment.delete(_one_of(identities[first:at])))
+        else:
+            changed.append(fragment.delete(_one_of(identities[part])))
     return changed, emptied
 
 
