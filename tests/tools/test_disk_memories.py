@@ -128,6 +128,22 @@ def test_a_saved_calibration_answers_after_reopening(tmp_path):
             assert not hopfield.load(path).retrieve(cues).calibrated
 
 
+@pytest.mark.parametrize("similarity", ["euclidean", "cosine"])
+def test_rows_with_gaps_are_calibrated_and_ranked_as_in_memory(similarity, tmp_path):
+    found = []
+    for store in (RamStore(), DiskStore(tmp_path / "m.lance")):
+        memory = ModernHopfield(4.0, similarity=similarity, store=store)
+        known = torch.rand(COUNT, DIM, generator=seeded(6)) < 0.7
+        memory.store(torch.where(known, _rows() + 3, 0.0), known=known)
+        memory.calibrate(None, 0.05)
+        found.append((memory.calibration.strangers, memory.nearest(_rows() + 3.5, 3)))
+    assert torch.allclose(found[0][0], found[1][0])
+    assert torch.equal(found[0][1].index, found[1][1].index)
+    assert (
+        not DiskStore(tmp_path / "m.lance").take_known(torch.tensor([], dtype=torch.long)).numel()
+    )
+
+
 def test_a_table_takes_the_place_of_another(tmp_path):
     path = tmp_path / "m.lance"
     _named().save(path)

@@ -313,9 +313,9 @@ def _stranger_scores(
 
 
 def _keep_gaps(store: Store, indices: Tensor, cue: Cue) -> Cue:
-    if not store.has_gaps or store.known is None:
+    known = store.take_known(indices)
+    if known is None:
         return cue
-    known = store.known[indices]
     return Cue(cue.state, known if cue.known is None else known & cue.known)
 
 

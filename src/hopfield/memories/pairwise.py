@@ -149,11 +149,12 @@ def pair_scores(
     def score_part(queries: Tensor, places: Tensor) -> Tensor:
         rows, states = take(places).to(dtype), state[queries].to(dtype)
         mask = all_known if known is None else known.expand(state.shape)[queries]
-        if store.known is None:
+        stored = store.take_known(places)
+        if stored is None:
             if known is not None:
                 rows, states = masked_state(rows, mask), masked_state(states, mask)
             return score(rows, states, mask)
-        common = mask & store.known[places]
+        common = mask & stored
         result = score(masked_state(rows, common), masked_state(states, common), common)
         count = common.sum(-1)
         if similarity.sums_entries:

@@ -267,6 +267,13 @@ class Store(ABC):
                 order.append(at)
         return torch.cat(parts)[torch.cat(order).argsort()]
 
+    def take_known(self, indices: Tensor) -> Tensor | None:
+        """Return the masks of the rows at `indices`, or None if all rows are complete.
+
+        By default those of a resident store.
+        """
+        return None if self.known is None else self.known[indices]
+
     def cached(self, name: str, make: Callable[[], T], *key: object) -> T:
         """Return `make()`; the result is kept until the rows or `key` change."""
         kept = self._cache.get(name)

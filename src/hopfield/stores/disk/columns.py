@@ -115,7 +115,7 @@ def decode_masks(parts: Sequence[Any], dim: int) -> Tensor:
     """Return the masks, `(n, dim)`, of several arrays of `encode_masks`."""
     full = np.packbits(np.ones(dim, bool)).tobytes()
     octets = [full if row is None else row for part in parts for row in part.to_pylist()]
-    packed = np.frombuffer(b"".join(octets), np.uint8).reshape(len(octets), -1)
+    packed = np.frombuffer(b"".join(octets), np.uint8).reshape(len(octets), len(full))
     return torch.from_numpy(np.unpackbits(packed, axis=1, count=dim).astype(bool))
 
 

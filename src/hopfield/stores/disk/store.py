@@ -134,6 +134,13 @@ class DiskStore(Store):
         rows = self._opened.layout.decode([self._opened.take(flat, "vector")])
         return rows.reshape(*indices.shape, rows.shape[-1])
 
+    def take_known(self, indices: Tensor) -> Tensor | None:
+        """Return the masks of the rows at `indices`; None if all rows are complete."""
+        if not self.has_gaps:
+            return None
+        masks = decode_masks([self._opened.take(self._places_of(indices), "known")], self.dim)
+        return masks.reshape(*indices.shape, self.dim)
+
     def take_values(self, indices: Tensor) -> Tensor:
         """Return the values at `indices`."""
         column = self._opened.layout.values
