@@ -22,6 +22,8 @@ import torch
 from hopfield.stores import DiskStore
 
 torch.set_num_threads(1)
+COMPACTED = 2
+"""Number of appends after which a writer compacts the table, so that kills meet this too."""
 
 
 def row(number: int) -> torch.Tensor:
@@ -35,6 +37,8 @@ def write(path: Path, start: int, pipe: int) -> None:
     for number in range(start, start + 10_000):
         store.append(row(number))
         os.write(pipe, struct.pack("q", number + 1))
+        if number - start == COMPACTED:
+            store.compact()
 
 
 def read(path: Path, acknowledged: int, pipe: int) -> None:

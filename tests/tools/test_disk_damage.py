@@ -38,6 +38,22 @@ def test_killed_writers_lose_no_acknowledged_row(kills, tmp_path):
     assert (counts["kills"], counts["lost"]) == (kills, 0)
 
 
+@pytest.mark.heavy
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such count of memory")
+def test_a_table_of_four_times_the_memory_is_written_and_recalled_from(tmp_path):
+    script = ROOT / "tests" / "support" / "memory_limit.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path), "--table-mb", "1700"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout.splitlines()[-1])
+    most = facts["block"] + 400
+    assert facts["table"] > 4 * most and facts["right"]
+    assert facts["written"] <= facts["recalled"] <= most
+
+
 def test_a_damaged_manifest_of_an_acknowledged_change_is_no_torn_one(tmp_path):
     store = DiskStore(tmp_path / "t.lance")
     store.append(torch.eye(3))
