@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from cases import seeded, signs
+from disk_stores import films
 from hopfield import ClassicalHopfield, DenseHopfield, ModernHopfield, PackedStore
 from hopfield.errors import (
     InputTypeError,
@@ -24,19 +25,6 @@ from hopfield.stores.disk.columns import TensorColumn
 from hopfield.stores.disk.table import Table
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8)
-
-
-def films(path: Path, count: int = 6) -> ModernHopfield:
-    """A memory of named rows with values and a table."""
-    memory = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(path))
-    memory.store(
-        torch.randn(count, 5, generator=seeded(0)),
-        values=torch.arange(2.0 * count).view(count, 2),
-        names=[f"film {at}" for at in range(count)],
-        table={"year": range(1980, 1980 + count), "a.b": ["x", None] * (count // 2)},
-        prior=[1.0, 2.0] * (count // 2),
-    )
-    return memory
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -100,49 +88,6 @@ def test_an_opened_table_is_the_memory_that_was_closed(tmp_path):
     third = DiskStore(tmp_path / "t.lance")
     assert third.prior[2] == 3 and third.has_gaps and not len(third.verify())
     assert torch.equal(after.retrieve(cues).state, copy.copy(after).retrieve(cues).state)
-
-
-def test_replacing_is_one_change(tmp_path):
-    memory = films(tmp_path / "t.lance")
-    version = memory.storage._opened.version
-    new = torch.ones(2, 5)
-    memory.replace(["film 4", "film 0"], new, torch.zeros(2, 2), prior=[5, 6])
-    assert memory.storage._opened.version == version + 1
-    again = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(tmp_path / "t.lance"))
-    for each in (memory, again):
-        assert each.names == ["film 1", "film 2", "film 3", "film 5", "film 4", "film 0"]
-        assert each.prior.tolist() == [2, 1, 2, 2, 5, 6]
-        assert torch.equal(each.storage.take(torch.tensor([4, 5])), new)
-        assert each.rows(names=["film 4"]) == [{"year": 1984, "a.b": "x"}]
-        assert not len(each.storage.verify())
-    memory.replace(memory.names, torch.zeros(6, 5))
-    again = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(tmp_path / "t.lance"))
-    assert not again.storage.take(torch.arange(6)).any() and again.names == memory.names
-    assert again.prior.tolist() == [2, 1, 2, 2, 5, 6]
-
-
-def test_priors_are_written_without_the_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr("hopfield.stores.disk.table.FRAGMENT_ROWS", 8)
-    memory = ModernHopfield(8.0, store=DiskStore(tmp_path / "t.lance"))
-    memory.store(torch.randn(40, 300, generator=seeded(9)), names=range(40))
-    memory.remove([0, 20])
-    before = {path: path.stat().st_size for path in (tmp_path / "t.lance" / "data").iterdir()}
-    fragments = memory.storage._opened.fragments()
-    memory.set_prior([3, 5, 39], [2.0, 3.0, 4.0])
-    memory.set_prior([5], 1.0)
-    new = set((tmp_path / "t.lance" / "data").iterdir()) - set(before)
-    assert len(new) == 3 and max(path.stat().st_size for path in new) < min(before.values()) / 2
-    again = DiskStore(tmp_path / "t.lance")
-    expected = torch.ones(38).double()
-    expected[[2, 37]] = torch.tensor([2.0, 4.0]).double()
-    assert torch.equal(again.prior, expected) and torch.equal(memory.prior, expected)
-    assert again._opened.fragments() == fragments and not len(again.verify())
-    assert list(again.annotations.names) == [x for x in range(40) if x not in (0, 20)]
-    memory.set_prior(None, 1.0)
-    assert memory.prior is None and DiskStore(tmp_path / "t.lance").prior is None
-    memory.set_prior(None, 2.0)
-    memory.storage.compact()
-    assert (DiskStore(tmp_path / "t.lance").prior == 2).all() and not len(memory.storage.verify())
 
 
 def test_other_readers_of_lance_read_the_columns(tmp_path):

@@ -1,0 +1,51 @@
+"""Changes of tables on disk that write only what changes, in one commit."""
+
+import torch
+
+from cases import seeded
+from disk_stores import films
+from hopfield import ModernHopfield
+from hopfield.stores import DiskStore
+
+
+def test_replacing_is_one_change(tmp_path):
+    memory = films(tmp_path / "t.lance")
+    version = memory.storage._opened.version
+    new = torch.ones(2, 5)
+    memory.replace(["film 4", "film 0"], new, torch.zeros(2, 2), prior=[5, 6])
+    assert memory.storage._opened.version == version + 1
+    again = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(tmp_path / "t.lance"))
+    for each in (memory, again):
+        assert each.names == ["film 1", "film 2", "film 3", "film 5", "film 4", "film 0"]
+        assert each.prior.tolist() == [2, 1, 2, 2, 5, 6]
+        assert torch.equal(each.storage.take(torch.tensor([4, 5])), new)
+        assert each.rows(names=["film 4"]) == [{"year": 1984, "a.b": "x"}]
+        assert not len(each.storage.verify())
+    memory.replace(memory.names, torch.zeros(6, 5))
+    again = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(tmp_path / "t.lance"))
+    assert not again.storage.take(torch.arange(6)).any() and again.names == memory.names
+    assert again.prior.tolist() == [2, 1, 2, 2, 5, 6]
+
+
+def test_priors_are_written_without_the_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("hopfield.stores.disk.table.FRAGMENT_ROWS", 8)
+    memory = ModernHopfield(8.0, store=DiskStore(tmp_path / "t.lance"))
+    memory.store(torch.randn(40, 300, generator=seeded(9)), names=range(40))
+    memory.remove([0, 20])
+    before = {path: path.stat().st_size for path in (tmp_path / "t.lance" / "data").iterdir()}
+    fragments = memory.storage._opened.fragments()
+    memory.set_prior([3, 5, 39], [2.0, 3.0, 4.0])
+    memory.set_prior([5], 1.0)
+    new = set((tmp_path / "t.lance" / "data").iterdir()) - set(before)
+    assert len(new) == 3 and max(path.stat().st_size for path in new) < min(before.values()) / 2
+    again = DiskStore(tmp_path / "t.lance")
+    expected = torch.ones(38).double()
+    expected[[2, 37]] = torch.tensor([2.0, 4.0]).double()
+    assert torch.equal(again.prior, expected) and torch.equal(memory.prior, expected)
+    assert again._opened.fragments() == fragments and not len(again.verify())
+    assert list(again.annotations.names) == [x for x in range(40) if x not in (0, 20)]
+    memory.set_prior(None, 1.0)
+    assert memory.prior is None and DiskStore(tmp_path / "t.lance").prior is None
+    memory.set_prior(None, 2.0)
+    memory.storage.compact()
+    assert (DiskStore(tmp_path / "t.lance").prior == 2).all() and not len(memory.storage.verify())
