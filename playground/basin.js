@@ -1,10 +1,11 @@
 /** The basin of a pattern, measured: how much damage it survives. */
 
-import { drawLine } from "./canvas.js";
+import { drawLine, drawSquare, fit, write } from "./canvas.js";
 import { LEVELS } from "./data.js";
 import { element } from "./elements.js";
 import { answerOf, cueOf, nameOf, networkOf, picturesOf } from "./model.js";
 import { Generator } from "./random.js";
+import { pictureOf } from "./retrieval_panel.js";
 import { isRecalled } from "./verdict.js";
 import { targetOf } from "./why.js";
 
@@ -26,6 +27,7 @@ export function basinView(body, settings) {
     ...Object.entries(DAMAGES).map(([value, text]) => element("option", { value }, text)),
   );
   const text = element("p");
+  const examples = element("canvas", { class: "examples", role: "img" });
   body.append(
     element("p", { class: "hint" }, MEANING),
     element(
@@ -41,26 +43,36 @@ export function basinView(body, settings) {
       "Across: share of damaged pixels. Up: share of copies that return.",
     ),
     text,
+    examples,
   );
   return (values, job) => {
     choice.value = values.basin;
-    job.start(() => measure(chart, text, values));
+    job.start(() => measure({ chart, text, examples }, values));
   };
 }
 
-function* measure(chart, text, values) {
+function* measure({ chart, text, examples }, values) {
   const target = targetOf(values);
   const network = networkOf(values);
   const { levels } = picturesOf(values)[target];
   const name = nameOf(picturesOf(values)[target], target);
   const points = [];
+  const shown = {};
+  fit(examples); // empty until there is something to show
   for (const amount of AMOUNTS) {
     let returned = 0;
+    const copies = {};
     for (let draw = 0; draw < DRAWS; draw += 1) {
       const cue = damagedCue(values, levels, amount, draw);
-      returned += Number(isRecalled(network, answerOf(values, cue).state, target));
+      const { states, state } = answerOf(values, cue);
+      const isBack = isRecalled(network, state, target);
+      returned += Number(isBack);
+      copies[isBack ? "returns" : "fails"] = { amount, cue, states };
       yield;
     }
+    // The largest damage from which most copies return, and the next one.
+    if (returned >= DRAWS / 2 && !shown.fails) shown.returns = copies.returns;
+    else shown.fails ??= copies.fails;
     points.push([amount, returned / DRAWS]);
     drawLine(chart, points, { range: [0, 1], domain: [0, 1], labels: ["0 %", "100 %"] });
     text.textContent = `Measuring ${name} …`;
@@ -72,6 +84,29 @@ function* measure(chart, text, values) {
       ? `${capital(name)} does not even return from itself: it has no basin.`
       : `${capital(name)} returns from at least nine of ten copies up to ${share}.`;
   chart.setAttribute("aria-label", text.textContent);
+  drawExamples(examples, shown, network.binary);
+}
+
+const ENDS = { returns: "inside: returns", fails: "outside: does not" };
+
+/** Draw a copy inside the basin and one outside it, each with the state where it ends. */
+function drawExamples(canvas, shown, isBinary) {
+  const { context, width, height } = fit(canvas);
+  const size = Math.min(height - 20, width / 4 - 18);
+  const names = [];
+  Object.entries(ENDS).forEach(([kind, end], place) => {
+    if (!shown[kind]) return;
+    const { amount, cue, states } = shown[kind];
+    const left = (place * width) / 2;
+    const at = left + size + 24;
+    const first = pictureOf(isBinary, states[0], cue.known);
+    drawSquare(context, left, 0, size, first.values, { unknown: first.unknown });
+    write(context, "→", left + size + 12, size / 2, { align: "center", size: 14 });
+    drawSquare(context, at, 0, size, pictureOf(isBinary, states.at(-1)).values);
+    write(context, `${Math.round(100 * amount)} %, ${end}`, left, size + 11);
+    names.push(`A copy with ${Math.round(100 * amount)} % damage is ${end}`);
+  });
+  canvas.setAttribute("aria-label", names.join(". "));
 }
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);

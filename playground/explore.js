@@ -74,6 +74,7 @@ export function connectExplore(settings) {
   connectSegments(tabs, (button) => settings.set({ explore: button.dataset.tab }));
   settings.listen((values) => {
     markSegments(tabs, ({ dataset }) => dataset.tab === values.explore, "aria-selected");
+    body.setAttribute("aria-label", tabs.querySelector("[aria-selected=true]").textContent);
     const view = viewFor(values, VIEWS[values.explore]);
     if (shown !== view) {
       shown = view;

@@ -88,8 +88,9 @@ function* drawMap(canvas, text, values) {
     [onMap(plane.place(a)), nameOf(pictures[target], target)],
     [onMap(plane.place(b)), rival < 0 ? "its negative" : nameOf(pictures[rival], rival)],
   ];
-  for (const [place, name] of marks) mark(context, place, name, width);
-  drawWay(context, way.map(onMap));
+  const line = way.map(onMap);
+  for (const [place, name] of marks) mark(context, place, name, { width, line });
+  drawWay(context, line);
   const [low, high] = [Math.min(...energies), Math.max(...energies)];
   const [first, last] = [answer.states[0], answer.state].map((state) =>
     network.energy(state, null),
@@ -143,8 +144,10 @@ function drawWay(context, points) {
   });
 }
 
-/** Mark a pattern, with its name below the mark. */
-function mark(context, [x, y], text, width) {
+/** Mark a pattern, with its name on the side where the line of the state is not. */
+function mark(context, [x, y], text, { width, line }) {
+  const isFree = line.every(([, other]) => other <= y + 8);
+  const top = isFree ? y + 9 : y - 27;
   context.fillStyle = colour("accent");
   context.fillRect(x - 5, y - 5, 10, 10);
   context.font = '12px system-ui, "DejaVu Sans", sans-serif';
@@ -152,7 +155,7 @@ function mark(context, [x, y], text, width) {
   const centre = Math.min(width - half - 6, Math.max(half + 6, x));
   context.fillStyle = colour("panel");
   context.globalAlpha = 0.85;
-  context.fillRect(centre - half - 4, y + 9, 2 * half + 8, 18);
+  context.fillRect(centre - half - 4, top, 2 * half + 8, 18);
   context.globalAlpha = 1;
-  write(context, text, centre, y + 18, { align: "center", tone: "text", size: 12 });
+  write(context, text, centre, top + 9, { align: "center", tone: "text", size: 12 });
 }

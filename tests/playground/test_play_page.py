@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from playing import PAGE, SIZES, TOURS, answer, choose, click, settle, text, values
+from playing import PAGE, SIZES, TOURS, answer, choose, click, settle, text, values, wait_for
 
 HELP = "document.getElementById('help').matches(':popover-open')"
 
@@ -198,6 +198,15 @@ def test_every_view_of_explore_is_drawn(visit, tab, network):
     assert len(drawn) > 100, drawn
 
 
+def test_the_basin_shows_a_copy_on_each_side_of_its_edge(visit):
+    browser = visit("explore=basin")
+    label = "document.querySelector('.examples').getAttribute('aria-label') ?? ''"
+    wait_for(lambda: browser.run(label), browser, 300)
+    assert browser.run(label) == (
+        "A copy with 40 % damage is inside: returns. A copy with 50 % damage is outside: does not"
+    )
+
+
 def test_a_remedy_mends(visit):
     browser = visit("network=classical&count=10&explore=why")
     assert "✗" in text(browser, "verdict-mark")
@@ -269,15 +278,23 @@ def test_nothing_sticks_out_and_themes_differ(visit, size, dark):
     assert browser.run("document.documentElement.dataset.theme") == "light"
 
 
-def test_a_tour_moves_nothing_on_the_page(visit):
-    browser = visit()
-    top = "document.querySelector('main').getBoundingClientRect().top"
-    before = browser.run(top)
+@pytest.mark.parametrize("size", SIZES)
+def test_steps_of_a_tour_and_views_move_nothing_on_the_page(visit, size):
+    browser = visit("" if size[0] > 600 else "tour=one", size)
+    tops = (
+        "['cue-panel', 'retrieval', 'numbers', 'memory', 'explore'].map(id =>"
+        " document.getElementById(id).getBoundingClientRect().top)"
+    )
+    before = browser.run(f"[...{tops}, document.documentElement.scrollHeight]")
     for tour in TOURS:
         for page in range(5):
-            browser.run(f"{PAGE}.settings.set({{tour: {tour!r}, page: {page}}})")
+            browser.run(f"location.hash = 'tour={tour}&page={page}'; 0")
             settle(browser)
-            assert browser.run(top) == before, (tour, page)
+            assert browser.run(tops)[:4] == before[:4], (tour, page)
+    for tab in ("compare", "landscape", "basin", "why", "beta"):
+        browser.run(f"location.hash = 'tour=grey&explore={tab}'; 0")
+        settle(browser)
+        assert browser.run(f"[...{tops}, document.documentElement.scrollHeight]") == before, tab
 
 
 def test_the_page_can_be_used_without_a_mouse(visit):
