@@ -11,16 +11,6 @@ from .tuning import tune
 from .tuning_result import CompletionPoint, Point, Tuning
 
 __all__ = [
-    "Competitor",
-    "CompletionPoint",
-    "Explanation",
-    "Finding",
-    "Point",
-    "Remedy",
-    "Report",
-    "Theory",
-    "Tuning",
-    "diagnose",
-    "explain",
-    "tune",
-]
+    "Competitor", "CompletionPoint", "Explanation", "Finding", "Point", "Remedy", "Report",
+    "Theory", "Tuning", "diagnose", "explain", "tune",
+]  # fmt: skip

@@ -13,13 +13,6 @@ from .rows import (
 )
 
 __all__ = [
-    "Given",
-    "Target",
-    "check_labels",
-    "mask_from",
-    "numbers_from",
-    "pattern_axes",
-    "patterns_from",
-    "states_from",
-    "values_from",
-]
+    "Given", "Target", "check_labels", "mask_from", "numbers_from", "pattern_axes",
+    "patterns_from", "states_from", "values_from",
+]  # fmt: skip

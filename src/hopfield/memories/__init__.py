@@ -14,17 +14,7 @@ from .rolling import Roll
 from .sequence import SequenceHopfield
 
 __all__ = [
-    "Attractors",
-    "BidirectionalMemory",
-    "ClassicalHopfield",
-    "DenseHopfield",
-    "GradedHopfield",
-    "Memory",
-    "ModernBidirectional",
-    "ModernHopfield",
-    "Nearest",
-    "PairRetrieval",
-    "Roll",
-    "SequenceHopfield",
-    "load",
-]
+    "Attractors", "BidirectionalMemory", "ClassicalHopfield", "DenseHopfield", "GradedHopfield",
+    "Memory", "ModernBidirectional", "ModernHopfield", "Nearest", "PairRetrieval", "Roll",
+    "SequenceHopfield", "load",
+]  # fmt: skip

@@ -27,21 +27,8 @@ from .transformer import HopfieldDecoderLayer, HopfieldEncoderLayer
 from .window import Window
 
 __all__ = [
-    "Association",
-    "DenseMemoryClassifier",
-    "EnergyTransformerBlock",
-    "HopfieldAssociation",
-    "HopfieldDecoderLayer",
-    "HopfieldEncoderLayer",
-    "HopfieldLookup",
-    "HopfieldPooling",
-    "Iteration",
-    "MultiheadHopfield",
-    "ProductKeyLookup",
-    "Projections",
-    "Window",
-    "from_hflayers",
-    "from_multihead_attention",
-    "functional",
-    "pad_bags",
-]
+    "Association", "DenseMemoryClassifier", "EnergyTransformerBlock", "HopfieldAssociation",
+    "HopfieldDecoderLayer", "HopfieldEncoderLayer", "HopfieldLookup", "HopfieldPooling",
+    "Iteration", "MultiheadHopfield", "ProductKeyLookup", "Projections", "Window",
+    "from_hflayers", "from_multihead_attention", "functional", "pad_bags",
+]  # fmt: skip

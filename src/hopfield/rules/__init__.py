@@ -25,23 +25,7 @@ from .storkey import storkey
 from .sums import covariance, covariance_thresholds, hebbian
 
 __all__ = [
-    "EXACT_INTEGERS",
-    "FUNCTIONS",
-    "GROWING",
-    "LOW_RANK",
-    "OBJECTS",
-    "RULES",
-    "WEIGHTED",
-    "Function",
-    "Perceptron",
-    "Rule",
-    "coupling",
-    "covariance",
-    "covariance_thresholds",
-    "grown",
-    "hebbian",
-    "orthonormal",
-    "pseudo_inverse",
-    "storkey",
-    "with_rounding_slack",
-]
+    "EXACT_INTEGERS", "FUNCTIONS", "GROWING", "LOW_RANK", "OBJECTS", "RULES", "WEIGHTED",
+    "Function", "Perceptron", "Rule", "coupling", "covariance", "covariance_thresholds",
+    "grown", "hebbian", "orthonormal", "pseudo_inverse", "storkey", "with_rounding_slack",
+]  # fmt: skip

@@ -51,21 +51,7 @@ def separation_named(argument: str, name: object, *, hint: str = "") -> Separati
 
 
 __all__ = [
-    "NAMED",
-    "SEPARATIONS",
-    "Entmax",
-    "Epanechnikov",
-    "KSubsets",
-    "Normmax",
-    "Partial",
-    "Polynomial",
-    "Readout",
-    "RectifiedPolynomial",
-    "Rows",
-    "Separation",
-    "Softmax",
-    "Sparsemax",
-    "TopK",
-    "separation_named",
-    "with_parameters",
-]
+    "NAMED", "SEPARATIONS", "Entmax", "Epanechnikov", "KSubsets", "Normmax", "Partial",
+    "Polynomial", "Readout", "RectifiedPolynomial", "Rows", "Separation", "Softmax",
+    "Sparsemax", "TopK", "separation_named", "with_parameters",
+]  # fmt: skip

@@ -9,13 +9,6 @@ from .sharded import ShardedStore
 from .summary import Summary
 
 __all__ = [
-    "Block",
-    "DiskStore",
-    "PackedBlock",
-    "PackedStore",
-    "PriorBlock",
-    "RamStore",
-    "ShardedStore",
-    "Store",
-    "Summary",
-]
+    "Block", "DiskStore", "PackedBlock", "PackedStore", "PriorBlock", "RamStore",
+    "ShardedStore", "Store", "Summary",
+]  # fmt: skip

@@ -14,14 +14,6 @@ from .following import field_rounding, following_field
 from .signs import glauber, sign_or_keep, thermal_cut
 
 __all__ = [
-    "classical_sweep",
-    "dense_sweep",
-    "exact_dot",
-    "field_rounding",
-    "following_field",
-    "glauber",
-    "saturated_beta",
-    "sign_columns",
-    "sign_or_keep",
-    "thermal_cut",
-]
+    "classical_sweep", "dense_sweep", "exact_dot", "field_rounding", "following_field",
+    "glauber", "saturated_beta", "sign_columns", "sign_or_keep", "thermal_cut",
+]  # fmt: skip
