@@ -305,7 +305,9 @@ class _Results:
             if kept is not None and values is not None:
                 kept.append((kept[-1] if kept else values).clone())
                 kept[-1][at] = values
-        if reading.bound is not None:
+        if self.bound is None and active is None:
+            self.bound = reading.bound
+        elif reading.bound is not None:
             if self.bound is None:
                 empty = reading.bound.state.new_zeros(self.count)
                 self.bound = Bound(empty, empty.clone(), empty.clone())

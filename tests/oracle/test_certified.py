@@ -335,3 +335,25 @@ def test_a_full_readout_is_bounded_by_the_slack_of_rounding(dtype, monkeypatch):
         (found.bound.energy, 8 * eps * kappa * size),
     ):
         torch.testing.assert_close(bound.double(), slack, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_where_no_scan_pays_the_answer_is_the_full_one(similarity, known, monkeypatch):
+    monkeypatch.setattr(certified, "scan_pays", lambda: False)
+    generator = torch.Generator().manual_seed(1)
+    rows = torch.randn(5000, 20, generator=generator)
+    cues = rows[:40] + 0.3
+    mask = torch.rand(40, 20, generator=generator) < 0.7 if known else None
+    full, bounded = (
+        hopfield.ModernHopfield(4.0, similarity=similarity, precision=precision)
+        for precision in ("full", "certified")
+    )
+    for memory in (full, bounded):
+        memory.store(rows)
+    assert torch.equal(full.update(cues), bounded.update(cues))
+    expected, result = (memory.retrieve(cues, mask, steps=3) for memory in (full, bounded))
+    for name in ("state", "energy", "index", "weight", "entropy", "steps"):
+        assert torch.equal(getattr(expected, name), getattr(result, name)), name
+    assert expected.bound is None and (result.bound.state > 0).all()
+    assert (result.bound.unread_weight == 0).all()

@@ -12,6 +12,7 @@ include all that are needed: these are the candidates. Read in float64, they giv
 largest norm of a row.
 """
 
+import math
 from dataclasses import dataclass, fields
 from functools import cache, reduce
 
@@ -25,7 +26,7 @@ from ..iteration import Bound
 from ..readout import BLOCK_ROWS, read
 from ..separation import Readout, Separation
 from ..separation.softmax import log_mean
-from ..similarity import Similarity, masked_state
+from ..similarity import Similarity
 from ..stores import Store
 from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
 from ..stores.summary import SUMMARY_ROWS
@@ -98,25 +99,27 @@ def certified_readout(
     Some queries are read in full, and their bound covers only rounding (docs/architecture.md):
     those with too many candidates, and all queries if `can_scan` is False.
     """
-    euclidean = not similarity.half_squared_norm
-    masked = masked_state(state, known)
-    known, beta = known if euclidean else None, min(separation.inverse_width() or 0.0, 1e30)
-    batch = QueryBatch(masked, known, beta, euclidean, store.prior)
-    result, crowded = None, torch.ones(len(state), dtype=torch.bool, device=state.device)
-    unread = torch.zeros(len(state), dtype=torch.float64, device=state.device)
+    batch = QueryBatch.of(store, state, known, similarity, separation)
+    if reads_all(store, batch):
+        full, _ = full_readout(store, state, known, similarity, separation)
+        return full, _bound(store, batch, full.potential)
+    result = None
     if can_sketch(store, batch):
         search = sketched_candidates(store, batch)
         crowded, unread = search.crowded, search.unread_weight
         if not bool(crowded.all()):
             result = read_candidates(search.taken, batch, *search.pairs)
-    elif can_scan(store, batch):
+    else:
         queries, members, crowded = candidates(store, batch)
-        unread = unread.masked_fill(~crowded, DROPPED_WEIGHT)
+        unread = torch.full_like(crowded, DROPPED_WEIGHT, dtype=torch.float64)
+        unread.masked_fill_(crowded, 0.0)
         result = read_candidates(store, batch, queries, members)
     if result is None or bool(crowded.any()):
+        known = batch.known
         mask = known if known is None or known.ndim == 1 else known[crowded]
-        blocks = blocks_of(store, len(state))
-        full = read(blocks, masked[crowded], similarity, separation, mask)
+        full = read(
+            blocks_of(store, len(state)), batch.masked[crowded], similarity, separation, mask
+        )
         if result is None or bool(crowded.all()):
             result = full
         else:
@@ -128,6 +131,11 @@ def certified_readout(
 
 READOUTS = {"full": full_readout, "certified": certified_readout}
 """The readout for each value of the option `precision`."""
+
+
+def reads_all(store: Store, batch: QueryBatch) -> bool:
+    """Return whether a certified readout reads all rows, as a full one does."""
+    return not (can_sketch(store, batch) or can_scan(store, batch))
 
 
 def can_scan(store: Store, batch: QueryBatch) -> bool:
@@ -185,31 +193,35 @@ def scan_bias(store: Store, batch: QueryBatch, copy: ScanCopy) -> Tensor:
 
 
 def _bound(
-    store: Store, batch: QueryBatch, potential: Tensor, crowded: Tensor, unread: Tensor
+    store: Store,
+    batch: QueryBatch,
+    potential: Tensor,
+    crowded: Tensor | None = None,
+    unread: Tensor | None = None,
 ) -> Bound:
-    # For candidates: the bounds of the module's docstring, and rounding. For crowded queries, which
-    # are read in full: rounding alone.
+    # For queries that are read in full, which are crowded, or all of them if `crowded` is None:
+    # rounding alone. For candidates: the bounds of the module's docstring, and rounding.
     summary = store.summary()
     dtype, dim = batch.masked.dtype, store.dim
     eps, exact_eps = torch.finfo(dtype).eps, torch.finfo(torch.float64).eps
     beta, stored = batch.beta, torch.finfo(summary.squared_norms.dtype)
     # Small squares underflow; all together they lose at most dim * tiny.
-    largest = (summary.squared_norms.max().double() + dim * stored.tiny).sqrt()
-    own = batch.masked.double().norm(dim=-1)
-    reach = torch.maximum(own, largest)
-    scores = exact_eps * dim * (largest + own).square()  # rounding of one score in float64
-    state = largest * (2 * unread + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
+    largest = math.sqrt(summary.largest_norm**2 + dim * stored.tiny)
+    own = torch.linalg.vector_norm(batch.masked, dim=-1, dtype=torch.float64)
+    reach = own.clamp_min(largest)
     size = torch.maximum(potential.double().abs(), reach.square() / 2)
     # The ½M² of dot products is as exact as the norms that are stored.
-    constant = 0.0 if batch.euclidean else 4 * max(0.0, stored.eps - eps) * largest.square()
-    energy = -torch.log1p(-unread) / max(beta, 1e-300) + scores + 8 * eps * size
+    constant = 0.0 if batch.euclidean else 4 * max(0.0, stored.eps - eps) * largest**2
     kappa = 1 + beta * largest * reach
     # No two points of the rows' convex hull are further apart than 2M.
-    return Bound(
-        torch.where(crowded, largest * (16 * eps * kappa).clamp_max(2), state),
-        torch.where(crowded, 8 * eps * kappa * size, energy) + constant,
-        unread,
-    )
+    state = largest * (16 * eps * kappa).clamp_max(2)
+    energy = 8 * eps * kappa * size + constant
+    if crowded is None or unread is None:
+        return Bound(state, energy, torch.zeros_like(state))
+    scores = exact_eps * dim * (largest + own).square()  # rounding of one score in float64
+    near = largest * (2 * unread + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
+    gap = -torch.log1p(-unread) / max(beta, 1e-300) + scores + 8 * eps * size + constant
+    return Bound(torch.where(crowded, state, near), torch.where(crowded, energy, gap), unread)
 
 
 @dataclass(frozen=True, eq=False)

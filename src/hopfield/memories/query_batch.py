@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..separation import Separation
+from ..similarity import Similarity, masked_state
+from ..stores import Store
+
 DROPPED_WEIGHT = 1e-9
 """ε: the largest total weight of the rows that a certified readout leaves out."""
 
@@ -26,6 +30,21 @@ class QueryBatch:
     beta: float
     euclidean: bool
     prior: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        state: Tensor,
+        known: Tensor | None,
+        similarity: Similarity,
+        separation: Separation,
+    ) -> "QueryBatch":
+        """Return the batch for a readout."""
+        euclidean = not similarity.half_squared_norm
+        beta = min(separation.inverse_width() or 0.0, 1e30)
+        masked, known = masked_state(state, known), known if euclidean else None
+        return cls(masked, known, beta, euclidean, store.prior)
 
     def window(self, count: int) -> float:
         """log(n/ε)/β for n = `count`: rows further below the best score are left out.
