@@ -44,7 +44,7 @@ MODERN: list[Case] = [
       for beta in (0.5, 2.0, 16.0)),
     *({"name": "topk", "k": k, "beta": 2.0} for k in (1, 3, 50)),
 ]  # fmt: skip
-FITTED: list[Case] = [
+WITH_AUTO_BETA: list[Case] = [
     *({"name": name, "beta": "auto"} for name in ("softmax", "sparsemax", "entmax")),
     *({"name": "topk", "k": k, "beta": "auto"} for k in (1, 5)),
 ]  # fmt: skip
@@ -61,7 +61,7 @@ def networks() -> Iterator[tuple[Case, Case]]:
     for separation, schedule, patterns in itertools.product(DENSE, SCHEDULES, BINARY_SETS):
         yield {"kind": "dense", "schedule": schedule, "separation": separation}, patterns
     yield from modern()
-    for separation, patterns in itertools.product(FITTED, (*REAL_SETS, LARGE)):
+    for separation, patterns in itertools.product(WITH_AUTO_BETA, (*REAL_SETS, LARGE)):
         yield {"kind": "modern", "similarity": "euclidean", "separation": separation}, patterns
 
 
