@@ -47,10 +47,11 @@ RECALL_ERROR = 0.02**0.5
 MOST_LEARNED = 2**30
 """Largest n·N² of rules that learn pattern by pattern, or decompose a matrix. About 10 s."""
 
-MOST_DIAGNOSED = 2**22
-"""Largest n²  of a diagnosis, which compares all pairs of patterns."""
+SLOW_RULES = {"storkey": 1, "perceptron": 1, "pseudo_inverse": 1024}
+"""The rules that this limits, and the number of patterns that each may always learn."""
 
-SLOW_RULES = ("storkey", "pseudo_inverse", "perceptron")
+MOST_DIAGNOSED = 2**22
+"""Largest n² of a diagnosis, which compares all pairs of patterns."""
 
 
 class QuestionError(HopfieldError):
@@ -131,8 +132,9 @@ class Library:
             raise QuestionError(f"count must be 1 to {total}, but is {question.count}.")
         if any(len(levels) != size for levels in question.levels()):
             raise QuestionError(f"added pictures must have {size} pixels.")
-        rule, most = question.network.rule, MOST_LEARNED // dim**2
-        if rule in SLOW_RULES and question.count > most:
+        rule = question.network.rule or ""
+        most = max(MOST_LEARNED // dim**2, SLOW_RULES.get(rule, total))
+        if question.count > most:
             raise QuestionError(f"The rule {rule} takes long: store at most {most} such patterns.")
 
     def _store(self, question: MemoryQuestion) -> Memory:
