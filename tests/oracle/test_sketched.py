@@ -29,7 +29,7 @@ def patterns(kind: str, n: int, dim: int) -> Tensor:
     return noise
 
 
-def table(path, rows: Tensor, size: int | None = None) -> DiskStore:
+def table(path, rows: Tensor, size: int = 12) -> DiskStore:
     store = DiskStore(path)
     store.append(rows[: len(rows) // 2])
     store.add_sketch(size)
@@ -53,6 +53,7 @@ def largest_excess(store: DiskStore, cues: Tensor, euclidean: bool) -> float:
 @pytest.fixture(autouse=True)
 def small_tables_have_sketches(monkeypatch):
     monkeypatch.setattr(sketched, "SKETCH_WORK", 0)
+    monkeypatch.setattr(sketched, "SEARCH_ENTRIES", 0)
     monkeypatch.setattr(sketched, "TAKEN_BYTES", 8)
     monkeypatch.setattr("hopfield.stores.disk.durable.sync", lambda path: None)
 
@@ -81,7 +82,7 @@ def test_answers_are_within_their_bounds(kind, similarity, prior, tmp_path):
     store, searched = DiskStore(tmp_path / "t.lance"), 0
     memory = ModernHopfield(1.0, similarity=similarity, precision="certified", store=store)
     memory.store(rows, prior=weights)
-    store.add_sketch()
+    store.add_sketch(12)
     for beta in (1e-2, 0.3, 10.0, 1e4):
         for precise in (full, memory):
             precise._separation = Softmax(beta)
@@ -178,6 +179,14 @@ def test_other_queries_are_read_in_full(case, tmp_path, monkeypatch):
         assert case == "no sketch"
     found = memory.step(cue, known, None, torch.Generator())
     assert (found.bound.unread_weight == 0).all()
+
+
+def test_large_batches_of_short_rows_are_read_in_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(sketched, "SEARCH_ENTRIES", 360)
+    rows = patterns("clusters", 600, 24)
+    store = table(tmp_path / "t.lance", rows)
+    batches = [QueryBatch(rows[:count], None, 50.0, True) for count in (1, 2, 3, 30)]
+    assert [sketched.can_sketch(store, batch) for batch in batches] == [True, True, False, False]
 
 
 def test_sketches_on_disk_answer_as_those_in_memory(tmp_path, monkeypatch):

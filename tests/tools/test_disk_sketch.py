@@ -39,14 +39,14 @@ def check(store: DiskStore) -> None:
 def test_a_sketch_bounds_distances_and_keeps_lengths(tmp_path):
     store = sketched_table(tmp_path / "t.lance")
     sketch, rows = store.sketch, ROWS.double()
-    assert (sketch.size, sketch.axes.shape) == (5, (10, 5))
-    torch.testing.assert_close(sketch.axes.T @ sketch.axes, torch.eye(5, dtype=torch.float64))
+    assert (sketch.size, sketch.axes.shape) == (3, (10, 3))
+    torch.testing.assert_close(sketch.axes.T @ sketch.axes, torch.eye(3, dtype=torch.float64))
     distances, bounds = ((some[:, None] - some).norm(dim=-1) for some in (rows, sketch.of(rows)))
     assert (bounds <= distances + 1e-12).all()
     torch.testing.assert_close(sketch.of(rows).norm(dim=-1), (rows - sketch.centre).norm(dim=-1))
     deviations = rows[:40] - sketch.centre
-    most = torch.linalg.svdvals(deviations)[:5].square().sum()
-    assert most * 0.99 < (deviations @ sketch.axes).square().sum() <= most * (1 + 1e-12)
+    most = torch.linalg.svdvals(deviations)[:3].square().sum()
+    assert most * 0.95 < (deviations @ sketch.axes).square().sum() <= most * (1 + 1e-12)
 
 
 def test_sketches_follow_the_rows(tmp_path):
@@ -68,10 +68,10 @@ def test_sketches_follow_the_rows(tmp_path):
     check(again)
     assert torch.equal(again.sketch.axes, axes)
     assert again.annotations.names[56] == "row 58"
-    again.add_sketch(3)
+    again.add_sketch(4)
     again.compact()
     check(DiskStore(tmp_path / "t.lance"))
-    assert again.sketch.size == 3
+    assert again.sketch.size == 4
     assert len(list((tmp_path / "t.lance" / "_sketches").iterdir())) == 1
 
 
@@ -136,4 +136,4 @@ def test_refused_sketches(tmp_path):
     for size in (0, 11):
         with pytest.raises(DomainError, match="size must be"):
             store.add_sketch(size)
-    assert store.sketch.size == 5
+    assert store.sketch.size == 3

@@ -32,14 +32,23 @@ UNREAD_WEIGHT = 1e-6
 SKETCH_WORK = 2**21
 """Entries of all rows below which reading them all is faster than to look at sketches."""
 
-HELD_SKETCHES = 2**26
-"""Numbers of all sketches, 256 MiB, up to which they are held in memory; more are read again."""
+HELD_SKETCHES = 2**27
+"""Numbers of all sketches, 512 MiB, up to which they are held in memory; more are read again."""
 
 BOUNDS = 2**23
 """Bounds computed at a time, 32 MiB."""
 
-FIRST_QUERIES = 8
+FIRST_QUERIES = 4
 """Queries searched first. If sketches help less than half of some queries, no other is tried."""
+
+SEARCH_ENTRIES = 360
+"""Entries of a row that a full readout multiplies in the time in which a search looks at one bound.
+
+Large batches of shorter rows are read in full: there each further query costs less than a search.
+"""
+
+READ_ENTRIES = 10
+"""Entries that a full readout multiplies in the time in which it reads a byte of a row."""
 
 FIRST_ROWS = 16
 """Rows of a query that are read first, those with the largest bounds."""
@@ -104,6 +113,9 @@ def can_sketch(store: Store, batch: QueryBatch) -> bool:
     """
     if batch.known is not None or not batch.beta > 1e-30 or not len(batch.masked):
         return False
+    further = len(batch.masked) * (SEARCH_ENTRIES - store.dim)
+    if further > READ_ENTRIES * store.dim * store.dtype.itemsize:
+        return False
     if len(store) * store.dim < SKETCH_WORK or store.sketch is None:
         return False
     longest = batch.masked.detach().norm(dim=-1).max().item()
@@ -144,10 +156,11 @@ class Search:
         self.unread_weight = torch.zeros(size, dtype=torch.float64)
         none = torch.empty(0, store.dim, dtype=store.dtype)
         self.taken = TakenRows(torch.empty(0, dtype=torch.long), none, count)
-        # Rows that may be read per query: fewer once a scan of all is due, which others can join.
+        # Rows per query that may be read: fewer once a scan of all is due, which others can join.
         self.few = count * store.dim // FEW_ENTRIES
         most = min(count * store.dim * store.dtype.itemsize // TAKEN_BYTES, MOST_TAKEN // store.dim)
-        self.many = self.few + most // size
+        self.many = self.few + most
+        self.left = self.few * size + most  # rows of all queries together that may be read
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
     @property
@@ -167,7 +180,7 @@ class Search:
         # Rows this close to the largest bound must be read, one by one, for most weights.
         nearest = top - math.log(1 / UNREAD_WEIGHT) / beta
         near = bounds >= nearest[:, None]
-        counts = near.sum(-1)
+        counts = near.count_nonzero(-1)
         if bool((counts > self.many).any()):
             self.many = self.few
             near &= (counts <= self.many)[:, None]
@@ -180,12 +193,22 @@ class Search:
         while open_queries:
             wanted = [query.wanted() for query in open_queries]
             self.taken = self.taken.extended(self.store, torch.cat(wanted))
+            self.left -= sum(len(places) for places in wanted)
             for query, places in zip(open_queries, wanted, strict=True):
                 query.add(places, self._scores(states, query.at, places), beta)
             self._close([query for query in open_queries if query.is_done], queries)
-            if any(query.is_crowded for query in open_queries):
+            open_queries = self._affordable([q for q in open_queries if not q.is_done])
+
+    def _affordable(self, open_queries: "list[OpenQuery]") -> "list[OpenQuery]":
+        # The queries that need the fewest rows, as many as may be read.
+        left, chosen = self.left, []
+        for query in sorted(open_queries, key=lambda query: query.needed):
+            left -= query.needed - query.count
+            if query.needed > self.many or left < 0:
                 self.many = self.few
-            open_queries = [q for q in open_queries if not (q.is_done or q.is_crowded)]
+            else:
+                chosen.append(query)
+        return chosen
 
     def _close(self, done: "list[OpenQuery]", queries: Tensor) -> None:
         for query in done:
@@ -264,21 +287,21 @@ class OpenQuery:
         order: rows by their bounds, the largest first: all that may have to be read.
         count: rows read so far, the first of `order`.
         unread_weight: a bound of the weight of all other rows.
-        is_done: True if that is small enough.
-        is_crowded: True if too many rows would have to be read.
+        needed: rows to read in all, as far as is known.
+        is_done: True if the weight is small enough.
     """
 
     def __init__(self, at: int, bounds: Tensor, places: Tensor, extra: float, limit: int) -> None:
         """Begin with the rows at `places`, those with the largest of all `bounds`."""
         self.at, self._all, self._extra, self._limit = at, bounds, extra, limit
         self._scores = torch.empty(0, dtype=torch.float64)
-        self.count, self._needed = 0, FIRST_ROWS
-        self.unread_weight, self.is_done, self.is_crowded = 1.0, False, False
+        self.count, self.needed = 0, FIRST_ROWS
+        self.unread_weight, self.is_done = 1.0, False
         self._sort(places)
 
     def wanted(self) -> Tensor:
         """Return the rows to read next: those needed as far as is known, at most 4 times more."""
-        stop = min(self._needed, max(FIRST_ROWS, 4 * self.count))
+        stop = min(self.needed, max(FIRST_ROWS, 4 * self.count))
         return self.order[self.count : stop]
 
     def add(self, places: Tensor, scores: Tensor, beta: float) -> None:
@@ -289,23 +312,22 @@ class OpenQuery:
         total, share = self._scores.logsumexp(0).item(), 1e-3 * UNREAD_WEIGHT
         if first:  # the others weigh less than `share` together; the more is read, the less
             floor = (total - math.log(len(self._all) / share)) / beta - self._extra
-            self._sort((self._all >= floor).nonzero()[:, 0])
-        if self.is_crowded:
-            return
+            near = (self._all >= floor).nonzero()[:, 0]
+            if len(near) > LONGEST_ORDER * self._limit:
+                self.needed = len(near)
+                return
+            self._sort(near)
         weights = (beta * (self._bounds + self._extra) - total).exp()
         rest = weights.flip(0).cumsum(0).flip(0) + share
         enough = int((rest > UNREAD_WEIGHT).sum())
-        self._needed = max(self.count, enough)
+        self.needed = max(self.count, enough)
         self.unread_weight = rest[self.count].item() if self.count < len(rest) else share
         self.is_done = self.unread_weight <= UNREAD_WEIGHT
-        self.is_crowded = self._needed > self._limit
 
     def _sort(self, places: Tensor) -> None:
         # Stable: the rows that were read stay the first ones.
-        self.is_crowded = len(places) > LONGEST_ORDER * self._limit
-        if not self.is_crowded:
-            bounds, order = self._all[places].sort(descending=True, stable=True)
-            self.order, self._bounds = places[order], bounds.double()
+        bounds, order = self._all[places].sort(descending=True, stable=True)
+        self.order, self._bounds = places[order], bounds.double()
 
 
 def _sketch_parts(store: Store) -> Iterable[Tensor]:

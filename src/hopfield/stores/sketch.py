@@ -19,8 +19,11 @@ from jaxtyping import Float
 from safetensors.torch import load, save
 from torch import Tensor
 
-MOST_COORDINATES = 64
-"""Coordinates of a sketch by default: more seldom pay for their space; half of `dim` if fewer."""
+MOST_COORDINATES = 128
+"""Coordinates of a sketch by default, or a quarter of `dim` if that is less.
+
+With 64 of 784, a noisy image needs ten times as many rows.
+"""
 
 FITTED_ROWS = 8192
 """Rows to which a sketch is fitted, evenly spaced: more move the axes by little."""

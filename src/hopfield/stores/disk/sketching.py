@@ -23,7 +23,7 @@ def add_sketches(table: Table, size: int | None) -> Table:
         )
     dim = layout.rows.shape[0]
     if size is None:
-        size = min(MOST_COORDINATES, (dim + 1) // 2)
+        size = min(MOST_COORDINATES, -(-dim // 4))
     check_integer("size", size, low=1, high=dim)
     places = torch.linspace(0, count - 1, min(count, FITTED_ROWS), dtype=torch.float64).long()
     sketch = Sketch.fit(layout.decode([table.take(places.tolist(), "vector")]), size)

@@ -215,8 +215,8 @@ class DiskStore(Store):
     def add_sketch(self, size: int | None = None) -> None:
         """Add `size` coordinates to each row, by which certified readouts find those they need.
 
-        They are principal coordinates of the rows as they are now: by default 64, or half of
-        `dim` if that is less. The table is written again. Rows stored later get theirs.
+        They are principal coordinates of the rows as they are now: by default 128, or a quarter
+        of `dim` if that is less. The table is written again. Rows stored later get theirs.
         """
         self._refuse_selection("add_sketch")
         with self.lock.writing:
