@@ -15,6 +15,7 @@ from hopfield.cli.info import load as load_named
 from hopfield.cli.pictures import is_picture
 from hopfield.data.images import pictures_in
 from hopfield.errors import DataError, FileFormatError
+from hopfield.stores.disk.paths import names_table
 
 from .networks import KINDS, Settings, settings_of
 
@@ -104,7 +105,8 @@ class ServedSet:
 def load_set(name: str) -> ServedSet:
     """Load the set of a name, folder or file; `name` is the option --data of `hopfield play`."""
     path = Path(name).expanduser()
-    if path.is_file() and not is_picture(path) and path.suffix.lower() not in DATA_FILES:
+    is_file = path.is_file() and not is_picture(path) and path.suffix.lower() not in DATA_FILES
+    if is_file or names_table(name):
         return _from_memory(path)
     pictures = sorted(pictures_in(path)) if path.is_dir() else [path] if is_picture(path) else []
     _check_count(name, len(pictures) or 1)
@@ -143,7 +145,11 @@ def _from_dataset(name: str, loaded: data.Dataset, script: str) -> ServedSet:
 def _from_memory(path: Path) -> ServedSet:
     memory, script = load(path), f"load({str(path)!r}).patterns"
     _check_shown(path, memory)
-    form, patterns, notes = form_of(memory, str(path)), memory.patterns.float(), []
+    is_resident, everything = memory.storage.resident, torch.arange(len(memory))
+    if not is_resident:
+        script = f"load({str(path)!r}).storage.take(torch.arange({len(memory)}))"
+    patterns = (memory.patterns if is_resident else memory.storage.take(everything)).float()
+    form, notes = form_of(memory, str(path)), []
     shape = form.shape
     if form.kind == "pictures" and form.mode == "RGB":
         patterns = patterns.unflatten(1, shape) @ torch.tensor(GREY)
@@ -165,7 +171,7 @@ def _from_memory(path: Path) -> ServedSet:
         settings["beta"] *= (high - low) ** 2  # of distances of values divided by high − low
     if lacking:
         notes.append(f"The page lacks {', '.join(lacking)} of this file, and has its own setting.")
-    labels = memory.names or memory.values
+    labels = memory.names or (memory.values if is_resident else None)
     texts = labels.tolist() if isinstance(labels, Tensor) and labels.ndim == 1 else labels
     texts = texts if isinstance(texts, list) else []
     chosen = {**settings, "count": len(memory)}

@@ -67,6 +67,18 @@ def test_a_memory_file_has_its_network_names_and_values(tmp_path):
     assert served.start.notes == [] and rows_of_script(served).equal(rows)
 
 
+def test_a_table_on_disk_is_read(tmp_path):
+    pytest.importorskip("lance")
+    folder = save_pictures(tmp_path / "own", [(8, 8)] * 3)
+    out = tmp_path / "own.lance"
+    assert commands.run(["store", str(folder), "--out", str(out), "--size", "8x8"]) == 0
+    served = load_set(str(out))
+    expected = 1 - data.load(folder).patterns
+    torch.testing.assert_close(served.rows, expected)
+    torch.testing.assert_close(rows_of_script(served), served.rows)
+    assert served.labels[0].endswith("<b>0.png")
+
+
 def test_values_of_other_sizes_are_mapped_with_their_beta(tmp_path):
     memory = ModernHopfield(separation=Softmax(2.0), similarity="euclidean")
     rows = 10 * torch.rand(4, 6, generator=torch.Generator().manual_seed(0)) - 5
