@@ -19,7 +19,8 @@ export function compareView(body, settings) {
       const text = element("p");
       const choose = () =>
         settings.set({ ...pick(threeNetworks(settings.values)[name]), step: -1 });
-      const button = element("button", { type: "button", onclick: choose }, "Use");
+      const label = { "aria-label": `Use the ${name} network` };
+      const button = element("button", { type: "button", onclick: choose, ...label }, "Use");
       return [
         name,
         {

@@ -53,7 +53,11 @@ function whyView(body, settings) {
             element("span", {}, text),
             element(
               "button",
-              { type: "button", onclick: () => settings.set({ ...changes, step: -1 }) },
+              {
+                type: "button",
+                "aria-label": `Try: ${text}`,
+                onclick: () => settings.set({ ...changes, step: -1 }),
+              },
               "Try",
             ),
           ),

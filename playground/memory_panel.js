@@ -139,7 +139,7 @@ class Gallery {
       context.strokeRect(x - 1, y - 1, this.size + 2, this.size + 2);
     });
     const name = source < 0 ? "none" : nameOf(this.pictures[source], source);
-    const label = `${this.pictures.length} stored pictures; ${name} is the cue`;
+    const label = `Stored pictures: ${this.pictures.length}; ${name} is the cue`;
     this.canvas.setAttribute("aria-label", label);
   }
 

@@ -136,7 +136,12 @@ class Player {
   showEnergy() {
     this.chart = this.drawEnergy(byIdOfState("energy"));
     const objective = this.isMasked ? ", known pixels" : "";
-    const energy = this.answer.energies[this.shown].toFixed(3).replace("-", "−");
+    const { energies } = this.answer;
+    const energy = energies[this.shown].toFixed(3).replace("-", "−");
+    byIdOfState("energy").setAttribute(
+      "aria-label",
+      `Energy by step: ${short(energies[0])} at the cue, ${short(energies.at(-1))} at the end`,
+    );
     byIdOfState("energy-value").textContent = `E = ${energy}${objective}`;
   }
 
