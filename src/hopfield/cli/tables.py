@@ -73,4 +73,5 @@ def compact(path: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"file": path, "patterns": len(memory), "size": after}))
     else:
-        print(f"{path}: {len(memory)} rows, {after or 'compacted'}, before {before}.")
+        sizes = f"{after}, before {before}" if after else "joined"  # buckets tell no sizes
+        print(f"{path}: {len(memory)} rows, {sizes}.")

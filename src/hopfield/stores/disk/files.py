@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from .columns import TensorColumn
+from .failures import reading
 from .paths import local_folder
-from .table import Table, lance, reading
+from .table import Table, lance
 
 PLAIN = (
     "PageLayout{layout:Some(FullZipLayout(FullZipLayout{bits_rep:0,bits_def:0,num_items:N,"

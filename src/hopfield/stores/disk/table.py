@@ -9,11 +9,12 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from ...errors import HopfieldError, TableError, missing_extra
+from ...errors import TableError, missing_extra
 from ..sketch import Sketch
 from . import durable
 from .basis import SketchColumn, remove_others
 from .columns import arrow, row_sums
+from .failures import reading
 from .layout import MEMORY, Layout
 from .paths import is_foreign, local_folder
 from .sums import damaged_files
@@ -23,10 +24,6 @@ FRAGMENT_ROWS = 2**16
 
 SCAN = {"batch_size": 4096, "io_buffer_size": 2**25, "batch_readahead": 2, "fragment_readahead": 1}
 """Settings of scans. Lance's own buffer 700 MB, and are slower."""
-
-NO_ROOM = ("No space left", "File too large", "quota exceeded", "os error 28", "os error 27")
-BAD_REQUEST = "Invalid user input: "
-NO_RIGHT = ("Permission denied", "Read-only", "not permitted", "os error 13", "os error 30")
 
 
 def lance() -> Any:
@@ -346,6 +343,9 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
     """Change a table as its only writer; yield a function that syncs the files written so far."""
     folder = local_folder(path)
     if folder is None:
+        newest = open_table(path)  # Lance would add the rows to it, with ids that it has
+        if newest is not None and (table is None or newest.version != table.version):
+            raise _changed_elsewhere(path)
         with reading(path):
             yield lambda: None
         return
@@ -358,10 +358,7 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
         with durable.locked(folder):
             version = 0 if table is None else table.version
             if durable.newest_version(folder) != version:
-                raise TableError(
-                    f"{path} was changed by another writer since it was opened here. Open it "
-                    "again: DiskStore(path)."
-                )
+                raise _changed_elsewhere(path)
             before = durable.files_of(folder)
             try:
                 yield lambda: durable.sync_new(folder, before)
@@ -373,27 +370,8 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
             durable.write_sums(folder, version, before)
 
 
-@contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Raise errors of Lance and of the system as `TableError`."""
-    try:
-        yield
-    except HopfieldError:
-        raise
-    except BaseException as error:
-        text = " ".join(str(error).split())
-        is_panic = type(error).__name__ == "PanicException"
-        if not (
-            is_panic or isinstance(error, (OSError, ValueError, RuntimeError, ArithmeticError))
-        ):
-            raise
-        if any(mark in text for mark in NO_ROOM):
-            what = "needs room for what is stored, but the disk or a limit of the process is full"
-        elif any(mark in text for mark in NO_RIGHT):
-            what = "must be a table that this process may write, but is not"
-        elif BAD_REQUEST in text:
-            what = "needs a condition on its columns, in SQL, but the answer was"
-            text = text.partition(BAD_REQUEST)[2]
-        else:
-            what = "must be a whole Lance table, but is damaged or cannot be read"
-        raise TableError(f"{path} {what}: {text:.200}.") from None
+def _changed_elsewhere(path: str) -> TableError:
+    return TableError(
+        f"{path} was changed by another writer since it was opened here. Open it again: "
+        "DiskStore(path)."
+    )

@@ -1,0 +1,40 @@
+"""Errors of Lance and of the system, as errors of this library."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...errors import HopfieldError, TableError
+
+NO_ROOM = ("No space left", "File too large", "quota exceeded", "os error 28", "os error 27")
+BAD_PAGE = "PageLayout"
+BAD_REQUEST = "Invalid user input: "
+NO_ANSWER = "LanceError(IO): Generic"
+NO_RIGHT = ("Permission denied", "Read-only", "not permitted", "os error 13", "os error 30")
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Raise errors of Lance and of the system as `TableError`."""
+    try:
+        yield
+    except HopfieldError:
+        raise
+    except BaseException as error:
+        text = " ".join(str(error).split())
+        is_panic = type(error).__name__ == "PanicException"
+        if not (
+            is_panic or isinstance(error, (OSError, ValueError, RuntimeError, ArithmeticError))
+        ):
+            raise
+        if any(mark in text for mark in NO_ROOM):
+            what = "needs room for what is stored, but the disk or a limit of the process is full"
+        elif any(mark in text for mark in NO_RIGHT):
+            what = "must be a table that this process may write, but is not"
+        elif "://" in path and NO_ANSWER in text:
+            what = "must be in a bucket that answers, with the keys to it in the environment, but"
+        elif BAD_REQUEST in text and BAD_PAGE not in text:
+            what = "needs a condition on its columns, in SQL, but the answer was"
+            text = text.partition(BAD_REQUEST)[2]
+        else:
+            what = "must be a whole Lance table, but is damaged or cannot be read"
+        raise TableError(f"{path} {what}: {text:.200}.") from None
