@@ -71,6 +71,8 @@ class RankGroup:
 
     def all_reduce(self, tensor: Tensor) -> Tensor:
         """Return the sum over ranks, the same bits on each."""
+        if not tensor.numel():
+            return tensor
         total = tensor.detach().to(self._device or "cpu", copy=True).contiguous()
         self._run(lambda: dist.all_reduce(total, group=self._group, async_op=True))
         return total.to(tensor.device)

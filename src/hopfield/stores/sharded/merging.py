@@ -98,7 +98,7 @@ class Merging:
                 "states differ. Read the cues in the same way on every rank."
             )
         rows = [rank for rank, count in enumerate(self.counts) if count]
-        each = gathered[rows, :-1].reshape(-1, *numbers.shape).unbind(1)
+        each = gathered[rows, :-1].reshape(len(rows), *numbers.shape).unbind(1)
         return tuple(
             whole.view(torch.float64).to(part.dtype) if part.is_floating_point() else whole
             for whole, part in zip(each, parts, strict=True)

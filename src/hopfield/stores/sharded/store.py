@@ -192,8 +192,7 @@ class ShardedStore(Store):
         rows = like.new_zeros(len(rank), *like.shape[1:])
         if bool(own.any()):
             rows[own] = take(place.to(self.device)[own])
-        flat = rows.reshape(len(rank), -1).contiguous().view(torch.uint8)
-        rows = self._group.all_reduce(flat).view(like.dtype)
+        rows = self._group.all_reduce(rows.flatten().view(torch.uint8)).view(like.dtype)
         return rows.reshape(*indices.shape, *like.shape[1:])
 
     def _own_masks(self, places: Tensor) -> Tensor:
