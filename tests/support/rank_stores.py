@@ -14,7 +14,7 @@ from hopfield import RamStore, Store
 from hopfield.memories.contents import Contents
 from hopfield.stores import ShardedStore
 
-TIMEOUT = 60.0
+TIMEOUT = 300.0
 """Seconds that a rank of the tests waits for the others."""
 
 

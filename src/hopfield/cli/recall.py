@@ -21,6 +21,7 @@ from .inputs import read_inputs
 from .matches import Answer, as_table
 from .pictures import read_mask as read_picture_mask
 from .progress import report_skipped, track
+from .ranks import shared_rows
 from .reading import ReadOptions, Rows
 from .results import Results, write_results
 
@@ -105,8 +106,11 @@ def recall(
     form = form_of(memory, file)
     rows, _, skipped = read_inputs(cues, options, form, "CUE")
     known = known_entries(rows, form, query)
-    calibrate(memory, form, known, query, options)
-    answers, states = ask(memory, rows, known, query.count(len(memory)))
+    with shared_rows(memory, file) as is_first:
+        calibrate(memory, form, known, query, options)
+        answers, states = ask(memory, rows, known, query.count(len(memory)))
+    if not is_first:
+        return
     report_skipped(skipped)
     results = Results(rows, known, states, answers)
     written = write_results(Path(out), form, results) if out else {}

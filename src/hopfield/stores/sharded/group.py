@@ -123,11 +123,12 @@ class RankGroup:
     def _failed(self, error: RuntimeError) -> WorkerLostError:
         lost, behind = ([], []) if self._heartbeat is None else self._heartbeat.find_lost()
         ranks = tuple(self._world[rank] for rank in lost or behind)
-        names = f"rank {' and '.join(map(str, ranks))}" if ranks else "another rank"
-        what = "has ended or stopped" if lost else "has not come to the same call"
+        names = f"rank{'s' * (len(ranks) > 1)} {' and '.join(map(str, ranks))}"
+        what = "ended or stopped" if lost else "did not come to the same call"
         cause = str(error).partition("] ")[2] or str(error)  # without the place in the source
         self._failure = WorkerLostError(
-            f"all ranks must answer within timeout={self.timeout:g} s, but {names} {what} "
+            f"all ranks must answer within timeout={self.timeout:g} s, but "
+            f"{names if ranks else 'one of them'} {what} "
             f"({cause.splitlines()[0]:.100}). Start all ranks again.",
             ranks,
         )

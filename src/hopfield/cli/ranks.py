@@ -1,0 +1,42 @@
+"""Commands that torchrun starts in several processes, which share the rows of a table."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+from ..errors import OptionError
+from ..memories import Memory
+
+TIMEOUT = 300.0
+"""Seconds that a process waits for the others."""
+
+
+@contextmanager
+def shared_rows(memory: Memory, file: str) -> Iterator[bool]:
+    """Share the rows of a memory with the other processes of torchrun, if there are any.
+
+    Yields True in the process that writes results; others print nothing meanwhile.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield True
+        return
+    from torch import distributed
+
+    from ..stores import DiskStore, ShardedStore
+
+    if not isinstance(memory.storage, DiskStore):
+        raise OptionError(
+            f"MEMORY must be a .lance table for several processes, but {file} is a file. Store the "
+            "rows with -o NAME.lance."
+        )
+    distributed.init_process_group("gloo")
+    memory.storage = ShardedStore(memory.storage, timeout=TIMEOUT)
+    is_first = distributed.get_rank() == 0
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        if is_first:
+            yield True
+        else:
+            with redirect_stdout(nowhere):
+                yield False
+    distributed.destroy_process_group()

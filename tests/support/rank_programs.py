@@ -1,0 +1,162 @@
+"""Programs that tests of several processes run on each rank: `python rank_programs.py NAME …`."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from hopfield import (
+    DenseHopfield,
+    Entmax,
+    Epanechnikov,
+    ModernHopfield,
+    RamStore,
+    Separation,
+    Softmax,
+    Sparsemax,
+    Store,
+    TopK,
+)
+from hopfield.errors import InputTypeError, OptionError, WorkerLostError
+from hopfield.stores import DiskStore, ShardedStore
+from rank_stores import TIMEOUT, join_ranks
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    """Return normal numbers in float64, the same on every rank."""
+    source = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=source, dtype=torch.float64)
+
+
+def _gradients_of(separation: Callable[[Tensor], Separation], store: Store) -> list[Tensor]:
+    # Of three chained updates and an energy, in the cues and in β, and of their squares.
+    beta = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    cues = (0.5 * drawn(5, 8, seed=1)).requires_grad_()
+    memory = ModernHopfield(separation=separation(beta), similarity="euclidean", store=store)
+    memory.store(drawn(40, 8))
+    state = cues
+    for _ in range(3):
+        state = memory.update(state)
+    loss = (state * drawn(5, 8, seed=2)).sum() + memory.energy(cues).square().sum()
+    wanted = [x for x in (cues, beta) if x is cues or type(memory.separation) is not TopK]
+    first = torch.autograd.grad(loss, wanted, create_graph=True)
+    second = torch.autograd.grad(first[0].square().sum(), cues)
+    return [state, loss, *first, *second]
+
+
+def gradients() -> None:
+    """Compare gradients with those of one process."""
+    kinds: dict[str, Callable[[Tensor], Separation]] = {
+        "softmax": Softmax,
+        "sparsemax": Sparsemax,
+        "entmax": lambda beta: Entmax(1.5, beta),
+        "top-k": lambda beta: TopK(7, beta),
+        "epanechnikov": lambda beta: Epanechnikov(beta / 4),
+    }
+    for name, kind in kinds.items():
+        one, many = (_gradients_of(kind, store) for store in (RamStore(), ShardedStore()))
+        assert float(one[2].detach().abs().max()) > 1e-3, "premise: cues have a gradient"
+        for wanted, found in zip(one, many, strict=True):
+            wanted, found = wanted.detach(), found.detach()
+            scale = float(wanted.abs().max()) or 1.0
+            assert float((wanted - found).abs().max()) <= 1e-12 * scale, name
+
+
+def tables(path: str) -> None:
+    """Compare a table that ranks share with the same table in one process."""
+    cues = drawn(6, 16)[:, :16] + 0.3 * drawn(6, 16, seed=5)
+    for select in (lambda store: store, lambda store: store.where("year >= 1990")):
+        whole = select(DiskStore(path))
+        one, many = (
+            ModernHopfield(beta=1.0, similarity="euclidean", store=store)
+            for store in (whole, ShardedStore(whole))
+        )
+        assert len(one) == len(many) > len(many.storage.store), "premise: each rank has a part"
+        a, b = (memory.retrieve(cues.float()) for memory in (one, many))
+        assert torch.equal(a.index, b.index) and list(a.name) == list(b.name)
+        assert float((a.state - b.state).abs().max()) < 1e-5
+        a, b = (memory.nearest(cues.float(), 5) for memory in (one, many))
+        assert torch.equal(a.index, b.index) and torch.equal(a.score, b.score)
+        assert many.rows(b.index[0]) == one.rows(a.index[0])
+        at = torch.arange(0, len(one), 7)
+        assert torch.equal(one.storage.take(at), many.storage.take(at))
+        assert_raises(OptionError, "one process changes", lambda m=many: m.remove(0))
+
+
+def assert_raises(kind: type[Exception], words: str, call: Callable[[], object]) -> None:
+    """Assert that `call` raises an error that holds these words."""
+    try:
+        call()
+    except kind as error:
+        assert words in str(error), str(error)
+    else:
+        raise AssertionError(f"no {kind.__name__}: {words}")
+
+
+def mistakes() -> None:
+    """Make the mistakes that ranks can make."""
+    rank = dist.get_rank()
+    memory = ModernHopfield(beta=1.0, store=ShardedStore())
+    memory.store(drawn(200, 8))
+    differing = drawn(4, 8, seed=rank)
+    assert_raises(OptionError, "all ranks must ask the same", lambda: memory.retrieve(differing))
+    assert len(memory.retrieve(drawn(4, 8)).index) == 4  # and they go on
+    assert_raises(
+        OptionError,
+        "must be 'full' with a ShardedStore",
+        lambda: ModernHopfield(beta=1.0, precision="certified", store=ShardedStore()),
+    )
+    assert_raises(InputTypeError, "store of one process", lambda: ShardedStore(memory.storage))
+    assert_raises(InputTypeError, "group of torch.distributed", lambda: ShardedStore(group=3))
+    part = RamStore()
+    part.append(drawn(3, 8 + rank))
+    assert_raises(OptionError, "must be alike", lambda: ShardedStore(part))
+
+
+def parts() -> None:
+    """Let each rank bring its own rows: those of rank 0 come first, and rank 1 has none."""
+    rank, world = dist.get_rank(), dist.get_world_size()
+    sizes = [9 + 3 * r if r != 1 else 0 for r in range(world)]
+    rows, own = drawn(sum(sizes), 8).sign(), RamStore()
+    if sizes[rank]:
+        own.append(rows.split(sizes)[rank])
+    whole = RamStore()
+    whole.append(rows)
+    cues = torch.where(drawn(9, 8, seed=3) > 1, -rows[:9], rows[:9])
+    for kind in (
+        lambda store: DenseHopfield(beta=1.0, store=store),
+        lambda store: ModernHopfield(beta=1.0, store=store),
+    ):
+        one, many = (kind(store).retrieve(cues) for store in (whole, ShardedStore(own)))
+        assert torch.equal(one.index, many.index) and torch.allclose(one.state, many.state)
+        assert torch.equal(one.steps, many.steps)
+
+
+def lost(timeout: str) -> None:
+    """Retrieve until a rank is lost, then print when and which."""
+    memory = ModernHopfield(beta=1.0, store=ShardedStore(timeout=float(timeout)))
+    memory.store(drawn(500, 16))
+    cues = drawn(4, 16)
+    wanted = memory.retrieve(cues).state
+    print("ready", flush=True)
+    while True:
+        try:
+            assert torch.equal(memory.retrieve(cues).state, wanted), "never a partial answer"
+        except WorkerLostError as error:
+            print(f"{time.time()} {error.ranks} {error}", flush=True)
+            return
+
+
+PROGRAMS: dict[str, Callable[..., None]] = {
+    each.__name__: each for each in (gradients, tables, mistakes, parts, lost)
+}
+
+if __name__ == "__main__":
+    join_ranks(TIMEOUT)
+    PROGRAMS[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] != "lost":
+        print("done")
+        dist.destroy_process_group()

@@ -1,0 +1,143 @@
+"""Stores whose rows are shared among processes: gradients, tables, mistakes, and lost processes."""
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hopfield import ModernHopfield
+from hopfield.errors import OptionError
+from hopfield.stores import DiskStore, ShardedStore
+from hopfield.stores.sharded.runs import Runs
+from rank_stores import finish_ranks, start_ranks
+
+PROGRAMS = str(Path(__file__).parents[1] / "support" / "rank_programs.py")
+TIMEOUT, ALLOWED = 2.0, 2.0
+"""The timeout of ranks in tests of lost ones, and the seconds after it within which they say so."""
+
+
+def run(world: int, folder: Path, *program: str) -> None:
+    """Run a program of `rank_programs` on each rank."""
+    for printed in finish_ranks(start_ranks(world, folder, PROGRAMS, *program), 120):
+        assert printed.splitlines()[-1] == "done", printed
+
+
+def write_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Write a table of four files, and return its path."""
+    monkeypatch.setattr("hopfield.stores.disk.table.FRAGMENT_ROWS", 60)
+    path = str(folder / "faces.lance")
+    memory = ModernHopfield(beta=1.0, similarity="euclidean", store=DiskStore(path))
+    rows = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
+    names, years = [f"face {k}" for k in range(200)], [1960 + k % 50 for k in range(200)]
+    memory.store(rows, names=names, table={"year": years})
+    assert len(memory.storage._opened.fragments()) == 4, "premise: several ranks have rows"
+    memory.save(path)
+    return path
+
+
+def lose(how: signal.Signals, world: int, victim: int, folder: Path, wait: float) -> None:
+    """Kill or stop a rank while all retrieve, and check what the others say, and when."""
+    ranks = start_ranks(world, folder, PROGRAMS, "lost", str(TIMEOUT))
+    try:
+        for rank in ranks:
+            assert rank.stdout is not None and rank.stdout.readline() == "ready\n"
+        time.sleep(wait)
+        begin = time.time()
+        ranks[victim].send_signal(how)
+        for place, rank in enumerate(ranks):
+            if place != victim:
+                printed = rank.communicate(timeout=60)[0]
+                line = next(x for x in printed.splitlines() if "all ranks must answer" in x)
+                assert f"({victim},) " in line and f"rank {victim} ended or stopped" in line
+                assert float(line.split()[0]) - begin <= TIMEOUT + ALLOWED, line
+    finally:
+        for rank in ranks:
+            rank.kill()
+            rank.communicate()
+
+
+def test_gradients_are_those_of_one_process(tmp_path):
+    run(2, tmp_path, "gradients")
+
+
+def test_mistakes_of_ranks_are_named(tmp_path):
+    run(2, tmp_path, "mistakes")
+
+
+def test_ranks_bring_their_own_rows(tmp_path):
+    run(2, tmp_path, "parts")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("program", ["gradients", "mistakes", "parts"])
+@pytest.mark.parametrize("world", [1, 3, 4])
+def test_programs_on_more_ranks(program, world, tmp_path):
+    run(world, tmp_path, program)
+
+
+@pytest.mark.parametrize(
+    "world", [2, *(pytest.param(w, marks=pytest.mark.heavy) for w in (1, 3, 5))]
+)
+def test_ranks_share_a_table(world, tmp_path, monkeypatch):
+    run(world, tmp_path, "tables", write_table(tmp_path, monkeypatch))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_lost_rank_is_named(how, tmp_path):
+    lose(how, 3, 1, tmp_path, 0.1)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("trial", range(20))
+def test_a_rank_may_be_lost_at_any_time(how, trial, tmp_path):
+    world, wait = 2 + trial % 3, random.Random(trial).uniform(0.0, 0.5)
+    lose(how, world, trial % world, tmp_path, wait)
+
+
+def test_without_processes_the_store_says_what_it_needs():
+    with pytest.raises(OptionError, match="Start them with torchrun"):
+        ShardedStore()
+
+
+def test_few_rows_stay_together_and_many_are_divided():
+    runs = Runs()
+    for _ in range(2000):  # one by one
+        runs = runs.followed_by(runs.shares(1, 2))
+    assert runs.runs == ((0, 1024), (1, 976)) and runs.shares(300, 3) == [100, 100, 100]
+    assert runs.shares(301, 3) == [101, 100, 100]
+
+
+def test_rows_are_found_where_they_are():
+    ranks = [1, 1, 0, 2, 2, 2, 1, 0, 2]
+    runs = Runs(((1, 2), (0, 1), (2, 3), (1, 1), (0, 1), (2, 1)))
+    for gone in ([], [0], [3, 4, 5], [1, 6, 8]):
+        left = [rank for place, rank in enumerate(ranks) if place not in gone]
+        now = runs.without(torch.tensor(gone, dtype=torch.long))
+        rank, place = now.locate(torch.arange(len(left)))
+        assert rank.tolist() == left and now.count == len(left)
+        for r in range(3):
+            own = [index for index, owner in enumerate(left) if owner == r]
+            assert place[rank == r].tolist() == list(range(len(own)))
+            for start in range(len(own)):
+                parts = list(now.parts(r, start, 2))
+                found = [at + k for first, stop, at in parts for k in range(stop - first)]
+                assert found == own[start : start + 2]
+
+
+@pytest.mark.heavy
+def test_recall_under_torchrun(tmp_path, monkeypatch):
+    path = write_table(tmp_path, monkeypatch)
+    np.save(tmp_path / "cues.npy", ModernHopfield(store=DiskStore(path)).storage.take(
+        torch.tensor([3, 150])).numpy())  # fmt: skip
+    command = ("-m", "hopfield", "recall", path, str(tmp_path / "cues.npy"), "--json")
+    alone = finish_ranks(start_ranks(1, tmp_path, *command), 120)[0]
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node=2", *command)
+    shared = finish_ranks(start_ranks(1, tmp_path, *torchrun), 240)[0]
+    facts = [json.loads(text.splitlines()[-1]) for text in (alone, shared)]
+    assert facts[0]["cues"][0]["matches"][0]["name"] == "face 3" and facts[0] == facts[1]
