@@ -46,7 +46,7 @@ def _measure(rank: int, world: int, folder: str, queries: int, out: Any) -> None
     source = torch.Generator().manual_seed(0)
     rows = torch.randn(ROWS, DIM, generator=source)
     cues = rows[:queries] + 0.3 * torch.randn(queries, DIM, generator=source)
-    one, many = ModernHopfield(beta=0.05), ModernHopfield(beta=0.05, store=ShardedStore())
+    one, many = ModernHopfield(beta=0.01), ModernHopfield(beta=0.01, store=ShardedStore())
     one.store(rows)
     many.store(rows)
     with torch.no_grad():
