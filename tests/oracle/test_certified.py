@@ -6,6 +6,9 @@ import torch
 
 import hopfield
 from hopfield.memories import certified
+from hopfield.memories.certified import scan as scan_rows
+from hopfield.separation import Softmax
+from hopfield.similarity import as_similarity
 from hopfield.stores import RamStore, scan
 from hopfield.stores.scan import ScanCopy
 
@@ -357,3 +360,31 @@ def test_where_no_scan_pays_the_answer_is_the_full_one(similarity, known, monkey
         assert torch.equal(getattr(expected, name), getattr(result, name)), name
     assert expected.bound is None and (result.bound.state > 0).all()
     assert (result.bound.unread_weight == 0).all()
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_nothing_is_scanned_where_average_rows_are_candidates(similarity, known, monkeypatch):
+    generator = torch.Generator().manual_seed(3)
+    rows = torch.randn(40_000, 20, generator=generator) + 1
+    cues = rows[:256] + 0.1
+    mask = torch.rand(20, generator=generator) < 0.7 if known else None
+    exact, seen = rows.double(), torch.ones(20) if mask is None else mask.double()
+    batch = certified.QueryBatch.of(
+        (store := RamStore()), cues, mask, as_similarity(similarity), Softmax(1.0)
+    )
+    store.append(rows)
+    scores = (cues * seen).double() @ exact.T
+    if similarity == "euclidean":
+        scores -= ((exact.square() @ seen.double()) + (cues.square() @ seen.float())[:, None]) / 2
+    gap = batch.mean_gap(store.summary()).double()
+    assert (scores.amax(-1) - scores.mean(-1) <= gap * (1 + 1e-5)).all()
+
+    scanned = []
+    monkeypatch.setattr(certified, "scan_pays", lambda: True)
+    monkeypatch.setattr(certified, "scan", lambda *given: scanned.append(1) or scan_rows(*given))
+    for beta, times in ((0.01, 0), (30.0, 1)):
+        memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
+        memory.store(rows)
+        memory.retrieve(cues, mask, steps=0)
+        assert len(scanned) == times

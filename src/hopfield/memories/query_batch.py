@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..separation import Separation
 from ..similarity import Similarity, masked_state
-from ..stores import Store
+from ..stores import Store, Summary
 
 DROPPED_WEIGHT = 1e-9
 """ε: the largest total weight of the rows that a certified readout leaves out."""
@@ -55,3 +56,11 @@ class QueryBatch:
         if self.prior is not None:
             total = float(self.prior.sum() / self.prior.min())
         return math.log(total / DROPPED_WEIGHT) / self.beta
+
+    def mean_gap(self, summary: Summary) -> Tensor:
+        """Bound the distance from the mean score of all rows up to the best score, `(batch,)`."""
+        mean, std = summary.mean.to(self.masked), summary.std.to(self.masked)
+        if not self.euclidean:
+            return self.masked.norm(dim=-1) * summary.largest_norm - self.masked @ mean
+        mask = torch.ones_like(mean) if self.known is None else self.known.to(mean)
+        return ((self.masked - mask * mean).square() + mask * std.square()).sum(-1) / 2
