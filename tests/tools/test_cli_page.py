@@ -11,7 +11,7 @@ from hopfield.cli import commands
 from source_tree import ROOT
 
 PAGES = {"files.md": 6, "disk.md": 6}
-"""Pages, and the number of texts that are compared."""
+"""Pages, and the least number of texts that are compared."""
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$(\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
@@ -38,4 +38,4 @@ def test_a_page_prints_what_it_says(name, tmp_path, monkeypatch, capsys):
             if expected:
                 compared += 1
                 assert printed.splitlines() == expected.splitlines(), body
-    assert compared == PAGES[name]
+    assert compared >= PAGES[name]
