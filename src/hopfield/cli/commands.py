@@ -134,7 +134,7 @@ def play(
             "--data",
             "NAME_OR_PATH",
             "digits, mnist or fashion-mnist; a folder of images or of IDX files; a "
-            "memory file; a .npy, .npz or .csv file. By default digits.",
+            "memory file or table; a .npy, .npz or .csv file. By default digits.",
         ),
     ] = "",
     port: Annotated[str, option("--port", "N", "Port of the server; 0 for any free one.")] = "8000",
