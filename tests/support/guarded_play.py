@@ -3,17 +3,19 @@
 import os
 import sys
 
-FORBIDDEN = sys.argv.pop(1)
 
+def forbid(*names: str) -> None:
+    """End the process at once where a file is opened whose path holds one of the names."""
 
-def watch(event: str, arguments: tuple) -> None:
-    """End the process at once where the file, or one of the system's, is opened."""
-    if event == "open" and any(name in str(arguments[0]) for name in (FORBIDDEN, "/etc/passwd")):
-        os._exit(77)
+    def watch(event: str, arguments: tuple) -> None:
+        if event == "open" and any(name in str(arguments[0]) for name in names):
+            os._exit(77)
+
+    sys.addaudithook(watch)
 
 
 if __name__ == "__main__":
     from hopfield.cli import main
 
-    sys.addaudithook(watch)
+    forbid(sys.argv.pop(1), "/etc/passwd")
     sys.exit(main())
