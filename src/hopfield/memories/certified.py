@@ -32,7 +32,8 @@ from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
 from ..stores.summary import SUMMARY_ROWS
 from .options import blocks_of, reads_in_place
 from .query_batch import DROPPED_WEIGHT, QueryBatch
-from .sketched import TakenRows, can_sketch, sketched_candidates
+from .sketched import can_sketch, sketched_candidates
+from .taken_rows import TakenRows
 
 SCAN_SCORES = 2**19
 """Scores computed at a time by the scan, 2 MiB in float32: they stay in the L2 cache."""

@@ -14,8 +14,10 @@ The sum is that of this query: nothing is assumed of the rows. Its value is retu
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -25,6 +27,7 @@ from ..stores import Store
 from ..stores.sketch import Sketch
 from .pairwise import eps_of_products
 from .query_batch import QueryBatch
+from .taken_rows import TakenRows
 
 UNREAD_WEIGHT = 1e-6
 """ε: the largest total weight of the rows that are not read."""
@@ -53,8 +56,11 @@ READ_ENTRIES = 10
 FIRST_ROWS = 16
 """Rows of a query that are read first, those with the largest bounds."""
 
-LONGEST_ORDER = 8
+LONGEST_ORDER = 16
 """Rows put into order, at most, per row that may be read: of a query with more most are needed."""
+
+COARSE = 48
+"""Coordinates of the sketches that bound all rows; the best ones are bound by the whole sketch."""
 
 TAKEN_BYTES = 2**17
 """Bytes that a scan reads in the time, with a margin, in which one row is taken by its place."""
@@ -67,43 +73,6 @@ MOST_TAKEN = 2**24
 
 MAX_SKETCH_NORM = 1e18
 """Norm of a row or state from which on all is read in full: its square overflows in float32."""
-
-
-@dataclass(frozen=True, eq=False)
-class TakenRows:
-    """Some rows of a store, taken by their places in it.
-
-    Attributes:
-        places: the places, ascending.
-        rows: the rows at these places.
-        count: rows of the whole store.
-    """
-
-    places: Tensor
-    rows: Tensor
-    count: int
-
-    @property
-    def dim(self) -> int:
-        """The number of entries per row."""
-        return self.rows.shape[1]
-
-    def __len__(self) -> int:
-        """Return the number of rows of the whole store."""
-        return self.count
-
-    def take(self, indices: Tensor) -> Tensor:
-        """Return the rows at `indices` of the store, which must be among the places."""
-        return self.rows[torch.searchsorted(self.places, indices)]
-
-    def extended(self, store: Store, places: Tensor) -> "TakenRows":
-        """Return these rows, and those at other places of the store."""
-        new = places.unique()
-        new = new[~torch.isin(new, self.places)]
-        if not len(new):
-            return self
-        every, order = torch.cat([self.places, new]).sort()
-        return TakenRows(every, torch.cat([self.rows, store.take(new)])[order], self.count)
 
 
 def can_sketch(store: Store, batch: QueryBatch) -> bool:
@@ -127,13 +96,13 @@ def sketched_candidates(store: Store, batch: QueryBatch) -> "Search":
     """Find the candidates of each query, except of crowded queries, which are read in full."""
     search = Search(store, batch)
     size = max(1, BOUNDS // len(store))
-    parts = _sketch_parts(store)
-    if not isinstance(parts, list) and len(batch.masked) > size:
+    sketches = _sketches_of(store)
+    if not isinstance(sketches.parts, list) and len(batch.masked) > size:
         return search  # sketches on disk would be read too often
     first, others = torch.arange(len(batch.masked)).tensor_split([min(FIRST_QUERIES, size)])
     for queries in (first, *others.split(size)):
         if len(queries):
-            search.find(queries, parts)
+            search.find(queries, sketches)
             if search.crowded[queries].double().mean() > 0.5:
                 break
     return search
@@ -169,27 +138,30 @@ class Search:
         queries, members = zip(*self._pairs, strict=True)
         return torch.cat(queries), torch.cat(members)
 
-    def find(self, queries: Tensor, parts: Iterable[Tensor]) -> None:
-        """Find the candidates of some queries; `parts` are the sketches of all rows."""
+    def find(self, queries: Tensor, sketches: "Sketches") -> None:
+        """Find the candidates of some queries."""
         sketch, beta = self.store.sketch, self.batch.beta
         if sketch is None:
             return
         states = SketchedStates.of(sketch, self.batch, queries)
-        bounds = self._bounds(states, parts)
-        top = bounds.amax(-1)
+        is_coarse = sketches.whole is not None
+        columns = coarser(states.columns, sketch.size) if is_coarse else states.columns
+        bounds = self._bounds(columns, sketches.parts)
         # Rows this close to the largest bound must be read, one by one, for most weights.
-        nearest = top - math.log(1 / UNREAD_WEIGHT) / beta
-        near = bounds >= nearest[:, None]
+        window = math.log(1 / UNREAD_WEIGHT) / beta
+        near = bounds >= bounds.amax(-1, keepdim=True) - window
+        most = self.many * LONGEST_ORDER if is_coarse else self.many
         counts = near.count_nonzero(-1)
-        if bool((counts > self.many).any()):
-            self.many = self.few
-            near &= (counts <= self.many)[:, None]
-        lengths, places = near.sum(-1).tolist(), near.nonzero()[:, 1]
-        open_queries = [
-            OpenQuery(at, bounds[at], some, states.extra[at].item(), self.many)
-            for at, some in enumerate(places.split(lengths))
-            if len(some)
-        ]
+        near &= (counts <= most)[:, None]
+        lengths, places = near.count_nonzero(-1).tolist(), near.nonzero()[:, 1]
+        open_queries = []
+        for at, some in enumerate(places.split(lengths)):
+            refine = partial(self._refined, sketches.whole, states.columns[at], bounds[at])
+            query = OpenQuery(at, bounds[at], refine, states.extra[at].item(), self.many)
+            if not len(some) or query.start(some, window) > self.many:
+                self.many = self.few
+            else:
+                open_queries.append(query)
         while open_queries:
             wanted = [query.wanted() for query in open_queries]
             self.taken = self.taken.extended(self.store, torch.cat(wanted))
@@ -217,15 +189,26 @@ class Search:
             members = query.order[: query.count]
             self._pairs.append((number.expand(len(members)), members))
 
-    def _bounds(self, states: "SketchedStates", parts: Iterable[Tensor]) -> Tensor:
-        bounds = torch.empty(len(states.columns), len(self.store))
+    def _refined(
+        self, whole: Tensor | None, state: Tensor, all_bounds: Tensor, at: Tensor
+    ) -> Tensor:
+        # Bounds of the rows at some places, by the whole sketch.
+        if whole is None:
+            return all_bounds[at]
+        bounds = whole[at] @ state
+        return bounds if self.batch.prior is None else bounds + self._log_prior(at)
+
+    def _log_prior(self, at: Any = ...) -> Any:
+        prior = self.batch.prior
+        return 0.0 if prior is None else (prior[at].log() / self.batch.beta).float()
+
+    def _bounds(self, columns: Tensor, parts: Iterable[Tensor]) -> Tensor:
+        bounds = torch.empty(len(columns), len(self.store))
         start = 0
         for part in parts:
-            torch.mm(states.columns, part.T, out=bounds[:, start : start + len(part)])
+            torch.mm(columns, part.T, out=bounds[:, start : start + len(part)])
             start += len(part)
-        if self.batch.prior is not None:
-            bounds += (self.batch.prior.log() / self.batch.beta).float()
-        return bounds
+        return bounds if self.batch.prior is None else bounds.add_(self._log_prior())
 
     def _scores(self, states: "SketchedStates", at: int, places: Tensor) -> Tensor:
         # Exact scores, less what all rows share, and log w/β.
@@ -291,13 +274,26 @@ class OpenQuery:
         is_done: True if the weight is small enough.
     """
 
-    def __init__(self, at: int, bounds: Tensor, places: Tensor, extra: float, limit: int) -> None:
-        """Begin with the rows at `places`, those with the largest of all `bounds`."""
-        self.at, self._all, self._extra, self._limit = at, bounds, extra, limit
+    def __init__(
+        self,
+        at: int,
+        bounds: Tensor,
+        refine: Callable[[Tensor], Tensor],
+        extra: float,
+        limit: int,
+    ) -> None:
+        """Begin with bounds of all rows, and a function that returns closer ones of some rows."""
+        self.at, self._all, self._refine = at, bounds, refine
+        self._extra, self._limit = extra, limit
         self._scores = torch.empty(0, dtype=torch.float64)
+        self.order = torch.empty(0, dtype=torch.long)
         self.count, self.needed = 0, FIRST_ROWS
         self.unread_weight, self.is_done = 1.0, False
+
+    def start(self, places: Tensor, window: float) -> int:
+        """Put the first rows into order; return how many are in a window below the best bound."""
         self._sort(places)
+        return int((self._bounds >= self._bounds[0] - window).sum())
 
     def wanted(self) -> Tensor:
         """Return the rows to read next: those needed as far as is known, at most 4 times more."""
@@ -325,17 +321,39 @@ class OpenQuery:
         self.is_done = self.unread_weight <= UNREAD_WEIGHT
 
     def _sort(self, places: Tensor) -> None:
-        # Stable: the rows that were read stay the first ones.
-        bounds, order = self._all[places].sort(descending=True, stable=True)
-        self.order, self._bounds = places[order], bounds.double()
+        # The rows that were read stay the first ones; nothing is left of their weight.
+        read = self.order[: self.count]
+        places = places[~torch.isin(places, read)] if len(read) else places
+        bounds, order = self._refine(places).double().sort(descending=True, stable=True)
+        self.order = torch.cat([read, places[order]])
+        self._bounds = torch.cat([bounds.new_full((len(read),), -torch.inf), bounds])
 
 
-def _sketch_parts(store: Store) -> Iterable[Tensor]:
-    # The columns that bound scores: held in memory if they are few.
+@dataclass(frozen=True, eq=False)
+class Sketches:
+    """The columns `whole` of all rows, if they are held, and `parts` of them or of coarser ones."""
+
+    parts: Iterable[Tensor]
+    whole: Tensor | None = None
+
+
+def coarser(columns: Tensor, size: int) -> Tensor:
+    """Return the columns of sketches with fewer coordinates, from those of rows or of states."""
+    rest = columns[:, COARSE : size + 1].double().norm(dim=-1, keepdim=True)
+    return torch.cat([columns[:, :COARSE], rest.float(), columns[:, size + 1 :]], dim=-1)
+
+
+def _sketches_of(store: Store) -> Sketches:
+    # Held in memory if they are few.
     sketch = store.sketch
-    if sketch is not None and len(store) * (sketch.size + 4) <= HELD_SKETCHES:
-        return store.cached("sketches", lambda: [torch.cat(list(_bounding_columns(store)))], sketch)
-    return _Parts(store)
+    if sketch is None or len(store) * (sketch.size + 4) > HELD_SKETCHES:
+        return Sketches(_Parts(store))
+    return store.cached("sketches", partial(_held, store, sketch.size), sketch)
+
+
+def _held(store: Store, size: int) -> Sketches:
+    whole = torch.cat(list(_bounding_columns(store)))
+    return Sketches([coarser(whole, size)], whole) if size > 2 * COARSE else Sketches([whole])
 
 
 class _Parts:

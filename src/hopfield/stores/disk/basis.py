@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,6 @@ class SketchColumn:
     def from_facts(cls, facts: Mapping[str, int] | None) -> "SketchColumn | None":
         """Return the column that `facts` describe; None for a table without sketches."""
         return None if facts is None else cls(**facts)
-
-    def facts(self) -> dict[str, int]:
-        """Return the column as plain objects, for the metadata of a table."""
-        return asdict(self)
 
     def read(self, path: str) -> Sketch:
         """Return the sketch of a table; raise if the file is not the one that was written."""

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -119,7 +119,7 @@ class Layout:
             "values": None if self.values is None else self.values.facts(),
         }
         if self.sketch is not None:
-            facts["sketch"] = self.sketch.facts()
+            facts["sketch"] = asdict(self.sketch)
         metadata = {KEY: json.dumps(facts).encode()}
         if self.description:
             metadata[MEMORY] = self.description.encode()
