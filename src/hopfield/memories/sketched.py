@@ -42,7 +42,7 @@ BOUNDS = 2**23
 """Bounds computed at a time, 32 MiB."""
 
 FIRST_QUERIES = 4
-"""Queries searched first. If sketches help less than half of some queries, no other is tried."""
+"""Queries searched first. If one of some queries is read in full, no other is tried."""
 
 SEARCH_ENTRIES = 360
 """Entries of a row that a full readout multiplies in the time in which a search looks at one bound.
@@ -103,7 +103,7 @@ def sketched_candidates(store: Store, batch: QueryBatch) -> "Search":
     for queries in (first, *others.split(size)):
         if len(queries):
             search.find(queries, sketches)
-            if search.crowded[queries].double().mean() > 0.5:
+            if bool(search.crowded[queries].any()):  # the others join the full readout
                 break
     return search
 
