@@ -129,6 +129,7 @@ class Search:
         self.few = count * store.dim // FEW_ENTRIES
         most = min(count * store.dim * store.dtype.itemsize // TAKEN_BYTES, MOST_TAKEN // store.dim)
         self.many = self.few + most
+        self.longest = LONGEST_ORDER * (self.few + most // size)
         self.left = self.few * size + most  # rows of all queries together that may be read
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
@@ -150,14 +151,14 @@ class Search:
         # Rows this close to the largest bound must be read, one by one, for most weights.
         window = math.log(1 / UNREAD_WEIGHT) / beta
         near = bounds >= bounds.amax(-1, keepdim=True) - window
-        most = self.many * LONGEST_ORDER if is_coarse else self.many
+        most = self.longest if is_coarse else self.many
         counts = near.count_nonzero(-1)
         near &= (counts <= most)[:, None]
         lengths, places = near.count_nonzero(-1).tolist(), near.nonzero()[:, 1]
         open_queries = []
         for at, some in enumerate(places.split(lengths)):
             refine = partial(self._refined, sketches.whole, states.columns[at], bounds[at])
-            query = OpenQuery(at, bounds[at], refine, states.extra[at].item(), self.many)
+            query = OpenQuery(at, bounds[at], refine, states.extra[at].item(), self.longest)
             if not len(some) or query.start(some, window) > self.many:
                 self.many = self.few
             else:
@@ -309,7 +310,7 @@ class OpenQuery:
         if first:  # the others weigh less than `share` together; the more is read, the less
             floor = (total - math.log(len(self._all) / share)) / beta - self._extra
             near = (self._all >= floor).nonzero()[:, 0]
-            if len(near) > LONGEST_ORDER * self._limit:
+            if len(near) > self._limit:
                 self.needed = len(near)
                 return
             self._sort(near)
