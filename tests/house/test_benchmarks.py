@@ -164,9 +164,10 @@ def test_bounds_that_do_not_hold_are_counted(monkeypatch):
     assert (held["queries"], held["violations"], held["wrong_index"]) == (60, 0, 0)
     retrieve = ModernHopfield.retrieve
 
-    def with_narrow_bound(*given: object, **options: object) -> Retrieval:
-        answer = retrieve(*given, **options)
-        bound = Bound(1e-9 * answer.bound.state, 1e-9 * answer.bound.energy)
+    def with_narrow_bound(*args: object, **options: object) -> Retrieval:
+        answer = retrieve(*args, **options)
+        given = answer.bound
+        bound = Bound(1e-9 * given.state, 1e-9 * given.energy, given.unread_weight)
         return replace(answer, bound=bound)
 
     monkeypatch.setattr(ModernHopfield, "retrieve", with_narrow_bound)
