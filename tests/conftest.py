@@ -118,7 +118,8 @@ def small_memories_are_scanned_too(monkeypatch, request):
     monkeypatch.setattr("hopfield.memories.certified.scan_pays", lambda: True)
     case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
     if getattr(case, "name", "").endswith("-certified"):
-        monkeypatch.setattr("hopfield.memories.certified.DROPPED_WEIGHT", 1e-17)
+        for module in ("certified", "query_batch"):
+            monkeypatch.setattr(f"hopfield.memories.{module}.DROPPED_WEIGHT", 1e-17)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,15 @@ import pytest
 from hopfield.cli import commands
 from hopfield_play import build
 
+INTERRUPTIBLE = """
+import signal
+import sys
+from hopfield.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
+"""The command, with Ctrl-C working: what a shell starts in the background ignores it."""
+
 
 def test_export_writes_the_page(tmp_path, capsys):
     target = tmp_path / "page.html"
@@ -28,9 +37,12 @@ def test_a_folder_that_is_missing_is_one_line(tmp_path, capsys):
 
 
 def test_the_command_serves_until_it_is_interrupted():
-    command = [sys.executable, "-m", "hopfield", "play", "--port", "0"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=no_browser()
+        [sys.executable, "-c", INTERRUPTIBLE, "play", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=no_browser(),
     ) as process:
         address = process.stdout.readline().split()[0]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
