@@ -151,7 +151,8 @@ class Library:
 
     def _cue(self, question: CueQuestion, memory: Memory) -> Cue:
         size = self.served.square.side**2
-        if len(question.cue) != size or len(question.known or question.cue) != size:
+        known = question.cue if question.known is None else question.known
+        if len(question.cue) != size or len(known) != size:
             raise QuestionError(f"cue and known must have {size} entries.")
         state = self.served.square.rows_of(torch.tensor(question.cue, dtype=memory.storage.dtype))
         if question.known is None:

@@ -160,6 +160,13 @@ def test_pseudo_inverse_is_the_projection(n, dim):
     assert (single - expected).abs().max() < 1e-5
 
 
+def test_pseudo_inverse_of_many_patterns_needs_no_matrix_of_them():  # of 8 TB
+    rows = signs(64, 6, generator=seeded(0), dtype=torch.float64)
+    rows[:, 5], rows[:, 4] = rows[:, 0], -rows[:, 1]
+    many = rules.pseudo_inverse(rows.repeat(2**14, 1), diagonal=True)
+    torch.testing.assert_close(many, torch.linalg.pinv(rows) @ rows)
+
+
 @either_diagonal
 def test_covariance_is_hebb_where_the_mean_is_zero(diagonal):
     rows = signs(4, 12, generator=seeded(0), dtype=torch.float64)

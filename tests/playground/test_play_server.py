@@ -170,7 +170,8 @@ def test_long_messages_are_refused_before_they_are_read(client):
     ("changes", "word"),
     [
         ({"count": -1}, "count"), ({"count": 31}, "count"), ({"count": 0}, "count"),
-        ({"cue": [0.0] * 63}, "64"), ({"known": [1] * 63}, "64"), ({"known": [2] * 64}, "known"),
+        ({"cue": [0.0] * 63}, "64"), ({"known": [1] * 63}, "64"), ({"known": []}, "64"),
+        ({"known": [2] * 64}, "known"),
         ({"cue": [1e300] * 64}, "cue"), ({"steps": 0}, "steps"), ({"steps": 1000}, "steps"),
         ({"seed": -1}, "seed"), ({"network": {"kind": "modern"}}, "network"),
         ({"network": MODERN | {"kind": "other"}}, "kind"), ({"more": 1}, "more"),

@@ -36,7 +36,8 @@ def orthonormal(
     """Return orthonormal rows Q that span the part of `rows` orthogonal to `basis`; r ≤ n.
 
     Q comes from the Cholesky factor of the Gram matrix of that part; for dependent rows, from its
-    eigenvalues above a cut-off. QᵀQ = Xᵀ(XXᵀ)⁻¹X.
+    eigenvalues above a cut-off, or from those of XᵀX, which are equal, where n > dim.
+    QᵀQ = Xᵀ(XXᵀ)⁻¹X.
     """
     left = check_patterns("rows", rows).double()
     size = left.square().sum(-1).amax()
@@ -44,18 +45,10 @@ def orthonormal(
         known = basis.double()
         for _ in range(2):  # twice, or rounding leaves some of the basis
             left = left - (left @ known.T) @ known
-    gram = left @ left.T
     # Below this, eigenvalues are rounding: that of the rows, and that of the Gram matrix.
     rounding, eps = torch.finfo(rows.dtype).eps * size, torch.finfo(torch.float64).eps
-    cutoff = max(rows.shape) * torch.maximum(rounding, eps * gram.abs().sum(-1).amax())
-    factor, failed = torch.linalg.cholesky_ex(gram)
-    if not int(failed) and bool((factor.diagonal().square() > cutoff).all()):
-        added = torch.linalg.solve_triangular(factor, left, upper=False)
-    else:
-        values, vectors = torch.linalg.eigh(gram)
-        cutoff = max(rows.shape) * torch.maximum(rounding, eps * values[-1])
-        independent = values > cutoff
-        added = (vectors[:, independent] / values[independent].sqrt()).T @ left
+    factors = (max(rows.shape), rounding, eps)
+    added = _of_many(left, *factors) if len(left) > left.shape[1] else _of_few(left, *factors)
     if rows.dtype == torch.float64 and len(added):
         # The Gram matrix rounds by its condition number; a second pass leaves the root of that.
         factor, failed = torch.linalg.cholesky_ex(added @ added.T)
@@ -64,3 +57,19 @@ def orthonormal(
         else:
             added = torch.linalg.solve_triangular(factor, added, upper=False)
     return added.to(rows.dtype)
+
+
+def _of_few(left: Tensor, longest: int, rounding: Tensor, eps: float) -> Tensor:
+    gram = left @ left.T
+    cutoff = longest * torch.maximum(rounding, eps * gram.abs().sum(-1).amax())
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if not int(failed) and bool((factor.diagonal().square() > cutoff).all()):
+        return torch.linalg.solve_triangular(factor, left, upper=False)
+    values, vectors = torch.linalg.eigh(gram)
+    independent = values > longest * torch.maximum(rounding, eps * values[-1])
+    return (vectors[:, independent] / values[independent].sqrt()).T @ left
+
+
+def _of_many(left: Tensor, longest: int, rounding: Tensor, eps: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(left.T @ left)
+    return vectors[:, values > longest * torch.maximum(rounding, eps * values[-1])].T
