@@ -1,5 +1,7 @@
 """The contract of memories of several processes: `test_contract_ranks` runs this on each rank."""
 
+import os
+
 import pytest
 import test_contract
 import test_contract_energy
@@ -14,8 +16,8 @@ from hopfield import ModernHopfield, readout
 from hopfield.stores import ShardedStore
 from rank_stores import join_ranks, use_rank_stores
 
-SHARE = 128
-"""See `tests/conftest.py`, which marks the other cases as heavy."""
+SHARE = int(os.environ.get("SHARE", "128"))
+"""See `tests/conftest.py`, which marks the other cases as heavy; 1 runs all."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 for module in (

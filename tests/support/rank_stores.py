@@ -1,4 +1,4 @@
-"""Memories of several processes: those made without `store=` get a `ShardedStore`."""
+"""Memories of several processes: those of the contract in RAM get a `ShardedStore`."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from hopfield import RamStore, Store
+from hopfield import PackedStore, RamStore, Store
 from hopfield.memories.contents import Contents
 from hopfield.stores import ShardedStore
 
@@ -19,7 +19,7 @@ TIMEOUT = 300.0
 
 
 def use_rank_stores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Divide the rows of memories made without `store=`; `patterns` and `values` read them."""
+    """Divide the rows of memories in RAM; `patterns` and `values` read them."""
 
     def resident_copy(memory: Contents) -> Store:
         if memory.storage.resident:
@@ -29,8 +29,13 @@ def use_rank_stores(monkeypatch: pytest.MonkeyPatch) -> None:
             copy.append_with_gaps(block.rows, getattr(block, "known", None), block.values)
         return copy
 
+    def packed_shares() -> Store:
+        return ShardedStore(PackedStore(), timeout=TIMEOUT)
+
     monkeypatch.setattr("hopfield.stores.sharded.runs.LEAST_SHARE", 1)
     monkeypatch.setattr("hopfield.memories.options.RamStore", lambda: ShardedStore(timeout=TIMEOUT))
+    for module in ("cases", "hopfield.memories.io"):
+        monkeypatch.setattr(f"{module}.PackedStore", packed_shares)
     monkeypatch.setattr(Contents, "_resident_store", resident_copy)
 
 
