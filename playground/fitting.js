@@ -6,7 +6,8 @@ import { dotProduct } from "./rules.js";
 const LEAD_KEPT = 0.25;
 const OTHERS_WEIGHT = 0.01;
 const QUANTILE = 0.95;
-const SAMPLE = 256;
+/** The most patterns that are compared with all others. */
+export const SAMPLE = 256;
 const LEAST_SAMPLE = 32;
 const SAMPLE_SCORES = 2 ** 19;
 const MOST_ROUNDS = 200;

@@ -5,6 +5,7 @@ import { LEVELS } from "./data.js";
 import { connectSegments, markSegments } from "./elements.js";
 import {
   betaOf,
+  learningWork,
   mostPictures,
   nameOf,
   ownPictures,
@@ -17,6 +18,9 @@ import { connectUpload } from "./upload.js";
 
 const GAP = 4;
 const SEEDS = 10_000;
+/** Multiplications of learning that a pointer event may do, about 2 ms; more wait until it rests. */
+const QUICK = 2 ** 20;
+const REST = 150;
 const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100];
 COUNTS.push(120, 150, 200, 250, 300, 400, 500, 600, 800, 1000, 2000, 5000, 10000, 20000, 50000);
 
@@ -206,7 +210,14 @@ export function connectMemory(settings, announce) {
   const gallery = new Gallery(settings);
   const [slider, number] = [byId("count-slider"), byId("count")];
   const change = (count) => settings.set({ count, step: -1 });
-  slider.addEventListener("input", () => change(countsOf(settings.values)[Number(slider.value)]));
+  let timer = 0;
+  slider.addEventListener("input", () => {
+    const count = countsOf(settings.values)[Number(slider.value)];
+    clearTimeout(timer);
+    if (learningWork({ ...settings.values, count }) <= QUICK) return change(count);
+    number.value = count;
+    timer = setTimeout(change, REST, count);
+  });
   number.addEventListener("change", () => change(typedCount(number, settings.values)));
   connectUpload(settings, announce);
   byId("forget").addEventListener("click", () =>

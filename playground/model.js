@@ -8,8 +8,10 @@ import {
   readDigits,
   valuesOf,
 } from "./data.js";
+import { SAMPLE } from "./fitting.js";
 import { makeNetwork } from "./networks.js";
 import { retrieve } from "./retrieval.js";
+import { PASSES } from "./rules.js";
 import { shapePictures } from "./shapes.js";
 
 export const SIDES = { digits: 8, shapes: 16, random: 16 };
@@ -140,6 +142,13 @@ export function networkOf(settings) {
   const rows = remembered(rowSets, `${isBinary}${pictures}`, makeRows);
   const make = () => makeNetwork(rows, options);
   return remembered(networks, JSON.stringify(options) + pictures, make);
+}
+
+/** Return the number of multiplications with which a network learns its patterns, at most. */
+export function learningWork({ network, rule, beta, data, count }) {
+  const dim = SIDES[data] ** 2;
+  if (network === "classical") return count * dim ** 2 * (rule === "perceptron" ? PASSES : 1);
+  return network === "modern" && beta === "auto" ? Math.min(count, SAMPLE) * count * dim : 0;
 }
 
 let betaOfLibrary = () => null;

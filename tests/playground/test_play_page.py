@@ -33,6 +33,23 @@ def test_hiding_a_half_and_its_meaning_decide_the_answer(visit):
     assert "✓" in text(browser, "verdict-mark")
 
 
+@pytest.mark.parametrize("slow", ["network=classical&rule=perceptron", "network=modern&beta=auto"])
+def test_long_learning_waits_until_the_slider_rests(visit, slow):
+    """A network of each number of pictures on the way would stop the pointer."""
+    browser = visit(f"{slow}&count=5")
+    seen = browser.run(
+        "(() => { const [slider, seen] = [document.getElementById('count-slider'), []];"
+        " for (const place of [22, 25, 27]) { slider.value = place;"
+        f" slider.dispatchEvent(new Event('input')); seen.push({PAGE}.settings.values.count); }}"
+        " return [seen, Number(document.getElementById('count').value)]; })()"
+    )
+    assert seen[0] == [5, 5, 5] and seen[1] > 100
+    wait_for(lambda: values(browser)["count"] == seen[1], browser, 600)
+    assert values(browser)["count"] == seen[1]
+    settle(browser)
+    assert len(answer(browser)["weights"]) == seen[1]
+
+
 def test_every_button_of_the_cue_changes_it(visit):
     browser = visit("network=classical&count=5")
     for selector in ("[data-hide=top]", "[data-hide=left]", "[data-damage=flip]",
