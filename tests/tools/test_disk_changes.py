@@ -1,10 +1,14 @@
 """Changes of tables on disk that write only what changes, in one commit."""
 
+import copy
+
+import pytest
 import torch
 
 from cases import seeded
 from disk_stores import films
 from hopfield import ModernHopfield
+from hopfield.errors import TableError
 from hopfield.stores import DiskStore
 
 
@@ -49,3 +53,28 @@ def test_priors_are_written_without_the_rows(tmp_path, monkeypatch):
     memory.set_prior(None, 2.0)
     memory.storage.compact()
     assert (DiskStore(tmp_path / "t.lance").prior == 2).all() and not len(memory.storage.verify())
+
+
+def test_a_reader_is_told_that_another_store_compacted(tmp_path):
+    path = tmp_path / "t.lance"
+    writer = films(path)
+    writer.store(torch.ones(1, 5), torch.ones(1, 2), names=["new"])
+    reader = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(path))
+    other = DiskStore(path)
+    reader.retrieve(torch.ones(5))
+    writer.remove([0])
+    assert reader.retrieve(torch.ones(5)).index == 6 and not len(other.verify())
+    writer.storage.compact()
+    calls = (
+        lambda: reader.retrieve(torch.ones(5)),
+        lambda: other.take(torch.tensor([0])),
+        lambda: list(other.blocks(4)),
+        lambda: list(other.annotations.names),
+        lambda: copy.deepcopy(other),
+        other.verify,
+        other.compact,
+    )
+    for call in calls:
+        with pytest.raises(TableError, match=r"changed by another writer .* Open it again"):
+            call()
+    assert len(DiskStore(path)) == 6 and not len(DiskStore(path).verify())

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...errors import HopfieldError, TableError
+from . import durable
+from .paths import local_folder
 
 NO_ROOM = ("No space left", "File too large", "quota exceeded", "os error 28", "os error 27")
 BAD_PAGE = "PageLayout"
@@ -13,8 +15,8 @@ NO_RIGHT = ("Permission denied", "Read-only", "not permitted", "os error 13", "o
 
 
 @contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Raise errors of Lance and of the system as `TableError`."""
+def reading(path: str, version: int | None = None) -> Iterator[None]:
+    """Raise errors of Lance and of the system as `TableError`; `version` is being read."""
     try:
         yield
     except HopfieldError:
@@ -26,6 +28,7 @@ def reading(path: str) -> Iterator[None]:
             is_panic or isinstance(error, (OSError, ValueError, RuntimeError, ArithmeticError))
         ):
             raise
+        check_version(path, version)
         if any(mark in text for mark in NO_ROOM):
             what = "needs room for what is stored, but the disk or a limit of the process is full"
         elif any(mark in text for mark in NO_RIGHT):
@@ -38,3 +41,18 @@ def reading(path: str) -> Iterator[None]:
         else:
             what = "must be a whole Lance table, but is damaged or cannot be read"
         raise TableError(f"{path} {what}: {text:.200}.") from None
+
+
+def check_version(path: str, version: int | None) -> None:
+    """Raise if this version of a local table is gone, as after `compact` by another store."""
+    folder = local_folder(path)
+    if version and folder is not None and version not in durable.manifests_of(folder):
+        raise changed_elsewhere(path)
+
+
+def changed_elsewhere(path: str) -> TableError:
+    """Return the error of a store whose table is not as it was opened."""
+    return TableError(
+        f"{path} was changed by another writer since it was opened here. Open it again: "
+        "DiskStore(path)."
+    )

@@ -55,13 +55,13 @@ class RowFiles:
     """The places of all rows of a column, in the order of storage.
 
     Args:
-        path: the table, for errors.
+        table: the table, for errors.
         column: the column.
         runs: where the rows lie.
     """
 
-    def __init__(self, path: str, column: TensorColumn, runs: Sequence[Run]) -> None:
-        self.path, self.column, self.runs = path, column, runs
+    def __init__(self, table: Table, column: TensorColumn, runs: Sequence[Run]) -> None:
+        self.table, self.column, self.runs = table, column, runs
         self._stops = list(accumulate(run.count for run in runs))
 
     @classmethod
@@ -71,7 +71,7 @@ class RowFiles:
         """Return the rows of a column in some fragments; None if only Lance can read them."""
         folder, width = local_folder(table.path), _row_bytes(column)
         runs: list[Run] = []
-        with reading(table.path):
+        with reading(table.path, table.version):
             fields = {field.name(): field.id() for field in table.dataset.lance_schema.fields()}
             for number in table.fragments() if fragments is None else fragments:
                 fragment = table.dataset.get_fragment(number)
@@ -79,7 +79,7 @@ class RowFiles:
                 if not found:
                     return None
                 runs += found
-        return cls(table.path, column, runs)
+        return cls(table, column, runs)
 
     def read(self, start: int, stop: int, spare: "list[Any] | None" = None) -> Tensor:
         """Return the rows from `start` to `stop`.
@@ -89,7 +89,7 @@ class RowFiles:
         width = _row_bytes(self.column)
         numbers = _memory((stop - start) * width, [] if spare is None else spare)
         buffer = numbers.data
-        with reading(self.path):
+        with reading(self.table.path, self.table.version):
             for path, cuts in groupby(self._cuts(start, stop), key=lambda cut: cut.path):
                 with open(path, "rb", buffering=0) as file:
                     for cut in cuts:

@@ -14,7 +14,7 @@ from ..sketch import Sketch
 from . import durable
 from .basis import SketchColumn, remove_others
 from .columns import arrow, row_sums
-from .failures import reading
+from .failures import changed_elsewhere, check_version, reading
 from .layout import MEMORY, Layout
 from .paths import is_foreign, local_folder
 from .sums import damaged_files
@@ -63,7 +63,7 @@ class Table:
     @cached_property
     def sketch(self) -> Sketch | None:
         """The map from rows to their sketches, or None."""
-        with reading(self.path):
+        with reading(self.path, self.version):
             return None if self.layout.sketch is None else self.layout.sketch.read(self.path)
 
     def scan(
@@ -81,7 +81,7 @@ class Table:
             chosen = [self.dataset.get_fragment(number) for number in fragments]
             if not chosen:
                 return
-        with reading(self.path):
+        with reading(self.path, self.version):
             scanner = self.dataset.scanner(
                 list(columns), filter=condition, fragments=chosen, scan_in_order=True, **SCAN
             )
@@ -100,7 +100,7 @@ class Table:
         """Return the rows of a fragment whose checksums are wrong, or all if it is unreadable."""
         damaged, start = [], 0
         try:
-            with reading(self.path):
+            with reading(self.path, self.version):
                 for batch in fragment.to_batches(batch_size=SCAN["batch_size"]):
                     sums = zip(
                         row_sums(batch).to_pylist(), batch.column("crc").to_pylist(), strict=True
@@ -113,8 +113,9 @@ class Table:
 
     def check_files(self, are_rows_damaged: bool) -> None:
         """Raise if a file differs from what was written; those of damaged rows may."""
+        check_version(self.path, self.version)
         folder = local_folder(self.path)
-        with reading(self.path):
+        with reading(self.path, self.version):
             damaged = [] if folder is None else damaged_files(folder)
         if are_rows_damaged:
             damaged = [name for name in damaged if not name.startswith(f"{durable.DATA}/")]
@@ -131,31 +132,23 @@ class Table:
 
     def take_columns(self, places: Sequence[int], columns: Sequence[str]) -> Any:
         """Return columns of these rows, in this order, as an Arrow table."""
-        with reading(self.path):
+        with reading(self.path, self.version):
             return self.dataset.take(list(places), columns=list(columns))
 
     def count(self, condition: str | None = None) -> int:
         """Return the number of rows, or of those that meet a condition."""
-        with reading(self.path):
+        with reading(self.path, self.version):
             return self.dataset.count_rows(condition)
 
     def add_columns(self, fields: Sequence[Any]) -> "Table":
         """Add columns that are null in all rows."""
-
-        def change(dataset: Any) -> None:
-            dataset.add_columns(arrow().schema(fields))
-
-        return self.change(change)
+        return self.change(lambda dataset: dataset.add_columns(arrow().schema(fields)))
 
     def describe(self, description: str) -> "Table":
         """Keep the description of the memory that reads the table."""
-
-        def change(dataset: Any) -> Any:
-            operations = lance().LanceOperation
-            updates = operations.UpdateMap({MEMORY.decode(): description})
-            return operations.UpdateConfig(schema_metadata_updates=updates)
-
-        return self.change(change)
+        operations = lance().LanceOperation
+        updates = operations.UpdateMap({MEMORY.decode(): description})
+        return self.change(lambda _: operations.UpdateConfig(schema_metadata_updates=updates))
 
     def delete(self, places: Sequence[int]) -> "Table":
         """Remove the rows at these places, which ascend."""
@@ -238,7 +231,7 @@ def open_table(path: str) -> Table | None:
 
 def open_version(path: str, version: int | None = None) -> Table:
     """Return one version of a table, or the newest."""
-    with reading(path):
+    with reading(path, version):
         return Table(path, open_dataset(path, version))
 
 
@@ -345,7 +338,7 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
     if folder is None:
         newest = open_table(path)  # Lance would add the rows to it, with ids that it has
         if newest is not None and (table is None or newest.version != table.version):
-            raise _changed_elsewhere(path)
+            raise changed_elsewhere(path)
         with reading(path):
             yield lambda: None
         return
@@ -358,7 +351,7 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
         with durable.locked(folder):
             version = 0 if table is None else table.version
             if durable.newest_version(folder) != version:
-                raise _changed_elsewhere(path)
+                raise changed_elsewhere(path)
             before = durable.files_of(folder)
             try:
                 yield lambda: durable.sync_new(folder, before)
@@ -368,10 +361,3 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
                         path_left.unlink(missing_ok=True)
                 raise
             durable.write_sums(folder, version, before)
-
-
-def _changed_elsewhere(path: str) -> TableError:
-    return TableError(
-        f"{path} was changed by another writer since it was opened here. Open it again: "
-        "DiskStore(path)."
-    )
