@@ -334,6 +334,32 @@ def test_a_foreign_table_is_refused(tmp_path):
         DiskStore(tmp_path / "t.lance")
 
 
+@pytest.mark.parametrize("name", ["id", "vector", "crc", "value", "known", "prior"])
+def test_columns_that_another_program_removed_are_named(name, tmp_path):
+    import lance
+
+    films(tmp_path / "t.lance")
+    lance.dataset(tmp_path / "t.lance").drop_columns([name])
+    with pytest.raises(TableError, match=f"removed or changed {name}"):
+        DiskStore(tmp_path / "t.lance")
+
+
+def test_columns_that_another_program_changed_are_named(tmp_path):
+    import lance
+    import pyarrow
+
+    films(tmp_path / "t.lance")
+    table = lance.dataset(tmp_path / "t.lance").to_table()
+    field, at = table.field("vector"), table.schema.get_field_index("vector")
+    for kind, rows in ((pyarrow.float32(), [None]), (pyarrow.float16(), [[0.0] * 5])):
+        changed = pyarrow.array(rows * 6, pyarrow.list_(kind, 5))
+        other = table.set_column(at, pyarrow.field("vector", changed.type), changed)
+        lance.write_dataset(other, tmp_path / f"{kind}.lance")
+        with pytest.raises(TableError, match="removed or changed vector"):
+            DiskStore(tmp_path / f"{kind}.lance")
+    assert not field.nullable
+
+
 def test_copies_and_pickles_read_the_same_table(tmp_path):
     memory = films(tmp_path / "t.lance")
     for other in (pickle.loads(pickle.dumps(memory)), copy.deepcopy(memory)):

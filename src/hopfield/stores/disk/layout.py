@@ -65,17 +65,8 @@ class Layout:
         """Return the layout of a table whose first rows are these."""
         pa, row_column = arrow(), TensorColumn.of("patterns", rows)
         stored = TensorColumn(torch.int64, (words_of(rows.shape[1]),)) if bits else row_column
-        encoding = None if stored.dtype == torch.bool else PLAIN_ROWS  # which needs whole bytes
         value_column = None if values is None else TensorColumn.of("values", values)
-        fields = [
-            pa.field("id", pa.int64(), nullable=False),
-            pa.field("vector", stored.arrow_type, nullable=False, metadata=encoding),
-            pa.field("known", pa.binary()),
-            pa.field("prior", pa.float64()),
-            pa.field("crc", pa.uint32(), nullable=False),
-        ]
-        if value_column is not None:
-            fields.append(pa.field("value", value_column.arrow_type))
+        fields = _own_fields(stored, value_column)
         if annotations.labels is not None:
             fields.append(pa.field("value", pa.string()))
         if annotations.names is not None:
@@ -95,7 +86,7 @@ class Layout:
                     f"{path} must have a format up to {FORMAT}, the one of this version of "
                     f"hopfield, but has {facts['format']}. Update hopfield."
                 )
-            return cls(
+            layout = cls(
                 TensorColumn.from_facts(facts["rows"]),
                 facts["bits"],
                 None if values is None else TensorColumn.from_facts(values),
@@ -108,6 +99,13 @@ class Layout:
                 f"{path} must be a table that a DiskStore wrote, but is another Lance table. "
                 "Read it with lance.dataset(path), and store its rows."
             ) from None
+        needed, present = _own_fields(layout.stored, layout.values), list(schema)
+        if changed := [field.name for field in needed if field not in present]:
+            raise TableError(
+                f"{path} must have the columns that a DiskStore wrote, but another program removed "
+                f"or changed {', '.join(changed)}. Use a copy of the table."
+            )
+        return layout
 
     @property
     def schema(self) -> Any:
@@ -140,10 +138,9 @@ class Layout:
     @property
     def columns(self) -> dict[str, str]:
         """Names of the columns of the user's table, by their titles."""
-        titled = {field.metadata[b"title"].decode(): name
-                  for name, field in self.fields.items()
-                  if b"title" in (field.metadata or {})}  # fmt: skip
-        return titled
+        fields = self.fields.items()
+        titles = {name: (field.metadata or {}).get(b"title") for name, field in fields}
+        return {title.decode(): name for name, title in titles.items() if title is not None}
 
     def extended(self, table: Mapping[str, Sequence[Cell]]) -> "Layout":
         """Return the layout with columns for those of `table` that it lacks."""
@@ -214,6 +211,18 @@ class Layout:
             if entries is not None:
                 content[name] = encode_cells(what, list(entries), self.fields[name])
         return content
+
+
+def _own_fields(stored: TensorColumn, values: TensorColumn | None) -> list[Any]:
+    pa, encoding = arrow(), None if stored.dtype == torch.bool else PLAIN_ROWS  # in whole bytes
+    return [
+        pa.field("id", pa.int64(), nullable=False),
+        pa.field("vector", stored.arrow_type, nullable=False, metadata=encoding),
+        pa.field("known", pa.binary()),
+        pa.field("prior", pa.float64()),
+        pa.field("crc", pa.uint32(), nullable=False),
+        *([] if values is None else [pa.field("value", values.arrow_type)]),
+    ]
 
 
 def _free_name(title: str, taken: Mapping[str, Any]) -> str:
