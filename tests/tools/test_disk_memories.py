@@ -95,6 +95,8 @@ def test_saving_in_its_own_table_writes_only_how_it_answers(tmp_path):
     memory.save(path)
     memory.metadata["later"] = True
     memory.save(f"{path}/")
+    (tmp_path / "link").symlink_to(tmp_path)
+    memory.save(tmp_path / "link" / ".." / tmp_path.name / "m.lance")
     assert sorted((path / "data").iterdir()) == files
     _assert_equal(memory, hopfield.load(path))
     memory.remove([0])

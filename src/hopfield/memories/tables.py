@@ -6,6 +6,7 @@ The description is what a file of the memory without its rows would hold.
 import base64
 import binascii
 import json
+from os.path import realpath
 from typing import Any
 
 from safetensors import SafetensorError
@@ -24,7 +25,7 @@ from .describing import as_bytes, describe, restored
 def save_table(memory: Memory, path: str) -> None:
     """Write a memory into a table; into the table of its rows only how it answers."""
     store = memory.storage
-    is_own = isinstance(store, DiskStore) and store.path == table_path(path)
+    is_own = isinstance(store, DiskStore) and realpath(store.path) == realpath(table_path(path))
 
     def description(key: list[int]) -> str:
         content, tensors = describe(memory)
