@@ -90,6 +90,8 @@ def test_an_emptied_table_has_no_sketch(tmp_path):
     store = sketched_table(tmp_path / "t.lance")
     store.remove(torch.arange(60))
     assert store.sketch is None
+    with pytest.raises(OptionError, match="but is empty"):
+        store.add_sketch()
     store.append(ROWS[:, :3])
     assert store.sketch is None and not list(store.sketches())
 

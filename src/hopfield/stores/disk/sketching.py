@@ -21,6 +21,8 @@ def add_sketches(table: Table, size: int | None) -> Table:
             f"{table.path} must hold numbers to have a sketch, but holds bits, which are shorter "
             "than a sketch."
         )
+    if not count:
+        raise OptionError(f"{table.path} must hold patterns, but is empty. Store some first.")
     dim = layout.rows.shape[0]
     if size is None:
         size = min(MOST_COORDINATES, -(-dim // 4))
