@@ -7,13 +7,10 @@ from typing import Any
 from ..memories.io import load
 from ..stores import Store
 from .form import form_of
-from .tables import size_in_words, size_of
+from .tables import LISTED, size_in_words, size_of
 
 COMPARED = 5000
 """Most patterns that are compared in pairs, within seconds."""
-
-LISTED = 5
-"""Largest number of names, columns or pairs in a line."""
 
 
 def describe_memory(file: str, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from ..stores.disk.description import read_description
 from ..stores.disk.paths import names_table
 
 LISTED = 5
-"""Most damaged rows in a message."""
+"""Most rows, names, columns or pairs in a line."""
 
 
 def memory_exists(path: str) -> bool:
@@ -53,7 +53,7 @@ def verify(path: str, *, as_json: bool) -> None:
         raise DataError(
             f"{path} must be as it was stored, but {len(damaged)} of {len(memory)} rows are "
             f"damaged: {', '.join(map(str, damaged[:LISTED]))}{more}. Use a copy, or take them out "
-            f"by hopfield remove {path} --index."
+            f"by hopfield remove {path} --index, and then call hopfield compact {path}."
         )
     if not as_json:
         print(f"{path}: {len(memory)} rows, all as they were stored.")

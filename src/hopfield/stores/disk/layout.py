@@ -30,7 +30,6 @@ RESERVED = ("id", "vector", "value", "name", "known", "prior", "crc", "sketch")
 BATCH_ROWS = 4096
 """Rows per record batch when they are written."""
 
-
 PLAIN_ROWS = {
     b"lance-encoding:structural-encoding": b"fullzip",
     b"lance-encoding:compression": b"none",

@@ -199,7 +199,7 @@ class Table:
     def change(self, change: Callable[[Any], Any]) -> "Table":
         """Write files and commit; `change` returns the operation, None if nothing is left to do."""
         with writing(self.path, self) as sync_files:
-            dataset = open_dataset(self.path, self.version)
+            dataset = lance().dataset(self.path, version=self.version)
             operation = change(dataset)
             sync_files()
             if operation is not None:
@@ -232,12 +232,7 @@ def open_table(path: str) -> Table | None:
 def open_version(path: str, version: int | None = None) -> Table:
     """Return one version of a table, or the newest."""
     with reading(path, version):
-        return Table(path, open_dataset(path, version))
-
-
-def open_dataset(path: str, version: int | None = None) -> Any:
-    """Return the dataset of Lance at a version; None means the newest."""
-    return lance().dataset(path, version=version)
+        return Table(path, lance().dataset(path, version=version))
 
 
 def write(
@@ -293,7 +288,7 @@ def commit(path: str, operation: Any, version: int | None) -> Any:
 
 def _synced(path: str, dataset: Any) -> Table:
     folder = local_folder(path)
-    dataset = open_dataset(path, dataset.version)
+    dataset = lance().dataset(path, version=dataset.version)
     if folder is not None:
         durable.sync_commit(folder, dataset.version)
     return Table(path, dataset)
