@@ -93,6 +93,8 @@ def check_headers(scope: Scope) -> None:
     hosts = [value for name, value in headers if name == b"host"]
     port = scope["server"][1] if scope.get("server") else None
     allowed = {f"{name}:{port}" for name in NAMES}
+    if port == 80:  # browsers leave it out
+        allowed.update(NAMES)
     if len(hosts) != 1 or hosts[0] not in allowed:
         raise Refusal(403, "The header Host must be the address of this server.")
     origins = [value for name, value in headers if name == b"origin"]

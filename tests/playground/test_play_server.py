@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from starlette.testclient import TestClient
 
 from hopfield import Cue, diagnose, explain
 from hopfield_play import answers, digits, golden, server
@@ -145,6 +146,13 @@ def test_own_origin_and_both_names_are_accepted(client, served):
         headers = {"Host": name, "Origin": f"http://{name}"}
         answer = client.post("/api/retrieve", json=question_of(served), headers=headers)
         assert answer.status_code == 200
+
+
+def test_port_80_is_left_out_by_browsers(served):
+    client = TestClient(server.application(served), base_url="http://127.0.0.1")
+    for name, status in (("127.0.0.1", 200), ("localhost", 200), ("evil.example", 403)):
+        headers = {"Host": name, "Origin": f"http://{name}"}
+        assert client.get("/api/data", headers=headers).status_code == status
 
 
 def test_forms_of_other_pages_are_refused(client):
