@@ -52,7 +52,7 @@ def _measure(rank: int, world: int, folder: str, queries: int, out: Any) -> None
     with torch.no_grad():
         error = float((one.update(cues) - many.update(cues)).abs().max())
     merges, steps, walls = [0.0], [], []
-    for name in ("gather", "sum"):
+    for name in ("enter", "gather", "sum"):
         setattr(Merging, name, _timed(getattr(Merging, name), merges))
     for _ in range(ROUNDS):
         merges.append(0.0)

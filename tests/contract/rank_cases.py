@@ -52,6 +52,22 @@ def test_blocks_do_not_matter(case, dtype, monkeypatch):
         assert_same_answer(case, patterns, whole, memory.retrieve(cues))
 
 
+@in_turn(DETERMINISTIC, 1)
+def test_removed_is_as_if_never_stored(case, dtype):
+    patterns, cues = patterns_and_cues(case, dtype, n=6)
+    values, kept = torch.arange(6), [0, 2, 3, 5]
+    memory, fresh = filled(case, patterns, values), filled(case, patterns[kept], values[kept])
+    memory.retrieve(cues, steps=1)
+    memory.remove([1, -2])
+    assert torch.equal(memory.patterns, patterns[kept])
+    for _ in range(2):  # ranks have other rows than those of new ones: equal within rounding
+        one, other = (each.retrieve(cues, steps=2) for each in (memory, fresh))
+        assert_same_answer(case, patterns, one, other)
+        assert torch.equal(memory.values, fresh.values)
+        for each in (memory, fresh):
+            each.store(patterns[[1, 4]], values=values[[1, 4]])
+
+
 def test_premise_memories_share_their_rows():
     memory, rows = ModernHopfield(), torch.eye(7)
     memory.store(rows)
