@@ -121,6 +121,9 @@ def test_verify_finds_damage_and_exits_with_1(capsys, folder):
     assert "is damaged" in typed(capsys, "verify m.hop", status=1)
     assert commands.run(["verify", "m.lance", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["damaged"] == [41]
+    typed(capsys, "remove m.lance --index 41")
+    typed(capsys, "compact m.lance")
+    assert typed(capsys, "verify m.lance") == "m.lance: 59 rows, all as they were stored.\n"
 
 
 def test_a_change_that_is_cut_off_loses_no_row(capsys, folder, monkeypatch):
