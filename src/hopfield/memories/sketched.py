@@ -41,8 +41,8 @@ HELD_SKETCHES = 2**27
 BOUNDS = 2**23
 """Bounds computed at a time, 32 MiB."""
 
-FIRST_QUERIES = 4
-"""Queries searched first. If one of some queries is read in full, no other is tried."""
+FIRST_QUERIES = 2
+"""Queries searched first, then twice as many at a time, until one must be read in full."""
 
 SEARCH_ENTRIES = 360
 """Entries of a row that a full readout multiplies in the time in which a search looks at one bound.
@@ -100,7 +100,7 @@ def sketched_candidates(store: Store, batch: QueryBatch) -> "Search":
     if not isinstance(sketches.parts, list) and len(batch.masked) > size:
         return search  # sketches on disk would be read too often
     first, others = torch.arange(len(batch.masked)).tensor_split([min(FIRST_QUERIES, size)])
-    for queries in (first, *others.split(size)):
+    for queries in (first, *others.split(min(2 * FIRST_QUERIES, size))):
         if len(queries):
             search.find(queries, sketches)
             if bool(search.crowded[queries].any()):  # the others join the full readout
@@ -129,8 +129,8 @@ class Search:
         self.few = count * store.dim // FEW_ENTRIES
         most = min(count * store.dim * store.dtype.itemsize // TAKEN_BYTES, MOST_TAKEN // store.dim)
         self.many = self.few + most
-        self.longest = LONGEST_ORDER * (self.few + most // size)
-        self.left = self.few * size + most  # rows of all queries together that may be read
+        self.share = self.few + most // size
+        self.longest, self.left = LONGEST_ORDER * self.share, 0  # rows that may still be read
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
     @property
@@ -144,6 +144,7 @@ class Search:
         sketch, beta = self.store.sketch, self.batch.beta
         if sketch is None:
             return
+        self.left += len(queries) * self.share
         states = SketchedStates.of(sketch, self.batch, queries)
         is_coarse = sketches.whole is not None
         columns = coarser(states.columns, sketch.size) if is_coarse else states.columns
