@@ -135,3 +135,16 @@ def test_a_short_file_is_an_error(tmp_path):
         path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(TableError, match="ends before its last row"):
         read(store, 33)
+
+
+def test_rows_taken_by_place_are_those_of_blocks(tmp_path):
+    draw = torch.Generator().manual_seed(3)
+    store = DiskStore(tmp_path / "t.lance")
+    for count in (40, 1, 30):
+        store.append(torch.randn(count, 6, generator=draw))
+    store.remove(torch.tensor([0, 17, 18, 40, 70]))
+    places = torch.randint(-66, 66, (5, 7), generator=draw)
+    for some in (store, store.shard(0, 2), store.shard(1, 2)):
+        rows = torch.cat([block.rows.clone() for block in some.blocks(16)])
+        assert torch.equal(some.take(places), rows[places % len(rows)])
+    assert store.take(places[:0]).shape == (0, 7, 6)

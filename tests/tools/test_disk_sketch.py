@@ -76,8 +76,8 @@ def test_sketches_follow_the_rows(tmp_path):
 
 
 def test_a_new_sketch_replaces_the_one_in_use(tmp_path, monkeypatch):
-    monkeypatch.setattr("hopfield.memories.sketched.SKETCH_WORK", 0)
-    monkeypatch.setattr("hopfield.memories.sketched.TAKEN_BYTES", 1)
+    for limit, value in {"SKETCH_WORK": 0, "SEARCH_ENTRIES": 0, "TAKEN_BYTES": 1}.items():
+        monkeypatch.setattr(f"hopfield.memories.sketched.{limit}", value)
     store = sketched_table(tmp_path / "t.lance")
     memory = ModernHopfield(100.0, similarity="euclidean", precision="certified", store=store)
     for size in (None, 2, 10):

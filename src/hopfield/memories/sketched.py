@@ -14,7 +14,7 @@ The sum is that of this query: nothing is assumed of the rows. Its value is retu
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,12 +25,10 @@ from torch import Tensor
 
 from ..stores import Store
 from ..stores.sketch import Sketch
+from .open_query import UNREAD_WEIGHT, OpenQuery
 from .pairwise import eps_of_products
 from .query_batch import QueryBatch
 from .taken_rows import TakenRows
-
-UNREAD_WEIGHT = 1e-6
-"""ε: the largest total weight of the rows that are not read."""
 
 SKETCH_WORK = 2**21
 """Entries of all rows below which reading them all is faster than to look at sketches."""
@@ -42,7 +40,9 @@ BOUNDS = 2**23
 """Bounds computed at a time, 32 MiB."""
 
 FIRST_QUERIES = 2
-"""Queries searched first, then twice as many at a time, until one must be read in full."""
+"""Queries searched first, then twice as many at a time. If one is read in full, no other is tried:
+then a batch costs at most a tenth more than a full readout.
+"""
 
 SEARCH_ENTRIES = 360
 """Entries of a row that a full readout multiplies in the time in which a search looks at one bound.
@@ -50,11 +50,17 @@ SEARCH_ENTRIES = 360
 Large batches of shorter rows are read in full: there each further query costs less than a search.
 """
 
-READ_ENTRIES = 10
+READ_ENTRIES = 6
 """Entries that a full readout multiplies in the time in which it reads a byte of a row."""
 
-FIRST_ROWS = 16
-"""Rows of a query that are read first, those with the largest bounds."""
+TRIAL = 0.1
+"""Largest time of the first queries' search, per time of a full readout of the batch."""
+
+SAMPLED = 16
+"""Every sixteenth row is bounded first, to see whether so many are candidates that all are read."""
+
+LEAST_SAMPLE = 1024
+"""Rows of a sample below which it tells too little, and all rows are bounded at once."""
 
 LONGEST_ORDER = 16
 """Rows put into order, at most, per row that may be read: of a query with more most are needed."""
@@ -82,8 +88,11 @@ def can_sketch(store: Store, batch: QueryBatch) -> bool:
     """
     if batch.known is not None or not batch.beta > 1e-30 or not len(batch.masked):
         return False
-    further = len(batch.masked) * (SEARCH_ENTRIES - store.dim)
-    if further > READ_ENTRIES * store.dim * store.dtype.itemsize:
+    size, reading = len(batch.masked), READ_ENTRIES * store.dim * store.dtype.itemsize
+    trial = min(size, FIRST_QUERIES) * SEARCH_ENTRIES
+    if size > 1 and trial > TRIAL * (reading + size * store.dim):
+        return False
+    if size * (SEARCH_ENTRIES - store.dim) > reading:
         return False
     if len(store) * store.dim < SKETCH_WORK or store.sketch is None:
         return False
@@ -100,6 +109,8 @@ def sketched_candidates(store: Store, batch: QueryBatch) -> "Search":
     if not isinstance(sketches.parts, list) and len(batch.masked) > size:
         return search  # sketches on disk would be read too often
     first, others = torch.arange(len(batch.masked)).tensor_split([min(FIRST_QUERIES, size)])
+    if search.seems_crowded(first, sketches):
+        return search
     for queries in (first, *others.split(min(2 * FIRST_QUERIES, size))):
         if len(queries):
             search.find(queries, sketches)
@@ -130,7 +141,8 @@ class Search:
         most = min(count * store.dim * store.dtype.itemsize // TAKEN_BYTES, MOST_TAKEN // store.dim)
         self.many = self.few + most
         self.share = self.few + most // size
-        self.longest, self.left = LONGEST_ORDER * self.share, 0  # rows that may still be read
+        self.longest = LONGEST_ORDER * self.share
+        self.left = 0  # rows of all queries searched so far that may still be read
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
     @property
@@ -138,6 +150,23 @@ class Search:
         """The queries and the rows of all (query, row) pairs that were read."""
         queries, members = zip(*self._pairs, strict=True)
         return torch.cat(queries), torch.cat(members)
+
+    def seems_crowded(self, queries: Tensor, sketches: "Sketches") -> bool:
+        """Return whether a sample of the rows has too many that must be read for some query."""
+        sketch, rows = self.store.sketch, sketches.sample
+        if sketch is None or rows is None or len(rows) < LEAST_SAMPLE:
+            return False
+        columns = SketchedStates.of(sketch, self.batch, queries).columns
+        if sketches.whole is not None:
+            columns = coarser(columns, sketch.size)
+        bounds = columns @ rows.T + self._log_prior(slice(None, None, SAMPLED))
+        near = bounds >= bounds.amax(-1, keepdim=True) - self._window
+        return SAMPLED * int(near.sum(-1).max()) > self.longest
+
+    @property
+    def _window(self) -> float:
+        # Rows this close to the largest bound must be read, one by one, for most weights.
+        return math.log(1 / UNREAD_WEIGHT) / self.batch.beta
 
     def find(self, queries: Tensor, sketches: "Sketches") -> None:
         """Find the candidates of some queries."""
@@ -149,8 +178,7 @@ class Search:
         is_coarse = sketches.whole is not None
         columns = coarser(states.columns, sketch.size) if is_coarse else states.columns
         bounds = self._bounds(columns, sketches.parts)
-        # Rows this close to the largest bound must be read, one by one, for most weights.
-        window = math.log(1 / UNREAD_WEIGHT) / beta
+        window = self._window
         near = bounds >= bounds.amax(-1, keepdim=True) - window
         most = self.longest if is_coarse else self.many
         counts = near.count_nonzero(-1)
@@ -264,79 +292,16 @@ class SketchedStates:
         return cls(torch.cat(columns, dim=-1).float(), shift[:, 0], extra[:, 0], exact)
 
 
-class OpenQuery:
-    """A query whose candidates are being read, in the order of their bounds.
-
-    Attributes:
-        at: its place among the states.
-        order: rows by their bounds, the largest first: all that may have to be read.
-        count: rows read so far, the first of `order`.
-        unread_weight: a bound of the weight of all other rows.
-        needed: rows to read in all, as far as is known.
-        is_done: True if the weight is small enough.
-    """
-
-    def __init__(
-        self,
-        at: int,
-        bounds: Tensor,
-        refine: Callable[[Tensor], Tensor],
-        extra: float,
-        limit: int,
-    ) -> None:
-        """Begin with bounds of all rows, and a function that returns closer ones of some rows."""
-        self.at, self._all, self._refine = at, bounds, refine
-        self._extra, self._limit = extra, limit
-        self._scores = torch.empty(0, dtype=torch.float64)
-        self.order = torch.empty(0, dtype=torch.long)
-        self.count, self.needed = 0, FIRST_ROWS
-        self.unread_weight, self.is_done = 1.0, False
-
-    def start(self, places: Tensor, window: float) -> int:
-        """Put the first rows into order; return how many are in a window below the best bound."""
-        self._sort(places)
-        return int((self._bounds >= self._bounds[0] - window).sum())
-
-    def wanted(self) -> Tensor:
-        """Return the rows to read next: those needed as far as is known, at most 4 times more."""
-        stop = min(self.needed, max(FIRST_ROWS, 4 * self.count))
-        return self.order[self.count : stop]
-
-    def add(self, places: Tensor, scores: Tensor, beta: float) -> None:
-        """Add the exact scores of rows just read, and see how many more are needed."""
-        first = not self.count
-        self.count += len(places)
-        self._scores = torch.cat([self._scores, beta * scores])
-        total, share = self._scores.logsumexp(0).item(), 1e-3 * UNREAD_WEIGHT
-        if first:  # the others weigh less than `share` together; the more is read, the less
-            floor = (total - math.log(len(self._all) / share)) / beta - self._extra
-            near = (self._all >= floor).nonzero()[:, 0]
-            if len(near) > self._limit:
-                self.needed = len(near)
-                return
-            self._sort(near)
-        weights = (beta * (self._bounds + self._extra) - total).exp()
-        rest = weights.flip(0).cumsum(0).flip(0) + share
-        enough = int((rest > UNREAD_WEIGHT).sum())
-        self.needed = max(self.count, enough)
-        self.unread_weight = rest[self.count].item() if self.count < len(rest) else share
-        self.is_done = self.unread_weight <= UNREAD_WEIGHT
-
-    def _sort(self, places: Tensor) -> None:
-        # The rows that were read stay the first ones; nothing is left of their weight.
-        read = self.order[: self.count]
-        places = places[~torch.isin(places, read)] if len(read) else places
-        bounds, order = self._refine(places).double().sort(descending=True, stable=True)
-        self.order = torch.cat([read, places[order]])
-        self._bounds = torch.cat([bounds.new_full((len(read),), -torch.inf), bounds])
-
-
 @dataclass(frozen=True, eq=False)
 class Sketches:
-    """The columns `whole` of all rows, if they are held, and `parts` of them or of coarser ones."""
+    """The columns `whole` of all rows, if they are held, and `parts` of them or of coarser ones.
+
+    The `sample` has every sixteenth row of the only part, or is None.
+    """
 
     parts: Iterable[Tensor]
     whole: Tensor | None = None
+    sample: Tensor | None = None
 
 
 def coarser(columns: Tensor, size: int) -> Tensor:
@@ -355,7 +320,10 @@ def _sketches_of(store: Store) -> Sketches:
 
 def _held(store: Store, size: int) -> Sketches:
     whole = torch.cat(list(_bounding_columns(store)))
-    return Sketches([coarser(whole, size)], whole) if size > 2 * COARSE else Sketches([whole])
+    if size <= 2 * COARSE:
+        return Sketches([whole], None, whole[::SAMPLED].contiguous())
+    part = coarser(whole, size)
+    return Sketches([part], whole, part[::SAMPLED].contiguous())
 
 
 class _Parts:

@@ -130,8 +130,13 @@ class DiskStore(Store):
 
     def take(self, indices: Tensor) -> Tensor:
         """Return the rows at `indices`."""
-        flat = self._places_of(indices)
-        rows = self._opened.layout.decode([self._opened.take(flat, "vector")])
+        layout, files = self._opened.layout, None
+        if self._count and indices.numel() and not layout.bits:
+            files = self._row_files()
+        if files is None:
+            rows = layout.decode([self._opened.take(self._places_of(indices), "vector")])
+        else:
+            rows = files.take(indices.flatten() % self._count)
         return rows.reshape(*indices.shape, rows.shape[-1])
 
     def take_known(self, indices: Tensor) -> Tensor | None:
