@@ -18,7 +18,10 @@ from rank_stores import finish_ranks, start_ranks
 
 PROGRAMS = str(Path(__file__).parents[1] / "support" / "rank_programs.py")
 TIMEOUT, ALLOWED = 2.0, 2.0
-"""The timeout of ranks in tests of lost ones, and the seconds after it within which they say so."""
+"""The timeout of ranks in heavy tests of lost ones, and the seconds in which they then say so."""
+
+PATIENT = 8.0
+"""The timeout where other tests run beside, and time is not tested."""
 
 
 def run(world: int, folder: Path, *program: str) -> None:
@@ -40,9 +43,11 @@ def write_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return path
 
 
-def lose(how: signal.Signals, world: int, victim: int, folder: Path, wait: float) -> None:
-    """Kill or stop a rank while all retrieve, and check what the others say, and when."""
-    ranks = start_ranks(world, folder, PROGRAMS, "lost", str(TIMEOUT))
+def lose(
+    how: signal.Signals, world: int, victim: int, folder: Path, wait: float, timeout: float
+) -> float:
+    """Kill or stop a rank while all retrieve, check what the others say, and return how late."""
+    ranks, late = start_ranks(world, folder, PROGRAMS, "lost", str(timeout)), 0.0
     try:
         for rank in ranks:
             assert rank.stdout is not None and rank.stdout.readline() == "ready\n"
@@ -54,11 +59,12 @@ def lose(how: signal.Signals, world: int, victim: int, folder: Path, wait: float
                 printed = rank.communicate(timeout=60)[0]
                 line = next(x for x in printed.splitlines() if "all ranks must answer" in x)
                 assert f"({victim},) " in line and f"rank {victim} ended or stopped" in line
-                assert float(line.split()[0]) - begin <= TIMEOUT + ALLOWED, line
+                late = max(late, float(line.split()[0]) - begin)
     finally:
         for rank in ranks:
             rank.kill()
             rank.communicate()
+    return late
 
 
 def test_gradients_are_those_of_one_process(tmp_path):
@@ -89,7 +95,7 @@ def test_ranks_share_a_table(world, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_lost_rank_is_named(how, tmp_path):
-    lose(how, 3, 1, tmp_path, 0.1)
+    lose(how, 3, 1, tmp_path, 0.1, PATIENT)
 
 
 @pytest.mark.heavy
@@ -97,7 +103,8 @@ def test_a_lost_rank_is_named(how, tmp_path):
 @pytest.mark.parametrize("trial", range(20))
 def test_a_rank_may_be_lost_at_any_time(how, trial, tmp_path):
     world, wait = 2 + trial % 3, random.Random(trial).uniform(0.0, 0.5)
-    lose(how, world, trial % world, tmp_path, wait)
+    late = lose(how, world, trial % world, tmp_path, wait, TIMEOUT)
+    assert late <= TIMEOUT + ALLOWED
 
 
 def test_without_processes_the_store_says_what_it_needs():
