@@ -7,6 +7,7 @@ from torch import Tensor
 from cases import seeded
 from hopfield import ModernHopfield, Softmax
 from hopfield.memories import sketched
+from hopfield.memories.open_query import OpenQuery
 from hopfield.memories.query_batch import QueryBatch
 from hopfield.stores import DiskStore
 from hopfield.stores.sketch import Sketch
@@ -208,3 +209,12 @@ def test_sketches_on_disk_answer_as_those_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(sketched, "BOUNDS", 900)
     found = memory.step(cues, None, None, torch.Generator())
     assert (found.bound.unread_weight == 0).all(), "one pass for each query is too much"
+
+
+def test_a_query_whose_rows_are_too_many_to_order_needs_more_than_may_be_read():
+    """What is not in order has weight: it once counted as read."""
+    bounds = torch.zeros(100)
+    query = OpenQuery(0, bounds, lambda places: bounds[places], 0.0, 10)
+    query.start(torch.arange(5), 1.0)
+    query.add(query.wanted(), torch.zeros(5, dtype=torch.float64), 1.0)
+    assert query.needed > 100 and not query.is_done

@@ -1,6 +1,7 @@
 """A query of a search whose candidates are being read, in the order of their bounds."""
 
 import math
+import sys
 from collections.abc import Callable
 
 import torch
@@ -60,8 +61,8 @@ class OpenQuery:
         if first:  # the others weigh less than `share` together; the more is read, the less
             floor = (total - math.log(len(self._all) / share)) / beta - self._extra
             near = (self._all >= floor).nonzero()[:, 0]
-            if len(near) > self._limit:
-                self.needed = len(near)
+            if len(near) > self._limit:  # `order` lacks some of them: read in full
+                self.needed = sys.maxsize
                 return
             self._sort(near)
         weights = (beta * (self._bounds + self._extra) - total).exp()
