@@ -12,6 +12,16 @@ from hopfield.memories.contents import Contents
 from hopfield.stores import DiskStore
 
 
+def resident_copy(memory: Contents) -> Store:
+    """Return the rows of a memory as a store in memory, for `patterns` and `values`."""
+    if memory.storage.resident:
+        return memory.storage
+    copy = RamStore()
+    for block in memory.storage.blocks(1024):
+        copy.append_with_gaps(block.rows, getattr(block, "known", None), block.values)
+    return copy
+
+
 def use_disk_stores(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Give memories made without `store=` a table in `folder`; `patterns` and `values` read it.
 
@@ -21,14 +31,6 @@ def use_disk_stores(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
     def make_store() -> DiskStore:
         return DiskStore(folder / f"{next(numbers)}.lance")
-
-    def resident_copy(memory: Contents) -> Store:
-        if memory.storage.resident:
-            return memory.storage
-        copy = RamStore()
-        for block in memory.storage.blocks(1024):
-            copy.append_with_gaps(block.rows, getattr(block, "known", None), block.values)
-        return copy
 
     monkeypatch.setattr("hopfield.memories.options.RamStore", make_store)
     monkeypatch.setattr("hopfield.stores.disk.durable.sync", lambda path: None)

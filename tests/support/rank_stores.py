@@ -10,7 +10,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from hopfield import PackedStore, RamStore, Store
+from disk_stores import resident_copy
+from hopfield import PackedStore, Store
 from hopfield.memories.contents import Contents
 from hopfield.stores import ShardedStore
 
@@ -20,14 +21,6 @@ TIMEOUT = 300.0
 
 def use_rank_stores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Divide the rows of memories in RAM; `patterns` and `values` read them."""
-
-    def resident_copy(memory: Contents) -> Store:
-        if memory.storage.resident:
-            return memory.storage
-        copy = RamStore()
-        for block in memory.storage.blocks(1024):
-            copy.append_with_gaps(block.rows, getattr(block, "known", None), block.values)
-        return copy
 
     def packed_shares() -> Store:
         return ShardedStore(PackedStore(), timeout=TIMEOUT)
