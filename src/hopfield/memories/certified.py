@@ -98,7 +98,7 @@ def certified_readout(
     """Return the readout of the candidates, and a bound of its distance from the full readout.
 
     Some queries are read in full, and their bound covers only rounding (docs/architecture.md):
-    those with too many candidates, and all queries if `can_scan` is False.
+    those with too many candidates, and all queries where neither sketches nor a scan would pay.
     """
     batch = QueryBatch.of(store, state, known, similarity, separation)
     if reads_all(store, batch):
@@ -324,16 +324,6 @@ def _candidates_of_groups(
     return queries[pairs], members[pairs, place]
 
 
-def _scores(
-    store: "Store | TakenRows", batch: QueryBatch, queries: Tensor, members: Tensor
-) -> Tensor:
-    rows, x = store.take(members).double(), batch.masked[queries].double()
-    if not batch.euclidean:
-        return torch.linalg.vecdot(rows, x)
-    visible = rows if batch.known is None else torch.where(batch.known, rows, 0.0)
-    return (visible - x).square().sum(-1) / -2
-
-
 def read_candidates(
     store: "Store | TakenRows", batch: QueryBatch, queries: Tensor, members: Tensor
 ) -> Readout:
@@ -341,13 +331,13 @@ def read_candidates(
 
     Computes in float64; the result has the dtype of the states.
     """
-    masked, size, count = batch.masked.double(), len(batch.masked), len(store)
+    size, dtype, count = len(batch.masked), batch.masked.dtype, len(store)
 
     def summed(terms: Tensor) -> Tensor:
         return terms.new_zeros(size, *terms.shape[1:]).index_add(0, queries, terms)
 
     parts = _parts(queries, store.dim)
-    scores = torch.cat([_scores(store, batch, queries[part], members[part]) for part in parts])
+    scores = torch.cat([batch.scores(store.take(members[part]), queries[part]) for part in parts])
     top = scores.new_full((size,), -torch.inf).scatter_reduce(0, queries, scores, "amax")
     x = batch.beta * (scores - top[queries])
     prior = torch.ones_like(x) if batch.prior is None else batch.prior[members]
@@ -356,7 +346,7 @@ def read_candidates(
     sum_exp, sum_x_exp = summed(power), summed(power * (x.clamp_min(-1e4) + prior.log()))
     # Σ w expm1(x) over all rows, those left out counting −w: exact where β is small.
     sum_expm1 = summed(prior * torch.expm1(x)) - (total - summed(prior))
-    state = torch.zeros_like(masked)
+    state = torch.zeros_like(batch.masked, dtype=torch.float64)
     for part in parts:
         rows = store.take(members[part]).double()
         state = state.index_add(0, queries[part], power[part, None] * rows)
@@ -365,13 +355,13 @@ def read_candidates(
         ranked, strongest = power, top.new_zeros(size).scatter_reduce(0, queries, power, "amax")
     best = torch.where(ranked == strongest[queries], members, count)
     return Readout(
-        state=(state / sum_exp[:, None]).to(batch.masked.dtype),
-        potential=(top + log_mean(sum_exp, sum_expm1, total) / batch.beta).to(batch.masked.dtype),
+        state=(state / sum_exp[:, None]).to(dtype),
+        potential=(top + log_mean(sum_exp, sum_expm1, total) / batch.beta).to(dtype),
         index=torch.full_like(top, count, dtype=torch.long).scatter_reduce(
             0, queries, best, "amin"
         ),
-        weight=((1 if batch.prior is None else strongest) / sum_exp).to(batch.masked.dtype),
-        entropy=(sum_exp.log() - sum_x_exp / sum_exp).clamp_min(0.0).to(batch.masked.dtype),
+        weight=((1 if batch.prior is None else strongest) / sum_exp).to(dtype),
+        entropy=(sum_exp.log() - sum_x_exp / sum_exp).clamp_min(0.0).to(dtype),
     )
 
 

@@ -64,3 +64,11 @@ class QueryBatch:
             return self.masked.norm(dim=-1) * summary.largest_norm - self.masked @ mean
         mask = torch.ones_like(mean) if self.known is None else self.known.to(mean)
         return ((self.masked - mask * mean).square() + mask * std.square()).sum(-1) / 2
+
+    def scores(self, rows: Tensor, queries: Tensor) -> Tensor:
+        """Return the scores of rows, `(k, dim)`, each for one of the queries, in float64."""
+        rows, x = rows.double(), self.masked[queries].double()
+        if not self.euclidean:
+            return torch.linalg.vecdot(rows, x)
+        visible = rows if self.known is None else torch.where(self.known, rows, 0.0)
+        return (visible - x).square().sum(-1) / -2

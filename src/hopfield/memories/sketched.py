@@ -242,12 +242,7 @@ class Search:
 
     def _scores(self, states: "SketchedStates", at: int, places: Tensor) -> Tensor:
         # Exact scores, less what all rows share, and log w/β.
-        rows, x = self.taken.take(places).double(), states.exact[at]
-        if self.batch.euclidean:
-            scores = (rows - x).square().sum(-1) / -2
-        else:
-            scores = rows @ x
-        scores -= states.shift[at]
+        scores = self.batch.scores(self.taken.take(places), states.queries[at]) - states.shift[at]
         prior = self.batch.prior
         return scores if prior is None else scores + prior[places].log() / self.batch.beta
 
@@ -262,13 +257,13 @@ class SketchedStates:
         columns: `(batch, size + 4)`, float32: factors of the columns of `_bounding_columns`.
         shift: the part of scores that all rows share, `(batch,)`, float64.
         extra: rounding of `shift`, `(batch,)`, float64.
-        exact: the states, `(batch, dim)`, float64.
+        queries: the numbers of these states in their batch.
     """
 
     columns: Tensor
     shift: Tensor
     extra: Tensor
-    exact: Tensor
+    queries: Tensor
 
     @classmethod
     def of(cls, sketch: Sketch, batch: QueryBatch, queries: Tensor) -> "SketchedStates":
@@ -289,7 +284,7 @@ class SketchedStates:
         extra = dim * 2.0**-48 * size
         if batch.prior is not None:
             extra = extra + 2.0**-22 * batch.prior.log().abs().max() / batch.beta
-        return cls(torch.cat(columns, dim=-1).float(), shift[:, 0], extra[:, 0], exact)
+        return cls(torch.cat(columns, dim=-1).float(), shift[:, 0], extra[:, 0], queries)
 
 
 @dataclass(frozen=True, eq=False)
