@@ -7,12 +7,18 @@ import stat
 import zlib
 from contextlib import suppress
 from io import BufferedWriter
+from os import PathLike
 from pathlib import Path
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
 except ImportError:  # not on Windows: there what a killed process leaves is not removed
     flock = None  # type: ignore[assignment]
+
+
+def expanded(path: "str | PathLike[str]") -> Path:
+    """Return a path; a leading `~` is the home folder, as in a shell."""
+    return Path(os.path.expanduser(path))  # of an unknown user: stays, `Path.expanduser` raises
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -15,6 +15,7 @@ from hopfield.cli.info import load as load_named
 from hopfield.cli.pictures import is_picture
 from hopfield.data.images import pictures_in
 from hopfield.errors import DataError, FileFormatError
+from hopfield.files import expanded
 from hopfield.stores.disk.paths import names_table
 
 from .networks import KINDS, Settings, settings_of
@@ -104,7 +105,7 @@ class ServedSet:
 
 def load_set(name: str) -> ServedSet:
     """Load the set of a name, folder or file; `name` is the option --data of `hopfield play`."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     is_file = path.is_file() and not is_picture(path) and path.suffix.lower() not in DATA_FILES
     if is_file or names_table(name):
         return _from_memory(path)

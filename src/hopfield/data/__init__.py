@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..checks import check_choice, check_integer, check_number, short_repr
 from ..errors import DataError, DomainError, InputTypeError, OptionError, ShapeError
+from ..files import expanded
 from ..pictures import COLOURS, PIXELS, PictureForm
 from .arrays import from_array
 from .dataset import Dataset
@@ -189,7 +190,7 @@ def _checked_paths(paths: Sequence[object]) -> list[str | Path]:
 
 def _existing(name_or_path: str | Path) -> Path:
     """Return the path if it exists; the error tells a mistyped name from a missing file."""
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     if path.exists():
         return path
     if isinstance(name_or_path, Path) or path.suffix or len(path.parts) != 1:

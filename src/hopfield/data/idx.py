@@ -15,6 +15,7 @@ import torch
 
 from ..checks import check_choice
 from ..errors import DataError, MissingExtraError, missing_extra
+from ..files import expanded
 from .dataset import Dataset
 from .files import UNPACKED
 
@@ -150,7 +151,7 @@ def _recognise(labels: np.ndarray) -> str | None:
 def _places(name: str, folder: str | Path | None) -> Iterator[Path]:
     root = folder if folder is not None else os.environ.get("HOPFIELD_DATA")
     if root:
-        top = Path(root).expanduser()
+        top = expanded(root)
         yield from (top / name, top)
     if folder is None and name in DEBIAN:
         yield DEBIAN[name]

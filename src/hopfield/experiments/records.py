@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..checks import short_repr
 from ..errors import DomainError, FileFormatError, InputTypeError, OptionError
-from ..files import write_whole
+from ..files import expanded, write_whole
 from ..typed import typed
 
 __all__ = [
@@ -161,7 +161,7 @@ def source_checksum() -> str:
 
 def write(path: "str | PathLike[str]", head: Record, records: Iterable[Record]) -> None:
     """Write header and records to a file. A failed write leaves the former file."""
-    write_whole(Path(path), to_json_lines((head, *records)).encode())
+    write_whole(expanded(path), to_json_lines((head, *records)).encode())
 
 
 def to_json_lines(records: Iterable[Record]) -> str:
@@ -176,7 +176,8 @@ def read(path: "str | PathLike[str]") -> tuple[Record, list[Record]]:
         FileFormatError: where the file is missing, or something else.
     """
     try:
-        lines = [json.loads(line) for line in Path(path).read_text("utf-8").splitlines() if line]
+        text = expanded(path).read_text("utf-8")
+        lines = [json.loads(line) for line in text.splitlines() if line]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise FileFormatError(
             f"{path} cannot be read as records (JSON lines): {error}. {ANOTHER_FILE}"

@@ -23,6 +23,7 @@ import torch
 
 from ..checks import check_integer, short_repr
 from ..errors import FileFormatError, InputTypeError, OptionError
+from ..files import expanded
 from ..overrides import check_takes
 from ..typed import typed
 from .identity import UncomparableError, fingerprint
@@ -235,7 +236,7 @@ def _check_tasks(tasks: Sequence[Task]) -> None:
 def _check_path(path: "str | Path") -> Path:
     if not isinstance(path, (str, Path)):
         raise InputTypeError(f"path must be the name of a file, but is {short_repr(path)}.")
-    file = Path(path)
+    file = expanded(path)
     if file.is_dir() or not file.parent.is_dir():
         raise FileFormatError(
             f"path must be a file in a folder that is there, but is {short_repr(str(path))}. "

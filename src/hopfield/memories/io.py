@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..checks import check_dtype, short_repr
 from ..errors import FileFormatError, InputTypeError
-from ..files import write_whole
+from ..files import expanded, write_whole
 from ..packing import pack, unpack, words_of
 from ..readout import BLOCK_ROWS
 from ..stores import Block, PackedStore, Store
@@ -152,7 +152,7 @@ def _path(path: object) -> Path:
     try:
         name = os.fspath(path)  # type: ignore[call-overload]
         if isinstance(name, str) and name and b"\0" not in os.fsencode(name):
-            return Path(name)
+            return expanded(name)
     except (TypeError, ValueError):
         pass
     raise InputTypeError(

@@ -7,6 +7,7 @@ from urllib.request import url2pathname
 
 from ...checks import short_repr
 from ...errors import InputTypeError
+from ...files import expanded
 from . import durable
 from .sums import SUMS
 
@@ -23,13 +24,13 @@ def table_path(path: object) -> str:
         )
     if name.startswith("file://"):  # a folder, whose changes are synced as those of others
         name = url2pathname(urlsplit(name).path)
-    return name if "://" in name else str(Path(name).absolute())
+    return name if "://" in name else str(expanded(name).absolute())
 
 
 def names_table(path: str) -> bool:
     """Return True if a path ends in .lance, is an address, or is the folder of a table."""
     ending = path.rstrip("/\\").lower().endswith(".lance")
-    return ending or "://" in path or os.path.isdir(os.path.join(path, durable.VERSIONS))
+    return ending or "://" in path or (expanded(path) / durable.VERSIONS).is_dir()
 
 
 def local_folder(path: str) -> Path | None:
