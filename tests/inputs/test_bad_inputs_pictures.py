@@ -151,6 +151,8 @@ def test_options_of_pictures(tmp_path, name):
 
 
 PATHS = [
+    Bad("a list and a split", lambda: data.load(["a.png"], split="test"), OPTION, ("split",)),
+    Bad("a list and a folder", lambda: data.load(["a.png"], folder="."), OPTION, ("folder out",)),
     Bad("no pictures", lambda: data.load([]), ShapeError, ("at least one picture",)),
     Bad("numbers", lambda: data.load([1, 2]), TYPE, ("paths of pictures", "1")),
     Bad("bytes", lambda: data.load([b"a.png"]), TYPE, ("bytes",)),

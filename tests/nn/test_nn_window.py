@@ -10,7 +10,14 @@ import torch
 
 from hopfield import Entmax, Softmax, Sparsemax
 from hopfield.errors import HopfieldError, OptionError, ShapeError
-from hopfield.nn import HopfieldAssociation, Iteration, Window, functional, windowed
+from hopfield.nn import (
+    HopfieldAssociation,
+    Iteration,
+    Projections,
+    Window,
+    functional,
+    windowed,
+)
 from largest import Largest
 from nn_layers import draw, seeded
 
@@ -199,6 +206,7 @@ WRONG = {
     "heads": (lambda: call(Window.alibi(2, 1)), ShapeError, "one row per head, 3, but has 2"),
     "lengths": (lambda: call(Window(1, 0), rows(4, 1)), ShapeError, "4 and 6"),
     "class": (lambda: call(64), HopfieldError, "window must be a Window"),
+    "null pattern": (lambda: with_null(rows(4, 1)[:, 0]), OptionError, "no position"),
     "no heads": (lambda: Window.alibi(0, 3), HopfieldError, "heads"),
 }
 
@@ -206,6 +214,13 @@ WRONG = {
 def call(window, stored=None):
     state = rows(6, 0)
     return functional.association(state, state if stored is None else stored, window=window)
+
+
+def with_null(stored):
+    """Call a layer in a window, with as many patterns as states if one of zeros is added."""
+    layer = seeded(lambda: HopfieldAssociation(DIM, projections=Projections(null=True)))
+    layer = layer.to(stored.dtype)
+    layer(torch.cat([stored, stored[:, :1]], 1), stored, window=Window(1, 0))
 
 
 @pytest.mark.parametrize(("wrong", "error", "says"), WRONG.values(), ids=WRONG)

@@ -115,6 +115,13 @@ REFUSED = {
     "beta of a wrong type": ([[1.0]], {"beta": [1]}, InputTypeError, "beta"),
     "unknown category": ([[1.0]], {"categories": ["b"]}, OptionError, "'b'"),
     "categories as text": ([[1.0]], {"categories": "b"}, InputTypeError, "categories"),
+    "a generator as seed": (
+        [[1.0]],
+        {"random_state": np.random.RandomState(0)},
+        InputTypeError,
+        "random_state",
+    ),
+    "negative seed": ([[1.0]], {"random_state": -1}, DomainError, "random_state"),
     "round as text": ([[1.0], [NAN]], {"round": "up"}, HopfieldError, "round"),
     "round as a number": ([[1.0], [NAN]], {"round": 2}, HopfieldError, "round"),
 }

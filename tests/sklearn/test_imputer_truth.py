@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from hopfield import ModernHopfield
+from hopfield.errors import DomainError
 from hopfield.sklearn import HopfieldImputer
 
 NAN = float("nan")
@@ -164,6 +165,8 @@ def test_samples_are_completed_tables_that_spread_as_the_truth_does():
     assert (drawn[:, ~gaps] == table[~gaps]).all()
     assert (drawn == np.stack(result.sample(40, random_state=0))).all()
     assert (drawn != np.stack(result.sample(40, random_state=1))).any()
+    with pytest.raises(DomainError, match="n must be at least 0"):
+        result.sample(-1)
     spread = drawn.std(0)[gaps]
     error = (result.values - table)[gaps]
     assert 0.6 < np.sqrt((spread**2).mean() / (error**2).mean()) < 1.5

@@ -85,12 +85,14 @@ def load(
         MissingExtraError: if scikit-learn, pillow or pooch is needed and not installed.
     """
     form, skip = _picture_options(size, mode, background, unreadable)
-    if isinstance(name_or_path, (list, tuple)):
-        paths = [_existing(path) for path in _checked_paths(name_or_path)]
-        return load_files(paths, form, skip)
-    name = _check_places(name_or_path, folder)
+    is_list = isinstance(name_or_path, (list, tuple))
+    name = _check_places("pictures" if is_list else name_or_path, folder)
     if split is not None:
         check_choice("split", split, ("train", "test"))
+    if isinstance(name_or_path, (list, tuple)):
+        _check_no_split(name, split)
+        paths = [_existing(path) for path in _checked_paths(name_or_path)]
+        return load_files(paths, form, skip)
     path = None if name in NAMES else _existing(name)
     if path and _holds_pictures(path):
         _check_no_split(name, split)

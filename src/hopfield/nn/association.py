@@ -145,8 +145,7 @@ class HopfieldAssociation(nn.Module):
             others: none; a mask by a name of torch's attention is refused with its name here.
         """
         masks = Masks.checked(padding_mask, association_mask, others)
-        operands = self._project(state, stored, projected, masks)
-        window = check_window(window, operands)
+        operands, window = self._project(state, stored, projected, masks, window)
         output = associate_in_window(operands, window, self.dropout if self.training else 0.0)
         return self._merge_heads(output, empty_states(operands, window))
 
@@ -163,8 +162,7 @@ class HopfieldAssociation(nn.Module):
     ) -> Association:
         """Return the output with weights, energies and steps of each head, without dropout."""
         masks = Masks.checked(padding_mask, association_mask, others)
-        operands = self._project(state, stored, projected, masks)
-        operands = with_whole_window(operands, check_window(window, operands))
+        operands = with_whole_window(*self._project(state, stored, projected, masks, window))
         result = associate_in_detail(operands)
         return replace(
             result, output=self._merge_heads(result.output, empty_states(operands, None))
@@ -176,7 +174,8 @@ class HopfieldAssociation(nn.Module):
         stored: Tensor | None,
         projected: Tensor | None,
         masks: Masks,
-    ) -> Operands:
+        window: Window | None,
+    ) -> tuple[Operands, Window | None]:
         stored = state if stored is None else stored
         projected = stored if projected is None else projected
         query = self._split_heads("query", "state", state)
@@ -193,7 +192,10 @@ class HopfieldAssociation(nn.Module):
         check_association(query, key, value, ignored, 0.0)
         separation: ScaledSeparation = self.separation()
         mask = separation.mask(ignored, bias)
-        return Operands(separation, query, key, value, mask, self.iteration)
+        operands = Operands(separation, query, key, value, mask, self.iteration)
+        if self.null and window is not None:
+            raise OptionError("window excludes Projections(null=True): it has no position.")
+        return operands, check_window(window, operands)
 
     def _split_heads(self, name: str, source: str, rows: Tensor) -> Tensor:
         """Project `(batch, rows, length)` to `(batch, heads, rows, width)`."""

@@ -57,10 +57,7 @@ def check_window(window: Window | None, operands: Operands) -> Window | None:
     check_instance("window", window, Window, "Window(before=64, after=0)")
     m, n = operands.state.shape[-2], operands.stored.shape[-2]
     if m != n:
-        raise ShapeError(
-            f"window needs as many patterns as states, but there are {n} and {m}. A null pattern, "
-            "or a key that is added, has no position."
-        )
+        raise ShapeError(f"window needs as many patterns as states, but there are {n} and {m}.")
     heads = operands.state.shape[-3] if operands.state.ndim > 2 else 1
     if window.bias is not None and window.bias.ndim == 2 and len(window.bias) not in (1, heads):
         raise ShapeError(

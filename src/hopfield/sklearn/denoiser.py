@@ -14,7 +14,7 @@ from ..separation import Separation
 from ..similarity import ScoreFunction, Similarity
 from .reader import Reader, fit_reader
 from .row_weights import RowWeights
-from .rows import RowEstimator
+from .rows import RowEstimator, all_or_nothing
 from .settings import Settings, plain
 
 
@@ -63,15 +63,17 @@ class HopfieldDenoiser(OneToOneFeatureMixin, TransformerMixin, RowEstimator):  #
         self.scale = scale
         self.steps = steps
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> Self:
         """Store clean rows."""
         self._add(X, reset=True)
         self._reader()
         return self
 
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Add clean rows; afterwards all is as after `fit` of all rows together."""
-        self._add(X, reset=not hasattr(self, "n_features_in_"))
+        self._add(X, reset=not hasattr(self, "_rows"))
         return self
 
     def transform(self, X: Any) -> np.ndarray:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_integer
+
 INDICES = 5
 """Number of stored rows that `Imputation.index` names per row."""
 
@@ -38,4 +40,4 @@ class Imputation:
     def sample(self, n: int = 1, random_state: int | np.random.Generator | None = 0) -> list[Any]:
         """Return n completed tables: each row draws one stored row by the weights."""
         draws = np.random.default_rng(random_state)
-        return [self._draw(draws) for _ in range(n)]
+        return [self._draw(draws) for _ in range(check_integer("n", n))]

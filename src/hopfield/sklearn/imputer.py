@@ -1,23 +1,30 @@
 """Fill the gaps of a table from its similar rows."""
 
+import copy
 from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
 from torch import Tensor
 
-from ..checks import check_number
+from ..checks import check_integer, check_number
 from ..errors import InputTypeError, OptionError
 from .donors import Questions
 from .features import Features
 from .imputation import INDICES, Imputation
 from .intervals import HiddenErrors
 from .progress import Report, as_report
+from .rows import all_or_nothing
 from .selection import choose, refitted_donors
 from .table import RawTable, StoredColumn, is_frame, is_missing, read_table, rebuild, unmasked
 
@@ -87,22 +94,22 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> Self:
         """Store the rows of a table."""
-        settings = self._settings()  # before anything is stored
         raw = self._read(X, reset=True)
         self.columns_ = self._columns(raw)
-        return self._store(self._encode(raw, extend=True), is_missing(raw), settings)
+        return self._store(self._encode(raw, extend=True), is_missing(raw))
 
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Add rows; afterwards all is as after `fit` of all rows together."""
         if not hasattr(self, "columns_"):
             return self.fit(X)
-        settings = self._settings()
         raw = self._read(X, reset=False)
+        self.columns_ = copy.deepcopy(self.columns_)  # to which encoding adds categories
         new, gaps = self._encode(raw, extend=True), is_missing(raw)
-        rows, gaps = np.concatenate([self.rows_, new]), np.concatenate([self.gaps_, gaps])
-        return self._store(rows, gaps, settings)
+        return self._store(np.concatenate([self.rows_, new]), np.concatenate([self.gaps_, gaps]))
 
     def transform(self, X: Any) -> Any:
         """Return the table with its gaps filled."""
@@ -110,8 +117,8 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         gaps = is_missing(raw)
         filled = self._round(self._fill(self._encode(raw)))
         table = self._rebuild(raw, filled, gaps)
-        if is_frame(table) and not self._returns_frames():
-            numeric = all(column.levels is None for column in self._kept())
+        if is_frame(table) and _get_output_config("transform", self)["dense"] == "default":
+            numeric = all(self.columns_[j].levels is None for j in self.kept_)
             table = table.to_numpy(dtype=np.float64 if numeric else object)
         return self._with_indicator(table, gaps)
 
@@ -149,7 +156,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns of `transform`."""
         check_is_fitted(self)
-        names = self._names(input_features)
+        names = _check_feature_names_in(self, input_features)
         indicators = [f"missingindicator_{names[j]}" for j in self.indicated_]
         return np.array([*(names[j] for j in self.kept_), *indicators], dtype=object)
 
@@ -173,34 +180,20 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         return read_table(validated, self.missing_values)
 
-    def _names(self, input_features: Any = None) -> list[Any]:
-        names = getattr(self, "feature_names_in_", None)
-        if input_features is not None:
-            given = list(input_features)
-            if names is not None and given != list(names):
-                raise ValueError("input_features is not equal to feature_names_in_")
-            if len(given) != self.n_features_in_:
-                raise ValueError(
-                    f"input_features should have length equal to number of features "
-                    f"({self.n_features_in_}), got {len(given)}"
-                )
-            return given
-        return list(names) if names is not None else [f"x{j}" for j in range(self.n_features_in_)]
-
     def _columns(self, raw: RawTable) -> list[StoredColumn]:
-        names = self._names()
-        named = self._indices("categories", self.categories, names)
+        names = list(_check_feature_names_in(self))
+        named = self._indices("categories", self.categories)
         return [
             StoredColumn(name, {} if values.dtype == object or j in named else None)
             for j, (name, values) in enumerate(zip(names, raw.columns, strict=True))
         ]
 
-    def _indices(self, argument: str, given: Any, names: list[Any]) -> set[int]:
+    def _indices(self, argument: str, given: Any) -> set[int]:
         if given is None or (isinstance(given, str) and given == "auto"):
             return set()
         if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
             raise InputTypeError(f"{argument} must be a list of columns, but is {given!r}.")
-        indices = set()
+        indices, names = set(), list(_check_feature_names_in(self))
         for item in given:
             if item in names:
                 indices.add(names.index(item))
@@ -214,9 +207,8 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         columns = zip(self.columns_, raw.columns, strict=True)
         return np.stack([column.encode(values, extend) for column, values in columns], axis=1)
 
-    def _store(
-        self, table: np.ndarray, gaps: np.ndarray, settings: tuple[float | None, float | None]
-    ) -> Self:
+    def _store(self, table: np.ndarray, gaps: np.ndarray) -> Self:
+        settings = self._given("beta", 1e30), self._given("linear", 1.0)
         self.rows_, self.gaps_ = table, gaps
         for j, column in enumerate(self.columns_):
             column.note_range(table[:, j])
@@ -225,8 +217,9 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.indicated_ = list(np.flatnonzero(gaps.any(0))) if self.add_indicator else []
         self.groups_: dict[bytes, int] = {}
         group = self._groups(table, extend=True)
-        seed = None if self.random_state is None else [self.random_state, HIDING]
-        draws = np.random.default_rng(seed)
+        seed = self.random_state
+        hiding = None if seed is None else [check_integer("random_state", seed), HIDING]
+        draws = np.random.default_rng(hiding)
         choice = choose(table, self.columns_, group, settings, draws, as_report(self.verbose))
         self.beta_, self.linear_ = choice.readings[-1]
         self.components_ = choice.components
@@ -242,12 +235,8 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.error_ = self.hidden_errors_.by_column()
         return self
 
-    def _settings(self) -> tuple[float | None, float | None]:
-        """Return β and λ, None for "auto"."""
-        as_report(self.verbose)
-        return self._given("beta", 1e30), self._given("linear", 1.0)
-
     def _given(self, name: str, high: float) -> float | None:
+        """Return the number that an argument gives, None for "auto"."""
         value = getattr(self, name)
         if isinstance(value, str):
             if value != "auto":
@@ -291,7 +280,7 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _round(self, table: np.ndarray) -> np.ndarray:
         if self.round is None:
             return table
-        named = self._indices("round", self.round, self._names())
+        named = self._indices("round", self.round)
         result = table.copy()
         for j, column in enumerate(self.columns_):
             if column.levels is None and not np.isnan(column.low):
@@ -340,18 +329,11 @@ class HopfieldImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         features = self.donors_.add_gain(questions, drawn, self.linear_)
         return self._with_gaps_from(features, table, incomplete)
 
-    def _kept(self) -> list[StoredColumn]:
-        return [self.columns_[j] for j in self.kept_]
-
-    def _returns_frames(self) -> bool:
-        configured = getattr(self, "_sklearn_output_config", {}).get("transform")
-        return (configured or get_config()["transform_output"]) != "default"
-
     def _with_indicator(self, table: Any, gaps: np.ndarray) -> Any:
         if not self.indicated_:
             return table
         indicators = gaps[:, self.indicated_]
         if is_frame(table):
-            names = [f"missingindicator_{self._names()[j]}" for j in self.indicated_]
+            names = self.get_feature_names_out()[len(self.kept_) :]
             return table.assign(**dict(zip(names, indicators.T, strict=True)))
         return np.concatenate([table, indicators.astype(table.dtype)], axis=1)

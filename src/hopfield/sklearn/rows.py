@@ -1,6 +1,9 @@
 """The part that estimators of stored rows share: rows are kept, and read when they are needed."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -9,6 +12,25 @@ from sklearn.utils.validation import check_is_fitted
 from ..memories import ModernHopfield
 from .reader import Reader
 from .row_weights import RowWeights
+
+E = TypeVar("E", bound=BaseEstimator)
+P = ParamSpec("P")
+
+
+def all_or_nothing(method: Callable[Concatenate[E, P], E]) -> Callable[Concatenate[E, P], E]:
+    """Wrap a method that stores rows: a call that fails changes nothing."""
+
+    @wraps(method)
+    def call(estimator: E, /, *args: P.args, **kwargs: P.kwargs) -> E:
+        before = vars(estimator).copy()
+        try:
+            return method(estimator, *args, **kwargs)
+        except BaseException:
+            vars(estimator).clear()
+            vars(estimator).update(before)
+            raise
+
+    return call
 
 
 class RowEstimator(BaseEstimator):  # type: ignore[misc]

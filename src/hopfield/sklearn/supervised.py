@@ -15,7 +15,7 @@ from ..separation import Separation
 from ..similarity import ScoreFunction, Similarity
 from .reader import Reader, fit_reader
 from .row_weights import RowWeights, weighted_rows
-from .rows import RowEstimator
+from .rows import RowEstimator, all_or_nothing
 from .settings import Settings
 
 
@@ -68,6 +68,7 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
         self.scale = scale
         self.class_prior = class_prior
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Store rows and their classes.
 
@@ -81,6 +82,7 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
         self._reader()
         return self
 
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Add rows; afterwards all is as after `fit` of all rows together.
 
@@ -90,7 +92,7 @@ class HopfieldClassifier(ClassifierMixin, RowEstimator):  # type: ignore[misc]
             classes: all classes there will be. Without it, new ones may appear at any time.
             sample_weight: as in `fit`.
         """
-        self._add(X, y, sample_weight, reset=not hasattr(self, "classes_"), classes=classes)
+        self._add(X, y, sample_weight, reset=not hasattr(self, "_rows"), classes=classes)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -194,15 +196,17 @@ class HopfieldRegressor(MultiOutputMixin, RegressorMixin, RowEstimator):  # type
         self.separation = separation
         self.scale = scale
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Store rows and their targets, `(n,)` or `(n, outputs)`; weights as in the classifier."""
         self._add(X, y, sample_weight, reset=True)
         self._reader()
         return self
 
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Add rows; afterwards all is as after `fit` of all rows together."""
-        self._add(X, y, sample_weight, reset=not hasattr(self, "n_features_in_"))
+        self._add(X, y, sample_weight, reset=not hasattr(self, "_rows"))
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -231,5 +231,4 @@ def _rebuild_frame(
         is_integer = pandas.api.types.is_integer_dtype(old.dtype)
         whole = bool((filled[j][gaps] == np.round(filled[j][gaps])).all())
         series.append(new.astype(old.dtype if whole or not is_integer else "Float64"))
-    frame = pandas.concat(series, axis=1) if series else raw.source.iloc[:, []]
-    return frame
+    return pandas.concat(series, axis=1) if series else raw.source.iloc[:, []]
