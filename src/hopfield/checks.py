@@ -348,9 +348,9 @@ def short_repr(value: object) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def dtype_name(value: Tensor) -> str:
-    """Return the name of its dtype, such as float32."""
-    return str(value.dtype).removeprefix("torch.")
+def dtype_name(value: Tensor | torch.dtype) -> str:
+    """Return the name of a dtype, or of that of a tensor, such as float32."""
+    return str(getattr(value, "dtype", value)).removeprefix("torch.")
 
 
 def is_own(value: object) -> bool:

@@ -5,6 +5,7 @@ import os
 import secrets
 import stat
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from io import BufferedWriter
 from os import PathLike
@@ -21,8 +22,8 @@ def expanded(path: "str | PathLike[str]") -> Path:
     return Path(os.path.expanduser(path))  # of an unknown user: stays, `Path.expanduser` raises
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write to a temporary file, sync and rename; on an error the old file stays.
+def write_whole(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+    """Write bytes or chunks aside, sync and rename; on an error the old file stays.
 
     A symbolic link is followed, and an existing file keeps its permissions. Temporary files that a
     killed process left for the same file are removed.
@@ -42,7 +43,7 @@ def write_whole(path: Path, content: bytes) -> None:
         with _open_locked(temporary) as file:
             if path.exists():
                 os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
             os.replace(temporary, path)

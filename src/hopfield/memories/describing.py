@@ -7,11 +7,9 @@ text of `memory` and of every tensor).
 
 import json
 import zlib
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-import torch
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..checks import check_choice, dtype_name
@@ -22,6 +20,7 @@ from ..similarity import SIMILARITIES, Similarity
 from .base import MEMORIES, Memory
 from .calibrating import restore_calibration
 from .hooks import argument_text, checked_config, constructor_of
+from .parts import Parts, chunks
 
 FORMAT = 4
 """Version of the format: 2 has the masks of patterns with gaps, 3 a calibration, names, strings as
@@ -54,16 +53,18 @@ def describe(memory: Memory) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return content, tensors
 
 
-def as_bytes(content: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
-    """Return a description and tensors as the content of a safetensors file."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def as_chunks(
+    content: dict[str, Any], tensors: Mapping[str, Tensor | Parts]
+) -> Iterable[bytes | memoryview]:
+    """Return a description and tensors as the content of a safetensors file, part by part."""
+    parts = {name: Parts.of(tensor) for name, tensor in tensors.items()}
     described = _as_json(content)
-    sums = json.dumps(_sums(described, tensors))
+    sums = json.dumps(_sums(described, parts))
     metadata = {"format": str(FORMAT), "memory": described, "crc32": sums}
     try:
-        return to_bytes(tensors, metadata)
+        return chunks(parts, metadata)
     except (KeyError, ValueError):
-        kinds = ", ".join(sorted({dtype_name(tensor) for tensor in tensors.values()}))
+        kinds = ", ".join(sorted({dtype_name(part.dtype) for part in parts.values()}))
         raise InputTypeError(
             f"values must have a dtype that safetensors files can hold, but they and the patterns "
             f"are {kinds}. Use torch.view_as_real for complex values."
@@ -210,11 +211,7 @@ def _check_names(described: dict[str, Any], tensors: dict[str, Tensor], rows: Se
         raise OptionError(f"it must not hold {', '.join(map(repr, unknown))}, which are unknown.")
 
 
-def _sums(described: str, tensors: dict[str, Tensor]) -> dict[str, int]:
+def _sums(described: str, tensors: Mapping[str, Tensor | Parts]) -> dict[str, int]:
     """Return the crc32 of the description, and of each tensor with its dtype and shape."""
-    sums = {"memory": zlib.crc32(described.encode())}
-    for name, tensor in tensors.items():
-        form = zlib.crc32(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-        content = tensor.contiguous().flatten().view(torch.uint8).numpy().data
-        sums[name] = zlib.crc32(content, form)
-    return sums
+    sums = {name: Parts.of(tensor).checksum() for name, tensor in tensors.items()}
+    return {"memory": zlib.crc32(described.encode()), **sums}

@@ -6,9 +6,10 @@ the new one whole.
 """
 
 import os
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,12 +20,13 @@ from ..errors import FileFormatError, InputTypeError
 from ..files import expanded, write_whole
 from ..packing import pack, unpack, words_of
 from ..readout import BLOCK_ROWS
-from ..stores import Block, PackedStore, Store
+from ..stores import PackedStore, Store
 from ..stores.disk.paths import names_table
 from .annotation_tensors import TENSORS, annotation_tensors, restore_annotations
 from .base import Memory
 from .calibrating import describe_calibration
-from .describing import as_bytes, describe, restored
+from .describing import as_chunks, describe, restored
+from .parts import Parts
 from .tables import load_table, save_table
 
 ROWS = {"patterns", "values", "known", "calibration"}
@@ -37,15 +39,16 @@ def save(memory: Memory, path: "str | PathLike[str]") -> None:
     if names_table(os.fspath(path)):
         save_table(memory, os.fspath(path))
         return
-    with memory.storage.lock.reading:
-        content, tensors = describe(memory)
-        if len(memory):
-            store = memory.storage
-            tensors |= _rows(store, content) | annotation_tensors(store.annotations)
-            tensors |= describe_calibration(memory, content)
-        written = as_bytes(content, tensors)
     try:
-        write_whole(file, written)
+        with memory.storage.lock.reading:
+            content, given = describe(memory)
+            tensors: dict[str, Tensor | Parts] = {**given}
+            if len(memory):
+                store = memory.storage
+                tensors |= _rows(store, content)
+                tensors |= annotation_tensors(store.annotations)
+                tensors |= describe_calibration(memory, content)
+            write_whole(file, as_chunks(content, tensors))
     except OSError as error:
         raise FileFormatError(
             f"{file} must be a file that can be written, but is not: {error.strerror}. "
@@ -103,22 +106,23 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
                 return content
 
 
-def _rows(store: Store, content: dict[str, Any]) -> dict[str, Tensor]:
+def _rows(store: Store, content: dict[str, Any]) -> dict[str, Parts]:
     # Rows and values; of ±1 rows their bits, whose dim and dtype go into `content`.
-    blocks = list(store.blocks(BLOCK_ROWS))
+    def column(dtype: torch.dtype, shape: tuple[int, ...], part: Callable[[Any], Tensor]) -> Parts:
+        return Parts(dtype, (len(store), *shape), lambda: map(part, store.blocks(BLOCK_ROWS)))
+
+    tensors = {"patterns": column(store.dtype, (store.dim,), lambda block: block.rows)}
     if store.signs_only:
         dtype = str(store.dtype).removeprefix("torch.")
         content["packed"] = {"dim": store.dim, "dtype": dtype}
-        patterns = torch.cat([pack(block.rows) for block in blocks])
-    elif store.resident:
-        patterns = store.rows
-    else:
-        patterns = torch.cat([block.rows for block in blocks])
-    values = [block.values for block in blocks if block.values is not None]
-    tensors = {"patterns": patterns}
+        shape = (words_of(store.dim),)
+        tensors["patterns"] = column(torch.int64, shape, lambda block: pack(block.rows))
+    values = store.empty_values()
+    if values is not None:
+        tensors["values"] = column(values.dtype, values.shape[1:], lambda block: block.values)
     if store.has_gaps:
-        tensors["known"] = torch.cat([cast(Block, block).mask for block in blocks])
-    return tensors | ({"values": torch.cat(values)} if values else {})
+        tensors["known"] = column(torch.bool, (store.dim,), lambda block: block.mask)
+    return tensors
 
 
 def _fill(memory: Memory, tensors: dict[str, Tensor], content: dict[str, Any]) -> None:

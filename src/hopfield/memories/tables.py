@@ -19,7 +19,7 @@ from ..stores.disk.description import read_description, rows_key, write_descript
 from ..stores.disk.paths import table_path
 from .base import Memory
 from .calibrating import describe_calibration
-from .describing import as_bytes, describe, restored
+from .describing import as_chunks, describe, restored
 
 
 def save_table(memory: Memory, path: str) -> None:
@@ -32,7 +32,7 @@ def save_table(memory: Memory, path: str) -> None:
         tensors |= describe_calibration(memory, content) if len(store) else {}
         if "calibration" in content:
             content["calibration"]["rows"] = key
-        return base64.b64encode(as_bytes(content, tensors)).decode()
+        return base64.b64encode(b"".join(as_chunks(content, tensors))).decode()
 
     if isinstance(store, DiskStore) and is_own:
         with store.lock.writing:
