@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from functools import reduce
 
 import torch
 import torch.distributed as dist
@@ -22,6 +23,8 @@ from hopfield import (
 )
 from hopfield.errors import InputTypeError, OptionError, WorkerLostError
 from hopfield.stores import DiskStore, ShardedStore
+from hopfield.stores.sharded import group
+from hopfield.stores.sharded.group import rank_group
 from rank_stores import TIMEOUT, join_ranks
 
 
@@ -63,6 +66,17 @@ def gradients() -> None:
             wanted, found = wanted.detach(), found.detach()
             scale = float(wanted.abs().max()) or 1.0
             assert float((wanted - found).abs().max()) <= 1e-12 * scale, name
+
+
+def sums() -> None:
+    """Compare sums by one exchange with sums in parts, on all ranks."""
+    all_ranks, rank = rank_group(None, TIMEOUT), dist.get_rank()
+    for dtype in (torch.float32, torch.float64, torch.uint8):
+        parts = (9 * drawn(dist.get_world_size(), 5, 3)).to(dtype)
+        wanted = reduce(torch.add, parts)
+        for group.MOST_REPEATED in (-1, 2**20):
+            found = all_ranks.all_gather(all_ranks.all_reduce(parts[rank]))
+            assert found.dtype == dtype and torch.equal(found, wanted.expand_as(found))
 
 
 def tables(path: str) -> None:
@@ -154,7 +168,7 @@ def lost(timeout: str) -> None:
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (gradients, tables, mistakes, parts, lost)
+    each.__name__: each for each in (gradients, sums, tables, mistakes, parts, lost)
 }
 
 if __name__ == "__main__":

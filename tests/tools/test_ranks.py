@@ -71,6 +71,10 @@ def test_gradients_are_those_of_one_process(tmp_path):
     run(2, tmp_path, "gradients")
 
 
+def test_sums_in_parts_have_the_same_bits(tmp_path):
+    run(2, tmp_path, "sums")
+
+
 def test_mistakes_of_ranks_are_named(tmp_path):
     run(2, tmp_path, "mistakes")
 
@@ -80,7 +84,7 @@ def test_ranks_bring_their_own_rows(tmp_path):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("program", ["gradients", "mistakes", "parts"])
+@pytest.mark.parametrize("program", ["gradients", "sums", "mistakes", "parts"])
 @pytest.mark.parametrize("world", [1, 3, 4])
 def test_programs_on_more_ranks(program, world, tmp_path):
     run(world, tmp_path, program)

@@ -68,7 +68,7 @@ class Merging:
         if not isinstance(value, Tensor):
             return value
         bits = value.detach().contiguous()
-        bits = bits.view(torch.int64 if bits.itemsize == 8 else torch.int32).flatten().long()
+        bits = bits.view(torch.int64 if bits.itemsize == 8 else torch.int32).flatten()
         places = torch.arange(1, len(bits) + 1, device=bits.device)
         self.group.mark = (bits * places).sum()
         if not (value.requires_grad and torch.is_grad_enabled()):
