@@ -98,9 +98,7 @@ class RankGroup:
         # and its all_reduce and all_gather are rings of many messages.
         given = parts.to(self._device or "cpu").contiguous()
         received = torch.empty_like(given)
-        self._run(
-            lambda: dist.all_to_all_single(received, given, group=self._group, async_op=True)
-        )
+        self._run(lambda: dist.all_to_all_single(received, given, group=self._group, async_op=True))
         return received.to(parts.device)
 
     def gather_texts(self, text: str) -> list[str]:
