@@ -161,6 +161,21 @@ def test_theorem_5_bounds_the_fixed_points():
     torch.testing.assert_close(error[applies], bound[applies])
 
 
+@pytest.mark.parametrize("power", [60, -60])
+def test_theorem_3_depends_on_the_unit_of_the_data_only_through_beta(power):
+    """β beyond 10⁵⁰ is no error: only β·‖x‖² matters."""
+    rows = gaussian(5, 8).double()
+    capacities = []
+    for scale in (1.0, 10.0**power):
+        memory = ModernHopfield(beta=400.0 / scale**2)
+        memory.store(rows * scale)
+        capacities.append(diagnose(memory).theory.capacity)
+    assert capacities[0] == pytest.approx(capacities[1], rel=1e-6)
+    blunt, sharp = stored(ModernHopfield(beta=1e-60), rows), stored(ModernHopfield(beta=1e60), rows)
+    assert diagnose(blunt).theory.capacity is None
+    assert diagnose(sharp).theory.capacity > 1e50
+
+
 @pytest.mark.parametrize("separation", [Sparsemax(1.0), Entmax(1.5, 1.0)], ids=str)
 def test_the_margin_of_sparse_separations_suffices(separation):
     """Unit norms: a pattern is a fixed point exactly where Δ ≥ 1/((α − 1)β)."""

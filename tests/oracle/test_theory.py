@@ -14,6 +14,7 @@ from draws import all_states
 from hopfield import synthetic, theory
 from hopfield.errors import DomainError
 from hopfield.memories.classical import HEBBIAN_CAPACITY
+from hopfield.theory import sums
 
 
 def test_the_critical_load_is_the_one_that_memories_warn_of():
@@ -58,9 +59,12 @@ def test_the_overlap_of_a_mixture_by_all_cases():
 
 @pytest.mark.parametrize(
     ("degree", "units", "patterns"),
-    [(2, 4, 3), (2, 100, 14), (2, 31, 8), (3, 4, 3), (3, 3, 4), (4, 3, 5), (5, 4, 3)],
-)
-def test_the_exact_bit_error_by_all_cases(degree, units, patterns):
+    [(2, 4, 3), (2, 100, 14), (2, 31, 8), (3, 4, 3), (3, 3, 4), (4, 3, 5), (5, 4, 3),
+     (5, 9, 3), (6, 30, 3), (7, 12, 4), (9, 9, 3)],
+)  # fmt: skip
+@pytest.mark.parametrize("most_cases", [0, sums.FEW_CASES])
+def test_the_exact_bit_error_by_all_cases(degree, units, patterns, most_cases, monkeypatch):
+    monkeypatch.setattr(sums, "FEW_CASES", most_cases)
     if degree == 2:  # the noise is 4 times a sum of random signs
         count = (patterns - 1) * (units - 1)
         most = Fraction(count - (units - 1), 2)  # so many +1 or more give no error
@@ -238,3 +242,18 @@ def test_the_bit_error_of_the_covariance_rule_for_many_units():
     assert theory.covariance_bit_error(400, 200, 120) == pytest.approx(normal, rel=0.03)
     low, high = (theory.covariance_bit_error(200, active, 60) for active in (20, 100))
     assert low < 0.6 * high, "errors are rarer at low activity"
+
+
+@pytest.mark.parametrize("most_cases", [0, sums.FEW_CASES])
+def test_numbers_beyond_float64_are_infinite_or_exact(most_cases, monkeypatch):
+    monkeypatch.setattr(sums, "FEW_CASES", most_cases)
+    assert theory.exponential_patterns(10**4, 0.0) == math.inf
+    assert theory.error_free_patterns(400, 10**9) == math.inf
+    exact = Fraction(1000**399, 2 * factorial2(797, exact=True))
+    assert theory.error_free_patterns(400, 1000) == pytest.approx(float(exact) / math.log(1000))
+    assert theory.bit_error(1000, 2, 5) == 0.5  # crosstalk without limit
+    # A pattern with |s| = N − 1 outweighs the signal if the other one is against it too.
+    largest = 2.0**-8
+    assert theory.bit_error_exact(401, 9, 3) == pytest.approx(largest - largest**2, abs=1e-9)
+    # Another step ties if s = ±N, and a tie is wrong in half of the cases.
+    assert theory.sequence_error_exact(301, 12, 2) == pytest.approx(2.0**-13, abs=1e-9)

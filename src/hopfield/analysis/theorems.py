@@ -1,7 +1,6 @@
 """Theorems that apply to a memory: a capacity for random patterns, and bounds on fixed points."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -57,9 +56,7 @@ def theory_of(memory: Memory, patterns: Patterns, columns: dict[str, Tensor]) ->
         return Theory(load, capacity, f"random patterns at margin {rule.margin:g} (Gardner 1988)")
     if isinstance(rule, str):
         return Theory(load, theory.critical_load() * dim, "random patterns (Amit et al. 1985)")
-    if rule is not None:
-        return Theory(load)
-    if scoring is None:
+    if rule is not None or scoring is None:
         return Theory(load)
     similarity, separation = scoring
     beta, window = separation.softmax_beta(), separation.score_window(patterns.count)
@@ -80,10 +77,10 @@ def _dense_theorem(separation: Separation, patterns: Patterns) -> Theory:
         if dim <= MOST_UNITS:
             chance = theory.exponential_failure(dim, 0, count, max(1e-3, min(float(beta), 1e3)))
             source += f"; P(a random pattern is not fixed) ≤ {chance:.2g}"
-        return Theory(count / dim, _float_or_inf(theory.exponential_patterns, dim, 0.0), source)
+        return Theory(count / dim, theory.exponential_patterns(dim, 0.0), source)
     if degree < 2:
         return Theory(count / dim)
-    capacity = _float_or_inf(theory.error_free_patterns, degree, dim)
+    capacity = theory.error_free_patterns(degree, dim)
     source = "random patterns without errors, F = Σ s^d (Krotov & Hopfield 2016)"
     return Theory(count / dim, capacity, source)
 
@@ -99,17 +96,13 @@ def _modern_theorems(beta: float, patterns: Patterns, columns: dict[str, Tensor]
             margin = float(columns["margin"][index])
             error[index] = theory.fixed_point_error(count, beta, margin, largest)
         if dim > 1:
-            arguments = (beta, largest / math.sqrt(dim - 1), dim, CHANCE)
-            least = (2 / math.sqrt(CHANCE)) ** (4 / (dim - 1))
-            if _float_or_inf(theory.theorem_3_constant, *arguments) >= least:
-                capacity = _float_or_inf(theory.theorem_3_patterns, *arguments)
+            # Only βK² matters. Above the range of the formula, more is granted than at its end.
+            sharpness = min(max(beta * largest**2 / (dim - 1), 1e-50), 1e50)
+            arguments = (sharpness, 1.0, dim, CHANCE)
+            granted, least = theory.theorem_3_patterns(*arguments), 2 / math.sqrt(CHANCE)
+            is_met = theory.theorem_3_constant(*arguments) >= least ** (4 / (dim - 1))
+            # Its spheres of radius 1/(βnM) about the patterns meet unless they are smaller than M.
+            if is_met and granted * sharpness * (dim - 1) > 1:
+                capacity = granted
                 source = f"random patterns, p = {CHANCE:g} (Theorem 3, Ramsauer et al. 2021)"
     return Theory(count / dim, capacity, source, error)
-
-
-def _float_or_inf(formula: Callable[..., float], *arguments: float) -> float:
-    """Return the number, or ∞ if float64 cannot hold it."""
-    try:
-        return float(formula(*arguments))
-    except OverflowError:
-        return math.inf

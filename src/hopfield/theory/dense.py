@@ -6,7 +6,7 @@ import numpy as np
 import scipy  # its modules are loaded when they are first used
 
 from ..checks import check_integer, check_number
-from .sums import EXPONENT, excess_chance, sum_of_signs
+from .sums import EXPONENT, bounded_exp, bounded_ratio, excess_chance, sum_of_signs
 
 
 def bit_error(degree: int, units: int, patterns: int) -> float:
@@ -15,7 +15,7 @@ def bit_error(degree: int, units: int, patterns: int) -> float:
     Q(√(N^{d−1} / (n(2d − 3)!!))); Krotov & Hopfield (2016), eq. 5.
     """
     degree, units, patterns = _network(degree, units, patterns)
-    variance = patterns * _double_factorial(degree) / units ** (degree - 1)
+    variance = bounded_ratio(patterns * _double_factorial(degree), units ** (degree - 1))
     return float(scipy.special.ndtr(-1 / math.sqrt(variance))) if variance else 0.0
 
 
@@ -25,7 +25,8 @@ def error_free_patterns(degree: int, units: int) -> float:
     Krotov & Hopfield (2016), eq. 7.
     """
     degree, units, _ = _network(degree, units, 1)
-    return units ** (degree - 1) / (2 * _double_factorial(degree) * math.log(units))
+    ratio = bounded_ratio(units ** (degree - 1), _double_factorial(degree))
+    return ratio / (2 * math.log(units))
 
 
 def bit_error_exact(degree: int, units: int, patterns: int) -> float:
@@ -67,7 +68,8 @@ def exponential_patterns(units: int, flipped: float) -> float:
     (2017), J. Stat. Phys. 168, 288, Theorem 3.
     """
     share = check_number("flipped", flipped, low=0.0, high=0.5)
-    return math.exp(check_integer("units", units, low=1) * exponential_rate(1 - 2 * share) / 2)
+    rate = exponential_rate(1 - 2 * share)
+    return bounded_exp(check_integer("units", units, low=1) * rate / 2)
 
 
 def exponential_failure(units: int, flips: int, patterns: int, beta: float = 1.0) -> float:

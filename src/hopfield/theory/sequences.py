@@ -11,7 +11,7 @@ from functools import cache
 import scipy  # its modules are loaded when they are first used
 
 from ..checks import check_flag, check_integer, check_number
-from .sums import excess_chance, sum_of_signs
+from .sums import bounded_ratio, excess_chance, sum_of_signs
 
 MOST_DEGREE = 1000
 """Largest degree; the numbers of a higher one have too many digits."""
@@ -26,8 +26,7 @@ def sequence_load(degree: int, units: int, steps: int) -> float:
         steps: n, the number of stored steps.
     """
     degree, units, steps = _network(degree, units, steps)
-    crosstalk, signal = steps * _moment(degree), units**degree
-    return crosstalk / signal if crosstalk < signal * 2**1000 else math.inf
+    return bounded_ratio(steps * _moment(degree), units**degree)
 
 
 def sequence_critical_load(degree: int = 1) -> float:
