@@ -98,7 +98,7 @@ def potential(separation: Separation, scores: dict[int, float]) -> float:
     if isinstance(separation, Softmax):
         share = math.log(len(scores) / N) / separation.beta
         return float(separation.potential(values)) + share
-    return float(separation.potential(values, count=N))
+    return float(separation.potential(values, total=float(N)))
 
 
 @pytest.mark.parametrize("masks", MASKS)

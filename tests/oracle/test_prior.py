@@ -193,6 +193,18 @@ def test_a_frequent_pattern_far_below_the_best_score_keeps_its_weight(dtype):
     assert float(found.state) == pytest.approx(-exponent * share / (1 + share), rel=1e-4)
 
 
+@pytest.mark.parametrize("name", SEPARATIONS)
+def test_priors_of_lower_precision_are_numbers_like_others(name):
+    separation, scores = SEPARATIONS[name], torch.randn(8, generator=seeded(1)).double()
+    for dtype in (torch.float16, torch.float32):
+        prior = (torch.rand(8, generator=seeded(2)) + 0.5).to(dtype)
+        assert torch.equal(separation(scores, prior), separation(scores, prior.double()))
+    many, ones = torch.randn(70_000, generator=seeded(3)), torch.ones(70_000).half()
+    assert not ones.sum().isfinite(), "premise: their sum exceeds the precision"
+    expected = separation.potential(many, ones.double())
+    torch.testing.assert_close(separation.potential(many, ones), expected)
+
+
 def test_equal_priors_change_nothing_of_a_softmax():
     scores, _ = scores_and_copies()
     for prior in (1e-12, 0.3, 1e12):

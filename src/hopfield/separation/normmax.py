@@ -65,23 +65,18 @@ class Normmax(SparseSeparation):
         self,
         scores: Float[Tensor, "*batch n"],
         prior: Float[Tensor, "*#batch n"] | None = None,
-        count: int | None = None,
-        total: float | Tensor | None = None,
+        total: float | None = None,
     ) -> Float[Tensor, "*batch"]:
         """Return F(s)."""
-        equation = self._equation(scores, prior, count, total)
+        equation = self._equation(scores, prior, total)
         return (equation.top + equation.root()).squeeze(-1).to(scores.dtype)
 
     def _equation(
-        self,
-        scores: Tensor,
-        prior: Tensor | None,
-        count: int | None = None,
-        total: float | Tensor | None = None,
+        self, scores: Tensor, prior: Tensor | None, total: float | None = None
     ) -> "_NormEquation":
         # In float64: r may be large, and τ is a small difference where β is small.
         exact, beta = with_clamped_beta(at_least_float32(scores).double(), self.beta)
-        times, n = multiplicities(exact, check_factors(prior, scores), count, total)
+        times, n = multiplicities(exact, check_factors(prior, scores), total)
         top = exact.detach().amax(-1, keepdim=True)
         alpha = with_score_axis(self.alpha, exact)
         return _NormEquation(exact - top, top, times, n, alpha / (alpha - 1), beta)

@@ -125,22 +125,20 @@ def _numbers(prior: object) -> Tensor:
 
 
 def multiplicities(
-    scores: Tensor, prior: Tensor | None, count: int | None, total: float | Tensor | None
+    scores: Tensor, prior: Tensor | None, total: float | None
 ) -> tuple[Tensor, Tensor]:
     """Return w of each pattern, and n = Σw over all patterns, those left out too.
 
     Args:
         scores: the scores that are left, `(*batch, k)`.
         prior: w of these patterns; None is 1.
-        count: the number of all patterns; None if none is left out.
-        total: Σw over all patterns; None if none is left out.
+        total: n; None if no pattern is left out.
     """
-    if prior is None:  # as_tensor would fix the count in torch.export
-        whole = scores.shape[-1] if count is None else count
-        return torch.ones_like(scores), scores.new_full((1,), whole)
-    times = prior.to(scores).expand(scores.shape)
-    n = times.sum(-1) if total is None else torch.as_tensor(total, dtype=scores.dtype)
-    return times, n.to(scores.device)[..., None]
+    times = torch.ones_like(scores) if prior is None else prior.to(scores).expand(scores.shape)
+    if total is None and prior is not None:
+        return times, times.sum(-1, keepdim=True)
+    # A tensor of the number of scores would fix it in torch.export.
+    return times, scores.new_full((1,), scores.shape[-1] if total is None else total)
 
 
 def _number(name: str, value: object) -> float:

@@ -76,7 +76,7 @@ class Softmax(Separation):
         exact, beta = with_clamped_beta(at_least_float32(scores), self.beta)
         prior = check_factors(prior, exact)
         exponent = beta * (exact - exact.detach().amax(-1, keepdim=True))
-        exponent = exponent if prior is None else exponent + prior.log().to(exponent)
+        exponent = exponent if prior is None else exponent + prior.double().log().to(exponent)
         return torch.softmax(exponent, dim=-1).to(scores.dtype)
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "SoftmaxPartial":

@@ -41,13 +41,11 @@ class SparseSeparation(Separation):
         self,
         scores: Float[Tensor, "*batch n"],
         prior: Float[Tensor, "*#batch n"] | None = None,
-        count: int | None = None,
-        total: float | Tensor | None = None,
+        total: float | None = None,
     ) -> Float[Tensor, "*batch"]:
-        """Return F(s) for `count` patterns, by default n.
+        """Return F(s); `scores` and `prior` may leave out patterns without weight.
 
-        `scores` and `prior` may leave out patterns without weight; `count`, and `total`, the sum of
-        all priors, include them.
+        `total` is then the sum of all priors, or without priors the number of all patterns.
         """
 
     def partial(self, scores: Float[Tensor, "*batch n"], rows: Rows) -> "CandidatePartial":
@@ -93,15 +91,10 @@ class _Tsallis(SparseSeparation):
         self,
         scores: Float[Tensor, "*batch n"],
         prior: Float[Tensor, "*#batch n"] | None = None,
-        count: int | None = None,
-        total: float | Tensor | None = None,
+        total: float | None = None,
     ) -> Float[Tensor, "*batch"]:
-        exact = self._exact(at_least_float32(scores).double())
-        prior = check_factors(prior, scores)
-        if total is None and prior is not None:
-            total = prior.sum(-1)
-        count = scores.shape[-1] if count is None else count
-        return tsallis_potential(*exact, count, prior, total).to(scores.dtype)
+        exact, prior = self._exact(at_least_float32(scores).double()), check_factors(prior, scores)
+        return tsallis_potential(*exact, prior, total).to(scores.dtype)
 
     def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:
         exact, alpha, beta = self._exact(scores)
@@ -208,8 +201,7 @@ class TopK(SparseSeparation):
         self,
         scores: Float[Tensor, "*batch n"],
         prior: Float[Tensor, "*#batch n"] | None = None,
-        count: int | None = None,
-        total: float | Tensor | None = None,
+        total: float | None = None,
     ) -> Float[Tensor, "*batch"]:
         """Return F(s), which the k largest scores determine."""
         exact, prior = at_least_float32(scores), check_factors(prior, scores)
@@ -319,6 +311,8 @@ class CandidatePartial(Partial):
         """Compute the weights, and sum the rows of blocks with a pattern that has weight."""
         scores, index, *priors = self._joined()
         prior = priors[0] if priors else None
+        total = self.total if priors else float(self.count)
+        total = None if scores.shape[-1] == self.count else total
         weights = self.separation(*arguments(scores, prior))
         ranked = scores
         if prior is not None:  # the largest weight; of equal ones the larger score
@@ -327,7 +321,7 @@ class CandidatePartial(Partial):
         first = torch.where(top, index, torch.iinfo(index.dtype).max).min(-1).values
         return Readout(
             state=self._weighted_sum(weights, index, blocks),
-            potential=self.separation.potential(scores, prior, self.count, self.total),
+            potential=self.separation.potential(scores, prior, total),
             index=first,
             weight=weights.amax(-1),
             entropy=entropy(weights),

@@ -52,11 +52,10 @@ class KSubsets(SparseSeparation):
         self,
         scores: Float[Tensor, "*batch n"],
         prior: Float[Tensor, "*#batch n"] | None = None,
-        count: int | None = None,
-        total: float | Tensor | None = None,
+        total: float | None = None,
     ) -> Float[Tensor, "*batch"]:
         """Return F = max s + Σq(s − max s) − Σwd²/(2κn), which has all digits as β → 0."""
-        exact, times, n, kappa, d = self._solve(scores, prior, count, total)
+        exact, times, n, kappa, d = self._solve(scores, prior, total)
         top = exact.detach().amax(-1, keepdim=True)
         missing = n - times.sum(-1, keepdim=True)  # d = −1
         squares = (times * d.square()).sum(-1, keepdim=True) + missing
@@ -64,15 +63,11 @@ class KSubsets(SparseSeparation):
         return (top + (gain - squares / (2 * kappa)) / n).squeeze(-1).to(scores.dtype)
 
     def _solve(
-        self,
-        scores: Tensor,
-        prior: Tensor | None,
-        count: int | None = None,
-        total: float | Tensor | None = None,
+        self, scores: Tensor, prior: Tensor | None, total: float | None = None
     ) -> tuple[Tensor, ...]:
         # The scores, w, n, κ = nβ and d in q = w(1 + d)/n.
         exact, beta = with_clamped_beta(at_least_float32(scores).double(), self.beta)
-        times, n = multiplicities(exact, check_factors(prior, scores), count, total)
+        times, n = multiplicities(exact, check_factors(prior, scores), total)
         kappa = (n * beta).clamp_max(torch.finfo(exact.dtype).max / 8)
         top = exact.detach().amax(-1, keepdim=True)
         present = (times * (exact.detach() - top > _far(scores.dtype))).sum(-1, keepdim=True)

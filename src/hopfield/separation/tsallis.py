@@ -279,23 +279,21 @@ def tsallis_potential(
     scores: Tensor,
     alpha: Tensor,
     beta: Tensor,
-    count: int,
     prior: Tensor | None = None,
-    total: float | Tensor | None = None,
+    total: float | None = None,
 ) -> Tensor:
-    """Return the potential of α-entmax, max_p p·s + β⁻¹(H_α(p) − H_α(1/n)), for `count` patterns.
+    """Return the potential of α-entmax, max_p p·s + β⁻¹(H_α(p) − H_α(1/n)).
 
-    Scores without weight may be left out. As β → 0 the two entropies become equal, and their
-    difference would lose its digits. It is therefore computed from the deviations d_μ in
-    p_μ = w_μ(1 + d_μ)/n, where n = `total` = Σw (without priors w = 1 and n = `count`):
+    Scores without weight may be left out: `total` is then n = Σw, with w = 1 without priors. As
+    β → 0 the two entropies become equal, and their difference would lose its digits. It is
+    therefore computed from the deviations d_μ in p_μ = w_μ(1 + d_μ)/n:
 
         −n^(−α)/(α(α − 1)) Σ w_μ φ(d_μ),    φ(d) = (1 + d)^α − 1 − αd.
 
     All terms of this sum are ≥ 0. Each pattern without weight adds φ(−1) = α − 1. If all d are
     below `LARGEST_SERIES_D`, the result is the expansion at β = 0 to second order.
     """
-    times, n = multiplicities(scores, prior, count, total)
-    is_complete = scores.shape[-1] == count  # else some have no weight
+    times, n = multiplicities(scores, prior, total)
     top = scores.detach().amax(-1, keepdim=True)
     gap = scores - top
     weights = tsallis_weights(scores, alpha, beta, prior)
@@ -305,14 +303,14 @@ def tsallis_potential(
     d = torch.where(positive, d, 0.0)
     phi = (1 + d) * torch.expm1((alpha - 1) * torch.log1p(d)) - (alpha - 1) * d
     zeros = torch.where(positive, 0.0, times).sum(-1, keepdim=True)
-    if not is_complete:
+    if total is not None:
         zeros = zeros + n - times.sum(-1, keepdim=True)
     divergence = (times * phi).sum(-1, keepdim=True) + (alpha - 1) * zeros
     exact = (weights * gap).sum(-1, keepdim=True)
     exact = exact - n**-alpha * divergence / (alpha * (alpha - 1) * beta)
     curvature = (beta * n ** (alpha - 2)).clamp_max(torch.finfo(scores.dtype).max)
     small = curvature * n * gap.abs().amax(-1, keepdim=True) < LARGEST_SERIES_D
-    small = small & is_complete
+    small = small & (total is None)
     near = torch.where(small, gap, 0.0)  # no ∞·0 in the gradient where the series is not used
     mean = (times * near).sum(-1, keepdim=True) / times.sum(-1, keepdim=True)
     series = mean + curvature / 2 * (times * (near - mean).square()).sum(-1, keepdim=True)

@@ -82,8 +82,8 @@ def excess_chance(terms: Sequence[int], chance: np.ndarray, count: int, bound: i
     if nodes <= MOST_NODES:  # over the whole period, equal steps are exact
         top = math.pi / step
     else:
-        # Until φᵏ is smaller than rounding errors, for instance after 12 widths. Terms of very
-        # different sizes make it decay slowly: then it is followed as if the sum had a little noise.
+        # Until φᵏ is smaller than rounding errors, for instance after 12 widths. With terms of very
+        # different sizes it decays slowly: it is then followed as if S had a little noise.
         reach = abs(middle) + min(count, 9 * width + 25)  # larger sums have P < 1e-16 (Bernstein)
         blur = BLUR * reach / (math.pi * MOST_NODES)
         last = 1 / max(blur / BLUR, step / math.pi)  # less than a period, where φ is 1 again
@@ -96,9 +96,7 @@ def excess_chance(terms: Sequence[int], chance: np.ndarray, count: int, bound: i
     return max(0.0, 0.5 - float(np.sum(power(t) * kernel)) * top / (math.pi * nodes))
 
 
-def _excess_of_all_cases(
-    terms: Sequence[int], chance: np.ndarray, count: int, bound: int
-) -> float:
+def _excess_of_all_cases(terms: Sequence[int], chance: np.ndarray, count: int, bound: int) -> float:
     sums: dict[int, float] = {0: 1.0}
     for _ in range(count):
         following: defaultdict[int, float] = defaultdict(float)
