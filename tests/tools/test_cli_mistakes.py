@@ -1,5 +1,6 @@
 """`hopfield store`, `recall`, `info`, `remove`: a mistake is one line, and no file changes."""
 
+import os
 import random
 
 import numpy as np
@@ -302,6 +303,15 @@ def test_store(capsys, monkeypatch, place, typed, status, says):
 @mistakes(RECALL, "recall")
 def test_recall(capsys, monkeypatch, place, typed, status, says):
     assert_one_line(capsys, monkeypatch, place, typed, status, says)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_memory_takes_the_place_of_files_only(capsys, monkeypatch, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "t.csv").write_text(GOOD)
+    typed = "store t.csv -o pipe --overwrite"
+    assert_one_line(capsys, monkeypatch, tmp_path, typed, 1, "--out must be a file")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 REMOVE = """

@@ -75,7 +75,7 @@ def test_plot_says_that_a_file_or_folder_is_not_there(capsys, tmp_path):
     (tmp_path / "records.jsonl").write_text(records.to_json_lines([records.header()]))
     assert f"Did you mean {tmp_path / 'records.jsonl'}?" in _run(capsys, "plot", str(tmp_path))[2]
     asked = ("plot", str(tmp_path / "records.jsonl"), "--out", str(tmp_path / "no" / "x.png"))
-    assert "--out must lie in a folder" in _run(capsys, *asked)[2]
+    assert "--out must be a file in an existing folder" in _run(capsys, *asked)[2]
 
 
 def test_reproduce_fails_where_a_result_does(capsys, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..data.files import DAMAGE, PATTERNS
 from ..errors import DataError
+from ..inputs.arrays import as_tensor
 from .reading import ReadOptions, Rows, read_lines, to_values, unknown_name
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
@@ -86,11 +87,13 @@ def _choose(file: Path, arrays: dict[str, np.ndarray | Tensor], wanted: str) -> 
 def _numbers(file: Path, values: np.ndarray | Tensor, options: ReadOptions) -> Tensor:
     """Return real numbers in floating point; 8-bit ones become [0, 1], as in pictures."""
     if isinstance(values, np.ndarray):
-        if values.dtype.kind not in KINDS or values.dtype.itemsize > 8:
-            raise DataError(f"{str(file)!r} must hold real numbers, but holds {values.dtype}.")
-        values = torch.from_numpy(values.astype(values.dtype.newbyteorder("=")))
-    if values.is_complex():
+        is_real = values.dtype.kind in KINDS and values.dtype.itemsize <= 8
+    else:
+        is_real = not values.is_complex()
+    if not is_real:
         raise DataError(f"{str(file)!r} must hold real numbers, but holds {values.dtype}.")
+    if isinstance(values, np.ndarray):
+        values = as_tensor(values, None)
     number = options.missing_number()
     gaps = None if number is None else values == number
     if values.dtype == torch.uint8:
@@ -109,12 +112,9 @@ def _along(
     """Return the texts, one per row, that an option names: an array of the file or a text file."""
     if not name:
         return None
-    if name not in arrays or not name:
-        if Path(name).is_file():
-            return read_lines(name, option, count, str(file))
-        raise unknown_name(
-            option, "an array or a text file", name, list(filter(None, arrays)), str(file)
-        )
+    if name not in arrays:
+        known = list(filter(None, arrays))
+        return read_lines(option, name, "an array", known, count, str(file))
     array = arrays[name]
     if array.shape != (count,):
         raise DataError(

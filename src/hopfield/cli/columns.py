@@ -1,6 +1,8 @@
 """Tables in files: columns of numbers are the pattern, other columns are kept with it."""
 
+import csv
 import difflib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +15,28 @@ from ..errors import DataError, HopfieldError
 from .form import RowForm, fit_columns, to_stored
 from .parquet_table import MAGIC, ParquetTable
 from .progress import report_kept
-from .reading import ReadOptions, Rows, joined, read_lines, to_values, unknown_name
+from .reading import (
+    ReadOptions,
+    Rows,
+    joined,
+    listed,
+    read_lines,
+    split_names,
+    to_values,
+    unknown_name,
+)
 from .text_columns import Column
 from .text_table import TextTable
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+
+
+def open_table(file: str) -> tuple[bytes, str, TextTable | ParquetTable]:
+    """Return the content of a file, its name for messages, and its table; "-" is standard input."""
+    place = "standard input" if file == "-" else Path(file).as_posix()
+    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    kind = ParquetTable if content.startswith(MAGIC) else TextTable
+    return content, place, kind(content, place)
 
 
 class TableFile:
@@ -25,10 +44,7 @@ class TableFile:
 
     def __init__(self, file: str) -> None:
         """Read a file; "-" is standard input."""
-        self.place = "standard input" if file == "-" else Path(file).as_posix()
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        is_parquet = content.startswith(MAGIC)
-        self.table = (ParquetTable if is_parquet else TextTable)(content, self.place)
+        _, self.place, self.table = open_table(file)
         self.names: list[str] = self.table.names
         self.columns = dict(zip(self.names, self.table.columns(()), strict=True))
         if len(self.columns) < len(self.names):
@@ -75,9 +91,7 @@ class TableFile:
             return None
         if name in self.columns:
             return self.texts(name)
-        if Path(name).is_file():
-            return read_lines(name, option, len(self), self.place)
-        raise unknown_name(option, "a column or a text file", name, self.names, self.place)
+        return read_lines(option, name, "a column", self.names, len(self), self.place)
 
 
 def read_tables(
@@ -96,7 +110,7 @@ def read_tables(
 
 
 def _pattern_columns(table: TableFile, options: ReadOptions) -> list[str]:
-    wanted = [name.strip() for name in options.table.columns.split(",") if name.strip()]
+    wanted = split_names(options.table.columns)
     for name in wanted:
         if name not in table.columns:
             raise unknown_name("--columns", "columns", name, table.names, table.place)
@@ -112,10 +126,9 @@ def _pattern_columns(table: TableFile, options: ReadOptions) -> list[str]:
 def _rows(table: TableFile, columns: list[str], options: ReadOptions, partial: bool) -> Rows:
     absent = [name for name in columns if name not in table.columns]
     if (absent and not partial) or len(absent) == len(columns):
-        held = ", ".join(table.names[:8]) + (", …" if len(table.names) > 8 else "")
         raise DataError(
             f"{table.place!r} must have column {absent[0]!r}, which is part of the pattern, but "
-            f"has {held}."
+            f"has {listed(table.names)}."
         )
     others = [name for name in table.names if name not in columns]
     for name in absent:
@@ -164,9 +177,6 @@ def _is_number(column: Column) -> bool:
 
 def to_csv(form: RowForm, names: Sequence[str], numbers: Tensor) -> str:
     """Return rows in the units of their table as text; empty cells for NaN."""
-    import csv
-    import io
-
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["name", *form.columns])

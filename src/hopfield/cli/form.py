@@ -112,17 +112,15 @@ def fit_columns(columns: Sequence[str], table: Tensor, scaled: bool) -> RowForm:
 
 def to_stored(form: RowForm, table: Tensor) -> Tensor:
     """Return columns as they are stored."""
-    return ((table.double() - _centre(form)) / _scale(form)).float()
+    centre, scale = _units(form)
+    return ((table.double() - centre) / scale).float()
 
 
 def to_units(form: RowForm, rows: Tensor) -> Tensor:
     """Return stored columns in the units of the table."""
-    return rows.double() * _scale(form) + _centre(form)
+    centre, scale = _units(form)
+    return rows.double() * scale + centre
 
 
-def _scale(form: RowForm) -> Tensor:
-    return torch.tensor(form.scale, dtype=torch.float64)
-
-
-def _centre(form: RowForm) -> Tensor:
-    return torch.tensor(form.centre, dtype=torch.float64)
+def _units(form: RowForm) -> Tensor:
+    return torch.tensor([form.centre, form.scale], dtype=torch.float64)

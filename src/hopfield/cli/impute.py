@@ -1,17 +1,16 @@
 """`hopfield impute`: a file with gaps in, the same file with the gaps filled out."""
 
-import difflib
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
 
-from ..checks import short_repr
 from ..errors import HopfieldError
 from ..files import write_whole
-from .parquet_table import MAGIC, ParquetTable
+from .columns import open_table
+from .parquet_table import ParquetTable
 from .progress import terminal_bar
+from .reading import check_file, check_out, parse_share, split_names, unknown_name
 from .text_columns import Column, FilledColumn, fill
 from .text_table import TextTable
 
@@ -39,19 +38,21 @@ def impute(
     Raises:
         HopfieldError: where one of them cannot be used.
     """
-    share, to_stdout = _share(interval), out in ("", "-")
+    share = parse_share("--interval", interval, "Use .9 for 90 %.") if interval else None
+    to_stdout = out in ("", "-")
     if as_json and to_stdout:
         raise HopfieldError("--json needs a file for the table. Add -o FILE.")
-    target = Path(out)
-    is_file = target.is_file() or not target.exists()
-    if not to_stdout and not (is_file and target.parent.is_dir()):
-        raise HopfieldError(f"--out must be a file in an existing folder, but is {out!r}.")
-    content, table = _read(file)
+    target = Path(out) if to_stdout else check_out(out)
+    if file != "-":
+        check_file("TABLE", file)
+    content, place, table = open_table(file)
     _check_ending(target, table)
     if isinstance(table, ParquetTable) and to_stdout and sys.stdout.isatty():
         raise HopfieldError("a Parquet file is no text for a terminal. Add -o FILE.")
-    marks = {mark.lower() for mark in _items(missing)}
-    columns = table.columns(_categories(categories, table), marks)
+    marks, named = {mark.lower() for mark in split_names(missing)}, set(split_names(categories))
+    for name in named.difference(table.names):
+        raise unknown_name("--categories", "columns", name, table.names, place)
+    columns = table.columns(named, marks)
     rows = len(columns[0].missing)
     if rows * len(columns) >= LONG_WORK and not sys.stderr.isatty():
         print(f"Filling {rows} rows × {len(columns)} columns …", file=sys.stderr, flush=True)
@@ -80,47 +81,6 @@ def _check_ending(target: Path, table: TextTable | ParquetTable) -> None:
             f"--out must end as a file of {kind}, as the table is, but is {str(target)!r}. Use "
             f"{target.stem}{right}."
         )
-
-
-def _share(interval: str) -> float | None:
-    if not interval:
-        return None
-    try:
-        share = float(interval)
-    except ValueError:
-        share = math.nan
-    if not 0 < share < 1:
-        hint = f"Use {share / 100:g}." if 2 <= share < 100 else "Use .9 for 90 %."
-        raise HopfieldError(
-            f"--interval must be a share between 0 and 1, but is {interval!r}. {hint}"
-        )
-    return share
-
-
-def _read(file: str) -> tuple[bytes, TextTable | ParquetTable]:
-    if file == "-":
-        content, name = sys.stdin.buffer.read(), "standard input"
-    elif Path(file).is_file():
-        content, name = Path(file).read_bytes(), file
-    else:
-        state = "a folder" if Path(file).is_dir() else "not there"
-        raise HopfieldError(f"TABLE must be a file, but {short_repr(file)} is {state}.")
-    is_parquet = content.startswith(MAGIC)
-    return content, ParquetTable(content, name) if is_parquet else TextTable(content, name)
-
-
-def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _categories(names: str, table: TextTable | ParquetTable) -> set[str]:
-    wanted = _items(names)
-    for name in wanted:
-        if name not in table.names:
-            close = difflib.get_close_matches(name, table.names, 1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"It has {', '.join(table.names)}."
-            raise HopfieldError(f"--categories must name columns, but there is no {name!r}. {hint}")
-    return set(wanted)
 
 
 def _facts(columns: list[Column], filled: dict[int, FilledColumn], read: float) -> dict[str, Any]:

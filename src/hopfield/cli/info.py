@@ -3,14 +3,22 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from .. import data
 from ..errors import HopfieldError
+from ..memories.io import load as load_memory
+from ..stores import Store
 from ..stores.disk.paths import names_table
-from .memory_info import describe_memory
+from .form import form_of
 from .pictures import is_picture
+from .reading import listed
+from .tables import size_in_words, size_of
 
 DATA_FILES = (".npy", ".npz", ".csv")
+
+COMPARED = 5000
+"""Most patterns that are compared in pairs, within seconds."""
 
 
 def describe(name_or_path: str, *, as_json: bool) -> None:
@@ -18,7 +26,7 @@ def describe(name_or_path: str, *, as_json: bool) -> None:
     path = Path(name_or_path)
     is_file = path.is_file() and not is_picture(path) and path.suffix.lower() not in DATA_FILES
     if is_file or names_table(name_or_path):
-        describe_memory(name_or_path, as_json=as_json)
+        _describe_memory(name_or_path, as_json=as_json)
         return
     dataset = load(name_or_path, "NAME_OR_PATH")
     if not as_json:
@@ -45,3 +53,56 @@ def load(name: str, option: str) -> data.Dataset:
         text = re.sub(r" Use split=.*", "", str(error).replace("name_or_path", option))
         text = re.sub(r"Give size=.*", "Bring them to one size first.", text)  # no options here
         raise HopfieldError(text) from None
+
+
+def _describe_memory(file: str, *, as_json: bool) -> None:
+    """Print the facts of a memory, in lines or as one JSON object."""
+    memory = load_memory(file)
+    form = form_of(memory, file)
+    facts: dict[str, Any] = {
+        "file": file,
+        "bytes": size_of(file)[0],
+        "patterns": len(memory),
+        "kind": form.kind,
+        "shape": list(form.shape),
+        "columns": list(form.columns),
+        "network": repr(memory).split(" <")[0],
+        "names": memory.names,
+        "values": _count_values(memory.storage),
+        "table": list(memory.storage.annotations.table) if memory.storage.annotations else [],
+        "gaps": bool(len(memory) and memory.storage.has_gaps),
+    }
+    is_compared = 1 < len(memory) <= COMPARED and not facts["gaps"]
+    facts["duplicates"] = [list(pair) for pair in memory.duplicates()] if is_compared else None
+    print(json.dumps(facts, ensure_ascii=False) if as_json else _in_lines(facts, form.describe()))
+
+
+def _count_values(store: Store) -> int | None:
+    # Number of different values; None without values, or where all rows of a table must be read.
+    if not len(store) or not (store.resident or len(store) <= COMPARED):
+        return None
+    if store.annotations is not None and store.annotations.labels is not None:
+        return len(set(store.annotations.labels))
+    values = [block.values for block in store.blocks(COMPARED) if block.values is not None]
+    return len({str(value) for part in values for value in part.tolist()}) if values else None
+
+
+def _in_lines(facts: dict[str, Any], description: str) -> str:
+    gaps = ", with gaps" if facts["gaps"] else ""
+    lines = [
+        f"{facts['file']}: {facts['patterns']} {description}{gaps}",
+        f"Network: {facts['network']}",
+    ]
+    if facts["columns"]:
+        lines.append(f"Columns: {listed(facts['columns'])}")
+    if facts["table"]:
+        lines.append(f"Kept with rows: {listed(facts['table'])}")
+    if facts["names"]:
+        lines.append(f"Names: {listed(facts['names'])}")
+    if facts["values"] is not None:
+        lines.append(f"Values: {facts['values']} different")
+    if facts["duplicates"]:
+        texts = [" = ".join(map(str, pair)) for pair in facts["duplicates"]]
+        lines.append(f"Nearly the same: {listed(texts)}")
+    lines += [f"File: {size}"] if (size := size_in_words(facts["file"])) else []
+    return "\n    ".join(lines)

@@ -73,13 +73,14 @@ class ParquetTable:
         missing = np.array([_is_missing(entry, marks) for entry in entries], dtype=bool)
         is_decimal = types.is_decimal(kind)
         is_number = types.is_integer(kind) or types.is_floating(kind) or is_decimal
-        if types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind):
-            named = is_category or types.is_boolean(kind)
-            return text_column(name, [str(x) for x in entries], missing, named)
-        if not is_number or missing.all():
+        is_bool, is_text = (
+            types.is_boolean(kind),
+            types.is_string(kind) or types.is_large_string(kind),
+        )
+        if missing.all() or not (is_number or is_bool or is_text):
             return Column(name, missing, reason="empty" if missing.all() else str(kind))
-        if is_category:
-            return text_column(name, [str(x) for x in entries], missing, True)
+        if is_category or not is_number:
+            return text_column(name, [str(x) for x in entries], missing, is_category or is_bool)
         numbers = [np.nan if gap else float(x) for x, gap in zip(entries, missing, strict=True)]
         decimals = kind.scale if is_decimal else 0 if types.is_integer(kind) else None
         return Column(name, missing, np.array(numbers), form=NumberForm(decimals))

@@ -10,7 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.images import FORMATS, SUFFIXES, as_text, pictures_in, read_picture
+from ..data.images import (
+    SUFFIXES,
+    as_text,
+    listed_problems,
+    open_picture,
+    pictures_in,
+    read_picture,
+)
 from ..errors import DataError, HopfieldError
 from ..pictures import PIXELS, TOO_LARGE, PictureForm, import_pillow
 from .form import RowForm
@@ -26,9 +33,6 @@ LARGEST_SIDE = 4096
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16L", "I;16B")
 """Pillow's modes without colours."""
 
-LISTED = 5
-"""Largest number of unreadable pictures that a message lists."""
-
 
 def is_picture(path: Path) -> bool:
     """Return whether a path is a folder, or ends as pictures do."""
@@ -43,12 +47,13 @@ def read_pictures(
     if form is None:
         size, mode = parse_size(options.pictures.size), options.pictures.mode or _mode(files)
         form = RowForm("pictures", (*size, 3) if mode == "RGB" else size)
-    rows, names, problems = [], [], []
+    rows, names = [], []
+    problems: dict[str, str] = {}
     for file in track(files, "Reading pictures"):
         size, place = _place(form, options.pictures.half)
         numbers, problem = _quietly(read_picture, file, PictureForm(form.mode, size))
         if problem:
-            problems.append(f"{as_text(file.as_posix())!r} {problem}")
+            problems[as_text(file.as_posix())] = problem
             continue
         if options.missing == "transparent":
             numbers[~_reduced(_upright(file, "RGBA")[..., 3] >= 128, size)] = np.nan
@@ -59,7 +64,8 @@ def read_pictures(
     if problems and not (options.pictures.skip and rows):
         raise _unreadable(problems, len(files))
     values = [Path(name).parent.name for name in names] if options.values else None
-    return Rows(torch.stack(rows), names, values), form, problems
+    skipped = [f"{name!r} {problem}" for name, problem in problems.items()]
+    return Rows(torch.stack(rows), names, values), form, skipped
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -108,16 +114,10 @@ def _upright(file: Path, mode: str) -> np.ndarray:
 def _converted(file: Path, mode: str) -> np.ndarray:
     from PIL import ImageOps
 
-    with _opened(file) as image:
+    with open_picture(file) as image:
         if image.width * image.height > PIXELS:
             raise DataError(TOO_LARGE)
         return np.asarray(ImageOps.exif_transpose(image).convert(mode))
-
-
-def _opened(file: Path) -> Any:
-    module = import_pillow()
-    module.init()  # registers the readers of all formats
-    return module.open(file, formats=[name for name in FORMATS if name in module.OPEN])
 
 
 def _quietly(function: Callable[..., T], *arguments: Any) -> T:
@@ -151,18 +151,13 @@ def _mode(files: Sequence[Path]) -> str:
 
 def _has_colours(file: Path) -> bool:
     try:
-        with _opened(file) as image:
+        with open_picture(file) as image:
             return image.mode not in GREY_MODES
     except Exception:  # reading it will say what is wrong
         return False
 
 
-def _unreadable(problems: list[str], count: int) -> DataError:
-    more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+def _unreadable(problems: dict[str, str], count: int) -> DataError:
+    pictures = "a picture" if count == 1 else f"{len(problems)} of {count} pictures"
     advice = " --skip leaves such files out." if len(problems) < count else ""
-    what = (
-        "a picture cannot be read"
-        if count == 1
-        else f"{len(problems)} of {count} pictures cannot be read"
-    )
-    return DataError(f"{what}: {'; '.join(problems[:LISTED])}{more}.{advice}")
+    return DataError(f"{pictures} cannot be read: {listed_problems(problems)}.{advice}")

@@ -4,13 +4,14 @@ import io
 from pathlib import Path
 
 from .. import plots
-from ..checks import short_repr
 from ..errors import DataError, HopfieldError
 from ..experiments import records
 from ..files import write_whole
+from .reading import check_file, check_out
 
 KINDS = (".png", ".svg", ".pdf")
 DPI = 150
+HINT = "Name a file that a run wrote."
 
 
 def draw(file: str, out: str) -> None:
@@ -23,14 +24,15 @@ def draw(file: str, out: str) -> None:
     Raises:
         HopfieldError: where one of them cannot be used.
     """
-    source = _readable(file)
+    inside = Path(file) / "records.jsonl"
+    hint = f"Did you mean {inside}?" if inside.is_file() else HINT
+    source = check_file("RECORDS", file, f" {hint}")
     target = Path(out) if out else source.with_suffix(".png")
     if target.suffix not in KINDS:
         raise HopfieldError(
             f"--out must end in {', '.join(KINDS)}, but is {out!r}. Use {target.stem}.png."
         )
-    if not target.parent.is_dir():
-        raise HopfieldError(f"--out must lie in a folder, but {target.parent} is none. Make it.")
+    check_out(str(target))
     lines = _records(source)
     picture = io.BytesIO()
     try:
@@ -51,15 +53,4 @@ def _records(source: Path) -> list[records.Record]:
     try:
         return records.read(source)[1]
     except HopfieldError as error:
-        hint = "Name a file that a run wrote."
-        raise HopfieldError(str(error).replace(records.ANOTHER_FILE, hint)) from None
-
-
-def _readable(file: str) -> Path:
-    path = Path(file)
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "not there"
-        inside = path / "records.jsonl"
-        hint = f"Did you mean {inside}?" if inside.is_file() else "Name a file that a run wrote."
-        raise HopfieldError(f"RECORDS must be a file, but {short_repr(file)} is {what}. {hint}")
-    return path
+        raise HopfieldError(str(error).replace(records.ANOTHER_FILE, HINT)) from None

@@ -1,6 +1,7 @@
 """Settings of reading inputs, the rows that come out, and what inputs have in common."""
 
 import difflib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from ..errors import DataError, HopfieldError
 
 WHOLE = re.compile(r"-?[1-9]\d{0,17}|0")
 NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+LISTED = 5
+"""Most rows, names, columns or pairs in a line."""
 
 
 @dataclass(frozen=True)
@@ -118,25 +122,67 @@ def joined(parts: Sequence[Rows]) -> Rows:
         name: [cell for part in parts for cell in part.table.get(name, [None] * len(part.names))]
         for name in columns
     }
-    dtype = torch.float32
-    for part in parts:
-        dtype = torch.promote_types(dtype, part.numbers.dtype)
-    if all(part.numbers.dtype == parts[0].numbers.dtype for part in parts):
-        dtype = parts[0].numbers.dtype
-    rows = torch.cat([part.numbers.to(dtype) for part in parts])
+    rows = torch.cat([part.numbers for part in parts])  # in the widest dtype
     return Rows(rows, [name for part in parts for name in part.names], values, table)
+
+
+def parse_share(option: str, text: str, hint: str) -> float:
+    """Return the number between 0 and 1 that an option gives."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        hint = f"Use {share / 100:g}." if 2 <= share < 100 else hint
+        raise HopfieldError(f"{option} must be a share between 0 and 1, but is {text!r}. {hint}")
+    return share
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names in a list such as "a, b"."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def listed(entries: Sequence[object], most: int = LISTED) -> str:
+    """Return the first entries of a list as text, and the number of all if there are more."""
+    more = f", … ({len(entries)})" if len(entries) > most else ""
+    return ", ".join(map(str, entries[:most])) + more
 
 
 def unknown_name(option: str, what: str, name: str, known: Sequence[str], place: str) -> DataError:
     """Return the error for a name that a file does not have; it suggests a close one."""
     close = difflib.get_close_matches(name, known, 1)
-    listed = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-    hint = f"Did you mean {close[0]!r}?" if close else f"It has {listed or 'none'}."
+    hint = f"Did you mean {close[0]!r}?" if close else f"It has {listed(known) or 'none'}."
     return DataError(f"{option} must name {what} of {short_repr(place)}, but is {name!r}. {hint}")
 
 
-def read_lines(file: str, option: str, count: int, place: str) -> list[str]:
-    """Return the lines of a text file, one per row of the input `place`."""
+def check_file(argument: str, file: str, hint: str = "") -> Path:
+    """Return the path of a file that exists."""
+    path = Path(file)
+    if not path.is_file():
+        state = "a folder" if path.is_dir() else "not there"
+        raise HopfieldError(f"{argument} must be a file, but {short_repr(file)} is {state}.{hint}")
+    return path
+
+
+def check_out(out: str, may_be_folder: bool = False) -> Path:
+    """Return the path of a file to write, in a folder that exists."""
+    path = Path(out)
+    is_free = path.is_file() or may_be_folder or not path.exists()
+    if not (out and is_free and path.parent.is_dir()):
+        raise HopfieldError(f"--out must be a file in an existing folder, but is {out!r}.")
+    return path
+
+
+def read_lines(
+    option: str, file: str, what: str, known: Sequence[str], count: int, place: str
+) -> list[str]:
+    """Return the lines of a text file, one per row of the input `place`.
+
+    Without such a file, the error says that the option must name `what`, one of those `known`.
+    """
+    if not Path(file).is_file():
+        raise unknown_name(option, f"{what} or a text file", file, known, place)
     try:
         lines = Path(file).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,14 +15,13 @@ from ..errors import EmptyMemoryError, HopfieldError, OptionError
 from ..memories import Memory
 from ..memories.io import load
 from .arrays import read_mask as read_array_mask
-from .calibrating import calibrate
 from .form import RowForm, form_of
 from .inputs import read_inputs
 from .matches import Answer, as_table
 from .pictures import read_mask as read_picture_mask
 from .progress import report_skipped, track
 from .ranks import shared_rows
-from .reading import ReadOptions, Rows
+from .reading import ReadOptions, Rows, parse_share
 from .results import Results, write_results
 
 BATCH = 256
@@ -62,15 +61,7 @@ class CueOptions:
             if self.strangers:
                 raise HopfieldError("--strangers needs a rate of false answers. Add --alpha .05.")
             return None
-        try:
-            share = float(self.alpha)
-        except ValueError:
-            share = math.nan
-        if not 0 < share < 1:
-            raise HopfieldError(
-                f"--alpha must be a share between 0 and 1, such as .01, but is {self.alpha!r}."
-            )
-        return share
+        return parse_share("--alpha", self.alpha, "Use .01 for 1 %.")
 
     def check(self) -> None:
         """Raise if an option has no such value."""
@@ -93,7 +84,7 @@ def recall(
 ) -> None:
     """Retrieve from a memory, print a table of matches, and write patterns into `out`."""
     query.check()
-    if out and (Path(out).exists() and not Path(out).is_dir()):
+    if out and Path(out).exists() and not Path(out).is_dir():
         raise HopfieldError(f"--out must be a folder, but {out} is a file.")
     memory = load(file)
     if not memory.storage.holds_patterns:
@@ -107,7 +98,7 @@ def recall(
     rows, _, skipped = read_inputs(cues, options, form, "CUE")
     known = known_entries(rows, form, query)
     with shared_rows(memory, file) as is_first:
-        calibrate(memory, form, known, query, options)
+        _calibrate(memory, form, known, query, options)
         answers, states = ask(memory, rows, known, query.count(len(memory)))
     if not is_first:
         return
@@ -143,6 +134,40 @@ def known_entries(rows: Rows, form: RowForm, query: CueOptions) -> Tensor | None
         name = rows.names[int(empty.nonzero()[0])]
         raise HopfieldError(f"a cue must have known entries, but {name!r} has none.")
     return None if bool(known.all()) else known
+
+
+def _calibrate(
+    memory: Memory, form: RowForm, known: Tensor | None, query: CueOptions, options: ReadOptions
+) -> None:
+    """Calibrate a memory for cues with these masks, if --alpha is given.
+
+    Strangers are stored patterns, each left out in turn, or the inputs of --strangers. They get the
+    masks of the cues. Noise in cues only lowers their scores, so that fewer strangers are accepted.
+    """
+    alpha = query.share()
+    if alpha is None:
+        return
+    strangers = None
+    if query.strangers:
+        whole = replace(options, pictures=replace(options.pictures, half=""), missing="")
+        strangers, _, _ = read_inputs([query.strangers], whole, form, "--strangers")
+    count = len(memory) if strangers is None else len(strangers.names)
+    if count + 1 < 1 / alpha:
+        raise HopfieldError(
+            f"--alpha {alpha:g} needs at least {math.ceil(1 / alpha) - 1} "
+            f"{'strangers' if strangers else 'patterns'}, but there are {count}. Use --alpha "
+            f"{math.ceil(1000 / (count + 1)) / 1000:g}"
+            f"{'' if strangers else ', or give pictures that are not stored by --strangers'}."
+        )
+
+    def hide(patterns: Tensor, generator: torch.Generator) -> Cue:
+        if known is None:
+            return Cue(patterns)
+        masks = torch.randint(len(known), patterns.shape[:1], generator=generator)
+        return Cue(patterns, known[masks])
+
+    rows = None if strangers is None else strangers.numbers.to(memory.storage.dtype)
+    memory.calibrate(hide, alpha, strangers=rows)
 
 
 def ask(memory: Memory, rows: Rows, known: Tensor | None, k: int) -> tuple[list[Answer], Tensor]:

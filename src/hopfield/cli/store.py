@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from ..stores.disk.paths import names_table
 from .form import RowForm, form_of
 from .inputs import read_inputs
 from .progress import report_skipped
-from .reading import ReadOptions, Rows
+from .reading import ReadOptions, Rows, check_out
 from .tables import memory_exists
 
 
@@ -62,12 +61,11 @@ def store(
 
 
 def _check_target(out: str, update: bool, overwrite: bool) -> None:
-    path, is_table = Path(out), names_table(out)
     if update and overwrite:
         raise HopfieldError("--update adds to the file and --overwrite replaces it. Give one.")
-    is_file = out and not path.is_dir() and path.parent.is_dir()
-    if not (is_file or (is_table and ("://" in out or path.parent.is_dir()))):
-        raise HopfieldError(f"--out must be a file in an existing folder, but is {out!r}.")
+    is_table = names_table(out)
+    if not (is_table and "://" in out):
+        check_out(out, may_be_folder=is_table)
     if not update and not overwrite and memory_exists(out):
         raise HopfieldError(
             f"--out {out} exists. Add --update to store in it, or --overwrite to replace it."

@@ -8,9 +8,7 @@ from ..memories.io import load
 from ..stores import DiskStore
 from ..stores.disk.description import read_description
 from ..stores.disk.paths import names_table
-
-LISTED = 5
-"""Most rows, names, columns or pairs in a line."""
+from .reading import listed
 
 
 def memory_exists(path: str) -> bool:
@@ -49,11 +47,10 @@ def verify(path: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"file": path, "patterns": len(memory), "damaged": damaged}))
     if damaged:
-        more = ", …" if len(damaged) > LISTED else ""
         raise DataError(
             f"{path} must be as it was stored, but {len(damaged)} of {len(memory)} rows are "
-            f"damaged: {', '.join(map(str, damaged[:LISTED]))}{more}. Use a copy, or take them out "
-            f"by hopfield remove {path} --index, and then call hopfield compact {path}."
+            f"damaged: {listed(damaged)}. Use a copy, or take them out by hopfield remove "
+            f"{path} --index, and then call hopfield compact {path}."
         )
     if not as_json:
         print(f"{path}: {len(memory)} rows, all as they were stored.")

@@ -126,6 +126,11 @@ class FilledColumn:
     error: float
     scale: float
 
+    @property
+    def half_width(self) -> float:
+        """Return half of the mean distance of the bounds; NaN for categories."""
+        return float((self.high - self.low).mean() / 2)
+
     def bounds(self) -> dict[str, np.ndarray]:
         """Return the bounds by their names; none for categories."""
         return {} if self.column.categories else {"low": self.low, "high": self.high}
@@ -133,7 +138,7 @@ class FilledColumn:
     def facts(self) -> dict[str, str | int | float | None]:
         """Return the facts of a summary; None for an unknown number."""
         numbers = {"error": self.error, "standard_deviation": self.scale,
-                   "half_width": float((self.high - self.low).mean() / 2)}  # fmt: skip
+                   "half_width": self.half_width}  # fmt: skip
         return {
             "name": self.column.name,
             "cells": len(self.values),
@@ -152,10 +157,9 @@ class FilledColumn:
             text += f" ({self.error / self.scale:.0%} of the standard deviation)"
         if interval is None:
             return text
-        half_width = float((self.high - self.low).mean() / 2)
-        if not math.isfinite(half_width):
+        if not math.isfinite(self.half_width):
             return f"{text}; too few known cells for {interval:.0%} bounds"
-        return f"{text}, {interval:.0%} within ± {half_width:.3g}"
+        return f"{text}, {interval:.0%} within ± {self.half_width:.3g}"
 
 
 def fill(
@@ -219,34 +223,43 @@ def read_column(
     """
     texts = [unquote(each) for each in fields]
     lower = [each.lower() for each in texts]
-    if not is_category:
-        missing = np.array([each in MISSING_NUMBER | marks for each in lower], dtype=bool)
-        known = [text for text, gap in zip(texts, missing, strict=True) if not gap]
-        has_comma = _has_decimal_comma(known, separator)
-        pattern = COMMA_NUMBER if has_comma else NUMBER
-        numeric = [
-            bool((NUMBER.fullmatch(text) or pattern.fullmatch(text)) and not CODE.match(text))
-            for text in known
-        ]
-        if known and all(numeric):
-            return _numbers(name, texts, missing, has_comma)
-        _refuse_infinity(name, texts, lines, known, numeric)
     missing = np.array([each in MISSING | marks for each in lower], dtype=bool)
-    column = text_column(name, texts, missing, is_category)
     if is_category:
+        return text_column(name, texts, missing, True)
+    no_number = np.array([each in MISSING_NUMBER | marks for each in lower], dtype=bool)
+    known = [text for text, gap in zip(texts, no_number, strict=True) if not gap]
+    has_comma = _has_decimal_comma(known, separator)
+    pattern = COMMA_NUMBER if has_comma else NUMBER
+    others = [
+        text
+        for text in known
+        if CODE.match(text) or not (NUMBER.fullmatch(text) or pattern.fullmatch(text))
+    ]
+    if known and not others:
+        return _numbers(name, texts, no_number, has_comma)
+    column = text_column(name, texts, missing, False)
+    if not others:
         return column
-    others = [text for text, is_number in zip(known, numeric, strict=True) if not is_number]
-    share = sum(numeric) / max(1, len(numeric))
+    place = f"line {lines[texts.index(others[0])]}"
+    if all(INFINITE.fullmatch(text) for text in others):
+        raise DataError(
+            f"column {name!r} must hold finite numbers, but {place} has {others[0]!r}. Leave the "
+            "field empty to have it filled."
+        )
+    reason = _reason_for_text(column.reason, known, others, place)
+    return Column(name, missing, reason=reason) if reason else column
+
+
+def _reason_for_text(reason: str, known: list[str], others: list[str], place: str) -> str:
+    """Return why numbers are read as text, if that is a slip; else the reason as it is."""
+    share, slip = 1 - len(others) / len(known), f"numbers, but {others[0]!r} in {place}"
     if share >= MARK_SHARE and (marked := _marks(others)):
-        advice = f"--missing {shlex.quote(marked)} if that means missing, or --categories"
-        reason = f"numbers, but {others[0]!r} in line {lines[texts.index(others[0])]}; add {advice}"
-    elif column.reason and share >= STRAY_SHARE:
-        reason = f"numbers, but {others[0]!r} in line {lines[texts.index(others[0])]}"
-    elif column.reason and (advice := _advice(known)):
-        reason = f"{column.reason}; {advice}"
-    else:
-        return column
-    return Column(name, missing, reason=reason)
+        marks = shlex.quote(marked)
+        return f"{slip}; add --missing {marks} if that means missing, or --categories"
+    if reason and share >= STRAY_SHARE:
+        return slip
+    advice = _advice(known) if reason else ""
+    return f"{reason}; {advice}" if advice else reason
 
 
 def text_column(name: str, texts: list[str], missing: np.ndarray, is_category: bool) -> Column:
@@ -299,28 +312,13 @@ def _numbers(name: str, texts: list[str], missing: np.ndarray, has_comma: bool) 
     return Column(name, missing, values, form=NumberForm(decimals, has_comma))
 
 
-def _refuse_infinity(
-    name: str, texts: list[str], lines: Sequence[int], known: list[str], numeric: list[bool]
-) -> None:
-    others = [text for text, is_number in zip(known, numeric, strict=True) if not is_number]
-    if others and all(INFINITE.fullmatch(text) for text in others):
-        line = lines[texts.index(others[0])]
-        raise DataError(
-            f"column {name!r} must hold finite numbers, but line {line} has {others[0]!r}. Leave "
-            "the field empty to have it filled."
-        )
-
-
 def _advice(known: list[str]) -> str:
     """Return how to write numbers that are read as text; "" if it is text."""
-    for pattern, advice in (
-        (THOUSANDS, "to have numbers filled, write {0!r} without separated thousands"),
-        (WITH_UNIT, "to have numbers filled, write {0!r} without its unit"),
-    ):
+    numbers = sum(1 for text in known if NUMBER.fullmatch(text))
+    for pattern, part in ((THOUSANDS, "separated thousands"), (WITH_UNIT, "its unit")):
         matches = [text for text in known if pattern.fullmatch(text)]
-        numbers = sum(1 for text in known if NUMBER.fullmatch(text))
         if matches and len(matches) + numbers >= STRAY_SHARE * len(known):
-            return advice.format(matches[0])
+            return f"to have numbers filled, write {matches[0]!r} without {part}"
     return ""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,7 +116,7 @@ def _classes(folders: list[str]) -> tuple[torch.Tensor | None, tuple[str, ...]]:
 
 
 def _source(place: str, skipped: Mapping[str, str]) -> str:
-    return f"{place} ({len(skipped)} skipped: {_listed(skipped)})" if skipped else place
+    return f"{place} ({len(skipped)} skipped: {listed_problems(skipped)})" if skipped else place
 
 
 def _size(numbers: np.ndarray) -> str:
@@ -128,13 +129,18 @@ def as_text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def open_picture(file: Path) -> Any:
+    """Open a file by Pillow as a picture of one of `FORMATS`."""
+    module = import_pillow()
+    module.init()  # registers the readers of all formats
+    return module.open(file, formats=[name for name in FORMATS if name in module.OPEN])
+
+
 def read_picture(file: Path, form: PictureForm) -> tuple[np.ndarray, str]:
     """Return a picture as numbers, or say why it has none."""
     module, nothing = import_pillow(), np.zeros(0, np.float32)
-    module.init()  # registers the readers of all formats
-    formats = [name for name in FORMATS if name in module.OPEN]
     try:
-        with module.open(file, formats=formats) as image:
+        with open_picture(file) as image:
             problem = problem_of(image, form)
             return (nothing, problem) if problem else (to_numbers(image, form), "")
     except (module.DecompressionBombError, module.DecompressionBombWarning):
@@ -154,13 +160,14 @@ def _unreadable(files: dict[str, Path], problems: dict[str, str], form: PictureF
     else:
         text = (
             f"all {len(files)} files must be images that can become {grey}, but {len(problems)} "
-            f"cannot: {_listed(problems)}."
+            f"cannot: {listed_problems(problems)}."
         )
     advice = " unreadable='skip' leaves such files out." if len(problems) < len(files) else ""
     return DataError(text + advice)
 
 
-def _listed(problems: Mapping[str, str]) -> str:
+def listed_problems(problems: Mapping[str, str]) -> str:
+    """Return names of files with their problems, and the number of further ones."""
     texts = [f"{name!r} {problem}" for name, problem in list(problems.items())[:LISTED]]
     more = len(problems) - LISTED
     return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
