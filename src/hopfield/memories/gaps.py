@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import DomainError
+from ..ranks import ranks_of
 from ..readout import BlockView, read
 from ..separation import Readout, Separation
 from ..similarity import (
@@ -178,6 +179,8 @@ class _Reader:
             return torch.linalg.vecdot(columns.to(weights.dtype), weights).T
 
         views = self._views(weighted_sum, len(pairs))
+        if (ranks := ranks_of(views[0])) is not None:  # scores are of `state`, not of `pairs`
+            state = ranks.enter(state)
         return read(views, pairs.double(), score, self.separation).state
 
     def _factor(self, block: Block, state: Tensor, known: Tensor | None) -> Tensor:
