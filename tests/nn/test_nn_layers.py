@@ -200,7 +200,7 @@ def test_learned_parameters_start_from_the_given_ones_and_stay_in_range():
     torch.testing.assert_close(scaled.beta.squeeze(-1), beta)
     torch.testing.assert_close(scaled.unit.alpha.squeeze(-1), alpha)
     with torch.no_grad():
-        operands = layer._project(STATE, STORED, None, Masks())
+        operands, _ = layer._project(STATE, STORED, None, Masks(), None)
         expected = plain(operands.state @ operands.stored.mT)
     torch.testing.assert_close(layer.describe(STATE, STORED).weights.detach(), expected)
     for extreme in (-300.0, 300.0):
