@@ -122,6 +122,12 @@ def test_a_cycle_and_a_limit_and_heat():
     pair = torch.tensor([[1.0, 1.0], [-1.0, -1.0]])
     memory = holding(ClassicalHopfield(schedule="synchronous"), pair[:1])
     assert "two states alternate" in reasons(explain(memory, torch.tensor([1.0, -1.0])))
+    ring = lambda rows: torch.tensor([[0.0, 1.0], [-1.0, 0.0]])  # noqa: E731
+    ring.symmetric = False
+    for schedule, told in (("synchronous", "a cycle of 4 states"), ("asynchronous", "need not")):
+        memory = holding(ClassicalHopfield(ring, schedule=schedule), pair[:1])
+        found = reasons(explain(memory, pair[0]))
+        assert told in found and "'asynchronous' settles" not in found
     warm = holding(ClassicalHopfield(temperature=0.5), SIGNS[:2])
     assert "at temperature 0.5 units flip by chance" in reasons(explain(warm, SIGNS[0]))
 

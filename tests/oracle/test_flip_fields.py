@@ -9,7 +9,7 @@ import torch
 
 from cases import seeded, signs
 from hopfield import Polynomial, RectifiedPolynomial, Separation, Softmax
-from hopfield.separation.decimals import exact_sign_of_exponentials
+from hopfield.separation.softmax import exact_sign_of_exponentials
 from hopfield.stores import Block
 from hopfield.units.flips import FlipRule, flip_rule
 

@@ -232,7 +232,7 @@ def test_a_retrieval_is_explained_without_patterns():
     triangle = ClassicalHopfield.from_coupling(numpy.eye(3) - 1)
     told = hopfield.explain(triangle, torch.ones(3))
     assert told.kind == "fixed point" and "The energy went from 3 to -1." in repr(told)
-    assert "fixed point after 1 step." in repr(told) and "its way" in repr(told)
+    assert "It settled after 1 step." in repr(told) and "its way" in repr(told)
     record = told.to_records()[0]
     assert record["pattern"] is None and record["weight"] is None and record["energy"] == -1
     ring = ClassicalHopfield.from_coupling(
@@ -242,6 +242,10 @@ def test_a_retrieval_is_explained_without_patterns():
     assert told.kind == "cycle" and "cycle of 3 states" in repr(told)
     assert "2 of 3 units are against their fields" in repr(told) and len(told.to_records()) == 1
     warm = ClassicalHopfield.from_coupling(numpy.eye(3) - 1, temperature=1.0)
-    assert hopfield.explain(warm, torch.ones(3)).kind == "unsettled"
+    told = hopfield.explain(warm, torch.ones(3))
+    assert told.kind == "unsettled" and "at temperature 1 units flip" in repr(told)
+    uncoupled = ClassicalHopfield.from_coupling(numpy.zeros((3, 3)))
+    told = hopfield.explain(uncoupled, torch.tensor([1.0, 0, -1]))
+    assert told.kind == "unsettled" and "Make more entries known" in repr(told)
     with pytest.raises(OptionError, match=r"coupling was given.*attractors"):
         hopfield.diagnose(triangle)

@@ -12,11 +12,13 @@ from experiment_cases import HEBB, SMALL, Nearest
 from hopfield import experiments, metrics, synthetic
 from hopfield.errors import HopfieldError, InputTypeError, OptionError, ShapeError
 from hopfield.experiments import (
+    AttractorCensus,
     Capacity,
     EnergyPlane,
     Recall,
     Setup,
     Thermal,
+    attractor_census,
     capacity,
     energy_path,
     energy_plane,
@@ -128,6 +130,18 @@ def returns(value):
 def test_what_the_parts_of_a_setup_return_is_named(changes, said):
     with pytest.raises(HopfieldError, match=said):
         recall(Recall(), replace(HEBB, **changes))
+
+
+@pytest.mark.parametrize(
+    ("block", "config"),
+    [(energy_plane, EnergyPlane(16, 3)), (attractor_census, AttractorCensus(16, 5))],
+)
+def test_every_block_checks_the_patterns_it_draws(block, config):
+    def growing(n, dim, generator):
+        return torch.ones(n, dim + (n != 5))
+
+    with pytest.raises(ShapeError, match=r"growing must return patterns of shape \(\d+, 16\)"):
+        block(config, replace(HEBB, patterns=growing))
 
 
 def test_damage_needs_no_generator_and_half_no_amount_and_may_return_states():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy
 import torch
@@ -17,7 +18,6 @@ from ..separation import Separation
 from ..separation.prior import arguments
 from ..similarity import cosine, dot
 from .explanation import Competitor, Explanation
-from .given import explain_given
 from .patterns import Patterns, scoring_of, unchanged
 from .states import kinds_of_states, n_effective
 
@@ -56,7 +56,7 @@ def explain(
                 f"{tuple(retrieval.state.shape)}. Use one of them, such as cue[0]."
             )
         if is_given:
-            return explain_given(memory, retrieval)
+            return _explain_without_patterns(memory, retrieval)
         case = Case(memory, cue if isinstance(cue, Cue) else Cue(cue, known), retrieval)
         return case.explanation(min(count, len(memory)))
 
@@ -69,7 +69,7 @@ class Case:
 
     Attributes:
         score: scores of the cue, from its known entries, `(n,)`.
-        hidden: the scores that the unknown entries would add, `(n,)`; None without a mask.
+        unknown_score: the scores that the unknown entries would add, `(n,)`; None without a mask.
         final_score: scores of the final state, `(n,)`.
         share: shares at the cue, `(n,)`.
         final: shares at the final state, `(n,)`.
@@ -119,7 +119,7 @@ class Case:
             self._describe_end(kind, effective),
             *self._compare_leaders(),
             *self._describe_mask(),
-            self._describe_settling(),
+            _describe_settling(self.memory, self.retrieval),
         )
         return Explanation(kind, competitors, effective, reasons, self.retrieval)
 
@@ -194,22 +194,45 @@ class Case:
                     f"missing, use known=cue != 0: pattern {other} would lead."
                 )
 
-    def _describe_settling(self) -> str:
-        config, steps = self.memory.config(), int(self.retrieval.steps)
-        temperature = config.get("temperature", 0.0)
-        after = f"after {steps} step{'s' * (steps != 1)}"
-        if bool(self.retrieval.converged):
-            return f"It settled {after}."
-        if temperature > 0:
-            return f"It did not settle: at temperature {temperature:g} units flip by chance."
-        if steps == MOST_STEPS:
-            return f"It had not settled {after}; give retrieve more steps."
-        period = 0 if self.retrieval.period is None else int(self.retrieval.period)
-        if period > 1:
-            cycle = "two states alternate" if period == 2 else f"a cycle of {period} states repeats"
-            remedy = "" if self.memory.moves_on else "; schedule='asynchronous' settles"
-            return f"{after.capitalize()} {cycle}{remedy}."
-        return "Some units have no value: no known entry decides them. Make more entries known."
+
+def _explain_without_patterns(memory: Any, retrieval: Retrieval) -> Explanation:
+    # Of a given coupling, which has neither patterns nor scores.
+    is_cycle = retrieval.period is not None and int(retrieval.period) > 1
+    kind = "fixed point" if bool(retrieval.converged) else "cycle" if is_cycle else "unsettled"
+    reasons = [_describe_settling(memory, retrieval)]
+    if retrieval.trace is not None and retrieval.energy is not None:
+        first, last = float(retrieval.trace[0]) + 0.0, float(retrieval.energy) + 0.0  # no −0
+        reasons.append(f"The energy went from {first:.4g} to {last:.4g}.")
+    margin = retrieval.state * memory.field(retrieval.state)
+    unit, against = int(margin.argmin()), int((margin < 0).sum())
+    reasons.append(
+        f"{against} of {len(margin)} units are against their fields."
+        if against
+        else f"The least field is that of unit {unit}, {float(margin[unit].abs()):.4g} its way."
+    )
+    return Explanation(kind, (), 0, tuple(reasons), retrieval)
+
+
+def _describe_settling(memory: Memory, retrieval: Retrieval) -> str:
+    config, steps = memory.config(), int(retrieval.steps)
+    after = f"after {steps} step{'s' * (steps != 1)}"
+    if bool(retrieval.converged):
+        return f"It settled {after}."
+    if not memory.settles:
+        temperature = f"temperature {config['temperature']:g}"
+        return f"It did not settle: at {temperature} units flip by chance."
+    has_energy = retrieval.energy is not None
+    if steps == MOST_STEPS:
+        advice = "give retrieve more steps"
+        advice = advice if has_energy else "without an energy it need not settle"
+        return f"It had not settled {after}; {advice}."
+    period = 0 if retrieval.period is None else int(retrieval.period)
+    if period > 1:
+        cycle = "two states alternate" if period == 2 else f"a cycle of {period} states repeats"
+        is_curable = has_energy and config.get("schedule") == "synchronous"
+        remedy = "; schedule='asynchronous' settles" * is_curable
+        return f"{after.capitalize()} {cycle}{remedy}."
+    return "Some units have no value: no known entry decides them. Make more entries known."
 
 
 def _order(*keys: Tensor) -> Tensor:

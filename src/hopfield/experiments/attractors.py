@@ -83,7 +83,7 @@ def attractor_census(config: AttractorCensus, setup: Setup) -> Record:
     check_counts(config, units=1, n=1, starts=1, draws=1)
     shares: list[dict[str, float]] = []
     for rows, memory, source in draws(config, setup):
-        starts = setup.patterns(config.starts, config.units, generator=source)
+        starts = setup.draw_patterns(config.starts, config.units, source)
         states = setup.final_states(memory, Cue(starts), source)
         kinds = kinds_of_states(rows, states, config.threshold)
         distinct = len(states.div(SAME_STATE).round().unique(dim=0))

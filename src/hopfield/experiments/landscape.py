@@ -76,7 +76,7 @@ def energy_plane(config: EnergyPlane, setup: Setup) -> Record:
     """
     check_counts(config, units=1, n=1, grid=2, starts=1, steps=0)
     source = generator(config.seed, config.n)
-    drawn = setup.patterns(config.n, config.units, generator=source)
+    drawn = setup.draw_patterns(config.n, config.units, source)
     rows = drawn if has_only_signs(drawn) else drawn.double()
     view = _view(rows, config.grid, config.starts, source)
     memory = setup.build(rows)

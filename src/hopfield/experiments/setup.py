@@ -100,6 +100,17 @@ class Setup:
             memory.store(rows)
         return memory
 
+    def draw_patterns(self, n: int, units: int, generator: torch.Generator) -> Tensor:
+        """Return n patterns of `units` entries."""
+        form, shape = "n, dim, generator=…", (n, units)
+        rows = call_given("patterns", form, self.patterns, *shape, generator=generator)
+        if not isinstance(rows, Tensor) or rows.shape != shape:
+            raise ShapeError(
+                f"{name_of(self.patterns)} must return patterns of shape {shape}, but returned "
+                f"{short_repr(rows)}."
+            )
+        return rows
+
     def damaged(self, rows: Tensor, amount: float, generator: torch.Generator) -> Cue:
         """Return the cues that `corrupt` makes of the rows."""
         is_half = getattr(self.corrupt, "func", self.corrupt) is occlude_half
@@ -163,13 +174,7 @@ Draw = tuple[Tensor, Any, torch.Generator]
 def draw(config: Any, setup: Setup, *stream: int, **options: Any) -> Draw:
     """Draw the config's number of patterns, and store them in a new memory."""
     source = generator(config.seed, config.n, *stream)
-    form, shape = "n, dim, generator=…", (config.n, config.units)
-    rows = call_given("patterns", form, setup.patterns, *shape, generator=source)
-    if not isinstance(rows, Tensor) or rows.shape != shape:
-        raise ShapeError(
-            f"{name_of(setup.patterns)} must return patterns of shape {shape}, but returned "
-            f"{short_repr(rows)}."
-        )
+    rows = setup.draw_patterns(config.n, config.units, source)
     return rows, setup.build(rows, **options), source
 
 

@@ -1,7 +1,6 @@
 """Calibrate a memory on cues that come from no stored pattern, and give answers a p-value."""
 
 import math
-import warnings
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from ..checks import (
     check_tensor,
 )
 from ..cue import Cue, damage_name, damage_patterns
-from ..errors import CalibrationWarning, DomainError
+from ..errors import CalibrationWarning, DomainError, warn_caller
 from ..iteration import TOLERANCE, Retrieval
 from ..similarity import euclidean
 from ..stores import Store
@@ -191,11 +190,10 @@ def add_p_values(memory: "Memory", retrieval: Retrieval, query: Query) -> Retrie
         return retrieval
     if state.version != memory.storage.version and not state.has_warned:
         memory._calibrated = replace(state, has_warned=True)
-        warnings.warn(
+        warn_caller(
             f"the calibration is of the {state.calibration.n_patterns} patterns before the last "
             "change, and p-values count strangers of then. Call calibrate again.",
             CalibrationWarning,
-            stacklevel=4,
         )
     return _with_p_values(memory, retrieval, query, state)
 

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..errors import CapacityWarning, OptionError
+from ..errors import CapacityWarning, OptionError, warn_caller
 from ..stores import RamStore
 from ..stores.annotations import Annotations, Name
 from ..stores.growing import remaining_rows
@@ -56,7 +55,7 @@ def replace(
     )
     warning = _capacity_warning(memory, places, patterns)
     if warning is not None:
-        warnings.warn(warning, CapacityWarning, stacklevel=4)
+        warn_caller(warning, CapacityWarning)
     with store.replacing(places.sort().values):
         append(store, patterns, numbers, rows[1], new)
 

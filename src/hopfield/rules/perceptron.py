@@ -1,6 +1,5 @@
 """Perceptron learning of a coupling: each unit learns its entry from those of the others."""
 
-import warnings
 from dataclasses import dataclass, fields
 
 import torch
@@ -8,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..checks import check_flag, check_integer, check_number, check_patterns, has_only_signs
-from ..errors import CapacityWarning, DomainError, OptionError
+from ..errors import CapacityWarning, DomainError, OptionError, warn_caller
 from ..theory import perceptron_load
 from .precision import EXACT_INTEGERS
 
@@ -90,11 +89,10 @@ class Perceptron:
         limit = "1.3·N at margin 0, fewer at larger ones"
         if not self.symmetric:
             limit = f"{perceptron_load(self.margin):.2g}·N at this margin"
-        warnings.warn(
+        warn_caller(
             f"{self} did not learn all patterns in {self.passes} passes: {units} of "
             f"{failing.shape[-1]} units have too small a field in {lost} of {len(failing)} "
             f"patterns. Use more passes or a smaller margin. Random patterns can be learned up to "
             f"about n = {limit}; of similar ones, fewer.",
             CapacityWarning,
-            stacklevel=3,
         )

@@ -1,5 +1,6 @@
 """The softmax separation of the modern network, computed block by block as an online softmax."""
 
+import decimal
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,7 +20,6 @@ from .base import (
     smallest_value,
 )
 from .clamping import beta_after_merge, with_clamped_beta
-from .decimals import exact_sign_of_exponentials
 from .partial import Partial, Readout, Rows, check_mergeable
 from .prior import check_factors, prior_of
 
@@ -362,3 +362,27 @@ def _largest(scores: Tensor) -> tuple[Tensor, Tensor]:
     start = (group * size).clamp_max_(count - size)
     members = start.unsqueeze(-1) + torch.arange(size, device=scores.device)
     return largest, start + scores.gather(-1, members).max(-1).indices  # argmax takes twice as long
+
+
+def exact_sign_of_exponentials(levels: list[tuple[int, int]], beta: float) -> int:
+    """Return the exact sign of Σ count·exp(β·level) over pairs (level, count).
+
+    The pairs come with the highest level first, and no two levels are equal. The number of digits
+    doubles until the sum exceeds its rounding error. This ends, since for β ≠ 0 the sum is not 0:
+    e^β is transcendental for every rational β ≠ 0 (Lindemann).
+    """
+    if beta == 0:
+        counts = sum(count for _, count in levels)
+        return (counts > 0) - (counts < 0)
+    highest, digits = levels[0][0], 50
+    while True:
+        with decimal.localcontext() as context:
+            context.prec = digits
+            terms = [
+                count * (decimal.Decimal(beta) * (level - highest)).exp() for level, count in levels
+            ]
+            total = sum(terms, decimal.Decimal(0))
+            size = sum((abs(term) for term in terms), decimal.Decimal(0))
+            if abs(total) > size * len(levels) * decimal.Decimal(10) ** (3 - digits):
+                return 1 if total > 0 else -1
+        digits *= 2
