@@ -1,5 +1,7 @@
 """Values that take long to make: those used last are kept, up to a total size."""
 
+import ctypes
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
@@ -37,4 +39,12 @@ class Recent(Generic[T]):
         with entry.lock:
             if not entry.values:
                 entry.values.append(make())
+                return_freed_pages()
             return entry.values[0]
+
+
+def return_freed_pages() -> None:
+    """Return freed memory to the system. Of other C libraries than glibc none keeps as much."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

@@ -16,7 +16,7 @@ import torch
 import guarded_play
 from hopfield_play import server
 from hopfield_play.recent import Recent
-from play_messages import messages
+from play_messages import Sent, messages
 from served import NETWORKS, client_of, question_of, random_set
 
 SECRET = "only-in-this-file"
@@ -147,6 +147,27 @@ def sessions(port, served, count, each):
     with ThreadPoolExecutor(count) as pool:
         list(pool.map(session, range(count)))
     return statuses
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_350_new_memories_take_the_place_of_older_ones(tmp_path, secret):
+    served = random_set(tmp_path, 1000, (28, 28))
+    learned = [n for n in NETWORKS if n.get("rule") not in ("perceptron", "storkey")]  # these last
+
+    def ask_with(number):
+        network = learned[number % len(learned)]
+        message = question_of(served, network, 1000 - number // len(learned), steps=20)
+        body = json.dumps(message).encode()
+        sent = Sent("POST", "/api/retrieve", body, {"Content-Type": "application/json"})
+        assert ask(port, sent)[0] == 200
+
+    with running(served_name(served), secret) as (port, process), ThreadPoolExecutor(50) as pool:
+        list(pool.map(ask_with, range(100)))
+        before = resident(process)
+        list(pool.map(ask_with, range(100, 450)))
+        growth = resident(process) - before
+        assert growth <= GROWTH // 2, growth
 
 
 @pytest.mark.heavy
