@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from hopfield import Entmax, Softmax, Sparsemax, TopK, backend, kernels
 from hopfield.nn import Iteration, blockwise
 from hopfield.nn.functional import association
+from largest import Largest
 from nn_layers import draw, rotate
 
 GROUPS, HEADS, STATES, STORED, DIM = 3, 2, 5, 6, 4
@@ -99,36 +98,13 @@ def test_batch_axes_broadcast_and_may_be_more_than_two(monkeypatch):
     assert gradients(output, [state])[0].shape == state.shape
 
 
-class Storages(TorchDispatchMode):
-    """Record the floating point storages that operators return, and their numbers of entries."""
-
-    def __init__(self):
-        super().__init__()
-        self.sizes: list[tuple[StorageWeakRef, int]] = []
-
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
-        result = operator(*args, **(kwargs or {}))
-        for one in result if isinstance(result, tuple) else (result,):
-            if isinstance(one, torch.Tensor) and one.is_floating_point():
-                storage = one.untyped_storage()
-                self.sizes.append((StorageWeakRef(storage), len(storage) // one.itemsize))
-        return result
-
-    def largest(self) -> int:
-        return max(size for _, size in self.sizes)
-
-    def alive(self) -> list[int]:
-        sizes = {storage.cdata: size for storage, size in self.sizes if not storage.expired()}
-        return list(sizes.values())
-
-
 @every_separation
 def test_no_more_than_a_block_of_weights_is_in_memory(make, monkeypatch):
     monkeypatch.setattr(blockwise, "BLOCK", 32 * 32)
     given = [draw(2, 2, 32, 4, seed=i).double().requires_grad_() for i in range(3)]
-    with Storages() as storages:
+    with Largest() as storages:
         read(make(), given, torch.eye(32, dtype=torch.bool), steps=3).square().sum().backward()
-    assert storages.largest() == 32 * 32, "all weights would be 4·32²"
+    assert storages.floats == 32 * 32, "all weights would be 4·32²"
 
 
 @pytest.mark.parametrize("make", [Softmax, Sparsemax])
@@ -160,12 +136,12 @@ def test_a_mask_per_entry_becomes_floats_one_block_at_a_time(heads, steps, monke
     given = [draw(3, heads, n, 4, seed=i).double().requires_grad_() for i in range(3)]
     mask = draw(3, heads, n, n, seed=4) > 0.5
     mask[0, 0, 1] = True  # one state may read nothing
-    with Storages() as storages:
+    with Largest() as storages:
         output = read(Softmax(0.8), given, mask, steps)
         kept = storages.alive()
         by_blocks = gradients(output, given)
     assert 0 < max(kept) < n * n, "floats of a mask are kept"
-    assert storages.largest() == heads * n * n, "all masks would be three times that"
+    assert storages.floats == heads * n * n, "all masks would be three times that"
     with torch.no_grad():
         torch.testing.assert_close(read(Softmax(0.8), given, mask, steps), output)
     monkeypatch.setattr(blockwise, "BLOCK", 10**9)
@@ -179,7 +155,7 @@ def test_a_mask_per_entry_becomes_floats_one_block_at_a_time(heads, steps, monke
 @pytest.mark.parametrize("make", [Softmax, Sparsemax])
 def test_dropout_costs_three_times_all_weights_for_any_number_of_steps(make, steps):
     given = [draw(2, 2, 64, 4, seed=i).requires_grad_() for i in range(3)]
-    with Storages() as storages, torch.random.fork_rng(devices=[]):
+    with Largest() as storages, torch.random.fork_rng(devices=[]):
         output = association(*given, separation=make(0.8), iteration=Iteration(steps), dropout=0.5)
         kept = storages.alive()
     assert output.requires_grad

@@ -5,19 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from hopfield import Entmax, Softmax, Sparsemax, TopK, attention
 from hopfield.nn import Iteration
 from hopfield.nn.functional import association, describe
+from largest import Largest
+from nn_layers import draw64 as draw
 from nn_layers import rotate
 
 BATCH, HEADS, STATES, STORED, DIM, OUT = 2, 3, 4, 5, 6, 7
-
-
-def draw(*shape: int, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 def operands(heads: int = HEADS) -> tuple[torch.Tensor, ...]:
@@ -101,22 +97,6 @@ def test_batches_broadcast():
     torch.testing.assert_close(association(state, stored), apart)
 
 
-class Operators(TorchDispatchMode):
-    """Record every operator, and the most entries that one of them returned."""
-
-    def __init__(self):
-        super().__init__()
-        self.names, self.largest = set(), 0
-
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
-        result = operator(*args, **(kwargs or {}))
-        self.names.add(str(operator))
-        for one in result if isinstance(result, tuple) else (result,):
-            if isinstance(one, torch.Tensor):  # an expanded tensor takes no memory
-                self.largest = max(self.largest, len(one.untyped_storage()) // one.itemsize)
-        return result
-
-
 FAST = "aten._scaled_dot_product_flash_attention_for_cpu"
 
 
@@ -131,16 +111,16 @@ def test_softmax_keeps_no_weights_in_memory(gradient, hidden):
         mask = (torch.arange(n) % 5 == 0).expand(2, 1, 1, n)
     elif hidden == "pairs":
         mask = torch.ones(n, n, dtype=torch.bool).triu()  # the first state may read nothing
-    with Operators() as operators:
+    with Largest() as operators:
         result = association(*lead, mask=mask, iteration=Iteration(3, gradient=gradient))
         result.square().sum().backward()
     assert f"{FAST}.default" in operators.names and f"{FAST}_backward.default" in operators.names
-    assert operators.largest <= max(2 * 2 * n * width, n * n), "all weights would be 4·n² entries"
+    assert operators.numel <= max(2 * 2 * n * width, n * n), "all weights would be 4·n² entries"
 
 
 def test_a_float_beta_costs_no_copy_of_the_states():
     given = [part.requires_grad_() for part in operands()]
-    with Operators() as operators:
+    with Largest() as operators:
         association(*given, iteration=Iteration(3)).sum().backward()
     assert f"{FAST}.default" in operators.names, "premise: torch's attention"
     assert not {name for name in operators.names if name.startswith("aten.mul")}

@@ -8,10 +8,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from hflayers_again import Written, draw
+from hflayers_again import Written
 from hopfield.errors import HopfieldError, OptionError, ShapeError
 from hopfield.nn import HopfieldAssociation, HopfieldLookup, HopfieldPooling, from_hflayers
 from hopfield.nn.hflayers.arguments import KINDS, LOOKUP
+from nn_layers import draw64 as draw
 
 GOLDEN = Path(os.environ.get("HOPFIELD_GOLDEN", "")) / "hflayers"
 CASES = sorted(GOLDEN.glob("*.safetensors")) if "HOPFIELD_GOLDEN" in os.environ else []

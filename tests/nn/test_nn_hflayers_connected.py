@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from hflayers_again import Written, draw
+from hflayers_again import Written
 from hopfield.errors import OptionError, ShapeError
 from hopfield.nn import from_hflayers
+from nn_layers import draw64 as draw
 
 CONNECTED = {
     "input_size": 6,

@@ -5,9 +5,10 @@ import torch
 from torch import nn
 from torch.nn.functional import layer_norm, linear
 
-from hflayers_again import Written, draw
+from hflayers_again import Written
 from hopfield.errors import HopfieldError
 from hopfield.nn import HopfieldDecoderLayer, HopfieldEncoderLayer, from_hflayers
+from nn_layers import draw64 as draw
 
 DIM, WIDE = 6, 10
 SELF = {"input_size": DIM, "hidden_size": 4, "num_heads": 2, "update_steps_max": 1}

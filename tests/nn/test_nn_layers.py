@@ -335,11 +335,6 @@ WRONG = {
         ShapeError,
         "stored must end in 8",
     ),
-    "length of memories": (
-        lambda: HopfieldLookup(make(DIM), draw(4, 3)),
-        ShapeError,
-        "memories must end in 8",
-    ),
     "a list": (
         lambda: make(DIM)(STATE, padding_mask=[[True]]),
         InputTypeError,

@@ -18,13 +18,10 @@ from hopfield.nn import (
 )
 from hopfield.nn.iteration import Iteration
 from nn_layers import draw, seeded
+from nn_layers import draw64 as normal
 
 DIM, HEADS = 12, 3
 CONFIGURATIONS = 60
-
-
-def normal(*shape: int, seed: int) -> torch.Tensor:
-    return draw(*shape, seed=seed).double()
 
 
 def masks(choose: random.Random, batch: int, m: int, n: int, single: bool) -> dict:

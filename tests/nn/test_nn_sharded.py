@@ -1,17 +1,14 @@
 """Layers whose weights are divided among processes by `fully_shard`."""
 
-import os
-
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from hopfield import Entmax
 from hopfield.nn import HopfieldAssociation, HopfieldEncoderLayer
 from nn_layers import CASES, DIM, GRADIENTS, STORED, Case, learned, seeded
+from two_processes import run_in_two_processes
 
 RATE = 0.1
 
@@ -36,8 +33,6 @@ def _step(layer: torch.nn.Module, case: Case, rate: float) -> None:
 
 def _train(rank: int, folder: str) -> None:
     """Train in one of two processes: half of each batch, and half of the weights."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     mesh = init_device_mesh("cpu", (2,))
     for name, case in BLOCKS.items():
         layer = fully_shard(seeded(case.make), mesh=mesh)
@@ -51,15 +46,12 @@ def _train(rank: int, folder: str) -> None:
         drawn = {key: weight.full_tensor() for key, weight in empty.named_parameters()}
         if rank == 0:
             torch.save((trained, drawn), f"{folder}/{name}")
-    dist.barrier()
-    dist.destroy_process_group()
-    os._exit(0)  # at an ordinary end, threads of gloo sometimes outlive what they use
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("sharded")
-    mp.spawn(_train, args=(str(path),), nprocs=2)
+    run_in_two_processes(_train, path)
     return path
 
 

@@ -6,13 +6,9 @@ import torch
 from hopfield import Entmax, Softmax, Sparsemax
 from hopfield.nn import Iteration
 from hopfield.nn.functional import describe
+from nn_layers import draw64 as draw
 
 N, DIM, STATES = 6, 4, 16
-
-
-def draw(*shape: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 STATE, STORED = 2 * draw(STATES, DIM, seed=1), draw(N, DIM, seed=2)

@@ -1,7 +1,6 @@
 """Layers under the tools of torch: compile, export, transforms, training in parallel, saving."""
 
 import copy
-import os
 import subprocess
 import sys
 import warnings
@@ -10,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from safetensors.torch import load_model, save_model
 from torch.export import Dim
 from torch.nn.parallel import DistributedDataParallel
@@ -39,6 +36,7 @@ from nn_layers import (
     output_and_gradients,
     seeded,
 )
+from two_processes import run_in_two_processes
 
 
 @pytest.fixture
@@ -245,8 +243,6 @@ TRAINED = CASES | GRADIENTS | SPARSE
 
 def _train(rank: int, folder: str) -> None:
     """Train in one of two processes: half of each batch, and the mean of their gradients."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     for name, case in TRAINED.items():
         layer = seeded(case.make)
         half = [tensor.chunk(2)[rank] for tensor in case.inputs]
@@ -256,13 +252,10 @@ def _train(rank: int, folder: str) -> None:
         if rank == 0:
             torch.save([p.grad for p in layer.parameters()], f"{folder}/{name}")
         del parallel, layer
-    dist.barrier()
-    dist.destroy_process_group()
-    os._exit(0)  # at an ordinary end, threads of gloo sometimes outlive what they use
 
 
 def test_two_processes_train_as_one(tmp_path):
-    mp.spawn(_train, args=(str(tmp_path),), nprocs=2)
+    run_in_two_processes(_train, tmp_path)
     for name, case in TRAINED.items():
         gradients = torch.load(tmp_path / name, weights_only=True)
         _, *expected = output_and_gradients(case, seeded(case.make))

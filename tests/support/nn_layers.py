@@ -1,6 +1,7 @@
 """Small seeded layers with inputs, for the tests of `hopfield.nn`."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -31,8 +32,11 @@ class Case(NamedTuple):
         return layer(*self.inputs, **self.masks)
 
 
-def draw(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+draw64 = partial(draw, dtype=torch.float64)
 
 
 def learned(value: float, heads: int = 2) -> torch.Tensor:
