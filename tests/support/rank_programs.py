@@ -1,10 +1,13 @@
 """Programs that tests of several processes run on each rank: `python rank_programs.py NAME …`."""
 
+import re
 import sys
 import time
 from collections.abc import Callable
 from functools import reduce
 from itertools import product
+from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import torch
@@ -85,6 +88,49 @@ def gradients() -> None:
                 wanted, found = wanted.detach(), found.detach()
                 scale = float(wanted.abs().max()) or 1.0
                 assert float((wanted - found).abs().max()) <= 1e-12 * scale, (name, has_gaps)
+
+
+def networks(page: str) -> None:
+    """Run the code of a page on each rank, and compare its gradients with those of one process."""
+    torch.set_default_dtype(torch.float64)
+    rank, world = dist.get_rank(), dist.get_world_size()
+    whole, own, sizes = RamStore(), RamStore(), [4 + r if r != 1 else 0 for r in range(world)]
+    whole.append(drawn(sum(sizes), 16))
+    if sizes[rank]:
+        own.append(drawn(sum(sizes), 16).split(sizes)[rank])
+    marker = "loss.backward()"
+    codes = [part.partition("```")[0] for part in Path(page).read_text("utf-8").split("```python")]
+    first, second = (code for code in codes if marker in code)
+    batch = {"inputs": drawn(12, 64), "targets": drawn(12, 16, seed=1)}
+    alone = run_code(first.replace("ShardedStore(table)", "table"), batch | {"table": whole})
+    many = run_code(first, batch | {"table": own})
+    for of in (lambda names: names["beta"].grad, lambda names: names["query"].weight.grad):
+        assert_near(of(many), of(alone))
+    batch = {"inputs": drawn(12, 64), "targets": drawn(12, 64, seed=1)}
+    part = {name: rows.chunk(world)[rank] for name, rows in batch.items()}
+    undivided = re.sub(r"(?m)^fully_shard.*$", "", second)
+    for count in ("10_000", "3"):  # of 3 rows, the last of four ranks gets none
+        alone, many = (
+            run_code(code.replace("10_000", count), given)["layer"]
+            for code, given in ((undivided, batch), (second, part))
+        )
+        divided = len(many.memories.to_local()) < len(alone.memories)
+        assert divided == (world > 1), "premise: each rank has a part of the rows"
+        for name, weight in alone.named_parameters():
+            assert float(weight.grad.abs().max()) > 1e-6 or name.endswith("key.bias"), name
+            assert_near(many.get_parameter(name).grad.full_tensor(), weight.grad)
+
+
+def run_code(code: str, names: dict[str, Any]) -> dict[str, Any]:
+    """Run code with these names and fixed random numbers, and return its names."""
+    torch.manual_seed(0)
+    exec(code, names)
+    return names
+
+
+def assert_near(found: Tensor, wanted: Tensor) -> None:
+    """Assert that gradients are equal within 1e-12; those of the bias of keys are 0."""
+    assert float((found - wanted).abs().max()) <= 1e-12 * float(wanted.abs().max().clamp_min(1e-4))
 
 
 def sums() -> None:
@@ -187,7 +233,7 @@ def lost(timeout: str) -> None:
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (gradients, sums, tables, mistakes, parts, lost)
+    each.__name__: each for each in (gradients, networks, sums, tables, mistakes, parts, lost)
 }
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from hopfield.stores.sharded.runs import Runs
 from rank_stores import finish_ranks, start_ranks
 
 PROGRAMS = str(Path(__file__).parents[1] / "support" / "rank_programs.py")
+PAGE = str(Path(__file__).parents[2] / "docs" / "machines.md")
 TIMEOUT, ALLOWED = 2.0, 2.0
 """The timeout of ranks in heavy tests of lost ones, and the seconds in which they then say so."""
 
@@ -71,6 +72,10 @@ def test_gradients_are_those_of_one_process(tmp_path):
     run(2, tmp_path, "gradients")
 
 
+def test_networks_of_the_page_have_the_gradients_of_one_process(tmp_path):
+    run(2, tmp_path, "networks", PAGE)
+
+
 def test_sums_in_parts_have_the_same_bits(tmp_path):
     run(2, tmp_path, "sums")
 
@@ -84,10 +89,12 @@ def test_ranks_bring_their_own_rows(tmp_path):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("program", ["gradients", "sums", "mistakes", "parts"])
+@pytest.mark.parametrize(
+    "program", [("gradients",), ("networks", PAGE), ("sums",), ("mistakes",), ("parts",)]
+)
 @pytest.mark.parametrize("world", [1, 3, 4])
 def test_programs_on_more_ranks(program, world, tmp_path):
-    run(world, tmp_path, program)
+    run(world, tmp_path, *program)
 
 
 @pytest.mark.parametrize(
