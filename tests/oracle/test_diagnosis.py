@@ -13,12 +13,15 @@ from hopfield import (
     ClassicalHopfield,
     DenseHopfield,
     Entmax,
+    GradedHopfield,
     ModernHopfield,
     Polynomial,
     RectifiedPolynomial,
     Sparsemax,
     diagnose,
+    explain,
     synthetic,
+    theory,
 )
 from hopfield.stores import PackedStore
 
@@ -92,6 +95,19 @@ def test_observed_verdicts_of_binary_networks_are_those_of_a_loop(name):
     for patterns in (synthetic.random_binary(20, 100), FAMILIES[:12]):
         memory = stored(BINARY[name](), patterns)
         assert observed(diagnose(memory)) == by_hand(memory, binary=True)
+
+
+@pytest.mark.parametrize("gain", [0.5, 5.0])
+def test_graded_units_hold_patterns_by_their_signs(gain):
+    rows = synthetic.random_binary(8, 60)
+    memory = stored(GradedHopfield(gain=gain), rows)
+    report, ends = diagnose(memory), memory.retrieve(rows).state
+    assert (ends.abs() < 1).all(), "premise: no unit reaches ±1"
+    assert report.attractor.tolist() == (ends.sign() == rows).all(-1).tolist()
+    assert bool(report.attractor.any()) == (gain > theory.critical_gain(60))
+    assert report.theory.capacity is None, "the known capacities are of units that are ±1"
+    kinds = [explain(memory, row).kind == "stored" for row in rows]
+    assert kinds == report.attractor.tolist()
 
 
 def toward(rows, others, radius):

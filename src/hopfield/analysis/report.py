@@ -26,8 +26,8 @@ class Report:
         theory: load, capacity and theorems.
         findings: problems, the gravest first, each with its cause and a remedy.
         fixed: True where `retrieve` leaves the pattern as it is, within its tolerance.
-        attractor: True where `retrieve` ends at the pattern: every unit of a ±1 pattern is right;
-            else the pattern and its copies have more than half of the weight.
+        attractor: True where `retrieve` ends at the pattern: the sign of every unit of a ±1 pattern
+            is right; else the pattern and its copies have more than half of the weight.
         captured_by: the other pattern at which `retrieve` ends; −1 if it ends at none.
         converged: True where `retrieve` reached a fixed point within its steps.
         distance: Euclidean distance between the pattern and the state where `retrieve` ends.

@@ -19,13 +19,13 @@ def sharper_separations(
 ) -> Iterator[Separation]:
     """Yield separations under which patterns with these margins are fixed points.
 
-    For TopK, that is k = 1; for others a β per quantile of the margins, the smallest first. A
+    First k = 1 where there is a k, then a β per quantile of the margins, the smallest first. A
     margin is a pattern's score at itself minus the best score of another pattern there.
     """
     separation = with_float_parameters(separation)
     if hasattr(separation, "k"):
-        yield with_parameters(separation, k=1)
-        return
+        separation = with_parameters(separation, k=1)
+        yield separation
     separation = separation if hasattr(separation, "beta") else Softmax(0.0)
     beta, inverse_width = float(separation.beta), separation.inverse_width()
     # β is computed for softmax. Other separations need β / scale to weigh scores as sharply.

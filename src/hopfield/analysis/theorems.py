@@ -45,7 +45,8 @@ def theory_of(memory: Memory, patterns: Patterns, columns: dict[str, Tensor]) ->
         return Theory(load, source="no theorem for patterns with priors")
     if not memory.updates_by_weighted_sum:
         return Theory(load)
-    rule, scoring = memory.config().get("rule"), scoring_of(memory)
+    rule = memory.config().get("rule") if memory.binary else None
+    scoring = scoring_of(memory)
     if rule == "pseudo_inverse":
         return Theory(load, float(dim), "linearly independent patterns (Personnaz et al. 1985)")
     if rule == "storkey":

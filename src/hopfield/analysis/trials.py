@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checks import has_only_signs
 from ..iteration import PATTERN_WEIGHT
 from ..memories import Memory
 from ..memories.fitting import AUTO
@@ -33,8 +34,9 @@ def observe(
         group, strongest = patterns.copy_of[result.index], memory.storage.take(result.index)
         if memory.binary:
             at_pattern = (result.state == strongest).all(-1)
-        elif result.entropy is None:  # a network without weights
-            at_pattern = recalled(strongest, result.state)
+        elif result.entropy is None:  # a network without weights, of graded units for instance
+            ends = result.state.sign() if has_only_signs(strongest) else result.state
+            at_pattern = recalled(strongest, ends)
         else:
             share = result.weight.double() * patterns.copies[result.index]
             at_pattern = share > PATTERN_WEIGHT
