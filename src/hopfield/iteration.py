@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .bound import KEPT_BOUNDS, Bound, largest_bound
 from .cycles import CycleFinder
 
 PATTERN_WEIGHT = 0.51
@@ -17,40 +19,6 @@ A tie of two gives 0.5, up to rounding in float32."""
 
 TOLERANCE = 1e-4
 """Default of `tol`: the largest change of a settled state, in units of the spread of patterns."""
-
-
-@dataclass(frozen=True, eq=False)
-class Bound:
-    """Bounds of the distance between a certified readout and the full one at the same state.
-
-    Attributes:
-        state: bound of ‖x' − x'_full‖, `(*batch)`: the largest over the steps. Full readouts
-            from the start could still lead to another fixed point.
-        energy: bound of |E − E_full|, `(*batch)`.
-        unread_weight: bound of the weight of the patterns that were not read, `(*batch)`: the
-            largest over the steps; 0 for queries that were read in full at each step.
-    """
-
-    state: Tensor
-    energy: Tensor
-    unread_weight: Tensor
-
-    def at(self, queries: Tensor) -> "Bound":
-        """Return the bounds of some of the queries."""
-        return Bound(self.state[queries], self.energy[queries], self.unread_weight[queries])
-
-    def with_rounding(self, state: Float[Tensor, "*batch dim"], dtype: torch.dtype) -> "Bound":
-        """Return bounds that also cover the rounding of the result to the dtype of `state`."""
-        batch, bound = state.shape[:-1], self.state.reshape(state.shape[:-1]).to(dtype)
-        if state.dtype.itemsize < dtype.itemsize:
-            unit = torch.finfo(state.dtype)
-            least = unit.tiny * state.shape[-1] ** 0.5  # subnormals have an absolute rounding
-            bound = bound + unit.eps * (
-                torch.linalg.vector_norm(state, dim=-1, dtype=dtype) + least
-            )
-        return Bound(
-            *(part.reshape(batch).to(dtype) for part in (bound, self.energy, self.unread_weight))
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +236,9 @@ def iterate(
         period = None if closed is None else torch.where(arrived, 1, closed)
         done = arrived if period is None else period > 0
         last = step == steps or bool(done.all())
-        if trace or reading.bound is not None:
+        if reading.bound is not None:
+            results.bounds.append((active, reading.bound))
+        if trace:
             results.add_step(active, state, reading)
         if last and active is None:
             return replace(results.outcome_of_all(step, arrived, state, reading), period=period)
@@ -278,6 +248,7 @@ def iterate(
             results.add_final(active, done, step, (arrived, period), state, reading)
         if last:
             break
+        results.merge_bounds()
         state = reading.next
         if bool(done.any()):
             left = (~done).nonzero().squeeze(-1)
@@ -296,25 +267,27 @@ class _Results:
         self.fields: dict[str, Tensor] = {}
         self.trace: list[Tensor] | None = [] if trace else None
         self.states: list[Tensor] | None = [] if trace == "states" else None
-        self.bound: Bound | None = None
+        self.bounds: list[tuple[Tensor | None, Bound]] = []
 
     def add_step(self, active: Tensor | None, state: Tensor, reading: Reading) -> None:
-        """Keep energies and states of this step, and the largest bound of the states so far."""
+        """Keep the energies and states of this step."""
         at = ... if active is None else active
         for kept, values in ((self.trace, reading.energy), (self.states, state)):
             if kept is not None and values is not None:
                 kept.append((kept[-1] if kept else values).clone())
                 kept[-1][at] = values
-        if self.bound is None and active is None:
-            self.bound = reading.bound
-        elif reading.bound is not None:
-            if self.bound is None:
-                empty = reading.bound.state.new_zeros(self.count)
-                self.bound = Bound(empty, empty.clone(), empty.clone())
-            for name in ("state", "unread_weight"):
-                largest = getattr(self.bound, name)
-                largest[at] = torch.maximum(largest[at], getattr(reading.bound, name))
-            self.bound.energy[at] = reading.bound.energy
+
+    def merge_bounds(self) -> None:
+        """Merge the bounds of many steps: each keeps numbers of its states until it is computed."""
+        if len(self.bounds) > KEPT_BOUNDS:
+            self.bounds = [(None, largest_bound(self.count, self.bounds))]
+
+    @property
+    def bound(self) -> Bound | None:
+        """The largest bounds of the steps."""
+        if not self.bounds:
+            return None
+        return Bound.later(partial(largest_bound, self.count, self.bounds))
 
     def outcome_of_all(
         self, step: int, arrived: Tensor, state: Tensor, reading: Reading

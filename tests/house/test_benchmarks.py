@@ -13,8 +13,8 @@ from benchmarks.certified import bounds
 from benchmarks.entries import ENTRIES
 from benchmarks.harness import Case, Contender, Entry, Target
 from hopfield import ModernHopfield, Retrieval
+from hopfield.bound import Bound
 from hopfield.experiments import records
-from hopfield.iteration import Bound
 from hopfield.memories import certified
 
 ONE = torch.ones(1, dtype=torch.float64)

@@ -14,7 +14,7 @@ ROOMS = (
     ("checks",),
     ("kernels", "files", "cue", "typed", "pictures", "overrides", "own_scores", "ranks"),
     ("similarity", "separation", "post", "coupling", "packing", "theory", "inputs"),
-    ("rules", "energy", "readout", "scores", "leave_one_out", "exact", "cycles"),
+    ("rules", "energy", "readout", "scores", "leave_one_out", "exact", "cycles", "bound"),
     ("stores", "iteration", "units", "calibration"),
     ("memories", "nn", "data", "corruption", "metrics", "synthetic"),
     ("sklearn",),

@@ -2,14 +2,18 @@
 
 import copy
 import math
+import pickle
+from dataclasses import replace
 
 import pytest
 import torch
 
-from hopfield import ClassicalHopfield, HopfieldError, ModernHopfield, similarity
-from hopfield.iteration import Bound, EntrywiseTolerance, Reading
+from hopfield import ClassicalHopfield, HopfieldError, ModernHopfield, iteration, similarity
+from hopfield.bound import Bound
+from hopfield.iteration import EntrywiseTolerance, Reading
 from hopfield.similarity import SIMILARITIES
 
+BOUNDS = ("state", "energy", "unread_weight")
 FAR = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1e6, 1e6]], dtype=torch.float64)
 
 
@@ -88,3 +92,42 @@ def test_some_queries_of_a_reading():
     assert found.next is state and found.weight is None and found.bound is None
     for name in ("energy", "index", "entropy"):
         assert torch.equal(getattr(found, name), getattr(full, name)[queries])
+
+
+@pytest.mark.parametrize("queries", [1, 3, 900])
+def test_bounds_do_not_depend_on_when_they_are_read(queries):
+    """Patterns, cue and answer change first; copies of an answer have its bounds."""
+    rows = torch.randn(900, 12, generator=torch.Generator().manual_seed(2))
+    for beta, steps in ((0.5, 50), (6.0, 50), (6.0, 0)):
+        memory = ModernHopfield(beta, similarity="euclidean", precision="certified")
+        memory.store(rows)
+        cue = 3 * rows[:queries].clone()
+        early, late = memory.retrieve(cue, steps=steps), memory.retrieve(cue, steps=steps)
+        first = {name: getattr(early.bound, name) for name in BOUNDS}
+        assert first["state"].min() > 0
+        memory.store(100 * rows)
+        memory.remove(0)
+        cue.zero_()
+        late.state.mul_(100)
+        copies = pickle.loads(pickle.dumps(late)), copy.deepcopy(late), copy.copy(late)
+        for answer in (late, replace(late, trace=None), *copies):
+            for name in BOUNDS:
+                assert torch.equal(getattr(answer.bound, name), first[name]), name
+        with pytest.raises(AttributeError, match="no attribute 'stat'"):
+            late.bound.stat  # noqa: B018
+
+
+def test_the_bound_of_many_steps_is_the_largest(monkeypatch):
+    monkeypatch.setattr(iteration, "KEPT_BOUNDS", 3)
+    monkeypatch.setattr("hopfield.memories.certified.scan_pays", lambda: False)
+    rows = torch.randn(50, 12, generator=torch.Generator().manual_seed(3))
+    memory = ModernHopfield(0.2, similarity="euclidean", precision="certified")
+    memory.store(rows)
+    cues = 5 * rows[:6] * torch.arange(1, 7)[:, None]
+    answer = memory.retrieve(cues, trace="states")
+    assert answer.steps.max() > 8 and len(answer.steps.unique()) > 1, "premise"
+    steps = [memory.step(states, None, None, torch.Generator()).bound for states in answer.states]
+    largest = torch.stack([step.state for step in steps]).amax(0)
+    torch.testing.assert_close(answer.bound.state.double(), largest, rtol=1e-4, atol=0)
+    torch.testing.assert_close(answer.bound.energy.double(), steps[-1].energy, rtol=1e-4, atol=0)
+    assert (largest > 1.1 * steps[-1].state).all(), "premise: far from the patterns it is larger"

@@ -12,7 +12,6 @@ include all that are needed: these are the candidates. Read in float64, they giv
 largest norm of a row.
 """
 
-import math
 from dataclasses import dataclass, fields
 from functools import cache, reduce
 
@@ -21,17 +20,18 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..bound import Bound
 from ..errors import OptionError
-from ..iteration import Bound
 from ..readout import BLOCK_ROWS, read
 from ..separation import Readout, Separation
 from ..separation.softmax import log_mean
-from ..similarity import Similarity
+from ..similarity import Similarity, masked_state
 from ..stores import Store
 from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
 from ..stores.summary import SUMMARY_ROWS
 from .options import blocks_of, reads_in_place
 from .query_batch import DROPPED_WEIGHT, QueryBatch
+from .readout_bounds import bound_of
 from .sketched import can_sketch, sketched_candidates
 from .taken_rows import TakenRows
 
@@ -88,6 +88,39 @@ def check_certifiable(similarity: Similarity, separation: Separation, store: Sto
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How the candidates of a batch of queries are found.
+
+    Attributes:
+        batch: the queries.
+        crowded: queries that are read in full in any case; None where sketches find the others.
+    """
+
+    batch: QueryBatch
+    crowded: Tensor | None
+
+
+def plan_of(
+    store: Store,
+    state: Float[Tensor, "batch dim"],
+    known: Tensor | None,
+    similarity: Similarity,
+    separation: Separation,
+) -> Plan | None:
+    """Return how candidates are found; None where all rows are read, as in a full readout."""
+    if store.resident and len(state) * len(store) * store.dim < SCAN_WORK:
+        return None  # resident rows have no sketches
+    batch = QueryBatch.of(store, state, known, similarity, separation)
+    if can_sketch(store, batch):
+        return Plan(batch, None)
+    if not can_scan(store, batch):
+        return None
+    # Rows of average score are candidates of most queries, however good the best rows are.
+    crowded = batch.mean_gap(store.summary()) <= batch.window(len(store))
+    return None if bool(crowded.all()) else Plan(batch, crowded)
+
+
 def certified_readout(
     store: Store,
     state: Float[Tensor, "batch dim"],
@@ -100,51 +133,46 @@ def certified_readout(
     Some queries are read in full, and their bound covers only rounding (docs/architecture.md):
     those with too many candidates, and all queries where neither sketches nor a scan would pay.
     """
-    batch = QueryBatch.of(store, state, known, similarity, separation)
-    if reads_all(store, batch):
-        full, _ = full_readout(store, state, known, similarity, separation)
-        return full, _bound(store, batch, full.potential)
-    result = None
-    if can_sketch(store, batch):
+    plan = plan_of(store, state, known, similarity, separation)
+    if plan is not None:
+        return planned_readout(store, plan, similarity, separation)
+    full, _ = full_readout(store, state, known, similarity, separation)
+    masked = state if known is None else masked_state(state, known)
+    return full, bound_of(store, masked, similarity, separation, full.potential)
+
+
+def planned_readout(
+    store: Store, plan: Plan, similarity: Similarity, separation: Separation
+) -> tuple[Readout, Bound]:
+    """Return the readout of the candidates that a plan finds, and its bound."""
+    batch, result = plan.batch, None
+    if plan.crowded is None:
         search = sketched_candidates(store, batch)
         crowded, unread = search.crowded, search.unread_weight
         if not bool(crowded.all()):
             result = read_candidates(search.taken, batch, *search.pairs)
     else:
-        queries, members, crowded = candidates(store, batch)
+        queries, members, crowded = candidates(store, batch, plan.crowded)
         unread = torch.full_like(crowded, DROPPED_WEIGHT, dtype=torch.float64)
         unread.masked_fill_(crowded, 0.0)
-        result = read_candidates(store, batch, queries, members)
+        if not bool(crowded.all()):
+            result = read_candidates(store, batch, queries, members)
     if result is None or bool(crowded.any()):
         known = batch.known
         mask = known if known is None or known.ndim == 1 else known[crowded]
-        full = read(
-            blocks_of(store, len(state)), batch.masked[crowded], similarity, separation, mask
-        )
-        if result is None or bool(crowded.all()):
+        full, _ = full_readout(store, batch.masked[crowded], mask, similarity, separation)
+        if result is None:
             result = full
         else:
             for field in fields(Readout):
                 if getattr(full, field.name) is not None:
                     getattr(result, field.name)[crowded] = getattr(full, field.name)
-    return result, _bound(store, batch, result.potential, crowded, unread)
+    given = batch.masked, similarity, separation, result.potential
+    return result, bound_of(store, *given, crowded, unread)
 
 
 READOUTS = {"full": full_readout, "certified": certified_readout}
 """The readout for each value of the option `precision`."""
-
-
-def reads_all(store: Store, batch: QueryBatch) -> bool:
-    """Return whether a certified readout reads all rows, as a full one does."""
-    if can_sketch(store, batch):
-        return False
-    return not can_scan(store, batch) or _has_many_candidates(store, batch)
-
-
-def _has_many_candidates(store: Store, batch: QueryBatch) -> bool:
-    # Rows of average score are candidates of most queries, however good the best rows are.
-    within = batch.mean_gap(store.summary()) <= batch.window(len(store))
-    return 2 * int(within.sum()) > len(within)
 
 
 def can_scan(store: Store, batch: QueryBatch) -> bool:
@@ -164,13 +192,24 @@ def can_scan(store: Store, batch: QueryBatch) -> bool:
 
 
 @torch.no_grad()
-def candidates(store: Store, batch: QueryBatch) -> tuple[Tensor, Tensor, Tensor]:
+def candidates(
+    store: Store, batch: QueryBatch, crowded: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Find the candidates of each query, except of crowded queries.
+
+    Args:
+        store: the rows.
+        batch: the queries.
+        crowded: queries that are crowded in any case, `(batch,)`, or None.
 
     Returns:
         The queries and the rows of k (query, row) pairs, each `(k,)`, and a mask of the queries
         that are crowded, `(batch,)`: these have more than `MOST_GROUPS` groups of candidates.
     """
+    if crowded is not None and bool(crowded.any()):
+        scanned = (~crowded).nonzero().squeeze(-1)
+        queries, members, rest = candidates(store, batch.at(scanned))
+        return scanned[queries], members, crowded.index_put((scanned,), rest)
     copy = scan_copy(store)
     bias = scan_bias(store, batch, copy)
     queries, members = scan(copy, batch, bias, len(store))
@@ -199,38 +238,6 @@ def scan_bias(store: Store, batch: QueryBatch, copy: ScanCopy) -> Tensor:
             squares = torch.cat([block.squares(mask) for block in store.blocks(BLOCK_ROWS)])
         bias = squares.float() / -2
     return pad(bias, (0, copy.codes.shape[1] - len(store)), value=-torch.inf)
-
-
-def _bound(
-    store: Store,
-    batch: QueryBatch,
-    potential: Tensor,
-    crowded: Tensor | None = None,
-    unread: Tensor | None = None,
-) -> Bound:
-    # For queries that are read in full, which are crowded, or all of them if `crowded` is None:
-    # rounding alone. For candidates: the bounds of the module's docstring, and rounding.
-    summary = store.summary()
-    dtype, dim = batch.masked.dtype, store.dim
-    eps, exact_eps = torch.finfo(dtype).eps, torch.finfo(torch.float64).eps
-    beta, stored = batch.beta, torch.finfo(summary.squared_norms.dtype)
-    # Small squares underflow; all together they lose at most dim * tiny.
-    largest = math.sqrt(summary.largest_norm**2 + dim * stored.tiny)
-    own = torch.linalg.vector_norm(batch.masked, dim=-1, dtype=torch.float64)
-    reach = own.clamp_min(largest)
-    size = torch.maximum(potential.double().abs(), reach.square() / 2)
-    # The ½M² of dot products is as exact as the norms that are stored.
-    constant = 0.0 if batch.euclidean else 4 * max(0.0, stored.eps - eps) * largest**2
-    kappa = 1 + beta * largest * reach
-    # No two points of the rows' convex hull are further apart than 2M.
-    state = largest * (16 * eps * kappa).clamp_max(2)
-    energy = 8 * eps * kappa * size + constant
-    if crowded is None or unread is None:
-        return Bound(state, energy, torch.zeros_like(state))
-    scores = exact_eps * dim * (largest + own).square()  # rounding of one score in float64
-    near = largest * (2 * unread + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
-    gap = -torch.log1p(-unread) / max(beta, 1e-300) + scores + 8 * eps * size + constant
-    return Bound(torch.where(crowded, state, near), torch.where(crowded, energy, gap), unread)
 
 
 @dataclass(frozen=True, eq=False)

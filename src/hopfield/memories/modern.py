@@ -15,11 +15,10 @@ from ..separation import Separation, Softmax, with_parameters
 from ..similarity import ScoreFunction, Similarity, as_similarity, masked_state
 from ..stores import Store
 from .base import Memory
-from .certified import READOUTS, check_certifiable, reads_all
+from .certified import READOUTS, check_certifiable, plan_of, planned_readout
 from .fitting import AUTO, fitted_separation, is_auto
 from .gaps import read_with_gaps, scores_of
 from .options import blocks_of, check_store, plain_softmax, reads_in_place, scalar_separation
-from .query_batch import QueryBatch
 
 
 class AttentionMemory(Memory):
@@ -149,8 +148,13 @@ class AttentionMemory(Memory):
 
     def next_state(self, state: Tensor, generator: torch.Generator) -> Tensor:
         """Make one update, by fused attention where it can."""
+        scoring = self.similarity, self.separation
+        if self.precision == "certified":
+            plan = plan_of(self.storage, state, None, *scoring)
+            if plan is not None:
+                return planned_readout(self.storage, plan, *scoring)[0].state
         beta = self.separation.softmax_beta()
-        if beta is not None and self._in_place(state) and self._reads_all(state):
+        if beta is not None and self._in_place(state):
             bias = None
             if not self.similarity.half_squared_norm:
                 bias = self.storage.summary().squared_norms / -2
@@ -162,12 +166,6 @@ class AttentionMemory(Memory):
                 largest = self.storage.summary().largest_norm
                 return POST_TRANSFORMS[str(self.post)](following, state, None, largest)
         return self.step(state, None, None, generator).next
-
-    def _reads_all(self, state: Tensor) -> bool:
-        store, scoring = self.storage, (self.similarity, self.separation)
-        return self.precision == "full" or reads_all(
-            store, QueryBatch.of(store, state, None, *scoring)
-        )
 
     def energy_of(self, state: Tensor) -> Tensor:
         """E(x) = ½‖x‖² − F(s) + ½M² for the dot product, −F(s) for every other similarity.

@@ -1,7 +1,7 @@
 """A batch of queries of a certified readout."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,11 @@ from ..stores import Store, Summary
 
 DROPPED_WEIGHT = 1e-9
 """ε: the largest total weight of the rows that a certified readout leaves out."""
+
+
+def beta_of(separation: Separation) -> float:
+    """Return β as a finite number."""
+    return min(separation.inverse_width() or 0.0, 1e30)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +48,13 @@ class QueryBatch:
     ) -> "QueryBatch":
         """Return the batch for a readout."""
         euclidean = not similarity.half_squared_norm
-        beta = min(separation.inverse_width() or 0.0, 1e30)
         masked, known = masked_state(state, known), known if euclidean else None
-        return cls(masked, known, beta, euclidean, store.prior)
+        return cls(masked, known, beta_of(separation), euclidean, store.prior)
+
+    def at(self, queries: Tensor) -> "QueryBatch":
+        """Return the batch of some of the queries."""
+        known = self.known if self.known is None or self.known.ndim == 1 else self.known[queries]
+        return replace(self, masked=self.masked[queries], known=known)
 
     def window(self, count: int) -> float:
         """log(n/ε)/β for n = `count`: rows further below the best score are left out.

@@ -1,0 +1,81 @@
+"""Bounds of a certified readout, computed when somebody reads them."""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ..bound import Bound
+from ..separation import Separation
+from ..similarity import Similarity
+from ..stores import Store
+from .query_batch import beta_of
+
+KEPT_ENTRIES = 2**13
+"""Entries of states up to which a copy of them is kept; of more, their norms are computed at once,
+which takes longer for few entries, and less memory."""
+
+
+def bound_of(
+    store: Store,
+    masked: Tensor,
+    similarity: Similarity,
+    separation: Separation,
+    potential: Tensor,
+    crowded: Tensor | None = None,
+    unread: Tensor | None = None,
+) -> Bound:
+    """Return the bounds of a readout; patterns and states may change before they are computed.
+
+    Args:
+        store: the rows.
+        masked: m⊙x.
+        similarity: gave the scores.
+        separation: the separation.
+        potential: F of each state.
+        crowded: the queries that were read in full, to which only rounding applies; None for all.
+        unread: a bound of the weight of the rows that were not read.
+    """
+    if masked.requires_grad or potential.requires_grad:
+        masked, potential = masked.detach(), potential.detach()
+    states = masked.clone() if masked.numel() <= KEPT_ENTRIES else _lengths(masked)[:, None]
+    summary = store.summary()
+    rows = summary.largest_norm, store.dim, summary.squared_norms.dtype
+    given = states, potential, rows, similarity, separation, crowded, unread
+    return Bound.later(partial(_bound_of_kept, *given))
+
+
+def _lengths(masked: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(masked, dim=-1, dtype=torch.float64)
+
+
+def _bound_of_kept(
+    states: Tensor,
+    potential: Tensor,
+    rows: tuple[float, int, torch.dtype],
+    similarity: Similarity,
+    separation: Separation,
+    crowded: Tensor | None,
+    unread: Tensor | None,
+) -> Bound:
+    largest_norm, dim, stored_dtype = rows
+    beta, lengths, stored = beta_of(separation), _lengths(states), torch.finfo(stored_dtype)
+    eps, exact_eps = torch.finfo(potential.dtype).eps, torch.finfo(torch.float64).eps
+    # Small squares underflow; all together they lose at most dim * tiny.
+    largest = math.sqrt(largest_norm**2 + dim * stored.tiny)
+    reach = lengths.clamp_min(largest)
+    size = torch.maximum(potential.double().abs(), reach.square() / 2)
+    # The ½M² of dot products is as exact as the norms that are stored.
+    inexact = max(0.0, stored.eps - eps) if similarity.half_squared_norm else 0.0
+    constant = 4 * inexact * largest**2
+    kappa = 1 + beta * largest * reach
+    # No two points of the rows' convex hull are further apart than 2M.
+    state = largest * (16 * eps * kappa).clamp_max(2)
+    energy = 8 * eps * kappa * size + constant
+    if crowded is None or unread is None:
+        return Bound(state, energy, torch.zeros_like(state))
+    scores = exact_eps * dim * (largest + lengths).square()  # rounding of one score in float64
+    near = largest * (2 * unread + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
+    gap = -torch.log1p(-unread) / max(beta, 1e-300) + scores + 8 * eps * size + constant
+    return Bound(torch.where(crowded, state, near), torch.where(crowded, energy, gap), unread)
