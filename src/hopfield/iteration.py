@@ -236,10 +236,7 @@ def iterate(
         period = None if closed is None else torch.where(arrived, 1, closed)
         done = arrived if period is None else period > 0
         last = step == steps or bool(done.all())
-        if reading.bound is not None:
-            results.bounds.append((active, reading.bound))
-        if trace:
-            results.add_step(active, state, reading)
+        results.add_step(active, state, reading)
         if last and active is None:
             return replace(results.outcome_of_all(step, arrived, state, reading), period=period)
         if last:
@@ -248,7 +245,6 @@ def iterate(
             results.add_final(active, done, step, (arrived, period), state, reading)
         if last:
             break
-        results.merge_bounds()
         state = reading.next
         if bool(done.any()):
             left = (~done).nonzero().squeeze(-1)
@@ -270,17 +266,18 @@ class _Results:
         self.bounds: list[tuple[Tensor | None, Bound]] = []
 
     def add_step(self, active: Tensor | None, state: Tensor, reading: Reading) -> None:
-        """Keep the energies and states of this step."""
+        """Keep the bounds of this step, and energies and states if they are wanted."""
+        if reading.bound is not None:
+            self.bounds.append((active, reading.bound))
+            if len(self.bounds) > KEPT_BOUNDS:  # each keeps numbers of its states
+                self.bounds = [(None, largest_bound(self.count, self.bounds))]
+        if self.trace is None:
+            return
         at = ... if active is None else active
         for kept, values in ((self.trace, reading.energy), (self.states, state)):
             if kept is not None and values is not None:
                 kept.append((kept[-1] if kept else values).clone())
                 kept[-1][at] = values
-
-    def merge_bounds(self) -> None:
-        """Merge the bounds of many steps: each keeps numbers of its states until it is computed."""
-        if len(self.bounds) > KEPT_BOUNDS:
-            self.bounds = [(None, largest_bound(self.count, self.bounds))]
 
     @property
     def bound(self) -> Bound | None:
