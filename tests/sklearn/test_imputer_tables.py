@@ -241,6 +241,14 @@ def test_unseen_levels_are_left_as_they_are():
     assert filled["kind"].tolist() == ["horse", "cat"]
 
 
+def test_a_category_that_only_fit_had_fills_a_gap():
+    imputer = HopfieldImputer().set_output(transform="pandas")
+    imputer.fit(pd.DataFrame({"a": pd.Categorical(["x", "y"] * 6), "b": [0.0, 1.0] * 6}))
+    part = pd.DataFrame({"a": pd.Categorical(["x", None]), "b": [0.0, 1.0]})
+    filled = imputer.transform(part)["a"]
+    assert filled.tolist() == ["x", "y"] and filled.cat.categories.tolist() == ["x", "y"]
+
+
 def test_text_where_fit_had_numbers_is_refused():
     imputer = HopfieldImputer().fit(pd.DataFrame({"a": [1.0, 2.0]}))
     with pytest.raises(InputTypeError, match="'a'"):

@@ -57,6 +57,15 @@ def test_a_table_is_recalled_by_some_of_its_columns(run):
     assert [float(row["length"]) for row in rows] == pytest.approx([6.4, 5.1], rel=1e-6)
 
 
+@pytest.mark.parametrize("code", ["12345678901234567890", "007", "1234567890123456789.5"])
+def test_codes_keep_their_digits(run, code):
+    with open("codes.csv", "w") as file:
+        file.write(f"name,length,code\na,1,{code}\nb,2,3\n")
+    run("store codes.csv -o codes.hop --names name --columns length --values code")
+    facts = run("recall codes.hop codes.csv --names name")
+    assert [answer["value"] for answer in facts["cues"]] == [code, "3"]
+
+
 def test_a_unit_does_not_matter_unless_asked(run):
     with open("grams.csv", "w") as file:
         file.write(TABLE.replace(",weight,", ",grams,"))

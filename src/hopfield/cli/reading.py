@@ -15,7 +15,7 @@ from ..checks import short_repr
 from ..errors import DataError, HopfieldError
 
 WHOLE = re.compile(r"-?[1-9]\d{0,17}|0")
-NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?((0|[1-9]\d{0,17})(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 LISTED = 5
 """Most rows, names, columns or pairs in a line."""
@@ -196,7 +196,10 @@ def read_lines(
 
 
 def to_values(texts: Sequence[str]) -> list[str] | Tensor:
-    """Return values as whole numbers or numbers if all are; else as text, and so codes as 007."""
+    """Return values as whole numbers or numbers if all are; else as text, also codes as 007.
+
+    Whole numbers of more than 18 digits are codes, of which a float would lose digits.
+    """
     if all(WHOLE.fullmatch(text) for text in texts):
         return torch.tensor([int(text) for text in texts])
     if all(NUMBER.fullmatch(text) for text in texts):

@@ -225,6 +225,9 @@ def _rebuild_frame(
         values = old.astype(object).to_numpy(copy=True)
         values[gaps] = filled[j][gaps]
         new = pandas.Series(values, index=old.index, name=old.name)
+        if isinstance(old.dtype, pandas.CategoricalDtype):
+            of_fit = [x for x in dict.fromkeys(filled[j][gaps]) if x is not None]
+            old = old.cat.add_categories([x for x in of_fit if x not in old.cat.categories])
         if filled[j].dtype == object or pandas.api.types.is_object_dtype(old.dtype):
             series.append(new.astype(old.dtype))
             continue
