@@ -350,6 +350,8 @@ def test_parquet(capsysbinary, tmp_path):
     arrays = {n: arrow.array(v, types[n] if n != "day" else "int32") for n, v in columns.items()}
     arrays["day"] = arrays["day"].cast("date32")
     arrays["kind"] = arrow.array(columns["c"]).dictionary_encode()
+    arrays["large"] = arrow.array(columns["c"], "large_string")
+    arrays["view"] = arrow.array(columns["c"], "string_view")  # as polars writes text
     table = arrow.table(arrays).replace_schema_metadata({"made": "here"})
     parquet.write_table(table, tmp_path / "t.parquet")
     status, out, err = _run(
@@ -361,7 +363,8 @@ def test_parquet(capsysbinary, tmp_path):
     assert [filled.field(n).type for n in arrays] == [table.field(n).type for n in arrays]
     last = filled.slice(10).to_pydict()
     assert last["a"] == [1, 2, 1] and last["b"] == pytest.approx([1.5, 2.5, 1.5], abs=0.2)
-    assert last["c"] == last["kind"] == ["x", "y", "x"] and last["flag"] == [True, False, True]
+    assert last["c"] == last["kind"] == last["large"] == last["view"] == ["x", "y", "x"]
+    assert last["flag"] == [True, False, True]
     assert last["day"][0] is None, "dates are kept"
     assert filled.slice(0, 10).select(list(arrays)).equals(table.slice(0, 10))
     low, high = last["b_low"], last["b_high"]

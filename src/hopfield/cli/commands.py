@@ -211,8 +211,9 @@ def impute(
 ) -> None:
     """Fill the missing cells of a table from its similar rows, and say how sure each column is.
 
-    A cell is missing if it is empty, or NA, NaN, null or ?. Fields are separated by commas,
-    semicolons, tabs or vertical bars; where not by commas, a comma may be the decimal point.
+    In a file of text a cell is missing if it is empty, or NA, NaN, null or ?, in Parquet if it is
+    null or NaN. Fields are separated by commas, semicolons, tabs or vertical bars; where not by
+    commas, a comma may be the decimal point.
     Columns of text are categories where their values repeat. Dates, names and row numbers are
     kept. All other cells are written byte for byte as they came. The summary goes to standard
     error.

@@ -12,6 +12,9 @@ from .text_columns import Column, FilledColumn, NumberForm, text_column
 MAGIC = b"PAR1"
 """First bytes of a Parquet file."""
 
+TEXT = ("string", "large_string", "string_view")
+"""Arrow's types of text; polars writes the last one."""
+
 
 class ParquetTable:
     """A table of Arrow columns; needs pyarrow."""
@@ -73,10 +76,7 @@ class ParquetTable:
         missing = np.array([_is_missing(entry, marks) for entry in entries], dtype=bool)
         is_decimal = types.is_decimal(kind)
         is_number = types.is_integer(kind) or types.is_floating(kind) or is_decimal
-        is_bool, is_text = (
-            types.is_boolean(kind),
-            types.is_string(kind) or types.is_large_string(kind),
-        )
+        is_bool, is_text = types.is_boolean(kind), str(kind) in TEXT
         if missing.all() or not (is_number or is_bool or is_text):
             return Column(name, missing, reason="empty" if missing.all() else str(kind))
         if is_category or not is_number:
