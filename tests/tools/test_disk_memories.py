@@ -205,3 +205,27 @@ def test_a_missing_extra_is_one_line(tmp_path):
     )
     assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
     assert "hopfield[disk]" in done.stderr
+
+
+@pytest.mark.parametrize("prior", [None, "whole", "any"])
+@pytest.mark.parametrize("rule", ["hebbian", "covariance"])
+def test_couplings_of_many_rows_are_those_in_memory(rule, prior, tmp_path, monkeypatch):
+    monkeypatch.setattr("hopfield.memories.learning.LEARNING_ROWS", 64)
+    monkeypatch.setattr("hopfield.memories.learning.FIELD_WORK", 2**18)
+    rows = torch.cat([signs(500, 16, generator=seeded(7)), torch.ones(20, 16)])
+    times = {"whole": [1.0, 3.0], "any": [0.3, 1e-9]}.get(prior)
+    found, cat = [], torch.cat
+
+    def joined(parts, dim=0):
+        whole = cat(parts, dim)
+        assert whole.shape != rows.shape, "all rows are joined"
+        return whole
+
+    monkeypatch.setattr(torch, "cat", joined)
+    for store in (RamStore(), DiskStore(tmp_path / "m.lance")):
+        memory = ClassicalHopfield(rule, store=store)
+        memory.store(rows, prior=None if times is None else times * 260)
+        found.append((memory.coupling, memory.thresholds, memory.retrieve(rows[::50]).state))
+    for one, other in zip(*found, strict=True):
+        assert one is other is None or torch.allclose(one, other, rtol=1e-5, atol=1e-4)
+    assert prior == "any" or rule != "hebbian" or torch.equal(found[0][0], found[1][0])

@@ -125,8 +125,11 @@ class Patterns:
 
     def weighted_sum(self, weights: Float[Tensor, "k n"]) -> Float[Tensor, "k dim"]:
         """Return the weighted sums of all patterns."""
-        parts = weights.split(BLOCK_ROWS, dim=-1)
-        return sum(part @ rows for part, rows in zip(parts, self.blocks(), strict=True))
+        sums, start = weights.new_zeros(len(weights), self.dim), 0
+        for rows in self.blocks():
+            sums.addmm_(weights[:, start : start + len(rows)], rows)
+            start += len(rows)
+        return sums
 
     def compare(self, indices: Int[Tensor, " k"]) -> "Comparison":
         """Return products and distances between some patterns and all patterns."""

@@ -24,7 +24,7 @@ from ..units import (
 )
 from ..units.following import with_sum_of_weights
 from ..units.signs import uniform_noise
-from .learning import LEARNING_ROWS
+from .learning import rows_of
 from .modern import AttentionMemory
 from .options import check_degree, check_store, plain_softmax, scalar_separation
 from .pairs import PairedMemory, check_sides
@@ -191,18 +191,16 @@ class BidirectionalMemory(PairedMemory):
 
     def _sum_of_products(self, new: Tensor | None) -> Tensor:
         # W in a precision in which its products with ±1 are exact.
-        blocks = self.storage.blocks(LEARNING_ROWS) if len(self) else []
-        parts = [block.rows for block in blocks] + ([] if new is None else [new])
-        dtype = exact_dtype(torch.float32, sum(map(len, parts)) * parts[0].shape[1])
-        sides = (self._split_rows(part.to(dtype)) for part in parts)
+        added, dim = (0, self.storage.dim) if new is None else new.shape
+        dtype = exact_dtype(torch.float32, (len(self) + added) * dim)
+        sides = (self._split_rows(part.to(dtype)) for part in rows_of(self.storage, new))
         return functools.reduce(torch.add, (x.T @ y for x, y in sides))
 
     def _lost(self, new: Tensor | None) -> int:
         # How many pairs are no fixed points, with the new ones stored too.
         coupling = self._coupling() if new is None else self._sum_of_products(new)
-        blocks = self.storage.blocks(LEARNING_ROWS) if len(self) else []
         lost = 0
-        for part in [block.rows for block in blocks] + ([] if new is None else [new]):
+        for part in rows_of(self.storage, new):
             x, y = self._split_rows(part.to(coupling.dtype))
             wrong = ((x @ coupling) * y < 0).any(1) | ((y @ coupling.T) * x < 0).any(1)
             lost += int(wrong.sum())

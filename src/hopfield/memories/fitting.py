@@ -11,6 +11,7 @@ the β_i. Data × a have scores × a^degree, and so the β that fits is divided 
 
 import math
 from functools import partial
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -129,8 +130,8 @@ def leads(
     score: ScoreFunction = similarity.function
     if store.has_gaps:
         score = partial(common_scores, similarity)
-        masks = join(blocks_of(store, len(sample)), lambda block: block.mask.T).T
-        rows, known = torch.cat([rows, masks[sample]], -1).unique(dim=0).chunk(2, -1)
+        masks = cast(Tensor, store.take_known(sample))
+        rows, known = torch.cat([rows, masks], -1).unique(dim=0).chunk(2, -1)
         known = known > 0
     else:
         rows = rows.unique(dim=0)

@@ -1,6 +1,6 @@
 """Rules that are sums over patterns: Hebb's, and the covariance rule with its thresholds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -58,30 +58,36 @@ def covariance_thresholds(
 
 
 def covariance_midpoint(
-    parts: Sequence[Tensor], prior: Float[Tensor, " n"] | None = None
+    parts: Iterable[Tensor], prior: Float[Tensor, " n"] | None = None
 ) -> tuple[float, float]:
     """Return b of `covariance_thresholds` of patterns in parts, and −mw̄, the scale of b."""
-    times = _times(parts, prior)
-    copies = torch.cat([pack(part) for part in parts]).unique(dim=0, return_inverse=True)[1]
+    means, bits = zip(*((_means(part), pack(part)) for part in parts), strict=True)
+    times = _times(torch.cat(means), prior)
+    copies = torch.cat(bits).unique(dim=0, return_inverse=True)[1]
     count = torch.zeros_like(times).index_add_(0, copies, times)
-    mean = mean_entry(parts, prior)
+    mean = _average(torch.cat(means), times)
     scale = -mean * float(times @ count[copies] / times.sum())
     return scale * (1 - mean**2), scale
 
 
-def mean_entry(parts: Sequence[Tensor], prior: Float[Tensor, " n"] | None = None) -> float:
+def mean_entry(parts: Iterable[Tensor], prior: Float[Tensor, " n"] | None = None) -> float:
     """Return the mean m of all entries of patterns in parts, weighted by their priors."""
-    means = torch.cat([part.double().sum(-1) / part.shape[-1] for part in parts])
-    times = _times(parts, prior)
+    means = torch.cat([_means(part) for part in parts])
+    return _average(means, _times(means, prior))
+
+
+def _means(rows: Tensor) -> Tensor:
+    return rows.double().sum(-1) / rows.shape[-1]
+
+
+def _times(means: Tensor, prior: Tensor | None) -> Tensor:
+    # How often each pattern counts, in float64.
+    return torch.ones_like(means) if prior is None else prior.double()
+
+
+def _average(means: Tensor, times: Tensor) -> float:
     # Two equal operations, so that patterns of +1 alone have the mean 1 without rounding.
     return float(times @ means / (times @ torch.ones_like(times)))
-
-
-def _times(parts: Sequence[Tensor], prior: Tensor | None) -> Tensor:
-    # How often each pattern counts, in float64.
-    if prior is not None:
-        return prior.double()
-    return parts[0].new_ones(sum(map(len, parts)), dtype=torch.float64)
 
 
 def hebbian_coupling(rows: Tensor, diagonal: bool, prior: Tensor | None = None) -> LowRankCoupling:
@@ -124,5 +130,8 @@ def _weighted_factors(
 
 def _rounding_of_zero(factors: Tensor, scale: float) -> float:
     # For W = scale·LᵀL. ‖W_i‖² = Lᵀ(LLᵀ)L on the diagonal, times scale².
-    norms = ((factors @ factors.T) @ factors).mul_(factors).sum(0).clamp_min(0).sqrt()
+    if len(factors) > factors.shape[-1]:
+        norms = (factors.T @ factors).norm(dim=1)
+    else:
+        norms = ((factors @ factors.T) @ factors).mul_(factors).sum(0).clamp_min(0).sqrt()
     return rounding_of(scale * norms, factors)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import kernels
 from ..exact import exact_signs
-from ..packing import pack
+from ..packing import WORD, pack
 from ..ranks import count_of, join
 from ..readout import Block
 from ..scores import all_scores
@@ -71,7 +71,13 @@ def dense_sweep(
 
 def sign_columns(blocks: Iterable[Block]) -> Int[Tensor, "dim words"]:
     """Return the signs of all patterns for each unit, as bits (see `packing`)."""
-    return pack(torch.cat([block.rows > 0 for block in blocks]).T)
+    words, rest = [], None
+    for block in blocks:
+        signs = block.rows > 0 if rest is None else torch.cat([rest, block.rows > 0])
+        whole = len(signs) // WORD * WORD
+        words.append(pack(signs[:whole].T))
+        rest = signs[whole:]
+    return torch.cat(words if rest is None else [*words, pack(rest.T)], dim=1)
 
 
 def _synchronous(

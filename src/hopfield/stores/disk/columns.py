@@ -65,6 +65,11 @@ class TensorColumn:
         """Return dtype and shape as plain objects."""
         return {"dtype": str(self.dtype).removeprefix("torch."), "shape": list(self.shape)}
 
+    @property
+    def entry_bytes(self) -> int:
+        """The bytes of one entry."""
+        return prod(self.shape) * self.dtype.itemsize
+
     @cached_property
     def arrow_type(self) -> Any:
         """The Arrow type: a number, or a list of fixed length."""

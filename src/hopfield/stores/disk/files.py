@@ -11,7 +11,6 @@ from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ class RowFiles:
         cls, table: Table, name: str, column: TensorColumn, fragments: Sequence[int] | None = None
     ) -> "RowFiles | None":
         """Return the rows of a column in some fragments; None if only Lance can read them."""
-        folder, width = local_folder(table.path), _row_bytes(column)
+        folder, width = local_folder(table.path), column.entry_bytes
         runs: list[Run] = []
         with reading(table.path, table.version):
             fields = {field.name(): field.id() for field in table.dataset.lance_schema.fields()}
@@ -86,7 +85,7 @@ class RowFiles:
 
         Their memory goes to the list `spare` once no tensor uses it, and is taken from there.
         """
-        width = _row_bytes(self.column)
+        width = self.column.entry_bytes
         numbers = _memory((stop - start) * width, [] if spare is None else spare)
         buffer = numbers.data
         with reading(self.table.path, self.table.version):
@@ -100,7 +99,7 @@ class RowFiles:
 
     def take(self, places: Tensor) -> Tensor:
         """Return the rows at some places, in this order."""
-        width = _row_bytes(self.column)
+        width = self.column.entry_bytes
         order = places.argsort()
         numbers = np.empty((len(places), width), np.uint8)
         wanted = places[order].numpy()
@@ -120,16 +119,12 @@ class RowFiles:
 
     def _cuts(self, start: int, stop: int) -> Iterator[Run]:
         # The parts of runs that hold these rows.
-        width, at = _row_bytes(self.column), bisect(self._stops, start)
+        width, at = self.column.entry_bytes, bisect(self._stops, start)
         while start < stop:
             run, end = self.runs[at], min(stop, self._stops[at])
             skipped = run.count - (self._stops[at] - start)
             yield Run(run.path, run.position + skipped * width, end - start)
             start, at = end, at + 1
-
-
-def _row_bytes(column: TensorColumn) -> int:
-    return prod(column.shape) * column.dtype.itemsize
 
 
 def _memory(size: int, spare: list[Any]) -> Any:

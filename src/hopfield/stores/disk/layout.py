@@ -28,7 +28,13 @@ RESERVED = ("id", "vector", "value", "name", "known", "prior", "crc", "sketch")
 """Names of columns that a table of the user cannot have."""
 
 BATCH_ROWS = 4096
-"""Rows per record batch when they are written."""
+"""Most rows per record batch when they are written."""
+
+PART_BYTES = 2**26
+"""Most bytes of rows and values that are read or written together; of long rows at least one.
+
+Blocks below 32 MiB stay in the heap of glibc, which then grows to the size of the table.
+"""
 
 PLAIN_ROWS = {
     b"lance-encoding:structural-encoding": b"fullzip",
@@ -135,6 +141,12 @@ class Layout:
         return TensorColumn(torch.int64, (words_of(self.rows.shape[0]),))
 
     @property
+    def part_rows(self) -> int:
+        """The most rows that are read or written together."""
+        values = 0 if self.values is None else self.values.entry_bytes
+        return max(1, PART_BYTES // (self.rows.entry_bytes + values))
+
+    @property
     def columns(self) -> dict[str, str]:
         """Names of the columns of the user's table, by their titles."""
         fields = self.fields.items()
@@ -169,8 +181,9 @@ class Layout:
         annotations: Mapping[str, Any],
     ) -> Iterator[Any]:
         """Yield record batches of new rows, whose ids begin at `first`."""
-        for start in range(0, len(rows), BATCH_ROWS):
-            part = slice(start, start + BATCH_ROWS)
+        step = min(BATCH_ROWS, self.part_rows)
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
             count = len(rows[part])
             content: dict[str, Any] = {
                 "id": arrow().array(range(first + start, first + start + count), arrow().int64()),

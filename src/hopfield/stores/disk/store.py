@@ -158,6 +158,7 @@ class DiskStore(Store):
         if not self._count:
             return
         layout, files = self._opened.layout, self._row_files()
+        size = min(size, layout.part_rows)
         columns = ["vector"] if files is None else []
         columns += ["known"] if self.has_gaps else []
         columns += ["value"] if layout.values is not None else []

@@ -15,14 +15,14 @@ from . import durable
 from .basis import SketchColumn, remove_others
 from .columns import arrow, row_sums
 from .failures import changed_elsewhere, check_version, reading
-from .layout import MEMORY, Layout
+from .layout import BATCH_ROWS, MEMORY, Layout
 from .paths import is_foreign, local_folder
 from .sums import damaged_files
 
 FRAGMENT_ROWS = 2**16
 """Most rows of a fragment: a file with rows, and the part of a table that one rank reads."""
 
-SCAN = {"batch_size": 4096, "io_buffer_size": 2**25, "batch_readahead": 2, "fragment_readahead": 1}
+SCAN = {"io_buffer_size": 2**25, "batch_readahead": 2, "fragment_readahead": 1}
 """Settings of scans. Lance's own buffer 700 MB, and are slower."""
 
 
@@ -60,6 +60,11 @@ class Table:
         """The number of the version."""
         return self.dataset.version
 
+    @property
+    def scan_settings(self) -> dict[str, int]:
+        """The settings of scans of this table."""
+        return {**SCAN, "batch_size": min(BATCH_ROWS, self.layout.part_rows)}
+
     @cached_property
     def sketch(self) -> Sketch | None:
         """The map from rows to their sketches, or None."""
@@ -83,7 +88,11 @@ class Table:
                 return
         with reading(self.path, self.version):
             scanner = self.dataset.scanner(
-                list(columns), filter=condition, fragments=chosen, scan_in_order=True, **SCAN
+                list(columns),
+                filter=condition,
+                fragments=chosen,
+                scan_in_order=True,
+                **self.scan_settings,
             )
             yield from scanner.to_batches()
 
@@ -101,7 +110,8 @@ class Table:
         damaged, start = [], 0
         try:
             with reading(self.path, self.version):
-                for batch in fragment.to_batches(batch_size=SCAN["batch_size"]):
+                scanner = self.dataset.scanner(fragments=[fragment], **self.scan_settings)
+                for batch in scanner.to_batches():
                     sums = zip(
                         row_sums(batch).to_pylist(), batch.column("crc").to_pylist(), strict=True
                     )
@@ -181,7 +191,9 @@ class Table:
             old = fragments[_count_unchanged(fragments) :]
             if not old:
                 return None
-            rows = dataset.scanner(fragments=old, scan_in_order=True, **SCAN).to_batches()
+            rows = dataset.scanner(
+                fragments=old, scan_in_order=True, **self.scan_settings
+            ).to_batches()
             new = write_fragments(dataset, dataset.schema, rows, "append")
             operations = lance().LanceOperation
             group = operations.RewriteGroup([fragment.metadata for fragment in old], new)
