@@ -5,6 +5,7 @@
 writes COUNT (300) of them. Each shows other smooth shapes, so that no two resemble each other.
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def write(folder: Path, number: int) -> Path:
 def make_collection(folder: Path, count: int = 300) -> list[Path]:
     """Write `count` pictures into a folder and some subfolders of it, and return their paths."""
     return [write(folder / f"album {number % 3}", number) for number in range(count)]
+
+
+GREY = np.array([[[0, 51], [102, 255]], [[1, 2], [3, 4]]], dtype=np.uint8)
+"""Two pictures of 2 × 2 pixels."""
+
+
+def picture(path: Path, values: np.ndarray = GREY[0], mode: str = "L") -> None:
+    """Save a picture, in a folder that is made if missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).convert(mode).save(path)
+
+
+def png() -> bytes:
+    """Return the file of a picture of noise."""
+    stream = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (20, 20), np.uint8)
+    Image.fromarray(noise).save(stream, "png")
+    return stream.getvalue()
 
 
 if __name__ == "__main__":

@@ -7,19 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from hopfield import data
 from hopfield.data import files
 from hopfield.errors import DataError, HopfieldError, OptionError
-
-GREY = np.array([[[0, 51], [102, 255]], [[1, 2], [3, 4]]], dtype=np.uint8)
-
-
-def picture(path, values=GREY[0], mode="L"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values).convert(mode).save(path)
-
+from pictures import GREY, picture, png
 
 # Scale
 
@@ -55,14 +47,6 @@ def test_other_ranges_are_mapped_over_the_whole_set_and_it_says_so(tmp_path):
 def test_plus_minus_one_comes_back_as_binary(tmp_path):
     signs = np.array([[-1, 1, 1], [1, -1, 1]])
     assert torch.equal(loaded(tmp_path, signs).binary(), torch.from_numpy(signs).float())
-
-
-def png():
-    stream = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20), np.uint8)).save(
-        stream, "png"
-    )
-    return stream.getvalue()
 
 
 def test_a_compressed_array_that_unpacks_to_too_much(tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 test_data_pictures.py has sizes, colours, transparency, rotations and names.
 """
 
-import io
 import struct
 import zlib
 from pathlib import Path
@@ -16,13 +15,7 @@ from PIL import Image
 from hopfield import data
 from hopfield.data import images
 from hopfield.errors import DataError
-
-GREY = np.array([[[0, 51], [102, 255]], [[1, 2], [3, 4]]], dtype=np.uint8)
-
-
-def picture(path, values=GREY[0], mode="L"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values).convert(mode).save(path)
+from pictures import GREY, picture, png
 
 
 @pytest.fixture(autouse=True)
@@ -118,24 +111,9 @@ def test_images_of_several_sizes(tmp_path):
         data.load(tmp_path)
 
 
-def test_images_beside_subfolders(tmp_path):
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "more" / "b.png")
-    with pytest.raises(DataError, match=r"has both \('a.png' and 'more'\)"):
-        data.load(tmp_path)
-
-
 def test_no_images(tmp_path):
     with pytest.raises(DataError, match=r"must hold images .* but holds neither"):
         data.load(tmp_path)
-
-
-def png():
-    stream = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20), np.uint8)).save(
-        stream, "png"
-    )
-    return stream.getvalue()
 
 
 def bomb():

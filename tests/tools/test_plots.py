@@ -19,6 +19,10 @@ SERIES = [
     plots.series("b", [1.0], [1.0]),
 ]
 
+PLANE = {
+    "x": [0, 1], "y": [0, 1], "energy": [[0, 1], [1, 2]],
+    "positions": [[0, 0], [1, 1]], "trajectories": [[[0, 0.5], [0, 0]]],
+}  # fmt: skip
 DRAWN = {
     "pictures": lambda ax: plots.pictures(
         [("stored", IMAGES), ("cue", IMAGES)], (2, 3), known=[[1, 1, 1, 0, 0, 0]] * 2, ax=ax
@@ -27,21 +31,24 @@ DRAWN = {
     "energies": lambda ax: plots.energies([[1.0, 0.0], [2.0, 1.0, 0.5]], ax=ax),
     "comparison": lambda ax: plots.comparison(SERIES, ("β", "share (%)"), ax=ax, log="x"),
     "durations": lambda ax: plots.durations([("loop", 10.0), ("closed", 0.1)], "ms", ax=ax),
+    "landscape": lambda ax: plots.landscape(PLANE, ax),
+    "phases": lambda ax: plots.phases(
+        [0.1, 0.2], [1, 2], [[0, 1], [1, 0]], ("load", "T", "m"), ax, limit=([0.1, 0.2], [1, 2])
+    ),
+    "couplings": lambda ax: plots.couplings([[0, 1], [-1, 0]], ax),
+    "weights": lambda ax: plots.weights([0.9, 0.1], ax, marked=0),
+    "recovered": lambda ax: plots.recovered(IMAGES, IMAGES, IMAGES, (2, 3), ax=ax),
 }
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_a_figure_is_drawn_on_the_given_axes(name):
+def test_a_figure_is_drawn_on_the_given_axes_or_its_own(name):
     ax = plots.figure().add_subplot()
     assert DRAWN[name](ax) is ax
-    ax.figure.canvas.draw()
-
-
-@pytest.mark.parametrize("name", DRAWN)
-def test_a_figure_makes_its_own_axes(name):
-    ax = DRAWN[name](None)
-    assert ax.figure.get_figwidth() == plots.WIDTH
-    ax.figure.canvas.draw()
+    own = DRAWN[name](None)
+    assert own.figure.get_figwidth() == plots.WIDTH
+    for drawn in (ax, own):
+        drawn.figure.canvas.draw()
 
 
 def test_axes_are_labelled():
@@ -89,29 +96,6 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
 def test_importing_the_module_does_not_load_matplotlib():
     code = "import sys, hopfield.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
-PLANE = {
-    "x": [0, 1], "y": [0, 1], "energy": [[0, 1], [1, 2]],
-    "positions": [[0, 0], [1, 1]], "trajectories": [[[0, 0.5], [0, 0]]],
-}  # fmt: skip
-FIELDS = {
-    "landscape": lambda ax: plots.landscape(PLANE, ax),
-    "phases": lambda ax: plots.phases(
-        [0.1, 0.2], [1, 2], [[0, 1], [1, 0]], ("load", "T", "m"), ax, limit=([0.1, 0.2], [1, 2])
-    ),
-    "couplings": lambda ax: plots.couplings([[0, 1], [-1, 0]], ax),
-    "weights": lambda ax: plots.weights([0.9, 0.1], ax, marked=0),
-    "recovered": lambda ax: plots.recovered(IMAGES, IMAGES, IMAGES, (2, 3), ax=ax),
-}
-
-
-@pytest.mark.parametrize("name", FIELDS)
-def test_fields_are_drawn_on_the_given_axes_or_their_own(name):
-    ax = plots.figure().add_subplot()
-    assert FIELDS[name](ax) is ax
-    ax.figure.canvas.draw()
-    assert FIELDS[name](None).figure.get_figwidth() == plots.WIDTH
 
 
 def test_white_is_no_coupling_and_the_difference_is_none_where_all_is_right():

@@ -12,14 +12,7 @@ from ..mask_hints import mask_form
 
 
 class Masks(NamedTuple):
-    """The masks of a call.
-
-    Attributes:
-        padding_mask: `(batch, n)`, True for patterns that all states ignore.
-        association_mask: `(m, n)`, `(batch, m, n)` or `(batch, heads, m, n)`, True where a state
-            ignores a pattern; or numbers that are added to the scores, with −∞ to ignore. The
-            output is 0, without the bias of the output projection, for a state that ignores all.
-    """
+    """The masks of a call, as in `HopfieldAssociation`."""
 
     padding_mask: Tensor | None = None
     association_mask: Tensor | None = None

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from ..errors import DataError, HopfieldError, missing_extra
 
@@ -74,9 +74,14 @@ def finish(
     ax.grid(axis=grid, lw=0.6, alpha=0.4)
     ax.set_axisbelow(True)
     if legend:
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8,
-                  borderaxespad=0.1, columnspacing=1.2, handlelength=1.8)  # fmt: skip
+        legend_above(ax, ncols=2, fontsize=8, columnspacing=1.2, handlelength=1.8)
     return ax
+
+
+def legend_above(ax: "Axes", **style: Any) -> None:
+    """Draw a legend above the axes, without a frame unless `style` has one."""
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1}
+    ax.legend(**{"frameon": False, **place, **style})
 
 
 def literal(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..experiments import landscape as measured_landscape
-from .charts import BLUE, INK, ORANGE, RED, axes, drawn, finish
+from .charts import BLUE, INK, ORANGE, RED, axes, drawn, finish, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,8 +47,7 @@ def landscape(memory: Any, ax: "Axes | None" = None, *, patterns: "Tensor | None
     ax.set_aspect("equal")
     labels = line.get("labels", ("x", "y"))
     ax.set(xlabel=labels[0], ylabel=labels[1])
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=True, facecolor="0.55",
-              fontsize=9, borderaxespad=0.1)  # fmt: skip
+    legend_above(ax, ncols=2, frameon=True, facecolor="0.55", fontsize=9)
     return ax
 
 
@@ -78,7 +77,7 @@ def phases(
     if limit is not None:
         ax.plot(*limit, color="white", lw=3)
         ax.plot(*limit, color=RED, lw=1.6, ls="--", label="theory")
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0.1)
+        legend_above(ax)
     ax.set(xlabel=labels[0], ylabel=labels[1])
     return ax
 

@@ -60,19 +60,10 @@ def from_hflayers(
     check_choice("kind", kind, [*KINDS, *NAMES])
     own = {n.removeprefix(prefix): w for n, w in state_dict.items() if n.startswith(prefix)}
     if kind in NAMES:
-        return make_transformer_layer(own, arguments, kind, _convert_association)
+        return make_transformer_layer(own, arguments, kind, from_hflayers)
     checked = Arguments(arguments, kind)
     weights = Weights(own, "" if kind == "Hopfield" else "hopfield.")
     layer = _make_layer(checked, weights)
-    weights.refuse_unused()
-    return layer
-
-
-def _convert_association(
-    state_dict: Mapping[str, Tensor], arguments: Mapping[str, Any]
-) -> HopfieldAssociation:
-    checked, weights = Arguments(arguments, "Hopfield"), Weights(state_dict, "")
-    layer = _make_association(checked, weights)
     weights.refuse_unused()
     return layer
 

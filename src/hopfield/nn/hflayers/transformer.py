@@ -77,7 +77,7 @@ def make_transformer_layer(
     state_dict: Mapping[str, Tensor],
     arguments: Mapping[str, Any],
     kind: str,
-    convert: Callable[[Mapping[str, Tensor], Mapping[str, Any]], HopfieldAssociation],
+    convert: Callable[..., Any],
 ) -> TransformerLayer:
     """Return the layer of torch that computes the same as an encoder or decoder of hflayers.
 
@@ -85,7 +85,7 @@ def make_transformer_layer(
         state_dict: weights of the layer of hflayers.
         arguments: its constructor arguments; for an association, the arguments of that.
         kind: "HopfieldEncoderLayer" or "HopfieldDecoderLayer".
-        convert: function that converts an association.
+        convert: `from_hflayers`, which converts the associations.
     """
     names = NAMES[kind]
     associations = {name: new for name, new in names.items() if name.startswith("hopfield")}
@@ -101,8 +101,7 @@ def make_transformer_layer(
     for name, new in associations.items():
         start = f"{name}."
         own = {n.removeprefix(start): w for n, w in state_dict.items() if n.startswith(start)}
-        association = convert(own, arguments[name])
-        setattr(layer, new, AssociationAttention(association))
+        setattr(layer, new, AssociationAttention(convert(own, arguments[name])))
     others = {n: w for n, w in state_dict.items() if not n.startswith("hopfield")}
     _load(layer, others, {old: new for old, new in names.items() if old not in associations})
     return layer
