@@ -255,5 +255,7 @@ def test_numbers_beyond_float64_are_infinite_or_exact(most_cases, monkeypatch):
     # A pattern with |s| = N − 1 outweighs the signal if the other one is against it too.
     largest = 2.0**-8
     assert theory.bit_error_exact(401, 9, 3) == pytest.approx(largest - largest**2, abs=1e-9)
+    assert theory.sequence_steps(1000, 10**6) == math.inf
+    assert theory.sequence_load(1000, 10**6, 5) == 0
     # Another step ties if s = ±N, and a tie is wrong in half of the cases.
     assert theory.sequence_error_exact(301, 12, 2) == pytest.approx(2.0**-13, abs=1e-9)

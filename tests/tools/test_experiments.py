@@ -121,6 +121,8 @@ def test_n_effective_counts_the_fewest_weights():
     shares = torch.tensor([[0.5, 0.4, 0.1], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
     assert attractors.n_effective(shares).tolist() == [2, 1, 3]
     assert attractors.n_effective(torch.full((10,), 0.1)).item() == 9
+    signed = torch.tensor([[3.0, -2.9, 0.1], [1.0, -3.0, -1.0]])  # of odd powers, for instance
+    assert attractors.n_effective(signed).tolist() == [2, 3]
 
 
 def test_metastable_needs_weights():

@@ -13,8 +13,8 @@ LARGEST_MIXTURE = 7
 
 
 def n_effective(shares: Tensor) -> Tensor:
-    """k, the smallest number of weights that sum to 0.9 of all, per state."""
-    descending = shares.double().sort(dim=-1, descending=True).values
+    """k, the smallest number of weights whose sizes sum to 0.9 of all, per state."""
+    descending = shares.double().abs().sort(dim=-1, descending=True).values
     total = descending.sum(-1, keepdim=True)
     # Rounding must not ask for one more where the sum is .9 exactly.
     return 1 + (descending.cumsum(-1) < (MASS - 1e-9) * total).sum(-1)

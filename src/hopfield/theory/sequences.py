@@ -75,8 +75,8 @@ def sequence_steps(degree: int, units: int, whole: bool = False) -> float:
         units: N.
         whole: whether no step may have an error.
     """
-    check_integer("units", units, low=2)  # ln 1 = 0
-    count = 1 / (2 * sequence_load(degree, units, 1) * math.log(units))
+    degree, units, _ = _network(degree, check_integer("units", units, low=2), 1)  # ln 1 = 0
+    count = bounded_ratio(units**degree, 2 * _moment(degree)) / math.log(units)
     return count / (degree + 1) if check_flag("whole", whole) else count
 
 
