@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.multiprocessing
 
+from cases import seeded
 from hopfield import (
     ClassicalHopfield,
     Cue,
@@ -27,10 +28,6 @@ from hopfield.exact import exact_signs
 from hopfield.packing import pack, unpack
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def signs(*shape, seed=0):

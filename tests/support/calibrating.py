@@ -3,6 +3,7 @@
 import torch
 
 import hopfield
+from cases import seeded
 from hopfield import (
     ClassicalHopfield,
     Cue,
@@ -12,10 +13,6 @@ from hopfield import (
     Polynomial,
     corruption,
 )
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def normal(count, dim, seed, dtype=torch.float32):
