@@ -292,9 +292,7 @@ class _Results:
         """Return the outcome of a batch in which all queries finish at this step."""
         state = state if step else state.clone()  # not the caller's own cue
         steps = torch.full((self.count,), step, device=state.device)
-        final = Reading(
-            state, reading.energy, reading.index, reading.weight, reading.entropy, self.bound
-        )
+        final = replace(reading, next=state, bound=self.bound)
         return Outcome(final, steps, arrived, *self._stacked())
 
     def add_final(
@@ -308,14 +306,10 @@ class _Results:
     ) -> None:
         """Keep all fields of the active queries that are done."""
         fields = {
-            "next": state,
+            **vars(replace(reading, next=state, bound=None)),
             "steps": torch.full(done.shape, step, device=state.device),
             "converged": verdict[0],
             "period": verdict[1],
-            "energy": reading.energy,
-            "index": reading.index,
-            "weight": reading.weight,
-            "entropy": reading.entropy,
         }
         rows = done.nonzero().squeeze(-1)
         at = rows if active is None else active[rows]

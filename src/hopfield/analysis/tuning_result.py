@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -52,6 +52,10 @@ class CurvePoint(ABC):
     beta: float
     deficit: float
     deficit_se: float
+    measure: ClassVar[str]
+    """Name of the field that is compared."""
+    form: ClassVar[str]
+    """Format of a value of this field, with its standard error."""
 
     @property
     @abstractmethod
@@ -59,13 +63,9 @@ class CurvePoint(ABC):
         """Two numbers in order of importance: the larger, the better."""
 
     @property
-    @abstractmethod
     def text(self) -> str:
         """The measure and its standard error."""
-
-    @abstractmethod
-    def text_of(self, value: float, error: float) -> str:
-        """Return a value of this measure and its standard error as text."""
+        return self.form.format(getattr(self, self.measure), getattr(self, f"{self.measure}_se"))
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,12 @@ class Point(CurvePoint):
     accuracy: float
     accuracy_se: float
     weight: float
+    measure, form = "accuracy", "{:.3f} ± {:.3f}"
 
     @property
     def quality(self) -> tuple[float, float]:
         """Accuracy and weight."""
         return self.accuracy, self.weight
-
-    @property
-    def text(self) -> str:
-        """The accuracy and its standard error."""
-        return self.text_of(self.accuracy, self.accuracy_se)
-
-    def text_of(self, value: float, error: float) -> str:
-        """A share and its standard error."""
-        return f"{value:.3f} ± {error:.3f}"
 
 
 @dataclass(frozen=True)
@@ -108,20 +100,12 @@ class CompletionPoint(CurvePoint):
 
     error: float
     error_se: float
+    measure, form = "error", "{:.3g} ± {:.2g}"
 
     @property
     def quality(self) -> tuple[float, float]:
         """The negative error, and −β."""
         return -self.error, -self.beta
-
-    @property
-    def text(self) -> str:
-        """The error and its standard error."""
-        return self.text_of(self.error, self.error_se)
-
-    def text_of(self, value: float, error: float) -> str:
-        """An error, in the units of the patterns, and its standard error."""
-        return f"{value:.3g} ± {error:.2g}"
 
 
 AnyPoint = TypeVar("AnyPoint", bound=CurvePoint)
@@ -208,15 +192,14 @@ class Tuning:
 
     def __repr__(self) -> str:
         """The question, the choice, and the best β of every similarity and separation."""
-        is_recall = self.objective == "recall"
-        lines = [["best of each", "β", "accuracy" if is_recall else "error",
-                  "less than best" if is_recall else "more than best"]]  # fmt: skip
         points: Sequence[CurvePoint] = self.curve
+        than = "less than best" if self.objective == "recall" else "more than best"
+        lines = [["best of each", "β", points[0].measure, than]]
         for setting in dict.fromkeys(point.setting for point in points):
             point = best_of(points, setting)
             if setting == points[0].setting:
                 point = next(point for point in points if point.beta == self.beta)
-            deficit = point.text_of(point.deficit, point.deficit_se)
+            deficit = point.form.format(point.deficit, point.deficit_se)
             lines.append([", ".join(setting), f"{point.beta:.4g}", point.text, deficit])
         return (
             f"{QUESTIONS[self.objective]}\n"

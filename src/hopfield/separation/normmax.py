@@ -40,10 +40,6 @@ class Normmax(SparseSeparation):
         object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
 
-    def parameter_range(self, name: str) -> tuple[float, float]:
-        """Return the range of α; β is positive."""
-        return ALPHA_RANGE if name == "alpha" else (0.0, torch.inf)
-
     def inverse_width(self) -> float:
         """Return β: scores 1/β or more below the best have no weight."""
         return largest_value(self.beta)

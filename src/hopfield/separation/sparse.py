@@ -62,6 +62,10 @@ class SparseSeparation(Separation):
         """Return the same separation at β = 1, and β."""
         return replace(cast(Any, self), beta=1.0), self.beta
 
+    def parameter_range(self, name: str) -> tuple[float, float]:
+        """Return the range of α; β is positive."""
+        return ALPHA_RANGE if name == "alpha" else (0.0, torch.inf)
+
     @abstractmethod
     def _floor(self, scores: Tensor, prior: Tensor | None = None) -> Tensor:
         """Return the score `(*batch, 1)` below which no pattern has weight, now or after others."""
@@ -133,10 +137,6 @@ class Entmax(_Tsallis):
         way = "Choose one in this range; α = 1 is Softmax."
         object.__setattr__(self, "alpha", check_parameter("alpha", self.alpha, *ALPHA_RANGE, way))
         object.__setattr__(self, "beta", check_parameter("beta", self.beta, low=0.0))
-
-    def parameter_range(self, name: str) -> tuple[float, float]:
-        """Return the range of α; β is positive."""
-        return ALPHA_RANGE if name == "alpha" else (0.0, torch.inf)
 
 
 @dataclass(frozen=True, eq=False)

@@ -160,17 +160,11 @@ def _weights_with_prior(scores: Tensor, alpha: Tensor, beta: Tensor, prior: Tens
     exact, alpha, times = scores.double(), alpha.double(), prior.double()
     scale = ((alpha - 1) * beta.double()).clamp_max(torch.finfo(exact.dtype).max)
     z, power = scale * (exact - exact.amax(-1, keepdim=True)), 1 / (alpha - 1)
-    lowest = lowest_threshold(z, alpha, times)
     if is_traced() or bool((power < 1).any()):
         tau = _bisect(z, power, times)
-    else:
-        tau = _newton(z, power, lowest, times)
+    else:  # at a lower τ a weight would exceed 1
+        tau = _newton(z, power, (z - times ** (1 - alpha)).amax(-1, keepdim=True), times)
     return _normalised(z - tau, power, times).to(scores.dtype)
-
-
-def lowest_threshold(z: Tensor, alpha: Tensor, prior: Tensor) -> Tensor:
-    """Return a lower bound of τ for scores z = (α − 1)βs: at a lower τ a weight would exceed 1."""
-    return (z - prior ** (1 - alpha)).amax(-1, keepdim=True)
 
 
 def _kernel(scores: Tensor, alpha: Tensor, learned: bool = False) -> Any:
