@@ -11,7 +11,7 @@ from typing import Any
 
 from hopfield.experiments import records
 
-from . import load, pictures
+from . import certified_page, load, pictures
 from .entries import ENTRIES
 from .harness import Entry, Record, Target, compared
 
@@ -157,7 +157,9 @@ def text(native: list[Measured], limited: list[Measured]) -> str:
     avx2 = {m.entry.name: m for m in limited}
     parts = [_title(native, limited), "## Targets", _targets(native, avx2), shown]
     parts += [METHOD, _machine(native, "natively"), _machine(limited, "limited to AVX2")]
-    parts += [_peaks(), _bounds(), _comparison(), "## All rows"]
+    tables = certified_page.sections(RESULTS)
+    parts += [_peaks(), *(f"{head}\n\n{_table(*cells)}" for head, *cells in tables)]
+    parts += [_comparison(), "## All rows"]
     parts += [_section(m, avx2.get(m.entry.name)) for m in native]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -181,33 +183,6 @@ def _peaks(path: Path = RESULTS / "peaks.jsonl") -> str:
         "-m benchmarks.peaks`. All scores of 1024 queries and 10⁵ patterns would take 391 MiB."
     )
     return f"{head}\n\n{_table(['call', 'patterns', 'extra memory'], rows)}"
-
-
-def _bounds(path: Path = RESULTS / "certified.jsonl") -> str:
-    """Return the table of errors and bounds that `benchmarks.certified` measured."""
-    if not path.exists():
-        return ""
-    lines = records.read(path)[1]
-    rows = [
-        [
-            f"{line['case']}, n = {line['n']:,}",
-            f"{line['queries']:,}",
-            str(line["violations"]),
-            str(line["wrong_index"]),
-            f"{line['state_error']:.1g}",
-            f"{line['state_bound']:.1g}",
-            f"{max(line['largest_share_state'], line['largest_share_energy']):.0%}",
-        ]
-        for line in lines
-    ]
-    columns = ["memory", "queries", "bounds broken", "wrong index", "largest error of the state"]
-    columns += ["largest bound", "largest error / bound"]
-    head = (
-        f"## Certified bounds\n\n{sum(line['queries'] for line in lines):,} queries to the three "
-        "certified memories below, against float64: `python -m benchmarks.certified --queries N`. "
-        "Bounds are of state and energy; errors are distances of whole states."
-    )
-    return f"{head}\n\n{_table(columns, rows)}"
 
 
 def _comparison(path: Path = RESULTS / "compare.jsonl") -> str:

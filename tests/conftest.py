@@ -115,6 +115,7 @@ def small_memories_are_scanned_too(monkeypatch, request):
     which has no tolerance for it, is kept with less than rounding dropped.
     """
     monkeypatch.setattr("hopfield.memories.certified.SCAN_WORK", 0)
+    monkeypatch.setattr("hopfield.memories.certified.SCAN_ROWS", 0)
     monkeypatch.setattr("hopfield.memories.certified.scan_pays", lambda: True)
     case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
     if getattr(case, "name", "").endswith("-certified"):

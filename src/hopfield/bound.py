@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-KEPT_BOUNDS = 32
+KEPT_BOUNDS = 128
 """Steps whose bounds are kept until they are read; those of more steps are computed meanwhile."""
 
 

@@ -8,7 +8,7 @@ import sklearn.neighbors  # noqa: F401 — draws from `random` as it loads, whic
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import ceilings, compare, harness, load, machine, memory, page
+from benchmarks import ceilings, certified_times, compare, harness, load, machine, memory, page
 from benchmarks.certified import bounds
 from benchmarks.entries import ENTRIES
 from benchmarks.harness import Case, Contender, Entry, Target
@@ -172,6 +172,17 @@ def test_bounds_that_do_not_hold_are_counted(monkeypatch):
 
     monkeypatch.setattr(ModernHopfield, "retrieve", with_narrow_bound)
     assert bounds("gaussian", 400, 60)["violations"] >= 60
+
+
+def test_certified_memories_are_compared_with_full_ones(monkeypatch):
+    for name, value in (("ROUNDS", 2), ("LONG_ROUNDS", 2), ("LEAST_SECONDS", 1e-5)):
+        monkeypatch.setattr(certified_times, name, value)
+    plain = list(certified_times.measure(certified_times.Case(200, 16, 3, 400.0)))
+    assert [line["case"] for line in plain] == ["update", "retrieve"]
+    assert all(line["scanned"] == 1 and line["ratio"] > 0 for line in plain)
+    own = certified_times.Case(200, 16, 3, 400.0, "euclidean", "per query")
+    masked = list(certified_times.measure(own))
+    assert [(line["case"], line["scanned"]) for line in masked] == [("retrieve", 0)]
 
 
 def test_an_unknown_name_is_refused(capsys):

@@ -4,6 +4,9 @@ import pytest
 import torch
 
 import hopfield
+from hopfield.memories import certified
+from hopfield.memories.query_batch import QueryBatch
+from hopfield.stores import RamStore
 
 
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
@@ -26,3 +29,48 @@ def test_no_query_depends_on_the_others_of_its_batch(similarity):
         for name in ("state", "energy", "unread_weight"):
             expected = torch.stack([getattr(alone[at].bound, name) for at in part])
             torch.testing.assert_close(getattr(found.bound, name), expected)
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("known", [False, True])
+def test_what_a_sample_counts_are_candidates(similarity, known):
+    """Rows near a bound of the best score are near the best score itself, by float64."""
+    generator = torch.Generator().manual_seed(5)
+    rows = torch.randn(500, 12, generator=generator)
+    rows /= rows.norm(dim=-1, keepdim=True)
+    mask = torch.rand(12, generator=generator) < 0.7 if known else None
+    seen = torch.ones(12) if mask is None else mask.float()
+    state = (rows[:60] + 0.05) * seen
+    store = RamStore()
+    store.append(rows)
+    batch = QueryBatch(state, mask, 40.0, similarity == "euclidean")
+    scores = state.double() @ rows.double().T
+    if batch.euclidean:
+        scores -= (rows.double().square() @ seen.double()) / 2
+    found = []
+    for window in (0.02, 0.3, 0.9):
+        counted = batch.near_best(rows, store.summary().largest_norm, window)
+        near = (scores >= scores.amax(-1, keepdim=True) - window - 1e-6).sum(-1)
+        assert (counted <= near).all()
+        found.append(int(counted.sum()))
+    assert found[0] < found[1] / 2 < found[2] / 4 and found[2] > 100, "premise"
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_nothing_is_scanned_where_a_sample_has_many_candidates(similarity, monkeypatch):
+    """Average rows are none here, but a tenth of all rows are."""
+    rows = torch.randn(8000, 32, generator=torch.Generator().manual_seed(6))
+    rows /= rows.norm(dim=-1, keepdim=True)
+    memories = []
+    for beta in (36.0, 400.0):
+        memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
+        memory.store(rows)
+        batch = QueryBatch(rows[:50], None, beta, similarity == "euclidean")
+        gap = batch.mean_gap(memory.storage.summary())
+        assert (gap > batch.window(8000)).all(), "premise"
+        memories.append(memory)
+    monkeypatch.setattr(certified, "scan", lambda *_: pytest.fail("a scan"))
+    answer = memories[0].retrieve(rows[:50], steps=0)
+    assert (answer.bound.unread_weight == 0).all()
+    with pytest.raises(pytest.fail.Exception, match="a scan"):
+        memories[1].retrieve(rows[:50], steps=0)

@@ -41,11 +41,18 @@ SCAN_SCORES = 2**19
 SCAN_WORK = 2**27
 """Multiplications, states × rows × dim, below which a full readout is faster than a scan."""
 
+SCAN_ROWS = 2**11
+"""Rows below which a full readout is faster than a scan: a query reads candidates for some time."""
+
 MAX_SCAN_NORM = 1e19
 """Norm of a row or state from which on all is read in full: its square overflows in float32."""
 
 MOST_GROUPS = 128
 """Groups of candidates per query; a query with more is crowded, and is read in full."""
+
+SAMPLED, CROWDED_SAMPLE = 64, 8
+"""Every 64th row is a sample. Queries that have 8 candidates there or more are not scanned: all
+rows are candidates some 500 times, in more than `MOST_GROUPS` groups."""
 
 GATHERED_ENTRIES = 2**20
 """Matrix entries gathered at a time, 8 MiB in float64; more are gathered in parts."""
@@ -116,9 +123,19 @@ def plan_of(
         return Plan(batch, None)
     if not can_scan(store, batch):
         return None
-    # Rows of average score are candidates of most queries, however good the best rows are.
-    crowded = batch.mean_gap(store.summary()) <= batch.window(len(store))
+    crowded = _crowded_for_sure(store, batch)
     return None if bool(crowded.all()) else Plan(batch, crowded)
+
+
+@torch.no_grad()
+def _crowded_for_sure(store: Store, batch: QueryBatch) -> Tensor:
+    # Rows of average score are candidates of most queries, however good the best rows are. Else a
+    # sample tells of how many rows a score is near the best one possible.
+    summary, window = store.summary(), batch.window(len(store))
+    places = torch.arange(0, len(store), SAMPLED)
+    sample = store.cached("scan sample", lambda: store.take(places))
+    crowded = batch.near_best(sample, summary.largest_norm, window) >= CROWDED_SAMPLE
+    return crowded.logical_or_(batch.mean_gap(summary) <= window)
 
 
 def certified_readout(
@@ -178,7 +195,8 @@ READOUTS = {"full": full_readout, "certified": certified_readout}
 def can_scan(store: Store, batch: QueryBatch) -> bool:
     """Return whether a scan is possible, and faster than a full readout."""
     known, masked = batch.known, batch.masked
-    small = len(masked) * len(store) * store.dim < SCAN_WORK or not len(masked)
+    small = len(masked) * len(store) * store.dim < SCAN_WORK or len(store) < SCAN_ROWS
+    small |= not len(masked)
     if not scan_pays() or small or store.device.type != "cpu" or not batch.beta:
         return False
     if not store.resident:  # rows that memory does not hold are not copied there

@@ -74,6 +74,16 @@ class QueryBatch:
         mask = torch.ones_like(mean) if self.known is None else self.known.to(mean)
         return ((self.masked - mask * mean).square() + mask * std.square()).sum(-1) / 2
 
+    def near_best(self, rows: Tensor, largest_norm: float, window: float) -> Tensor:
+        """Count rows within `window` of a bound of the best score, which holds for all rows."""
+        rows = rows.to(self.masked)
+        products, lengths = self.masked @ rows.T, self.masked.norm(dim=-1)
+        if not self.euclidean:
+            return (products >= (lengths * largest_norm - window)[:, None]).sum(-1)
+        squares = rows.square()
+        squares = squares.sum(-1) if self.known is None else squares @ self.known.to(rows)
+        return (products - squares / 2 >= (lengths.square() / 2 - window)[:, None]).sum(-1)
+
     def scores(self, rows: Tensor, queries: Tensor) -> Tensor:
         """Return the scores of rows, `(k, dim)`, each for one of the queries, in float64."""
         rows, x = rows.double(), self.masked[queries].double()
