@@ -1,6 +1,7 @@
 """Changes of tables on disk that write only what changes, in one commit."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,11 @@ from disk_stores import films
 from hopfield import ModernHopfield
 from hopfield.errors import TableError
 from hopfield.stores import DiskStore
+
+
+def films_of(path: Path) -> ModernHopfield:
+    """Open the table of `films` again."""
+    return ModernHopfield(8.0, similarity="euclidean", store=DiskStore(path))
 
 
 def test_replacing_is_one_change(tmp_path):
@@ -29,6 +35,59 @@ def test_replacing_is_one_change(tmp_path):
     again = ModernHopfield(8.0, similarity="euclidean", store=DiskStore(tmp_path / "t.lance"))
     assert not again.storage.take(torch.arange(6)).any() and again.names == memory.names
     assert again.prior.tolist() == [2, 1, 2, 2, 5, 6]
+
+
+def test_new_columns_come_in_the_change_of_their_rows(tmp_path, monkeypatch):
+    path = tmp_path / "t.lance"
+    memory = films(path)
+    memory.save(path)
+    description = memory.storage._opened.layout.description
+    new, version = {"length": [90, 100], "of": ["x", 3]}, memory.storage._opened.version
+
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hopfield.stores.disk.table.commit", fail)
+        with pytest.raises(TableError, match="needs room"):
+            memory.store(torch.ones(2, 5), torch.ones(2, 2), names=["a", "b"], table=new)
+    again = films_of(path)
+    assert again.names == memory.names and "length" not in again.rows([0])[0]
+    memory.store(torch.ones(2, 5), torch.ones(2, 2), names=["a", "b"], table=new)
+    assert memory.storage._opened.version == version + 1
+    memory.store(torch.ones(1, 5), torch.ones(1, 2), names=["c"], table={"length": [3]})
+    replaced = torch.full((2, 5), 2.0)
+    memory.replace(["film 0", "a"], replaced, table={"late": [True, None]})
+    assert memory.storage._opened.version == version + 3
+    for each in (memory, films_of(path)):
+        assert each.names == [*(f"film {at}" for at in range(1, 6)), "b", "c", "film 0", "a"]
+        assert each.rows(names=["b", "c"]) == [
+            {"year": None, "a.b": None, "length": 100, "of": 3, "late": None},
+            {"year": None, "a.b": None, "length": 3, "of": None, "late": None},
+        ]
+        assert [row["late"] for row in each.rows()] == [None] * 7 + [True, None]
+        assert torch.equal(each.storage.take(torch.tensor([7, 8])), replaced)
+        assert not len(each.storage.verify()) and each.storage._row_files() is not None
+        assert each.storage._opened.layout.description == description
+    memory.storage.compact()
+    assert films_of(path).rows() == memory.rows() and not len(DiskStore(path).verify())
+    assert len(DiskStore(path).where("length > 50")) == 2
+
+
+def test_columns_may_be_removed_by_another_program_before_new_ones_come(tmp_path):
+    import lance
+
+    films(tmp_path / "t.lance")
+    lance.dataset(tmp_path / "t.lance").drop_columns(["year"])
+    memory = films_of(tmp_path / "t.lance")
+    rows = torch.eye(5)[:2]
+    memory.store(rows, torch.ones(2, 2), names=["a", "b"], table={"new": [1, 2], "a.b": ["y", "z"]})
+    assert films_of(tmp_path / "t.lance").rows()[-3:] == [
+        {"a.b": None, "new": None},
+        {"a.b": "y", "new": 1},
+        {"a.b": "z", "new": 2},
+    ]
+    assert torch.equal(memory.storage.take(torch.tensor([6, 7])), rows)
 
 
 def test_priors_are_written_without_the_rows(tmp_path, monkeypatch):

@@ -160,7 +160,7 @@ class Layout:
             if title not in self.columns:
                 name = _free_name(title, fields)
                 fields[name] = cell_field(name, title, cells)
-        return replace(self, fields=fields)
+        return self if len(fields) == len(self.fields) else replace(self, fields=fields)
 
     def with_sketch(self, sketch: SketchColumn) -> "Layout":
         """Return the layout with this column of sketches."""

@@ -99,17 +99,14 @@ class DiskStore(Store):
         else:
             layout, mode = table.layout.extended(new.table), "append"
         columns = layout.encode_annotations(new)  # before anything is written
-        if table is not None and before:
-            added = [f for name, f in layout.fields.items() if name not in table.layout.fields]
-            if added:
-                table = self._table = table.add_columns(added)
         if before:
             columns |= encode_sketches(table, rows)
         first = (1 if table is None else table.version + 1) * IDS_PER_VERSION
         batches = layout.batches(first, rows, known, values, columns)
         prior = self._remaining_prior(self._replaced)
-        if table is not None and self._replaced:
-            table = table.replace(self._replaced, batches)
+        is_extended = mode == "append" and layout is not self._opened.layout
+        if table is not None and (self._replaced or is_extended):
+            table = table.replace(self._replaced, batches, layout)
         else:
             table = write(self.path, table, layout.schema, batches, mode)
         has_gaps = known is not None or (self.has_gaps and before > 0)

@@ -32,6 +32,7 @@ def lance() -> Any:
         import lance
         import lance.file
         import lance.fragment
+        import lance.schema
     except ImportError:
         raise missing_extra("pylance", "disk") from None
     return lance
@@ -150,10 +151,6 @@ class Table:
         with reading(self.path, self.version):
             return self.dataset.count_rows(condition)
 
-    def add_columns(self, fields: Sequence[Any]) -> "Table":
-        """Add columns that are null in all rows."""
-        return self.change(lambda dataset: dataset.add_columns(arrow().schema(fields)))
-
     def describe(self, description: str) -> "Table":
         """Keep the description of the memory that reads the table."""
         operations = lance().LanceOperation
@@ -170,14 +167,31 @@ class Table:
 
         return self.change(change)
 
-    def replace(self, places: Sequence[int], batches: Iterable[Any]) -> "Table":
-        """Add rows, and remove those at these places, which ascend."""
-        identities = self.take(places, "id").to_pylist()
+    def replace(self, places: Sequence[int], batches: Iterable[Any], layout: Layout) -> "Table":
+        """Add rows, and remove those at these places, which ascend.
+
+        Columns of `layout` that the table lacks are null in the rows before.
+        """
+        added = [field for name, field in layout.fields.items() if name not in self.layout.fields]
+        numbers = [field.id() for field in self.dataset.lance_schema.fields()]
+        if added and numbers != list(range(len(numbers))):  # new files would number them otherwise
+            table = self.change(lambda dataset: dataset.add_columns(arrow().schema(added)))
+            return table.replace(places, batches, layout)
+        identities = self.take(places, "id").to_pylist() if len(places) else []
 
         def change(dataset: Any) -> Any:
             changed, emptied = _mark_removed(dataset, places, identities)
-            new = write_fragments(dataset, self.layout.schema, batches, "append")
-            return lance().LanceOperation.Update(emptied, changed, new)
+            mode = "overwrite" if added else "append"  # Lance appends no other columns
+            new = write_fragments(dataset, layout.schema, batches, mode)
+            if not added:
+                return lance().LanceOperation.Update(emptied, changed, new)
+            old = {fragment.fragment_id: fragment.metadata for fragment in dataset.get_fragments()}
+            old |= {fragment.id: fragment for fragment in changed}
+            for number, fragment in enumerate(new, max(old) + 1):
+                fragment.id = number
+            kept = [fragment for number, fragment in old.items() if number not in emptied]
+            schema = lance().schema.LanceSchema.from_pyarrow(layout.schema)
+            return lance().LanceOperation.Merge([*kept, *new], schema)
 
         return self.change(change)
 
