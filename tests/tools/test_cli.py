@@ -12,17 +12,12 @@ from PIL import Image
 
 import hopfield
 import quick_demo
+from command_line import run as _run
 from hopfield import cli
 from hopfield.cli import commands
 from hopfield.experiments import records
 from hopfield_studies import claims, steps
 from source_tree import ROOT
-
-
-def _run(capsys, *arguments):
-    status = commands.run(list(arguments))
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 def _shell(*arguments, **options):

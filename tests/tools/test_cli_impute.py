@@ -9,16 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from hopfield.cli import commands
+from command_line import run as _run
 from hopfield.data.delimited import parse
 
 GAP = re.compile(r"\[\[(.*?)\|(.*?)\]\]", re.DOTALL)
-
-
-def _run(capsysbinary, *arguments):
-    status = commands.run(list(map(str, arguments)))
-    out, err = capsysbinary.readouterr()
-    return status, out, err.decode()
 
 
 def _without_marks(template):

@@ -9,17 +9,10 @@ import torch
 from PIL import Image
 
 import hopfield
-from hopfield.cli import commands
+from command_line import run
 from pictures import make_collection, scene, write
 
 COUNT = 24
-
-
-def run(capsys, *arguments):
-    """Return exit status, output and messages of a command."""
-    status = commands.run(list(map(str, arguments)))
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 def run_json(capsys, *arguments):

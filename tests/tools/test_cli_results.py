@@ -5,18 +5,13 @@ import json
 import pytest
 
 import quick_demo
+from command_line import run as _run
 from hopfield.cli import commands
 from hopfield.experiments import records
 from hopfield_studies import published
 from hopfield_studies.published import modern
 
 ALONE = ("--processes", "1")
-
-
-def _run(capsys, *arguments):
-    status = commands.run(list(arguments))
-    out, err = capsys.readouterr()
-    return status, out, err
 
 
 def test_reproduce_says_how_many_hold_and_writes_records_and_page(capsys, tmp_path):
