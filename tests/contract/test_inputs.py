@@ -273,6 +273,13 @@ def test_values_of_lists_and_arrays():
     series = ModernHopfield()
     series.store(FLOATS, values=pandas.Series([0.5] * N))
     assert series.values.shape == (N,)
+    wide = ModernHopfield()
+    wide.store(FLOATS, values=np.array([0.1] * N, np.longdouble))
+    assert wide.values.dtype == torch.float64
+    short = ModernHopfield()
+    short.store(FLOATS, values=[0.5] * N)
+    with pytest.raises(hopfield.errors.InputTypeError, match=r"values must be torch\.float32"):
+        short.store(FLOATS, values=[2**30 + 1] * N)  # which float32 would round
 
 
 def test_images_of_bools_from_numpy():

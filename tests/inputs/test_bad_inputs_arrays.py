@@ -256,6 +256,11 @@ SHAPES = {
     "values: complex": (lambda m: m.store(BYTES, [1j] * N), TYPE, ("values", "list")),
     "values: ragged": (lambda m: m.store(BYTES, [[1], [1, 2], [1]]), TYPE, ("values", "list")),
     "values: NaN": (lambda m: m.store(BYTES, [np.nan] * N), DOMAIN, ("values", "NaN")),
+    "values: hashes": (lambda m: m.store(BYTES, np.array([2**63 + 5] * N, np.uint64)), DOMAIN,
+                       ("values", "9223372036854775813", "str(")),
+    "values: a long list": (lambda m: m.store(BYTES, [1] * (N - 1) + [2**70]), DOMAIN, ("values",)),
+    "values: labels": (lambda m: data.from_array(BYTES, np.array([2**63] * N, np.uint64)), DOMAIN,
+                       ("labels", "9223372036854775808")),
 }  # fmt: skip
 
 

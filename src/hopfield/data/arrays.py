@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..checks import check_dense, check_float, short_repr
 from ..errors import InputTypeError, ShapeError
-from ..inputs import Target, patterns_from
+from ..inputs import Target, check_int64, patterns_from
 from .dataset import Dataset
 
 WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -83,6 +83,7 @@ def _numbered(labels: Any, count: int) -> tuple[Tensor, tuple[str, ...]]:
         raise ShapeError(
             f"labels must have shape ({count},), one per pattern, but have {given.shape}."
         )
+    check_int64("labels", labels, given)
     if given.dtype.kind == "U":
         names, numbers = np.unique(given, return_inverse=True)
         return torch.from_numpy(numbers).long(), tuple(map(str, names))

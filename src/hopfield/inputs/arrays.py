@@ -112,6 +112,20 @@ def _labels(frame: Any, axis: str) -> list[Any] | None:
     return list(index) if hasattr(index, "get_indexer") else None  # lists have a method `index`
 
 
+def check_int64(name: str, given: object, array: np.ndarray) -> None:
+    """Raise for whole numbers that int64 cannot hold: NumPy wraps them, or makes them floats."""
+    is_wide = array.dtype.kind in "uf" and array.dtype.itemsize >= 8
+    if not is_wide or not (np.abs(array) >= 2**63).any():
+        return
+    entries = given if isinstance(given, (list, tuple)) else array.ravel().tolist()
+    for entry in entries:
+        if isinstance(entry, (int, np.integer)) and not -(2**63) <= entry < 2**63:
+            raise DomainError(
+                f"{name} must be whole numbers that int64 can hold, but hold {entry}. Use text: "
+                f"[str(entry) for entry in {name}]."
+            )
+
+
 def stack_rows(name: str, rows: Sequence[Tensor]) -> Tensor:
     """Return rows that are tensors as one tensor."""
     try:

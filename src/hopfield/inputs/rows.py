@@ -18,6 +18,7 @@ from .arrays import (
     as_array,
     as_tensor,
     bools_from,
+    check_int64,
     frame_array,
     has_dtype,
     is_frame,
@@ -143,15 +144,17 @@ def values_from(value: object, like: Tensor | None, device: torch.device | None)
     array = None if isinstance(value, Tensor) or is_own(value) else as_array(value)
     if array is None or array.dtype.kind not in "biuf" or not array.size:
         return value
+    check_int64("values", value, array)
     if array.dtype.kind in "iu":
         array = array.astype(np.int64)
-    elif not has_dtype(value) and array.dtype.kind == "f":
-        array = array.astype(np.float32)
+    elif array.dtype.kind == "f" and (array.dtype.itemsize > 8 or not has_dtype(value)):
+        array = array.astype(np.float64 if array.dtype.itemsize > 8 else np.float32)
     values = as_tensor(array, device)
     if like is not None and like.dtype != values.dtype:
         cast = values.to(like.dtype)
         both_float = values.is_floating_point() and like.is_floating_point()
-        return cast if both_float or bool((cast == values).all()) else values
+        # Compared as values: float32 rounds both sides of cast == values.
+        return cast if both_float or bool((cast.to(values.dtype) == values).all()) else values
     return values
 
 
