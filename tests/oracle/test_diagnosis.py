@@ -100,12 +100,17 @@ def test_observed_verdicts_of_binary_networks_are_those_of_a_loop(name):
 @pytest.mark.parametrize("gain", [0.5, 5.0])
 def test_graded_units_hold_patterns_by_their_signs(gain):
     rows = synthetic.random_binary(8, 60)
-    memory = stored(GradedHopfield(gain=gain), rows)
+    memory = stored(GradedHopfield(gain=gain, dt=0.1 if gain < 1 else None), rows)
     report, ends = diagnose(memory), memory.retrieve(rows).state
     assert (ends.abs() < 1).all(), "premise: no unit reaches ±1"
     assert report.attractor.tolist() == (ends.sign() == rows).all(-1).tolist()
     assert bool(report.attractor.any()) == (gain > theory.critical_gain(60))
     assert report.theory.capacity is None, "the known capacities are of units that are ±1"
+    if gain < 1:
+        (finding,) = report.findings
+        mended = finding.remedy.apply(memory)
+        assert mended.gain > theory.critical_gain(60) and finding.name == "lost"
+        assert diagnose(mended).counts["attractors"] == finding.remedy.effect["attractors"] > 0
     kinds = [explain(memory, row).kind == "stored" for row in rows]
     assert kinds == report.attractor.tolist()
 

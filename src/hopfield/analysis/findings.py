@@ -63,9 +63,8 @@ def find_problems(trials: Trials, columns: dict[str, Tensor]) -> Iterator[Findin
         elif scoring is not None:
             yield from _find_outscored_or_mixed(trials, *scoring, lost, columns)
         else:
-            yield _make_finding(
-                "lost", lost, "retrieval ends elsewhere.", trials.keep_attractors(~lost)
-            )
+            remedy = trials.best(_try_larger_gain(trials)) or trials.keep_attractors(~lost)
+            yield _make_finding("lost", lost, "retrieval ends elsewhere.", remedy)
     yield from _find_copies(trials, columns["nearest"], columns["neighbour"])
 
 
@@ -144,6 +143,15 @@ def _try_binary_remedies(trials: Trials) -> Iterator[Remedy]:
         yield trials.run(advice, rule="pseudo_inverse", **settings)
     beta = round_up(saturated_beta(math.inf, max(2, count)))
     yield trials.run(f"Use DenseHopfield(beta={beta:g}).", DenseHopfield, beta=beta)
+
+
+def _try_larger_gain(trials: Trials) -> Iterator[Remedy]:
+    # Of graded units, which hold nothing below a critical gain.
+    config = trials.memory.config()
+    gains = [factor * config["gain"] for factor in (4, 16)] if "gain" in config else []
+    step = {} if config.get("dt") is None else {"dt": None}  # a given step may be too large
+    for gain in gains if trials.memory.bounded else []:
+        yield trials.run(f"Use gain={gain:g}{', dt=None' if step else ''}.", gain=gain, **step)
 
 
 def _priors(patterns: Patterns) -> list[str]:
