@@ -96,6 +96,26 @@ def test_a_table_needs_no_options_after_the_first_command(capsys, folder):
     assert typed(capsys, "recall m.lance cues.npy").count("none of these") == 2
 
 
+@pytest.mark.parametrize("values", ["kind", "weight"])
+def test_values_of_a_large_table_are_counted_without_its_rows(capsys, folder, values, monkeypatch):
+    columns = "--columns length,width --missing nan --beta 3"
+    typed(capsys, f"store flowers.csv -o m.lance --names name --values {values} {columns}")
+    monkeypatch.setattr("hopfield.cli.info.COMPARED", 2)
+    sizes, blocks = [], DiskStore.blocks
+
+    def counted(store, size):
+        for block in blocks(store, 1):
+            sizes.append(len(block))
+            yield block
+
+    monkeypatch.setattr(DiskStore, "blocks", counted)
+    count = {"kind": 3, "weight": 5}[values]
+    assert f"Values: {count} different" in typed(capsys, "info m.lance")
+    assert sum(sizes) <= 1, "one block, for the dtype of values"
+    monkeypatch.setattr("hopfield.cli.info.MOST_VALUES", 2)
+    assert "Values: more than 2 different" in typed(capsys, "info m.lance")
+
+
 def test_compact_joins_the_files(capsys, folder):
     typed(capsys, "store rows.npy -o m.lance")
     for _ in range(3):

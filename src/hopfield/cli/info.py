@@ -2,8 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from .. import data
 from ..errors import HopfieldError
@@ -19,6 +22,9 @@ DATA_FILES = (".npy", ".npz", ".csv")
 
 COMPARED = 5000
 """Most patterns that are compared in pairs, within seconds."""
+
+MOST_VALUES = 100_000
+"""Most different values that are counted; more would fill the memory."""
 
 
 def describe(name_or_path: str, *, as_json: bool) -> None:
@@ -77,14 +83,20 @@ def _describe_memory(file: str, *, as_json: bool) -> None:
     print(json.dumps(facts, ensure_ascii=False) if as_json else _in_lines(facts, form.describe()))
 
 
-def _count_values(store: Store) -> int | None:
-    # Number of different values; None without values, or where all rows of a table must be read.
-    if not len(store) or not (store.resident or len(store) <= COMPARED):
-        return None
+def _count_values(store: Store) -> int | str | None:
+    # Number of different values, or that they are many; None without values. Rows are not read.
+    values: Iterable[object] = ()
     if store.annotations is not None and store.annotations.labels is not None:
-        return len(set(store.annotations.labels))
-    values = [block.values for block in store.blocks(COMPARED) if block.values is not None]
-    return len({str(value) for part in values for value in part.tolist()}) if values else None
+        values = store.annotations.labels
+    elif len(store) and store.empty_values() is not None:
+        parts = torch.arange(len(store)).split(COMPARED)
+        values = (str(value) for part in parts for value in store.take_values(part).tolist())
+    different: set[object] = set()
+    for value in values:
+        different.add(value)
+        if len(different) > MOST_VALUES:
+            return f"more than {MOST_VALUES}"
+    return len(different) or None
 
 
 def _in_lines(facts: dict[str, Any], description: str) -> str:

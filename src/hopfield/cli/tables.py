@@ -58,12 +58,12 @@ def verify(path: str, *, as_json: bool) -> None:
 
 def compact(path: str, *, as_json: bool) -> None:
     """Join the small files of a table, and free the space of removed rows."""
+    memory, before = load(path), size_in_words(path)
     if not names_table(path):
         raise HopfieldError(
             f"MEMORY must be a table, such as faces.lance, but {path!r} is a file, which every "
             "change writes anew."
         )
-    memory, before = load(path), size_in_words(path)
     if isinstance(memory.storage, DiskStore):
         memory.storage.compact()
     after = size_in_words(path)
