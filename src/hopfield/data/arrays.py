@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..checks import check_dense, check_float, short_repr
 from ..errors import InputTypeError, ShapeError
-from ..inputs import Target, check_int64, patterns_from
+from ..inputs import Target, patterns_from
+from ..inputs.arrays import check_int64
 from .dataset import Dataset
 
 WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)

@@ -1,6 +1,6 @@
 """Numbers as people have them, as tensors: arrays, lists, tables and pictures."""
 
-from .arrays import check_int64, check_labels
+from .arrays import check_labels
 from .rows import (
     Given,
     Target,
@@ -13,6 +13,6 @@ from .rows import (
 )
 
 __all__ = [
-    "Given", "Target", "check_int64", "check_labels", "mask_from", "numbers_from", "pattern_axes",
+    "Given", "Target", "check_labels", "mask_from", "numbers_from", "pattern_axes",
     "patterns_from", "states_from", "values_from",
 ]  # fmt: skip
