@@ -232,7 +232,7 @@ def draw_arguments(function: Function, chance: random.Random) -> tuple[dict[str,
         p
         for p in parameters
         if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-        and (p.name != "count" or function.name[:7] == "theory.")
+        and (p.name not in ("count", "total") or function.name[:7] == "theory.")
     ]  # inner sums know theirs
     if function.name.startswith("nn.") and function.method:
         named += [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
