@@ -77,22 +77,21 @@ def excess_chance(terms: Sequence[int], chance: np.ndarray, count: int, bound: i
         phi = sum(share * np.cos(t * number) for share, number in zip(weight, size, strict=True))
         return np.sign(phi) ** count * np.abs(phi) ** count
 
+    # The integral ends where φᵏ is smaller than rounding errors, for instance after 12 widths. With
+    # terms of very different sizes it decays slowly, and is followed as if S had a little noise.
     step, middle = span / largest, (2 * first - span) / (2 * largest)
-    nodes, blur = count * largest // span + 1, 0.0
-    if nodes <= MOST_NODES:  # over the whole period, equal steps are exact
-        top = math.pi / step
-    else:
-        # Until φᵏ is smaller than rounding errors, for instance after 12 widths. With terms of very
-        # different sizes it decays slowly: it is then followed as if S had a little noise.
-        reach = abs(middle) + min(count, 9 * width + 25)  # larger sums have P < 1e-16 (Bernstein)
-        blur = BLUR * reach / (math.pi * MOST_NODES)
-        last = 1 / max(blur / BLUR, step / math.pi)  # less than a period, where φ is 1 again
-        scan = np.geomspace(12 / width, max(12 / width, last), 1000)
-        top = float(scan[np.abs(power(scan)) > NEGLIGIBLE].max(initial=12 / width))
-        nodes = max(NODES, math.ceil(top * reach / math.pi))
+    reach = abs(middle) + min(count, 9 * width + 25)  # larger sums have P < 1e-16 (Bernstein)
+    blur = BLUR * reach / (math.pi * MOST_NODES)
+    last = 1 / max(blur / BLUR, step / math.pi)  # at most a period, after which φ is 1 again
+    scan = np.geomspace(12 / width, max(12 / width, last), 1000)
+    top = float(scan[np.abs(power(scan)) > NEGLIGIBLE].max(initial=12 / width))
+    nodes, period = max(NODES, math.ceil(top * reach / math.pi)), count * largest // span + 1
+    if period <= min(nodes, MOST_NODES):  # equal steps over the whole period are exact
+        top, nodes = math.pi / step, period
     t = (np.arange(nodes) + 0.5) * top / nodes
     kernel = np.sin(t * middle) / (t * np.sinc(t * step / (2 * math.pi)))
-    kernel *= np.exp(-((t * blur) ** 2) / 2)
+    if nodes > MOST_NODES / 2 and nodes != period:
+        kernel *= np.exp(-((t * blur) ** 2) / 2)
     return max(0.0, 0.5 - float(np.sum(power(t) * kernel)) * top / (math.pi * nodes))
 
 
