@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 from hopfield import ModernHopfield, data
 from hopfield.experiments.records import Record, write
 from hopfield.iteration import Reading
-from hopfield.memories import sketched
+from hopfield.memories import open_query, sketched
 from hopfield.memories.query_batch import QueryBatch
 from hopfield.stores import DiskStore
 
@@ -35,8 +36,8 @@ BATCH = 250
 SHIFTS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (-1, -1), (1, -1), (-1, 1), (0, 2))
 """Shifts by which 10 000 images become 100 000."""
 
-FEWER_BYTES = 2**5
-"""Replaces TAKEN_BYTES for `bounds`: more rows may be read, so that more queries are searched."""
+CHEAP: dict[str, Any] = {"QUERY_ENTRIES": 1, "BOUND_ENTRIES": 0, "ROW_ENTRIES": 2**6}
+"""Replaces costs for `bounds`: small tables are searched too, and more rows may be read."""
 
 
 def patterns(kind: str, n: int, dim: int = 64) -> Tensor:
@@ -111,7 +112,7 @@ def _scores_above_bounds(store: DiskStore, cues: Tensor, scores: Tensor, similar
     if sketch is None:
         raise ValueError("the table must have sketches")
     batch = QueryBatch(cues, None, 1.0, similarity == "euclidean")
-    states = sketched.SketchedStates.of(sketch, batch, torch.arange(len(cues)))
+    states = sketched.SketchedStates.of(sketch, batch)
     columns = torch.cat(list(sketched._bounding_columns(store)))
     above = (states.columns @ columns.T).double() + (states.shift + states.extra)[:, None]
     return int((scores > above).sum())
@@ -203,7 +204,10 @@ def main() -> None:
     lines: list[Record] = []
     out = RESULTS / f"sketch-{options.what}.jsonl"
     if options.what == "bounds":
-        with patch.multiple(sketched, SKETCH_WORK=0, SEARCH_ENTRIES=0, TAKEN_BYTES=FEWER_BYTES):
+        with (
+            patch.multiple(sketched, **CHEAP),
+            patch.multiple(open_query, FIRST_BOUNDS=32, TRIED_BOUNDS=64),
+        ):
             for kind in KINDS:
                 for dtype in DTYPES:
                     for line in bounds(kind, dtype, options.rows or 4000, options.queries):

@@ -6,9 +6,10 @@ from torch import Tensor
 
 from cases import seeded
 from hopfield import ModernHopfield, Softmax
-from hopfield.memories import sketched
+from hopfield.memories import open_query, sketched
 from hopfield.memories.open_query import OpenQuery
 from hopfield.memories.query_batch import QueryBatch
+from hopfield.memories.taken_rows import TakenRows
 from hopfield.stores import DiskStore
 from hopfield.stores.sketch import Sketch
 
@@ -42,7 +43,7 @@ def largest_excess(store: DiskStore, cues: Tensor, euclidean: bool) -> float:
     """How far a score exceeds its bound, at most: never above 0."""
     rows, exact = store.take(torch.arange(len(store))).double(), cues.double()
     batch = QueryBatch(cues, None, 1.0, euclidean)
-    states = sketched.SketchedStates.of(store.sketch, batch, torch.arange(len(cues)))
+    states = sketched.SketchedStates.of(store.sketch, batch)
     columns = torch.cat(list(sketched._bounding_columns(store)))
     bounds = (states.columns @ columns.T).double() + (states.shift + states.extra)[:, None]
     few = sketched.coarser(states.columns, 12) @ sketched.coarser(columns, 12).T
@@ -56,9 +57,11 @@ def largest_excess(store: DiskStore, cues: Tensor, euclidean: bool) -> float:
 @pytest.fixture(autouse=True)
 def small_tables_have_sketches(monkeypatch):
     monkeypatch.setattr(sketched, "COARSE", 5)
-    monkeypatch.setattr(sketched, "SKETCH_WORK", 0)
-    monkeypatch.setattr(sketched, "SEARCH_ENTRIES", 0)
-    monkeypatch.setattr(sketched, "TAKEN_BYTES", 8)
+    monkeypatch.setattr(sketched, "QUERY_ENTRIES", 1)
+    monkeypatch.setattr(sketched, "BOUND_ENTRIES", 0)
+    monkeypatch.setattr(sketched, "ROW_ENTRIES", 16)
+    monkeypatch.setattr(open_query, "FIRST_BOUNDS", 32)
+    monkeypatch.setattr(open_query, "TRIED_BOUNDS", 64)
     monkeypatch.setattr("hopfield.stores.disk.durable.sync", lambda path: None)
 
 
@@ -157,7 +160,7 @@ def test_products_in_fewer_bits_widen_the_bounds(tmp_path):
             torch.set_float32_matmul_precision(precision)
             assert largest_excess(store, rows[::7], True) <= 0
             batch = QueryBatch(rows[:1], None, 1.0, True)
-            states = sketched.SketchedStates.of(store.sketch, batch, torch.arange(1))
+            states = sketched.SketchedStates.of(store.sketch, batch)
             slack[precision] = 1 - states.columns[0, -1].item()
     finally:
         torch.set_float32_matmul_precision(before)
@@ -178,7 +181,7 @@ def test_other_queries_are_read_in_full(case, tmp_path, monkeypatch):
     elif case == "beta = 0":
         memory._separation = Softmax(0.0)
     elif case == "small":
-        monkeypatch.setattr(sketched, "SKETCH_WORK", 600 * 24 + 1)
+        monkeypatch.setattr(sketched, "QUERY_ENTRIES", 2 * 600 * 24)
     elif case == "far away":
         cue *= 1e18
     else:
@@ -188,11 +191,11 @@ def test_other_queries_are_read_in_full(case, tmp_path, monkeypatch):
 
 
 def test_large_batches_of_short_rows_are_read_in_full(tmp_path, monkeypatch):
-    monkeypatch.setattr(sketched, "SEARCH_ENTRIES", 360)
+    monkeypatch.setattr(sketched, "BOUND_ENTRIES", 32)
     rows = patterns("clusters", 600, 24)
     store = table(tmp_path / "t.lance", rows)
-    batches = [QueryBatch(rows[:count], None, 50.0, True) for count in (1, 2, 3, 30)]
-    assert [sketched.can_sketch(store, batch) for batch in batches] == [True, False, False, False]
+    batches = [QueryBatch(rows[:count], None, 50.0, True) for count in (1, 8, 30)]
+    assert [sketched.can_sketch(store, batch) for batch in batches] == [True, True, False]
 
 
 def test_sketches_on_disk_answer_as_those_in_memory(tmp_path, monkeypatch):
@@ -211,10 +214,21 @@ def test_sketches_on_disk_answer_as_those_in_memory(tmp_path, monkeypatch):
     assert (found.bound.unread_weight == 0).all(), "one pass for each query is too much"
 
 
-def test_a_query_whose_rows_are_too_many_to_order_needs_more_than_may_be_read():
+@pytest.mark.parametrize(("limit", "most"), [(10, 100), (100, 10)], ids=["refined", "read"])
+def test_a_query_with_too_many_rows_needs_all(limit, most):
     """What is not in order has weight: it once counted as read."""
-    bounds = torch.zeros(100)
-    query = OpenQuery(0, bounds, lambda places: bounds[places], 0.0, 10)
-    query.start(torch.arange(5), 1.0)
-    query.add(query.wanted(), torch.zeros(5, dtype=torch.float64), 1.0)
-    assert query.needed > 100 and not query.is_done
+    bounds = torch.zeros(1000)
+    query = OpenQuery(0, bounds, lambda places: bounds[places], 0.0, 1.0)
+    assert query.start(1000) and not query.start(999)
+    query.add(torch.zeros(len(query.wanted()), dtype=torch.float64), limit, most)
+    assert query.needed > 1000 and not query.is_done
+
+
+def test_rows_are_taken_once_in_any_order(tmp_path):
+    rows = patterns("gaussian", 60, 24)
+    taken = TakenRows(table(tmp_path / "t.lance", rows))
+    for places in ([40, 3, 3], [3, 41, 0], [59, 2, 40], [0]):
+        taken.add(torch.tensor(places))
+        assert torch.equal(taken.take(torch.tensor(places)), rows[places])
+    assert taken.count == 6
+    assert torch.equal(taken.take(torch.tensor([41, 3, 40])), rows[[41, 3, 40]])

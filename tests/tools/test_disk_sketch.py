@@ -76,7 +76,7 @@ def test_sketches_follow_the_rows(tmp_path):
 
 
 def test_a_new_sketch_replaces_the_one_in_use(tmp_path, monkeypatch):
-    for limit, value in {"SKETCH_WORK": 0, "SEARCH_ENTRIES": 0, "TAKEN_BYTES": 1}.items():
+    for limit, value in {"QUERY_ENTRIES": 1, "BOUND_ENTRIES": 0, "ROW_ENTRIES": 1}.items():
         monkeypatch.setattr(f"hopfield.memories.sketched.{limit}", value)
     store = sketched_table(tmp_path / "t.lance")
     memory = ModernHopfield(100.0, similarity="euclidean", precision="certified", store=store)

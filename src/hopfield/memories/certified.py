@@ -54,8 +54,8 @@ SAMPLED, CROWDED_SAMPLE = 64, 8
 """Every 64th row is a sample. Queries that have 8 candidates there or more are not scanned: all
 rows are candidates some 500 times, in more than `MOST_GROUPS` groups."""
 
-GATHERED_ENTRIES = 2**20
-"""Matrix entries gathered at a time, 8 MiB in float64; more are gathered in parts."""
+GATHERED_ENTRIES = 2**17
+"""Matrix entries gathered at a time, 1 MiB in float64: more do not stay in the cache."""
 
 
 @cache

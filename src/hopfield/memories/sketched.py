@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..errors import OptionError
 from ..stores import Store
 from ..stores.sketch import Sketch
 from .open_query import UNREAD_WEIGHT, OpenQuery
@@ -30,31 +31,26 @@ from .pairwise import eps_of_products
 from .query_batch import QueryBatch
 from .taken_rows import TakenRows
 
-SKETCH_WORK = 2**21
-"""Entries of all rows below which reading them all is faster than to look at sketches."""
-
 HELD_SKETCHES = 2**27
 """Numbers of all sketches, 512 MiB, up to which they are held in memory; more are read again."""
 
 BOUNDS = 2**23
 """Bounds computed at a time, 32 MiB."""
 
-FIRST_QUERIES = 2
-"""Queries searched first, then twice as many at a time. If one is read in full, no other is tried:
-then a batch costs at most a tenth more than a full readout.
-"""
+READ_ENTRIES = 24
+"""Entries that a full readout multiplies in the time in which it reads one, of any dtype."""
 
-SEARCH_ENTRIES = 360
-"""Entries of a row that a full readout multiplies in the time in which a search looks at one bound.
+QUERY_ENTRIES = 2**24
+"""Entries that it multiplies in the time that a search of a query takes in a table of any size."""
 
-Large batches of shorter rows are read in full: there each further query costs less than a search.
-"""
+BOUND_ENTRIES = 448
+"""Entries that it multiplies in the time in which a search finds and compares one bound."""
 
-READ_ENTRIES = 6
-"""Entries that a full readout multiplies in the time in which it reads a byte of a row."""
+ROW_ENTRIES = 2**18
+"""Entries that it multiplies in the time in which a search takes one row by its place."""
 
 TRIAL = 0.1
-"""Largest time of the first queries' search, per time of a full readout of the batch."""
+"""Largest time spent in vain on a search, per time of a full readout of the batch."""
 
 SAMPLED = 16
 """Every sixteenth row is bounded first, to see whether so many are candidates that all are read."""
@@ -62,20 +58,26 @@ SAMPLED = 16
 LEAST_SAMPLE = 1024
 """Rows of a sample below which it tells too little, and all rows are bounded at once."""
 
-LONGEST_ORDER = 16
-"""Rows put into order, at most, per row that may be read: of a query with more most are needed."""
+NEAR_ROWS = 8
+"""Rows near the largest bound of a sample, at most, per row that may be taken.
+
+The largest bound of all rows is higher, and fewer are near to it.
+"""
+
+REFINED_ENTRIES = 2**12
+"""Entries that a full readout multiplies in the time in which a whole sketch bounds one row."""
+
+REFINED_ROWS = 2048
+"""Rows bound by whole sketches at a time: the memory of more is not in the cache."""
 
 COARSE = 48
 """Coordinates of the sketches that bound all rows; the best ones are bound by the whole sketch."""
 
-TAKEN_BYTES = 2**17
-"""Bytes that a scan reads in the time, with a margin, in which one row is taken by its place."""
-
-FEW_ENTRIES = 2**21
-"""Entries that one more query of a scan costs in the time in which one row is taken."""
-
 MOST_TAKEN = 2**24
 """Entries of the rows taken for one batch, 64 MiB in float32."""
+
+SCORED_ROWS = 128
+"""Rows scored at a time: the memory of more is not in the cache."""
 
 MAX_SKETCH_NORM = 1e18
 """Norm of a row or state from which on all is read in full: its square overflows in float32."""
@@ -88,34 +90,88 @@ def can_sketch(store: Store, batch: QueryBatch) -> bool:
     """
     if batch.known is not None or not batch.beta > 1e-30 or not len(batch.masked):
         return False
-    size, reading = len(batch.masked), READ_ENTRIES * store.dim * store.dtype.itemsize
-    trial = min(size, FIRST_QUERIES) * SEARCH_ENTRIES
-    if size > 1 and trial > TRIAL * (reading + size * store.dim):
+    if not Costs.of(store, batch).allow_search:
         return False
-    if size * (SEARCH_ENTRIES - store.dim) > reading:
-        return False
-    if len(store) * store.dim < SKETCH_WORK or store.sketch is None:
+    if store.sketch is None:
         return False
     longest = batch.masked.detach().norm(dim=-1).max().item()
     return max(store.summary().largest_norm, longest) < MAX_SKETCH_NORM
 
 
+@dataclass(frozen=True)
+class Costs:
+    """Times of a batch, in units of one entry that a full readout multiplies.
+
+    They follow from the sizes of batch and table alone. A query that is found costs `query`, and
+    ROW_ENTRIES per row that is taken for it. It saves `entries`, and if all queries are found also
+    the reading of all rows.
+
+    Attributes:
+        size: queries of the batch.
+        entries: one query more of a full readout.
+        query: the search of one query, without the rows that are taken.
+    """
+
+    size: int
+    entries: int
+    query: int
+
+    @classmethod
+    def of(cls, store: Store, batch: QueryBatch) -> "Costs":
+        """Return the costs of a batch."""
+        query = QUERY_ENTRIES + BOUND_ENTRIES * len(store)
+        return cls(len(batch.masked), len(store) * store.dim, query)
+
+    def full(self, size: int) -> int:
+        """Return the cost of a full readout of `size` queries."""
+        return self.entries * (READ_ENTRIES + size)
+
+    @property
+    def allow_search(self) -> bool:
+        """True if one query may be searched in vain, and if a search of all can pay."""
+        may_fail = self.query <= TRIAL * self.full(1)
+        return may_fail and 2 * self.size * self.query <= self.full(self.size)
+
+    @property
+    def few(self) -> int:
+        """The entries that a query may cost beyond `query`, if others are read in full."""
+        return max(0, self.entries - self.query)
+
+    def most(self, stop: int) -> int:
+        """Return what the first queries up to `stop` may cost beyond `query`, if all are found.
+
+        It is a third of a full readout, and half of it once all are searched.
+        """
+        return self.full(self.size) * stop // self.size // (2 if stop == self.size else 3)
+
+    def next_queries(self, searched: int, found: int, spent: int) -> int:
+        """Return how many queries to search next, after rows for `spent` were taken and bound.
+
+        If all are in vain, the whole batch costs TRIAL more than a full readout at most. While all
+        were found, the others count as a batch: to find these saves the reading of all rows.
+        """
+        left = TRIAL * self.full(self.size) + found * self.entries - searched * self.query - spent
+        if found == searched:
+            left = max(left, TRIAL * self.full(self.size - searched))
+        count = max(0, int(left / self.query))
+        return count if searched else (count + 1) // 2  # the first ones are in vain most often
+
+
 @torch.no_grad()
 def sketched_candidates(store: Store, batch: QueryBatch) -> "Search":
     """Find the candidates of each query, except of crowded queries, which are read in full."""
-    search = Search(store, batch)
-    size = max(1, BOUNDS // len(store))
-    sketches = _sketches_of(store)
-    if not isinstance(sketches.parts, list) and len(batch.masked) > size:
+    search, size = Search(store, batch), len(batch.masked)
+    sketches, most = _sketches_of(store), max(1, BOUNDS // len(store))
+    if not isinstance(sketches.parts, list) and size > most:
         return search  # sketches on disk would be read too often
-    first, others = torch.arange(len(batch.masked)).tensor_split([min(FIRST_QUERIES, size)])
-    if search.seems_crowded(first, sketches):
+    start, count = 0, search.costs.next_queries(0, 0, 0)
+    if search.seems_crowded(slice(0, count), sketches):
         return search
-    for queries in (first, *others.split(min(2 * FIRST_QUERIES, size))):
-        if len(queries):
-            search.find(queries, sketches)
-            if bool(search.crowded[queries].any()):  # the others join the full readout
-                break
+    while start < size and count:
+        stop = min(start + min(count, most), size)
+        search.find(slice(start, stop), sketches)
+        found = int((~search.crowded).sum())
+        start, count = stop, search.costs.next_queries(stop, found, search.spent)
     return search
 
 
@@ -130,19 +186,14 @@ class Search:
 
     def __init__(self, store: Store, batch: QueryBatch) -> None:
         """Begin with nothing read, and all queries crowded."""
-        count, size = len(store), len(batch.masked)
-        self.store, self.batch = store, batch
-        self.crowded = torch.ones(size, dtype=torch.bool)
-        self.unread_weight = torch.zeros(size, dtype=torch.float64)
-        none = torch.empty(0, store.dim, dtype=store.dtype)
-        self.taken = TakenRows(torch.empty(0, dtype=torch.long), none, count)
-        # Rows per query that may be read: fewer once a scan of all is due, which others can join.
-        self.few = count * store.dim // FEW_ENTRIES
-        most = min(count * store.dim * store.dtype.itemsize // TAKEN_BYTES, MOST_TAKEN // store.dim)
-        self.many = self.few + most
-        self.share = self.few + most // size
-        self.longest = LONGEST_ORDER * self.share
-        self.left = 0  # rows of all queries searched so far that may still be read
+        self.store, self.batch, self.costs = store, batch, Costs.of(store, batch)
+        self.crowded = torch.ones(self.costs.size, dtype=torch.bool)
+        self.unread_weight = torch.zeros(self.costs.size, dtype=torch.float64)
+        self.taken = TakenRows(store)
+        self._states = SketchedStates.of(_sketch_of(store), batch)
+        self.held = MOST_TAKEN // store.dim  # rows, of all queries
+        self.refined = 0  # rows bound by whole sketches, of all queries
+        self.is_partial = False  # True if some query is read in full, which others can join
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
     @property
@@ -151,73 +202,72 @@ class Search:
         queries, members = zip(*self._pairs, strict=True)
         return torch.cat(queries), torch.cat(members)
 
-    def seems_crowded(self, queries: Tensor, sketches: "Sketches") -> bool:
-        """Return whether a sample of the rows has too many that must be read for some query."""
-        sketch, rows = self.store.sketch, sketches.sample
-        if sketch is None or rows is None or len(rows) < LEAST_SAMPLE:
-            return False
-        columns = SketchedStates.of(sketch, self.batch, queries).columns
-        if sketches.whole is not None:
-            columns = coarser(columns, sketch.size)
-        bounds = columns @ rows.T + self._log_prior(slice(None, None, SAMPLED))
-        near = bounds >= bounds.amax(-1, keepdim=True) - self._window
-        return SAMPLED * int(near.sum(-1).max()) > self.longest
-
     @property
-    def _window(self) -> float:
-        # Rows this close to the largest bound must be read, one by one, for most weights.
-        return math.log(1 / UNREAD_WEIGHT) / self.batch.beta
+    def spent(self) -> int:
+        """The cost of the rows that were taken and bound."""
+        return self.taken.count * ROW_ENTRIES + self.refined * REFINED_ENTRIES
 
-    def find(self, queries: Tensor, sketches: "Sketches") -> None:
-        """Find the candidates of some queries."""
-        sketch, beta = self.store.sketch, self.batch.beta
-        if sketch is None:
-            return
-        self.left += len(queries) * self.share
-        states = SketchedStates.of(sketch, self.batch, queries)
-        is_coarse = sketches.whole is not None
-        columns = coarser(states.columns, sketch.size) if is_coarse else states.columns
-        bounds = self._bounds(columns, sketches.parts)
-        window = self._window
+    def _left(self, stop: int) -> int:
+        # What the next query may cost, of all queries up to `stop`.
+        return self.costs.few if self.is_partial else self.costs.most(stop) - self.spent
+
+    def seems_crowded(self, queries: slice, sketches: "Sketches") -> bool:
+        """Return whether a sample of the rows has too many that must be read for the queries."""
+        rows, window = sketches.sample, math.log(1 / UNREAD_WEIGHT) / self.batch.beta
+        if rows is None or len(rows) < LEAST_SAMPLE:
+            return False
+        bounds = self._columns(queries, sketches) @ rows.T
+        bounds += self._log_prior(slice(None, None, SAMPLED))
         near = bounds >= bounds.amax(-1, keepdim=True) - window
-        most = self.longest if is_coarse else self.many
-        counts = near.count_nonzero(-1)
-        near &= (counts <= most)[:, None]
-        lengths, places = near.count_nonzero(-1).tolist(), near.nonzero()[:, 1]
+        return SAMPLED * int(near.sum()) > NEAR_ROWS * (self._left(queries.stop) // ROW_ENTRIES)
+
+    def find(self, queries: slice, sketches: "Sketches") -> None:
+        """Find the candidates of some queries."""
+        states, beta = self._states, self.batch.beta
+        bounds = self._bounds(self._columns(queries, sketches), sketches.parts)
         open_queries = []
-        for at, some in enumerate(places.split(lengths)):
-            refine = partial(self._refined, sketches.whole, states.columns[at], bounds[at])
-            query = OpenQuery(at, bounds[at], refine, states.extra[at].item(), self.longest)
-            if not len(some) or query.start(some, window) > self.many:
-                self.many = self.few
-            else:
+        for number, some in enumerate(bounds, queries.start):
+            refine = partial(self._refined, sketches.whole, states.columns[number], some)
+            query = OpenQuery(number, some, refine, states.extra[number].item(), beta)
+            if query.start(self._left(self.costs.size) // ROW_ENTRIES):
                 open_queries.append(query)
+            else:
+                self.is_partial = True
         while open_queries:
             wanted = [query.wanted() for query in open_queries]
-            self.taken = self.taken.extended(self.store, torch.cat(wanted))
-            self.left -= sum(len(places) for places in wanted)
+            self.taken.add(torch.cat(wanted))
             for query, places in zip(open_queries, wanted, strict=True):
-                query.add(places, self._scores(states, query.at, places), beta)
-            self._close([query for query in open_queries if query.is_done], queries)
-            open_queries = self._affordable([q for q in open_queries if not q.is_done])
+                left, before = self._left(queries.stop), query.refined
+                scores = self._scores(query.at, places)
+                query.add(scores, left // REFINED_ENTRIES, left // ROW_ENTRIES)
+                self.refined += query.refined - before
+            self._close([query for query in open_queries if query.is_done])
+            still_open = [query for query in open_queries if not query.is_done]
+            open_queries = self._affordable(still_open, queries.stop)
 
-    def _affordable(self, open_queries: "list[OpenQuery]") -> "list[OpenQuery]":
-        # The queries that need the fewest rows, as many as may be read.
-        left, chosen = self.left, []
+    def _affordable(self, open_queries: "list[OpenQuery]", stop: int) -> "list[OpenQuery]":
+        # The queries that need the fewest rows, as many as may be taken.
+        reserved, chosen = 0, []
         for query in sorted(open_queries, key=lambda query: query.needed):
-            left -= query.needed - query.count
-            if query.needed > self.many or left < 0:
-                self.many = self.few
+            more = query.needed - query.count
+            rows = query.needed if self.is_partial else reserved + more
+            is_costly = rows > self._left(stop) // ROW_ENTRIES
+            if is_costly or self.taken.count + reserved + more > self.held:
+                self.is_partial = True
             else:
+                reserved += more
                 chosen.append(query)
         return chosen
 
-    def _close(self, done: "list[OpenQuery]", queries: Tensor) -> None:
+    def _close(self, done: "list[OpenQuery]") -> None:
         for query in done:
-            number = queries[query.at]
-            self.crowded[number], self.unread_weight[number] = False, query.unread_weight
+            self.crowded[query.at], self.unread_weight[query.at] = False, query.unread_weight
             members = query.order[: query.count]
-            self._pairs.append((number.expand(len(members)), members))
+            self._pairs.append((torch.full_like(members, query.at), members))
+
+    def _columns(self, queries: slice, sketches: "Sketches") -> Tensor:
+        columns = self._states.columns[queries]
+        return columns if sketches.whole is None else coarser(columns, self._states.size)
 
     def _refined(
         self, whole: Tensor | None, state: Tensor, all_bounds: Tensor, at: Tensor
@@ -225,7 +275,9 @@ class Search:
         # Bounds of the rows at some places, by the whole sketch.
         if whole is None:
             return all_bounds[at]
-        bounds = whole[at] @ state
+        # index_select is six times as fast as whole[at].
+        parts = [whole.index_select(0, part) @ state for part in at.split(REFINED_ROWS)]
+        bounds = torch.cat(parts)
         return bounds if self.batch.prior is None else bounds + self._log_prior(at)
 
     def _log_prior(self, at: Any = ...) -> Any:
@@ -240,9 +292,11 @@ class Search:
             start += len(part)
         return bounds if self.batch.prior is None else bounds.add_(self._log_prior())
 
-    def _scores(self, states: "SketchedStates", at: int, places: Tensor) -> Tensor:
+    def _scores(self, number: int, places: Tensor) -> Tensor:
         # Exact scores, less what all rows share, and log w/β.
-        scores = self.batch.scores(self.taken.take(places), states.queries[at]) - states.shift[at]
+        query, parts = torch.tensor(number), places.split(SCORED_ROWS)
+        scores = torch.cat([self.batch.scores(self.taken.take(part), query) for part in parts])
+        scores -= self._states.shift[number]
         prior = self.batch.prior
         return scores if prior is None else scores + prior[places].log() / self.batch.beta
 
@@ -257,18 +311,18 @@ class SketchedStates:
         columns: `(batch, size + 4)`, float32: factors of the columns of `_bounding_columns`.
         shift: the part of scores that all rows share, `(batch,)`, float64.
         extra: rounding of `shift`, `(batch,)`, float64.
-        queries: the numbers of these states in their batch.
+        size: the number of coordinates.
     """
 
     columns: Tensor
     shift: Tensor
     extra: Tensor
-    queries: Tensor
+    size: int
 
     @classmethod
-    def of(cls, sketch: Sketch, batch: QueryBatch, queries: Tensor) -> "SketchedStates":
-        """Sketch some states of a batch."""
-        exact, dim = batch.masked[queries].double(), len(sketch.centre)
+    def of(cls, sketch: Sketch, batch: QueryBatch) -> "SketchedStates":
+        """Sketch the states of a batch."""
+        exact, dim = batch.masked.double(), len(sketch.centre)
         coordinates, zero = sketch.of(exact), exact.new_zeros(len(exact), 1)
         norm, centre_norm = (exact - sketch.centre).norm(dim=-1, keepdim=True), sketch.centre.norm()
         # Rounding of sketches, and of products of size + 4 terms, in units of ‖x_μ − c‖‖x − c‖ and
@@ -284,7 +338,7 @@ class SketchedStates:
         extra = dim * 2.0**-48 * size
         if batch.prior is not None:
             extra = extra + 2.0**-22 * batch.prior.log().abs().max() / batch.beta
-        return cls(torch.cat(columns, dim=-1).float(), shift[:, 0], extra[:, 0], queries)
+        return cls(torch.cat(columns, dim=-1).float(), shift[:, 0], extra[:, 0], sketch.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,20 +359,26 @@ def coarser(columns: Tensor, size: int) -> Tensor:
     return torch.cat([columns[:, :COARSE], rest.float(), columns[:, size + 1 :]], dim=-1)
 
 
+def _sketch_of(store: Store) -> Sketch:
+    if store.sketch is None:
+        raise OptionError("store must have sketches, but has none. Call add_sketch first.")
+    return store.sketch
+
+
 def _sketches_of(store: Store) -> Sketches:
     # Held in memory if they are few.
-    sketch = store.sketch
-    if sketch is None or len(store) * (sketch.size + 4) > HELD_SKETCHES:
+    sketch = _sketch_of(store)
+    if len(store) * (sketch.size + 4) > HELD_SKETCHES:
         return Sketches(_Parts(store))
     return store.cached("sketches", partial(_held, store, sketch.size), sketch)
 
 
 def _held(store: Store, size: int) -> Sketches:
     whole = torch.cat(list(_bounding_columns(store)))
-    if size <= 2 * COARSE:
-        return Sketches([whole], None, whole[::SAMPLED].contiguous())
-    part = coarser(whole, size)
-    return Sketches([part], whole, part[::SAMPLED].contiguous())
+    part = whole if size <= 2 * COARSE else coarser(whole, size)
+    sample = part[::SAMPLED].contiguous()
+    # Products with one state are faster column by column.
+    return Sketches([part.T.contiguous().T], None if part is whole else whole, sample)
 
 
 class _Parts:

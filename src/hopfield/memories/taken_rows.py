@@ -1,45 +1,42 @@
 """Some rows of a store, in memory."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from ..stores import Store
+from ..stores.growing import GrowingTensor
 
 
-@dataclass(frozen=True, eq=False)
 class TakenRows:
     """Some rows of a store, taken by their places in it.
 
     Attributes:
-        places: the places, ascending.
-        rows: the rows at these places.
-        count: rows of the whole store.
+        dim: entries per row.
+        count: rows taken so far.
     """
 
-    places: Tensor
-    rows: Tensor
-    count: int
-
-    @property
-    def dim(self) -> int:
-        """The number of entries per row."""
-        return self.rows.shape[1]
+    def __init__(self, store: Store) -> None:
+        """Begin with no rows of a store."""
+        self.dim, self.count, self._store = store.dim, 0, store
+        self._places = self._slots = torch.empty(0, dtype=torch.long)
+        self._rows = GrowingTensor()  # in the order in which they are taken
 
     def __len__(self) -> int:
         """Return the number of rows of the whole store."""
-        return self.count
+        return len(self._store)
 
     def take(self, indices: Tensor) -> Tensor:
-        """Return the rows at `indices` of the store, which must be among the places."""
-        return self.rows[torch.searchsorted(self.places, indices)]
+        """Return the rows at `indices` of the store, which must have been added."""
+        slots = self._slots[torch.searchsorted(self._places, indices)]
+        return self._rows.filled.index_select(0, slots)
 
-    def extended(self, store: Store, places: Tensor) -> "TakenRows":
-        """Return these rows, and those at other places of the store."""
+    def add(self, places: Tensor) -> None:
+        """Take the rows at some places, but those taken before."""
         new = places.unique()
-        new = new[~torch.isin(new, self.places)]
-        if not len(new):
-            return self
-        every, order = torch.cat([self.places, new]).sort()
-        return TakenRows(every, torch.cat([self.rows, store.take(new)])[order], self.count)
+        new = new[~torch.isin(new, self._places)]
+        if len(new):
+            self._rows.append(self._store.take(new))
+            self._places, order = torch.cat([self._places, new]).sort()
+            slots = torch.arange(self.count, self.count + len(new))
+            self._slots = torch.cat([self._slots, slots])[order]
+            self.count += len(new)

@@ -103,19 +103,19 @@ class RowFiles:
         order = places.argsort()
         numbers = np.empty((len(places), width), np.uint8)
         wanted = places[order].numpy()
-        runs = np.searchsorted(self._stops, wanted, side="right")
+        runs = np.searchsorted(self._stops, wanted, side="right").tolist()
         with reading(self.table.path, self.table.version):
             for path, group in groupby(
-                zip(runs.tolist(), wanted.tolist(), numbers, strict=True),
+                zip(runs, wanted.tolist(), order.tolist(), strict=True),
                 key=lambda found: self.runs[found[0]].path,
             ):
                 with open(path, "rb", buffering=0) as file:
-                    for at, place, row in group:
-                        run = self.runs[at]
+                    for at, place, slot in group:
+                        run, row = self.runs[at], numbers[slot]
                         file.seek(run.position + (place - self._stops[at] + run.count) * width)
                         _fill(file, row.data, width)
         rows = torch.from_numpy(numbers).view(self.column.dtype)
-        return rows.view(len(places), *self.column.shape)[order.argsort()]
+        return rows.view(len(places), *self.column.shape)
 
     def _cuts(self, start: int, stop: int) -> Iterator[Run]:
         # The parts of runs that hold these rows.
