@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import socket
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from hopfield import HopfieldError
 
 from . import build
 from .answers import Answer, Library, packed
+from .connections import HOST, SECONDS, PromptProtocol, listen
 from .questions import CueQuestion, MemoryQuestion
 from .served_set import ServedSet
 from .uploads import light_of
 
-HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
 """Names of this computer in the headers Host and Origin. Other pages use other names."""
 
@@ -34,8 +33,7 @@ AT_ONCE, MOST_WAITING = 2, 100
 """Number of questions that are answered at the same time, and that may wait. More get 503."""
 
 MOST_CONNECTIONS = 400
-SECONDS = 15
-"""Longest time that a browser may take to send a message."""
+"""Number of connections from which on all get 503."""
 
 HELD = 1000, 2**20
 """Largest number of patterns, and of their entries, that the page holds itself."""
@@ -214,20 +212,13 @@ def served_page() -> tuple[str, str]:
     return page, policy
 
 
-def listen(port: int) -> socket.socket:
-    """Return a socket on this computer's own address; 0 is any free port."""
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((HOST, port))
-        made.listen()  # browsers may connect from now on, and wait for the application
-    except OSError as error:
-        made.close()
-        raise HopfieldError(
-            f"--port must be free, but {port} is not: {error.strerror}. "
-            "Name another one, or 0 for any that is free."
-        ) from None
-    return made
+def server_of(served: ServedSet) -> uvicorn.Server:
+    """Return a server of the page and its API, which `run` starts on sockets."""
+    config = uvicorn.Config(
+        application(served), http=PromptProtocol, ws="none", log_level="warning", lifespan="off",
+        limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=SECONDS, server_header=False,
+    )  # fmt: skip
+    return uvicorn.Server(config)
 
 
 def serve(served: ServedSet, port: int, on_start: Callable[[str], Any]) -> None:
@@ -235,9 +226,5 @@ def serve(served: ServedSet, port: int, on_start: Callable[[str], Any]) -> None:
     # The page shows which patterns are lost; Pillow warns of details of files that it can read.
     warnings.simplefilter("ignore")
     sock = listen(port)
-    config = uvicorn.Config(
-        application(served), log_level="warning", lifespan="off",
-        limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=SECONDS, server_header=False,
-    )  # fmt: skip
     on_start(f"http://{HOST}:{sock.getsockname()[1]}/")
-    uvicorn.Server(config).run(sockets=[sock])
+    server_of(served).run(sockets=[sock])

@@ -165,11 +165,11 @@ def test_no_method_is_overridden_once_concrete():
 
 
 def _may_call_super(one: Class) -> bool:
-    """Layers, estimators, autograd functions and errors build on foreign classes."""
+    """Layers, estimators, autograd functions, errors and connections build on foreign classes."""
     foreign = {n for each in (one, *_ancestors(one)) for n in each.bases.values()}
     errors = (getattr(builtins, name, None) for name in foreign)
     return any(isinstance(e, type) and issubclass(e, BaseException) for e in errors) or any(
-        name.startswith("torch.nn.")  # also torch's attention, and its layers of transformers
+        name.startswith(("torch.nn.", "uvicorn."))  # also torch's attention, and transformers
         or name.split(".")[-1] in ("Module", "Function", "BaseEstimator")
         for name in foreign
     )
