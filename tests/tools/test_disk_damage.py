@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from disk_stores import films
 from hopfield.errors import RecoveryWarning, TableError
 from hopfield.stores import DiskStore
 from hopfield.stores.disk import durable, sums
@@ -128,3 +130,12 @@ def test_a_torn_manifest_that_cannot_be_moved_is_passed_over(tmp_path, monkeypat
     monkeypatch.setattr("os.replace", refuse)
     with pytest.warns(RecoveryWarning, match="torn, and stays"):
         assert torch.equal(DiskStore(store.path).take(torch.arange(3)), torch.eye(3))
+
+
+def test_a_file_that_is_cut_short_is_named(tmp_path):
+    films(tmp_path / "t.lance", 60)
+    file = next((tmp_path / "t.lance" / "data").iterdir())
+    os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises(TableError, match=f"data/{file.name} is cut short") as caught:
+        DiskStore(tmp_path / "t.lance").verify()
+    assert ".rs:" not in str(caught.value)

@@ -1,14 +1,17 @@
 """Errors of Lance and of the system, as errors of this library."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...errors import HopfieldError, TableError
-from . import durable
+from . import durable, sums
 from .paths import local_folder
 
 NO_ROOM = ("No space left", "File too large", "quota exceeded", "os error 28", "os error 27")
 BAD_PAGE = "PageLayout"
+LOCATION = re.compile(r",? \S+\.rs:\d+:\d+")
+"""Where an error arose in the source of Lance."""
 BAD_REQUEST = "Invalid user input: "
 NO_ANSWER = "LanceError(IO): Generic"
 NO_RIGHT = ("Permission denied", "Read-only", "not permitted", "os error 13", "os error 30")
@@ -22,7 +25,7 @@ def reading(path: str, version: int | None = None) -> Iterator[None]:
     except HopfieldError:
         raise
     except BaseException as error:
-        text = " ".join(str(error).split())
+        text = LOCATION.sub("", " ".join(str(error).split()))
         is_panic = type(error).__name__ == "PanicException"
         if not (
             is_panic or isinstance(error, (OSError, ValueError, RuntimeError, ArithmeticError))
@@ -39,7 +42,10 @@ def reading(path: str, version: int | None = None) -> Iterator[None]:
             what = "needs a condition on its columns, in SQL, but the answer was"
             text = text.partition(BAD_REQUEST)[2]
         else:
-            what = "must be a whole Lance table, but is damaged or cannot be read"
+            folder = local_folder(path)
+            cut = [] if folder is None else sums.cut_files(folder)
+            found = f"{', '.join(cut):.200} is cut short" if cut else "is damaged or cannot be read"
+            what = f"must be a whole Lance table, but {found}"
         raise TableError(f"{path} {what}: {text:.200}.") from None
 
 

@@ -90,6 +90,16 @@ def damaged_files(folder: Path, within: str = "") -> list[str]:
     return sorted(set(damaged))
 
 
+def cut_files(folder: Path) -> list[str]:
+    """Return the files of a table that are shorter than what was written, by their paths in it."""
+    entries = {name: entry for entries in _all(folder).values() for name, entry in entries.items()}
+    return sorted(
+        name
+        for name, (_, size) in entries.items()
+        if (folder / name).exists() and (folder / name).stat().st_size < size
+    )
+
+
 def _all(folder: Path) -> dict[str, dict[str, tuple[int, int]]]:
     # The entries of all files of checksums; none of a damaged one.
     found: dict[str, dict[str, tuple[int, int]]] = {}
