@@ -64,8 +64,13 @@ def _times(native: tuple[Record, list[Record]], limited: tuple[Record, list[Reco
             row[3 * at] = f"{line['scanned']:.0%}"
             row[3 * at + 1 + (line["case"] == "retrieve")] = f"{line['ratio']:.2f}"
     every = native[1] + limited[1]
-    slow = [line["ratio"] for line in every if line["ratio"] < 0.95]
-    words = f"{len(slow)} of {len(every)} ratios" + (f", the least {min(slow):.2f}" if slow else "")
+    slow = [line for line in every if line["ratio"] < 0.95]
+    words = f"{len(slow)} of {len(every)} ratios"
+    if slow:
+        sure = sum(line["ratio_high"] < 0.95 for line in slow)
+        words += f", {sure or 'none'} of them by more than they scatter; the least is "
+        words += f"{min(line['ratio'] for line in slow):.2f}, and the longest such call takes "
+        words += f"{max(line['full_ms'] for line in slow):.1f} ms"
     spreads = sorted((line["ratio_high"] - line["ratio_low"]) / 2 for line in every)
     spread = spreads[len(spreads) // 2]
     head = TIMES.format(native=processors[0], limited=processors[1], slow=words, spread=spread)
