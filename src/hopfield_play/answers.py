@@ -44,11 +44,8 @@ SHOWN = 5
 RECALL_ERROR = 0.02**0.5
 """Largest ‖y − x‖/‖x‖ at which a continuous pattern counts as recalled."""
 
-MOST_LEARNED = 2**30
+MOST_LEARNED = {"storkey": 2**30, "perceptron": 2**30, "pseudo_inverse": 2**36}
 """Largest n·N² of rules that learn pattern by pattern, or decompose a matrix. About 10 s."""
-
-SLOW_RULES = {"storkey": 1, "perceptron": 1, "pseudo_inverse": 1024}
-"""The rules that this limits, and the number of patterns that each may always learn."""
 
 MOST_DIAGNOSED = 2**22
 """Largest n² of a diagnosis, which compares all pairs of patterns."""
@@ -133,7 +130,7 @@ class Library:
         if any(len(levels) != size for levels in question.levels()):
             raise QuestionError(f"added pictures must have {size} pixels.")
         rule = question.network.rule or ""
-        most = max(MOST_LEARNED // dim**2, SLOW_RULES.get(rule, total))
+        most = MOST_LEARNED[rule] // dim**2 if rule in MOST_LEARNED else total
         if question.count > most:
             raise QuestionError(f"The rule {rule} takes long: store at most {most} such patterns.")
 
