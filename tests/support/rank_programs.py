@@ -182,8 +182,10 @@ def mistakes() -> None:
     memory = ModernHopfield(beta=1.0, store=ShardedStore())
     memory.store(drawn(200, 8))
     if dist.get_world_size() > 1:
-        asked = drawn(4, 8, seed=rank)
-        assert_raises(OptionError, "all ranks must ask the same", lambda: memory.retrieve(asked))
+        for asked in (drawn(4, 8, seed=rank), drawn(4 + rank, 8), torch.ones(9 - rank, 8)):
+            assert_raises(
+                OptionError, "all ranks must ask the same", lambda x=asked: memory.retrieve(x)
+            )
     assert len(memory.retrieve(drawn(4, 8)).index) == 4  # and they go on
     assert_raises(
         OptionError,

@@ -36,14 +36,14 @@ class RankGroup:
         rank: the number of this process in the group.
         size: the number of processes.
         timeout: seconds that this process waits for the others in one operation.
-        mark: a number that all ranks must have alike, compared at the next `gather`.
+        mark: two numbers that all ranks must have alike, compared at the next `gather`.
     """
 
     def __init__(self, group: "dist.ProcessGroup", timeout: float) -> None:
         """Connect the processes of a group; all of them must do so."""
         self._world = dist.get_process_group_ranks(group)
         self.rank, self.size, self.timeout = dist.get_rank(group), len(self._world), timeout
-        self.mark: Tensor | None = None
+        self.mark = torch.zeros(2, dtype=torch.long)
         is_nccl = dist.get_backend(group) == "nccl"
         self._device = torch.device("cuda", torch.cuda.current_device()) if is_nccl else None
         self._failure: WorkerLostError | None = None
@@ -88,25 +88,29 @@ class RankGroup:
         part = reduce(torch.add, self._exchange(flat.view(self.size, -1)))
         return self.all_gather(part).flatten()[:count].view_as(own)
 
-    def all_gather(self, tensor: Tensor) -> Tensor:
-        """Return the tensors of all ranks, stacked."""
-        own = tensor.detach()
-        return self._exchange(own.expand(self.size, *own.shape))
+    def all_gather(self, tensor: Tensor, room: int = 0) -> Tensor:
+        """Return the tensors of all ranks, stacked; others may differ by up to `room` entries."""
+        return self._exchange(tensor.detach().expand(self.size, *tensor.shape), room)
 
-    def _exchange(self, parts: Tensor) -> Tensor:
+    def _exchange(self, parts: Tensor, room: int = 0) -> Tensor:
         # Part r goes to rank r, each in one message. For gloo a message costs more than its bytes,
         # and its all_reduce and all_gather are rings of many messages.
-        given = parts.to(self._device or "cpu").contiguous()
-        received = torch.empty_like(given)
-        self._run(lambda: dist.all_to_all_single(received, given, group=self._group, async_op=True))
-        return received.to(parts.device)
+        given, count = parts.to(self._device or "cpu").contiguous().flatten(), parts[0].numel()
+        room *= self._device is None
+        sizes = [count + room * (rank != self.rank) for rank in range(self.size)]
+        received, splits = given.new_empty(sum(sizes)), (sizes, [count] * self.size)
+        self._run(
+            lambda: dist.all_to_all_single(received, given, *splits, self._group, async_op=True)
+        )
+        if room:  # gloo ends a process that receives more than there is room for
+            received = torch.stack([part[:count] for part in received.split(sizes)])
+        return received.view(parts.shape).to(parts.device)
 
     def gather_texts(self, text: str) -> list[str]:
         """Return the texts of all ranks."""
         data = torch.tensor(list(text.encode()), dtype=torch.uint8)
         sizes = self.all_gather(torch.tensor([len(data)]))[:, 0].tolist()
-        padded = torch.nn.functional.pad(data, (0, max(*sizes, 1) - len(data)))
-        parts = self.all_gather(padded)
+        parts = self.all_gather(pad(data, (0, max(*sizes, 1) - len(data))))
         return [
             bytes(part[:size].tolist()).decode() for part, size in zip(parts, sizes, strict=True)
         ]

@@ -70,7 +70,7 @@ class Merging:
         bits = value.detach().contiguous()
         bits = bits.view(torch.int64 if bits.itemsize == 8 else torch.int32).flatten()
         places = torch.arange(1, len(bits) + 1, device=bits.device)
-        self.group.mark = (bits * places).sum()
+        self.group.mark = torch.stack([(bits * places).sum(), places.sum()])
         if not (value.requires_grad and torch.is_grad_enabled()):
             return value
         return _Enter.apply(value, self.group)
@@ -90,15 +90,15 @@ class Merging:
     def gather(self, *parts: Tensor) -> tuple[Tensor, ...]:
         """Return the parts of all ranks with rows, exactly; raise if ranks ask different things."""
         numbers = torch.stack([_as_integers(part) for part in parts])
-        mark = numbers.new_zeros(1) if self.group.mark is None else self.group.mark.reshape(1)
-        gathered = self.group.all_gather(torch.cat([numbers.flatten(), mark.to(numbers.device)]))
-        if bool((gathered[:, -1] != gathered[0, -1]).any()):
+        mark = self.group.mark.to(numbers.device)  # others may come with more cues than this rank
+        gathered = self.group.all_gather(torch.cat([mark, numbers.flatten()]), room=2**16)
+        if bool((gathered[:, :2] != gathered[0, :2]).any()):
             raise OptionError(
                 "all ranks must ask the same: the same calls, with the same cues, but their "
                 "states differ. Read the cues in the same way on every rank."
             )
         rows = [rank for rank, count in enumerate(self.counts) if count]
-        each = gathered[rows, :-1].reshape(len(rows), *numbers.shape).unbind(1)
+        each = gathered[rows, 2:].reshape(len(rows), *numbers.shape).unbind(1)
         return tuple(
             whole.view(torch.float64).to(part.dtype) if part.is_floating_point() else whole
             for whole, part in zip(each, parts, strict=True)
@@ -108,12 +108,10 @@ class Merging:
         """Join parts along the last axis, in the order of the ranks."""
         own = parts[0].shape[-1] if self.own_count else 0
         widths = self.group.all_gather(torch.tensor([own]))[:, 0].tolist()
-        before, total = sum(widths[: self.group.rank]), sum(widths)
-        room = (before, total - before - own)
+        room = sum(widths[: self.group.rank]), sum(widths[self.group.rank + 1 :])
         return self.sum(*(pad(part[..., :own], room) for part in parts))
 
 
 def _as_integers(part: Tensor) -> Tensor:
-    if not part.is_floating_point():
-        return part.detach().long()
-    return part.detach().double().contiguous().view(torch.int64)
+    part = part.detach()
+    return part.double().contiguous().view(torch.int64) if part.is_floating_point() else part.long()
