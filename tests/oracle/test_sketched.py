@@ -194,7 +194,7 @@ def test_large_batches_of_short_rows_are_read_in_full(tmp_path, monkeypatch):
     monkeypatch.setattr(sketched, "BOUND_ENTRIES", 32)
     rows = patterns("clusters", 600, 24)
     store = table(tmp_path / "t.lance", rows)
-    batches = [QueryBatch(rows[:count], None, 50.0, True) for count in (1, 8, 30)]
+    batches = [QueryBatch(rows[:count], None, 50.0, True) for count in (1, 8, 100)]
     assert [sketched.can_sketch(store, batch) for batch in batches] == [True, True, False]
 
 

@@ -59,10 +59,7 @@ LEAST_SAMPLE = 1024
 """Rows of a sample below which it tells too little, and all rows are bounded at once."""
 
 NEAR_ROWS = 8
-"""Rows near the largest bound of a sample, at most, per row that may be taken.
-
-The largest bound of all rows is higher, and fewer are near to it.
-"""
+"""Rows near the largest bound of a sample, at most, per row that may be taken."""
 
 REFINED_ENTRIES = 2**12
 """Entries that a full readout multiplies in the time in which a whole sketch bounds one row."""
@@ -130,7 +127,7 @@ class Costs:
     def allow_search(self) -> bool:
         """True if one query may be searched in vain, and if a search of all can pay."""
         may_fail = self.query <= TRIAL * self.full(1)
-        return may_fail and 2 * self.size * self.query <= self.full(self.size)
+        return may_fail and self.size * self.query <= self.full(self.size)
 
     @property
     def few(self) -> int:
@@ -150,9 +147,11 @@ class Costs:
         If all are in vain, the whole batch costs TRIAL more than a full readout at most. While all
         were found, the others count as a batch: to find these saves the reading of all rows.
         """
-        left = TRIAL * self.full(self.size) + found * self.entries - searched * self.query - spent
         if found == searched:
-            left = max(left, TRIAL * self.full(self.size - searched))
+            left = TRIAL * self.full(self.size - searched)
+        else:  # half of what is saved: products with the other queries become less efficient
+            left = (TRIAL * self.full(self.size) + found * self.entries) / 2
+            left -= searched * self.query + spent
         count = max(0, int(left / self.query))
         return count if searched else (count + 1) // 2  # the first ones are in vain most often
 
