@@ -114,9 +114,9 @@ def small_memories_are_scanned_too(monkeypatch, request):
     What they drop is more than rounding in float64, and less than their bounds say: the contract,
     which has no tolerance for it, is kept with less than rounding dropped.
     """
-    monkeypatch.setattr("hopfield.memories.certified.SCAN_WORK", 0)
-    monkeypatch.setattr("hopfield.memories.certified.SCAN_ROWS", 0)
-    monkeypatch.setattr("hopfield.memories.certified.scan_pays", lambda: True)
+    monkeypatch.setattr("hopfield.memories.scan_candidates.SCAN_WORK", 0)
+    monkeypatch.setattr("hopfield.memories.scan_candidates.SCAN_ROWS", 0)
+    monkeypatch.setattr("hopfield.memories.scan_candidates.scan_pays", lambda: True)
     case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
     if getattr(case, "name", "").endswith("-certified"):
         for module in ("certified", "query_batch"):

@@ -138,7 +138,7 @@ def test_a_removal_in_inference_mode_leaves_an_ordinary_memory():
 
 def test_the_entropy_of_certified_readouts_with_shared_weight(monkeypatch):
     """k copies share the weight: log k, by candidates."""
-    monkeypatch.setattr("hopfield.memories.certified.SCAN_WORK", 0)
+    monkeypatch.setattr("hopfield.memories.scan_candidates.SCAN_WORK", 0)
     for copies in (1, 2, 5):
         rows = normal(300, 8, seed=10)
         rows = torch.cat([rows, rows[:1].expand(copies - 1, -1)])

@@ -27,7 +27,7 @@ SHORT = ("hebbian", "dense-packed", "euclidean")
 
 @pytest.fixture(autouse=True)
 def certified_memories_scan_as_in_another_process(monkeypatch):
-    monkeypatch.setattr("hopfield.memories.certified.SCAN_WORK", 2**27)
+    monkeypatch.setattr("hopfield.memories.scan_candidates.SCAN_WORK", 2**27)
 
 
 def _grown(kind: str) -> tuple[Memory, torch.Tensor]:

@@ -30,7 +30,7 @@ from hopfield import (
     synthetic,
 )
 from hopfield.errors import CapacityWarning, DomainError, InputTypeError
-from hopfield.memories import certified
+from hopfield.memories import certified, scan_candidates
 from hopfield.rules import RULES
 
 TWO = torch.tensor([[1.0, -1, 1, -1, 1, -1], [-1, 1, -1, 1, -1, 1]])
@@ -349,7 +349,7 @@ def test_a_certified_memory_makes_no_scan_where_a_full_readout_is_faster(monkeyp
     answers, scans, find = [], [], certified.candidates
     monkeypatch.setattr(certified, "candidates", lambda *of: scans.append(1) or find(*of))
     for pays, precision in ((True, "certified"), (False, "certified"), (False, "full")):
-        monkeypatch.setattr(certified, "scan_pays", lambda pays=pays: pays)
+        monkeypatch.setattr(scan_candidates, "scan_pays", lambda pays=pays: pays)
         memory = ModernHopfield(separation=Softmax(8.0), precision=precision)
         memory.store(rows)
         answers.append((memory.retrieve(rows[:9] + 0.1), len(scans)))

@@ -15,7 +15,7 @@ from benchmarks.harness import Case, Contender, Entry, Target
 from hopfield import ModernHopfield, Retrieval
 from hopfield.bound import Bound
 from hopfield.experiments import records
-from hopfield.memories import certified
+from hopfield.memories import scan_candidates
 
 ONE = torch.ones(1, dtype=torch.float64)
 
@@ -159,7 +159,7 @@ def test_records_say_nothing_of_whose_machine_it_was():
 
 
 def test_bounds_that_do_not_hold_are_counted(monkeypatch):
-    monkeypatch.setattr(certified, "SCAN_WORK", 0)
+    monkeypatch.setattr(scan_candidates, "SCAN_WORK", 0)
     held = bounds("gaussian", 400, 60)
     assert (held["queries"], held["violations"], held["wrong_index"]) == (60, 0, 0)
     retrieve = ModernHopfield.retrieve

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 import hopfield
-from hopfield.memories import certified
-from hopfield.memories.certified import scan as scan_rows
+from hopfield.memories import certified, scan_candidates, taken_rows
 from hopfield.separation import Softmax
 from hopfield.similarity import as_similarity
 from hopfield.stores import RamStore, scan
@@ -81,12 +80,12 @@ def test_candidates_answer_and_few_are_read_in_full():
     store = RamStore()
     store.append(patterns)
     batch = certified.QueryBatch(patterns[:100] + 0.1, None, 8.0, True)
-    queries, members, crowded = certified.candidates(store, batch)
+    queries, members, crowded = scan_candidates.candidates(store, batch)
     assert not crowded.any(), "premise: these patterns are far apart"
     found = certified.read_candidates(store, batch, queries, members)
     assert torch.equal(found.index, torch.arange(100))
     crowd = certified.QueryBatch(patterns[:100], None, 1e-6, True)
-    assert certified.candidates(store, crowd)[2].all(), "at this β every pattern has weight"
+    assert scan_candidates.candidates(store, crowd)[2].all(), "at this β every pattern has weight"
 
 
 def test_the_scan_misses_no_pattern_with_weight():
@@ -94,13 +93,13 @@ def test_the_scan_misses_no_pattern_with_weight():
     patterns = _patterns("clustered", 3000, 32, generator)
     store = RamStore()
     store.append(patterns)
-    copy = certified.scan_copy(store)
+    copy = scan_candidates.scan_copy(store)
     codes, _ = copy.levels.encode(patterns[:64] + 0.05)
     on_levels = (copy.levels.offset + copy.levels.step * codes).float()
     for state in (patterns[:64] + 0.05, on_levels):  # on levels, only the rows lose something
         batch = certified.QueryBatch(state, None, 1e4, False)
-        bias = certified.scan_bias(store, batch, copy)
-        queries, rows = certified.scan(copy, batch, bias, len(patterns))
+        bias = scan_candidates.scan_bias(store, batch, copy)
+        queries, rows = scan_candidates.scan(copy, batch, bias, len(patterns))
         weights = torch.softmax(1e4 * state.double() @ patterns.double().T, dim=-1)
         weights[queries[:, None], rows.clamp_max(2999)] = 0.0
         assert float(weights.sum(-1).max()) <= certified.DROPPED_WEIGHT
@@ -109,14 +108,14 @@ def test_the_scan_misses_no_pattern_with_weight():
 @pytest.mark.parametrize("kind", ["none", "shared"])
 def test_scans_in_several_parts_miss_nothing(kind, monkeypatch):
     """Parts of 64 groups, the last one shorter, and candidates gathered a few at a time."""
-    monkeypatch.setattr(certified, "SCAN_SCORES", 1)
-    monkeypatch.setattr(certified, "GATHERED_ENTRIES", 7 * scan.GROUP * 16)
+    monkeypatch.setattr(scan_candidates, "SCAN_SCORES", 1)
+    monkeypatch.setattr(taken_rows, "GATHERED_ENTRIES", 7 * scan.GROUP * 16)
     generator = torch.Generator().manual_seed(12)
     n = scan.GROUP * (2 * 64 + 11) - 3
     patterns = torch.randn(n, 16, generator=generator)
     order = torch.randperm(n, generator=generator)  # all parts of the scan are asked for
     known, products, parts = _mask(kind, n, 16, generator), scan.products, []
-    monkeypatch.setattr(certified, "products", lambda *of: parts.append(1) or products(*of))
+    monkeypatch.setattr(scan_candidates, "products", lambda *of: parts.append(1) or products(*of))
     memory = hopfield.ModernHopfield(40.0, similarity="euclidean", precision="certified")
     full = hopfield.ModernHopfield(40.0, similarity="euclidean")
     memory.store(patterns)
@@ -178,12 +177,12 @@ def test_a_result_carries_its_bound():
 
 
 def test_what_is_small_is_read_in_full(monkeypatch):
-    monkeypatch.setattr(certified, "SCAN_WORK", 40 * 6 * 2)
+    monkeypatch.setattr(scan_candidates, "SCAN_WORK", 40 * 6 * 2)
     store = RamStore()
     store.append(_patterns("gaussian", 40, 6, torch.Generator().manual_seed(2)))
     for batch, expected in ((1, False), (2, True)):
         queries = certified.QueryBatch(store.rows[:batch], None, 8.0, True)
-        assert certified.can_scan(store, queries) is expected
+        assert scan_candidates.can_scan(store, queries) is expected
 
 
 def _bounds_hold(memory: hopfield.ModernHopfield, cues: torch.Tensor) -> None:
@@ -285,7 +284,7 @@ def test_the_bound_counts_the_rounding_of_the_state_returned(dtype):
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
 @pytest.mark.parametrize("beta", [0.0, 8e-36, 8e-34])
 def test_the_bound_holds_where_beta_is_below_what_float32_keeps(beta, similarity, monkeypatch):
-    monkeypatch.setattr(certified, "MOST_GROUPS", 0)  # all is read in full
+    monkeypatch.setattr(scan_candidates, "MOST_GROUPS", 0)  # all is read in full
     generator = torch.Generator().manual_seed(11)
     patterns = 1e17 * torch.randn(200, 16, generator=generator)
     memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
@@ -324,7 +323,7 @@ def test_the_bound_counts_the_rounding_of_float64(similarity):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_full_readout_is_bounded_by_the_slack_of_rounding(dtype, monkeypatch):
     """States 16 eps·κ·M, energies 8 eps·κ·max(|F|, ½‖x‖², ½M²), κ = 1 + β·M·max(M, ‖x‖)."""
-    monkeypatch.setattr(certified, "scan_pays", lambda: False)
+    monkeypatch.setattr(scan_candidates, "scan_pays", lambda: False)
     patterns = _patterns("gaussian", 50, 8, torch.Generator().manual_seed(6)).to(dtype)
     cues = 3 * patterns[:5] + 0.5
     memory = hopfield.ModernHopfield(0.7, similarity="euclidean", precision="certified")
@@ -343,7 +342,7 @@ def test_a_full_readout_is_bounded_by_the_slack_of_rounding(dtype, monkeypatch):
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
 def test_where_no_scan_pays_the_answer_is_the_full_one(similarity, known, monkeypatch):
-    monkeypatch.setattr(certified, "scan_pays", lambda: False)
+    monkeypatch.setattr(scan_candidates, "scan_pays", lambda: False)
     generator = torch.Generator().manual_seed(1)
     rows = torch.randn(5000, 20, generator=generator)
     cues = rows[:40] + 0.3
@@ -380,9 +379,9 @@ def test_nothing_is_scanned_where_average_rows_are_candidates(similarity, known,
     gap = batch.mean_gap(store.summary()).double()
     assert (scores.amax(-1) - scores.mean(-1) <= gap * (1 + 1e-5)).all()
 
-    scanned = []
-    monkeypatch.setattr(certified, "scan_pays", lambda: True)
-    monkeypatch.setattr(certified, "scan", lambda *given: scanned.append(1) or scan_rows(*given))
+    scanned, find = [], scan_candidates.scan
+    monkeypatch.setattr(scan_candidates, "scan_pays", lambda: True)
+    monkeypatch.setattr(scan_candidates, "scan", lambda *of: scanned.append(1) or find(*of))
     for beta, times in ((0.01, 0), (30.0, 1)):
         memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
         memory.store(rows)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import hopfield
-from hopfield.memories import certified
+from hopfield.memories import scan_candidates
 from hopfield.memories.query_batch import QueryBatch
 from hopfield.stores import RamStore
 
@@ -69,7 +69,7 @@ def test_nothing_is_scanned_where_a_sample_has_many_candidates(similarity, monke
         gap = batch.mean_gap(memory.storage.summary())
         assert (gap > batch.window(8000)).all(), "premise"
         memories.append(memory)
-    monkeypatch.setattr(certified, "scan", lambda *_: pytest.fail("a scan"))
+    monkeypatch.setattr(scan_candidates, "scan", lambda *_: pytest.fail("a scan"))
     answer = memories[0].retrieve(rows[:50], steps=0)
     assert (answer.bound.unread_weight == 0).all()
     with pytest.raises(pytest.fail.Exception, match="a scan"):

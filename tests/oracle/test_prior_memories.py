@@ -26,7 +26,7 @@ from hopfield import (
     TopK,
     rules,
 )
-from hopfield.memories import certified
+from hopfield.memories import certified, scan_candidates
 from hopfield.stores import PackedStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
@@ -110,8 +110,8 @@ def test_patterns_with_gaps_count_priors_as_copies(name, similarity):
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
 @pytest.mark.parametrize("beta", [0.01, 0.7, 20.0, math.inf])
 def test_certified_readouts_count_priors_as_copies(beta, similarity, monkeypatch):
-    monkeypatch.setattr(certified, "scan_pays", lambda: True)
-    monkeypatch.setattr(certified, "SCAN_WORK", 0)
+    monkeypatch.setattr(scan_candidates, "scan_pays", lambda: True)
+    monkeypatch.setattr(scan_candidates, "SCAN_WORK", 0)
     patterns, cues = real()
     make = partial(ModernHopfield, beta, similarity=similarity, precision="certified")
     weighted, copied = both(make, patterns)
@@ -131,8 +131,8 @@ def test_certified_readouts_count_priors_as_copies(beta, similarity, monkeypatch
 
 
 def test_certified_readouts_find_frequent_patterns_far_away(monkeypatch):
-    monkeypatch.setattr(certified, "scan_pays", lambda: True)
-    monkeypatch.setattr(certified, "SCAN_WORK", 0)
+    monkeypatch.setattr(scan_candidates, "scan_pays", lambda: True)
+    monkeypatch.setattr(scan_candidates, "SCAN_WORK", 0)
     patterns = torch.zeros(20, 2, dtype=torch.float64)
     patterns[:, 0] = torch.arange(20)
     prior = torch.full((20,), 1e-12)

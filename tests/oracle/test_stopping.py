@@ -119,7 +119,7 @@ def test_bounds_do_not_depend_on_when_they_are_read(queries):
 
 def test_the_bound_of_many_steps_is_the_largest(monkeypatch):
     monkeypatch.setattr(iteration, "KEPT_BOUNDS", 3)
-    monkeypatch.setattr("hopfield.memories.certified.scan_pays", lambda: False)
+    monkeypatch.setattr("hopfield.memories.scan_candidates.scan_pays", lambda: False)
     rows = torch.randn(50, 12, generator=torch.Generator().manual_seed(3))
     memory = ModernHopfield(0.2, similarity="euclidean", precision="certified")
     memory.store(rows)

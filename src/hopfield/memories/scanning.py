@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ..similarity import Similarity, masked_state
 from ..stores import Store
-from .certified import EncodedStates, can_scan, scan_bias, scan_copy
 from .pairwise import block_scoring, pair_scores
 from .query_batch import QueryBatch
 from .ranking import Scoring
+from .scan_candidates import EncodedStates, can_scan, scan_bias, scan_copy
 
 SCANNED_SCORES = 2**20
 """Scores computed at a time, 4 MiB in float32."""

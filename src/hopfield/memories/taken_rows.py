@@ -6,6 +6,9 @@ from torch import Tensor
 from ..stores import Store
 from ..stores.growing import GrowingTensor
 
+GATHERED_ENTRIES = 2**17
+"""Matrix entries gathered at a time, 1 MiB in float64: more do not stay in the cache."""
+
 
 class TakenRows:
     """Some rows of a store, taken by their places in it.
@@ -40,3 +43,9 @@ class TakenRows:
             slots = torch.arange(self.count, self.count + len(new))
             self._slots = torch.cat([self._slots, slots])[order]
             self.count += len(new)
+
+
+def parts_of_pairs(pairs: Tensor, entries: int) -> tuple[Tensor, ...]:
+    """Split the indices of pairs, which have so many entries each, as they are gathered."""
+    places = torch.arange(len(pairs), device=pairs.device)
+    return places.split(max(1, GATHERED_ENTRIES // entries))
