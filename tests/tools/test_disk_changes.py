@@ -74,6 +74,29 @@ def test_new_columns_come_in_the_change_of_their_rows(tmp_path, monkeypatch):
     assert len(DiskStore(path).where("length > 50")) == 2
 
 
+@pytest.mark.parametrize("last", [3, 6, 8])
+def test_rows_of_whole_files_are_replaced_with_a_new_column_in_one_change(tmp_path, last):
+    path = tmp_path / "t.lance"
+    memory = films(path)
+    memory.store(torch.ones(2, 5), torch.ones(2, 2), names=["a", "b"])
+    assert len(memory.storage._opened.fragments()) > 1, "premise: several files"
+    memory.remove(names=["film 1"])
+    names, version = memory.names, memory.storage._opened.version
+    places = torch.arange(len(names))[:last]
+    new = torch.full((len(places), 5), 2.0)
+    memory.replace(names[:last], new, table={"length": places.tolist()})
+    assert memory.storage._opened.version == version + 1
+    memory.store(torch.ones(1, 5), torch.ones(1, 2), names=["c"])
+    memory.replace(["c"], torch.zeros(1, 5), table={"length": [1]})
+    for each in (memory, films_of(path)):
+        assert each.names == [*names[last:], *names[:last], "c"]
+        cells = [row["length"] for row in each.rows()]
+        assert cells == [None] * len(names[last:]) + [*places.tolist(), 1]
+        rows = each.storage.take(torch.arange(len(each)))
+        assert torch.equal(rows[-len(new) - 1 :], torch.cat([new, torch.zeros(1, 5)]))
+        assert not len(each.storage.verify()) and each.storage._row_files() is not None
+
+
 def test_columns_may_be_removed_by_another_program_before_new_ones_come(tmp_path):
     import lance
 

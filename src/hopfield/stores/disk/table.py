@@ -189,9 +189,10 @@ class Table:
             old |= {fragment.id: fragment for fragment in changed}
             for number, fragment in enumerate(new, max(old) + 1):
                 fragment.id = number
-            kept = [fragment for number, fragment in old.items() if number not in emptied]
+            for number in emptied:  # Lance refuses a list without them, and drops them itself
+                _mark_all_removed(old[number], dataset.version)
             schema = lance().schema.LanceSchema.from_pyarrow(layout.schema)
-            return lance().LanceOperation.Merge([*kept, *new], schema)
+            return lance().LanceOperation.Merge([*old.values(), *new], schema)
 
         return self.change(change)
 
@@ -342,6 +343,12 @@ def _mark_removed(
         else:
             changed.append(fragment.delete(_one_of(identities[part])))
     return changed, emptied
+
+
+def _mark_all_removed(fragment: Any, version: int) -> None:
+    # Of a fragment without rows no file is read.
+    count = fragment.physical_rows
+    fragment.deletion_file = lance().fragment.DeletionFile(version, 0, "array", count, None)
 
 
 def _one_of(identities: Sequence[int]) -> str:
