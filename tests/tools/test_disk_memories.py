@@ -229,3 +229,15 @@ def test_couplings_of_many_rows_are_those_in_memory(rule, prior, tmp_path, monke
     for one, other in zip(*found, strict=True):
         assert one is other is None or torch.allclose(one, other, rtol=1e-5, atol=1e-4)
     assert prior == "any" or rule != "hebbian" or torch.equal(found[0][0], found[1][0])
+
+
+@pytest.mark.parametrize("rule", ["pseudo_inverse", "covariance"])
+def test_fields_that_are_rounding_alone_turn_no_unit(rule, tmp_path):
+    rows = signs(42, 33, generator=seeded(20))  # W of the pseudo-inverse is 1 on the diagonal alone
+    cues = signs(5, 33, generator=seeded(21))
+    memories = [ClassicalHopfield(rule, store=s) for s in (RamStore(), DiskStore(tmp_path / "t"))]
+    for memory in memories:
+        memory.store(rows)
+    ram, disk = (memory._coupling() for memory in memories)
+    assert disk.slack == pytest.approx(ram.slack, rel=0.01)
+    assert torch.equal(*(memory.retrieve(cues).state for memory in memories))

@@ -62,7 +62,7 @@ def _coupling(rule: str, store: Store, diagonal: bool) -> Coupling:
     if rule in WEIGHTED:
         mean = mean_entry(rows_of(store), prior) if rule == "covariance" else 0.0
         centred = (rows - mean for rows in _parts(store, largest))
-        return with_rounding_slack(_gram(centred, diagonal, prior).div_(dim))
+        return _with_rounding_slack(_gram(centred, True, prior).div_(dim), diagonal)
     others = _parts(store)
     first = next(others)
     if rule == "storkey":
@@ -73,7 +73,13 @@ def _coupling(rule: str, store: Store, diagonal: bool) -> Coupling:
     basis = orthonormal(first)
     for rows in others:
         basis = torch.cat([basis, orthonormal(rows, basis)])
-    return with_rounding_slack(_gram([basis], diagonal))
+    return _with_rounding_slack(_gram([basis], True), diagonal)
+
+
+def _with_rounding_slack(weights: Tensor, diagonal: bool) -> Coupling:
+    # Fields without the diagonal still round as the products behind it.
+    coupling = with_rounding_slack(weights)
+    return coupling if diagonal else replace(coupling, entries=weights.fill_diagonal_(0))
 
 
 def rows_of(store: Store, new: Tensor | None = None) -> Iterator[Tensor]:
