@@ -11,6 +11,7 @@ from disk_stores import films
 from hopfield import ModernHopfield
 from hopfield.errors import TableError
 from hopfield.stores import DiskStore
+from hopfield.stores.disk import durable, table
 
 
 def films_of(path: Path) -> ModernHopfield:
@@ -160,3 +161,56 @@ def test_a_reader_is_told_that_another_store_compacted(tmp_path):
         with pytest.raises(TableError, match=r"changed by another writer .* Open it again"):
             call()
     assert len(DiskStore(path)) == 6 and not len(DiskStore(path).verify())
+
+
+CHANGES = {
+    "append": lambda memory: memory.store(torch.ones(1, 5), torch.ones(1, 2), names=["mine"]),
+    "replace": lambda memory: memory.replace(["film 0"], torch.ones(1, 5)),
+    "remove": lambda memory: memory.remove(names=["film 1"]),
+    "set_prior": lambda memory: memory.set_prior(["film 2"], 9.0),
+    "compact": lambda memory: memory.storage.compact(),
+    "add_sketch": lambda memory: memory.storage.add_sketch(),
+}
+
+
+@pytest.mark.parametrize("other", ["append", "replace", "remove", "add_sketch"])
+@pytest.mark.parametrize("own", CHANGES)
+def test_without_a_lock_one_of_two_changes_in_the_same_instant_is_refused(
+    tmp_path, monkeypatch, own, other
+):
+    path = tmp_path / "t.lance"
+    monkeypatch.setattr(durable, "flock", None)
+    films(path).store(torch.ones(2, 5), torch.ones(2, 2), names=["a", "b"])
+    memory, rival = films_of(path), films_of(path)
+    commit = table.commit
+
+    def commit_second(*given):
+        monkeypatch.setattr(table, "commit", commit)
+        CHANGES[other](rival)
+        return commit(*given)
+
+    monkeypatch.setattr(table, "commit", commit_second)
+    with pytest.raises(TableError, match=r"changed by another writer .* Open it again"):
+        CHANGES[own](memory)
+    again = films_of(path)
+    assert again.names == rival.names and again.prior.tolist() == rival.prior.tolist()
+    assert len(set(again.storage._opened.ids().tolist())) == len(again)
+    assert not len(again.storage.verify())
+    again.store(torch.ones(1, 5), torch.ones(1, 2), names=["next"])
+    assert films_of(path).names == [*rival.names, "next"]
+
+
+def test_without_a_lock_one_of_two_programs_makes_the_table(tmp_path, monkeypatch):
+    path = tmp_path / "t.lance"
+    monkeypatch.setattr(durable, "flock", None)
+    memory, commit = films_of(path), table.commit
+
+    def commit_second(*given):
+        monkeypatch.setattr(table, "commit", commit)
+        films(path)
+        return commit(*given)
+
+    monkeypatch.setattr(table, "commit", commit_second)
+    with pytest.raises(TableError, match="changed by another writer"):
+        memory.store(torch.ones(1, 5))
+    assert films_of(path).names == [f"film {at}" for at in range(6)]

@@ -49,7 +49,10 @@ CHANGES = {  # a change, and all rows after it
     "append a column": (lambda store: _append(store, THIRD, year=1982), FIVE),
     "add a sketch": (lambda store: store.add_sketch(), FIVE),
     "remove": (lambda store: store.remove(torch.tensor([0, 3])), FIVE[[1, 2, 4]]),
-    "replace": (lambda store: _replace(store, [0, 2], FIRST, year=1990), torch.cat([FIVE[[2]], FIRST])),
+    "replace": (
+        lambda store: _replace(store, [0, 2], FIRST, year=1990),
+        torch.cat([FIVE[[2]], FIRST]),
+    ),
     "set prior": (lambda store: _set_prior(store), torch.cat([FIVE[[2]], FIRST])),
     "compact": (lambda store: store.compact(), torch.cat([FIVE[[2]], FIRST])),
     "replace a file": (lambda store: _replace(store, [0, 1, 2], THIRD, page=3), THIRD),

@@ -144,6 +144,11 @@ def _set_aside(folder: Path, manifest: Path) -> bool:
     return True
 
 
+def has_lock(path: str) -> bool:
+    """Return True if a lock keeps other writers out: not in buckets, and not on Windows."""
+    return flock is not None and "://" not in path
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of writers on a table."""

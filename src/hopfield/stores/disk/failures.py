@@ -12,6 +12,8 @@ NO_ROOM = ("No space left", "File too large", "quota exceeded", "os error 28", "
 BAD_PAGE = "PageLayout"
 LOCATION = re.compile(r",? \S+\.rs:\d+:\d+")
 """Where an error arose in the source of Lance."""
+MADE_MEANWHILE = ("Dataset already exists", f"{durable.VERSIONS}/0.manifest was not found")
+"""Answers of Lance to the first commit of a table that another writer made in the same instant."""
 BAD_REQUEST = "Invalid user input: "
 NO_ANSWER = "LanceError(IO): Generic"
 NO_RIGHT = ("Permission denied", "Read-only", "not permitted", "os error 13", "os error 30")
@@ -32,6 +34,9 @@ def reading(path: str, version: int | None = None) -> Iterator[None]:
         ):
             raise
         check_version(path, version)
+        is_second = any(mark in text for mark in MADE_MEANWHILE)
+        if is_second or type(error).__name__ == "CommitConflictError":
+            raise changed_elsewhere(path) from None
         if any(mark in text for mark in NO_ROOM):
             what = "needs room for what is stored, but the disk or a limit of the process is full"
         elif any(mark in text for mark in NO_RIGHT):

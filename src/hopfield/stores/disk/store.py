@@ -20,6 +20,7 @@ from ..growing import remaining_rows
 from ..packed import PackedBlock
 from ..sketch import Sketch
 from .columns import arrow, decode_masks
+from .durable import has_lock
 from .entries import StoredColumn
 from .files import RowFiles, grouped
 from .layout import Layout
@@ -104,11 +105,11 @@ class DiskStore(Store):
         first = (1 if table is None else table.version + 1) * IDS_PER_VERSION
         batches = layout.batches(first, rows, known, values, columns)
         prior = self._remaining_prior(self._replaced)
-        is_extended = mode == "append" and layout is not self._opened.layout
-        if table is not None and (self._replaced or is_extended):
-            table = table.replace(self._replaced, batches, layout)
-        else:
+        is_plain = table is None or (not self._replaced and layout is table.layout)
+        if table is None or not before or (is_plain and has_lock(self.path)):
             table = write(self.path, table, layout.schema, batches, mode)
+        else:
+            table = table.replace(self._replaced, batches, layout)
         has_gaps = known is not None or (self.has_gaps and before > 0)
         self._adopt(table, has_gaps)
         self._extend_annotations(before - len(self._replaced), prior, new)

@@ -162,8 +162,7 @@ class Table:
         identities = self.take(places, "id").to_pylist()
 
         def change(dataset: Any) -> Any:
-            changed, emptied = _mark_removed(dataset, places, identities)
-            return lance().LanceOperation.Delete(changed, emptied, f"{len(places)} rows by id")
+            return _merge(dataset, _mark_removed(dataset, places, identities))
 
         return self.change(change)
 
@@ -180,19 +179,10 @@ class Table:
         identities = self.take(places, "id").to_pylist() if len(places) else []
 
         def change(dataset: Any) -> Any:
-            changed, emptied = _mark_removed(dataset, places, identities)
+            changed = _mark_removed(dataset, places, identities)
             mode = "overwrite" if added else "append"  # Lance appends no other columns
             new = write_fragments(dataset, layout.schema, batches, mode)
-            if not added:
-                return lance().LanceOperation.Update(emptied, changed, new)
-            old = {fragment.fragment_id: fragment.metadata for fragment in dataset.get_fragments()}
-            old |= {fragment.id: fragment for fragment in changed}
-            for number, fragment in enumerate(new, max(old) + 1):
-                fragment.id = number
-            for number in emptied:  # Lance refuses a list without them, and drops them itself
-                _mark_all_removed(old[number], dataset.version)
-            schema = lance().schema.LanceSchema.from_pyarrow(layout.schema)
-            return lance().LanceOperation.Merge([*old.values(), *new], schema)
+            return _merge(dataset, changed, new, layout if added else None)
 
         return self.change(change)
 
@@ -216,7 +206,9 @@ class Table:
 
         table = self.change(change)
         with writing(self.path, table):
-            table.dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
+            # Without a lock, files that no version refers to may be those of another writer.
+            is_locked = durable.has_lock(self.path)
+            table.dataset.cleanup_old_versions(timedelta(0), delete_unverified=is_locked)
             remove_others(self.path, table.layout.sketch)
             folder = local_folder(self.path)
             if folder is not None:
@@ -309,7 +301,7 @@ def _count_unchanged(fragments: Sequence[Any]) -> int:
 def commit(path: str, operation: Any, version: int | None) -> Any:
     """Commit an operation on a version, and return the dataset after it."""
     return lance().LanceDataset.commit(
-        path, operation, read_version=version, enable_v2_manifest_paths=True
+        path, operation, version, enable_v2_manifest_paths=True, max_retries=0
     )
 
 
@@ -332,23 +324,33 @@ def parts_of(dataset: Any, places: Sequence[int]) -> Iterator[tuple[Any, slice]]
             yield fragment, slice(first, at)
 
 
-def _mark_removed(
-    dataset: Any, places: Sequence[int], identities: Sequence[int]
-) -> tuple[list[Any], list[int]]:
-    # Write marks of removed rows; return the fragments that have some, and numbers of emptied ones.
-    changed, emptied = [], []
+def _mark_removed(dataset: Any, places: Sequence[int], identities: Sequence[int]) -> list[Any]:
+    # Write marks of removed rows; return the fragments that have some.
+    changed = []
     for fragment, part in parts_of(dataset, places):
         if part.stop - part.start == fragment.count_rows():
-            emptied.append(fragment.fragment_id)
+            facts = fragment.metadata  # Lance drops it at the commit: of its marks no file is read
+            count, kind = facts.physical_rows, lance().fragment.DeletionFile
+            facts.deletion_file = kind(dataset.version, 0, "array", count, None)
+            changed.append(facts)
         else:
             changed.append(fragment.delete(_one_of(identities[part])))
-    return changed, emptied
+    return changed
 
 
-def _mark_all_removed(fragment: Any, version: int) -> None:
-    # Of a fragment without rows no file is read.
-    count = fragment.physical_rows
-    fragment.deletion_file = lance().fragment.DeletionFile(version, 0, "array", count, None)
+def _merge(
+    dataset: Any, changed: list[Any], new: Sequence[Any] = (), layout: Layout | None = None
+) -> Any:
+    # An operation that changes fragments and adds some. Lance would apply others, such as Append,
+    # to a version that another program committed meanwhile, in which the same ids may be in use.
+    old = {fragment.fragment_id: fragment.metadata for fragment in dataset.get_fragments()}
+    old |= {fragment.id: fragment for fragment in changed}
+    for number, fragment in enumerate(new, max(old, default=-1) + 1):
+        fragment.id = number
+    schema = dataset.lance_schema
+    if layout is not None:  # with other columns
+        schema = lance().schema.LanceSchema.from_pyarrow(layout.schema)
+    return lance().LanceOperation.Merge([*old.values(), *new], schema)
 
 
 def _one_of(identities: Sequence[int]) -> str:
@@ -384,7 +386,8 @@ def writing(path: str, table: Table | None) -> Iterator[Callable[[], None]]:
             try:
                 yield lambda: durable.sync_new(folder, before)
             except BaseException:
-                if max(durable.manifests_of(folder), default=0) == version:
+                is_uncommitted = max(durable.manifests_of(folder), default=0) == version
+                if is_uncommitted and durable.has_lock(path):
                     for path_left in durable.files_of(folder) - before:
                         path_left.unlink(missing_ok=True)
                 raise
