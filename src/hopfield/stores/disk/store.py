@@ -122,7 +122,7 @@ class DiskStore(Store):
             return
         removed = sorted({place % self._count for place in indices.tolist()})
         prior = self._remaining_prior(removed)
-        self._adopt(table.delete(removed))
+        self._adopt(table.replace(removed, None, table.layout))
         if self.annotations is not None:
             self.annotations = self._annotations(prior)
 

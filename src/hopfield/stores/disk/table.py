@@ -157,17 +157,10 @@ class Table:
         updates = operations.UpdateMap({MEMORY.decode(): description})
         return self.change(lambda _: operations.UpdateConfig(schema_metadata_updates=updates))
 
-    def delete(self, places: Sequence[int]) -> "Table":
-        """Remove the rows at these places, which ascend."""
-        identities = self.take(places, "id").to_pylist()
-
-        def change(dataset: Any) -> Any:
-            return _merge(dataset, _mark_removed(dataset, places, identities))
-
-        return self.change(change)
-
-    def replace(self, places: Sequence[int], batches: Iterable[Any], layout: Layout) -> "Table":
-        """Add rows, and remove those at these places, which ascend.
+    def replace(
+        self, places: Sequence[int], batches: Iterable[Any] | None, layout: Layout
+    ) -> "Table":
+        """Add rows, if any, and remove those at these places, which ascend.
 
         Columns of `layout` that the table lacks are null in the rows before.
         """
@@ -181,7 +174,9 @@ class Table:
         def change(dataset: Any) -> Any:
             changed = _mark_removed(dataset, places, identities)
             mode = "overwrite" if added else "append"  # Lance appends no other columns
-            new = write_fragments(dataset, layout.schema, batches, mode)
+            new = []
+            if batches is not None:
+                new = write_fragments(dataset, layout.schema, batches, mode)
             return _merge(dataset, changed, new, layout if added else None)
 
         return self.change(change)
@@ -338,9 +333,7 @@ def _mark_removed(dataset: Any, places: Sequence[int], identities: Sequence[int]
     return changed
 
 
-def _merge(
-    dataset: Any, changed: list[Any], new: Sequence[Any] = (), layout: Layout | None = None
-) -> Any:
+def _merge(dataset: Any, changed: list[Any], new: Sequence[Any], layout: Layout | None) -> Any:
     # An operation that changes fragments and adds some. Lance would apply others, such as Append,
     # to a version that another program committed meanwhile, in which the same ids may be in use.
     old = {fragment.fragment_id: fragment.metadata for fragment in dataset.get_fragments()}
