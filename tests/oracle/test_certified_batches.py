@@ -6,6 +6,8 @@ import torch
 import hopfield
 from hopfield.memories import scan_candidates
 from hopfield.memories.query_batch import QueryBatch
+from hopfield.separation import Softmax
+from hopfield.similarity import as_similarity
 from hopfield.stores import RamStore
 
 
@@ -74,3 +76,58 @@ def test_nothing_is_scanned_where_a_sample_has_many_candidates(similarity, monke
     assert (answer.bound.unread_weight == 0).all()
     with pytest.raises(pytest.fail.Exception, match="a scan"):
         memories[1].retrieve(rows[:50], steps=0)
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_others_are_not_scanned_where_the_first_queries_are_crowded(pays, monkeypatch):
+    """Queries by turns near one pattern and near a crowd of 300, whose scores nothing foretells."""
+    generator = torch.Generator().manual_seed(4)
+    rows = torch.randn(5000, 20, generator=generator)
+    rows[:300] = rows[0] + 1e-3 * rows[:300]
+    crowd, alone = rows[:160] + 0.3, rows[-160:] + 0.3
+    sizes, find = [], scan_candidates.scan
+    monkeypatch.setattr(scan_candidates, "scan_pays", lambda: pays)
+    monkeypatch.setattr(
+        scan_candidates, "scan", lambda *of: sizes.append(len(of[0].unit)) or find(*of)
+    )
+    few = torch.arange(320) % 7 == 0
+    mixed = torch.where(few[:, None], crowd.repeat(2, 1), alone.repeat(2, 1))
+    for cues, calls, full in ((crowd, [16], 160), (alone, [16, 144], 0), (mixed, [16, 304], 46)):
+        memory, exact = (
+            hopfield.ModernHopfield(8.0, similarity="euclidean", precision=precision)
+            for precision in ("certified", "full")
+        )
+        memory.store(rows)
+        exact.store(rows)
+        got, sizes[:] = memory.retrieve(cues, steps=0), []
+        torch.testing.assert_close(memory.update(cues), exact.update(cues), rtol=1e-4, atol=1e-4)
+        assert sizes == calls
+        assert int((got.bound.unread_weight == 0).sum()) == full
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_nothing_is_scanned_where_average_rows_are_candidates(similarity, known, monkeypatch):
+    generator = torch.Generator().manual_seed(3)
+    rows = torch.randn(40_000, 20, generator=generator) + 1
+    cues = rows[:256] + 0.1
+    mask = torch.rand(20, generator=generator) < 0.7 if known else None
+    exact, seen = rows.double(), torch.ones(20) if mask is None else mask.double()
+    batch = QueryBatch.of(
+        (store := RamStore()), cues, mask, as_similarity(similarity), Softmax(1.0)
+    )
+    store.append(rows)
+    scores = (cues * seen).double() @ exact.T
+    if similarity == "euclidean":
+        scores -= ((exact.square() @ seen.double()) + (cues.square() @ seen.float())[:, None]) / 2
+    gap = batch.mean_gap(store.summary()).double()
+    assert (scores.amax(-1) - scores.mean(-1) <= gap * (1 + 1e-5)).all()
+
+    scanned, find = [], scan_candidates.scan
+    monkeypatch.setattr(scan_candidates, "scan_pays", lambda: True)
+    monkeypatch.setattr(scan_candidates, "scan", lambda *of: scanned.append(1) or find(*of))
+    for beta, times in ((0.01, 0), (30.0, 2)):
+        memory = hopfield.ModernHopfield(beta, similarity=similarity, precision="certified")
+        memory.store(rows)
+        memory.retrieve(cues, mask, steps=0)
+        assert len(scanned) == times

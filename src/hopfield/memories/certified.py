@@ -28,7 +28,7 @@ from ..stores import Store
 from .options import blocks_of, reads_in_place
 from .query_batch import DROPPED_WEIGHT, QueryBatch
 from .readout_bounds import bound_of
-from .scan_candidates import can_scan, candidates, crowded_for_sure, is_little
+from .scan_candidates import can_scan, can_scan_rows, candidates, crowded_for_sure, is_little
 from .sketched import can_sketch, sketched_candidates
 from .taken_rows import TakenRows, parts_of_pairs
 
@@ -86,7 +86,7 @@ def plan_of(
     batch = QueryBatch.of(store, state, known, similarity, separation)
     if can_sketch(store, batch):
         return Plan(batch, None)
-    if not can_scan(store, batch):
+    if not (can_scan(store, batch) or can_scan_rows(store, batch)):
         return None
     crowded = crowded_for_sure(store, batch)
     return None if bool(crowded.all()) else Plan(batch, crowded)

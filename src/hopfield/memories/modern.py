@@ -232,8 +232,8 @@ class ModernHopfield(AttentionMemory):
         post: None, or "unit_norm" or "layer_norm": an update ends at the point of this norm in the
             direction of Xᵀ∇F(s), as in Hopfield–Fenchel–Young energies (Santos et al. 2024), and E
             has another first term. With weights that sum to one and the dot product or Euclid.
-        precision: "full", or "certified": an 8-bit scan finds the patterns that can have weight,
-            and only those are read, in float64; `Retrieval.bound` bounds the distance from the
+        precision: "full", or "certified": a scan finds the patterns that can have weight, and
+            only those are read, in float64; `Retrieval.bound` bounds the distance from the
             full readout. With Softmax and the dot product or Euclidean distance. A `DiskStore`
             needs sketches for it, see its `add_sketch`.
         store: where the patterns live; None is a `RamStore`.

@@ -1,6 +1,8 @@
-"""Candidates of a certified readout from a scan of all rows, in 8 bits.
+"""Candidates of a certified readout from a scan: approximate scores of all rows.
 
-If each scanned score s̃ is within e of the exact score, the rows
+A scan multiplies a copy of the rows in 8 bits, or, on processors without fast products of such
+numbers, the rows themselves in float32: that is half of what a full readout multiplies. If each
+scanned score s̃ is within e of the exact score, the rows
 
     s̃_μ ≥ max s̃ − 2e − log(n/ε)/β
 
@@ -19,6 +21,7 @@ from ..readout import BLOCK_ROWS
 from ..stores import Store
 from ..stores.scan import GROUP, MOST_TERMS, Levels, ScanCopy, products
 from ..stores.summary import SUMMARY_ROWS
+from .pairwise import eps_of_products
 from .query_batch import QueryBatch
 from .taken_rows import parts_of_pairs
 
@@ -40,6 +43,13 @@ MOST_GROUPS = 128
 SAMPLED, CROWDED_SAMPLE = 64, 8
 """Every 64th row is a sample. Queries that have 8 candidates there or more are not scanned: all
 rows are candidates some 500 times, in more than `MOST_GROUPS` groups."""
+
+TRIED = 16
+"""Queries of a large batch that are scanned first. If a quarter of them is crowded, no other is."""
+
+LEAST_TRIED = 10 * TRIED
+"""Queries from which on some are tried first, so that a trial in vain costs a twentieth at most; of
+fewer, the rows themselves are not scanned."""
 
 
 @cache
@@ -70,18 +80,26 @@ def is_little(store: Store, count: int) -> bool:
 
 
 def can_scan(store: Store, batch: QueryBatch) -> bool:
-    """Return whether a scan is possible, and faster than a full readout."""
-    known, masked = batch.known, batch.masked
-    if not scan_pays() or is_little(store, len(masked)):
+    """Return whether a scan in 8 bits is possible, and faster than a full readout."""
+    return scan_pays() and store.dim <= MOST_TERMS and _is_scannable(store, batch)
+
+
+def can_scan_rows(store: Store, batch: QueryBatch) -> bool:
+    """Return whether a scan of the rows themselves is, where there is none in 8 bits."""
+    if scan_pays() or len(batch.masked) < LEAST_TRIED or store.signs_only:
         return False
-    if store.device.type != "cpu" or not batch.beta:
+    in_float32 = store.dtype == batch.masked.dtype == torch.float32
+    return in_float32 and _is_scannable(store, batch)
+
+
+def _is_scannable(store: Store, batch: QueryBatch) -> bool:
+    known, masked = batch.known, batch.masked
+    if is_little(store, len(masked)) or store.device.type != "cpu" or not batch.beta:
         return False
     if not store.resident:  # rows that memory does not hold are not copied there
         return False
-    if store.dim > MOST_TERMS or (known is not None and known.ndim > 1):
+    if known is not None and known.ndim > 1:
         return False
-    if torch.float64 not in (store.dtype, masked.dtype):
-        return True
     longest = masked.detach().norm(dim=-1).max().item()
     return max(store.summary().largest_norm, longest) < MAX_SCAN_NORM
 
@@ -99,18 +117,42 @@ def candidates(
 
     Returns:
         The queries and the rows of k (query, row) pairs, each `(k,)`, and a mask of the queries
-        that are crowded, `(batch,)`: these have more than `MOST_GROUPS` groups of candidates.
+        that are read in full, `(batch,)`: they have more than `MOST_GROUPS` groups of candidates,
+        or so many others have that they were not scanned.
     """
-    if crowded is not None and bool(crowded.any()):
-        scanned = (~crowded).nonzero().squeeze(-1)
-        queries, members, rest = candidates(store, batch.at(scanned))
-        return scanned[queries], members, crowded.index_put((scanned,), rest)
-    copy = scan_copy(store)
-    bias = scan_bias(store, batch, copy)
-    queries, members = scan(copy, batch, bias, len(store))
+    left = torch.arange(len(batch.masked))
+    if crowded is not None:
+        left = left[~crowded]
+    crowded = torch.ones(len(batch.masked), dtype=torch.bool)
+    pairs = []
+    for some in _in_turn(left):
+        queries, members, crowded[some] = _scanned(store, batch.at(some))
+        pairs.append((some[queries], members))
+        if 4 * int(crowded[some].sum()) > len(some):
+            break
+    queries, members = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    return queries, members, crowded
+
+
+def _in_turn(queries: Tensor) -> tuple[Tensor, ...]:
+    # A few queries from all over the batch, then the others.
+    if len(queries) < LEAST_TRIED:
+        return (queries,)
+    first = torch.arange(len(queries)) % (len(queries) // TRIED) == 0
+    return queries[first], queries[~first]
+
+
+def _scanned(store: Store, batch: QueryBatch) -> tuple[Tensor, Tensor, Tensor]:
+    bias = scan_bias(store, batch)
+    scanned: EncodedStates | PlainStates
+    if scan_pays():
+        scanned = EncodedStates.of(scan_copy(store), batch, bias[: len(store)])
+    else:
+        scanned = PlainStates.of(store, batch, bias[: len(store)])
+    queries, members = scan(scanned, bias, batch.window(len(store)))
     crowded = torch.bincount(queries, minlength=len(batch.masked)) > MOST_GROUPS
     left = ~crowded[queries]
-    pairs = _candidates_of_groups(store, batch, bias, queries[left], members[left], copy.norm)
+    pairs = _candidates_of_groups(store, batch, bias, queries[left], members[left])
     return *pairs, crowded
 
 
@@ -120,10 +162,10 @@ def scan_copy(store: Store) -> ScanCopy:
     return store.cached("scan", lambda: ScanCopy.of(store.blocks(SUMMARY_ROWS)))
 
 
-def scan_bias(store: Store, batch: QueryBatch, copy: ScanCopy) -> Tensor:
+def scan_bias(store: Store, batch: QueryBatch) -> Tensor:
     """Return the bias of each row, float32: score = dot product + bias, up to a constant per query.
 
-    The padding of the copy has −∞.
+    Those that fill the last group have −∞.
     """
     bias = torch.zeros(len(store), dtype=torch.float32)
     if batch.euclidean:
@@ -132,7 +174,7 @@ def scan_bias(store: Store, batch: QueryBatch, copy: ScanCopy) -> Tensor:
             mask = batch.known.to(squares.dtype)
             squares = torch.cat([block.squares(mask) for block in store.blocks(BLOCK_ROWS)])
         bias = squares.float() / -2
-    return pad(bias, (0, copy.codes.shape[1] - len(store)), value=-torch.inf)
+    return pad(bias, (0, -len(store) % GROUP), value=-torch.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,12 +182,14 @@ class EncodedStates:
     """States in 8 bits, for their scores with a copy of the rows.
 
     Attributes:
+        copy: the rows in 8 bits.
         codes: `(batch, dim)`, int8.
         factors: of the sums of codes and of the biases of rows, `(batch, 2)`.
         unit: a score is `unit` times what `scores` returns, `(batch,)`, float64.
         error: a bound of the error of scores, `(batch,)`, float64.
     """
 
+    copy: ScanCopy
     codes: Tensor
     factors: Tensor
     unit: Tensor
@@ -164,18 +208,42 @@ class EncodedStates:
         terms = dim * 2.0**14 * unit + shift.abs() * unit * copy.sums.abs().max()
         rounding = 8 * eps * terms + (8 + dim) * eps * bias.abs().max()
         error = 1.0001 * (lost * copy.norm + masked.norm(dim=-1) * copy.error) + rounding
-        return cls(codes, torch.stack([shift, 1 / unit], dim=-1).float(), unit, error)
+        return cls(copy, codes, torch.stack([shift, 1 / unit], dim=-1).float(), unit, error)
 
-    def scores(
-        self, copy: ScanCopy, rows: slice, bias: Float[Tensor, " k"]
-    ) -> Float[Tensor, "batch k"]:
+    def scores(self, rows: slice, bias: Float[Tensor, " k"]) -> Float[Tensor, "batch k"]:
         """Return the scores of these rows, up to a constant per query, in units of `unit`."""
-        offsets = torch.stack([copy.sums[rows], bias])
-        return products(self.codes, copy.codes[:, rows]).addmm_(self.factors, offsets)
+        offsets = torch.stack([self.copy.sums[rows], bias])
+        return products(self.codes, self.copy.codes[:, rows]).addmm_(self.factors, offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class PlainStates:
+    """States for their scores with the rows themselves, in float32; as `EncodedStates`."""
+
+    rows: Tensor
+    states: Tensor
+    unit: Tensor
+    error: Tensor
+
+    @classmethod
+    def of(cls, store: Store, batch: QueryBatch, bias: Float[Tensor, " n"]) -> "PlainStates":
+        """Bound the rounding of the scores of a batch; `bias` is that of all rows."""
+        unit = torch.ones(len(batch.masked), dtype=torch.float64)
+        terms = batch.masked.norm(dim=-1).double() * store.summary().largest_norm
+        # Products and biases are sums of dim terms; those that underflow lose `tiny` at most.
+        error = (store.dim + 8) * eps_of_products() * (terms + bias.abs().max())
+        error += store.dim * torch.finfo(torch.float32).tiny
+        return cls(store.rows, batch.masked, unit, error)
+
+    def scores(self, rows: slice, bias: Float[Tensor, " k"]) -> Float[Tensor, "batch k"]:
+        """Return the scores of these rows, up to a constant per query; −∞ beyond the last row."""
+        part = self.rows[rows]
+        scores = torch.addmm(bias[: len(part)], self.states, part.T)
+        return pad(scores, (0, len(bias) - len(part)), value=-torch.inf)
 
 
 def scan(
-    copy: ScanCopy, batch: QueryBatch, bias: Float[Tensor, " n"], count: int
+    states: EncodedStates | PlainStates, bias: Float[Tensor, " n"], window: float
 ) -> tuple[Tensor, Tensor]:
     """Find the groups of rows that contain a candidate, for each query.
 
@@ -183,32 +251,30 @@ def scan(
     g + c, g + 2c, …
 
     Args:
-        copy: the rows in 8 bits.
-        batch: the states.
-        bias: the bias of each row: −½ Σ m x_μ², or 0; −∞ for the padding.
-        count: n.
+        states: score the rows.
+        bias: the bias of each row: −½ Σ m x_μ², or 0; −∞ for those that fill the last group.
+        window: rows whose exact scores are further below the best are left out.
 
     Returns:
         The queries, `(k,)`, and the rows, `(k, GROUP)`, of k (query, group) pairs.
     """
-    states, groups = EncodedStates.of(copy, batch, bias[:count]), len(bias) // GROUP
-    size, maxima = max(64, SCAN_SCORES // len(batch.masked)), []
+    groups = len(bias) // GROUP
+    size, maxima = max(64, SCAN_SCORES // len(states.unit)), []
     for start in range(0, groups, size):
         stop = min(start + size, groups)
         slices = (slice(at + start, at + stop) for at in range(0, len(bias), groups))
-        parts = (states.scores(copy, rows, bias[rows]) for rows in slices)
-        maxima.append(reduce(torch.maximum, parts))
+        maxima.append(reduce(torch.maximum, (states.scores(rows, bias[rows]) for rows in slices)))
     largest = torch.cat(maxima, dim=-1)
-    floor = largest.amax(-1).double() - (2 * states.error + batch.window(count)) / states.unit
+    floor = largest.amax(-1).double() - (2 * states.error + window) / states.unit
     queries, group = (largest >= floor[:, None]).nonzero(as_tuple=True)
     return queries, group[:, None] + groups * torch.arange(GROUP)
 
 
 def _candidates_of_groups(
-    store: Store, batch: QueryBatch, bias: Tensor, queries: Tensor, members: Tensor, norm: float
+    store: Store, batch: QueryBatch, bias: Tensor, queries: Tensor, members: Tensor
 ) -> tuple[Tensor, Tensor]:
     # Scores the rows of each group again, in float32 at least, and keeps the candidates. The part
-    # of a score that all rows of a query share is left out. No row has a norm above `norm`.
+    # of a score that all rows of a query share is left out.
     masked = batch.masked.to(torch.promote_types(store.dtype, torch.float32))
     parts = []
     for part in parts_of_pairs(queries, GROUP * store.dim):
@@ -219,8 +285,8 @@ def _candidates_of_groups(
     top = scores.new_full((len(masked),), -torch.inf)
     top = top.scatter_reduce(0, queries, scores.amax(-1), "amax")
     # Products and biases are sums of dim terms, rounded in float32.
-    size = (masked.norm(dim=-1) + norm).square()
-    rounding = 4 * torch.finfo(torch.float32).eps * store.dim * size
+    size = (masked.norm(dim=-1) + store.summary().largest_norm).square()
+    rounding = 4 * eps_of_products() * store.dim * size
     floor = top - rounding - batch.window(len(store))
     pairs, place = (scores >= floor[queries, None]).nonzero(as_tuple=True)
     return queries[pairs], members[pairs, place]

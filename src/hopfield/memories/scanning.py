@@ -34,7 +34,7 @@ def scan_scoring(
     if not can_scan(store, batch):
         return None
     copy, count = scan_copy(store), len(store)
-    bias = scan_bias(store, batch, copy)
+    bias = scan_bias(store, batch)
     states = EncodedStates.of(copy, batch, bias[:count])
     # What the codes leave out: the level of code 0 times the sum of the state, for every row.
     offset = copy.levels.offset * masked.double().sum(-1)
@@ -42,7 +42,7 @@ def scan_scoring(
 
     def scores(block: ScannedRows, state: Tensor, known: Tensor | None) -> Tensor:
         rows = slice(block.start, block.stop)
-        return states.scores(copy, rows, bias[rows])
+        return states.scores(rows, bias[rows])
 
     # The rounding of blocks bounds that of pairs.
     blocks, precise = block_scoring(store, state, known, similarity)
