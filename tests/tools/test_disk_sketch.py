@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 
+import hopfield
 from cases import seeded, signs
 from hopfield import ModernHopfield
 from hopfield.errors import DomainError, OptionError, TableError
@@ -84,6 +85,19 @@ def test_a_new_sketch_replaces_the_one_in_use(tmp_path, monkeypatch):
         store.add_sketch(size)
         found = memory.retrieve(ROWS[7])
         assert found.index == 7 and 0 < found.bound.unread_weight <= 1e-6
+
+
+def test_a_copy_of_a_table_has_sketches_too(tmp_path):
+    store = sketched_table(tmp_path / "t.lance")
+    memory = ModernHopfield(8.0, similarity="euclidean", precision="certified", store=store)
+    memory.calibrate(lambda rows, generator: rows + 0.1)
+    memory.save(tmp_path / "copy.lance")
+    copied = hopfield.load(tmp_path / "copy.lance")
+    check(copied.storage)
+    assert copied.storage.sketch.size == 3
+    assert copied.retrieve(ROWS[5]).calibrated
+    memory.save(tmp_path / "rows.hop")
+    assert hopfield.load(tmp_path / "rows.hop").storage.sketch is None
 
 
 def test_an_emptied_table_has_no_sketch(tmp_path):

@@ -45,6 +45,8 @@ def save_table(memory: Memory, path: str) -> None:
                 "some first, or save it in a file, such as memory.hop."
             )
         write_store(path, store, description)
+        if store.sketch is not None:
+            DiskStore(path).add_sketch(store.sketch.size)
 
 
 def load_table(path: str) -> Memory:
