@@ -219,6 +219,30 @@ def parts() -> None:
         assert torch.equal(one.steps, many.steps)
 
 
+def incomplete() -> None:
+    """Rank and calibrate rows of which some have gaps, and several are equal."""
+    rank, world = dist.get_rank(), dist.get_world_size()
+    rows, known = drawn(40, 8), drawn(40, 8, seed=4) > -0.3
+    rows[:20:4], known[:20] = rows[0], True  # rank 0 has complete rows
+    own, whole = RamStore(), RamStore()
+    sizes = [40 // world] * (world - 1) + [40 - 40 // world * (world - 1)]
+    own.append_with_gaps(*(x.split(sizes)[rank] for x in (rows * known, known)))
+    whole.append_with_gaps(rows * known, known)
+    for similarity in ("euclidean", "cosine", "correlation"):
+        one, many = (
+            ModernHopfield("auto", similarity=similarity, store=store)
+            for store in (whole, ShardedStore(own))
+        )
+        for k in (1, 2, 7):
+            a, b = (memory.nearest(rows[:9], k) for memory in (one, many))
+            assert torch.equal(a.index, b.index) and torch.equal(a.score, b.score)
+        if similarity == "euclidean":
+            assert one.nearest(rows[0], 2).index.tolist() == [0, 4], "premise: equal rows"
+        for memory in (one, many):
+            memory.calibrate(None, 0.1)
+        assert torch.allclose(one.calibration.strangers, many.calibration.strangers)
+
+
 def lost(timeout: str) -> None:
     """Retrieve until a rank is lost, then print when and which."""
     memory = ModernHopfield(beta=1.0, store=ShardedStore(timeout=float(timeout)))
@@ -235,7 +259,8 @@ def lost(timeout: str) -> None:
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (gradients, networks, sums, tables, mistakes, parts, lost)
+    each.__name__: each
+    for each in (gradients, networks, sums, tables, mistakes, parts, incomplete, lost)
 }
 
 if __name__ == "__main__":

@@ -146,6 +146,20 @@ def test_rows_with_gaps_are_calibrated_and_ranked_as_in_memory(similarity, tmp_p
     )
 
 
+@pytest.mark.parametrize("similarity", ["euclidean", "cosine", "correlation", "manhattan", "dot"])
+def test_equal_rows_beside_rows_with_gaps_are_ranked_as_in_memory(similarity, tmp_path):
+    found, rows = [], torch.cat([_rows(), _rows()[:1].expand(4, DIM)])
+    known = torch.rand(len(rows), DIM, generator=seeded(6)) < 0.7
+    known[0], known[COUNT:] = True, True
+    for store in (RamStore(), DiskStore(tmp_path / "m.lance")):
+        memory = ModernHopfield(4.0, similarity=similarity, store=store)
+        memory.store(torch.where(known, rows, 0.0), known=known)
+        found.append([memory.nearest(rows[:9], k) for k in (1, 2, 7)])
+    assert found[0][1].index[0].tolist() == [0, COUNT], "premise: equal rows"
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one.index, other.index) and torch.equal(one.score, other.score)
+
+
 def test_a_table_takes_the_place_of_another(tmp_path):
     path = tmp_path / "m.lance"
     _named().save(path)

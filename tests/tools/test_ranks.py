@@ -88,9 +88,14 @@ def test_ranks_bring_their_own_rows(tmp_path):
     run(2, tmp_path, "parts")
 
 
+def test_rows_with_gaps_are_ranked_and_calibrated_as_in_one_process(tmp_path):
+    run(2, tmp_path, "incomplete")
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize(
-    "program", [("gradients",), ("networks", PAGE), ("sums",), ("mistakes",), ("parts",)]
+    "program",
+    [("gradients",), ("networks", PAGE), ("sums",), ("mistakes",), ("parts",), ("incomplete",)],
 )
 @pytest.mark.parametrize("world", [1, 3, 4])
 def test_programs_on_more_ranks(program, world, tmp_path):

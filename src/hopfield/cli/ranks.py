@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
+from contextlib import contextmanager, nullcontext, redirect_stdout
 
 from ..errors import OptionError
 from ..memories import Memory
@@ -33,10 +32,6 @@ def shared_rows(memory: Memory, file: str) -> Iterator[bool]:
     distributed.init_process_group("gloo")
     memory.storage = ShardedStore(memory.storage, timeout=TIMEOUT)
     is_first = distributed.get_rank() == 0
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        if is_first:
-            yield True
-        else:
-            with redirect_stdout(nowhere):
-                yield False
+    with open(os.devnull, "w") as nowhere, nullcontext() if is_first else redirect_stdout(nowhere):
+        yield is_first
     distributed.destroy_process_group()

@@ -102,11 +102,7 @@ def block_scoring(
     unknown = state.new_zeros(len(state), dtype=torch.float64)
     if pairwise is None:
         return Scoring(_finite_scores(store, similarity), unknown), state.double()
-    of_pairs = (
-        None
-        if store.has_gaps and not store.resident
-        else pair_scores(store, state, known, similarity, take=store.take_own)
-    )
+    of_pairs = pair_scores(store, state, known, similarity, own=True)
     if store.has_gaps:
         of_block: ScoreFunction = partial(common_scores, similarity)
     else:
@@ -136,20 +132,21 @@ def pair_scores(
     known: Tensor | None,
     similarity: Similarity,
     dtype: torch.dtype = torch.float64,
-    take: Callable[[Tensor], Tensor] | None = None,
+    own: bool = False,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return a function of queries and rows, `(p,)`, that scores these pairs.
 
-    `take` returns the rows; None is `store.take`.
+    With `own`, all are rows that this process has.
     """
-    take = store.take if take is None else take
+    takes = (store.take_own, store.take_own_known) if own else (store.take, store.take_known)
+    take, take_known = takes
     score = PAIRWISE[similarity.function].score
     all_known = torch.ones(1, store.dim, dtype=torch.bool, device=state.device)
 
     def score_part(queries: Tensor, places: Tensor) -> Tensor:
         rows, states = take(places).to(dtype), state[queries].to(dtype)
         mask = all_known if known is None else known.expand(state.shape)[queries]
-        stored = store.take_known(places)
+        stored = take_known(places)
         if stored is None:
             if known is not None:
                 rows, states = masked_state(rows, mask), masked_state(states, mask)

@@ -259,20 +259,27 @@ class Store(ABC):
         """Return copies of the values at `indices`; by default they are sought block by block."""
         if self.resident and self.values is not None:
             return self.values[indices]
+        return self._seek(indices, "values")
+
+    def take_known(self, indices: Tensor) -> Tensor | None:
+        """Return the masks at `indices`, or None without gaps; by default sought block by block."""
+        if self.resident or not self.has_gaps:
+            return None if self.known is None else self.known[indices]
+        return self._seek(indices, "mask")
+
+    def take_own_known(self, indices: Tensor) -> Tensor | None:
+        """Return the masks of rows that this process has; by default it has all."""
+        return self.take_known(indices)
+
+    def _seek(self, indices: Tensor, name: str) -> Tensor:
+        # Entries of the blocks' attribute of this name; at least an empty part of each block.
         parts, order = [], []
         for block in self.blocks(SUMMARY_ROWS):
             at = ((indices >= block.start) & (indices < block.start + len(block))).nonzero()[:, 0]
-            if len(at) and block.values is not None:
-                parts.append(block.values[indices[at] - block.start])
+            if (entries := getattr(block, name)) is not None:
+                parts.append(entries[indices[at] - block.start])
                 order.append(at)
         return torch.cat(parts)[torch.cat(order).argsort()]
-
-    def take_known(self, indices: Tensor) -> Tensor | None:
-        """Return the masks of the rows at `indices`, or None if all rows are complete.
-
-        By default those of a resident store.
-        """
-        return None if self.known is None else self.known[indices]
 
     def cached(self, name: str, make: Callable[[], T], *key: object) -> T:
         """Return `make()`; the result is kept until the rows or `key` change."""

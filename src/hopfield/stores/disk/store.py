@@ -1,6 +1,6 @@
 """A store whose patterns lie in a Lance table on disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -123,8 +123,7 @@ class DiskStore(Store):
         removed = sorted({place % self._count for place in indices.tolist()})
         prior = self._remaining_prior(removed)
         self._adopt(table.replace(removed, None, table.layout))
-        if self.annotations is not None:
-            self.annotations = self._annotations(prior)
+        self.annotations = self._annotations(prior)
 
     def take(self, indices: Tensor) -> Tensor:
         """Return the rows at `indices`."""
@@ -209,12 +208,8 @@ class DiskStore(Store):
 
     def compact(self) -> None:
         """Join the small files of many appends, and free the space of removed rows."""
-        self._refuse_selection("compact")
-        with self.lock.writing:
-            if self._table is not None:
-                self._adopt(self._table.compact(), self.has_gaps)
-                if self.annotations is not None:
-                    self.annotations = self._annotations(self.prior)
+        if self._table is not None:
+            self._rewrite("compact", Table.compact)
 
     def add_sketch(self, size: int | None = None) -> None:
         """Add `size` coordinates to each row, by which certified readouts find those they need.
@@ -222,11 +217,7 @@ class DiskStore(Store):
         They are principal coordinates of the rows as they are now: by default 128, or a quarter
         of `dim` if that is less. The table is written again. Rows stored later get theirs.
         """
-        self._refuse_selection("add_sketch")
-        with self.lock.writing:
-            self._adopt(add_sketches(self._opened, size), self.has_gaps)
-            if self.annotations is not None:
-                self.annotations = self._annotations(self.prior)
+        self._rewrite("add_sketch", partial(add_sketches, size=size))
 
     @property
     def sketch(self) -> Sketch | None:
@@ -319,6 +310,12 @@ class DiskStore(Store):
         self.dim, self.dtype = layout.rows.shape[0], layout.rows.dtype
         self.signs_only = layout.bits
         self.has_gaps = table.count("known IS NOT NULL") > 0 if has_gaps is None else has_gaps
+
+    def _rewrite(self, caller: str, change: Callable[[Table], Table]) -> None:
+        self._refuse_selection(caller)
+        with self.lock.writing:
+            self._adopt(change(self._opened), self.has_gaps)
+            self.annotations = self._annotations(self.prior)
 
     def _row_files(self) -> RowFiles | None:
         # Where the rows lie in the files; None if Lance has to find or to decode them.

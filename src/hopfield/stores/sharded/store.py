@@ -115,6 +115,15 @@ class ShardedStore(Store):
         rows: Tensor = self.store.take(self._runs.locate(indices)[1].to(self.device))
         return rows
 
+    def take_known(self, indices: Tensor) -> Tensor | None:
+        """Return the masks of the rows at `indices`, from the ranks that have them."""
+        return self._collect(indices, self._own_masks, self._row.bool()) if self.has_gaps else None
+
+    def take_own_known(self, indices: Tensor) -> Tensor | None:
+        """Return the masks of the rows at `indices`, which this rank has."""
+        places = self._runs.locate(indices)[1].to(self.device)
+        return self._own_masks(places) if self.has_gaps else None
+
     def take_values(self, indices: Tensor) -> Tensor:
         """Return copies of the values at `indices`, from the ranks that have them."""
         if self._value is None:
@@ -125,10 +134,7 @@ class ShardedStore(Store):
         """Yield all rows in order, at most `size` per block: other ranks send theirs."""
         for places in torch.arange(len(self)).split(min(size, BLOCK_ROWS)):
             values = None if self._value is None else self.take_values(places)
-            known = None
-            if self.has_gaps:
-                known = self._collect(places, self._own_masks, self._row.bool())
-            yield Block(int(places[0]), self.take(places), values, known=known)
+            yield Block(int(places[0]), self.take(places), values, known=self.take_known(places))
 
     def read_blocks(self, size: int) -> Iterable[RankBlock]:
         """Return the rows of this rank as blocks that know the other ranks."""
@@ -196,8 +202,8 @@ class ShardedStore(Store):
         return rows.reshape(*indices.shape, *like.shape[1:])
 
     def _own_masks(self, places: Tensor) -> Tensor:
-        blocks = [RankBlock(block, self._merging()) for block in self.store.blocks(BLOCK_ROWS)]
-        return torch.cat([block.mask for block in blocks])[places]
+        masks: Tensor | None = self.store.take_known(places)
+        return self._row.new_ones(len(places), self.dim).bool() if masks is None else masks
 
     def _refuse_table(self, caller: str) -> None:
         if self._is_table:
