@@ -11,7 +11,7 @@ import torch
 import hopfield
 from cases import seeded, signs
 from hopfield import ClassicalHopfield, Memory, ModernHopfield, PackedStore
-from hopfield.errors import CalibrationWarning, FileFormatError, OptionError
+from hopfield.errors import CalibrationWarning, CapacityWarning, FileFormatError, OptionError
 from hopfield.stores import DiskStore, RamStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
@@ -255,3 +255,20 @@ def test_fields_that_are_rounding_alone_turn_no_unit(rule, tmp_path):
     ram, disk = (memory._coupling() for memory in memories)
     assert disk.slack == pytest.approx(ram.slack, rel=0.01)
     assert torch.equal(*(memory.retrieve(cues).state for memory in memories))
+
+
+@pytest.mark.parametrize("rule", ["hebbian", "covariance"])
+def test_a_full_network_on_disk_warns_where_patterns_are_replaced(rule, tmp_path, monkeypatch):
+    rows, names = signs(9, 64, generator=seeded(0)), [str(row) for row in range(9)]
+    near = rows[[0, 0, 0]]
+    near[:, :4] *= -1
+    found = []
+    for store in (RamStore(), DiskStore(tmp_path / "t.lance")):
+        memory = ClassicalHopfield(rule, store=store)
+        memory.store(rows, names=names, prior=[2.0] + [1.0] * 8)
+        monkeypatch.setattr(DiskStore, "take", None)  # other rows are read in blocks
+        with pytest.warns(CapacityWarning) as warned:
+            memory.replace(["1", "3", "8"], near)
+            memory.replace(names, rows)
+        found.append([str(warning.message) for warning in warned])
+    assert found[0] == found[1]

@@ -173,12 +173,16 @@ class ClassicalHopfield(Coupled, Memory):
             stored = store.annotations or Annotations(len(store))
             added = Annotations(len(new), prior=new_prior)
             prior = torch.cat([stored.full_prior(added.prior), added.full_prior(prior)])
-        thresholds = self._given_thresholds
+        thresholds, dim = self._given_thresholds, self.storage.dim if new is None else new.shape[-1]
+        count = len(self) + (0 if new is None else len(new))
+        if self.rule == "storkey" and count > dim:
+            return (
+                f"{count} patterns exceed {dim}, the units: Storkey's rule loses most random ones"
+            )
         shares = unstable_shares(self.rule, store, new, self.diagonal, thresholds, prior)
         if shares is None:
             return None
-        count = len(self) + (0 if new is None else len(new))
-        limit = int(HEBBIAN_CAPACITY * (self.storage.dim if new is None else new.shape[-1]))
+        limit = int(HEBBIAN_CAPACITY * dim)
         is_overloaded, largest = self.rule == "hebbian" and count > limit, shares.max().item()
         if largest <= (0.0 if is_overloaded else TOLERATED_ERRORS):
             return None

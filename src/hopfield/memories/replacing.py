@@ -2,15 +2,15 @@
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ..errors import CapacityWarning, OptionError, warn_caller
-from ..stores import RamStore
+from ..stores import Block, RamStore, Store
 from ..stores.annotations import Annotations, Name
 from ..stores.growing import remaining_rows
 from .naming import check_stored_names, names_of, places_of_names
@@ -78,9 +78,46 @@ def _capacity_warning(memory: "Contents", places: Tensor, patterns: Tensor) -> s
     if type(memory).capacity_warning is Network.capacity_warning:
         return None
     other, store = copy.copy(memory), memory.storage
-    other.storage = RamStore()
-    rest = remaining_rows(len(store), places).nonzero().squeeze(-1)
-    if len(rest):
-        annotations = None if store.annotations is None else store.annotations.at(rest)
-        other.storage.add(store.take(rest.to(store.device)), annotations=annotations)
+    rest = remaining_rows(len(store), places)
+    if store.resident:
+        other.storage = RamStore()
+        if bool(rest.any()):
+            kept = rest.nonzero().squeeze(-1)
+            annotations = None if store.annotations is None else store.annotations.at(kept)
+            other.storage.add(store.take(kept.to(store.device)), annotations=annotations)
+    else:
+        other.storage = _OtherRows(store, rest)
     return other.capacity_warning(patterns)
+
+
+class _OtherRows(Store):
+    """The rows of a store that are not replaced, read block by block; with their priors."""
+
+    def __init__(self, store: Store, rest: Bool[Tensor, " n"]) -> None:
+        self._store, self._rest = store, rest
+        self.dim, self.dtype, self.device = store.dim, store.dtype, store.device
+        prior = store.prior
+        if prior is not None:
+            prior = prior[rest.to(prior.device)]
+            self.annotations = Annotations(len(self), prior=prior)
+
+    def append(self, rows: Tensor, values: Tensor | None = None) -> None:
+        raise OptionError("other rows are only read.")
+
+    def remove(self, indices: Tensor) -> None:
+        raise OptionError("other rows are only read.")
+
+    def take(self, indices: Tensor) -> Tensor:
+        return self._store.take(self._rest.nonzero()[:, 0].to(indices.device)[indices])
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        start = 0
+        for block in self._store.blocks(size):
+            rest = self._rest[block.start : block.start + len(block)]
+            rows = block.rows[rest.to(self.device)]
+            if len(rows):
+                yield Block(start, rows)
+            start += len(rows)
+
+    def __len__(self) -> int:
+        return int(self._rest.sum())

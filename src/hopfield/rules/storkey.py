@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..checks import check_device, check_dim, check_flag, check_patterns
+from ..checks import check_device, check_dim, check_flag, check_patterns, dtype_name
 from ..coupling import check_square
+from ..errors import DomainError
 from .precision import upcast
 
 GATHERED = 96
@@ -27,6 +28,9 @@ def storkey(
         patterns: `(n, dim)`; the order matters.
         diagonal: keep W_ii, which follows the same formula and never enters another entry.
         start: W of the patterns stored before; None is W = 0.
+
+    Raises:
+        DomainError: if W overflows, as of many times more patterns than units.
     """
     rows = upcast(check_patterns("patterns", patterns))
     check_flag("diagonal", diagonal)
@@ -38,6 +42,12 @@ def storkey(
     gathered = max(1, min(GATHERED, size // 3))  # more, and (1 + 2/N)ⁿ > 2 costs digits
     for part in rows.split(gathered):
         _add_by_storkey(weights, part, diagonal)
+    if not bool(weights.norm(dim=-1).isfinite().all()):
+        raise DomainError(
+            "patterns must have a finite W by Storkey's rule, but each multiplies it by "
+            f"1 + 2/{size}, and it overflows in {dtype_name(weights)}. Store fewer than {size} "
+            "patterns, or use DenseHopfield, which holds many more."
+        )
     return weights
 
 
