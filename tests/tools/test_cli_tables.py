@@ -178,9 +178,10 @@ store m.lance -o new.hop | or end in .npy
 recall m.lance m.lance | or end in .npy
 recall m.lance flowers.csv | must fit the memory
 remove m.lance rows.npy[3 | Did you mean 'rows.npy[3]'?
+remove m.lance --index 3, 5 | Give either names of patterns, or their rows
 remove m.lance --index 60 | numbers of rows from 0 to 59
 compact m.hop | must be a table, such as faces.lance, but 'm.hop' is a file
-recall torn.lance cues.npy | damaged
+recall torn.lance cues.npy | is cut short
 recall empty.lance cues.npy | is not there
 demo --data m.lance | must hold images
 impute m.lance | TABLE must be a file
@@ -188,6 +189,16 @@ plot m.lance | RECORDS must be a file
 recall foreign.lance cues.npy | another Lance table
 recall rows.lance cues.npy | holds rows alone
 """
+
+
+def test_torchrun_shares_recall_only(capsys, folder, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for line in ("store rows.npy -o m.lance", "info m.lance", "--help"):
+        assert typed(capsys, line, status=2).startswith("hopfield: torchrun shares the work of")
+    assert not Path("m.lance").exists()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert typed(capsys, "store rows.npy -o m.lance")
 
 
 def test_a_mistake_is_one_line(capsys, folder):

@@ -235,6 +235,9 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without β prints ? and goes on
+    is_shared = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+    if is_shared and "recall" not in arguments[:1]:
+        return _fail("torchrun shares the work of recall only. Run others without it.", USAGE)
     try:
         status = _command().main(list(arguments), prog_name="hopfield", standalone_mode=False)
         sys.stdout.flush()

@@ -80,7 +80,8 @@ def _describe_memory(file: str, *, as_json: bool) -> None:
     }
     is_compared = 1 < len(memory) <= COMPARED and not facts["gaps"]
     facts["duplicates"] = [list(pair) for pair in memory.duplicates()] if is_compared else None
-    print(json.dumps(facts, ensure_ascii=False) if as_json else _in_lines(facts, form.describe()))
+    text = _in_lines(facts, form.describe(len(memory)))
+    print(json.dumps(facts, ensure_ascii=False) if as_json else text)
 
 
 def _count_values(store: Store) -> int | str | None:

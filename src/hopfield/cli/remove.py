@@ -13,7 +13,7 @@ from ..memories.naming import names_of
 def remove(file: str, names: Sequence[str], index: str, *, as_json: bool) -> None:
     """Remove patterns from a memory by names or row numbers; on an error, none."""
     if bool(names) == bool(index):
-        raise HopfieldError("Give the names of the patterns, or their rows by --index 3,5.")
+        raise HopfieldError("Give either names of patterns, or their rows by --index 3,5.")
     memory = load(file)
     if index:
         rows = _numbers(index, len(memory))

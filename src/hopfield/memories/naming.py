@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..checks import short_repr
 from ..errors import DomainError, InputTypeError, OptionError
+from ..inputs.indices import index_list
 from ..stores import Store
 from ..stores.annotations import Name
 from ..stores.annotations import entries_at as entries_at_places
 from .entries import listed
-from .query import index_list
 
 KINDS = {str: "strings", int: "whole numbers"}
 

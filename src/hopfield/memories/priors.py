@@ -8,12 +8,12 @@ from torch import Tensor
 
 from ..checks import short_repr
 from ..errors import OptionError, ShapeError
+from ..inputs.indices import check_indices
 from ..separation.prior import check_prior
 from ..stores.annotations import Annotations
 from .entries import listed
 from .hooks import argument_text
 from .naming import chosen_rows
-from .query import check_indices
 
 if TYPE_CHECKING:
     from .contents import Contents

@@ -16,7 +16,7 @@ def memory_text(memory: "Memory") -> str:
     texts = [f"{name}={text}" for name, text in values.items()]
     parameters = ", ".join(texts)
     if type(memory.storage) is not RamStore and memory.storage.holds_patterns:
-        parameters += f", store={type(memory.storage).__name__}()"
+        parameters += f", store={memory.storage!r}"
     name = type(memory).__name__
     name += "" if memory.constructor == "__init__" else f".{memory.constructor}"
     return f"{name}({parameters}) <{_content(memory)}>"

@@ -130,6 +130,10 @@ class Store(ABC):
     def __len__(self) -> int:
         """Return the number of rows."""
 
+    def __repr__(self) -> str:
+        """Return how the store is made; by default its class without arguments."""
+        return f"{type(self).__name__}()"
+
     def read_blocks(self, size: int) -> Iterable[ValuedBlock]:
         """Return the blocks of a readout, which merges those of ranks; by default all rows."""
         return self.blocks(size)

@@ -15,7 +15,7 @@ LOCATION = re.compile(r",? \S+\.rs:\d+:\d+")
 MADE_MEANWHILE = ("Dataset already exists", f"{durable.VERSIONS}/0.manifest was not found")
 """Answers of Lance to the first commit of a table that another writer made in the same instant."""
 BAD_REQUEST = "Invalid user input: "
-NO_ANSWER = "LanceError(IO): Generic"
+NO_ANSWER = ("LanceError(IO): Generic", "object store provider", "Could not parse bucket")
 NO_RIGHT = ("Permission denied", "Read-only", "not permitted", "os error 13", "os error 30")
 
 
@@ -41,14 +41,14 @@ def reading(path: str, version: int | None = None) -> Iterator[None]:
             what = "needs room for what is stored, but the disk or a limit of the process is full"
         elif any(mark in text for mark in NO_RIGHT):
             what = "must be a table that this process may write, but is not"
-        elif "://" in path and NO_ANSWER in text:
+        elif "://" in path and any(mark in text for mark in NO_ANSWER):
             what = "must be in a bucket that answers, with the keys to it in the environment, but"
         elif BAD_REQUEST in text and BAD_PAGE not in text:
             what = "needs a condition on its columns, in SQL, but the answer was"
             text = text.partition(BAD_REQUEST)[2]
         else:
             folder = local_folder(path)
-            cut = [] if folder is None else sums.cut_files(folder)
+            cut = sums.cut_files(folder) if folder and folder.is_dir() else []
             found = f"{', '.join(cut):.200} is cut short" if cut else "is damaged or cannot be read"
             what = f"must be a whole Lance table, but {found}"
         raise TableError(f"{path} {what}: {text:.200}.") from None
@@ -57,6 +57,8 @@ def reading(path: str, version: int | None = None) -> Iterator[None]:
 def check_version(path: str, version: int | None) -> None:
     """Raise if this version of a local table is gone, as after `compact` by another store."""
     folder = local_folder(path)
+    if version and folder is not None and not folder.exists():
+        raise TableError(f"{path} must stay where it was opened, but is not there.")
     if version and folder is not None and version not in durable.manifests_of(folder):
         raise changed_elsewhere(path)
 

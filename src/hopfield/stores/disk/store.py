@@ -1,6 +1,6 @@
 """A store whose patterns lie in a Lance table on disk."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...checks import check_device, check_flag, check_integer, short_repr
 from ...errors import InputTypeError, OptionError
+from ...inputs.indices import index_list
 from ..annotations import Annotations
 from ..base import Store
 from ..block import Block
@@ -60,6 +61,13 @@ class DiskStore(Store):
         self._adopt(open_table(self.path))
         if self._count:
             self.annotations = self._read_annotations()
+        if bits and self._count and not self.signs_only:
+            raise OptionError(f"bits must be False: {self.path} holds patterns of numbers.")
+
+    def __repr__(self) -> str:
+        """Return the path and the condition of the rows."""
+        condition = self._selection.get("condition")
+        return f"DiskStore({self.path!r})" + (f".where({condition!r})" if condition else "")
 
     def append(self, rows: Tensor, values: Tensor | None = None) -> None:
         """Add copies of all `rows` and `values`; durable on return."""
@@ -253,8 +261,7 @@ class DiskStore(Store):
         """
         if not isinstance(condition, str):
             raise InputTypeError(
-                f"condition must be a string, such as 'year > 1990', but is "
-                f"{short_repr(condition)}."
+                f"condition must be a string like 'year > 1990', but is {short_repr(condition)}."
             )
         before = self._selection.get("condition")
         both = condition if before is None else f"({before}) AND ({condition})"
@@ -272,13 +279,14 @@ class DiskStore(Store):
         own = torch.arange(self._count) if self._places is None else self._places
         return own if whole._places is None else torch.searchsorted(whole._places, own)
 
-    def table(self, indices: Tensor) -> Any:
+    def table(self, indices: int | Iterable[int] | Tensor) -> Any:
         """Return names, strings stored as values, and columns of these rows as an Arrow table."""
         layout = self._opened.layout
         titles = {"name": "name"} if "name" in layout.fields else {}
         titles |= {"value": "value"} if layout.has_labels else {}
         titles |= layout.columns
-        places = self._places_of(indices)
+        flat = indices.flatten() if isinstance(indices, Tensor) else indices
+        places = self._places_of(torch.tensor(index_list(flat, self._count), dtype=torch.long))
         cells = [self._opened.take(places, name) for name in titles.values()]
         return arrow().table(cells, names=list(titles))
 
