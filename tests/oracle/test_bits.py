@@ -1,7 +1,12 @@
 """Patterns held as bits: the same answers, a 32nd of the memory."""
 
+import json
+import zlib
+
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import hopfield
 from draws import generator, signs
@@ -93,11 +98,16 @@ def test_files_hold_the_bits(make, tmp_path):
     assert_same(again.retrieve(cues, steps=2), plain.retrieve(cues, steps=2))
 
 
-def test_a_file_whose_bits_do_not_fit_is_refused(tmp_path, monkeypatch):
+def test_a_file_whose_bits_do_not_fit_is_refused(tmp_path):
     memory = DenseHopfield(store=PackedStore())
     memory.store(signs(3, 70))
-    monkeypatch.setattr(memory.storage, "dim", 200)
     memory.save(tmp_path / "file")
+    with safe_open(tmp_path / "file", "pt") as file:
+        facts, patterns = file.metadata(), file.get_tensor("patterns")
+    facts["memory"] = facts["memory"].replace('"dim": 70', '"dim": 200')
+    sums = json.loads(facts["crc32"]) | {"memory": zlib.crc32(facts["memory"].encode())}
+    facts["crc32"] = json.dumps(sums)
+    save_file({"patterns": patterns}, tmp_path / "file", facts)
     with pytest.raises(FileFormatError, match="Save it again"):
         hopfield.load(tmp_path / "file")
 
