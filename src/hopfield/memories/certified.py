@@ -109,7 +109,7 @@ def certified_readout(
         return planned_readout(store, plan, similarity, separation)
     full, _ = full_readout(store, state, known, similarity, separation)
     masked = state if known is None else masked_state(state, known)
-    return full, bound_of(store, masked, similarity, separation, full.potential)
+    return full, bound_of(store, masked, similarity, separation, full)
 
 
 def planned_readout(
@@ -138,8 +138,7 @@ def planned_readout(
             for field in fields(Readout):
                 if getattr(full, field.name) is not None:
                     getattr(result, field.name)[crowded] = getattr(full, field.name)
-    given = batch.masked, similarity, separation, result.potential
-    return result, bound_of(store, *given, crowded, unread)
+    return result, bound_of(store, batch.masked, similarity, separation, result, crowded, unread)
 
 
 READOUTS = {"full": full_readout, "certified": certified_readout}

@@ -159,8 +159,9 @@ def pair_scores(
         return torch.where(count > 0, result, torch.finfo(result.dtype).min / 8)
 
     def scores(queries: Tensor, places: Tensor) -> Tensor:
-        size = max(1, EXACT_ENTRIES // store.dim)
-        parts = zip(queries.split(size), places.split(size), strict=True)
+        # A single long row would be summed in another order than several, see `parts_of_pairs`.
+        count = max(1, len(queries) // max(1, EXACT_ENTRIES // store.dim))
+        parts = zip(queries.tensor_split(count), places.tensor_split(count), strict=True)
         return torch.cat([score_part(*part) for part in parts])
 
     return scores

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from ..bound import Bound
-from ..separation import Separation
+from ..readout import LONG_BLOCK
+from ..separation import Readout, Separation
 from ..similarity import Similarity
 from ..stores import Store
+from .pairwise import eps_of_products
 from .query_batch import beta_of
 
 KEPT_ENTRIES = 2**13
@@ -22,7 +24,7 @@ def bound_of(
     masked: Tensor,
     similarity: Similarity,
     separation: Separation,
-    potential: Tensor,
+    readout: Readout,
     crowded: Tensor | None = None,
     unread: Tensor | None = None,
 ) -> Bound:
@@ -33,16 +35,21 @@ def bound_of(
         masked: m⊙x.
         similarity: gave the scores.
         separation: the separation.
-        potential: F of each state.
+        readout: the readout of all states.
         crowded: the queries that were read in full, to which only rounding applies; None for all.
         unread: a bound of the weight of the rows that were not read.
     """
-    if masked.requires_grad or potential.requires_grad:
-        masked, potential = masked.detach(), potential.detach()
+    masked, potential = masked.detach(), readout.potential.detach()
     states = masked.clone() if masked.numel() <= KEPT_ENTRIES else _lengths(masked)[:, None]
-    summary = store.summary()
-    rows = summary.largest_norm, store.dim, summary.squared_norms.dtype
-    given = states, potential, rows, similarity, separation, crowded, unread
+    # A sum of n terms loses eps/2 per term at most, and never more than the smaller addend: the
+    # rows other than the strongest one lose their own weight at most.
+    terms = min(len(store), LONG_BLOCK) + len(store) / LONG_BLOCK
+    others = (1 - readout.weight.detach().double()).clamp_min(0.0)
+    is_single = potential.dtype == torch.float32
+    eps = eps_of_products() if is_single else torch.finfo(potential.dtype).eps
+    rounding = eps, others.clamp_max(eps / 2 * terms)
+    rows = store.summary().largest_norm, store.dim, store.summary().squared_norms.dtype
+    given = states, potential, rows, similarity, separation, rounding, crowded, unread
     return Bound.later(partial(_bound_of_kept, *given))
 
 
@@ -56,26 +63,28 @@ def _bound_of_kept(
     rows: tuple[float, int, torch.dtype],
     similarity: Similarity,
     separation: Separation,
+    rounding: tuple[float, Tensor],
     crowded: Tensor | None,
     unread: Tensor | None,
 ) -> Bound:
-    largest_norm, dim, stored_dtype = rows
+    (largest_norm, dim, stored_dtype), (eps, summed) = rows, rounding
     beta, lengths, stored = beta_of(separation), _lengths(states), torch.finfo(stored_dtype)
-    eps, exact_eps = torch.finfo(potential.dtype).eps, torch.finfo(torch.float64).eps
+    result, exact_eps = torch.finfo(potential.dtype), torch.finfo(torch.float64).eps
     # Small squares underflow; all together they lose at most dim * tiny.
     largest = math.sqrt(largest_norm**2 + dim * stored.tiny)
     reach = lengths.clamp_min(largest)
     size = torch.maximum(potential.double().abs(), reach.square() / 2)
     # The ½M² of dot products is as exact as the norms that are stored.
-    inexact = max(0.0, stored.eps - eps) if similarity.half_squared_norm else 0.0
-    constant = 4 * inexact * largest**2
+    inexact = max(0.0, stored.eps - result.eps) if similarity.half_squared_norm else 0.0
+    constant = 4 * inexact * largest**2 + dim * result.tiny
     kappa = 1 + beta * largest * reach
     # No two points of the rows' convex hull are further apart than 2M.
-    state = largest * (16 * eps * kappa).clamp_max(2)
-    energy = 8 * eps * kappa * size + constant
+    state = largest * (16 * eps * kappa + summed).clamp_max(2)
+    # Equal entries round in the same direction: a product of dim terms then loses eps/2 per term.
+    energy = eps * (8 * kappa * size + dim / 2 * largest * reach) + constant
     if crowded is None or unread is None:
         return Bound(state, energy, torch.zeros_like(state))
     scores = exact_eps * dim * (largest + lengths).square()  # rounding of one score in float64
-    near = largest * (2 * unread + torch.expm1(2 * beta * scores) + eps).clamp_max(2)
-    gap = -torch.log1p(-unread) / max(beta, 1e-300) + scores + 8 * eps * size + constant
+    near = largest * (2 * unread + torch.expm1(2 * beta * scores) + result.eps).clamp_max(2)
+    gap = -torch.log1p(-unread) / max(beta, 1e-300) + scores + 8 * result.eps * size + constant
     return Bound(torch.where(crowded, state, near), torch.where(crowded, energy, gap), unread)

@@ -96,9 +96,8 @@ def _is_scannable(store: Store, batch: QueryBatch) -> bool:
     known, masked = batch.known, batch.masked
     if is_little(store, len(masked)) or store.device.type != "cpu" or not batch.beta:
         return False
-    if not store.resident:  # rows that memory does not hold are not copied there
-        return False
-    if known is not None and known.ndim > 1:
+    has_own_masks = known is not None and known.ndim > 1
+    if has_own_masks or not store.resident:  # rows on disk are not copied into memory
         return False
     longest = masked.detach().norm(dim=-1).max().item()
     return max(store.summary().largest_norm, longest) < MAX_SCAN_NORM
@@ -204,7 +203,7 @@ class EncodedStates:
         unit = (copy.levels.step * levels.step).squeeze(-1)
         shift = (levels.offset / levels.step).squeeze(-1)
         # Sums of float32 terms no larger than these; the bias is itself a sum of dim terms.
-        eps, dim = torch.finfo(torch.float32).eps, masked.shape[-1]
+        eps, dim = eps_of_products(), masked.shape[-1]
         terms = dim * 2.0**14 * unit + shift.abs() * unit * copy.sums.abs().max()
         rounding = 8 * eps * terms + (8 + dim) * eps * bias.abs().max()
         error = 1.0001 * (lost * copy.norm + masked.norm(dim=-1) * copy.error) + rounding

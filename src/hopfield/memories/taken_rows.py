@@ -47,5 +47,7 @@ class TakenRows:
 
 def parts_of_pairs(pairs: Tensor, entries: int) -> tuple[Tensor, ...]:
     """Split the indices of pairs, which have so many entries each, as they are gathered."""
-    places = torch.arange(len(pairs), device=pairs.device)
-    return places.split(max(1, GATHERED_ENTRIES // entries))
+    places, size = torch.arange(len(pairs), device=pairs.device), GATHERED_ENTRIES // entries
+    # Parts of nearly equal size: torch sums one long row alone by several threads, which round
+    # differently from the sums of several rows, and equal rows must have equal scores.
+    return places.tensor_split(max(1, len(pairs) // max(1, size)))
