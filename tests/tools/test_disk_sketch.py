@@ -10,7 +10,7 @@ import hopfield
 from cases import seeded, signs
 from hopfield import ModernHopfield
 from hopfield.errors import DomainError, OptionError, TableError
-from hopfield.stores import DiskStore
+from hopfield.stores import DiskStore, sketch
 from hopfield.stores.annotations import Annotations
 
 ROWS = torch.randn(60, 10, generator=seeded(0))
@@ -153,3 +153,22 @@ def test_refused_sketches(tmp_path):
         with pytest.raises(DomainError, match="size must be"):
             store.add_sketch(size)
     assert store.sketch.size == 3
+
+
+def test_axes_are_fitted_to_parts_of_the_rows_and_to_fewer_of_long_ones(tmp_path, monkeypatch):
+    scales = torch.tensor([9.0, 5.0, 3.0] + [0.1] * 7)
+    rows = ROWS * scales + 4
+    deviations = rows.double() - rows.double().mean(0)
+    principal = torch.linalg.svd(deviations, full_matrices=False).Vh[:3]
+    for entries in (sketch.PART_ENTRIES, 70):
+        monkeypatch.setattr(sketch, "PART_ENTRIES", entries)
+        monkeypatch.setattr(sketch, "PART_ROWS", 1)
+        axes = sketch.Sketch.fit(rows, 3).axes
+        assert torch.allclose(axes @ axes.T, principal.T @ principal, atol=1e-6)
+    fitted, fit = [], sketch.Sketch.fit
+    monkeypatch.setattr("hopfield.stores.disk.sketching.FITTED_BYTES", 20 * 4 * 10)
+    monkeypatch.setattr(
+        sketch.Sketch, "fit", lambda given, k: fitted.append(given) or fit(given, k)
+    )
+    check(sketched_table(tmp_path / "t.lance"))
+    assert len(fitted[0]) == 20 and torch.equal(fitted[0][[0, -1]], ROWS[[0, 39]])

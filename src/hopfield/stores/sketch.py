@@ -12,6 +12,7 @@ V and μ stay what they are when rows come and go: any V is right, and principal
 tightest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,8 +26,12 @@ MOST_COORDINATES = 128
 With 64 of 784, a noisy image needs ten times as many rows.
 """
 
-FITTED_ROWS = 8192
-"""Rows to which a sketch is fitted, evenly spaced: more move the axes by little."""
+FITTED_ROWS, FITTED_BYTES = 8192, 2**27
+"""Most rows to which a sketch is fitted, evenly spaced, and their bytes: more move axes by little.
+"""
+
+PART_ENTRIES, PART_ROWS = 2**17, 64
+"""Entries of rows that are upcast to float64 together; of long rows this number."""
 
 ITERATIONS = 6
 """Products with the covariance that turn random axes into nearly principal ones."""
@@ -47,15 +52,19 @@ class Sketch:
     @classmethod
     def fit(cls, rows: Float[Tensor, "n dim"], size: int) -> "Sketch":
         """Fit the centre and the principal axes to some rows, by subspace iteration."""
-        exact = rows.double()
-        centre = exact.mean(0)
-        deviations = exact - centre
-        scale = float(deviations.abs().amax()) or 1.0  # products neither overflow nor vanish
-        deviations /= scale
+        parts, zero = _parts(rows), torch.zeros(rows.shape[1], dtype=torch.float64)
+        centre = sum((part.double().sum(0) for part in parts), zero) / len(rows)
+        scale = max(float((part.double() - centre).abs().amax()) for part in parts) or 1.0
         draw = torch.Generator().manual_seed(0)
         axes = torch.randn(rows.shape[1], size, generator=draw, dtype=torch.float64)
         for _ in range(ITERATIONS):
-            axes = deviations.T @ (deviations @ torch.linalg.qr(axes).Q)
+            basis = torch.linalg.qr(axes).Q
+            axes = torch.zeros_like(basis)
+            for part in parts:
+                deviations = (
+                    part.double() - centre
+                ) / scale  # products neither overflow nor vanish
+                axes += deviations.T @ (deviations @ basis)
         # Householder's Q is orthonormal even where rows vary along fewer axes.
         return cls(centre, torch.linalg.qr(axes).Q)
 
@@ -84,7 +93,11 @@ class Sketch:
     def columns(self, rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n columns"]:
         """Return what a table keeps of each row, float32: σ(x), and μ·(x − μ) for dot products."""
         parts = []
-        for part in rows.split(FITTED_ROWS):
+        for part in _parts(rows):
             lift = (part.double() - self.centre) @ self.centre
             parts.append(torch.cat([self.of(part), lift[:, None]], dim=-1).float())
         return torch.cat(parts)
+
+
+def _parts(rows: Tensor) -> Sequence[Tensor]:
+    return rows.split(max(PART_ROWS, PART_ENTRIES // rows.shape[1]))

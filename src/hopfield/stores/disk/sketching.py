@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...checks import check_integer
 from ...errors import OptionError
-from ..sketch import FITTED_ROWS, MOST_COORDINATES, Sketch
+from ..sketch import FITTED_BYTES, FITTED_ROWS, MOST_COORDINATES, Sketch
 from .basis import SketchColumn
 from .table import Table, write
 
@@ -27,15 +27,17 @@ def add_sketches(table: Table, size: int | None) -> Table:
     if size is None:
         size = min(MOST_COORDINATES, -(-dim // 4))
     check_integer("size", size, low=1, high=dim)
-    places = torch.linspace(0, count - 1, min(count, FITTED_ROWS), dtype=torch.float64).long()
-    sketch = Sketch.fit(layout.decode([table.take(places.tolist(), "vector")]), size)
+    fitted = min(count, FITTED_ROWS, max(2 * size, FITTED_BYTES // layout.rows.entry_bytes))
+    places = torch.linspace(0, count - 1, fitted, dtype=torch.float64).long()
+    sample = table.take(places.tolist(), "vector")
+    sketch = Sketch.fit(layout.rows.decode([sample], shared=True), size)
     column = SketchColumn.of(sketch)
     sketched = layout.with_sketch(column)
 
     def batches() -> Iterator[Any]:
         for batch in table.scan(layout.schema.names):
             content = dict(zip(batch.schema.names, batch.columns, strict=True))
-            rows = layout.decode([content["vector"]])
+            rows = layout.rows.decode([content["vector"]], shared=True)
             content["sketch"] = column.tensors.encode(sketch.columns(rows))
             yield sketched.with_sums(content, batch.num_rows)
 
