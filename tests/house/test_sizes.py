@@ -23,7 +23,7 @@ DROP_INS = {
 ARGUMENTS, FUNCTION, FILE, SCREEN = 6, 40, 400, 80
 # Not counted: every module of torch takes them, and they mean the same in each.
 PLACEMENT = {"device", "dtype"}
-GUIDE, WALL, ESTIMATORS = 12_000, 36_400, 2_590  # lines of the library without and of `sklearn`
+GUIDE, WALL, ESTIMATORS = 12_000, 36_420, 2_590  # lines of the library without and of `sklearn`
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

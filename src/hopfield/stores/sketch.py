@@ -27,8 +27,7 @@ With 64 of 784, a noisy image needs ten times as many rows.
 """
 
 FITTED_ROWS, FITTED_BYTES = 8192, 2**27
-"""Most rows to which a sketch is fitted, evenly spaced, and their bytes: more move axes by little.
-"""
+"""Most rows to which a sketch is fitted, evenly spaced, and their bytes: more move it by little."""
 
 PART_ENTRIES, PART_ROWS = 2**17, 64
 """Entries of rows that are upcast to float64 together; of long rows this number."""
@@ -61,9 +60,7 @@ class Sketch:
             basis = torch.linalg.qr(axes).Q
             axes = torch.zeros_like(basis)
             for part in parts:
-                deviations = (
-                    part.double() - centre
-                ) / scale  # products neither overflow nor vanish
+                deviations = (part.double() - centre) / scale  # so that no product overflows
                 axes += deviations.T @ (deviations @ basis)
         # Householder's Q is orthonormal even where rows vary along fewer axes.
         return cls(centre, torch.linalg.qr(axes).Q)
