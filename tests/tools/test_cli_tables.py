@@ -191,6 +191,14 @@ recall rows.lance cues.npy | holds rows alone
 """
 
 
+def test_a_name_with_line_breaks_stays_in_its_line(capsys, folder):
+    Path("two.csv").write_text('name,a,b\n"one\nname",1,2\n"two\tnames",2,3\n')
+    typed(capsys, "store two.csv -o two.lance --names name")
+    lines = typed(capsys, "recall two.lance two.csv --names name").splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["cue", "one name", "two names"]
+    assert len({len(line) for line in lines[1:]}) == 1
+
+
 def test_torchrun_shares_recall_only(capsys, folder, monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -1,6 +1,7 @@
 """Answers to cues: the best matches, how sure they are, and a table of them."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,7 @@ def as_table(answers: Sequence[Answer]) -> str:
                 [answer.cue if first else "", name, *[value] * has_values, score, weight,
                  *[p_value] * has_p]
             )  # fmt: skip
+    lines = [[re.sub(r"[^\S ]", " ", cell) for cell in line] for line in lines]  # no line breaks
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -68,7 +68,7 @@ class CueOptions:
         if self.keep and self.keep not in OPPOSITE:
             raise HopfieldError(f"--keep must be top, bottom, left or right, but is {self.keep!r}.")
         if self.known and not Path(self.known).is_file():
-            raise HopfieldError(f"--known must be the file of a mask, but {self.known!r} is none.")
+            raise HopfieldError(f"--known must be the file of a mask, but is {self.known!r}.")
         self.count(1)
         self.share()
 
