@@ -102,7 +102,8 @@ class Layout:
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
             raise TableError(
                 f"{path} must be a table that a DiskStore wrote, but is another Lance table. "
-                "Read it with lance.dataset(path), and store its rows."
+                "Read it with lance.dataset(path), and store its rows in a new one, or, for the "
+                "command line, save them as an .npy file."
             ) from None
         needed, present = _own_fields(layout.stored, layout.values), list(schema)
         if changed := [field.name for field in needed if field not in present]:
