@@ -16,7 +16,7 @@ from hopfield.stores import DiskStore, RamStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::hopfield.CapacityWarning")
 DIM, COUNT = 40, 60
-STORE = r"(, )?store=\w+\(\)"
+STORE = r"(, )?store=\w+\([^)]*\)"
 
 
 @pytest.fixture(autouse=True)
