@@ -158,7 +158,7 @@ def text(native: list[Measured], limited: list[Measured]) -> str:
     parts = [_title(native, limited), "## Targets", _targets(native, avx2), shown]
     parts += [METHOD, _machine(native, "natively"), _machine(limited, "limited to AVX2")]
     tables = certified_page.sections(RESULTS)
-    parts += [_peaks(), *(f"{head}\n\n{_table(*cells)}" for head, *cells in tables)]
+    parts += [_peaks(), *(f"{head}\n\n{_table(names, lines)}" for head, names, lines in tables)]
     parts += [_comparison(), "## All rows"]
     parts += [_section(m, avx2.get(m.entry.name)) for m in native]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -41,15 +41,11 @@ def bound_of(
     """
     masked, potential = masked.detach(), readout.potential.detach()
     states = masked.clone() if masked.numel() <= KEPT_ENTRIES else _lengths(masked)[:, None]
-    # A sum of n terms loses eps/2 per term at most, and never more than the smaller addend: the
-    # rows other than the strongest one lose their own weight at most.
-    terms = min(len(store), LONG_BLOCK) + len(store) / LONG_BLOCK
-    others = (1 - readout.weight.detach().double()).clamp_min(0.0)
     is_single = potential.dtype == torch.float32
     eps = eps_of_products() if is_single else torch.finfo(potential.dtype).eps
-    rounding = eps, others.clamp_max(eps / 2 * terms)
-    rows = store.summary().largest_norm, store.dim, store.summary().squared_norms.dtype
-    given = states, potential, rows, similarity, separation, rounding, crowded, unread
+    summary, weight = store.summary(), readout.weight.detach().clone()
+    rows = summary.largest_norm, len(store), store.dim, summary.squared_norms.dtype
+    given = states, potential, weight, rows, (similarity, separation), eps, crowded, unread
     return Bound.later(partial(_bound_of_kept, *given))
 
 
@@ -60,14 +56,14 @@ def _lengths(masked: Tensor) -> Tensor:
 def _bound_of_kept(
     states: Tensor,
     potential: Tensor,
-    rows: tuple[float, int, torch.dtype],
-    similarity: Similarity,
-    separation: Separation,
-    rounding: tuple[float, Tensor],
+    weight: Tensor,
+    rows: tuple[float, int, int, torch.dtype],
+    scoring: tuple[Similarity, Separation],
+    eps: float,
     crowded: Tensor | None,
     unread: Tensor | None,
 ) -> Bound:
-    (largest_norm, dim, stored_dtype), (eps, summed) = rows, rounding
+    (largest_norm, count, dim, stored_dtype), (similarity, separation) = rows, scoring
     beta, lengths, stored = beta_of(separation), _lengths(states), torch.finfo(stored_dtype)
     result, exact_eps = torch.finfo(potential.dtype), torch.finfo(torch.float64).eps
     # Small squares underflow; all together they lose at most dim * tiny.
@@ -78,6 +74,10 @@ def _bound_of_kept(
     inexact = max(0.0, stored.eps - result.eps) if similarity.half_squared_norm else 0.0
     constant = 4 * inexact * largest**2 + dim * result.tiny
     kappa = 1 + beta * largest * reach
+    # A sum of n terms loses eps/2 per term at most, and never more than the smaller addend: the
+    # rows other than the strongest one lose their own weight at most.
+    terms = min(count, LONG_BLOCK) + count / LONG_BLOCK
+    summed = (1 - weight.double()).clamp(0.0, eps / 2 * terms)
     # No two points of the rows' convex hull are further apart than 2M.
     state = largest * (16 * eps * kappa + summed).clamp_max(2)
     # Equal entries round in the same direction: a product of dim terms then loses eps/2 per term.
