@@ -1,5 +1,7 @@
 """The contract of every memory: storing, removing, values, saving, and calls that fail."""
 
+import re
+
 import pytest
 import torch
 
@@ -198,7 +200,8 @@ def test_saved_and_loaded_gives_the_same_bits(case, dtype, tmp_path):
     memory = filled(case, patterns, torch.randn(5, 2, generator=seeded(3)))
     memory.save(tmp_path / "memory")
     again = load(tmp_path / "memory")
-    assert repr(again) == repr(memory)
+    other, one = (re.sub(r"\d\.lance", ".lance", repr(each)) for each in (again, memory))
+    assert other == one  # a table has another path
     assert_same_bits(memory.retrieve(cues, steps=2), again.retrieve(cues, steps=2))
 
 

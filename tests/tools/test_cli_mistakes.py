@@ -316,8 +316,8 @@ def test_a_memory_takes_the_place_of_files_only(capsys, monkeypatch, tmp_path):
 
 REMOVE = """
  | 2 | MEMORY
-p.hop | 1 | names of the patterns, or their rows by --index
-p.hop pics/a.png --index 0 | 1 | names of the patterns, or their rows
+p.hop | 1 | names of patterns, or their rows by --index
+p.hop pics/a.png --index 0 | 1 | names of patterns, or their rows
 p.hop --indx 0 | 2 | --index
 p.hop --index | 2 | --index
 gone.hop x | 1 | not there

@@ -64,7 +64,7 @@ KINDS = {
 
 
 def test_every_class_is_listed():
-    public = {name for name in MEMORIES if name in hopfield.__all__}
+    public = {name for name in hopfield.__all__ if getattr(hopfield, name) in MEMORIES.values()}
     assert set(KINDS) == public and len(public) == 7
 
 
@@ -80,8 +80,8 @@ def test_a_memory_comes_back_from_files_and_tables(kind, last, tmp_path):
 
 
 def _assert_equal(one: Memory, other: Memory, folder: Path) -> None:
-    assert re.sub(r"(, )?store=\w+\(\)", "", repr(one)) == re.sub(
-        r"(, )?store=\w+\(\)", "", repr(other)
+    assert re.sub(r"(, )?store=\w+\([^)]*\)", "", repr(one)) == re.sub(
+        r"(, )?store=\w+\([^)]*\)", "", repr(other)
     )
     assert type(one) is type(other) and one.names == other.names and one.rows() == other.rows()
     assert (one.prior is None) == (other.prior is None)

@@ -30,7 +30,7 @@ def table_path(path: object) -> str:
 def names_table(path: str) -> bool:
     """Return True if a path ends in .lance, is an address, or is the folder of a table."""
     ending = path.rstrip("/\\").lower().endswith(".lance")
-    return ending or "://" in path or (expanded(path) / durable.VERSIONS).is_dir()
+    return ending or "://" in path or os.path.isdir(expanded(path) / durable.VERSIONS)
 
 
 def local_folder(path: str) -> Path | None:
