@@ -123,9 +123,9 @@ def candidates(
     if crowded is not None:
         left = left[~crowded]
     crowded = torch.ones(len(batch.masked), dtype=torch.bool)
-    pairs = []
+    bias, pairs = scan_bias(store, batch), []
     for some in _in_turn(left):
-        queries, members, crowded[some] = _scanned(store, batch.at(some))
+        queries, members, crowded[some] = _scanned(store, batch.at(some), bias)
         pairs.append((some[queries], members))
         if 4 * int(crowded[some].sum()) > len(some):
             break
@@ -141,8 +141,7 @@ def _in_turn(queries: Tensor) -> tuple[Tensor, ...]:
     return queries[first], queries[~first]
 
 
-def _scanned(store: Store, batch: QueryBatch) -> tuple[Tensor, Tensor, Tensor]:
-    bias = scan_bias(store, batch)
+def _scanned(store: Store, batch: QueryBatch, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     scanned: EncodedStates | PlainStates
     if scan_pays():
         scanned = EncodedStates.of(scan_copy(store), batch, bias[: len(store)])
